@@ -1,0 +1,239 @@
+"""Three ways to descend over a few member columns, behind one interface. Knows no grid of strengths and no screening.
+
+`GramDescent` reads no row of X once a column is in; `ResidualDescent` and `ProximalGradient` need no Gram.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg._core import Coordinates, GramStore, prox_step
+from sparsereg.problem import Coefficients, Problem
+
+__all__ = ["Descent", "GramDescent", "ProximalGradient", "ResidualDescent"]
+
+Vector = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+
+class Descent:
+    """The member columns, side by side with all that is known of each; subclasses know how to move them.
+
+    Attributes
+    ----------
+    cols, w : arrays of shape (m,)
+        The members and their coefficients.
+    sums, sq, c0 : float64 arrays of shape (m,)
+        `x_j' s`, the curvature, and the centred gradient at w = 0.
+    l1, l2 : float64 arrays of shape (m,)
+        Strengths at the present alpha.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.cols = np.empty(0, dtype=np.int64)
+        self.nnz = 0
+        self.w, self.sums, self.sq, self.c0, self.l1, self.l2 = (np.empty(0) for _ in range(6))
+        self._scale, self._l1_ratio = 0.0, 1.0
+        self._sy = problem.y if problem.s is None else problem.s * problem.y
+
+    @property
+    def m(self) -> int:
+        return self.cols.size
+
+    def add(self, cols: Int) -> None:
+        """Take columns in, at w = 0."""
+        problem = self.problem
+        sums, sq = problem.stats(cols)
+        l1, l2 = problem.penalty.strengths(self._scale, self._l1_ratio, cols)
+        known = {"cols": cols, "w": np.zeros(cols.size), "sums": sums, "sq": sq, "l1": l1, "l2": l2}
+        known["c0"] = problem.gradient(self._sy, cols)
+        for name, values in known.items():
+            setattr(self, name, np.concatenate([getattr(self, name), values]))
+        self.nnz += int(problem.design.lengths[cols].sum())
+        self._added(cols)
+
+    def set_strength(self, alpha: float, l1_ratio: float) -> None:
+        self._scale, self._l1_ratio = self.problem.weight_sum * alpha, l1_ratio
+        self.l1, self.l2 = self.problem.penalty.strengths(self._scale, l1_ratio, self.cols)
+
+    def coefficients(self) -> Coefficients:
+        """The non-zero ones, in the order of the columns."""
+        return Coefficients(self.cols, self.w).nonzero()
+
+    def squared_residual(self, c: Vector) -> float:
+        """`|r|^2` from the members' gradient: r'r = r'y - c'w and r'y = y'y - c0'w."""
+        return max(self.problem.null_deviance - float((self.c0 + c) @ self.w), 0.0)
+
+    def _coordinates(self, r_sum: float) -> Coordinates:
+        kind = self.problem.penalty.kind
+        return Coordinates(self.w, self.sums, self.sq, self.l1, self.l2, self.problem.weight_sum, kind, r_sum)
+
+    def _added(self, cols: Int) -> None:
+        raise NotImplementedError
+
+    def set_w(self, w: Vector) -> None:
+        """Put the members at `w`."""
+        raise NotImplementedError
+
+    def descend(self, max_epochs: int, tol: float, order: Int) -> int:
+        """Epochs over the members in `order`, at most `max_epochs`, fewer once every step has
+        `(sq + l2) step^2 <= tol`. Returns how many."""
+        raise NotImplementedError
+
+    def gradient(self) -> Vector:
+        """`c_j` of each member, centred."""
+        raise NotImplementedError
+
+    def residual(self) -> Vector:
+        """`r = s (y - X w)`, centred where there is an intercept, O(n + entries with w != 0)."""
+        return self.problem.residual(Coefficients(self.cols, self.w))
+
+
+class GramDescent(Descent):
+    """Coordinate descent on the members' sparse Gram: an epoch costs its entries, not those of X.
+
+    in and out of every method: q = X_M' r for the residual that is not centred, r_sum = sum(r).
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        design = problem.design
+        row_length = design.nnz / design.n_rows
+        self.by_rows = design.rows is not None
+        self.row_length = row_length
+        rows, labels = (design.rows, design.labels) if self.by_rows else (None, None)
+        self.store = GramStore(design.matrix, rows, labels, problem.s)
+        self.q = np.empty(0)
+        self.r_sum = 0.0
+
+    def building_cost(self, cols: Int) -> float:
+        """Entries read to take these columns in."""
+        lengths = self.problem.design.lengths[cols]
+        if self.by_rows:
+            return float(lengths.sum() * self.row_length)
+        return float(cols.size * self.nnz + lengths.sum())
+
+    def _added(self, cols: Int) -> None:
+        self.store.append(cols)
+        self._refresh()
+
+    def set_w(self, w: Vector) -> None:
+        self.w[:] = w
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """q and r_sum from w, so that nothing drifts: c0 is q at w = 0, where sum(r) = 0."""
+        self.q = self.c0.copy()
+        self.store.subtract(self.w, self.q)
+        self.r_sum = -float(self.sums @ self.w)
+
+    def descend(self, max_epochs: int, tol: float, order: Int) -> int:
+        co = self._coordinates(self.r_sum)
+        epochs, _ = self.store.cd(co, order, self.q, max_epochs, tol)
+        self.r_sum = co.r_sum
+        return int(epochs)
+
+    def gradient(self) -> Vector:
+        return self.q - self.sums * (self.r_sum / self.problem.weight_sum)
+
+
+class ResidualDescent(Descent):
+    """Coordinate descent on the residual: an epoch costs the members' entries, twice.
+
+    in and out of every method: r = s (y - X w), not centred, r_sum = sum(r).
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self.r = self._sy.copy()
+        self.r_sum = 0.0
+
+    def _added(self, cols: Int) -> None:
+        pass
+
+    def set_w(self, w: Vector) -> None:
+        self.w[:] = w
+        self.r = self._sy.copy()
+        self.problem.design.matrix.add_matvec(self.w, self.r, self.cols, -1.0, self.problem.s)
+        self.r_sum = -float(self.sums @ self.w)
+
+    def descend(self, max_epochs: int, tol: float, order: Int) -> int:
+        co = self._coordinates(self.r_sum)
+        for epoch in range(max_epochs):
+            moved = self.problem.design.matrix.cd_residual(self.cols, co, order, self.r, self.problem.s)
+            if moved <= tol:
+                break
+        self.r_sum = co.r_sum
+        return epoch + 1
+
+    def gradient(self) -> Vector:
+        return self._gradient_at(self.r, self.r_sum)
+
+    def _gradient_at(self, r: Vector, r_sum: float) -> Vector:
+        c: Vector = self.problem.design.matrix.rmatvec(r, self.cols)
+        c -= self.sums * (r_sum / self.problem.weight_sum)
+        return c
+
+
+class ProximalGradient(ResidualDescent):
+    """Accelerated proximal gradient with restarts, in the metric `L diag(sq)`; an epoch costs the members' entries, twice.
+
+    Beck & Teboulle 2009 (FISTA), restarted by the gradient scheme of O'Donoghue & Candes 2015, section 3.2. L starts at 1
+    and doubles until the step is majorised; it is never more than the longest row, as each row of the design with k entries
+    has `(x w)^2 <= k sum_j x_j^2 w_j^2`.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self.lipschitz = 1.0
+        self._before: tuple[Vector, Vector, float] | None = None
+
+    def _added(self, cols: Int) -> None:
+        self._before = None
+
+    def set_strength(self, alpha: float, l1_ratio: float) -> None:
+        super().set_strength(alpha, l1_ratio)
+        self._before = None
+
+    def set_w(self, w: Vector) -> None:
+        super().set_w(w)
+        self._before = None
+
+    def descend(self, max_epochs: int, tol: float, order: Int) -> int:  # noqa: ARG002 - all coordinates move at once
+        for epoch in range(max_epochs):
+            if self._step() <= tol:
+                break
+        self.r_sum = -float(self.sums @ self.w)
+        return epoch + 1
+
+    def _step(self) -> float:
+        """One step from the extrapolated point; the momentum is (w before, r before, t)."""
+        w_before, r_before, t = self._before or (self.w.copy(), self.r.copy(), 1.0)
+        t_next = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * t * t))
+        beta = (t - 1.0) / t_next
+        z, r_z = self.w + beta * (self.w - w_before), self.r + beta * (self.r - r_before)
+        c = self._gradient_at(r_z, -float(self.sums @ z))
+        while True:
+            metric = self.lipschitz * self.sq
+            step = prox_step(self.problem.penalty.kind, z, c, metric, self.l1, self.l2) - z
+            change = np.zeros_like(self.r)  # X step
+            self.problem.design.matrix.add_matvec(step, change, self.cols)
+            if self._curvature(change) <= metric @ (step * step) * (1.0 + 1e-12):
+                break
+            self.lipschitz *= 2.0
+        w_old, r_old = self.w.copy(), self.r
+        self.w[:] = z + step
+        self.r = r_z - (change if self.problem.s is None else self.problem.s * change)
+        uphill = (metric * -step) @ (self.w - w_old) > 0.0
+        self._before = (self.w.copy(), self.r.copy(), 1.0) if uphill else (w_old, r_old, t_next)
+        moved = (metric + self.l2) * (self.w - w_old) ** 2
+        return float(moved.max(initial=0.0))
+
+    def _curvature(self, change: Vector) -> float:
+        """`|X step|^2`, centred and weighted."""
+        s, total = self.problem.s, self.problem.weight_sum
+        weighted = change if s is None else s * change
+        centre = weighted.sum() ** 2 / total if self.problem.fit_intercept else 0.0
+        return float(change @ weighted - centre)

@@ -1,0 +1,295 @@
+"""X as a checked, borrowed view by columns. Knows nothing of y, losses or penalties.
+
+A `Design` keeps the *observed* columns only, those with at least one stored entry, with their original numbers beside
+them, so that nothing of nominal width is needed. Columns whose stored entries are all 1 come first and lose their values.
+The caller's arrays are read, never written, and not copied where the layout allows:
+
+=================  =====================================================  ================================
+input              columns                                                rows (only where a Gram wants them)
+=================  =====================================================  ================================
+CSC                borrowed                                               built once, 4 bytes an entry (+ values)
+CSR                built once, 4 bytes an entry (+ values where not 1)    borrowed
+dense, Fortran     borrowed                                               none
+dense, C           copied to Fortran order                                none
+=================  =====================================================  ================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from sparsereg._core import Matrix, inspect, transpose
+
+__all__ = ["Design", "as_design", "product"]
+
+Int = NDArray[np.int64]
+
+# With fewer stored entries than this many a column, per-column counters cost more than sorting the entries' numbers.
+HYPERSPARSE = 0.25
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """A CSR or CSC matrix as three arrays; `shape` is (major, minor). `data` None means all ones."""
+
+    shape: tuple[int, int]
+    indptr: NDArray[Any]
+    indices: NDArray[Any]
+    data: NDArray[Any] | None
+
+    def as_columns(self) -> Matrix:
+        """Majors as the columns of a `Matrix`; one storage kind for all."""
+        n_ones = self.shape[0] if self.data is None else 0
+        return Matrix(self.shape[1], self.indptr[:-1], self.indptr[1:], self.indices, n_ones, self.data)
+
+
+@dataclass(frozen=True)
+class Design:
+    """X by its observed columns.
+
+    Attributes
+    ----------
+    matrix : Matrix
+        The observed columns, all-ones columns first.
+    n_features : int
+        Nominal width of X.
+    columns : int64 array of shape (n_cols,)
+        Original number of each observed column.
+    dtype : numpy.dtype
+        float32 or float64, the type of X's values.
+    by_rows, by_columns : Compressed or None
+        The borrowed input; the rows of X are served from it.
+    """
+
+    matrix: Matrix
+    n_features: int
+    columns: Int
+    dtype: np.dtype[Any]
+    by_rows: Compressed | None = field(default=None, repr=False)
+    by_columns: Compressed | None = field(default=None, repr=False)
+    labels: NDArray[np.int32] | None = field(default=None, repr=False)
+
+    @property
+    def n_rows(self) -> int:
+        return int(self.matrix.shape[0])
+
+    @property
+    def n_cols(self) -> int:
+        """Number of observed columns."""
+        return int(self.matrix.shape[1])
+
+    @property
+    def nnz(self) -> int:
+        return int(self.matrix.nnz)
+
+    @cached_property
+    def lengths(self) -> Int:
+        """Stored entries of each observed column."""
+        lengths: Int = self.matrix.lengths()
+        return lengths
+
+    @cached_property
+    def rows(self) -> Matrix | None:
+        """The rows of X as columns of a `Matrix`, numbered as `labels` says; None for a dense X."""
+        if self.by_rows is None and self.by_columns is None:
+            return None
+        return (self.by_rows or _transposed(self.by_columns)).as_columns()  # type: ignore[arg-type]
+
+    def scatter(self, values: NDArray[Any], cols: Int | None = None) -> NDArray[Any]:
+        """A vector of nominal width from values on observed columns. For those who ask for dense coefficients."""
+        out = np.zeros(self.n_features, dtype=self.dtype)
+        out[self.columns if cols is None else self.columns[cols]] = values
+        return out
+
+
+def as_design(X: Any, name: str = "X") -> Design:
+    """Take a matrix in, checking it once.
+
+    Parameters
+    ----------
+    X : scipy.sparse matrix or array, array-like of numbers, or data frame of numbers, of shape (n, p)
+    name : str
+        What errors call it.
+
+    Raises
+    ------
+    ValueError
+        For anything but a finite, real, two-dimensional, non-empty matrix; the message says which and where.
+    """
+    if isinstance(X, Design):
+        return X
+    if not sp.issparse(X):
+        return _from_dense(_numbers(np.asarray(X), name), name)
+    if len(X.shape) != 2 or 0 in X.shape:
+        raise ValueError(f"{name} has shape {X.shape}; expected a matrix with at least one row and one column.")
+    if X.format not in ("csr", "csc"):
+        X = X.tocsr()
+    dtype = _float_type(X.data.dtype, name)
+    n, p = X.shape
+    shape = (p, n) if X.format == "csc" else (n, p)
+    matrix = Compressed(shape, X.indptr, X.indices, np.ascontiguousarray(X.data, dtype=dtype))
+    if matrix.indices.dtype not in (np.int32, np.int64) or matrix.indices.dtype != matrix.indptr.dtype:
+        wide = np.int64 if matrix.indptr.dtype.itemsize > 4 or matrix.indices.dtype.itemsize > 4 else np.int32
+        matrix = Compressed(shape, matrix.indptr.astype(wide), matrix.indices.astype(wide), matrix.data)
+    take = _from_columns if X.format == "csc" else _from_rows
+    found = take(matrix, dtype, name)
+    if found is None:  # duplicates, or merely unsorted: put right on a copy
+        X = X.copy()
+        X.sum_duplicates()
+        X.sort_indices()
+        found = take(Compressed(shape, X.indptr, X.indices, X.data.astype(dtype)), dtype, name)
+        assert found is not None
+    return found
+
+
+def _float_type(dtype: np.dtype[Any], name: str) -> np.dtype[Any]:
+    if dtype.kind not in "fiub":
+        raise ValueError(f"{name} has dtype {dtype}; expected real numbers. Encode categories first, e.g. with FeatureCross.")
+    return np.dtype(np.float32) if dtype == np.float32 else np.dtype(np.float64)
+
+
+def _numbers(X: NDArray[Any], name: str) -> NDArray[Any]:
+    if X.ndim != 2:
+        remedy = f" Reshape it with {name}.reshape(-1, 1) if it is one feature." if X.ndim == 1 else ""
+        raise ValueError(f"{name} has {X.ndim} dimension(s); expected 2.{remedy}")
+    if X.size == 0:
+        raise ValueError(f"{name} has shape {X.shape}; expected at least one row and one column.")
+    if X.dtype == object:
+        try:
+            X = X.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name} holds something that is not a number: {error}.") from error
+    return X.astype(_float_type(X.dtype, name), copy=False)
+
+
+def _from_dense(X: NDArray[Any], name: str) -> Design:
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite = np.isfinite(np.add.reduce(X, axis=None, dtype=np.float64)) or np.isfinite(X).all()
+    if not finite:
+        row, column = np.argwhere(~np.isfinite(X))[0]
+        raise ValueError(f"{name} contains {_word(X[row, column])} at row {row}, column {column}; impute or drop it.")
+    n, p = X.shape
+    borrowable = X.strides[0] == X.itemsize and X.strides[1] >= n * X.itemsize and X.flags.aligned
+    dense = X if borrowable else np.asfortranarray(X)
+    none = np.zeros(0, dtype=np.int32)
+    matrix = Matrix(n, none, none, none, 0, None, 0, dense)
+    return Design(matrix, p, np.arange(p), X.dtype)
+
+
+def _from_columns(X: Compressed, dtype: np.dtype[Any], name: str) -> Design | None:
+    valued = np.zeros(X.shape[0], dtype=np.uint8)
+    if _inspected(X, name, by_rows=False, major_valued=valued):
+        return None
+    start = X.indptr
+    ones_first = _ones_first(np.diff(start) > 0, valued)
+    n_ones = int(ones_first.size - np.count_nonzero(valued[ones_first]))
+    data = None if n_ones == ones_first.size else X.data
+    matrix = Matrix(X.shape[1], start[:-1][ones_first], start[1:][ones_first], X.indices, n_ones, data)
+    borrowed = Compressed(X.shape, X.indptr, X.indices, data)
+    return Design(matrix, X.shape[0], ones_first, dtype, by_columns=borrowed, labels=_labels(ones_first, X.shape[0]))
+
+
+def _from_rows(X: Compressed, dtype: np.dtype[Any], name: str) -> Design | None:
+    n, p = X.shape
+    if X.indices.size < HYPERSPARSE * p:
+        return _from_hypersparse_rows(X, dtype, name)
+    count, valued = np.zeros(p, dtype=np.int64), np.zeros(p, dtype=np.uint8)
+    if _inspected(X, name, by_rows=True, count=count, valued=valued):
+        return None
+    ones_first = _ones_first(count > 0, valued)
+    start = np.zeros(ones_first.size + 1, dtype=X.indptr.dtype)
+    np.cumsum(count[ones_first], out=start[1:])
+    n_ones = int(ones_first.size - np.count_nonzero(valued[ones_first]))
+    place = np.full(p, -1, dtype=np.int64)
+    place[ones_first] = start[:-1]
+    shift = int(start[n_ones])
+    indices = np.empty(start[-1], dtype=X.indices.dtype)
+    data = np.empty(start[-1] - shift, dtype=dtype) if shift < start[-1] else None
+    transpose(X.shape, X.indptr, X.indices, X.data, place, indices, shift, data)
+    matrix = Matrix(n, start[:-1], start[1:], indices, n_ones, data, shift)
+    borrowed = Compressed(X.shape, X.indptr, X.indices, None if data is None else X.data)
+    return Design(matrix, p, ones_first, dtype, by_rows=borrowed, labels=_labels(ones_first, p))
+
+
+def _from_hypersparse_rows(X: Compressed, dtype: np.dtype[Any], name: str) -> Design | None:
+    """Number the observed columns among themselves first: memory by what was observed."""
+    if _inspected(X, name, by_rows=True):
+        return None
+    observed, compact = np.unique(X.indices, return_inverse=True)
+    if observed.size == 0:  # not one stored entry: keep one empty column, so that every shape below stays ordinary
+        observed = np.zeros(1, dtype=np.int64)
+    narrow = Compressed((X.shape[0], observed.size), X.indptr, compact.astype(X.indices.dtype), X.data)
+    found = _from_rows(narrow, dtype, name)
+    assert found is not None
+    return Design(found.matrix, X.shape[1], observed.astype(np.int64)[found.columns], dtype, found.by_rows, None, found.labels)
+
+
+def _inspected(X: Compressed, name: str, *, by_rows: bool, **wanted: NDArray[Any]) -> bool:
+    """Check pointers, indices and values; True when indices do not strictly increase, so that entries may repeat."""
+    fault, where, disordered = inspect(X.shape, X.indptr, X.indices, X.data, **wanted)
+    if not fault:
+        return bool(disordered)
+    major = int(np.searchsorted(X.indptr, where, side="right")) - 1
+    row, column = (major, X.indices[where]) if by_rows else (X.indices[where], major)
+    if fault == "index":
+        raise ValueError(f"{name} has an index outside its shape: entry {where} stands at row {row}, column {column}.")
+    assert X.data is not None
+    raise ValueError(f"{name} contains {_word(X.data[where])} at row {row}, column {column}; impute or drop it.")
+
+
+def _word(value: float) -> str:
+    return "NaN" if np.isnan(value) else f"infinity ({value})"
+
+
+def _ones_first(observed: NDArray[np.bool_], valued: NDArray[np.uint8]) -> Int:
+    return np.concatenate([np.flatnonzero(observed & (valued == 0)), np.flatnonzero(observed & (valued != 0))])
+
+
+def _labels(columns: Int, p: int) -> NDArray[np.int32] | None:
+    """Where each observed column stands in the borrowed rows; None when it is the same place."""
+    if columns.size == p and bool((columns == np.arange(p)).all()):
+        return None
+    return columns.astype(np.int32)
+
+
+def _transposed(X: Compressed) -> Compressed:
+    """The rows of a borrowed CSC matrix."""
+    majors, minors = X.shape
+    count = np.bincount(X.indices, minlength=minors)
+    start = np.concatenate([[0], np.cumsum(count)])
+    indices = np.empty(start[-1], dtype=X.indices.dtype)
+    data = None if X.data is None else np.empty(start[-1], dtype=X.data.dtype)
+    transpose(X.shape, X.indptr, X.indices, X.data, start[:-1].copy(), indices, 0, data)
+    return Compressed((minors, majors), start.astype(X.indptr.dtype), indices, data)
+
+
+def product(X: Any, columns: Int, values: NDArray[Any]) -> NDArray[Any]:
+    """`X[:, columns] @ values` without anything of nominal width.
+
+    Parameters
+    ----------
+    X : sparse or dense matrix of shape (n, p)
+    columns : int64 array of shape (m,), increasing
+    values : array of shape (m,) or (m, k)
+
+    Returns
+    -------
+    array of shape (n,) or (n, k)
+    """
+    if not sp.issparse(X):
+        return np.asarray(X[:, columns] @ values)
+    if X.format == "csc":
+        return np.asarray(X[:, columns] @ values)
+    X = X.tocsr()
+    place = np.searchsorted(columns, X.indices)
+    place[place == columns.size] = 0
+    hit = columns[place] == X.indices if columns.size else np.zeros(X.indices.size, dtype=bool)
+    place[~hit] = columns.size
+    narrow = sp.csr_array((X.data, place, X.indptr), shape=(X.shape[0], columns.size + 1))
+    return np.asarray(narrow @ np.concatenate([values, np.zeros((1, *values.shape[1:]), dtype=values.dtype)]))

@@ -1,0 +1,229 @@
+"""What is minimised: the objective, its gradient and its duality gap, in one place. Does not know how it is solved.
+
+    F(b0, w) = (1/S) sum_i s_i loss(y_i, o_i + b0 + x_i . w)
+               + alpha * (l1_ratio * sum_j v_j |w_j| + (1 - l1_ratio)/2 * sum_j v_j w_j^2),     S = sum_i s_i
+
+`docs/design.md` derives what follows: how the intercept is eliminated without centring X, how standardising becomes a
+change of penalty, and both certificates. Here is the plain version, by full passes in double precision: the solvers keep
+their own accounts and are tested against this one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg._core import PENALTIES
+from sparsereg.design import Design
+from sparsereg.loss import Loss
+from sparsereg.penalty import Penalty
+
+__all__ = ["Coefficients", "Problem", "combine_gap", "make_problem"]
+
+Vector = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """Sparse coefficients: `w[a]` on the observed column `cols[a]`, nothing elsewhere."""
+
+    cols: Int
+    w: Vector
+
+    def nonzero(self) -> Coefficients:
+        """Without zeros, and in the order of the columns."""
+        keep = np.flatnonzero(self.w)
+        keep = keep[np.argsort(self.cols[keep])]
+        return Coefficients(self.cols[keep], self.w[keep])
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The objective on a design.
+
+    Attributes
+    ----------
+    design : Design
+    y : float64 array of shape (n,)
+        Target less offset, and less its weighted mean where an intercept is fitted.
+    y_mean : float
+        What was taken off; 0 without an intercept.
+    s : float64 array of shape (n,) or None
+        Row weights; None means all one.
+    fit_intercept : bool
+    penalty : Penalty
+    """
+
+    design: Design
+    y: Vector
+    y_mean: float
+    s: Vector | None
+    fit_intercept: bool
+    penalty: Penalty
+    loss: Loss = field(default_factory=Loss)
+
+    @cached_property
+    def weight_sum(self) -> float:
+        """S."""
+        return float(self.y.size if self.s is None else self.s.sum())
+
+    def stats(self, cols: Int | None = None) -> tuple[Vector, Vector]:
+        """Per listed column (or every one): `x_j' s`, and the curvature `|x_j - mean_j|_s^2`.
+
+        Without an intercept nothing is centred: the first are zeros, the second plain squares."""
+        sums, squares = self.design.matrix.column_stats(self.s, cols)
+        if not self.fit_intercept:
+            return np.zeros_like(sums), squares
+        centred = squares - sums * sums / self.weight_sum
+        # A constant column: what is left is rounding, and a curvature of 1e-17 would make a coefficient of it.
+        centred[centred <= 1e-14 * squares] = 0.0
+        return sums, centred
+
+    @cached_property
+    def null_deviance(self) -> float:
+        """`|y - mean y|_s^2`, twice `S F` at w = 0."""
+        return float(self.y @ self.y if self.s is None else self.y @ (self.s * self.y))
+
+    @property
+    def gap_scale(self) -> float:
+        """What a gap is measured against: the weighted mean square of the (centred) target."""
+        return self.null_deviance / self.weight_sum
+
+    def predictor(self, at: Coefficients) -> Vector:
+        """`X w - mean(X w)` (or plain `X w` without an intercept)."""
+        z = np.zeros(self.y.size)
+        self.design.matrix.add_matvec(at.w, z, at.cols)
+        if self.fit_intercept:
+            z -= np.average(z, weights=self.s)
+        return z
+
+    def intercept(self, at: Coefficients) -> float:
+        """b0, by the weighted means: exact at any w."""
+        return float(self.y_mean - self.stats(at.cols)[0] @ at.w / self.weight_sum)
+
+    def residual(self, at: Coefficients) -> Vector:
+        """`r = s (y - z)`: the negative gradient in the predictor. It sums to 0 where there is an intercept."""
+        return self.loss.residual(self.y, self.predictor(at), self.s)
+
+    def gradient(self, r: Vector, cols: Int | None = None) -> Vector:
+        """`c_j = (x_j - mean_j)' r` for the listed columns, or for all, from a residual that sums to 0 where centred."""
+        c: Vector = self.design.matrix.rmatvec(r, cols)
+        return c
+
+    def objective(self, at: Coefficients, alpha: float, l1_ratio: float) -> float:
+        """F, with b0 at its best."""
+        l1, l2 = self.penalty.strengths(self.weight_sum * alpha, l1_ratio, at.cols)
+        loss = self.loss.total(self.y, self.predictor(at), self.s)
+        return (loss + self.penalty.value(at.w, l1, l2)) / self.weight_sum
+
+    def duality_gap(self, at: Coefficients, alpha: float, l1_ratio: float) -> float:
+        """An upper bound on `F(at) - min F`, by one full pass and plain NumPy. Infinite where no dual point was found."""
+        every = np.arange(self.design.n_cols)
+        w = np.zeros(every.size)
+        w[at.cols] = at.w
+        l1, l2 = self.penalty.strengths(self.weight_sum * alpha, l1_ratio, every)
+        r = self.residual(at)
+        c = self.gradient(r)
+        sq = self.stats()[1]
+        c[sq == 0.0] = 0.0  # a constant column: nothing but rounding
+        loose = np.flatnonzero((l1 == 0) & (l2 == 0) & (sq > 0))
+        extra = 0.0
+        if loose.size:
+            extra, correction = self.project_out(loose, c[loose])
+            c = c - self.gradient(correction)
+            c[loose] = 0.0
+        rr = float(r @ r if self.s is None else r @ np.divide(r, self.s, out=np.zeros_like(r), where=self.s > 0))
+        augmented = c - l2 * w
+        reach, over = self.penalty.reach(augmented), np.maximum(self.penalty.reach(c) - l1, 0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            conjugate = np.where(over > 0, 0.5 * over**2 / l2, 0.0)
+            dual_norm = np.max(np.where(reach > 0, reach / l1, 0.0), initial=0.0)
+        terms = {
+            "l1_norm": l1 @ np.abs(w),
+            "l2_sq": l2 @ w**2,
+            "slope": augmented @ w,
+            "dual_norm": dual_norm,
+            "fenchel": np.sum(l1 * np.abs(w) + 0.5 * l2 * w**2 - c * w + conjugate),
+        }
+        return (combine_gap(terms, rr) + 0.5 * extra) / self.weight_sum
+
+    def project_out(self, loose: Int, c: Vector) -> tuple[float, Vector]:
+        """The part of the residual inside the span of unpenalised columns, where a dual point may have none.
+
+        Returns
+        -------
+        extra : float
+            Its squared norm; infinite for more than 2,000 such columns, where it would cost a dense square.
+        correction : float64 array of shape (n,)
+            The part itself, weighted, as `r` is.
+        """
+        if loose.size > 2000:
+            return np.inf, np.zeros_like(self.y)
+        gram = np.empty((loose.size, loose.size))
+        for a, j in enumerate(loose):
+            one = Coefficients(np.array([j]), np.ones(1))
+            gram[a] = self.gradient(self._weighted(self.predictor(one)), loose)
+        scale = np.sqrt(np.diag(gram))
+        b = np.linalg.lstsq(gram / np.outer(scale, scale), c / scale, rcond=1e-13)[0] / scale
+        return max(float(b @ c), 0.0), self._weighted(self.predictor(Coefficients(loose, b)))
+
+    def _weighted(self, z: Vector) -> Vector:
+        return z if self.s is None else self.s * z
+
+
+def combine_gap(terms: dict[str, float], rr: float, outside: float = 0.0) -> float:
+    """The better of two duality gaps of `S F`; each bounds the distance to the minimum from above.
+
+    Parameters
+    ----------
+    terms : dict
+        Sums over the columns, see `sr_gap_terms` in `src_c/sr.h`.
+    rr : float
+        `|r|^2` of the residual.
+    outside : float
+        Upper bound on `reach(c_j) / l1_j` over the columns that are not in `terms`, all with w_j = 0.
+
+    Notes
+    -----
+    (1) The residual as it is: `sum_j pen(w_j) + pen*(c_j) - c_j w_j`, which is a bound only while the others have
+    `pen*(c_j) = 0`, that is `outside <= 1`.  (2) The augmented residual `(r, -sqrt(l2) w)` shrunk by t = 1/dual norm
+    until it is feasible, so that `P - D = (1-t)^2/2 (|r|^2 + l2 w^2) + l1 |w| - t (c - l2 w)' w` (Mairal 2010,
+    section 2.4, with the elastic net as a lasso on augmented rows). Written so, nothing large is subtracted from
+    anything large: gaps far below eps |y|^2 are right.
+    """
+    direct = terms["fenchel"] if outside <= 1.0 else np.inf
+    dual_norm = max(terms["dual_norm"], outside, 1.0)
+    if not np.isfinite(dual_norm):
+        return float(direct)
+    t = 1.0 / dual_norm
+    scaled = 0.5 * (1.0 - t) ** 2 * (rr + terms["l2_sq"]) + terms["l1_norm"] - t * terms["slope"]
+    return float(max(min(direct, scaled), 0.0))
+
+
+def make_problem(
+    design: Design,
+    y: Vector,
+    *,
+    sample_weight: Vector | None = None,
+    offset: Vector | None = None,
+    penalty_factor: Vector | None = None,
+    fit_intercept: bool = True,
+    standardize: bool = False,
+    positive: bool = False,
+) -> Problem:
+    """Put the objective together from checked parts. `penalty_factor` has nominal width; the others one entry a row."""
+    s = sample_weight
+    target = np.array(y, dtype=np.float64) if offset is None else np.subtract(y, offset, dtype=np.float64)
+    mean = float(np.average(target, weights=s)) if fit_intercept else 0.0
+    target -= mean
+    kind = PENALTIES["elastic_net_nonneg" if positive else "elastic_net"]
+    problem = Problem(design, target, mean, s, fit_intercept, Penalty(kind))
+    if penalty_factor is None and not standardize:
+        return problem
+    factor = np.ones(design.n_cols) if penalty_factor is None else np.asarray(penalty_factor, dtype=np.float64)[design.columns]
+    deviation = np.sqrt(problem.stats()[1] / problem.weight_sum) if standardize else np.ones(design.n_cols)
+    return Problem(design, target, mean, s, fit_intercept, Penalty(kind, factor * deviation, factor * deviation**2))

@@ -1,0 +1,240 @@
+"""One strength at a time: working sets, screening by bounds, and the certificate. Knows no estimators.
+
+The loop at one alpha: descend over the members until their own gap is small; certify with bounds on everyone else; where a
+bound does not hold a column down, look closer, by taking the column in (its Gram is then built once) or by visiting it (the
+residual is then built once), whichever reads fewer entries. A solver keeps its members from one alpha to the next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg.descent import Descent, GramDescent, ProximalGradient, ResidualDescent
+from sparsereg.problem import Coefficients, Problem, combine_gap
+from sparsereg.screening import Screen
+
+__all__ = ["SOLVERS", "Solution", "Solver"]
+
+Vector = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+SOLVERS = ("auto", "cd", "prox_gradient")
+
+# Epochs between two looks at the members' gap: a look costs about as much as an epoch.
+CHUNK = 10
+# The members' own gap is brought to this share of the target, so that bounds on the others may cost the rest.
+INNER_SHARE = 0.3
+# A visited column within this share of its threshold is taken in too: it would be next.
+NEAR = 0.95
+# Steps whose decrease is below this share of |y|^2 are rounding: coordinate descent has nothing left to do.
+ROUNDING = 1e-32
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Coefficients at one strength with their certificate.
+
+    Attributes
+    ----------
+    at : Coefficients
+        Non-zero ones.
+    intercept : float
+    dual_gap : float
+        Upper bound on `F - min F`, in the units of F.
+    epochs : int
+    squared_residual : float
+        `|r|_s^2`, centred.
+    """
+
+    at: Coefficients
+    intercept: float
+    dual_gap: float
+    epochs: int
+    squared_residual: float
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A gap of `S F`, and the columns whose bounds stand in the way of a smaller one."""
+
+    gap: float
+    candidates: Int
+    squared_residual: float
+
+
+class Solver:
+    """Solves one problem at any sequence of strengths, each from where the last one ended.
+
+    Parameters
+    ----------
+    problem : Problem
+    l1_ratio : float
+    tol : float
+        Target of `dual_gap / gap_scale`.
+    max_iter : int
+        Most epochs at one strength.
+    method : {"auto", "cd", "prox_gradient"}
+        "cd" is coordinate descent, on the members' Gram while that is small and on the residual afterwards;
+        "auto" is "cd" today.
+    rng : numpy.random.Generator or None
+        Visit coordinates in random order instead of cyclically.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        l1_ratio: float,
+        tol: float,
+        max_iter: int,
+        method: str = "auto",
+        rng: np.random.Generator | None = None,
+    ) -> None:
+        self.problem, self.l1_ratio, self.tol, self.max_iter, self.rng = problem, l1_ratio, tol, max_iter, rng
+        make = ProximalGradient if method == "prox_gradient" else GramDescent
+        self.descent: Descent = make(problem)
+        self.screen = Screen(problem, problem.gradient(problem.residual(nowhere())))
+        self.loose = self._take_unpenalised()
+        self._mark(self.descent.gradient())
+
+    def _take_unpenalised(self) -> Int:
+        """Columns of penalty factor 0 are members from the start; the rest is screened from their least squares."""
+        factor = self.screen.factor
+        if factor is None or not (factor == 0.0).any():
+            return np.empty(0, dtype=np.int64)
+        loose = np.flatnonzero((factor == 0.0) & (self.screen.norm >= 0.0))
+        self.screen.drop(np.flatnonzero(factor == 0.0))
+        self.descent.add(loose)
+        self._descend(1e-12 * self.problem.null_deviance, self.max_iter)
+        self._visit(np.arange(self.problem.design.n_cols))
+        return loose
+
+    def alpha_max(self) -> float:
+        """The smallest alpha at which every penalised coefficient is 0. Only before the first `solve`."""
+        _, worst, _ = self.screen.over(0.0)
+        return worst / (self.problem.weight_sum * self.l1_ratio)
+
+    def start_from(self, at: Coefficients) -> None:
+        """Begin at given coefficients instead of 0."""
+        new = np.setdiff1d(at.cols, self.descent.cols)
+        self._take_in(new[self.screen.norm[new] >= 0.0])
+        w = np.zeros(self.problem.design.n_cols)
+        w[at.cols] = at.w
+        self.descent.set_w(w[self.descent.cols])
+        self._certify(0.0)
+
+    def solve(self, alpha: float) -> Solution:
+        """Minimise F at this alpha until certified, or until `max_iter` epochs."""
+        descent, problem = self.descent, self.problem
+        descent.set_strength(alpha, self.l1_ratio)
+        threshold = problem.weight_sum * alpha * self.l1_ratio
+        target = self.tol * problem.null_deviance
+        epochs = 0
+        found = self._certify(threshold)
+        while found.gap > target and epochs < self.max_iter:
+            if found.candidates.size:
+                self._look_closer(found.candidates, threshold)
+            done, stalled = self._descend(target, self.max_iter - epochs)
+            epochs += done
+            found = self._certify(threshold)
+            if stalled and not found.candidates.size:
+                break
+        at = self.descent.coefficients()
+        gap = found.gap / problem.weight_sum
+        return Solution(at, problem.intercept(at), gap, epochs, found.squared_residual)
+
+    # ---- descending ------------------------------------------------------------------------------------------------
+
+    def _descend(self, target: float, max_epochs: int) -> tuple[int, bool]:
+        """Until the members' own gap is a share of the target. Returns the epochs, and whether only rounding was left."""
+        descent, epochs = self.descent, 0
+        rounding = ROUNDING * self.problem.null_deviance
+        while epochs < max_epochs:
+            chunk = min(CHUNK, max_epochs - epochs)
+            done = descent.descend(chunk, rounding, self._order())
+            epochs += done
+            if done < chunk:
+                return epochs, True
+            c = descent.gradient()
+            terms = self.problem.penalty.gap_sums(descent.w, c, descent.l1, descent.l2)
+            if combine_gap(terms, descent.squared_residual(c)) <= INNER_SHARE * target:
+                break
+        return epochs, False
+
+    def _order(self) -> Int:
+        return np.arange(self.descent.m) if self.rng is None else self.rng.permutation(self.descent.m)
+
+    # ---- certifying ------------------------------------------------------------------------------------------------
+
+    def _mark(self, c: Vector) -> None:
+        self._w_mark, self._c_mark = self.descent.w.copy(), c
+
+    def _certify(self, threshold: float) -> Certificate:
+        """The duality gap here, true also for columns that were not visited."""
+        descent, problem = self.descent, self.problem
+        c = descent.gradient()
+        self.screen.travel(self._distance(c))
+        self._mark(c)
+        rr, extra = descent.squared_residual(c), 0.0
+        if self.loose.size:
+            here = np.isin(descent.cols, self.loose)
+            extra, correction = problem.project_out(self.loose, c[: self.loose.size])
+            c = c - problem.gradient(correction, descent.cols)
+            c[here] = 0.0
+        candidates, worst, largest = self.screen.over(threshold, np.sqrt(extra))
+        most = max(worst, largest)
+        outside = most / threshold if threshold > 0.0 else (np.inf if most > 0.0 else 0.0)
+        terms = problem.penalty.gap_sums(descent.w, c, descent.l1, descent.l2)
+        return Certificate(combine_gap(terms, rr, outside) + 0.5 * extra, candidates, rr)
+
+    def _distance(self, c: Vector) -> float:
+        """`|r - r_mark|`, from above: `|X (w - w_mark)|^2 = (w - w_mark)'(c_mark - c)`."""
+        step = self.descent.w - self._w_mark
+        rounding = 1e-14 * float(np.abs(step) @ (np.abs(c) + np.abs(self._c_mark)))
+        return float(np.sqrt(max(step @ (self._c_mark - c), 0.0) + rounding))
+
+    # ---- looking closer --------------------------------------------------------------------------------------------
+
+    def _look_closer(self, candidates: Int, threshold: float) -> None:
+        """Take candidates in, or visit them first, whichever reads less."""
+        lengths = self.problem.design.lengths
+        active = int(lengths[self.descent.cols[self.descent.w != 0.0]].sum())
+        visiting = active + int(lengths[candidates].sum()) + self.problem.design.n_rows
+        if isinstance(self.descent, GramDescent) and self.descent.building_cost(candidates) <= visiting:
+            self._take_in(candidates)
+            return
+        c = self._visit(candidates)
+        factor = 1.0 if self.screen.factor is None else self.screen.factor[candidates]
+        self._take_in(candidates[self.problem.penalty.reach(c) > NEAR * threshold * factor])
+
+    def _visit(self, cols: Int) -> Vector:
+        c = self.problem.gradient(self.descent.residual(), cols)
+        self.screen.visited(cols, c)
+        return c
+
+    def _take_in(self, cols: Int) -> None:
+        if not cols.size:
+            return
+        self.descent.add(cols)
+        self.screen.drop(cols)
+        if isinstance(self.descent, GramDescent) and self._gram_is_too_large(self.descent):
+            self._give_up_gram(self.descent)
+        self._mark(self.descent.gradient())
+
+    def _gram_is_too_large(self, descent: GramDescent) -> bool:
+        """When an epoch on the Gram reads more than one on the residual, or the Gram outgrows X."""
+        return descent.store.used > 2 * descent.nnz + 10_000 or descent.store.used > self.problem.design.nnz + 10_000
+
+    def _give_up_gram(self, old: GramDescent) -> None:
+        new = ResidualDescent(self.problem)
+        new.add(old.cols)
+        new.set_strength(old._scale / self.problem.weight_sum, self.l1_ratio)
+        new.set_w(old.w)
+        self.descent = new
+
+
+def nowhere() -> Coefficients:
+    """w = 0."""
+    return Coefficients(np.empty(0, dtype=np.int64), np.empty(0))

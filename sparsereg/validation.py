@@ -1,0 +1,89 @@
+"""Checks of what users pass, with errors that name the argument, the value and the remedy. Knows no solvers."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["check_alphas", "check_choice", "check_number", "check_penalty_factor", "check_target", "check_vector", "check_weights"]
+
+Vector = NDArray[np.float64]
+
+
+def check_number(
+    name: str, value: Any, *, low: float, high: float = np.inf, integer: bool = False, open_low: bool = False
+) -> Any:
+    """A real number within its limits; `open_low` leaves the lower one out."""
+    kind = Integral if integer else Real
+    what = "an integer" if integer else "a number"
+    limits = f"{'above' if open_low else 'at least'} {low:g}" + ("" if np.isinf(high) else f" and at most {high:g}")
+    good = isinstance(value, kind) and not isinstance(value, bool) and (value > low if open_low else value >= low)
+    if not good or not value <= high:
+        raise ValueError(f"{name}={value!r}: expected {what} {limits}.")
+    return value
+
+
+def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
+    """One of a few words."""
+    if value not in choices:
+        raise ValueError(f"{name}={value!r}: expected one of {', '.join(map(repr, choices))}.")
+    return str(value)
+
+
+def check_vector(name: str, value: Any, length: int, of: str = "rows of X") -> Vector:
+    """Finite real numbers, one for each of `length`."""
+    try:
+        vector = np.asarray(value)
+        if vector.dtype.kind not in "fiub":
+            vector = vector.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} holds something that is not a number: {error}.") from error
+    if vector.ndim != 1 or vector.shape[0] != length:
+        raise ValueError(f"{name} has shape {vector.shape}; expected ({length},), one number for each of the {of}.")
+    vector = np.ascontiguousarray(vector, dtype=np.float64)
+    if not np.isfinite(vector).all():
+        where = int(np.flatnonzero(~np.isfinite(vector))[0])
+        raise ValueError(f"{name} contains {vector[where]} at position {where}; drop or replace it (NaN and infinity have no place here).")
+    return vector
+
+
+def check_target(y: Any, n_rows: int) -> Vector:
+    """One number a row."""
+    return check_vector("y", y, n_rows)
+
+
+def check_weights(sample_weight: Any, n_rows: int) -> Vector | None:
+    """Non-negative, not all zero; a scalar weighs every row the same, which changes nothing here."""
+    if sample_weight is None or isinstance(sample_weight, Real):
+        return None
+    s = check_vector("sample_weight", sample_weight, n_rows)
+    if (s < 0).any():
+        where = int(np.flatnonzero(s < 0)[0])
+        raise ValueError(f"sample_weight is {s[where]} at position {where}; expected non-negative numbers.")
+    if not s.sum() > 0:
+        raise ValueError("sample_weight is zero for every row; expected at least one positive number.")
+    return s
+
+
+def check_penalty_factor(penalty_factor: Any, n_features: int) -> Vector | None:
+    """Non-negative, one a nominal column; 0 leaves a column unpenalised."""
+    if penalty_factor is None:
+        return None
+    factor = check_vector("penalty_factor", penalty_factor, n_features, "columns of X")
+    if (factor < 0).any():
+        where = int(np.flatnonzero(factor < 0)[0])
+        raise ValueError(f"penalty_factor is {factor[where]} at position {where}; expected non-negative numbers.")
+    return factor
+
+
+def check_alphas(alphas: Any) -> int | Vector:
+    """A number of points, or the strengths themselves, sorted downwards."""
+    if isinstance(alphas, Integral):
+        return int(check_number("alphas", alphas, low=1, integer=True))
+    grid = check_vector("alphas", alphas, np.size(alphas), "points")
+    if grid.size == 0 or (grid < 0).any():
+        raise ValueError(f"alphas={alphas!r}: expected a number of points, or one or more non-negative strengths.")
+    return np.sort(grid)[::-1].copy()

@@ -1,0 +1,163 @@
+/* The front door of the kernels: every type and function the outside may use.
+ *
+ * House rules: plain C11; nothing here allocates, prints, keeps state or knows Python. The caller passes work arrays with
+ * their sizes. Inputs are const and never written. Vectors over rows and columns are double, whatever the type of X, and
+ * sums run in double. What is minimised stands in docs/design.md.
+ *
+ * Legend, used everywhere inside:
+ *   X   the design, n rows by p columns          j, k  columns        i  rows        e  stored entries
+ *   s   row weights (NULL: all one)              S     their sum
+ *   w   coefficients                             r     the weighted residual s * (y - o - X w), not centred
+ *   q   X' r                                     c     the centred gradient, q_j - (sums_j / S) * sum(r)
+ *   sums_j = x_j' s                              sq_j  = |x_j - mean_j|_s^2, the curvature of coordinate j
+ *   l1_j, l2_j  the strengths on coordinate j, on the unnormalised sum S * F
+ */
+#ifndef SR_H
+#define SR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sr_registry.h"
+
+typedef enum {
+    SR_OK = 0,
+    SR_NEED_SPACE = 1,  /* an outcome: grow the arena and call again */
+    SR_BAD_INDEX = -1,  /* an index outside the matrix, or pointers that run backwards */
+    SR_NOT_FINITE = -2, /* NaN or infinity among the values */
+    SR_BAD_TYPE = -3    /* a tag that names no variant */
+} sr_status;
+
+/* A borrowed view of X by columns. Columns come in three kinds, always in this order:
+ *   [0, n_ones)         every stored entry is 1; no values are read
+ *   [n_ones, n_sparse)  entry e has the value data[e - data_shift]
+ *   [n_sparse, n_cols)  dense: column j is dense[(j - n_sparse) * dense_stride + i]
+ * A sparse column j holds the rows indices[start[j] .. stop[j]), so that any selection and order of the columns of a
+ * CSC matrix is a view of it. Rows seen as columns (a CSR matrix) are the same struct with the roles of i and j exchanged. */
+typedef struct {
+    int64_t n_rows, n_cols, n_ones, n_sparse;
+    const void *start, *stop; /* Index, n_sparse each */
+    const void *indices;      /* Index */
+    const void *data;         /* Real, or NULL when n_ones == n_sparse */
+    int64_t data_shift;
+    const void *dense;        /* Real, or NULL when n_sparse == n_cols */
+    int64_t dense_stride;
+    int32_t real, index;         /* tags: SR_F32 or SR_F64, SR_I32 or SR_I64 */
+} sr_matrix;
+
+/* ---- products with X ------------------------------------------------------------------------------------------------
+ * `cols` lists m columns; NULL means columns 0 .. m-1. */
+
+/* out[a] = x_cols[a]' v.  O(entries of the columns) */
+sr_status sr_rmatvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *v, double *out);
+/* out += scale * s * sum_a w[a] x_cols[a], out of length n (s NULL: without weights).  O(entries of the columns with w != 0) */
+sr_status sr_matvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s, double *out);
+/* sums[a] = x' s and squares[a] = x' (s x), not centred; s NULL: all one. */
+sr_status sr_column_stats(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s, double *sums, double *squares);
+
+/* ---- the penalty, coordinate by coordinate --------------------------------------------------------------------------*/
+
+/* The two certificates' ingredients over m coordinates; see duality_gap in problem.py, where they are put together. */
+typedef struct {
+    double l1_norm;   /* sum l1_j |w_j| */
+    double l2_sq;     /* sum l2_j w_j^2 */
+    double slope;     /* sum (c_j - l2_j w_j) w_j */
+    double dual_norm; /* max reach(c_j - l2_j w_j) / l1_j over l1_j > 0 */
+    double fenchel;   /* sum pen(w_j) + pen*(c_j) - c_j w_j; infinite where l2_j = 0 and c_j is out of reach */
+    double loose;     /* max |c_j| over coordinates with l1_j = l2_j = 0: unpenalised, so the optimum has 0 */
+} sr_gap_terms;
+sr_status sr_gap_sums(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2, sr_gap_terms *out);
+/* out[j] = distance of c_j from the subdifferential of the penalty at w_j. */
+sr_status sr_violation(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2, double *out);
+/* One proximal-gradient step in the metric diag(a): w_new[j] = argmin_b a_j/2 (b - z_j - c_j/a_j)^2 + pen_j(b), c the
+ * gradient's negative at z.  Beck & Teboulle 2009, eq. 2.6, with a diagonal metric in place of L. */
+sr_status sr_prox_step(sr_penalty pen, int64_t m, const double *z, const double *c, const double *a, const double *l1, const double *l2, double *w_new);
+
+/* ---- coordinate descent ---------------------------------------------------------------------------------------------*/
+
+/* What coordinate descent over m chosen columns needs to know of each, and what it moves. */
+typedef struct {
+    int64_t m;
+    const double *sums, *sq, *l1, *l2; /* m each; sums all zero when there is no intercept */
+    double weight_sum;                 /* S */
+    sr_penalty penalty;
+    double *w;                         /* m, in and out */
+    double *r_sum;                     /* sum(r), in and out */
+} sr_coordinates;
+
+/* `order` lists the positions 0 .. m-1 to visit, n_order of them; the return value `decrease` is an upper bound on twice the
+ * objective still moving: max over the epoch of sq_j * (step_j)^2. */
+
+/* Epochs on the residual: in and out, r = s (y - o - X w).  An epoch is O(entries of the columns). */
+sr_status sr_cd_residual(const sr_matrix *X, const int64_t *cols, const sr_coordinates *co, const int64_t *order, int64_t n_order,
+                         const double *s, double *r, double *decrease);
+
+/* A growing symmetric Gram matrix X_M' diag(s) X_M of m chosen columns: column a holds the `len[a]` entries (idx, val) from
+ * begin[a] on, with room for cap[a], in one arena of `size` entries of which `used` are given out. */
+typedef struct {
+    int64_t *begin, *len, *cap; /* m_max each */
+    int32_t *idx;               /* size */
+    double *val;                /* size */
+    int64_t used, size;
+} sr_gram;
+
+/* Work space for appending. position[label] is the place of a column in the Gram, or -1. */
+typedef struct {
+    int32_t *position;     /* one a label of Xt; all -1 at first */
+    const int32_t *labels; /* internal column -> label of Xt; NULL: the same number */
+    double *sum;           /* m_max */
+    int32_t *stamp;        /* m_max; all -1 at first */
+    int32_t *touched;      /* m_max */
+    double *row;           /* n_rows, all zero, left so; used without Xt */
+} sr_gram_work;
+
+/* Append column `j` as number m of the Gram. With Xt (the rows of X): O(sum of row lengths over the rows of j); with Xt NULL:
+ * O(entries of the m columns in `cols`).  cols[0 .. m) are the columns already there. SR_NEED_SPACE: nothing was changed and
+ * *need entries more are wanted in the arena. */
+sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
+                         sr_gram *G, sr_gram_work *work, int64_t *need);
+/* out[a] -= sum_b G_ab x_b over the m columns: O(entries of G in columns with x != 0). */
+void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out);
+/* Epochs on the Gram: in and out, q = X_M' r. Stops after max_epochs or when the largest sq_j step_j^2 of an epoch is at most
+ * tol. An epoch is O(m + entries of G in the columns that move). */
+void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs, double tol,
+                double *q, int64_t *epochs, double *decrease);
+
+/* ---- screening ------------------------------------------------------------------------------------------------------*/
+
+/* Bounds instead of passes: reach(x_j' r) <= reach(c_j) + norm_j * moved_j when c_j was taken at a residual that is at most
+ * moved_j away from r; here moved_j = odometer - at[j], the way r has travelled since.  Lists in out[0 .. *n_out) the j whose
+ * bound passes threshold * factor_j (factor NULL: all one), in *worst the largest bound / factor_j among them and in
+ * *largest that among the others. norm_j = -inf marks a column to be passed over: its bound is -inf or NaN, above nothing. */
+void sr_screen(sr_penalty pen, int64_t p, const double *c, const float *norm, const float *at, const double *factor, double odometer,
+               double threshold, int64_t *out, int64_t *n_out, double *worst, double *largest);
+
+/* ---- losses ---------------------------------------------------------------------------------------------------------*/
+
+/* Row by row at the predictor z: *total = sum s_i loss(y_i, z_i); slope[i] = -s_i dloss/dz (the weighted residual); either may be NULL. */
+sr_status sr_loss_rows(sr_loss loss, int64_t n, const double *y, const double *z, const double *s, double *total, double *slope);
+
+/* ---- taking a matrix in ---------------------------------------------------------------------------------------------*/
+
+/* A compressed matrix as a user hands it over: `major` rows (CSR) or columns (CSC). */
+typedef struct {
+    int64_t n_major, n_minor;
+    const void *indptr;  /* Index, n_major + 1 */
+    const void *indices; /* Index */
+    const void *data;    /* Real */
+    int32_t real, index;
+} sr_compressed;
+
+typedef struct {
+    int64_t bad;        /* where the first offence is: an entry, or a major for pointers */
+    int64_t disordered; /* majors whose indices do not strictly increase (so: perhaps duplicates) */
+} sr_findings;
+
+/* Check pointers, indices and values in one pass. count[k] = entries of minor k (NULL: not wanted); valued[k] = 1 where minor k
+ * holds a value other than 1, major_valued likewise for majors (each may be NULL). */
+sr_status sr_inspect(const sr_compressed *A, int64_t *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found);
+/* Transpose into columns: entry (i, k) goes to place[k]++ of out_indices (int32 or int64 as `out_index` says) where place[k] >= 0, and its value to
+ * out_data[place - shift] where place[k] >= shift. Entries of columns with place < 0 are left out. */
+sr_status sr_transpose(const sr_compressed *A, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, void *out_data);
+
+#endif

@@ -1,0 +1,105 @@
+/* All that reads X: the template body stamped once a variant, and one switch a public function. */
+#include "sr.h"
+
+#include "sr_coordinate.h"
+#include "sr_gram.h"
+
+enum { SR_KIND_ONES, SR_KIND_VALUED, SR_KIND_DENSE };
+SR_INLINE int sr_kind_of(const sr_matrix *X, int64_t j) {
+    return j < X->n_ones ? SR_KIND_ONES : j < X->n_sparse ? SR_KIND_VALUED : SR_KIND_DENSE;
+}
+
+#define Real float
+#define Index int32_t
+#define SR_FN(name) sr_##name##_f32_i32
+#include "sr_columns.tpl.h"
+#undef Real
+#undef SR_FN
+#define Real double
+#define SR_FN(name) sr_##name##_f64_i32
+#include "sr_columns.tpl.h"
+#undef Index
+#undef SR_FN
+#define Index int64_t
+#define SR_FN(name) sr_##name##_f64_i64
+#include "sr_columns.tpl.h"
+#undef Real
+#undef SR_FN
+#define Real float
+#define SR_FN(name) sr_##name##_f32_i64
+#include "sr_columns.tpl.h"
+#undef Real
+#undef Index
+#undef SR_FN
+
+/* The switch over variants: CALL(suffix) is the statement to run for the variant that M is tagged with. */
+#define SR_LABEL_f32 SR_F32
+#define SR_LABEL_f64 SR_F64
+#define SR_LABEL_i32 SR_I32
+#define SR_LABEL_i64 SR_I64
+#define SR_VARIANT_CASE(real_, index_) \
+    case SR_LABEL_##real_ + SR_LABEL_##index_: CALL(_##real_##_##index_); break;
+#define SR_SWITCH(M) \
+    switch ((M)->real + (M)->index) { \
+        SR_FOR_EACH_VARIANT(SR_VARIANT_CASE) \
+        default: return SR_BAD_TYPE; \
+    }
+
+sr_status sr_rmatvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *v, double *out) {
+#define CALL(suffix) sr_rmatvec##suffix(X, cols, m, v, out)
+    SR_SWITCH(X)
+#undef CALL
+    return SR_OK;
+}
+
+sr_status sr_matvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s, double *out) {
+#define CALL(suffix) sr_matvec##suffix(X, cols, m, w, scale, s, out)
+    SR_SWITCH(X)
+#undef CALL
+    return SR_OK;
+}
+
+sr_status sr_column_stats(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s, double *sums, double *squares) {
+#define CALL(suffix) sr_column_stats##suffix(X, cols, m, s, sums, squares)
+    SR_SWITCH(X)
+#undef CALL
+    return SR_OK;
+}
+
+sr_status sr_cd_residual(const sr_matrix *X, const int64_t *cols, const sr_coordinates *co, const int64_t *order, int64_t n_order,
+                         const double *s, double *r, double *decrease) {
+#define CALL(suffix) *decrease = sr_cd_residual##suffix(X, cols, co, order, n_order, s, r)
+    SR_SWITCH(X)
+#undef CALL
+    return SR_OK;
+}
+
+sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
+                         sr_gram *G, sr_gram_work *work, int64_t *need) {
+    const int64_t label = work->labels ? work->labels[j] : j;
+    int64_t met = 0;
+    if (Xt) work->position[label] = (int32_t)m;
+#define CALL(suffix) met = sr_gram_column##suffix(X, Xt, s, cols, m, j, work)
+    SR_SWITCH(X)
+#undef CALL
+    const sr_status status = sr_gram_push(G, m, work, met, need);
+    if (Xt && status != SR_OK) { /* leave no trace: the same column comes again */
+        work->position[label] = -1;
+        for (int64_t t = 0; t < met; t++) work->stamp[work->touched[t]] = -1;
+    }
+    return status;
+}
+
+sr_status sr_inspect(const sr_compressed *A, int64_t *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found) {
+#define CALL(suffix) return sr_inspect##suffix(A, count, valued, major_valued, found)
+    SR_SWITCH(A)
+#undef CALL
+    return SR_OK;
+}
+
+sr_status sr_transpose(const sr_compressed *A, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, void *out_data) {
+#define CALL(suffix) sr_transpose##suffix(A, place, out_index, out_indices, shift, out_data)
+    SR_SWITCH(A)
+#undef CALL
+    return SR_OK;
+}

@@ -1,0 +1,207 @@
+/* Template body, included once a variant with Real, Index and SR_FN(name) defined: everything that reads X.
+ * Behaviour (the kind of a column) is a constant argument of forced-inline bodies, so no branch survives in a loop. */
+
+typedef struct {
+    const Index *rows;  /* not read for dense columns: entry e is row e */
+    const Real *values; /* not read for all-ones columns */
+    int64_t n;
+} SR_FN(column);
+
+#define SR_ROW(x, e, kind) ((kind) == SR_KIND_DENSE ? (e) : (int64_t)(x).rows[e])
+#define SR_VALUE(x, e, kind) ((kind) == SR_KIND_ONES ? 1.0 : (double)(x).values[e])
+
+SR_INLINE SR_FN(column) SR_FN(column_at)(const sr_matrix *X, int64_t j) {
+    if (j >= X->n_sparse) return (SR_FN(column)){NULL, (const Real *)X->dense + (j - X->n_sparse) * X->dense_stride, X->n_rows};
+    const int64_t begin = ((const Index *)X->start)[j];
+    return (SR_FN(column)){(const Index *)X->indices + begin,
+                           j < X->n_ones ? NULL : (const Real *)X->data + (begin - X->data_shift), (int64_t)((const Index *)X->stop)[j] - begin};
+}
+
+/* Four partial sums: an addition waits about four cycles for the one before it, and the compiler may not reorder them for us. */
+SR_INLINE double SR_FN(dot_kind)(SR_FN(column) x, const double *v, const int kind) {
+    double a0 = 0.0, a1 = 0.0, a2 = 0.0, a3 = 0.0;
+    int64_t e = 0;
+    for (; e + 4 <= x.n; e += 4) {
+        a0 += SR_VALUE(x, e, kind) * v[SR_ROW(x, e, kind)];
+        a1 += SR_VALUE(x, e + 1, kind) * v[SR_ROW(x, e + 1, kind)];
+        a2 += SR_VALUE(x, e + 2, kind) * v[SR_ROW(x, e + 2, kind)];
+        a3 += SR_VALUE(x, e + 3, kind) * v[SR_ROW(x, e + 3, kind)];
+    }
+    for (; e < x.n; e++) a0 += SR_VALUE(x, e, kind) * v[SR_ROW(x, e, kind)];
+    return (a0 + a1) + (a2 + a3);
+}
+
+SR_INLINE void SR_FN(axpy_kind)(SR_FN(column) x, double step, const double *s, double *out, const int kind, const int weighted) {
+    for (int64_t e = 0; e < x.n; e++) {
+        const int64_t i = SR_ROW(x, e, kind);
+        out[i] += step * SR_VALUE(x, e, kind) * (weighted ? s[i] : 1.0);
+    }
+}
+
+static double SR_FN(dot)(const sr_matrix *X, int64_t j, const double *v) {
+    const SR_FN(column) x = SR_FN(column_at)(X, j);
+    switch (sr_kind_of(X, j)) {
+        case SR_KIND_ONES: return SR_FN(dot_kind)(x, v, SR_KIND_ONES);
+        case SR_KIND_VALUED: return SR_FN(dot_kind)(x, v, SR_KIND_VALUED);
+        default: return SR_FN(dot_kind)(x, v, SR_KIND_DENSE);
+    }
+}
+
+static void SR_FN(axpy)(const sr_matrix *X, int64_t j, double step, const double *s, double *out) {
+    const SR_FN(column) x = SR_FN(column_at)(X, j);
+    switch (2 * (int)sr_kind_of(X, j) + (s != NULL)) {
+        case 2 * SR_KIND_ONES: SR_FN(axpy_kind)(x, step, s, out, SR_KIND_ONES, 0); break;
+        case 2 * SR_KIND_ONES + 1: SR_FN(axpy_kind)(x, step, s, out, SR_KIND_ONES, 1); break;
+        case 2 * SR_KIND_VALUED: SR_FN(axpy_kind)(x, step, s, out, SR_KIND_VALUED, 0); break;
+        case 2 * SR_KIND_VALUED + 1: SR_FN(axpy_kind)(x, step, s, out, SR_KIND_VALUED, 1); break;
+        case 2 * SR_KIND_DENSE: SR_FN(axpy_kind)(x, step, s, out, SR_KIND_DENSE, 0); break;
+        default: SR_FN(axpy_kind)(x, step, s, out, SR_KIND_DENSE, 1); break;
+    }
+}
+
+static void SR_FN(rmatvec)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *v, double *out) {
+    for (int64_t a = 0; a < m; a++) out[a] = SR_FN(dot)(X, cols ? cols[a] : a, v);
+}
+
+static void SR_FN(matvec)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s, double *out) {
+    for (int64_t a = 0; a < m; a++)
+        if (w[a] != 0.0) SR_FN(axpy)(X, cols ? cols[a] : a, scale * w[a], s, out);
+}
+
+SR_INLINE void SR_FN(stats_kind)(SR_FN(column) x, const double *s, double *sum, double *square, const int kind) {
+    double total = 0.0, squares = 0.0;
+    for (int64_t e = 0; e < x.n; e++) {
+        const double v = SR_VALUE(x, e, kind), weighted = s ? s[SR_ROW(x, e, kind)] * v : v;
+        total += weighted;
+        squares += weighted * v;
+    }
+    *sum = total;
+    *square = squares;
+}
+
+static void SR_FN(column_stats)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s, double *sums, double *squares) {
+    for (int64_t a = 0; a < m; a++) {
+        const int64_t j = cols ? cols[a] : a;
+        const SR_FN(column) x = SR_FN(column_at)(X, j);
+        switch (sr_kind_of(X, j)) {
+            case SR_KIND_ONES:
+                if (s) SR_FN(stats_kind)(x, s, &sums[a], &squares[a], SR_KIND_ONES);
+                else sums[a] = squares[a] = (double)x.n;
+                break;
+            case SR_KIND_VALUED: SR_FN(stats_kind)(x, s, &sums[a], &squares[a], SR_KIND_VALUED); break;
+            default: SR_FN(stats_kind)(x, s, &sums[a], &squares[a], SR_KIND_DENSE); break;
+        }
+    }
+}
+
+/* in and out: r = s (y - o - X w), *r_sum = sum(r) */
+static double SR_FN(cd_residual)(const sr_matrix *X, const int64_t *cols, const sr_coordinates *co, const int64_t *order,
+                                 int64_t n_order, const double *s, double *r) {
+    double decrease = 0.0;
+    for (int64_t o = 0; o < n_order; o++) {
+        const int64_t a = order[o], j = cols[a];
+        const double c = SR_FN(dot)(X, j, r) - co->sums[a] / co->weight_sum * *co->r_sum;
+        const double step = sr_coordinate_step(co, a, c);
+        if (step == 0.0) continue;
+        SR_FN(axpy)(X, j, -step, s, r);
+        decrease = sr_take_step(co, a, step, decrease);
+    }
+    return decrease;
+}
+
+/* Collects column j of the Gram against the columns that have a position, through the rows of X. Returns how many it met. */
+SR_INLINE int64_t SR_FN(gram_by_rows)(const sr_matrix *X, const sr_matrix *Xt, const double *s, int64_t j, int32_t id, sr_gram_work *work) {
+    const SR_FN(column) x = SR_FN(column_at)(X, j);
+    const int kind = (int)sr_kind_of(X, j), ones = Xt->n_ones == Xt->n_cols;
+    int64_t met = 0;
+    for (int64_t e = 0; e < x.n; e++) {
+        const int64_t i = SR_ROW(x, e, kind);
+        const double v = SR_VALUE(x, e, kind) * (s ? s[i] : 1.0);
+        const SR_FN(column) row = SR_FN(column_at)(Xt, i);
+        for (int64_t f = 0; f < row.n; f++) {
+            const int32_t at = work->position[row.rows[f]];
+            if (at < 0) continue;
+            if (work->stamp[at] != id) {
+                work->stamp[at] = id;
+                work->sum[at] = 0.0;
+                work->touched[met++] = at;
+            }
+            work->sum[at] += ones ? v : v * (double)row.values[f];
+        }
+    }
+    return met;
+}
+
+/* The same through the m columns already there and j itself: scatter s x_j, one dot product each. */
+SR_INLINE int64_t SR_FN(gram_by_columns)(const sr_matrix *X, const double *s, const int64_t *cols, int64_t m, int64_t j, sr_gram_work *work) {
+    int64_t met = 0;
+    SR_FN(axpy)(X, j, 1.0, s, work->row);
+    for (int64_t a = 0; a <= m; a++) {
+        const double sum = SR_FN(dot)(X, a < m ? cols[a] : j, work->row);
+        if (sum == 0.0) continue;
+        work->sum[a] = sum;
+        work->touched[met++] = (int32_t)a;
+    }
+    const SR_FN(column) x = SR_FN(column_at)(X, j);
+    const int kind = (int)sr_kind_of(X, j);
+    for (int64_t e = 0; e < x.n; e++) work->row[SR_ROW(x, e, kind)] = 0.0;
+    return met;
+}
+
+static int64_t SR_FN(gram_column)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
+                                  sr_gram_work *work) {
+    return Xt ? SR_FN(gram_by_rows)(X, Xt, s, j, (int32_t)m, work) : SR_FN(gram_by_columns)(X, s, cols, m, j, work);
+}
+
+static sr_status SR_FN(inspect)(const sr_compressed *A, int64_t *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found) {
+    const Index *indptr = A->indptr, *indices = A->indices;
+    const Real *data = A->data;
+    *found = (sr_findings){0, 0};
+    for (int64_t i = 0; i < A->n_major; i++) {
+        const int64_t begin = indptr[i], end = indptr[i + 1];
+        int64_t last = -1, disorder = 0;
+        int other = 0;
+        found->bad = i;
+        if (end < begin) return SR_BAD_INDEX;
+        for (int64_t e = begin; e < end; e++) {
+            const int64_t k = indices[e];
+            found->bad = e;
+            if (k < 0 || k >= A->n_minor) return SR_BAD_INDEX;
+            disorder |= k <= last;
+            last = k;
+            if (count) count[k]++;
+            if (data) {
+                const double v = (double)data[e];
+                if (v == 1.0) continue;
+                if (!(v - v == 0.0)) return SR_NOT_FINITE;
+                other = 1;
+                if (valued) valued[k] = 1;
+            }
+        }
+        found->disordered += disorder;
+        if (major_valued) major_valued[i] = (uint8_t)other;
+    }
+    return SR_OK;
+}
+
+SR_INLINE void SR_FN(transpose_to)(const sr_compressed *A, int64_t *place, int32_t *out32, int64_t *out64, int64_t shift, Real *out_data) {
+    const Index *indptr = A->indptr, *indices = A->indices;
+    const Real *data = A->data;
+    for (int64_t i = 0; i < A->n_major; i++)
+        for (int64_t e = indptr[i]; e < (int64_t)indptr[i + 1]; e++) {
+            const int64_t k = indices[e], to = place[k];
+            if (to < 0) continue;
+            place[k] = to + 1;
+            if (out32) out32[to] = (int32_t)i;
+            else out64[to] = i;
+            if (out_data && to >= shift) out_data[to - shift] = data ? data[e] : (Real)1;
+        }
+}
+
+static void SR_FN(transpose)(const sr_compressed *A, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, void *out_data) {
+    if (out_index == SR_I32) SR_FN(transpose_to)(A, place, out_indices, NULL, shift, out_data);
+    else SR_FN(transpose_to)(A, place, NULL, out_indices, shift, out_data);
+}
+
+#undef SR_ROW
+#undef SR_VALUE

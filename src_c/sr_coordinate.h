@@ -1,0 +1,38 @@
+/* The step of one coordinate, shared by coordinate descent on the residual and on the Gram. Internal. */
+#ifndef SR_COORDINATE_H
+#define SR_COORDINATE_H
+
+#include "sr.h"
+#include "sr_penalty.h"
+
+#if defined(_MSC_VER)
+#define SR_INLINE static __forceinline
+#elif defined(__GNUC__)
+#define SR_INLINE static inline __attribute__((always_inline))
+#else
+#define SR_INLINE static inline
+#endif
+
+/* From the centred gradient c at w_a to the exact minimiser along coordinate a; returns the step, 0 when it does not move. */
+SR_INLINE double sr_coordinate_step(const sr_coordinates *co, int64_t a, double c) {
+    const double old = co->w[a], curvature = co->sq[a], linear = c + curvature * old;
+    double best = old;
+    switch (co->penalty) {
+#define SR_CASE(name) \
+    case SR_PENALTY_##name: best = sr_minimiser_##name(curvature, linear, co->l1[a], co->l2[a]); break;
+        SR_FOR_EACH_PENALTY(SR_CASE)
+#undef SR_CASE
+        case SR_N_PENALTIES: break;
+    }
+    return best - old;
+}
+
+/* Book the step: w, sum(r), and the largest decrease so far. */
+SR_INLINE double sr_take_step(const sr_coordinates *co, int64_t a, double step, double decrease) {
+    co->w[a] += step;
+    *co->r_sum -= step * co->sums[a];
+    const double moved = (co->sq[a] + co->l2[a]) * step * step;
+    return moved > decrease ? moved : decrease;
+}
+
+#endif

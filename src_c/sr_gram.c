@@ -1,0 +1,76 @@
+/* The growing Gram matrix and coordinate descent on it. Knows nothing of X. */
+#include "sr_gram.h"
+
+#include <string.h>
+
+#include "sr_coordinate.h"
+
+enum { SR_SMALLEST_COLUMN = 4 };
+
+/* Give column a room for twice its entries at the end of the arena. Doubling makes appending O(1) on average. */
+static void sr_gram_move(sr_gram *G, int64_t a, int64_t cap) {
+    const int64_t to = G->used, n = G->len[a];
+    memcpy(G->idx + to, G->idx + G->begin[a], (size_t)n * sizeof *G->idx);
+    memcpy(G->val + to, G->val + G->begin[a], (size_t)n * sizeof *G->val);
+    G->begin[a] = to;
+    G->cap[a] = cap;
+    G->used += cap;
+}
+
+sr_status sr_gram_push(sr_gram *G, int64_t m, const sr_gram_work *work, int64_t met, int64_t *need) {
+    const int64_t own = met < SR_SMALLEST_COLUMN ? SR_SMALLEST_COLUMN : met + met / 4;
+    *need = own;
+    for (int64_t t = 0; t < met; t++) {
+        const int64_t a = work->touched[t];
+        if (a != m && G->len[a] == G->cap[a]) *need += 2 * G->cap[a];
+    }
+    if (G->used + *need > G->size) return SR_NEED_SPACE;
+
+    G->begin[m] = G->used;
+    G->cap[m] = own;
+    G->len[m] = met;
+    G->used += own;
+    for (int64_t t = 0; t < met; t++) {
+        const int32_t a = work->touched[t];
+        const double v = work->sum[a];
+        G->idx[G->begin[m] + t] = a;
+        G->val[G->begin[m] + t] = v;
+        if (a == m) continue;
+        if (G->len[a] == G->cap[a]) sr_gram_move(G, a, 2 * G->cap[a]);
+        const int64_t at = G->begin[a] + G->len[a]++;
+        G->idx[at] = (int32_t)m;
+        G->val[at] = v;
+    }
+    return SR_OK;
+}
+
+SR_INLINE void sr_gram_axpy(const sr_gram *G, int64_t a, double step, double *q) {
+    const int32_t *idx = G->idx + G->begin[a];
+    const double *val = G->val + G->begin[a];
+    for (int64_t e = 0; e < G->len[a]; e++) q[idx[e]] -= step * val[e];
+}
+
+void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out) {
+    for (int64_t a = 0; a < m; a++)
+        if (x[a] != 0.0) sr_gram_axpy(G, a, x[a], out);
+}
+
+/* in and out: q = X_M' r, *r_sum = sum(r) */
+void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs, double tol,
+                double *q, int64_t *epochs, double *decrease) {
+    *epochs = 0;
+    while (*epochs < max_epochs) {
+        double moved = 0.0;
+        for (int64_t o = 0; o < n_order; o++) {
+            const int64_t a = order[o];
+            const double c = q[a] - co->sums[a] / co->weight_sum * *co->r_sum;
+            const double step = sr_coordinate_step(co, a, c);
+            if (step == 0.0) continue;
+            sr_gram_axpy(G, a, step, q);
+            moved = sr_take_step(co, a, step, moved);
+        }
+        ++*epochs;
+        *decrease = moved;
+        if (moved <= tol) return;
+    }
+}

@@ -1,0 +1,128 @@
+/* Loops over coordinates and rows that need no X: penalties, losses, screening; and the names of the registries. */
+#include <math.h>
+
+#include "sr.h"
+#include "sr_loss.h"
+#include "sr_penalty.h"
+
+const char *sr_penalty_name(sr_penalty pen) {
+    switch (pen) {
+#define SR_CASE(name) case SR_PENALTY_##name: return #name;
+        SR_FOR_EACH_PENALTY(SR_CASE)
+#undef SR_CASE
+        case SR_N_PENALTIES: break;
+    }
+    return NULL;
+}
+
+const char *sr_loss_name(sr_loss loss) {
+    switch (loss) {
+#define SR_CASE(name) case SR_LOSS_##name: return #name;
+        SR_FOR_EACH_LOSS(SR_CASE)
+#undef SR_CASE
+        case SR_N_LOSSES: break;
+    }
+    return NULL;
+}
+
+static double sr_reach(sr_penalty pen, double c) {
+    switch (pen) {
+#define SR_CASE(name) case SR_PENALTY_##name: return sr_reach_##name(c);
+        SR_FOR_EACH_PENALTY(SR_CASE)
+#undef SR_CASE
+        case SR_N_PENALTIES: break;
+    }
+    return (double)NAN;
+}
+
+sr_status sr_gap_sums(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2, sr_gap_terms *out) {
+    sr_gap_terms t = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
+    if ((unsigned)pen >= (unsigned)SR_N_PENALTIES) return SR_BAD_TYPE;
+    for (int64_t j = 0; j < m; j++) {
+        const double augmented = c[j] - l2[j] * w[j];
+        const double over = fmax(sr_reach(pen, c[j]) - l1[j], 0.0);
+        t.l1_norm += l1[j] * fabs(w[j]);
+        t.l2_sq += l2[j] * w[j] * w[j];
+        t.slope += augmented * w[j];
+        if (l1[j] > 0.0) {
+            t.dual_norm = fmax(t.dual_norm, sr_reach(pen, augmented) / l1[j]);
+        } else if (l2[j] == 0.0) {
+            t.loose = fmax(t.loose, fabs(c[j]));
+            continue;
+        } else if (sr_reach(pen, augmented) > 0.0) {
+            t.dual_norm = (double)INFINITY; /* no scaling makes the augmented residual feasible */
+        }
+        t.fenchel += l1[j] * fabs(w[j]) + 0.5 * l2[j] * w[j] * w[j] - c[j] * w[j];
+        if (over > 0.0) t.fenchel += l2[j] > 0.0 ? 0.5 * over * over / l2[j] : (double)INFINITY;
+    }
+    *out = t;
+    return SR_OK;
+}
+
+#define SR_PENALTY_LOOP(body) \
+    switch (pen) { \
+        SR_FOR_EACH_PENALTY(body) \
+        case SR_N_PENALTIES: \
+        default: return SR_BAD_TYPE; \
+    }
+
+sr_status sr_violation(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2, double *out) {
+#define SR_CASE(name) \
+    case SR_PENALTY_##name: \
+        for (int64_t j = 0; j < m; j++) out[j] = sr_violation_##name(w[j], c[j], l1[j], l2[j]); \
+        break;
+    SR_PENALTY_LOOP(SR_CASE)
+#undef SR_CASE
+    return SR_OK;
+}
+
+sr_status sr_prox_step(sr_penalty pen, int64_t m, const double *z, const double *c, const double *a, const double *l1, const double *l2, double *w_new) {
+#define SR_CASE(name) \
+    case SR_PENALTY_##name: \
+        for (int64_t j = 0; j < m; j++) w_new[j] = sr_minimiser_##name(a[j], c[j] + a[j] * z[j], l1[j], l2[j]); \
+        break;
+    SR_PENALTY_LOOP(SR_CASE)
+#undef SR_CASE
+    return SR_OK;
+}
+
+void sr_screen(sr_penalty pen, int64_t p, const double *c, const float *norm, const float *at, const double *factor, double odometer,
+               double threshold, int64_t *out, int64_t *n_out, double *worst, double *largest) {
+    const int two_sided = sr_reach(pen, -1.0) > 0.0;
+    int64_t n = 0;
+    double over = 0.0, under = 0.0;
+    for (int64_t j = 0; j < p; j++) {
+        const double bound = (two_sided ? fabs(c[j]) : c[j]) + (double)norm[j] * (odometer - (double)at[j]);
+        const double scaled = factor ? bound / factor[j] : bound;
+        if (scaled > threshold) {
+            out[n++] = j;
+            if (scaled > over) over = scaled;
+        } else if (scaled > under) {
+            under = scaled;
+        }
+    }
+    *n_out = n;
+    *worst = over;
+    *largest = under;
+}
+
+sr_status sr_loss_rows(sr_loss loss, int64_t n, const double *y, const double *z, const double *s, double *total, double *slope) {
+    double sum = 0.0;
+    switch (loss) {
+#define SR_CASE(name) \
+    case SR_LOSS_##name: \
+        for (int64_t i = 0; i < n; i++) { \
+            const sr_point at = sr_loss_at_##name(y[i], z[i]); \
+            const double weight = s ? s[i] : 1.0; \
+            sum += weight * at.value; \
+            if (slope) slope[i] = -weight * at.slope; \
+        } \
+        break;
+        SR_FOR_EACH_LOSS(SR_CASE)
+#undef SR_CASE
+        case SR_N_LOSSES:
+        default: return SR_BAD_TYPE;
+    }
+    if (total) *total = sum;
+    return SR_OK;
+}
