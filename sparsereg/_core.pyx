@@ -66,6 +66,18 @@ cdef extern from "sr.h" nogil:
         const void *indices
         const void *data
         int32_t real, index
+    ctypedef struct sr_stats:
+        double *sums
+        double *squares
+        double *sizes
+        double *peaks
+    ctypedef struct sr_bounds:
+        const double *c
+        const float *norm2
+        const float *at2
+        const float *norm1
+        const float *at1
+        const double *factor
     ctypedef struct sr_findings:
         int64_t bad, disordered
 
@@ -73,15 +85,16 @@ cdef extern from "sr.h" nogil:
     const char *sr_loss_name(sr_loss loss)
     sr_status sr_rmatvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *v, double *out)
     sr_status sr_matvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s, double *out)
-    sr_status sr_column_stats(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s, double *sums, double *squares)
+    sr_status sr_column_stats(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s, const sr_stats *out)
     sr_status sr_gap_sums(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2, sr_gap_terms *out)
     sr_status sr_violation(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2, double *out)
     sr_status sr_prox_step(sr_penalty pen, int64_t m, const double *z, const double *c, const double *a, const double *l1, const double *l2, double *w_new)
     sr_status sr_cd_residual(const sr_matrix *X, const int64_t *cols, const sr_coordinates *co, const int64_t *order, int64_t n_order, const double *s, double *r, double *decrease)
     sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j, sr_gram *G, sr_gram_work *work, int64_t *need)
+    sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w, const int32_t *position, const int64_t *wanted, int64_t n, double *out)
     void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out)
     void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs, double tol, double *q, int64_t *epochs, double *decrease)
-    void sr_screen(sr_penalty pen, int64_t p, const double *c, const float *norm, const float *at, const double *factor, double odometer, double threshold, int64_t *out, int64_t *n_out, double *worst, double *largest)
+    void sr_screen(sr_penalty pen, int64_t p, const sr_bounds *b, double odo2, double odo1, double threshold, int32_t *out, int64_t *n_out, double *worst, double *largest)
     sr_status sr_loss_rows(sr_loss loss, int64_t n, const double *y, const double *z, const double *s, double *total, double *slope)
     sr_status sr_inspect(const sr_compressed *A, int64_t *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found)
     sr_status sr_transpose(const sr_compressed *A, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, void *out_data)
@@ -225,17 +238,19 @@ cdef class Matrix:
         check(status)
 
     def column_stats(self, const double[::1] s=None, const int64_t[::1] cols=None):
-        """`(x_j' s, x_j' (s x_j))` per column, not centred; `s` None means all one."""
+        """`x_j' s`, `x_j' (s x_j)`, `|x_j|' s` and `max |x_j|` per column, not centred; `s` None means all one."""
         cdef int64_t m = self._listed(cols)
         require(s is None or s.shape[0] == self.view.n_rows, "s has the wrong length")
-        cdef double[::1] sums = np.empty(m), squares = np.empty(m)
+        cdef double[:, ::1] out = np.empty((4, max(m, 1)))
+        cdef sr_stats stats
+        stats.sums, stats.squares, stats.sizes, stats.peaks = &out[0, 0], &out[1, 0], &out[2, 0], &out[3, 0]
         cdef const int64_t *listed = NULL if cols is None else &cols[0]
         cdef const double *weights = doubles(s)
         cdef sr_status status
         with nogil:
-            status = sr_column_stats(&self.view, listed, m, weights, &sums[0], &squares[0])
+            status = sr_column_stats(&self.view, listed, m, weights, &stats)
         check(status)
-        return np.asarray(sums), np.asarray(squares)
+        return tuple(np.asarray(out)[:, :m])
 
     def cd_residual(self, const int64_t[::1] cols, Coordinates co not None, const int64_t[::1] order, double[::1] r, const double[::1] s=None):
         """One epoch of coordinate descent on the residual `r`, in place; returns the largest decrease."""
@@ -365,6 +380,18 @@ cdef class GramStore:
             self.cols[self.m] = cols[a]
             self.m += 1
 
+    def own_rows(self, const int64_t[::1] wanted, const double[::1] y, const double[::1] w):
+        """`x_j' s (y - X_M w)` for columns `wanted` of X, reading only their own rows. Wants Xt."""
+        require(self.Xt is not None and y.shape[0] == self.X.view.n_rows and w.shape[0] == self.m, "no rows, or y or w has the wrong length")
+        require_within(wanted, self.X.view.n_cols)
+        cdef double[::1] out = np.empty(wanted.shape[0])
+        cdef const double *weights = doubles(self.s)
+        cdef sr_status status
+        with nogil:
+            status = sr_own_rows(&self.X.view, &self.Xt.view, weights, &y[0], &w[0], &self.position[0], &wanted[0], wanted.shape[0], &out[0])
+        check(status)
+        return np.asarray(out)
+
     def subtract(self, const double[::1] x, double[::1] out):
         """`out -= G x`, in place."""
         require(x.shape[0] == self.m and out.shape[0] == self.m, "x or out has the wrong length")
@@ -434,16 +461,31 @@ def prox_step(int penalty, const double[::1] z, const double[::1] c, const doubl
     return np.asarray(out)
 
 
-def screen(int penalty, const double[::1] c, const float[::1] norm, const float[::1] at, const double[::1] factor, double odometer,
-           double threshold, int64_t[::1] work):
-    """Columns whose bound passes `threshold`, the largest bound among them, and the largest among the others."""
-    cdef int64_t n = 0, p = c.shape[0]
-    require(norm.shape[0] == p and at.shape[0] == p and work.shape[0] >= p and (factor is None or factor.shape[0] == p), "lengths differ")
-    cdef double worst = 0.0, largest = 0.0
-    cdef const double *factors = doubles(factor)
-    with nogil:
-        sr_screen(<sr_penalty>penalty, p, &c[0], &norm[0], &at[0], factors, odometer, threshold, &work[0], &n, &worst, &largest)
-    return np.array(work[:n]), worst, largest
+cdef class Bounds:
+    """What is known of every column that is not a member (`sr_bounds`); the arrays are borrowed and may change."""
+
+    cdef const double[::1] c, factor
+    cdef const float[::1] norm2, at2, norm1, at1
+    cdef int32_t[::1] found
+
+    def __init__(self, const double[::1] c, const float[::1] norm2, const float[::1] at2, const float[::1] norm1,
+                 const float[::1] at1, const double[::1] factor):
+        cdef int64_t p = c.shape[0]
+        require(norm2.shape[0] == at2.shape[0] == norm1.shape[0] == at1.shape[0] == p, "lengths differ")
+        require((factor is None or factor.shape[0] == p) and p < 2**31, "lengths differ")
+        self.c, self.norm2, self.at2, self.norm1, self.at1, self.factor = c, norm2, at2, norm1, at1, factor
+        self.found = np.empty(p, dtype=np.int32)
+
+    def over(self, int penalty, double odo2, double odo1, double threshold):
+        """Columns whose bound passes `threshold`, the largest bound among them, and the largest among the others."""
+        cdef sr_bounds view
+        cdef int64_t n = 0
+        cdef double worst = 0.0, largest = 0.0
+        view.c, view.factor = &self.c[0], doubles(self.factor)
+        view.norm2, view.at2, view.norm1, view.at1 = &self.norm2[0], &self.at2[0], &self.norm1[0], &self.at1[0]
+        with nogil:
+            sr_screen(<sr_penalty>penalty, self.c.shape[0], &view, odo2, odo1, threshold, &self.found[0], &n, &worst, &largest)
+        return np.asarray(self.found[:n]).astype(np.int64), worst, largest
 
 
 def loss_rows(int loss, const double[::1] y, const double[::1] z, const double[::1] s=None, double[::1] slope=None):

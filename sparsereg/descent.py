@@ -24,8 +24,8 @@ class Descent:
     ----------
     cols, w : arrays of shape (m,)
         The members and their coefficients.
-    sums, sq, c0 : float64 arrays of shape (m,)
-        `x_j' s`, the curvature, and the centred gradient at w = 0.
+    sums, sq, peak, c0 : float64 arrays of shape (m,)
+        `x_j' s`, the curvature, the largest `|x_ij|`, and the centred gradient at w = 0.
     l1, l2 : float64 arrays of shape (m,)
         Strengths at the present alpha.
     """
@@ -34,7 +34,7 @@ class Descent:
         self.problem = problem
         self.cols = np.empty(0, dtype=np.int64)
         self.nnz = 0
-        self.w, self.sums, self.sq, self.c0, self.l1, self.l2 = (np.empty(0) for _ in range(6))
+        self.w, self.sums, self.sq, self.peak, self.c0, self.l1, self.l2 = (np.empty(0) for _ in range(7))
         self._scale, self._l1_ratio = 0.0, 1.0
         self._sy = problem.y if problem.s is None else problem.s * problem.y
 
@@ -45,9 +45,10 @@ class Descent:
     def add(self, cols: Int) -> None:
         """Take columns in, at w = 0."""
         problem = self.problem
-        sums, sq = problem.stats(cols)
+        stats = problem.stats(cols)
         l1, l2 = problem.penalty.strengths(self._scale, self._l1_ratio, cols)
-        known = {"cols": cols, "w": np.zeros(cols.size), "sums": sums, "sq": sq, "l1": l1, "l2": l2}
+        known = {"cols": cols, "w": np.zeros(cols.size), "l1": l1, "l2": l2}
+        known |= {"sums": stats.sums, "sq": stats.sq, "peak": stats.peak}
         known["c0"] = problem.gradient(self._sy, cols)
         for name, values in known.items():
             setattr(self, name, np.concatenate([getattr(self, name), values]))
@@ -86,9 +87,16 @@ class Descent:
         """`c_j` of each member, centred."""
         raise NotImplementedError
 
-    def residual(self) -> Vector:
-        """`r = s (y - X w)`, centred where there is an intercept, O(n + entries with w != 0)."""
-        return self.problem.residual(Coefficients(self.cols, self.w))
+    def residual(self) -> tuple[Vector, float]:
+        """`r = s (y - X w)`, not centred, and `sum(r)`: O(n + entries of the members with w != 0)."""
+        r = self._sy.copy()
+        self.problem.design.matrix.add_matvec(self.w, r, self.cols, -1.0, self.problem.s)
+        return r, -float(self.sums @ self.w)
+
+    def gradient_of(self, cols: Int) -> Vector:
+        """`c_j` of columns that are not members: O(entries of those, and of the members with w != 0)."""
+        r, r_sum = self.residual()
+        return self.problem.gradient(r, cols) - self.problem.stats(cols).sums * (r_sum / self.problem.weight_sum)
 
 
 class GramDescent(Descent):
@@ -108,12 +116,16 @@ class GramDescent(Descent):
         self.q = np.empty(0)
         self.r_sum = 0.0
 
-    def building_cost(self, cols: Int) -> float:
-        """Entries read to take these columns in."""
-        lengths = self.problem.design.lengths[cols]
-        if self.by_rows:
-            return float(lengths.sum() * self.row_length)
-        return float(cols.size * self.nnz + lengths.sum())
+    def gradient_of(self, cols: Int) -> Vector:
+        """On the columns' own rows where that reads less than a residual for all rows."""
+        design = self.problem.design
+        lengths = design.lengths
+        own, active = lengths[cols].sum(), lengths[self.cols[self.w != 0.0]].sum()
+        if not self.by_rows or own * self.row_length > design.n_rows + active + own:
+            return super().gradient_of(cols)
+        c: Vector = self.store.own_rows(cols, self.problem.y, self.w)
+        c -= self.problem.stats(cols).sums * (self.r_sum / self.problem.weight_sum)
+        return c
 
     def _added(self, cols: Int) -> None:
         self.store.append(cols)
@@ -155,9 +167,10 @@ class ResidualDescent(Descent):
 
     def set_w(self, w: Vector) -> None:
         self.w[:] = w
-        self.r = self._sy.copy()
-        self.problem.design.matrix.add_matvec(self.w, self.r, self.cols, -1.0, self.problem.s)
-        self.r_sum = -float(self.sums @ self.w)
+        self.r, self.r_sum = super().residual()
+
+    def residual(self) -> tuple[Vector, float]:
+        return self.r, self.r_sum
 
     def descend(self, max_epochs: int, tol: float, order: Int) -> int:
         co = self._coordinates(self.r_sum)

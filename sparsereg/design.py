@@ -101,6 +101,13 @@ class Design:
             return None
         return (self.by_rows or _transposed(self.by_columns)).as_columns()  # type: ignore[arg-type]
 
+    @cached_property
+    def longest_row(self) -> int:
+        """Most stored entries of a row."""
+        if self.rows is None:
+            return self.n_cols
+        return int(self.rows.lengths().max())
+
     def scatter(self, values: NDArray[Any], cols: Int | None = None) -> NDArray[Any]:
         """A vector of nominal width from values on observed columns. For those who ask for dense coefficients."""
         out = np.zeros(self.n_features, dtype=self.dtype)

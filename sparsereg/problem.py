@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,16 @@ class Coefficients:
         keep = np.flatnonzero(self.w)
         keep = keep[np.argsort(self.cols[keep])]
         return Coefficients(self.cols[keep], self.w[keep])
+
+
+class ColumnStats(NamedTuple):
+    """Per column: `sums` is `x_j' s` (0 where nothing is centred), `sq` the curvature `|x_j - mean_j|_s^2`, `size` is
+    `|x_j|' s`, `peak` the largest `|x_ij|`."""
+
+    sums: Vector
+    sq: Vector
+    size: Vector
+    peak: Vector
 
 
 @dataclass(frozen=True)
@@ -71,17 +82,15 @@ class Problem:
         """S."""
         return float(self.y.size if self.s is None else self.s.sum())
 
-    def stats(self, cols: Int | None = None) -> tuple[Vector, Vector]:
-        """Per listed column (or every one): `x_j' s`, and the curvature `|x_j - mean_j|_s^2`.
-
-        Without an intercept nothing is centred: the first are zeros, the second plain squares."""
-        sums, squares = self.design.matrix.column_stats(self.s, cols)
+    def stats(self, cols: Int | None = None) -> ColumnStats:
+        """What the listed columns (or all) are, in the weighted and centred geometry."""
+        sums, squares, sizes, peaks = self.design.matrix.column_stats(self.s, cols)
         if not self.fit_intercept:
-            return np.zeros_like(sums), squares
+            return ColumnStats(np.zeros_like(sums), squares, sizes, peaks)
         centred = squares - sums * sums / self.weight_sum
         # A constant column: what is left is rounding, and a curvature of 1e-17 would make a coefficient of it.
         centred[centred <= 1e-14 * squares] = 0.0
-        return sums, centred
+        return ColumnStats(sums, centred, sizes, peaks)
 
     @cached_property
     def null_deviance(self) -> float:
@@ -103,7 +112,7 @@ class Problem:
 
     def intercept(self, at: Coefficients) -> float:
         """b0, by the weighted means: exact at any w."""
-        return float(self.y_mean - self.stats(at.cols)[0] @ at.w / self.weight_sum)
+        return float(self.y_mean - self.stats(at.cols).sums @ at.w / self.weight_sum)
 
     def residual(self, at: Coefficients) -> Vector:
         """`r = s (y - z)`: the negative gradient in the predictor. It sums to 0 where there is an intercept."""
@@ -128,7 +137,7 @@ class Problem:
         l1, l2 = self.penalty.strengths(self.weight_sum * alpha, l1_ratio, every)
         r = self.residual(at)
         c = self.gradient(r)
-        sq = self.stats()[1]
+        sq = self.stats().sq
         c[sq == 0.0] = 0.0  # a constant column: nothing but rounding
         loose = np.flatnonzero((l1 == 0) & (l2 == 0) & (sq > 0))
         extra = 0.0
@@ -225,5 +234,5 @@ def make_problem(
     if penalty_factor is None and not standardize:
         return problem
     factor = np.ones(design.n_cols) if penalty_factor is None else np.asarray(penalty_factor, dtype=np.float64)[design.columns]
-    deviation = np.sqrt(problem.stats()[1] / problem.weight_sum) if standardize else np.ones(design.n_cols)
+    deviation = np.sqrt(problem.stats().sq / problem.weight_sum) if standardize else np.ones(design.n_cols)
     return Problem(design, target, mean, s, fit_intercept, Penalty(kind, factor * deviation, factor * deviation**2))

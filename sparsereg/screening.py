@@ -1,7 +1,8 @@
 """Bounds on the gradient of columns that are not members, instead of passes over them. Knows no solver.
 
 `c_j = x_j' r_old` was taken at an earlier residual. Since then r has travelled at most `odometer - at_j` (a sum of distances,
-so an upper bound on the distance), and by Cauchy-Schwarz `|x_j' r| <= |c_j| + |x_j| (odometer - at_j)`.
+so an upper bound on the distance), and `|x_j' r| <= |c_j| + |x_j| (odometer - at_j)`, by Cauchy-Schwarz or by Hoelder, whichever
+is the smaller: two odometers, one in the 2-norm and one in the largest entry.
 Every column keeps the reading at its own last visit, so visiting a few does not ask for a pass over all.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core import screen
+from sparsereg._core import Bounds
 from sparsereg.problem import Problem
 
 __all__ = ["Screen"]
@@ -18,44 +19,47 @@ __all__ = ["Screen"]
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# float32 keeps 24 bits: one part in 2^23 up or down makes a rounded number a safe bound.
+# float32 keeps 24 bits: one part in 2^22 up or down makes a rounded number a safe bound.
 UP, DOWN = np.float32(1 + 2**-22), np.float32(1 - 2**-22)
 
 
 class Screen:
     """The last known gradient of every observed column, and how far it may have gone since.
 
-    Memory: 16 bytes a column (8 for c, 4 each for the norm and the reading, rounded to the safe side).
+    Memory: 24 bytes a column (8 for c, 4 each for the norms and the readings, rounded to the safe side).
     """
 
     def __init__(self, problem: Problem, c: Vector) -> None:
         self.problem = problem
         self.c = c
-        self.odometer = 0.0
-        self.at = np.zeros(c.size, dtype=np.float32)
-        self.norm = np.sqrt(problem.stats()[1]).astype(np.float32) * UP
+        self.odometer2 = self.odometer1 = 0.0
+        self.at2, self.at1 = np.zeros(c.size, dtype=np.float32), np.zeros(c.size, dtype=np.float32)
+        stats = problem.stats()
+        self.norm2, self.norm1 = np.sqrt(stats.sq).astype(np.float32) * UP, stats.size.astype(np.float32) * UP
         factor = problem.penalty.l1_factor
         self.factor = factor if isinstance(factor, np.ndarray) else None
-        self.drop(np.flatnonzero(self.norm == 0.0))  # constant columns: their gradient is 0, or rounding
-        self._work = np.empty(c.size, dtype=np.int64)
+        self.drop(np.flatnonzero(self.norm2 == 0.0))  # constant columns: their gradient is 0, or rounding
+        self._bounds = Bounds(self.c, self.norm2, self.at2, self.norm1, self.at1, self.factor)
 
     def drop(self, cols: Int) -> None:
         """Leave these columns out from now on: they became members, or can never be."""
-        self.norm[cols] = -np.inf
+        self.norm2[cols] = self.norm1[cols] = -np.inf
 
-    def travel(self, distance: float) -> None:
-        """The residual has moved by at most this much."""
-        self.odometer += distance
+    def travel(self, distance2: float, distance1: float) -> None:
+        """The residual has moved by at most this much, in the 2-norm and in the largest entry."""
+        self.odometer2 += distance2
+        self.odometer1 += distance1
 
     def visited(self, cols: Int, c: Vector) -> None:
         """These gradients were just taken at the present residual."""
         self.c[cols] = c
-        self.at[cols] = np.float32(self.odometer) * DOWN
+        self.at2[cols] = np.float32(self.odometer2) * DOWN
+        self.at1[cols] = np.float32(self.odometer1) * DOWN
 
     def over(self, threshold: float, aside: float = 0.0) -> tuple[Int, float, float]:
         """Columns whose bound passes `threshold * factor_j`, the largest bound (over factor) there, and elsewhere.
 
-        `aside`: how far the dual point is from the residual, beyond what was travelled."""
-        reading, kind = self.odometer + aside, self.problem.penalty.kind
-        cols, worst, largest = screen(kind, self.c, self.norm, self.at, self.factor, reading, threshold, self._work)
+        `aside`: how far the dual point is from the residual in the 2-norm, beyond what was travelled."""
+        kind, reading1 = self.problem.penalty.kind, np.inf if aside else self.odometer1
+        cols, worst, largest = self._bounds.over(kind, self.odometer2 + aside, reading1, threshold)
         return cols, worst, largest

@@ -1,8 +1,8 @@
 """One strength at a time: working sets, screening by bounds, and the certificate. Knows no estimators.
 
 The loop at one alpha: descend over the members until their own gap is small; certify with bounds on everyone else; where a
-bound does not hold a column down, look closer, by taking the column in (its Gram is then built once) or by visiting it (the
-residual is then built once), whichever reads fewer entries. A solver keeps its members from one alpha to the next.
+bound does not hold a column down, visit it, and take it in if it is over its threshold. A solver keeps its members, and
+what it knows of the others, from one alpha to the next.
 """
 
 from __future__ import annotations
@@ -108,7 +108,8 @@ class Solver:
         self.screen.drop(np.flatnonzero(factor == 0.0))
         self.descent.add(loose)
         self._descend(1e-12 * self.problem.null_deviance, self.max_iter)
-        self._visit(np.arange(self.problem.design.n_cols))
+        every = np.arange(self.problem.design.n_cols)
+        self.screen.visited(every, self.descent.gradient_of(every))
         return loose
 
     def alpha_max(self) -> float:
@@ -132,15 +133,14 @@ class Solver:
         threshold = problem.weight_sum * alpha * self.l1_ratio
         target = self.tol * problem.null_deviance
         epochs = 0
-        found = self._certify(threshold)
-        while found.gap > target and epochs < self.max_iter:
-            if found.candidates.size:
-                self._look_closer(found.candidates, threshold)
+        while True:
             done, stalled = self._descend(target, self.max_iter - epochs)
             epochs += done
             found = self._certify(threshold)
-            if stalled and not found.candidates.size:
+            if found.gap <= target or epochs >= self.max_iter or (stalled and not found.candidates.size):
                 break
+            if found.candidates.size:
+                self._look_closer(found.candidates, threshold)
         at = self.descent.coefficients()
         gap = found.gap / problem.weight_sum
         return Solution(at, problem.intercept(at), gap, epochs, found.squared_residual)
@@ -175,7 +175,7 @@ class Solver:
         """The duality gap here, true also for columns that were not visited."""
         descent, problem = self.descent, self.problem
         c = descent.gradient()
-        self.screen.travel(self._distance(c))
+        self.screen.travel(*self._distance(c))
         self._mark(c)
         rr, extra = descent.squared_residual(c), 0.0
         if self.loose.size:
@@ -189,30 +189,29 @@ class Solver:
         terms = problem.penalty.gap_sums(descent.w, c, descent.l1, descent.l2)
         return Certificate(combine_gap(terms, rr, outside) + 0.5 * extra, candidates, rr)
 
-    def _distance(self, c: Vector) -> float:
-        """`|r - r_mark|`, from above: `|X (w - w_mark)|^2 = (w - w_mark)'(c_mark - c)`."""
-        step = self.descent.w - self._w_mark
+    def _distance(self, c: Vector) -> tuple[float, float]:
+        """How far the residual is from the mark, from above: `|d|_2`, and `|d - mean|_max`.
+
+        `|X step|^2 = step'(c_mark - c)`; a row meets at most `longest_row` of the steps."""
+        descent, longest = self.descent, self.problem.design.longest_row
+        step = descent.w - self._w_mark
         rounding = 1e-14 * float(np.abs(step) @ (np.abs(c) + np.abs(self._c_mark)))
-        return float(np.sqrt(max(step @ (self._c_mark - c), 0.0) + rounding))
+        squared = max(float(step @ (self._c_mark - c)), 0.0)
+        sizes = np.abs(step) * descent.peak
+        if sizes.size > longest:
+            sizes = np.partition(sizes, sizes.size - longest)[-longest:]
+        mean = abs(float(descent.sums @ step)) / self.problem.weight_sum
+        return float(np.sqrt(squared + rounding)), (float(sizes.sum()) + mean) * (1 + 1e-12)
 
     # ---- looking closer --------------------------------------------------------------------------------------------
 
     def _look_closer(self, candidates: Int, threshold: float) -> None:
-        """Take candidates in, or visit them first, whichever reads less."""
-        lengths = self.problem.design.lengths
-        active = int(lengths[self.descent.cols[self.descent.w != 0.0]].sum())
-        visiting = active + int(lengths[candidates].sum()) + self.problem.design.n_rows
-        if isinstance(self.descent, GramDescent) and self.descent.building_cost(candidates) <= visiting:
-            self._take_in(candidates)
-            return
-        c = self._visit(candidates)
+        """Visit the columns that a bound does not hold down, and take in those that are over their threshold, or nearly."""
+        c = self.descent.gradient_of(candidates)
+        self.screen.visited(candidates, c)
         factor = 1.0 if self.screen.factor is None else self.screen.factor[candidates]
-        self._take_in(candidates[self.problem.penalty.reach(c) > NEAR * threshold * factor])
-
-    def _visit(self, cols: Int) -> Vector:
-        c = self.problem.gradient(self.descent.residual(), cols)
-        self.screen.visited(cols, c)
-        return c
+        wanted = self.problem.penalty.reach(c) > NEAR * threshold * factor
+        self._take_in(candidates[wanted])
 
     def _take_in(self, cols: Int) -> None:
         if not cols.size:

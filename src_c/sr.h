@@ -52,8 +52,11 @@ typedef struct {
 sr_status sr_rmatvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *v, double *out);
 /* out += scale * s * sum_a w[a] x_cols[a], out of length n (s NULL: without weights).  O(entries of the columns with w != 0) */
 sr_status sr_matvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s, double *out);
-/* sums[a] = x' s and squares[a] = x' (s x), not centred; s NULL: all one. */
-sr_status sr_column_stats(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s, double *sums, double *squares);
+/* What is asked of a column once: x' s, x' (s x), |x|' s and max |x|; not centred, s NULL: all one. m each. */
+typedef struct {
+    double *sums, *squares, *sizes, *peaks;
+} sr_stats;
+sr_status sr_column_stats(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s, const sr_stats *out);
 
 /* ---- the penalty, coordinate by coordinate --------------------------------------------------------------------------*/
 
@@ -116,6 +119,10 @@ typedef struct {
  * *need entries more are wanted in the arena. */
 sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
                          sr_gram *G, sr_gram_work *work, int64_t *need);
+/* out[b] = x_j' s (y - X w) for the n columns j = wanted[b], the residual worked out on their own rows only: O(sum of row
+ * lengths over those rows). w belongs to the columns that have a position in the Gram. Wants Xt. */
+sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
+                      const int32_t *position, const int64_t *wanted, int64_t n, double *out);
 /* out[a] -= sum_b G_ab x_b over the m columns: O(entries of G in columns with x != 0). */
 void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out);
 /* Epochs on the Gram: in and out, q = X_M' r. Stops after max_epochs or when the largest sq_j step_j^2 of an epoch is at most
@@ -125,12 +132,21 @@ void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order
 
 /* ---- screening ------------------------------------------------------------------------------------------------------*/
 
-/* Bounds instead of passes: reach(x_j' r) <= reach(c_j) + norm_j * moved_j when c_j was taken at a residual that is at most
- * moved_j away from r; here moved_j = odometer - at[j], the way r has travelled since.  Lists in out[0 .. *n_out) the j whose
- * bound passes threshold * factor_j (factor NULL: all one), in *worst the largest bound / factor_j among them and in
- * *largest that among the others. norm_j = -inf marks a column to be passed over: its bound is -inf or NaN, above nothing. */
-void sr_screen(sr_penalty pen, int64_t p, const double *c, const float *norm, const float *at, const double *factor, double odometer,
-               double threshold, int64_t *out, int64_t *n_out, double *worst, double *largest);
+/* What is known of every column that is not a member. */
+typedef struct {
+    const double *c;           /* p: the centred gradient when each column was last visited */
+    const float *norm2, *at2;  /* |x_j - mean_j|_s and the odometer's reading then; norm2 = -inf: pass the column over */
+    const float *norm1, *at1;  /* sum_i s_i |x_ij| and the reading of the other odometer, of the largest entry */
+    const double *factor;      /* the threshold's factors; NULL: all one */
+} sr_bounds;
+
+/* Bounds instead of passes. The residual has moved by d since column j was visited, |d|_2 <= odo2 - at2_j and
+ * |d - mean|_max <= odo1 - at1_j, so by Cauchy-Schwarz and Hoelder reach(x_j' r) <= reach(c_j) + min(norm2_j |d|_2, norm1_j |d|_max).
+ * The second is the sharper for light columns: a column of 100 rows among 10^6 feels the largest change of a row, not the sum over all.
+ * Lists in out[0 .. *n_out) the j whose bound passes threshold * factor_j, in *worst the largest bound / factor_j
+ * among them, and in *largest that among the others. */
+void sr_screen(sr_penalty pen, int64_t p, const sr_bounds *b, double odo2, double odo1, double threshold, int32_t *out,
+               int64_t *n_out, double *worst, double *largest);
 
 /* ---- losses ---------------------------------------------------------------------------------------------------------*/
 

@@ -1,6 +1,8 @@
 /* All that reads X: the template body stamped once a variant, and one switch a public function. */
 #include "sr.h"
 
+#include <math.h>
+
 #include "sr_coordinate.h"
 #include "sr_gram.h"
 
@@ -59,8 +61,8 @@ sr_status sr_matvec(const sr_matrix *X, const int64_t *cols, int64_t m, const do
     return SR_OK;
 }
 
-sr_status sr_column_stats(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s, double *sums, double *squares) {
-#define CALL(suffix) sr_column_stats##suffix(X, cols, m, s, sums, squares)
+sr_status sr_column_stats(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s, const sr_stats *out) {
+#define CALL(suffix) sr_column_stats##suffix(X, cols, m, s, out)
     SR_SWITCH(X)
 #undef CALL
     return SR_OK;
@@ -88,6 +90,14 @@ sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *
         for (int64_t t = 0; t < met; t++) work->stamp[work->touched[t]] = -1;
     }
     return status;
+}
+
+sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
+                      const int32_t *position, const int64_t *wanted, int64_t n, double *out) {
+#define CALL(suffix) sr_own_rows##suffix(X, Xt, s, y, w, position, wanted, n, out)
+    SR_SWITCH(X)
+#undef CALL
+    return SR_OK;
 }
 
 sr_status sr_inspect(const sr_compressed *A, int64_t *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found) {

@@ -68,28 +68,32 @@ static void SR_FN(matvec)(const sr_matrix *X, const int64_t *cols, int64_t m, co
         if (w[a] != 0.0) SR_FN(axpy)(X, cols ? cols[a] : a, scale * w[a], s, out);
 }
 
-SR_INLINE void SR_FN(stats_kind)(SR_FN(column) x, const double *s, double *sum, double *square, const int kind) {
-    double total = 0.0, squares = 0.0;
+SR_INLINE void SR_FN(stats_kind)(SR_FN(column) x, const double *s, const sr_stats *out, int64_t a, const int kind) {
+    double sum = 0.0, squares = 0.0, size = 0.0, peak = 0.0;
     for (int64_t e = 0; e < x.n; e++) {
         const double v = SR_VALUE(x, e, kind), weighted = s ? s[SR_ROW(x, e, kind)] * v : v;
-        total += weighted;
+        sum += weighted;
         squares += weighted * v;
+        size += fabs(weighted);
+        if (fabs(v) > peak) peak = fabs(v);
     }
-    *sum = total;
-    *square = squares;
+    out->sums[a] = sum;
+    out->squares[a] = squares;
+    out->sizes[a] = size;
+    out->peaks[a] = peak;
 }
 
-static void SR_FN(column_stats)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s, double *sums, double *squares) {
+static void SR_FN(column_stats)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s, const sr_stats *out) {
     for (int64_t a = 0; a < m; a++) {
         const int64_t j = cols ? cols[a] : a;
         const SR_FN(column) x = SR_FN(column_at)(X, j);
         switch (sr_kind_of(X, j)) {
             case SR_KIND_ONES:
-                if (s) SR_FN(stats_kind)(x, s, &sums[a], &squares[a], SR_KIND_ONES);
-                else sums[a] = squares[a] = (double)x.n;
+                if (s) SR_FN(stats_kind)(x, s, out, a, SR_KIND_ONES);
+                else out->sums[a] = out->squares[a] = out->sizes[a] = (double)x.n, out->peaks[a] = 1.0;
                 break;
-            case SR_KIND_VALUED: SR_FN(stats_kind)(x, s, &sums[a], &squares[a], SR_KIND_VALUED); break;
-            default: SR_FN(stats_kind)(x, s, &sums[a], &squares[a], SR_KIND_DENSE); break;
+            case SR_KIND_VALUED: SR_FN(stats_kind)(x, s, out, a, SR_KIND_VALUED); break;
+            default: SR_FN(stats_kind)(x, s, out, a, SR_KIND_DENSE); break;
         }
     }
 }
@@ -151,6 +155,28 @@ SR_INLINE int64_t SR_FN(gram_by_columns)(const sr_matrix *X, const double *s, co
 static int64_t SR_FN(gram_column)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
                                   sr_gram_work *work) {
     return Xt ? SR_FN(gram_by_rows)(X, Xt, s, j, (int32_t)m, work) : SR_FN(gram_by_columns)(X, s, cols, m, j, work);
+}
+
+static void SR_FN(own_rows)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
+                            const int32_t *position, const int64_t *wanted, int64_t n, double *out) {
+    const int ones = Xt->n_ones == Xt->n_cols;
+    for (int64_t b = 0; b < n; b++) {
+        const int64_t j = wanted[b];
+        const SR_FN(column) x = SR_FN(column_at)(X, j);
+        const int kind = (int)sr_kind_of(X, j);
+        double total = 0.0;
+        for (int64_t e = 0; e < x.n; e++) {
+            const int64_t i = SR_ROW(x, e, kind);
+            const SR_FN(column) row = SR_FN(column_at)(Xt, i);
+            double r = y[i];
+            for (int64_t f = 0; f < row.n; f++) {
+                const int32_t at = position[row.rows[f]];
+                if (at >= 0) r -= ones ? w[at] : w[at] * (double)row.values[f];
+            }
+            total += SR_VALUE(x, e, kind) * (s ? s[i] : 1.0) * r;
+        }
+        out[b] = total;
+    }
 }
 
 static sr_status SR_FN(inspect)(const sr_compressed *A, int64_t *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found) {

@@ -86,16 +86,17 @@ sr_status sr_prox_step(sr_penalty pen, int64_t m, const double *z, const double 
     return SR_OK;
 }
 
-void sr_screen(sr_penalty pen, int64_t p, const double *c, const float *norm, const float *at, const double *factor, double odometer,
-               double threshold, int64_t *out, int64_t *n_out, double *worst, double *largest) {
+void sr_screen(sr_penalty pen, int64_t p, const sr_bounds *b, double odo2, double odo1, double threshold, int32_t *out,
+               int64_t *n_out, double *worst, double *largest) {
     const int two_sided = sr_reach(pen, -1.0) > 0.0;
     int64_t n = 0;
     double over = 0.0, under = 0.0;
     for (int64_t j = 0; j < p; j++) {
-        const double bound = (two_sided ? fabs(c[j]) : c[j]) + (double)norm[j] * (odometer - (double)at[j]);
-        const double scaled = factor ? bound / factor[j] : bound;
+        const double by2 = (double)b->norm2[j] * (odo2 - (double)b->at2[j]), by1 = (double)b->norm1[j] * (odo1 - (double)b->at1[j]);
+        const double bound = (two_sided ? fabs(b->c[j]) : b->c[j]) + (by1 < by2 ? by1 : by2);
+        const double scaled = b->factor ? bound / b->factor[j] : bound;
         if (scaled > threshold) {
-            out[n++] = j;
+            out[n++] = (int32_t)j;
             if (scaled > over) over = scaled;
         } else if (scaled > under) {
             under = scaled;
