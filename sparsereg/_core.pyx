@@ -35,7 +35,7 @@ cdef extern from "sr.h" nogil:
         int64_t dense_stride
         int32_t real, index
     ctypedef struct sr_gap_terms:
-        double l1_norm, l2_sq, slope, dual_norm, fenchel, loose
+        double l1_norm, l2_sq, slope, dual_norm, fenchel
     ctypedef struct sr_coordinates:
         int64_t m
         const double *sums

@@ -140,7 +140,8 @@ def as_design(X: Any, name: str = "X") -> Design:
     dtype = _float_type(X.data.dtype, name)
     n, p = X.shape
     shape = (p, n) if X.format == "csc" else (n, p)
-    matrix = Compressed(shape, X.indptr, X.indices, np.ascontiguousarray(X.data, dtype=dtype))
+    stored = int(X.indptr[-1])  # the arrays may have room to spare
+    matrix = Compressed(shape, X.indptr, X.indices[:stored], np.ascontiguousarray(X.data[:stored], dtype=dtype))
     if matrix.indices.dtype not in (np.int32, np.int64) or matrix.indices.dtype != matrix.indptr.dtype:
         wide = np.int64 if matrix.indptr.dtype.itemsize > 4 or matrix.indices.dtype.itemsize > 4 else np.int32
         matrix = Compressed(shape, matrix.indptr.astype(wide), matrix.indices.astype(wide), matrix.data)
@@ -204,6 +205,9 @@ def _from_columns(X: Compressed, dtype: np.dtype[Any], name: str) -> Design | No
 
 def _from_rows(X: Compressed, dtype: np.dtype[Any], name: str) -> Design | None:
     n, p = X.shape
+    if not X.indices.size:
+        nothing = X.indices[:0]
+        return Design(Matrix(n, nothing, nothing, nothing, 0), p, np.empty(0, dtype=np.int64), dtype, by_rows=Compressed(X.shape, X.indptr, nothing, None))
     if X.indices.size < HYPERSPARSE * p:
         return _from_hypersparse_rows(X, dtype, name)
     count, valued = np.zeros(p, dtype=np.int64), np.zeros(p, dtype=np.uint8)
@@ -229,8 +233,6 @@ def _from_hypersparse_rows(X: Compressed, dtype: np.dtype[Any], name: str) -> De
     if _inspected(X, name, by_rows=True):
         return None
     observed, compact = np.unique(X.indices, return_inverse=True)
-    if observed.size == 0:  # not one stored entry: keep one empty column, so that every shape below stays ordinary
-        observed = np.zeros(1, dtype=np.int64)
     narrow = Compressed((X.shape[0], observed.size), X.indptr, compact.astype(X.indices.dtype), X.data)
     found = _from_rows(narrow, dtype, name)
     assert found is not None

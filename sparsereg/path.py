@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 
 from sparsereg.design import Design, as_design, product
 from sparsereg.problem import Problem, make_problem
@@ -246,6 +245,8 @@ def warn_uncertified(problem: Problem, result: PathResult) -> None:
     """Say so when points were left short of the tolerance."""
     missed = np.flatnonzero(~result.certified)
     if missed.size:
+        from sklearn.exceptions import ConvergenceWarning  # scikit-learn takes a second to import, pandas with it
+
         worst = float(result.dual_gaps[missed].max() / (problem.gap_scale or 1.0))
         warnings.warn(
             f"{missed.size} of {result.alphas.size} points did not reach tol={result.tol:g}; the largest duality gap is {worst:.3g} of the"

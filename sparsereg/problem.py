@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core import PENALTIES
+from sparsereg._core import PENALTIES, GramStore
 from sparsereg.design import Design
 from sparsereg.loss import Loss
 from sparsereg.penalty import Penalty
@@ -26,6 +26,9 @@ __all__ = ["Coefficients", "Problem", "combine_gap", "make_problem"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
+
+# Unpenalised columns are eliminated by a dense square: 32 MB at most.
+MOST_LOOSE = 2000
 
 
 @dataclass(frozen=True)
@@ -144,10 +147,11 @@ class Problem:
         if loose.size:
             extra, correction = self.project_out(loose, c[loose])
             c = c - self.gradient(correction)
-            c[loose] = 0.0
+            c[loose] = self.settled(c[loose])
         rr = float(r @ r if self.s is None else r @ np.divide(r, self.s, out=np.zeros_like(r), where=self.s > 0))
         augmented = c - l2 * w
         reach, over = self.penalty.reach(augmented), np.maximum(self.penalty.reach(c) - l1, 0.0)
+        reach[loose] = over[loose] = 0.0
         with np.errstate(divide="ignore", invalid="ignore"):
             conjugate = np.where(over > 0, 0.5 * over**2 / l2, 0.0)
             dual_norm = np.max(np.where(reach > 0, reach / l1, 0.0), initial=0.0)
@@ -161,27 +165,48 @@ class Problem:
         return (combine_gap(terms, rr) + 0.5 * extra) / self.weight_sum
 
     def project_out(self, loose: Int, c: Vector) -> tuple[float, Vector]:
-        """The part of the residual inside the span of unpenalised columns, where a dual point may have none.
+        """What unpenalised columns can still explain of the residual, where a dual point may leave them nothing.
+
+        The dual point is `theta = r - X_loose a` with a the least squares (non-negative where w is), and the gap is
+        then `|X_loose a|^2 / 2` plus the other columns' terms at theta.
 
         Returns
         -------
         extra : float
-            Its squared norm; infinite for more than 2,000 such columns, where it would cost a dense square.
+            `|X_loose a|^2`; infinite for more than 2,000 such columns, whose dense square would cost too much.
         correction : float64 array of shape (n,)
-            The part itself, weighted, as `r` is.
+            `X_loose a`, weighted and centred as `r` is.
         """
-        if loose.size > 2000:
+        if loose.size > MOST_LOOSE:
             return np.inf, np.zeros_like(self.y)
-        gram = np.empty((loose.size, loose.size))
-        for a, j in enumerate(loose):
-            one = Coefficients(np.array([j]), np.ones(1))
-            gram[a] = self.gradient(self._weighted(self.predictor(one)), loose)
-        scale = np.sqrt(np.diag(gram))
-        b = np.linalg.lstsq(gram / np.outer(scale, scale), c / scale, rcond=1e-13)[0] / scale
-        return max(float(b @ c), 0.0), self._weighted(self.predictor(Coefficients(loose, b)))
+        store = GramStore(self.design.matrix, None, None, self.s)
+        store.append(loose)
+        sums, sq = self.stats(loose)[:2]
+        gram = store.toarray() - np.outer(sums, sums) / self.weight_sum
+        scale = np.sqrt(sq)
+        a = _least_squares(gram / np.outer(scale, scale), c / scale, nonnegative=self.penalty.positive) / scale
+        return max(float(a @ gram @ a), 0.0), self._weighted(self.predictor(Coefficients(loose, a)))
+
+    def settled(self, c: Vector) -> Vector:
+        """The gradient of unpenalised columns at the projected dual point, without its rounding."""
+        return np.minimum(c, 0.0) if self.penalty.positive else np.zeros_like(c)
 
     def _weighted(self, z: Vector) -> Vector:
         return z if self.s is None else self.s * z
+
+
+def _least_squares(gram: NDArray[np.float64], c: Vector, *, nonnegative: bool) -> Vector:
+    """`argmin_a a'Ga/2 - c'a`, through the eigenvectors, so that a singular G does no harm."""
+    size, vectors = np.linalg.eigh(gram)
+    keep = size > 1e-13 * size.max(initial=0.0)
+    root = np.sqrt(size[keep])
+    A, b = root[:, None] * vectors[:, keep].T, (vectors[:, keep].T @ c) / root
+    if not nonnegative:
+        solution: Vector = vectors[:, keep] @ (b / root)
+        return solution
+    from scipy.optimize import nnls  # a heavy import, for a rare case
+
+    return np.asarray(nnls(A, b)[0])
 
 
 def combine_gap(terms: dict[str, float], rr: float, outside: float = 0.0) -> float:

@@ -96,21 +96,21 @@ class Solver:
         make = ProximalGradient if method == "prox_gradient" else GramDescent
         self.descent: Descent = make(problem)
         self.screen = Screen(problem, problem.gradient(problem.residual(nowhere())))
-        self.loose = self._take_unpenalised()
+        self._take_unpenalised()
         self._mark(self.descent.gradient())
 
-    def _take_unpenalised(self) -> Int:
+    def _take_unpenalised(self) -> None:
         """Columns of penalty factor 0 are members from the start; the rest is screened from their least squares."""
         factor = self.screen.factor
         if factor is None or not (factor == 0.0).any():
-            return np.empty(0, dtype=np.int64)
-        loose = np.flatnonzero((factor == 0.0) & (self.screen.norm >= 0.0))
-        self.screen.drop(np.flatnonzero(factor == 0.0))
+            return
+        free = factor == 0.0
+        loose = np.flatnonzero(free & (self.screen.norm2 >= 0.0))
+        self.screen.drop(np.flatnonzero(free))
         self.descent.add(loose)
         self._descend(1e-12 * self.problem.null_deviance, self.max_iter)
         every = np.arange(self.problem.design.n_cols)
         self.screen.visited(every, self.descent.gradient_of(every))
-        return loose
 
     def alpha_max(self) -> float:
         """The smallest alpha at which every penalised coefficient is 0. Only before the first `solve`."""
@@ -120,7 +120,7 @@ class Solver:
     def start_from(self, at: Coefficients) -> None:
         """Begin at given coefficients instead of 0."""
         new = np.setdiff1d(at.cols, self.descent.cols)
-        self._take_in(new[self.screen.norm[new] >= 0.0])
+        self._take_in(new[self.screen.norm2[new] >= 0.0])
         w = np.zeros(self.problem.design.n_cols)
         w[at.cols] = at.w
         self.descent.set_w(w[self.descent.cols])
@@ -178,11 +178,11 @@ class Solver:
         self.screen.travel(*self._distance(c))
         self._mark(c)
         rr, extra = descent.squared_residual(c), 0.0
-        if self.loose.size:
-            here = np.isin(descent.cols, self.loose)
-            extra, correction = problem.project_out(self.loose, c[: self.loose.size])
+        loose = np.flatnonzero((descent.l1 == 0.0) & (descent.l2 == 0.0))
+        if loose.size:
+            extra, correction = problem.project_out(descent.cols[loose], c[loose])
             c = c - problem.gradient(correction, descent.cols)
-            c[here] = 0.0
+            c[loose] = problem.settled(c[loose])
         candidates, worst, largest = self.screen.over(threshold, np.sqrt(extra))
         most = max(worst, largest)
         outside = most / threshold if threshold > 0.0 else (np.inf if most > 0.0 else 0.0)

@@ -66,8 +66,7 @@ typedef struct {
     double l2_sq;     /* sum l2_j w_j^2 */
     double slope;     /* sum (c_j - l2_j w_j) w_j */
     double dual_norm; /* max reach(c_j - l2_j w_j) / l1_j over l1_j > 0 */
-    double fenchel;   /* sum pen(w_j) + pen*(c_j) - c_j w_j; infinite where l2_j = 0 and c_j is out of reach */
-    double loose;     /* max |c_j| over coordinates with l1_j = l2_j = 0: unpenalised, so the optimum has 0 */
+    double fenchel;   /* sum pen(w_j) + pen*(c_j) - c_j w_j; infinite where l2_j = 0 < l1_j and c_j is out of reach */
 } sr_gap_terms;
 sr_status sr_gap_sums(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2, sr_gap_terms *out);
 /* out[j] = distance of c_j from the subdifferential of the penalty at w_j. */

@@ -36,7 +36,7 @@ static double sr_reach(sr_penalty pen, double c) {
 }
 
 sr_status sr_gap_sums(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2, sr_gap_terms *out) {
-    sr_gap_terms t = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
+    sr_gap_terms t = {0.0, 0.0, 0.0, 0.0, 0.0};
     if ((unsigned)pen >= (unsigned)SR_N_PENALTIES) return SR_BAD_TYPE;
     for (int64_t j = 0; j < m; j++) {
         const double augmented = c[j] - l2[j] * w[j];
@@ -44,14 +44,13 @@ sr_status sr_gap_sums(sr_penalty pen, int64_t m, const double *w, const double *
         t.l1_norm += l1[j] * fabs(w[j]);
         t.l2_sq += l2[j] * w[j] * w[j];
         t.slope += augmented * w[j];
-        if (l1[j] > 0.0) {
-            t.dual_norm = fmax(t.dual_norm, sr_reach(pen, augmented) / l1[j]);
-        } else if (l2[j] == 0.0) {
-            t.loose = fmax(t.loose, fabs(c[j]));
+        if (l1[j] == 0.0 && l2[j] == 0.0) { /* no penalty, no conjugate: the caller has seen to it that c_j is feasible */
+            t.fenchel -= c[j] * w[j];
             continue;
-        } else if (sr_reach(pen, augmented) > 0.0) {
-            t.dual_norm = (double)INFINITY; /* no scaling makes the augmented residual feasible */
         }
+        /* With l1 = 0 and l2 > 0 no scaling makes the augmented residual feasible, unless it is already. */
+        if (sr_reach(pen, augmented) > 0.0)
+            t.dual_norm = l1[j] > 0.0 ? fmax(t.dual_norm, sr_reach(pen, augmented) / l1[j]) : (double)INFINITY;
         t.fenchel += l1[j] * fabs(w[j]) + 0.5 * l2[j] * w[j] * w[j] - c[j] * w[j];
         if (over > 0.0) t.fenchel += l2[j] > 0.0 ? 0.5 * over * over / l2[j] : (double)INFINITY;
     }

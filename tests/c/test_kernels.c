@@ -1,0 +1,295 @@
+/* The kernels without Python, against loops too plain to be wrong, in every variant. Run under ASan and UBSan by `make -C tests/c`. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sr.h"
+
+enum { N = 23, P = 11, N_ONES = 5, N_SPARSE = 9, MAX_ENTRIES = N * P };
+
+static int failures = 0, checks = 0;
+#define CHECK(condition, ...) \
+    do { \
+        checks++; \
+        if (!(condition)) { \
+            failures++; \
+            printf("%s:%d: ", __FILE__, __LINE__); \
+            printf(__VA_ARGS__); \
+            printf("\n"); \
+        } \
+    } while (0)
+static int near(double a, double b) { return fabs(a - b) <= 1e-9 * (1.0 + fabs(a) + fabs(b)); }
+
+static uint64_t seed = 1;
+static double uniform(void) { /* xorshift64, so that every machine sees the same numbers */
+    seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
+    return (double)(seed >> 11) / 9007199254740992.0;
+}
+
+/* One design in plain form, and its arrays in the types under test. */
+typedef struct {
+    double plain[N][P];
+    int32_t start32[P], stop32[P], rows32[MAX_ENTRIES], first32[N + 1], cols32[MAX_ENTRIES];
+    int64_t start64[P], stop64[P], rows64[MAX_ENTRIES], first64[N + 1], cols64[MAX_ENTRIES];
+    float values_f[MAX_ENTRIES], dense_f[N * P], row_values_f[MAX_ENTRIES];
+    double values_d[MAX_ENTRIES], dense_d[N * P], row_values_d[MAX_ENTRIES];
+    int64_t shift, row_entries;
+} fixture;
+
+static void fill(fixture *f) {
+    int64_t e = 0;
+    memset(f, 0, sizeof *f);
+    for (int j = 0; j < P; j++) {
+        if (j == N_ONES) f->shift = e;
+        if (j < N_SPARSE) f->start64[j] = e, f->start32[j] = (int32_t)e;
+        for (int i = 0; i < N; i++) {
+            const int dense = j >= N_SPARSE;
+            if (!dense && uniform() > 0.3) continue;
+            const double v = j < N_ONES ? 1.0 : (double)(float)(uniform() * 4.0 - 2.0);
+            f->plain[i][j] = v;
+            if (dense) {
+                f->dense_d[(j - N_SPARSE) * N + i] = v, f->dense_f[(j - N_SPARSE) * N + i] = (float)v;
+                continue;
+            }
+            f->rows64[e] = i, f->rows32[e] = i;
+            if (j >= N_ONES) f->values_d[e - f->shift] = v, f->values_f[e - f->shift] = (float)v;
+            e++;
+        }
+        if (j < N_SPARSE) f->stop64[j] = e, f->stop32[j] = (int32_t)e;
+    }
+    int64_t g = 0;
+    for (int i = 0; i < N; i++) {
+        f->first64[i] = g, f->first32[i] = (int32_t)g;
+        for (int j = 0; j < P; j++)
+            if (f->plain[i][j] != 0.0) {
+                f->cols64[g] = j, f->cols32[g] = j;
+                f->row_values_d[g] = f->plain[i][j], f->row_values_f[g] = (float)f->plain[i][j];
+                g++;
+            }
+    }
+    f->first64[N] = g, f->first32[N] = (int32_t)g, f->row_entries = g;
+}
+
+static sr_matrix columns(const fixture *f, int real, int index) {
+    const int wide = index == SR_I64, full = real == SR_F64;
+    return (sr_matrix){N, P, N_ONES, N_SPARSE,
+                       wide ? (const void *)f->start64 : f->start32, wide ? (const void *)f->stop64 : f->stop32,
+                       wide ? (const void *)f->rows64 : f->rows32, full ? (const void *)f->values_d : f->values_f, f->shift,
+                       full ? (const void *)f->dense_d : f->dense_f, N, real, index};
+}
+
+static sr_matrix rows(const fixture *f, int real, int index) {
+    const int wide = index == SR_I64, full = real == SR_F64;
+    return (sr_matrix){P, N, 0, N, wide ? (const void *)f->first64 : f->first32,
+                       wide ? (const void *)(f->first64 + 1) : f->first32 + 1, wide ? (const void *)f->cols64 : f->cols32,
+                       full ? (const void *)f->row_values_d : f->row_values_f, 0, NULL, 0, real, index};
+}
+
+static void test_products(const fixture *f, const sr_matrix *X, const double *s) {
+    double v[N], w[P], out[P], z[N] = {0}, sums[P], squares[P], sizes[P], peaks[P];
+    const int64_t cols[] = {10, 0, 6};
+    for (int i = 0; i < N; i++) v[i] = uniform() - 0.5;
+    for (int j = 0; j < P; j++) w[j] = j % 3 ? uniform() - 0.5 : 0.0;
+    CHECK(sr_rmatvec(X, NULL, P, v, out) == SR_OK, "rmatvec");
+    for (int j = 0; j < P; j++) {
+        double sum = 0.0;
+        for (int i = 0; i < N; i++) sum += f->plain[i][j] * v[i];
+        CHECK(near(out[j], sum), "rmatvec column %d: %g, not %g", j, out[j], sum);
+    }
+    double some[3];
+    CHECK(sr_rmatvec(X, cols, 3, v, some) == SR_OK && near(some[0], out[10]) && near(some[1], out[0]) && near(some[2], out[6]), "listed columns");
+    CHECK(sr_matvec(X, NULL, P, w, -2.0, s, z) == SR_OK, "matvec");
+    for (int i = 0; i < N; i++) {
+        double sum = 0.0;
+        for (int j = 0; j < P; j++) sum += f->plain[i][j] * w[j];
+        CHECK(near(z[i], -2.0 * sum * (s ? s[i] : 1.0)), "matvec row %d", i);
+    }
+    const sr_stats stats = {sums, squares, sizes, peaks};
+    CHECK(sr_column_stats(X, NULL, P, s, &stats) == SR_OK, "stats");
+    for (int j = 0; j < P; j++) {
+        double sum = 0.0, square = 0.0, size = 0.0, peak = 0.0;
+        for (int i = 0; i < N; i++) {
+            const double x = f->plain[i][j], weight = s ? s[i] : 1.0;
+            sum += weight * x, square += weight * x * x, size += weight * fabs(x), peak = fmax(peak, fabs(x));
+        }
+        CHECK(near(sums[j], sum) && near(squares[j], square) && near(sizes[j], size) && near(peaks[j], peak), "stats of column %d", j);
+    }
+}
+
+enum { ARENA = 4 * P * P, ROOM = P };
+typedef struct {
+    int64_t begin[ROOM], len[ROOM], cap[ROOM];
+    int32_t idx[ARENA], position[P], stamp[ROOM], touched[ROOM];
+    double val[ARENA], sum[ROOM], row[N];
+} gram_room;
+
+/* Fills a Gram with all columns in a scrambled order, growing the arena as asked; checks every entry. */
+static sr_gram test_gram(const fixture *f, const sr_matrix *X, const sr_matrix *Xt, const double *s, gram_room *g, int64_t *order) {
+    sr_gram G = {g->begin, g->len, g->cap, g->idx, g->val, 0, 1};
+    sr_gram_work work = {g->position, NULL, g->sum, g->stamp, g->touched, g->row};
+    memset(g->row, 0, sizeof g->row);
+    for (int j = 0; j < P; j++) g->position[j] = g->stamp[j] = -1;
+    int64_t need = 0, refusals = 0;
+    for (int64_t m = 0; m < P; m++) {
+        order[m] = (m * 7 + 3) % P;
+        while (sr_gram_append(X, Xt, s, order, m, order[m], &G, &work, &need) == SR_NEED_SPACE) G.size = G.used + need, refusals++;
+        CHECK(G.size <= ARENA, "arena of %d is too small for the test", ARENA);
+    }
+    CHECK(refusals > 0, "the refusal was never tested");
+    for (int i = 0; i < N; i++) CHECK(g->row[i] == 0.0, "work row not left zero");
+    for (int64_t a = 0; a < P; a++) {
+        double got[P] = {0};
+        for (int64_t e = 0; e < G.len[a]; e++) got[G.idx[G.begin[a] + e]] += G.val[G.begin[a] + e];
+        for (int64_t b = 0; b < P; b++) {
+            double sum = 0.0;
+            for (int i = 0; i < N; i++) sum += f->plain[i][order[a]] * f->plain[i][order[b]] * (s ? s[i] : 1.0);
+            CHECK(near(got[b], sum), "gram %d %d: %g, not %g", (int)a, (int)b, got[b], sum);
+        }
+    }
+    return G;
+}
+
+/* Both descents must end where no coordinate violates, at the same w. */
+static void test_descent(const fixture *f, const sr_matrix *X, const sr_matrix *Xt, const double *s, sr_penalty pen) {
+    static gram_room room;
+    int64_t cols[P], order[P];
+    const sr_gram G = test_gram(f, X, Xt, s, &room, cols);
+    double y[N], sums[P], squares[P], sizes[P], peaks[P], l1[P], l2[P], total = 0.0, mean = 0.0;
+    for (int i = 0; i < N; i++) y[i] = uniform() * 3.0, total += s ? s[i] : 1.0, mean += (s ? s[i] : 1.0) * y[i];
+    const sr_stats stats = {sums, squares, sizes, peaks};
+    sr_column_stats(X, cols, P, s, &stats);
+    for (int a = 0; a < P; a++) squares[a] -= sums[a] * sums[a] / total, l1[a] = 0.4, l2[a] = 0.1 * a, order[a] = a;
+
+    double w_r[P] = {0}, w_g[P] = {0}, r[N], q[P], r_sum = 0.0, g_sum = 0.0, decrease = 0.0;
+    for (int i = 0; i < N; i++) r[i] = (s ? s[i] : 1.0) * (y[i] - mean / total), r_sum += r[i];
+    sr_rmatvec(X, cols, P, r, q);
+    g_sum = r_sum;
+    sr_coordinates by_r = {P, sums, squares, l1, l2, total, pen, w_r, &r_sum}, by_g = {P, sums, squares, l1, l2, total, pen, w_g, &g_sum};
+    for (int epoch = 0; epoch < 5000; epoch++) CHECK(sr_cd_residual(X, cols, &by_r, order, P, s, r, &decrease) == SR_OK, "cd");
+    int64_t epochs = 0;
+    sr_cd_gram(&G, &by_g, order, P, 5000, 0.0, q, &epochs, &decrease);
+    CHECK(epochs > 1, "one epoch cannot do");
+
+    double c[P], q_now[P], violation[P], norm = 0.0;
+    sr_rmatvec(X, cols, P, r, q_now);
+    for (int a = 0; a < P; a++) c[a] = q_now[a] - sums[a] / total * r_sum, norm = fmax(norm, fabs(w_r[a]));
+    CHECK(norm > 0.0, "nothing was fitted");
+    CHECK(sr_violation(pen, P, w_r, c, l1, l2, violation) == SR_OK, "violation");
+    sr_gap_terms terms;
+    CHECK(sr_gap_sums(pen, P, w_r, c, l1, l2, &terms) == SR_OK && terms.dual_norm < 1.0 + 1e-7, "dual norm %g", terms.dual_norm);
+    for (int a = 0; a < P; a++) {
+        CHECK(violation[a] < 1e-8, "violation %g at %d", violation[a], a);
+        CHECK(near(w_r[a], w_g[a]), "residual and Gram disagree at %d: %g, %g", a, w_r[a], w_g[a]);
+        CHECK(near(q[a], q_now[a]), "q drifted at %d", a);
+        CHECK(pen != SR_PENALTY_elastic_net_nonneg || w_r[a] >= 0.0, "negative coefficient");
+    }
+    double own[2], at_place[P] = {0}; /* on their own rows: the same gradient, from y and w alone */
+    if (Xt) {
+        const int64_t wanted[2] = {cols[4], cols[8]};
+        double centred[N];
+        for (int i = 0; i < N; i++) centred[i] = y[i] - mean / total;
+        for (int a = 0; a < P; a++) at_place[a] = w_r[a];
+        CHECK(sr_own_rows(X, Xt, s, centred, at_place, room.position, wanted, 2, own) == SR_OK, "own rows");
+        CHECK(near(own[0], q_now[4]) && near(own[1], q_now[8]), "own rows: %g %g, not %g %g", own[0], own[1], q_now[4], q_now[8]);
+    }
+    double prox[P], metric[P]; /* a fixed point of the proximal step */
+    for (int a = 0; a < P; a++) metric[a] = 50.0;
+    CHECK(sr_prox_step(pen, P, w_r, c, metric, l1, l2, prox) == SR_OK, "prox");
+    for (int a = 0; a < P; a++) CHECK(near(prox[a], w_r[a]), "prox moves the optimum at %d", a);
+}
+
+static void test_screen(void) {
+    const double c[] = {1.0, -3.0, 2.0, 9.0, 0.5}, factor[] = {1.0, 2.0, 1.0, 1.0, 1.0};
+    const float norm2[] = {1.0f, 1.0f, 1.0f, -INFINITY, 4.0f}, at2[] = {0.0f, 1.0f, 2.0f, 0.0f, 0.0f};
+    const float norm1[] = {9.0f, 9.0f, 9.0f, -INFINITY, 0.1f}, at1[5] = {0};
+    const sr_bounds bounds = {c, norm2, at2, norm1, at1, factor};
+    int32_t out[5];
+    int64_t n;
+    double worst, largest;
+    sr_screen(SR_PENALTY_elastic_net, 5, &bounds, 2.0, 1.0, 2.5, out, &n, &worst, &largest);
+    /* bounds: 1 + 2, (3 + 1) / 2, 2 + 0, passed over, 0.5 + min(8, 0.1) */
+    CHECK(n == 1 && out[0] == 0 && near(worst, 3.0) && near(largest, 2.0), "screen: %d, %g, %g", (int)n, worst, largest);
+    sr_screen(SR_PENALTY_elastic_net_nonneg, 5, &bounds, 2.0, 1.0, 2.5, out, &n, &worst, &largest);
+    CHECK(n == 1 && near(largest, 2.0), "a negative gradient is no violation where w >= 0");
+    sr_screen(SR_PENALTY_elastic_net, 5, &bounds, 0.0, 0.0, 100.0, out, &n, &worst, &largest);
+    CHECK(n == 0 && largest < 100.0, "a column passed over never counts");
+}
+
+static void test_losses(void) {
+    const double y[] = {1.0, -2.0}, z[] = {0.5, 1.0}, s[] = {2.0, 3.0}, h = 1e-6;
+    for (int k = 0; k < SR_N_LOSSES; k++) {
+        double total, slope[2], up, down;
+        CHECK(sr_loss_name((sr_loss)k) != NULL, "a loss without a name");
+        CHECK(sr_loss_rows((sr_loss)k, 2, y, z, s, &total, slope) == SR_OK, "loss");
+        for (int i = 0; i < 2; i++) { /* the slope against a central difference */
+            double a[] = {z[0], z[1]}, b[] = {z[0], z[1]};
+            a[i] += h, b[i] -= h;
+            sr_loss_rows((sr_loss)k, 2, y, a, s, &up, NULL), sr_loss_rows((sr_loss)k, 2, y, b, s, &down, NULL);
+            CHECK(fabs(slope[i] + (up - down) / (2.0 * h)) < 1e-6, "slope of %s", sr_loss_name((sr_loss)k));
+        }
+    }
+    CHECK(sr_loss_rows(SR_N_LOSSES, 2, y, z, s, NULL, NULL) == SR_BAD_TYPE, "a loss that does not exist");
+    CHECK(sr_loss_name(SR_N_LOSSES) == NULL && sr_penalty_name(SR_N_PENALTIES) == NULL, "a name that does not exist");
+    for (int k = 0; k < SR_N_PENALTIES; k++) CHECK(sr_penalty_name((sr_penalty)k) != NULL, "a penalty without a name");
+}
+
+static void test_intake(const fixture *f, int real, int index) {
+    const int wide = index == SR_I64, full = real == SR_F64;
+    sr_compressed A = {N, P, wide ? (const void *)f->first64 : f->first32, wide ? (const void *)f->cols64 : f->cols32,
+                       full ? (const void *)f->row_values_d : f->row_values_f, real, index};
+    int64_t count[P] = {0}, place[P], back[MAX_ENTRIES];
+    uint8_t valued[P] = {0}, major_valued[N] = {0};
+    sr_findings found;
+    CHECK(sr_inspect(&A, count, valued, major_valued, &found) == SR_OK && found.disordered == 0, "inspect");
+    int64_t total = 0;
+    for (int j = 0; j < P; j++) {
+        CHECK(valued[j] == (j >= N_ONES), "column %d valued", j);
+        place[j] = total, total += count[j];
+    }
+    CHECK(total == f->row_entries, "counts");
+    const int64_t shift = place[N_ONES];
+    float out_f[MAX_ENTRIES];
+    double out_d[MAX_ENTRIES];
+    CHECK(sr_transpose(&A, place, SR_I64, back, shift, full ? (void *)out_d : out_f) == SR_OK, "transpose");
+    for (int j = 0; j < P; j++)
+        for (int64_t e = place[j] - count[j]; e < place[j]; e++) {
+            const double v = e < shift ? 1.0 : full ? out_d[e - shift] : (double)out_f[e - shift];
+            CHECK(near(v, f->plain[back[e]][j]), "transposed entry of column %d", j);
+        }
+    double bad_d[MAX_ENTRIES];
+    float bad_f[MAX_ENTRIES];
+    memcpy(bad_d, f->row_values_d, sizeof bad_d), memcpy(bad_f, f->row_values_f, sizeof bad_f);
+    bad_d[7] = (double)NAN, bad_f[7] = -INFINITY;
+    A.data = full ? (const void *)bad_d : bad_f;
+    CHECK(sr_inspect(&A, NULL, NULL, NULL, &found) == SR_NOT_FINITE && found.bad == 7, "NaN at 7, found at %d", (int)found.bad);
+    A.n_minor = 3;
+    CHECK(sr_inspect(&A, NULL, NULL, NULL, &found) == SR_BAD_INDEX, "an index outside");
+    A.index = 77;
+    CHECK(sr_inspect(&A, NULL, NULL, NULL, &found) == SR_BAD_TYPE, "a type that does not exist");
+}
+
+int main(void) {
+    static fixture f;
+    double s[N];
+    for (int round = 0; round < 5; round++) {
+        fill(&f);
+        for (int i = 0; i < N; i++) s[i] = i % 5 ? uniform() * 2.0 : 0.0;
+        const int reals[] = {SR_F32, SR_F64}, indices[] = {SR_I32, SR_I64};
+        for (int v = 0; v < 4; v++) {
+            const sr_matrix X = columns(&f, reals[v / 2], indices[v % 2]), Xt = rows(&f, reals[v / 2], indices[v % 2]);
+            test_intake(&f, reals[v / 2], indices[v % 2]);
+            for (int weighted = 0; weighted < 2; weighted++) {
+                test_products(&f, &X, weighted ? s : NULL);
+                for (int k = 0; k < SR_N_PENALTIES; k++) {
+                    test_descent(&f, &X, &Xt, weighted ? s : NULL, (sr_penalty)k);
+                    test_descent(&f, &X, NULL, weighted ? s : NULL, (sr_penalty)k);
+                }
+            }
+        }
+    }
+    test_screen();
+    test_losses();
+    printf("%d checks, %d failed\n", checks, failures);
+    return failures != 0;
+}

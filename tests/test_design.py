@@ -1,0 +1,187 @@
+"""X is taken in from every layout, borrowed where it can be, never written to, and refused with a useful word where it is bad."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sparsereg.design import as_design, product
+
+FORMATS = ["csr", "csc", "coo", "lil", "dok", "bsr", "dia"]
+
+
+def dense_of(design):
+    """The matrix a design stands for, column by column through the kernels."""
+    out = np.zeros((design.n_rows, design.n_features))
+    for j, column in enumerate(design.columns):
+        one = np.zeros(design.n_rows)
+        design.matrix.add_matvec(np.ones(1), one, np.array([j]))
+        out[:, column] = one
+    return out
+
+
+def rows_of(design):
+    """The same through the rows."""
+    rows, labels = design.rows, design.labels
+    out = np.zeros((design.n_rows, design.n_cols))
+    for j in range(design.n_cols):
+        unit = np.zeros(rows.shape[0])
+        unit[j if labels is None else labels[j]] = 1.0
+        out[:, j] = rows.rmatvec(unit)
+    return out
+
+
+@st.composite
+def matrices(draw):
+    n, p = draw(st.integers(1, 12)), draw(st.integers(1, 12))
+    rng = np.random.default_rng(draw(st.integers(0, 10**6)))
+    plain = (rng.random((n, p)) < draw(st.sampled_from([0.0, 0.1, 0.5, 1.0]))).astype(float)
+    if draw(st.booleans()):
+        plain[:, rng.random(p) < 0.4] *= 2.5
+    return plain
+
+
+@given(plain=matrices(), form=st.sampled_from(FORMATS), real=st.sampled_from([np.float32, np.float64]), array=st.booleans(), wide=st.booleans())
+def test_every_sparse_layout(plain, form, real, array, wide):
+    X = (sp.csr_array if array else sp.csr_matrix)(plain.astype(real)).asformat(form)
+    if wide and form in ("csr", "csc"):
+        X.indices, X.indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)
+    design = as_design(X)
+    assert design.dtype == real
+    assert (design.n_rows, design.n_features) == plain.shape
+    np.testing.assert_allclose(dense_of(design), plain, rtol=1e-7)
+    np.testing.assert_allclose(rows_of(design), plain[:, design.columns], rtol=1e-7)
+    assert design.matrix.n_ones == sum(1 for j in design.columns if set(np.unique(plain[:, j])) <= {0.0, 1.0})
+    np.testing.assert_array_equal(np.sort(design.lengths), np.sort((plain[:, design.columns] != 0).sum(axis=0)))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("real", [np.float32, np.float64, np.int64, bool])
+def test_dense(real, order):
+    plain = np.asarray(np.random.default_rng(0).integers(0, 2, (7, 4)), dtype=real, order=order)
+    design = as_design(plain)
+    assert design.dtype == (np.float32 if real is np.float32 else np.float64)
+    np.testing.assert_array_equal(dense_of(design), plain)
+    assert design.rows is None
+    assert design.longest_row == 4
+    np.testing.assert_array_equal(dense_of(as_design(plain[::2, 1:])), plain[::2, 1:])
+    np.testing.assert_array_equal(dense_of(as_design(pd.DataFrame(plain))), plain)
+
+
+def test_borrows_what_it_can():
+    X = sp.random_array((50, 20), density=0.2, rng=0, format="csc")
+    X.data[:] = 1.0
+    design = as_design(X)
+    assert np.shares_memory(design.by_columns.indices, X.indices)
+    assert design.by_columns.data is None
+    valued = sp.random_array((50, 20), density=0.2, rng=0, format="csc")
+    assert np.shares_memory(as_design(valued).by_columns.data, valued.data)
+    rows = valued.tocsr()
+    assert np.shares_memory(as_design(rows).by_rows.indices, rows.indices)
+    assert np.shares_memory(as_design(rows).by_rows.data, rows.data)
+
+
+def test_a_few_numbers_do_not_cost_the_ones_their_storage():
+    """What a ColumnTransformer hands over: one-hot columns and two numeric ones in one CSR."""
+    ones = sp.random_array((500, 300), density=0.02, rng=0, format="csr")
+    ones.data[:] = 1.0
+    X = sp.hstack([ones, sp.csr_array(np.random.default_rng(0).normal(size=(500, 2)))], format="csr")
+    design = as_design(X)
+    assert design.matrix.n_ones == design.n_cols - 2
+    np.testing.assert_array_equal(design.columns[-2:], [300, 301])
+    np.testing.assert_allclose(dense_of(design), X.toarray())
+
+
+def test_duplicates_and_explicit_zeros():
+    X = sp.coo_array((np.array([1.0, 1.0, 0.0, 3.0]), (np.array([0, 0, 1, 2]), np.array([1, 1, 0, 2]))), shape=(3, 3))
+    expected = X.toarray()
+    np.testing.assert_array_equal(dense_of(as_design(X)), expected)
+    for cls in (sp.csr_array, sp.csc_array):
+        indptr, indices, data = np.array([0, 3, 3, 4]), np.array([1, 1, 0, 2]), np.array([1.0, 1.0, 0.0, 3.0])
+        raw = cls((data, indices, indptr), shape=(3, 3))
+        kept = [a.copy() for a in (raw.data, raw.indices, raw.indptr)]
+        np.testing.assert_array_equal(dense_of(as_design(raw)), raw.toarray())
+        for before, after in zip(kept, (raw.data, raw.indices, raw.indptr), strict=True):
+            np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("form", ["csr", "csc"])
+def test_read_only_and_memory_mapped(tmp_path, form):
+    X = sp.random_array((30, 10), density=0.3, rng=1, format=form)
+    expected = X.toarray()
+    for name in ("data", "indices", "indptr"):
+        np.save(tmp_path / f"{name}.npy", getattr(X, name))
+        mapped = np.load(tmp_path / f"{name}.npy", mmap_mode="r")
+        setattr(X, name, mapped)
+    np.testing.assert_array_equal(dense_of(as_design(X)), expected)
+    frozen = expected.copy(order="F")
+    frozen.flags.writeable = False
+    design = as_design(frozen)
+    np.testing.assert_array_equal(dense_of(design), expected)
+
+
+def test_hypersparse_costs_by_what_is_observed():
+    """A width of 10^12 with five entries: nothing of that length is made."""
+    columns = np.array([999_999_999_999, 7, 7, 500_000_000_000, 3])
+    X = sp.csr_array((np.array([1.0, 1.0, 2.0, 1.0, 1.0]), columns, np.array([0, 2, 3, 5])), shape=(3, 10**12))
+    design = as_design(X)
+    assert (design.n_cols, design.n_features) == (4, 10**12)
+    np.testing.assert_array_equal(np.sort(design.columns), [3, 7, 500_000_000_000, 999_999_999_999])
+    assert design.matrix.n_ones == 3
+    design.matrix.rmatvec(np.ones(3))
+    np.testing.assert_allclose(rows_of(design)[:, list(design.columns).index(7)], [1.0, 2.0, 0.0])
+
+
+def test_nothing_stored_at_all():
+    design = as_design(sp.csr_array((4, 3)))
+    assert design.n_cols <= 1
+    np.testing.assert_array_equal(dense_of(design), np.zeros((4, 3)))
+
+
+@pytest.mark.parametrize("form", ["csr", "csc", "dense"])
+@pytest.mark.parametrize(("value", "word"), [(np.nan, "NaN"), (np.inf, "infinity"), (-np.inf, "infinity")])
+def test_says_which_value_and_where(form, value, word):
+    plain = np.eye(6)
+    plain[4, 2] = value
+    X = plain if form == "dense" else sp.csr_array(plain).asformat(form)
+    with pytest.raises(ValueError, match=f"X contains {word}.* at row 4, column 2; impute"):
+        as_design(X)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.zeros((0, 3)), r"shape \(0, 3\); expected at least one row"),
+        (np.zeros(3), r"1 dimension\(s\); expected 2. Reshape"),
+        (np.zeros((2, 2, 2)), "3 dimension"),
+        (np.array([[1j]]), "dtype complex128; expected real"),
+        (np.array([["a"]]), "expected real numbers. Encode categories first"),
+        (np.array([["a", 1]], dtype=object), "not a number"),
+        (sp.csr_array((3, 0)), r"shape \(3, 0\)"),
+        (sp.csr_array(np.array([[1j]])), "dtype complex128"),
+    ],
+)
+def test_refuses(X, message):
+    with pytest.raises(ValueError, match=message):
+        as_design(X)
+
+
+def test_index_outside_its_shape():
+    X = sp.csr_array(np.eye(4))
+    X.indices = np.array([0, 1, 9, 3], dtype=np.int32)
+    with pytest.raises(ValueError, match="index outside its shape: entry 2 stands at row 2, column 9"):
+        as_design(X)
+
+
+@given(plain=matrices(), form=st.sampled_from(["csr", "csc", "dense"]), k=st.integers(0, 3))
+def test_product_needs_only_the_support(plain, form, k):
+    X = plain if form == "dense" else sp.csr_array(plain).asformat(form)
+    rng = np.random.default_rng(0)
+    columns = np.sort(rng.permutation(plain.shape[1])[:k]).astype(np.int64)
+    values = rng.normal(size=(columns.size, 2))
+    np.testing.assert_allclose(product(X, columns, values), plain[:, columns] @ values, atol=1e-12)
+    np.testing.assert_allclose(product(X, columns, values[:, 0]), plain[:, columns] @ values[:, 0], atol=1e-12)

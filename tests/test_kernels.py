@@ -1,0 +1,190 @@
+"""Every kernel against NumPy, in all variants: float32/64 x int32/64 x all-ones/valued, with a few dense columns."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from sparsereg import _core
+from sparsereg.loss import names as loss_names
+from sparsereg.penalty import names as penalty_names
+
+N, P = 40, 17
+VARIANTS = [
+    pytest.param(real, index, ones, id=f"{real.__name__}-{index.__name__}-{'ones' if ones else 'valued'}")
+    for real in (np.float32, np.float64)
+    for index in (np.int32, np.int64)
+    for ones in (True, False)
+]
+
+
+def make(real, index, ones, n_dense=0, seed=0):
+    """A Matrix, its rows, and the same in plain NumPy. Half of the valued design's columns are all ones."""
+    rng = np.random.default_rng(seed)
+    plain = (rng.random((N, P)) < 0.25).astype(float)
+    n_ones = P if ones else P // 2
+    if not ones:
+        plain[:, n_ones:] *= np.round(rng.normal(size=(N, P - n_ones)), 2).astype(real)
+    csc, csr = sp.csc_array(plain), sp.csr_array(plain)
+    start = csc.indptr.astype(index)
+    data = None if ones else csc.data.astype(real)
+    dense = None
+    if n_dense:
+        dense = np.asfortranarray(rng.normal(size=(N, n_dense)), dtype=real)
+        plain = np.hstack([plain, dense])
+    X = _core.Matrix(N, start[:-1], start[1:], csc.indices.astype(index), n_ones, data, 0, dense)
+    first = csr.indptr.astype(index)
+    Xt = _core.Matrix(P, first[:-1], first[1:], csr.indices.astype(index), N if ones else 0, None if ones else csr.data.astype(real))
+    return X, Xt, plain
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n_dense", [0, 3])
+@pytest.mark.parametrize(("real", "index", "ones"), VARIANTS)
+def test_products_and_stats(real, index, ones, n_dense, weighted):
+    X, _, plain = make(real, index, ones, n_dense)
+    rng = np.random.default_rng(1)
+    v, w = rng.normal(size=N), rng.normal(size=plain.shape[1])
+    s = rng.random(N) if weighted else None
+    weights = s if weighted else np.ones(N)
+    np.testing.assert_allclose(X.rmatvec(v), plain.T @ v, atol=1e-12)
+    cols = rng.permutation(plain.shape[1])[:5]
+    np.testing.assert_allclose(X.rmatvec(v, cols), plain[:, cols].T @ v, atol=1e-12)
+    out = v.copy()
+    X.add_matvec(w[:5], out, cols, -0.5, s)
+    np.testing.assert_allclose(out, v - 0.5 * weights * (plain[:, cols] @ w[:5]), atol=1e-12)
+    sums, squares, sizes, peaks = X.column_stats(s)
+    np.testing.assert_allclose(sums, weights @ plain, atol=1e-12)
+    np.testing.assert_allclose(squares, weights @ plain**2, atol=1e-12)
+    np.testing.assert_allclose(sizes, weights @ np.abs(plain), atol=1e-12)
+    np.testing.assert_array_equal(peaks, np.abs(plain).max(axis=0))
+    np.testing.assert_array_equal(X.lengths(), np.where(np.arange(plain.shape[1]) < P, (plain != 0).sum(axis=0), N))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("by_rows", [False, True])
+@pytest.mark.parametrize(("real", "index", "ones"), VARIANTS)
+def test_gram_grows_exactly(real, index, ones, by_rows, weighted):
+    X, Xt, plain = make(real, index, ones)
+    rng = np.random.default_rng(2)
+    s = rng.random(N) if weighted else None
+    weights = s if weighted else np.ones(N)
+    labels = rng.permutation(P).astype(np.int32)  # the rows may number the columns differently
+    if by_rows:
+        renumbered = sp.csr_array(plain)[:, np.argsort(labels)]
+        renumbered.sort_indices()
+        first = renumbered.indptr.astype(index)
+        data = None if ones else renumbered.data.astype(real)
+        Xt = _core.Matrix(P, first[:-1], first[1:], renumbered.indices.astype(index), N if ones else 0, data)
+    store = _core.GramStore(X, Xt if by_rows else None, labels if by_rows else None, s)
+    cols = rng.permutation(P)
+    for batch in np.split(cols, [1, 3, 9]):
+        store.append(batch)
+    expected = plain[:, cols].T @ (weights[:, None] * plain[:, cols])
+    np.testing.assert_allclose(store.toarray(), expected, atol=1e-12)
+    x, out = rng.normal(size=P), rng.normal(size=P)
+    left = out.copy()
+    store.subtract(x, left)
+    np.testing.assert_allclose(left, out - expected @ x, atol=1e-11)
+    if by_rows:
+        y = rng.normal(size=N)
+        own = store.own_rows(np.array([2, 0]), y, x)
+        np.testing.assert_allclose(own, plain[:, [2, 0]].T @ (weights * (y - plain[:, cols] @ x)), atol=1e-11)
+
+
+def slow_epoch(plain, cols, weights, w, r, r_sum, sums, sq, l1, l2, positive, order):
+    total = weights.sum()
+    for a in order:
+        x = plain[:, cols[a]]
+        c = x @ r - sums[a] / total * r_sum + sq[a] * w[a]
+        size = c - l1[a] if positive else np.sign(c) * (abs(c) - l1[a])
+        over = c > l1[a] if positive else abs(c) > l1[a]
+        step = (size / (sq[a] + l2[a]) if over else 0.0) - w[a]
+        w[a] += step
+        r -= step * weights * x
+        r_sum -= step * sums[a]
+    return r_sum
+
+
+@pytest.mark.parametrize("penalty", range(len(penalty_names())))
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("real", "index", "ones"), VARIANTS)
+def test_coordinate_descent_epochs(real, index, ones, weighted, penalty):
+    """Three epochs on the residual and on the Gram equal three slow ones, in any order."""
+    X, Xt, plain = make(real, index, ones)
+    rng = np.random.default_rng(3)
+    s = rng.random(N) if weighted else None
+    weights = s if weighted else np.ones(N)
+    cols, order = rng.permutation(P), rng.permutation(P)
+    y = rng.normal(size=N)
+    sums, squares, _, _ = X.column_stats(s, cols)
+    sq = squares - sums**2 / weights.sum()
+    l1, l2 = np.full(P, 0.3), np.full(P, 0.2)
+    w, r = np.zeros(P), weights * y
+    r_sum = r.sum()
+    w_fast, w_gram, r_fast = np.zeros(P), np.zeros(P), r.copy()
+    fast = _core.Coordinates(w_fast, sums, sq, l1, l2, weights.sum(), penalty, r_sum)
+    gram = _core.Coordinates(w_gram, sums, sq, l1, l2, weights.sum(), penalty, r_sum)
+    store = _core.GramStore(X, Xt, None, s)
+    store.append(cols)
+    q = plain[:, cols].T @ r
+    positive = penalty_names()[penalty].endswith("nonneg")
+    for _ in range(3):
+        r_sum = slow_epoch(plain, cols, weights, w, r, r_sum, sums, sq, l1, l2, positive, order)
+        assert X.cd_residual(cols, fast, order, r_fast, s) >= 0.0
+    epochs, _ = store.cd(gram, order, q, 3, 0.0)
+    assert epochs == 3
+    assert np.abs(w).max() > 0.1
+    for got, r_sum_got in ((w_fast, fast.r_sum), (w_gram, gram.r_sum)):
+        np.testing.assert_allclose(got, w, atol=1e-12)
+        np.testing.assert_allclose(r_sum_got, r_sum, atol=1e-12)
+    np.testing.assert_allclose(r_fast, r, atol=1e-12)
+    np.testing.assert_allclose(q, plain[:, cols].T @ r, atol=1e-11)
+
+
+@pytest.mark.parametrize("penalty", range(len(penalty_names())))
+def test_prox_and_violation_agree_with_brute_force(penalty):
+    """The prox minimises on a fine grid; the violation is 0 exactly there, and the distance from the subgradient elsewhere."""
+    positive = penalty_names()[penalty].endswith("nonneg")
+    grid = np.linspace(0 if positive else -4, 4, 80_001)
+    for z, c, a, l1, l2 in [(0.5, 1.0, 2.0, 0.7, 0.3), (-1.0, 0.2, 1.0, 0.1, 0.0), (0.0, 0.5, 1.0, 0.7, 1.0), (2.0, -3.0, 1.5, 0.0, 0.5)]:
+        arrays = [np.array([t]) for t in (z, c, a, l1, l2)]
+        (got,) = _core.prox_step(penalty, *arrays)
+        value = a / 2 * (grid - z - c / a) ** 2 + l1 * np.abs(grid) + l2 / 2 * grid**2
+        assert abs(got - grid[value.argmin()]) <= 1e-4
+        gradient = np.array([a * (z + c / a - got)])  # at the prox, this lies in the subdifferential
+        (zero,) = _core.violation(penalty, np.array([got]), gradient, arrays[3], arrays[4])
+        assert zero <= 1e-12
+        (off,) = _core.violation(penalty, np.array([1.0]), np.array([l1 + l2 + 0.25]), arrays[3], arrays[4])
+        assert off == pytest.approx(0.25)
+
+
+def test_loss_rows():
+    rng = np.random.default_rng(0)
+    y, z, s = rng.normal(size=9), rng.normal(size=9), rng.random(9)
+    slope = np.empty(9)
+    assert loss_names() == ["squared"]
+    assert _core.loss_rows(0, y, z, s, slope) == pytest.approx(0.5 * np.sum(s * (y - z) ** 2))
+    np.testing.assert_allclose(slope, s * (y - z))
+    assert _core.loss_rows(0, y, z) == pytest.approx(0.5 * np.sum((y - z) ** 2))
+
+
+def test_binding_refuses_what_would_leave_memory():
+    X, Xt, _ = make(np.float64, np.int32, False)
+    with pytest.raises(_core.KernelError, match="position 17 outside"):
+        X.rmatvec(np.zeros(N), np.array([17]))
+    with pytest.raises(_core.KernelError, match="wrong length"):
+        X.rmatvec(np.zeros(N - 1))
+    with pytest.raises(_core.KernelError, match="wrong length"):
+        X.add_matvec(np.zeros(P + 1), np.zeros(N))
+    start = np.array([0, 5], dtype=np.int32)
+    with pytest.raises(_core.KernelError, match="leave the index array"):
+        _core.Matrix(N, start[:-1], start[1:], np.zeros(3, dtype=np.int32), 1)
+    with pytest.raises(_core.KernelError, match="differ in type"):
+        _core.Matrix(N, start[:-1].astype(np.int64), start[1:], np.zeros(9, dtype=np.int32), 1)
+    with pytest.raises(_core.KernelError, match="need data"):
+        _core.Matrix(N, start[:-1], start[1:], np.zeros(9, dtype=np.int32), 0)
+    store = _core.GramStore(X, Xt)
+    with pytest.raises(_core.KernelError, match="outside"):
+        store.append(np.array([-1]))

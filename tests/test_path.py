@@ -1,0 +1,319 @@
+"""The path, the certificates and the solvers against slow oracles, over random problems of every kind."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+from oracles import duality_gap, elastic_net, objective
+from sklearn.exceptions import ConvergenceWarning
+
+from sparsereg import regularization_path
+from sparsereg.design import as_design
+from sparsereg.problem import Coefficients, make_problem
+from sparsereg.solve import SOLVERS, Solver
+
+
+def crosses(n=3000, seed=0, levels=(7, 40, 200)):
+    """A small one-hot design with a cross, in CSR, and a target with a sparse truth."""
+    rng = np.random.default_rng(seed)
+    fields = [np.minimum(rng.zipf(1.4, n), k) - 1 for k in levels]
+    fields.append(fields[1] * levels[2] + fields[2])
+    codes, start = [], 0
+    for field in fields:
+        _, code = np.unique(field, return_inverse=True)
+        codes.append(code + start)
+        start += code.max() + 1
+    indices = np.column_stack(codes).ravel().astype(np.int32)
+    X = sp.csr_array((np.ones(indices.size), indices, np.arange(0, indices.size + 1, len(fields), dtype=np.int32)), shape=(n, start))
+    w = rng.normal(size=start) * (rng.random(start) < 0.1)
+    return X, X @ w + rng.normal(size=n) + 3.0
+
+
+@st.composite
+def problems(draw):
+    """Shapes, storage, weights, factors, signs: anything a user may bring."""
+    rng = np.random.default_rng(draw(st.integers(0, 10**6)))
+    n, p = draw(st.integers(2, 25)), draw(st.integers(1, 12))
+    plain = (rng.random((n, p)) < draw(st.sampled_from([0.15, 0.5, 1.0]))).astype(float)
+    valued = rng.random(p) < draw(st.sampled_from([0.0, 0.3, 1.0]))
+    plain[:, valued] *= rng.normal(size=(n, valued.sum())) + draw(st.sampled_from([0.0, 3.0]))
+    y = plain @ rng.normal(size=p) + rng.normal(size=n) * draw(st.sampled_from([0.1, 2.0])) + draw(st.sampled_from([0.0, 50.0]))
+    s = rng.random(n) * (rng.random(n) < 0.8) if draw(st.booleans()) else None
+    if s is not None and (s > 0).sum() < 2:
+        s = None
+    v = np.where(rng.random(p) < 0.2, 0.0, rng.random(p) + 0.2) if draw(st.booleans()) else None
+    if v is not None and draw(st.booleans()):
+        v += 0.1
+    form = draw(st.sampled_from(["dense", "csr", "csc"]))
+    X = plain if form == "dense" else sp.csr_array(plain).asformat(form)
+    options = {
+        "l1_ratio": draw(st.sampled_from([1.0, 0.7, 0.2])),
+        "fit_intercept": draw(st.booleans()),
+        "positive": draw(st.booleans()),
+        "solver": draw(st.sampled_from(SOLVERS)),
+    }
+    return X, plain, y, s, v, options
+
+
+@given(problems())
+def test_every_point_is_the_minimum(case):
+    """Against slow coordinate descent on dense centred data, and the certificate against the gap by definition."""
+    X, plain, y, s, v, options = case
+    solver = options.pop("solver")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # certified is looked at below, point by point
+        path = regularization_path(X, y, alphas=5, tol=1e-9, sample_weight=s, penalty_factor=v, solver=solver, max_iter=20_000, **options)
+    weights, factors = np.ones(len(y)) if s is None else s, np.ones(plain.shape[1]) if v is None else v
+    for k, alpha in enumerate(path.alphas):
+        w = path.coefs[:, [k]].toarray().ravel()
+        b0_slow, w_slow = elastic_net(plain, y, alpha, options["l1_ratio"], s=s, v=v, fit_intercept=options["fit_intercept"], positive=options["positive"])
+        ours = objective(plain, y, weights, path.intercepts[k], w, alpha, options["l1_ratio"], factors)
+        best = objective(plain, y, weights, b0_slow, w_slow, alpha, options["l1_ratio"], factors)
+        scale = path.gap_scale or 1.0
+        assert ours - best <= path.dual_gaps[k] + 1e-12 * scale
+        if path.certified[k]:
+            assert ours - best <= 1e-9 * scale + 1e-12 * scale
+        assert best - ours <= 1e-7 * scale  # the slow one is no better than it thinks either
+        assert not options["positive"] or (w >= 0).all()
+    if solver != "prox_gradient":
+        assert path.certified.all()
+
+
+@given(problems())
+def test_reported_gaps_are_true(case):
+    """What the path reports from its bounds is at least the gap recomputed by full passes, and by definition."""
+    X, plain, y, s, v, options = case
+    if v is not None:
+        v = v + 0.1
+    solver = options.pop("solver")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        path = regularization_path(X, y, alphas=4, tol=1e-3, sample_weight=s, penalty_factor=v, solver=solver, **options)
+    design = as_design(X)
+    problem = make_problem(
+        design, y, sample_weight=s, penalty_factor=v, fit_intercept=options["fit_intercept"], positive=options["positive"]
+    )
+    for k, alpha in enumerate(path.alphas):
+        w = path.coefs[:, [k]].toarray().ravel()
+        at = Coefficients(np.arange(design.n_cols), w[design.columns])
+        plain_gap = problem.duality_gap(at, alpha, options["l1_ratio"])
+        scale = path.gap_scale or 1.0
+        assert plain_gap <= path.dual_gaps[k] * (1 + 1e-7) + 1e-12 * scale
+        if not options["positive"]:
+            by_definition = duality_gap(plain, y, w, alpha, options["l1_ratio"], s=s, v=v, fit_intercept=options["fit_intercept"])
+            assert plain_gap <= by_definition * (1 + 1e-7) + 1e-12 * scale
+
+
+@pytest.mark.parametrize("solver", ["cd", "prox_gradient"])
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
+@pytest.mark.parametrize("tol", [1e-4, 1e-8])
+def test_bounds_keep_their_word_on_crosses(l1_ratio, solver, tol):
+    """Columns that no solver visited are inside their threshold, and every gap is true, on a design made for skipping."""
+    X, y = crosses()
+    path = regularization_path(X, y, l1_ratio=l1_ratio, alphas=30, tol=tol, solver=solver)
+    assert path.certified.all()
+    problem = make_problem(as_design(X), y)
+    order = np.argsort(problem.design.columns)
+    for k in range(0, 30, 3):
+        at = Coefficients(order, path.coefs[:, [k]].toarray().ravel())
+        gap = problem.duality_gap(at, path.alphas[k], l1_ratio)
+        assert gap <= path.dual_gaps[k] * (1 + 1e-6) + 1e-13 * path.gap_scale
+        assert gap <= tol * path.gap_scale
+
+
+def test_path_skips_most_columns():
+    """The point of the bounds: on crosses most columns are never read after the first pass."""
+    X, y = crosses(20_000, levels=(7, 300, 5000))
+    problem = make_problem(as_design(X), y)
+    run = Solver(problem, 1.0, 1e-4, 1000)
+    top = run.alpha_max()
+    for alpha in np.geomspace(top, top / 20, 20):
+        run.solve(alpha)
+    never = (run.screen.at2 == 0) & (run.screen.norm2 > 0)
+    assert never.mean() > 0.5
+
+
+def test_storage_does_not_change_the_answer():
+    X, y = crosses(500)
+    reference = regularization_path(X, y, alphas=10, tol=1e-10)
+    wide = X.copy()
+    wide.indices, wide.indptr = wide.indices.astype(np.int64), wide.indptr.astype(np.int64)
+    # The same matrix, stored so that no column looks like all ones
+    hidden = sp.vstack([X, sp.csr_array(np.full((1, X.shape[1]), 0.5))], format="csr")
+    for other in (X.tocsc(), X.toarray(), wide, X.astype(np.float32)):
+        path = regularization_path(other, y, alphas=10, tol=1e-10)
+        np.testing.assert_allclose(path.alphas, reference.alphas, rtol=1e-10)
+        tolerance = 1e-5 if other.dtype == np.float32 else 1e-6
+        np.testing.assert_allclose(path.coefs.toarray(), reference.coefs.toarray(), atol=tolerance)
+    assert regularization_path(X.astype(np.float32), y, alphas=3).coefs.dtype == np.float32
+    weighted = regularization_path(hidden, np.append(y, 0.0), alphas=reference.alphas, tol=1e-10, sample_weight=np.append(np.ones(500), 0.0))
+    np.testing.assert_allclose(weighted.coefs.toarray(), reference.coefs.toarray(), atol=1e-6)
+
+
+def test_alpha_max_is_exact():
+    X, y = crosses(400)
+    top = regularization_path(X, y, alphas=1).alphas[0]
+    assert regularization_path(X, y, alphas=[top], tol=1e-12).n_nonzero[0] == 0
+    assert regularization_path(X, y, alphas=[0.99 * top], tol=1e-12).n_nonzero[0] > 0
+
+
+def test_standardize_is_the_lasso_on_scaled_columns():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 6)) * [1, 5, 0.1, 2, 1, 1] + 1
+    y = X @ [1, 0.2, 10, 0, 0, 0] + rng.normal(size=60)
+    s = rng.random(60)
+    mean = np.average(X, axis=0, weights=s)
+    scale = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=s))
+    ours = regularization_path(X, y, l1_ratio=0.6, alphas=6, tol=1e-12, standardize=True, sample_weight=s)
+    theirs = regularization_path(X / scale, y, l1_ratio=0.6, alphas=ours.alphas, tol=1e-12, sample_weight=s)
+    np.testing.assert_allclose(ours.coefs.toarray(), theirs.coefs.toarray() / scale[:, None], atol=1e-8)
+
+
+def test_offset_and_weights():
+    X, y = crosses(300)
+    rng = np.random.default_rng(1)
+    offset, repeat = rng.normal(size=300), rng.integers(0, 3, 300)
+    moved = regularization_path(X, y + offset, offset=offset, alphas=5, tol=1e-10)
+    plain = regularization_path(X, y, alphas=5, tol=1e-10)
+    np.testing.assert_allclose(moved.coefs.toarray(), plain.coefs.toarray(), atol=1e-7)
+    weighted = regularization_path(X, y, sample_weight=repeat, alphas=5, tol=1e-12)
+    repeated = regularization_path(sp.csr_array(np.repeat(X.toarray(), repeat, axis=0)), np.repeat(y, repeat), alphas=5, tol=1e-12)
+    np.testing.assert_allclose(weighted.alphas, repeated.alphas)
+    np.testing.assert_allclose(weighted.coefs.toarray(), repeated.coefs.toarray(), atol=1e-6)
+    np.testing.assert_allclose(weighted.intercepts, repeated.intercepts, atol=1e-6)
+
+
+def test_hypersparse_path():
+    """Twice the globe's nominal width: the answer equals that on the observed columns alone."""
+    X, y = crosses(300)
+    width = 233_000_000
+    spread = np.sort(np.random.default_rng(0).choice(width, X.shape[1], replace=False))
+    wide = sp.csr_array((X.data, spread[X.indices], X.indptr.astype(np.int64)), shape=(300, width))
+    path, narrow = regularization_path(wide, y, alphas=10, tol=1e-9), regularization_path(X, y, alphas=10, tol=1e-9)
+    assert path.coefs.shape == (width, 10)
+    columns, values = path.point(9)
+    expected = narrow.point(9)
+    np.testing.assert_array_equal(columns, spread[expected[0]])
+    np.testing.assert_allclose(values, expected[1], atol=1e-9)
+    np.testing.assert_allclose(path.predict(wide), narrow.predict(X), atol=1e-9)
+
+
+def test_predict_and_point():
+    X, y = crosses(200)
+    path = regularization_path(X, y, alphas=5)
+    dense = path.coefs.toarray()
+    for k in (0, 3, -1):
+        columns, values = path.point(k)
+        np.testing.assert_array_equal(dense[columns, k], values)
+        np.testing.assert_allclose(path.predict(X, k), X @ dense[:, k] + path.intercepts[k])
+
+
+def test_callback_sees_every_point():
+    X, y = crosses(100)
+    seen = []
+    path = regularization_path(X, y, alphas=4, callback=lambda *args: seen.append(args))
+    assert seen == [(i, 4, path.alphas[i], path.n_nonzero[i]) for i in range(4)]
+
+
+@pytest.mark.parametrize("form", ["csr", "csc", "dense"])
+@pytest.mark.parametrize("ending", ["fine", "failed", "interrupted"])
+def test_input_is_bit_for_bit_unchanged(form, ending):
+    X, y = crosses(200)
+    X = X.toarray() if form == "dense" else X.asformat(form)
+    s = np.linspace(0.1, 1, 200)
+    arrays = [X] if form == "dense" else [X.data, X.indices, X.indptr]
+    arrays += [y, s]
+    before = [a.tobytes() for a in arrays]
+
+    def interrupt(i, *_):
+        if i == 3:
+            raise KeyboardInterrupt
+
+    if ending == "fine":
+        regularization_path(X, y, sample_weight=s, alphas=10)
+    elif ending == "failed":
+        with pytest.raises(ValueError, match="offset"):
+            regularization_path(X, y, sample_weight=s, offset=np.full(200, np.nan))
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            regularization_path(X, y, sample_weight=s, alphas=10, callback=interrupt)
+    assert [a.tobytes() for a in arrays] == before
+
+
+def test_degenerate_problems():
+    X, y = crosses(50)
+    flat = regularization_path(X, np.full(50, 2.5), alphas=3)
+    assert flat.n_nonzero.sum() == 0
+    np.testing.assert_array_equal(flat.intercepts, 2.5)
+    np.testing.assert_array_equal(flat.alphas, np.finfo(float).resolution)
+    empty = regularization_path(sp.csr_array((50, 7)), y, alphas=3)
+    assert empty.certified.all()
+    assert empty.coefs.nnz == 0
+    one_row = regularization_path(X[:1], y[:1], alphas=2)
+    np.testing.assert_allclose(one_row.intercepts, y[0])
+    constant = regularization_path(np.column_stack([np.ones(50), X.toarray()[:, :3]]), y, alphas=5)
+    assert (constant.coefs.toarray()[0] == 0).all()
+    doubled = sp.hstack([X, X], format="csr")  # duplicate columns: many minima, one objective
+    twice, once = regularization_path(doubled, y, alphas=5, tol=1e-10), regularization_path(X, y, alphas=5, tol=1e-10)
+    np.testing.assert_allclose(twice.predict(doubled), once.predict(X), atol=1e-4)
+
+
+def test_unpenalised_columns_are_least_squares_at_alpha_max():
+    rng = np.random.default_rng(0)
+    X = np.hstack([rng.normal(size=(80, 2)) + 1, (rng.random((80, 10)) < 0.2).astype(float)])
+    y = X[:, :2] @ [3.0, -2.0] + rng.normal(size=80)
+    factor = np.r_[0.0, 0.0, np.ones(10)]
+    path = regularization_path(X, y, penalty_factor=factor, alphas=6, tol=1e-10)
+    assert path.certified.all()
+    expected = np.linalg.lstsq(np.column_stack([np.ones(80), X[:, :2]]), y, rcond=None)[0]
+    np.testing.assert_allclose(path.coefs[:2, [0]].toarray().ravel(), expected[1:], atol=1e-4)
+    assert path.n_nonzero[0] == 2
+    assert path.n_nonzero[-1] > 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"l1_ratio": 1.5}, r"l1_ratio=1.5: expected a number at least 0 and at most 1"),
+        ({"l1_ratio": 0.0}, "l1_ratio=0 has no alpha"),
+        ({"alphas": 0}, "alphas=0: expected an integer at least 1"),
+        ({"alphas": [-1.0]}, "non-negative strengths"),
+        ({"alphas": []}, "one or more"),
+        ({"eps": 0.0}, "eps=0.0: expected a number above 0"),
+        ({"tol": -1.0}, "tol=-1.0"),
+        ({"max_iter": 1.5}, "max_iter=1.5: expected an integer"),
+        ({"solver": "magic"}, "solver='magic': expected one of 'auto'"),
+        ({"sample_weight": np.ones(3)}, r"sample_weight has shape \(3,\); expected \(50,\)"),
+        ({"sample_weight": np.ones((50, 1))}, "sample_weight has shape"),
+        ({"sample_weight": np.zeros(50)}, "zero for every row"),
+        ({"sample_weight": -np.ones(50)}, "sample_weight is -1.0 at position 0"),
+        ({"penalty_factor": np.ones(2)}, "one number for each of the columns"),
+        ({"penalty_factor": "a"}, "not a number"),
+        ({"offset": np.full(50, np.inf)}, "offset contains inf at position 0"),
+    ],
+)
+def test_bad_options_are_named(options, message):
+    X, y = crosses(50)
+    with pytest.raises(ValueError, match=message):
+        regularization_path(X, y, **options)
+
+
+def test_bad_targets_are_named():
+    X, y = crosses(50)
+    y[7] = np.nan
+    with pytest.raises(ValueError, match="y contains nan at position 7"):
+        regularization_path(X, y)
+    with pytest.raises(ValueError, match=r"y has shape \(49,\)"):
+        regularization_path(X, y[:49])
+
+
+def test_short_of_the_tolerance_is_said():
+    X, y = crosses(300)
+    with pytest.warns(ConvergenceWarning, match="did not reach tol=1e-14"):
+        path = regularization_path(X, y, alphas=[0.0001], tol=1e-14, max_iter=1)
+    assert not path.certified.all()
