@@ -15,6 +15,8 @@ if os.environ.get("SPARSEREG_DEBUG"):
 
 sources = ["sparsereg/_core.pyx", "src_c/sr_columns.c", "src_c/sr_gram.c", "src_c/sr_rows.c"]
 headers = [f"src_c/{name}" for name in os.listdir("src_c") if name.endswith(".h")]
-extension = Extension("sparsereg._core", sources, include_dirs=["src_c"], depends=sorted(headers), extra_compile_args=flags)
+extension = Extension(
+    "sparsereg._core", sources, include_dirs=["src_c"], depends=sorted(headers), extra_compile_args=flags
+)
 
 setup(ext_modules=cythonize([extension]))

@@ -174,12 +174,12 @@ class ResidualDescent(Descent):
 
     def descend(self, max_epochs: int, tol: float, order: Int) -> int:
         co = self._coordinates(self.r_sum)
-        for epoch in range(max_epochs):
-            moved = self.problem.design.matrix.cd_residual(self.cols, co, order, self.r, self.problem.s)
-            if moved <= tol:
-                break
+        matrix, moved, epochs = self.problem.design.matrix, np.inf, 0
+        while epochs < max_epochs and moved > tol:
+            moved = matrix.cd_residual(self.cols, co, order, self.r, self.problem.s)
+            epochs += 1
         self.r_sum = co.r_sum
-        return epoch + 1
+        return epochs
 
     def gradient(self) -> Vector:
         return self._gradient_at(self.r, self.r_sum)
@@ -203,7 +203,7 @@ class ProximalGradient(ResidualDescent):
         self.lipschitz = 1.0
         self._before: tuple[Vector, Vector, float] | None = None
 
-    def _added(self, cols: Int) -> None:
+    def _added(self, cols: Int) -> None:  # noqa: ARG002 - whichever they are, the momentum is of another size now
         self._before = None
 
     def set_strength(self, alpha: float, l1_ratio: float) -> None:
@@ -215,11 +215,12 @@ class ProximalGradient(ResidualDescent):
         self._before = None
 
     def descend(self, max_epochs: int, tol: float, order: Int) -> int:  # noqa: ARG002 - all coordinates move at once
-        for epoch in range(max_epochs):
-            if self._step() <= tol:
-                break
+        moved, epochs = np.inf, 0
+        while epochs < max_epochs and moved > tol:
+            moved = self._step()
+            epochs += 1
         self.r_sum = -float(self.sums @ self.w)
-        return epoch + 1
+        return epochs
 
     def _step(self) -> float:
         """One step from the extrapolated point; the momentum is (w before, r before, t)."""

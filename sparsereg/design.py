@@ -158,7 +158,9 @@ def as_design(X: Any, name: str = "X") -> Design:
 
 def _float_type(dtype: np.dtype[Any], name: str) -> np.dtype[Any]:
     if dtype.kind not in "fiub":
-        raise ValueError(f"{name} has dtype {dtype}; expected real numbers. Encode categories first, e.g. with FeatureCross.")
+        raise ValueError(
+            f"{name} has dtype {dtype}; expected real numbers. Encode categories first, e.g. with FeatureCross."
+        )
     return np.dtype(np.float32) if dtype == np.float32 else np.dtype(np.float64)
 
 
@@ -207,7 +209,13 @@ def _from_rows(X: Compressed, dtype: np.dtype[Any], name: str) -> Design | None:
     n, p = X.shape
     if not X.indices.size:
         nothing = X.indices[:0]
-        return Design(Matrix(n, nothing, nothing, nothing, 0), p, np.empty(0, dtype=np.int64), dtype, by_rows=Compressed(X.shape, X.indptr, nothing, None))
+        return Design(
+            Matrix(n, nothing, nothing, nothing, 0),
+            p,
+            np.empty(0, dtype=np.int64),
+            dtype,
+            by_rows=Compressed(X.shape, X.indptr, nothing, None),
+        )
     if X.indices.size < HYPERSPARSE * p:
         return _from_hypersparse_rows(X, dtype, name)
     count, valued = np.zeros(p, dtype=np.int64), np.zeros(p, dtype=np.uint8)
@@ -236,7 +244,9 @@ def _from_hypersparse_rows(X: Compressed, dtype: np.dtype[Any], name: str) -> De
     narrow = Compressed((X.shape[0], observed.size), X.indptr, compact.astype(X.indices.dtype), X.data)
     found = _from_rows(narrow, dtype, name)
     assert found is not None
-    return Design(found.matrix, X.shape[1], observed.astype(np.int64)[found.columns], dtype, found.by_rows, None, found.labels)
+    return Design(
+        found.matrix, X.shape[1], observed.astype(np.int64)[found.columns], dtype, found.by_rows, None, found.labels
+    )
 
 
 def _inspected(X: Compressed, name: str, *, by_rows: bool, **wanted: NDArray[Any]) -> bool:

@@ -258,6 +258,10 @@ def make_problem(
     problem = Problem(design, target, mean, s, fit_intercept, Penalty(kind))
     if penalty_factor is None and not standardize:
         return problem
-    factor = np.ones(design.n_cols) if penalty_factor is None else np.asarray(penalty_factor, dtype=np.float64)[design.columns]
+    factor = (
+        np.ones(design.n_cols)
+        if penalty_factor is None
+        else np.asarray(penalty_factor, dtype=np.float64)[design.columns]
+    )
     deviation = np.sqrt(problem.stats().sq / problem.weight_sum) if standardize else np.ones(design.n_cols)
     return Problem(design, target, mean, s, fit_intercept, Penalty(kind, factor * deviation, factor * deviation**2))

@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["check_alphas", "check_choice", "check_number", "check_penalty_factor", "check_target", "check_vector", "check_weights"]
+__all__ = [
+    "check_alphas",
+    "check_choice",
+    "check_number",
+    "check_penalty_factor",
+    "check_target",
+    "check_vector",
+    "check_weights",
+]
 
 Vector = NDArray[np.float64]
 
@@ -17,11 +25,15 @@ def check_number(
     name: str, value: Any, *, low: float, high: float = np.inf, integer: bool = False, open_low: bool = False
 ) -> Any:
     """A real number within its limits; `open_low` leaves the lower one out."""
-    kind = Integral if integer else Real
+    kind: Any = Integral if integer else Real
     what = "an integer" if integer else "a number"
     limits = f"{'above' if open_low else 'at least'} {low:g}" + ("" if np.isinf(high) else f" and at most {high:g}")
-    good = isinstance(value, kind) and not isinstance(value, bool) and (value > low if open_low else value >= low)
-    if not good or not value <= high:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, kind)
+        or not (value > low if open_low else value >= low)
+        or not value <= high
+    ):
         raise ValueError(f"{name}={value!r}: expected {what} {limits}.")
     return value
 
@@ -46,7 +58,9 @@ def check_vector(name: str, value: Any, length: int, of: str = "rows of X") -> V
     vector = np.ascontiguousarray(vector, dtype=np.float64)
     if not np.isfinite(vector).all():
         where = int(np.flatnonzero(~np.isfinite(vector))[0])
-        raise ValueError(f"{name} contains {vector[where]} at position {where}; drop or replace it (NaN and infinity have no place here).")
+        raise ValueError(
+            f"{name} contains {vector[where]} at position {where}; drop or replace it (NaN and infinity have no place here)."
+        )
     return vector
 
 

@@ -45,7 +45,13 @@ def matrices(draw):
     return plain
 
 
-@given(plain=matrices(), form=st.sampled_from(FORMATS), real=st.sampled_from([np.float32, np.float64]), array=st.booleans(), wide=st.booleans())
+@given(
+    plain=matrices(),
+    form=st.sampled_from(FORMATS),
+    real=st.sampled_from([np.float32, np.float64]),
+    array=st.booleans(),
+    wide=st.booleans(),
+)
 def test_every_sparse_layout(plain, form, real, array, wide):
     X = (sp.csr_array if array else sp.csr_matrix)(plain.astype(real)).asformat(form)
     if wide and form in ("csr", "csc"):

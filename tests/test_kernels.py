@@ -35,7 +35,9 @@ def make(real, index, ones, n_dense=0, seed=0):
         plain = np.hstack([plain, dense])
     X = _core.Matrix(N, start[:-1], start[1:], csc.indices.astype(index), n_ones, data, 0, dense)
     first = csr.indptr.astype(index)
-    Xt = _core.Matrix(P, first[:-1], first[1:], csr.indices.astype(index), N if ones else 0, None if ones else csr.data.astype(real))
+    Xt = _core.Matrix(
+        P, first[:-1], first[1:], csr.indices.astype(index), N if ones else 0, None if ones else csr.data.astype(real)
+    )
     return X, Xt, plain
 
 
@@ -148,7 +150,12 @@ def test_prox_and_violation_agree_with_brute_force(penalty):
     """The prox minimises on a fine grid; the violation is 0 exactly there, and the distance from the subgradient elsewhere."""
     positive = penalty_names()[penalty].endswith("nonneg")
     grid = np.linspace(0 if positive else -4, 4, 80_001)
-    for z, c, a, l1, l2 in [(0.5, 1.0, 2.0, 0.7, 0.3), (-1.0, 0.2, 1.0, 0.1, 0.0), (0.0, 0.5, 1.0, 0.7, 1.0), (2.0, -3.0, 1.5, 0.0, 0.5)]:
+    for z, c, a, l1, l2 in [
+        (0.5, 1.0, 2.0, 0.7, 0.3),
+        (-1.0, 0.2, 1.0, 0.1, 0.0),
+        (0.0, 0.5, 1.0, 0.7, 1.0),
+        (2.0, -3.0, 1.5, 0.0, 0.5),
+    ]:
         arrays = [np.array([t]) for t in (z, c, a, l1, l2)]
         (got,) = _core.prox_step(penalty, *arrays)
         value = a / 2 * (grid - z - c / a) ** 2 + l1 * np.abs(grid) + l2 / 2 * grid**2

@@ -29,7 +29,9 @@ def crosses(n=3000, seed=0, levels=(7, 40, 200)):
         codes.append(code + start)
         start += code.max() + 1
     indices = np.column_stack(codes).ravel().astype(np.int32)
-    X = sp.csr_array((np.ones(indices.size), indices, np.arange(0, indices.size + 1, len(fields), dtype=np.int32)), shape=(n, start))
+    X = sp.csr_array(
+        (np.ones(indices.size), indices, np.arange(0, indices.size + 1, len(fields), dtype=np.int32)), shape=(n, start)
+    )
     w = rng.normal(size=start) * (rng.random(start) < 0.1)
     return X, X @ w + rng.normal(size=n) + 3.0
 
@@ -42,7 +44,11 @@ def problems(draw):
     plain = (rng.random((n, p)) < draw(st.sampled_from([0.15, 0.5, 1.0]))).astype(float)
     valued = rng.random(p) < draw(st.sampled_from([0.0, 0.3, 1.0]))
     plain[:, valued] *= rng.normal(size=(n, valued.sum())) + draw(st.sampled_from([0.0, 3.0]))
-    y = plain @ rng.normal(size=p) + rng.normal(size=n) * draw(st.sampled_from([0.1, 2.0])) + draw(st.sampled_from([0.0, 50.0]))
+    y = (
+        plain @ rng.normal(size=p)
+        + rng.normal(size=n) * draw(st.sampled_from([0.1, 2.0]))
+        + draw(st.sampled_from([0.0, 50.0]))
+    )
     s = rng.random(n) * (rng.random(n) < 0.8) if draw(st.booleans()) else None
     if s is not None and (s > 0).sum() < 2:
         s = None
@@ -67,11 +73,22 @@ def test_every_point_is_the_minimum(case):
     solver = options.pop("solver")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # certified is looked at below, point by point
-        path = regularization_path(X, y, alphas=5, tol=1e-9, sample_weight=s, penalty_factor=v, solver=solver, max_iter=20_000, **options)
+        path = regularization_path(
+            X, y, alphas=5, tol=1e-9, sample_weight=s, penalty_factor=v, solver=solver, max_iter=20_000, **options
+        )
     weights, factors = np.ones(len(y)) if s is None else s, np.ones(plain.shape[1]) if v is None else v
     for k, alpha in enumerate(path.alphas):
         w = path.coefs[:, [k]].toarray().ravel()
-        b0_slow, w_slow = elastic_net(plain, y, alpha, options["l1_ratio"], s=s, v=v, fit_intercept=options["fit_intercept"], positive=options["positive"])
+        b0_slow, w_slow = elastic_net(
+            plain,
+            y,
+            alpha,
+            options["l1_ratio"],
+            s=s,
+            v=v,
+            fit_intercept=options["fit_intercept"],
+            positive=options["positive"],
+        )
         ours = objective(plain, y, weights, path.intercepts[k], w, alpha, options["l1_ratio"], factors)
         best = objective(plain, y, weights, b0_slow, w_slow, alpha, options["l1_ratio"], factors)
         scale = path.gap_scale or 1.0
@@ -93,10 +110,17 @@ def test_reported_gaps_are_true(case):
     solver = options.pop("solver")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        path = regularization_path(X, y, alphas=4, tol=1e-3, sample_weight=s, penalty_factor=v, solver=solver, **options)
+        path = regularization_path(
+            X, y, alphas=4, tol=1e-3, sample_weight=s, penalty_factor=v, solver=solver, **options
+        )
     design = as_design(X)
     problem = make_problem(
-        design, y, sample_weight=s, penalty_factor=v, fit_intercept=options["fit_intercept"], positive=options["positive"]
+        design,
+        y,
+        sample_weight=s,
+        penalty_factor=v,
+        fit_intercept=options["fit_intercept"],
+        positive=options["positive"],
     )
     for k, alpha in enumerate(path.alphas):
         w = path.coefs[:, [k]].toarray().ravel()
@@ -105,7 +129,9 @@ def test_reported_gaps_are_true(case):
         scale = path.gap_scale or 1.0
         assert plain_gap <= path.dual_gaps[k] * (1 + 1e-7) + 1e-12 * scale
         if not options["positive"]:
-            by_definition = duality_gap(plain, y, w, alpha, options["l1_ratio"], s=s, v=v, fit_intercept=options["fit_intercept"])
+            by_definition = duality_gap(
+                plain, y, w, alpha, options["l1_ratio"], s=s, v=v, fit_intercept=options["fit_intercept"]
+            )
             assert plain_gap <= by_definition * (1 + 1e-7) + 1e-12 * scale
 
 
@@ -151,7 +177,9 @@ def test_storage_does_not_change_the_answer():
         tolerance = 1e-5 if other.dtype == np.float32 else 1e-6
         np.testing.assert_allclose(path.coefs.toarray(), reference.coefs.toarray(), atol=tolerance)
     assert regularization_path(X.astype(np.float32), y, alphas=3).coefs.dtype == np.float32
-    weighted = regularization_path(hidden, np.append(y, 0.0), alphas=reference.alphas, tol=1e-10, sample_weight=np.append(np.ones(500), 0.0))
+    weighted = regularization_path(
+        hidden, np.append(y, 0.0), alphas=reference.alphas, tol=1e-10, sample_weight=np.append(np.ones(500), 0.0)
+    )
     np.testing.assert_allclose(weighted.coefs.toarray(), reference.coefs.toarray(), atol=1e-6)
 
 
@@ -182,7 +210,9 @@ def test_offset_and_weights():
     plain = regularization_path(X, y, alphas=5, tol=1e-10)
     np.testing.assert_allclose(moved.coefs.toarray(), plain.coefs.toarray(), atol=1e-7)
     weighted = regularization_path(X, y, sample_weight=repeat, alphas=5, tol=1e-12)
-    repeated = regularization_path(sp.csr_array(np.repeat(X.toarray(), repeat, axis=0)), np.repeat(y, repeat), alphas=5, tol=1e-12)
+    repeated = regularization_path(
+        sp.csr_array(np.repeat(X.toarray(), repeat, axis=0)), np.repeat(y, repeat), alphas=5, tol=1e-12
+    )
     np.testing.assert_allclose(weighted.alphas, repeated.alphas)
     np.testing.assert_allclose(weighted.coefs.toarray(), repeated.coefs.toarray(), atol=1e-6)
     np.testing.assert_allclose(weighted.intercepts, repeated.intercepts, atol=1e-6)
