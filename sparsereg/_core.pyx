@@ -94,6 +94,7 @@ cdef extern from "sr.h" nogil:
     sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w, const int32_t *position, const int64_t *wanted, int64_t n, double *out)
     void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out)
     void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs, double tol, double *q, int64_t *epochs, double *decrease)
+    void sr_solve_psd(int64_t n, double *A, double *b, double tiny)
     void sr_screen(sr_penalty pen, int64_t p, const sr_bounds *b, double odo2, double odo1, double threshold, int32_t *out, int64_t *n_out, double *worst, double *largest)
     sr_status sr_loss_rows(sr_loss loss, int64_t n, const double *y, const double *z, const double *s, double *total, double *slope)
     sr_status sr_inspect(const sr_compressed *A, int64_t *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found)
@@ -322,7 +323,7 @@ cdef class GramStore:
         self.X, self.Xt, self.labels, self.s = X, Xt, labels, s
         self.m = self.used = 0
         self.position = np.full(0 if Xt is None else Xt.view.n_rows, -1, dtype=np.int32)
-        self.row = np.zeros(X.view.n_rows if Xt is None else 0)
+        self.row = np.empty(0)
         self.begin = self.lengths = self.cap = self.cols = np.empty(0, dtype=np.int64)
         self.sum = self.val = np.empty(0)
         self.stamp = self.touched = self.idx = np.empty(0, dtype=np.int32)
@@ -351,13 +352,14 @@ cdef class GramStore:
         view.used, view.size = self.used, self.idx.shape[0]
         return view
 
-    cdef sr_status _append_one(self, int64_t j, int64_t *need):
+    cdef sr_status _append_one(self, int64_t j, bint by_rows, int64_t *need):
         cdef sr_gram gram = self.borrow()
         cdef sr_gram_work work
-        cdef const sr_matrix *rows = NULL if self.Xt is None else &self.Xt.view
+        cdef const sr_matrix *rows = &self.Xt.view if by_rows else NULL
         cdef const double *weights = doubles(self.s)
         cdef sr_status status
-        work.position, work.row = &self.position[0], &self.row[0]
+        work.position = NULL if self.Xt is None else &self.position[0]
+        work.row = &self.row[0]
         work.labels = NULL if self.labels is None else &self.labels[0]
         work.sum, work.stamp, work.touched = &self.sum[0], &self.stamp[0], &self.touched[0]
         with nogil:
@@ -365,17 +367,22 @@ cdef class GramStore:
         self.used = gram.used
         return status
 
-    def append(self, const int64_t[::1] cols):
-        """Append the columns `cols` of X, in order. None may be there already."""
+    def append(self, const int64_t[::1] cols, bint by_rows):
+        """Append the columns `cols` of X, in order. None may be there already.
+
+        `by_rows` meets the others through the rows of the new columns, which wants Xt; otherwise one dot product each."""
         cdef int64_t a, need = 0
         cdef sr_status status
         require_within(cols, self.X.view.n_cols)
+        require(not by_rows or self.Xt is not None, "there are no rows to go by")
+        if not by_rows and self.row.shape[0] == 0:
+            self.row = np.zeros(self.X.view.n_rows)
         self._room_for(self.m + cols.shape[0])
         for a in range(cols.shape[0]):
-            status = self._append_one(cols[a], &need)
+            status = self._append_one(cols[a], by_rows, &need)
             while status == SR_NEED_SPACE:
                 self._room_in_arena(need)
-                status = self._append_one(cols[a], &need)
+                status = self._append_one(cols[a], by_rows, &need)
             check(status)
             self.cols[self.m] = cols[a]
             self.m += 1
@@ -411,14 +418,21 @@ cdef class GramStore:
             sr_cd_gram(&gram, &view, &order[0], order.shape[0], max_epochs, tol, &q[0], &epochs, &decrease)
         return epochs, decrease
 
-    def toarray(self):
-        """The dense Gram, float64 of shape (m, m). For tests and for small eliminations."""
-        out = np.zeros((self.m, self.m))
-        cdef int64_t a, begin, end
-        for a in range(self.m):
-            begin, end = self.begin[a], self.begin[a] + self.lengths[a]
-            out[a, np.asarray(self.idx[begin:end])] = self.val[begin:end]
-        return out
+    def toarray(self, const int64_t[::1] at=None):
+        """The dense Gram of the positions `at` (of all without), float64 of shape (k, k)."""
+        places = np.arange(self.m) if at is None else np.asarray(at)
+        require_within(places, self.m)
+        cdef const int64_t[::1] rows = places
+        cdef int64_t a, e, k = rows.shape[0]
+        cdef double[:, ::1] out = np.zeros((k, k))
+        cdef int64_t[::1] column = np.full(self.m, -1, dtype=np.int64)
+        for a in range(k):
+            column[rows[a]] = a
+        for a in range(k):
+            for e in range(self.begin[rows[a]], self.begin[rows[a]] + self.lengths[rows[a]]):
+                if column[self.idx[e]] >= 0:
+                    out[a, column[self.idx[e]]] = self.val[e]
+        return np.asarray(out)
 
 
 cdef grown(old, int64_t room, fill=None):
@@ -459,6 +473,17 @@ def prox_step(int penalty, const double[::1] z, const double[::1] c, const doubl
     cdef double[::1] out = np.empty(z.shape[0])
     check(sr_prox_step(<sr_penalty>penalty, z.shape[0], &z[0], &c[0], &a[0], &l1[0], &l2[0], &out[0]))
     return np.asarray(out)
+
+
+def solve_psd(double[:, ::1] A not None, const double[::1] b, double tiny=1e-13):
+    """The solution of `A x = b` for a symmetric positive semidefinite A, which is overwritten; 0 where columns depend."""
+    cdef int64_t n = A.shape[0]
+    require(A.shape[1] == n and b.shape[0] == n, "A or b has the wrong shape")
+    x = np.array(b)
+    cdef double[::1] out = x
+    with nogil:
+        sr_solve_psd(n, &A[0, 0], &out[0], tiny)
+    return x
 
 
 cdef class Bounds:

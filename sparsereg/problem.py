@@ -180,7 +180,7 @@ class Problem:
         if loose.size > MOST_LOOSE:
             return np.inf, np.zeros_like(self.y)
         store = GramStore(self.design.matrix, None, None, self.s)
-        store.append(loose)
+        store.append(loose, by_rows=False)
         sums, sq = self.stats(loose)[:2]
         gram = store.toarray() - np.outer(sums, sums) / self.weight_sum
         scale = np.sqrt(sq)

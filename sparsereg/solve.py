@@ -27,8 +27,15 @@ SOLVERS = ("auto", "cd", "prox_gradient")
 CHUNK = 10
 # The members' own gap is brought to this share of the target, so that bounds on the others may cost the rest.
 INNER_SHARE = 0.3
-# A visited column within this share of its threshold is taken in too: it would be next.
+# A visited column within this share of its threshold is taken in too: it would be next. But not many more than had to be.
 NEAR = 0.95
+SOME = 20
+# Where a chunk of epochs leaves more than this share of the gap, coordinate descent crawls: a Newton step is tried, of at
+# most so many products with the Gram.
+SLOW = 0.3
+MOST_PRODUCTS = 50
+# Entries that are nothing: a Gram of this size (6 MB) is never too large.
+SMALL = 500_000
 # Steps whose decrease is below this share of |y|^2 are rounding: coordinate descent has nothing left to do.
 ROUNDING = 1e-32
 
@@ -151,17 +158,26 @@ class Solver:
         """Until the members' own gap is a share of the target. Returns the epochs, and whether only rounding was left."""
         descent, epochs = self.descent, 0
         rounding = ROUNDING * self.problem.null_deviance
+        gap = np.inf
         while epochs < max_epochs:
             chunk = min(CHUNK, max_epochs - epochs)
             done = descent.descend(chunk, rounding, self._order())
             epochs += done
             if done < chunk:
                 return epochs, True
-            c = descent.gradient()
-            terms = self.problem.penalty.gap_sums(descent.w, c, descent.l1, descent.l2)
-            if combine_gap(terms, descent.squared_residual(c)) <= INNER_SHARE * target:
+            before, gap = gap, self._own_gap()
+            if gap <= INNER_SHARE * target:
                 break
+            if gap > SLOW * before and epochs < max_epochs:
+                epochs += descent.newton(min(MOST_PRODUCTS, max_epochs - epochs))
         return epochs, False
+
+    def _own_gap(self) -> float:
+        """The gap of the problem over the members alone."""
+        descent = self.descent
+        c = descent.gradient()
+        terms = self.problem.penalty.gap_sums(descent.w, c, descent.l1, descent.l2)
+        return combine_gap(terms, descent.squared_residual(c))
 
     def _order(self) -> Int:
         return np.arange(self.descent.m) if self.rng is None else self.rng.permutation(self.descent.m)
@@ -210,8 +226,12 @@ class Solver:
         c = self.descent.gradient_of(candidates)
         self.screen.visited(candidates, c)
         factor = 1.0 if self.screen.factor is None else self.screen.factor[candidates]
-        wanted = self.problem.penalty.reach(c) > NEAR * threshold * factor
-        self._take_in(candidates[wanted])
+        share = self.problem.penalty.reach(c) / (threshold * factor) if threshold > 0.0 else np.full(c.size, np.inf)
+        nearest = np.flatnonzero(share > NEAR)
+        most = SOME + 2 * np.count_nonzero(share > 1.0)
+        if nearest.size > most:
+            nearest = nearest[np.argpartition(-share[nearest], most)[:most]]
+        self._take_in(candidates[nearest])
 
     def _take_in(self, cols: Int) -> None:
         if not cols.size:
@@ -223,8 +243,13 @@ class Solver:
         self._mark(self.descent.gradient())
 
     def _gram_is_too_large(self, descent: GramDescent) -> bool:
-        """When an epoch on the Gram reads more than one on the residual, or the Gram outgrows X."""
-        return descent.store.used > 2 * descent.nnz + 10_000 or descent.store.used > self.problem.design.nnz + 10_000
+        """When an epoch on the Gram reads more than one on the residual, or the Gram outgrows X.
+
+        On the Gram only coordinates that move are read, each a whole column; on the residual every member is read once,
+        and those that move twice."""
+        used, share = descent.store.used, np.count_nonzero(descent.w) / descent.m
+        epoch_on_residual = (1.0 + share) * descent.nnz
+        return bool(used * share > epoch_on_residual + SMALL or used > self.problem.design.nnz + SMALL)
 
     def _give_up_gram(self, old: GramDescent) -> None:
         new = ResidualDescent(self.problem)

@@ -105,12 +105,12 @@ typedef struct {
 
 /* Work space for appending. position[label] is the place of a column in the Gram, or -1. */
 typedef struct {
-    int32_t *position;     /* one a label of Xt; all -1 at first */
+    int32_t *position;     /* one a label of Xt; all -1 at first; NULL where there is no Xt at all */
     const int32_t *labels; /* internal column -> label of Xt; NULL: the same number */
     double *sum;           /* m_max */
     int32_t *stamp;        /* m_max; all -1 at first */
     int32_t *touched;      /* m_max */
-    double *row;           /* n_rows, all zero, left so; used without Xt */
+    double *row;           /* n_rows, all zero, left so; only read without Xt */
 } sr_gram_work;
 
 /* Append column `j` as number m of the Gram. With Xt (the rows of X): O(sum of row lengths over the rows of j); with Xt NULL:
@@ -128,6 +128,11 @@ void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out)
  * tol. An epoch is O(m + entries of G in the columns that move). */
 void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs, double tol,
                 double *q, int64_t *epochs, double *decrease);
+
+/* Solve A x = b for a small symmetric positive semidefinite A of n by n (row-major; its lower triangle is overwritten), x in place of b,
+ * by L D L'. A column that depends on those before it, its pivot below tiny times its diagonal, gets x = 0. Written here rather
+ * than taken from a BLAS: it runs in one thread, and gives the same digits whatever the number of threads. O(n^3 / 6) */
+void sr_solve_psd(int64_t n, double *A, double *b, double tiny);
 
 /* ---- screening ------------------------------------------------------------------------------------------------------*/
 

@@ -80,13 +80,13 @@ sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *
                          sr_gram *G, sr_gram_work *work, int64_t *need) {
     const int64_t label = work->labels ? work->labels[j] : j;
     int64_t met = 0;
-    if (Xt) work->position[label] = (int32_t)m;
+    if (work->position) work->position[label] = (int32_t)m;
 #define CALL(suffix) met = sr_gram_column##suffix(X, Xt, s, cols, m, j, work)
     SR_SWITCH(X)
 #undef CALL
     const sr_status status = sr_gram_push(G, m, work, met, need);
-    if (Xt && status != SR_OK) { /* leave no trace: the same column comes again */
-        work->position[label] = -1;
+    if (status != SR_OK) { /* leave no trace: the same column comes again */
+        if (work->position) work->position[label] = -1;
         for (int64_t t = 0; t < met; t++) work->stamp[work->touched[t]] = -1;
     }
     return status;

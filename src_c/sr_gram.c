@@ -74,3 +74,38 @@ void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order
         if (moved <= tol) return;
     }
 }
+
+SR_INLINE double sr_dot(int64_t n, const double *a, const double *b) {
+    double s0 = 0.0, s1 = 0.0, s2 = 0.0, s3 = 0.0;
+    int64_t t = 0;
+    for (; t + 4 <= n; t += 4) {
+        s0 += a[t] * b[t];
+        s1 += a[t + 1] * b[t + 1];
+        s2 += a[t + 2] * b[t + 2];
+        s3 += a[t + 3] * b[t + 3];
+    }
+    for (; t < n; t++) s0 += a[t] * b[t];
+    return (s0 + s1) + (s2 + s3);
+}
+
+/* Row i of L holds l_ik for k < i, and d_i stands on the diagonal; dropped columns have d_i = 0 and l_ik = 0. */
+void sr_solve_psd(int64_t n, double *A, double *b, double tiny) {
+    for (int64_t i = 0; i < n; i++) {
+        double *row = A + i * n;
+        const double original = row[i];
+        for (int64_t k = 0; k < i; k++) { /* row[k] becomes l_ik d_k */
+            const double *other = A + k * n;
+            row[k] = other[k] > 0.0 ? row[k] - sr_dot(k, row, other) : 0.0;
+        }
+        for (int64_t k = 0; k < i; k++) {
+            const double d = A[k * n + k], l = d > 0.0 ? row[k] / d : 0.0;
+            row[i] -= row[k] * l;
+            row[k] = l;
+        }
+        if (!(row[i] > tiny * original)) row[i] = 0.0;
+    }
+    for (int64_t i = 0; i < n; i++) b[i] -= sr_dot(i, A + i * n, b);
+    for (int64_t i = 0; i < n; i++) b[i] = A[i * n + i] > 0.0 ? b[i] / A[i * n + i] : 0.0;
+    for (int64_t i = n - 1; i > 0; i--)
+        for (int64_t k = 0; k < i; k++) b[k] -= A[i * n + k] * b[i];
+}

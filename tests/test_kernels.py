@@ -82,7 +82,7 @@ def test_gram_grows_exactly(real, index, ones, by_rows, weighted):
     store = _core.GramStore(X, Xt if by_rows else None, labels if by_rows else None, s)
     cols = rng.permutation(P)
     for batch in np.split(cols, [1, 3, 9]):
-        store.append(batch)
+        store.append(batch, by_rows)
     expected = plain[:, cols].T @ (weights[:, None] * plain[:, cols])
     np.testing.assert_allclose(store.toarray(), expected, atol=1e-12)
     x, out = rng.normal(size=P), rng.normal(size=P)
@@ -129,7 +129,7 @@ def test_coordinate_descent_epochs(real, index, ones, weighted, penalty):
     fast = _core.Coordinates(w_fast, sums, sq, l1, l2, weights.sum(), penalty, r_sum)
     gram = _core.Coordinates(w_gram, sums, sq, l1, l2, weights.sum(), penalty, r_sum)
     store = _core.GramStore(X, Xt, None, s)
-    store.append(cols)
+    store.append(cols, True)
     q = plain[:, cols].T @ r
     positive = penalty_names()[penalty].endswith("nonneg")
     for _ in range(3):
@@ -167,6 +167,19 @@ def test_prox_and_violation_agree_with_brute_force(penalty):
         assert off == pytest.approx(0.25)
 
 
+@pytest.mark.parametrize("n", [1, 2, 9, 60])
+def test_solve_psd(n):
+    rng = np.random.default_rng(n)
+    root = rng.normal(size=(n + 3, n))
+    A, b = root.T @ root, rng.normal(size=n)
+    np.testing.assert_allclose(_core.solve_psd(A.copy(), b), np.linalg.solve(A, b), rtol=1e-8)
+    doubled = np.block([[A, A], [A, A]])  # every column twice: the second of each pair is left at 0
+    x = _core.solve_psd(doubled.copy(), np.r_[b, b])
+    np.testing.assert_array_equal(x[n:], 0.0)
+    np.testing.assert_allclose(doubled @ x, np.r_[b, b], atol=1e-8)
+    np.testing.assert_array_equal(_core.solve_psd(np.zeros((n, n)), np.zeros(n)), 0.0)
+
+
 def test_loss_rows():
     rng = np.random.default_rng(0)
     y, z, s = rng.normal(size=9), rng.normal(size=9), rng.random(9)
@@ -194,4 +207,4 @@ def test_binding_refuses_what_would_leave_memory():
         _core.Matrix(N, start[:-1], start[1:], np.zeros(9, dtype=np.int32), 0)
     store = _core.GramStore(X, Xt)
     with pytest.raises(_core.KernelError, match="outside"):
-        store.append(np.array([-1]))
+        store.append(np.array([-1]), True)

@@ -206,12 +206,12 @@ def test_offset_and_weights():
     X, y = crosses(300)
     rng = np.random.default_rng(1)
     offset, repeat = rng.normal(size=300), rng.integers(0, 3, 300)
-    moved = regularization_path(X, y + offset, offset=offset, alphas=5, tol=1e-10)
-    plain = regularization_path(X, y, alphas=5, tol=1e-10)
+    moved = regularization_path(X, y + offset, offset=offset, alphas=5, eps=0.1, tol=1e-10)
+    plain = regularization_path(X, y, alphas=5, eps=0.1, tol=1e-10)
     np.testing.assert_allclose(moved.coefs.toarray(), plain.coefs.toarray(), atol=1e-7)
-    weighted = regularization_path(X, y, sample_weight=repeat, alphas=5, tol=1e-12)
+    weighted = regularization_path(X, y, sample_weight=repeat, alphas=5, eps=0.1, tol=1e-12)
     repeated = regularization_path(
-        sp.csr_array(np.repeat(X.toarray(), repeat, axis=0)), np.repeat(y, repeat), alphas=5, tol=1e-12
+        sp.csr_array(np.repeat(X.toarray(), repeat, axis=0)), np.repeat(y, repeat), alphas=5, eps=0.1, tol=1e-12
     )
     np.testing.assert_allclose(weighted.alphas, repeated.alphas)
     np.testing.assert_allclose(weighted.coefs.toarray(), repeated.coefs.toarray(), atol=1e-6)

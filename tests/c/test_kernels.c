@@ -127,7 +127,7 @@ typedef struct {
 /* Fills a Gram with all columns in a scrambled order, growing the arena as asked; checks every entry. */
 static sr_gram test_gram(const fixture *f, const sr_matrix *X, const sr_matrix *Xt, const double *s, gram_room *g, int64_t *order) {
     sr_gram G = {g->begin, g->len, g->cap, g->idx, g->val, 0, 1};
-    sr_gram_work work = {g->position, NULL, g->sum, g->stamp, g->touched, g->row};
+    sr_gram_work work = {Xt ? g->position : NULL, NULL, g->sum, g->stamp, g->touched, g->row};
     memset(g->row, 0, sizeof g->row);
     for (int j = 0; j < P; j++) g->position[j] = g->stamp[j] = -1;
     int64_t need = 0, refusals = 0;
