@@ -200,10 +200,18 @@ cdef class Matrix:
     def n_ones(self):
         return self.view.n_ones
 
-    def lengths(self):
-        """Stored entries per column, int64 of shape (n_cols,)."""
-        out = np.full(self.view.n_cols, self.view.n_rows, dtype=np.int64)
-        np.subtract(self.keep[1], self.keep[0], out=out[: self.view.n_sparse])
+    def lengths(self, const int64_t[::1] cols=None):
+        """Stored entries of the listed columns, or of all: int64 of shape (m,)."""
+        start, stop = self.keep[:2]
+        if cols is None:
+            out = np.full(self.view.n_cols, self.view.n_rows, dtype=np.int64)
+            np.subtract(stop, start, out=out[: self.view.n_sparse])
+            return out
+        self._listed(cols)
+        at = np.asarray(cols)
+        out = np.full(at.size, self.view.n_rows, dtype=np.int64)
+        sparse = at < self.view.n_sparse
+        out[sparse] = stop[at[sparse]] - start[at[sparse]]
         return out
 
     cdef int64_t _listed(self, const int64_t[::1] cols) except -1:
@@ -491,7 +499,6 @@ cdef class Bounds:
 
     cdef const double[::1] c, factor
     cdef const float[::1] norm2, at2, norm1, at1
-    cdef int32_t[::1] found
 
     def __init__(self, const double[::1] c, const float[::1] norm2, const float[::1] at2, const float[::1] norm1,
                  const float[::1] at1, const double[::1] factor):
@@ -499,7 +506,6 @@ cdef class Bounds:
         require(norm2.shape[0] == at2.shape[0] == norm1.shape[0] == at1.shape[0] == p, "lengths differ")
         require((factor is None or factor.shape[0] == p) and p < 2**31, "lengths differ")
         self.c, self.norm2, self.at2, self.norm1, self.at1, self.factor = c, norm2, at2, norm1, at1, factor
-        self.found = np.empty(p, dtype=np.int32)
 
     def over(self, int penalty, double odo2, double odo1, double threshold):
         """Columns whose bound passes `threshold`, the largest bound among them, and the largest among the others."""
@@ -508,9 +514,11 @@ cdef class Bounds:
         cdef double worst = 0.0, largest = 0.0
         view.c, view.factor = &self.c[0], doubles(self.factor)
         view.norm2, view.at2, view.norm1, view.at1 = &self.norm2[0], &self.at2[0], &self.norm1[0], &self.at1[0]
+        # Room for all, of which only what is found is ever written and so ever costs memory.
+        cdef int32_t[::1] found = np.empty(self.c.shape[0], dtype=np.int32)
         with nogil:
-            sr_screen(<sr_penalty>penalty, self.c.shape[0], &view, odo2, odo1, threshold, &self.found[0], &n, &worst, &largest)
-        return np.asarray(self.found[:n]).astype(np.int64), worst, largest
+            sr_screen(<sr_penalty>penalty, self.c.shape[0], &view, odo2, odo1, threshold, &found[0], &n, &worst, &largest)
+        return np.asarray(found[:n]).astype(np.int64), worst, largest
 
 
 def loss_rows(int loss, const double[::1] y, const double[::1] z, const double[::1] s=None, double[::1] slope=None):

@@ -17,6 +17,8 @@ Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 
+# Columns whose statistics are asked for at a time.
+CHUNK = 1 << 16
 # Active members up to which a Newton step is solved directly: a dense square of 2 MB, some milliseconds.
 DIRECT = 500
 
@@ -53,10 +55,10 @@ class Descent:
         l1, l2 = problem.penalty.strengths(self._scale, self._l1_ratio, cols)
         known = {"cols": cols, "w": np.zeros(cols.size), "l1": l1, "l2": l2}
         known |= {"sums": stats.sums, "sq": stats.sq, "peak": stats.peak}
-        known["c0"] = problem.gradient(self._sy, cols)
+        known["c0"] = problem.gradient(self._sy, cols) - stats.sums * problem.centre
         for name, values in known.items():
             setattr(self, name, np.concatenate([getattr(self, name), values]))
-        self.nnz += int(problem.design.lengths[cols].sum())
+        self.nnz += int(problem.design.lengths(cols).sum())
         self._added(cols)
 
     def set_strength(self, alpha: float, l1_ratio: float) -> None:
@@ -148,14 +150,26 @@ class Descent:
 
     def residual(self) -> tuple[Vector, float]:
         """`r = s (y - X w)`, not centred, and `sum(r)`: O(n + entries of the members with w != 0)."""
-        r = self._sy.copy()
+        r = self.problem.target()
         self.problem.design.matrix.add_matvec(self.w, r, self.cols, -1.0, self.problem.s)
         return r, -float(self.sums @ self.w)
+
+    def gradient_at_zero(self) -> Vector:
+        """`c_j` of every observed column at w = 0."""
+        return self.problem.gradient(self.problem.target())
 
     def gradient_of(self, cols: Int) -> Vector:
         """`c_j` of columns that are not members: O(entries of those, and of the members with w != 0)."""
         r, r_sum = self.residual()
-        return self.problem.gradient(r, cols) - self.problem.stats(cols).sums * (r_sum / self.problem.weight_sum)
+        c = self.problem.gradient(r, cols)
+        self._centre(c, cols, r_sum / self.problem.weight_sum)
+        return c
+
+    def _centre(self, c: Vector, cols: Int, mean: float) -> None:
+        """`c -= sums * mean`, in place; a chunk at a time, as statistics take 32 bytes a column."""
+        for begin in range(0, cols.size if self.problem.fit_intercept else 0, CHUNK):
+            here = slice(begin, begin + CHUNK)
+            c[here] -= self.problem.stats(cols[here]).sums * mean
 
 
 class GramDescent(Descent):
@@ -175,19 +189,18 @@ class GramDescent(Descent):
     def gradient_of(self, cols: Int) -> Vector:
         """On the columns' own rows where that reads less than a residual for all rows."""
         design = self.problem.design
-        lengths = design.lengths
-        own, active = lengths[cols].sum(), lengths[self.cols[self.w != 0.0]].sum()
+        own, active = design.lengths(cols).sum(), design.lengths(self.cols[self.w != 0.0]).sum()
         if design.rows is None or own * self.row_length > design.n_rows + active + own:
             return super().gradient_of(cols)
         c: Vector = self.store.own_rows(cols, self.problem.y, self.w)
-        c -= self.problem.stats(cols).sums * (self.r_sum / self.problem.weight_sum)
+        self._centre(c, cols, self.problem.centre + self.r_sum / self.problem.weight_sum)
         return c
 
     def _added(self, cols: Int) -> None:
         """Through the rows of the new columns or by a dot product with each member, whichever reads less."""
         design = self.problem.design
-        rows = float(design.lengths[cols].sum()) * self.row_length
-        self.store.append(cols, design.rows is not None and rows <= cols.size * self.nnz)
+        rows = float(design.lengths(cols).sum()) * self.row_length
+        self.store.append(cols, design.rows is not None and rows <= cols.size * self.nnz + design.n_rows)
         self._refresh()
 
     def set_w(self, w: Vector) -> None:
@@ -234,7 +247,7 @@ class ResidualDescent(Descent):
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
-        self.r = self._sy.copy()
+        self.r = problem.target()
         self.r_sum = 0.0
 
     def _added(self, cols: Int) -> None:

@@ -59,8 +59,8 @@ class Design:
         The observed columns, all-ones columns first.
     n_features : int
         Nominal width of X.
-    columns : int64 array of shape (n_cols,)
-        Original number of each observed column.
+    columns : int32 or int64 array of shape (n_cols,)
+        Original number of each observed column; int32 where that holds them.
     dtype : numpy.dtype
         float32 or float64, the type of X's values.
     by_rows, by_columns : Compressed or None
@@ -88,10 +88,9 @@ class Design:
     def nnz(self) -> int:
         return int(self.matrix.nnz)
 
-    @cached_property
-    def lengths(self) -> Int:
-        """Stored entries of each observed column."""
-        lengths: Int = self.matrix.lengths()
+    def lengths(self, cols: Int) -> Int:
+        """Stored entries of these observed columns."""
+        lengths: Int = self.matrix.lengths(cols)
         return lengths
 
     @cached_property
@@ -106,6 +105,8 @@ class Design:
         """Most stored entries of a row."""
         if self.rows is None:
             return self.n_cols
+        if self.by_rows is not None:
+            return int(np.diff(self.by_rows.indptr).max())
         return int(self.rows.lengths().max())
 
     def scatter(self, values: NDArray[Any], cols: Int | None = None) -> NDArray[Any]:
@@ -202,7 +203,8 @@ def _from_columns(X: Compressed, dtype: np.dtype[Any], name: str) -> Design | No
     data = None if n_ones == ones_first.size else X.data
     matrix = Matrix(X.shape[1], start[:-1][ones_first], start[1:][ones_first], X.indices, n_ones, data)
     borrowed = Compressed(X.shape, X.indptr, X.indices, data)
-    return Design(matrix, X.shape[0], ones_first, dtype, by_columns=borrowed, labels=_labels(ones_first, X.shape[0]))
+    columns = _narrow(ones_first)
+    return Design(matrix, X.shape[0], columns, dtype, by_columns=borrowed, labels=_labels(columns, X.shape[0]))
 
 
 def _from_rows(X: Compressed, dtype: np.dtype[Any], name: str) -> Design | None:
@@ -233,7 +235,8 @@ def _from_rows(X: Compressed, dtype: np.dtype[Any], name: str) -> Design | None:
     transpose(X.shape, X.indptr, X.indices, X.data, place, indices, shift, data)
     matrix = Matrix(n, start[:-1], start[1:], indices, n_ones, data, shift)
     borrowed = Compressed(X.shape, X.indptr, X.indices, None if data is None else X.data)
-    return Design(matrix, p, ones_first, dtype, by_rows=borrowed, labels=_labels(ones_first, p))
+    columns = _narrow(ones_first)
+    return Design(matrix, p, columns, dtype, by_rows=borrowed, labels=_labels(columns, p))
 
 
 def _from_hypersparse_rows(X: Compressed, dtype: np.dtype[Any], name: str) -> Design | None:
@@ -267,14 +270,19 @@ def _word(value: float) -> str:
 
 
 def _ones_first(observed: NDArray[np.bool_], valued: NDArray[np.uint8]) -> Int:
-    return np.concatenate([np.flatnonzero(observed & (valued == 0)), np.flatnonzero(observed & (valued != 0))])
+    ones, others = np.flatnonzero(observed & (valued == 0)), np.flatnonzero(observed & (valued != 0))
+    return np.concatenate([ones, others]) if others.size else ones
 
 
-def _labels(columns: Int, p: int) -> NDArray[np.int32] | None:
+def _narrow(columns: Int) -> NDArray[Any]:
+    return columns.astype(np.int32 if columns.max(initial=0) < 2**31 else np.int64)
+
+
+def _labels(columns: NDArray[Any], p: int) -> NDArray[np.int32] | None:
     """Where each observed column stands in the borrowed rows; None when it is the same place."""
     if columns.size == p and bool((columns == np.arange(p)).all()):
         return None
-    return columns.astype(np.int32)
+    return columns.astype(np.int32, copy=False)
 
 
 def _transposed(X: Compressed) -> Compressed:

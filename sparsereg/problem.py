@@ -10,7 +10,7 @@ their own accounts and are tested against this one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -29,6 +29,8 @@ Int = NDArray[np.int64]
 
 # Unpenalised columns are eliminated by a dense square: 32 MB at most.
 MOST_LOOSE = 2000
+# A squared mean this many times the variance costs three of sixteen digits, and y is centred on a copy.
+FAR = 1e6
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,11 @@ class Problem:
     ----------
     design : Design
     y : float64 array of shape (n,)
-        Target less offset, and less its weighted mean where an intercept is fitted.
+        Target less offset; the caller's own array where nothing had to be taken off.
+    centre : float
+        The weighted mean of `y` where an intercept is fitted, else 0: the target is `y - centre`.
     y_mean : float
-        What was taken off; 0 without an intercept.
+        The intercept at w = 0: the centre and whatever was taken off y.
     s : float64 array of shape (n,) or None
         Row weights; None means all one.
     fit_intercept : bool
@@ -74,6 +78,7 @@ class Problem:
 
     design: Design
     y: Vector
+    centre: float
     y_mean: float
     s: Vector | None
     fit_intercept: bool
@@ -90,7 +95,8 @@ class Problem:
         sums, squares, sizes, peaks = self.design.matrix.column_stats(self.s, cols)
         if not self.fit_intercept:
             return ColumnStats(np.zeros_like(sums), squares, sizes, peaks)
-        centred = squares - sums * sums / self.weight_sum
+        with np.errstate(over="ignore", invalid="ignore"):  # `Screen` refuses columns too large to square
+            centred = squares - sums * sums / self.weight_sum
         # A constant column: what is left is rounding, and a curvature of 1e-17 would make a coefficient of it.
         centred[centred <= 1e-14 * squares] = 0.0
         return ColumnStats(sums, centred, sizes, peaks)
@@ -98,7 +104,15 @@ class Problem:
     @cached_property
     def null_deviance(self) -> float:
         """`|y - mean y|_s^2`, twice `S F` at w = 0."""
-        return float(self.y @ self.y if self.s is None else self.y @ (self.s * self.y))
+        centred = self.y - self.centre
+        return float(centred @ centred if self.s is None else centred @ (self.s * centred))
+
+    def target(self) -> Vector:
+        """`s (y - centre)`, the residual at w = 0: a new array, which sums to 0 where there is an intercept."""
+        out = self.y - self.centre
+        if self.s is not None:
+            out *= self.s
+        return out
 
     @property
     def gap_scale(self) -> float:
@@ -119,7 +133,7 @@ class Problem:
 
     def residual(self, at: Coefficients) -> Vector:
         """`r = s (y - z)`: the negative gradient in the predictor. It sums to 0 where there is an intercept."""
-        return self.loss.residual(self.y, self.predictor(at), self.s)
+        return self.loss.residual(self.y, self.predictor(at) + self.centre, self.s)
 
     def gradient(self, r: Vector, cols: Int | None = None) -> Vector:
         """`c_j = (x_j - mean_j)' r` for the listed columns, or for all, from a residual that sums to 0 where centred."""
@@ -129,7 +143,7 @@ class Problem:
     def objective(self, at: Coefficients, alpha: float, l1_ratio: float) -> float:
         """F, with b0 at its best."""
         l1, l2 = self.penalty.strengths(self.weight_sum * alpha, l1_ratio, at.cols)
-        loss = self.loss.total(self.y, self.predictor(at), self.s)
+        loss = self.loss.total(self.y, self.predictor(at) + self.centre, self.s)
         return (loss + self.penalty.value(at.w, l1, l2)) / self.weight_sum
 
     def duality_gap(self, at: Coefficients, alpha: float, l1_ratio: float) -> float:
@@ -251,11 +265,17 @@ def make_problem(
 ) -> Problem:
     """Put the objective together from checked parts. `penalty_factor` has nominal width; the others one entry a row."""
     s = sample_weight
-    target = np.array(y, dtype=np.float64) if offset is None else np.subtract(y, offset, dtype=np.float64)
-    mean = float(np.average(target, weights=s)) if fit_intercept else 0.0
-    target -= mean
+    target = np.asarray(y if offset is None else np.subtract(y, offset, dtype=np.float64), dtype=np.float64)
     kind = PENALTIES["elastic_net_nonneg" if positive else "elastic_net"]
-    problem = Problem(design, target, mean, s, fit_intercept, Penalty(kind))
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = _mean(target, s) if fit_intercept else 0.0
+        problem = Problem(design, target, mean, mean, s, fit_intercept, Penalty(kind))
+        if not np.isfinite(problem.null_deviance):
+            raise ValueError(f"y is too large to square: it reaches {np.abs(y).max():.3g}. Rescale it.")
+        if mean * mean > FAR * problem.gap_scale:
+            # Products with y would lose the digits that its deviations stand in: those of a copy without the mean.
+            target = target - mean
+            problem = replace(problem, y=target, centre=_mean(target, s))
     if penalty_factor is None and not standardize:
         return problem
     factor = (
@@ -264,4 +284,10 @@ def make_problem(
         else np.asarray(penalty_factor, dtype=np.float64)[design.columns]
     )
     deviation = np.sqrt(problem.stats().sq / problem.weight_sum) if standardize else np.ones(design.n_cols)
-    return Problem(design, target, mean, s, fit_intercept, Penalty(kind, factor * deviation, factor * deviation**2))
+    return replace(problem, penalty=Penalty(kind, factor * deviation, factor * deviation**2))
+
+
+def _mean(y: Vector, s: Vector | None) -> float:
+    """The weighted mean; of equal numbers exactly that number, so that nothing is left to fit."""
+    counted = y if s is None else y[s > 0.0]
+    return float(counted[0] if (counted == counted[0]).all() else np.average(y, weights=s))

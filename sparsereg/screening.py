@@ -20,6 +20,7 @@ Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 # float32 keeps 24 bits: one part in 2^22 up or down makes a rounded number a safe bound.
+CHUNK = 1 << 16
 UP, DOWN = np.float32(1 + 2**-22), np.float32(1 - 2**-22)
 
 
@@ -33,13 +34,26 @@ class Screen:
         self.problem = problem
         self.c = c
         self.odometer2 = self.odometer1 = 0.0
-        self.at2, self.at1 = np.zeros(c.size, dtype=np.float32), np.zeros(c.size, dtype=np.float32)
-        stats = problem.stats()
-        self.norm2, self.norm1 = np.sqrt(stats.sq).astype(np.float32) * UP, stats.size.astype(np.float32) * UP
+        self.norm2, self.norm1, self.at2, self.at1 = (np.zeros(c.size, dtype=np.float32) for _ in range(4))
+        for begin in range(0, c.size, CHUNK):  # a chunk at a time: statistics of all columns would take 32 bytes each
+            self._measure(np.arange(begin, min(begin + CHUNK, c.size)))
         factor = problem.penalty.l1_factor
         self.factor = factor if isinstance(factor, np.ndarray) else None
         self.drop(np.flatnonzero(self.norm2 == 0.0))  # constant columns: their gradient is 0, or rounding
         self._bounds = Bounds(self.c, self.norm2, self.at2, self.norm1, self.at1, self.factor)
+
+    def _measure(self, cols: Int) -> None:
+        stats = self.problem.stats(cols)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.norm2[cols] = np.sqrt(stats.sq).astype(np.float32) * UP
+            self.norm1[cols] = stats.size.astype(np.float32) * UP
+            refused = np.flatnonzero(~np.isfinite(self.norm2[cols] + self.norm1[cols]))
+        if refused.size:
+            column = self.problem.design.columns[cols[refused[0]]]
+            raise ValueError(
+                f"Coordinate descent iterations resulted in non-finite parameter values: column {column} of X reaches"
+                f" {stats.peak[refused[0]]:.3g}, too large to square. Rescale it."
+            )
 
     def drop(self, cols: Int) -> None:
         """Leave these columns out from now on: they became members, or can never be."""

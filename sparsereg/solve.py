@@ -7,7 +7,7 @@ what it knows of the others, from one alpha to the next.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ CHUNK = 10
 INNER_SHARE = 0.3
 # A visited column within this share of its threshold is taken in too: it would be next. But not many more than had to be.
 NEAR = 0.95
-SOME = 20
+SOME = 100
 # Where a chunk of epochs leaves more than this share of the gap, coordinate descent crawls: a Newton step is tried, of at
 # most so many products with the Gram.
 SLOW = 0.3
@@ -102,7 +102,7 @@ class Solver:
         self.problem, self.l1_ratio, self.tol, self.max_iter, self.rng = problem, l1_ratio, tol, max_iter, rng
         make = ProximalGradient if method == "prox_gradient" else GramDescent
         self.descent: Descent = make(problem)
-        self.screen = Screen(problem, problem.gradient(problem.residual(nowhere())))
+        self.screen = Screen(problem, self.descent.gradient_at_zero())
         self._take_unpenalised()
         self._mark(self.descent.gradient())
 
@@ -151,6 +151,17 @@ class Solver:
         at = self.descent.coefficients()
         gap = found.gap / problem.weight_sum
         return Solution(at, problem.intercept(at), gap, epochs, found.squared_residual)
+
+    def polish(self, alpha: float, tol: float, max_epochs: int) -> Solution:
+        """Carry the solution just found at this alpha on to a smaller `tol`: a Newton step on its support, then as usual."""
+        usual = self.tol, self.max_iter
+        spent = self.descent.newton(min(MOST_PRODUCTS, max_epochs))
+        self.tol, self.max_iter = tol, max_epochs - spent
+        try:
+            found = self.solve(alpha)
+        finally:
+            self.tol, self.max_iter = usual
+        return replace(found, epochs=found.epochs + spent)
 
     # ---- descending ------------------------------------------------------------------------------------------------
 

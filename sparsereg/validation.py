@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 __all__ = [
     "check_alphas",
     "check_choice",
+    "check_flag",
     "check_number",
     "check_penalty_factor",
     "check_target",
@@ -43,6 +44,13 @@ def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise ValueError(f"{name}={value!r}: expected one of {', '.join(map(repr, choices))}.")
     return str(value)
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """True or False, and nothing that merely counts as one of them."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name}={value!r}: expected True or False.")
+    return bool(value)
 
 
 def check_vector(name: str, value: Any, length: int, of: str = "rows of X") -> Vector:
