@@ -78,6 +78,10 @@ cdef extern from "sr.h" nogil:
         const float *norm1
         const float *at1
         const double *factor
+    ctypedef struct sr_block:
+        double c, norm2, norm1, at2, at1, factor
+    enum:
+        SR_BLOCK
     ctypedef struct sr_findings:
         int64_t bad, disordered
 
@@ -95,7 +99,8 @@ cdef extern from "sr.h" nogil:
     void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out)
     void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs, double tol, double *q, int64_t *epochs, double *decrease)
     void sr_solve_psd(int64_t n, double *A, double *b, double tiny)
-    void sr_screen(sr_penalty pen, int64_t p, const sr_bounds *b, double odo2, double odo1, double threshold, int32_t *out, int64_t *n_out, double *worst, double *largest)
+    void sr_sum_up(sr_penalty pen, int64_t p, const sr_bounds *b, int64_t block, sr_block *out)
+    void sr_screen(sr_penalty pen, int64_t p, const sr_bounds *b, const sr_block *blocks, double odo2, double odo1, double threshold, int32_t *out, int64_t *n_out, double *worst, double *largest)
     sr_status sr_loss_rows(sr_loss loss, int64_t n, const double *y, const double *z, const double *s, double *total, double *slope)
     sr_status sr_inspect(const sr_compressed *A, int64_t *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found)
     sr_status sr_transpose(const sr_compressed *A, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, void *out_data)
@@ -495,29 +500,50 @@ def solve_psd(double[:, ::1] A not None, const double[::1] b, double tiny=1e-13)
 
 
 cdef class Bounds:
-    """What is known of every column that is not a member (`sr_bounds`); the arrays are borrowed and may change."""
+    """What is known of every column that is not a member (`sr_bounds`). The arrays are borrowed: whoever changes them says
+    `changed` for the columns concerned."""
 
     cdef const double[::1] c, factor
     cdef const float[::1] norm2, at2, norm1, at1
+    cdef double[:, ::1] blocks
+    cdef int penalty
 
-    def __init__(self, const double[::1] c, const float[::1] norm2, const float[::1] at2, const float[::1] norm1,
+    def __init__(self, int penalty, const double[::1] c, const float[::1] norm2, const float[::1] at2, const float[::1] norm1,
                  const float[::1] at1, const double[::1] factor):
         cdef int64_t p = c.shape[0]
         require(norm2.shape[0] == at2.shape[0] == norm1.shape[0] == at1.shape[0] == p, "lengths differ")
         require((factor is None or factor.shape[0] == p) and p < 2**31, "lengths differ")
+        require(0 <= penalty < SR_N_PENALTIES, "no such penalty")
+        self.penalty = penalty
         self.c, self.norm2, self.at2, self.norm1, self.at1, self.factor = c, norm2, at2, norm1, at1, factor
+        self.blocks = np.empty((p // SR_BLOCK + 1, 6))
+        self.changed(np.arange(0, p, SR_BLOCK))
 
-    def over(self, int penalty, double odo2, double odo1, double threshold):
-        """Columns whose bound passes `threshold`, the largest bound among them, and the largest among the others."""
+    cdef sr_bounds borrow(self):
         cdef sr_bounds view
-        cdef int64_t n = 0
-        cdef double worst = 0.0, largest = 0.0
         view.c, view.factor = &self.c[0], doubles(self.factor)
         view.norm2, view.at2, view.norm1, view.at1 = &self.norm2[0], &self.at2[0], &self.norm1[0], &self.at1[0]
+        return view
+
+    def changed(self, cols):
+        """The arrays were changed at these columns."""
+        cdef const int64_t[::1] blocks = np.unique(cols // SR_BLOCK)
+        cdef int64_t a, p = self.c.shape[0]
+        cdef sr_bounds view = self.borrow()
+        require_within(blocks, p // SR_BLOCK + 1)
+        for a in range(blocks.shape[0]):
+            sr_sum_up(<sr_penalty>self.penalty, p, &view, blocks[a], <sr_block *>&self.blocks[blocks[a], 0])
+
+    def over(self, double odo2, double odo1, double threshold):
+        """Columns whose bound passes `threshold`, the largest bound among them, and at least the largest among the others."""
+        cdef sr_bounds view = self.borrow()
+        cdef int64_t n = 0, p = self.c.shape[0]
+        cdef double worst = 0.0, largest = 0.0
         # Room for all, of which only what is found is ever written and so ever costs memory.
-        cdef int32_t[::1] found = np.empty(self.c.shape[0], dtype=np.int32)
+        cdef int32_t[::1] found = np.empty(p, dtype=np.int32)
         with nogil:
-            sr_screen(<sr_penalty>penalty, self.c.shape[0], &view, odo2, odo1, threshold, &found[0], &n, &worst, &largest)
+            sr_screen(<sr_penalty>self.penalty, p, &view, <const sr_block *>&self.blocks[0, 0], odo2, odo1, threshold, &found[0], &n,
+                      &worst, &largest)
         return np.asarray(found[:n]).astype(np.int64), worst, largest
 
 

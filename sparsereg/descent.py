@@ -17,6 +17,9 @@ Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 
+# What an entry met through its row costs, against one in a stream: the row's place, its columns and their positions are
+# cache misses.
+MISS = 12
 # Columns whose statistics are asked for at a time.
 CHUNK = 1 << 16
 # Active members up to which a Newton step is solved directly: a dense square of 2 MB, some milliseconds.
@@ -190,7 +193,7 @@ class GramDescent(Descent):
         """On the columns' own rows where that reads less than a residual for all rows."""
         design = self.problem.design
         own, active = design.lengths(cols).sum(), design.lengths(self.cols[self.w != 0.0]).sum()
-        if design.rows is None or own * self.row_length > design.n_rows + active + own:
+        if design.rows is None or own * self.row_length * MISS > design.n_rows + active + own:
             return super().gradient_of(cols)
         c: Vector = self.store.own_rows(cols, self.problem.y, self.w)
         self._centre(c, cols, self.problem.centre + self.r_sum / self.problem.weight_sum)

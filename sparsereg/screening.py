@@ -39,8 +39,11 @@ class Screen:
             self._measure(np.arange(begin, min(begin + CHUNK, c.size)))
         factor = problem.penalty.l1_factor
         self.factor = factor if isinstance(factor, np.ndarray) else None
-        self.drop(np.flatnonzero(self.norm2 == 0.0))  # constant columns: their gradient is 0, or rounding
-        self._bounds = Bounds(self.c, self.norm2, self.at2, self.norm1, self.at1, self.factor)
+        # Constant columns are left out: their gradient is 0, or rounding.
+        constant = self.norm2 == 0.0
+        self.norm2[constant] = self.norm1[constant] = -np.inf
+        kind = problem.penalty.kind
+        self._bounds = Bounds(kind, self.c, self.norm2, self.at2, self.norm1, self.at1, self.factor)
 
     def _measure(self, cols: Int) -> None:
         stats = self.problem.stats(cols)
@@ -58,6 +61,7 @@ class Screen:
     def drop(self, cols: Int) -> None:
         """Leave these columns out from now on: they became members, or can never be."""
         self.norm2[cols] = self.norm1[cols] = -np.inf
+        self._bounds.changed(cols)
 
     def travel(self, distance2: float, distance1: float) -> None:
         """The residual has moved by at most this much, in the 2-norm and in the largest entry."""
@@ -69,11 +73,12 @@ class Screen:
         self.c[cols] = c
         self.at2[cols] = np.float32(self.odometer2) * DOWN
         self.at1[cols] = np.float32(self.odometer1) * DOWN
+        self._bounds.changed(cols)
 
     def over(self, threshold: float, aside: float = 0.0) -> tuple[Int, float, float]:
         """Columns whose bound passes `threshold * factor_j`, the largest bound (over factor) there, and elsewhere.
 
         `aside`: how far the dual point is from the residual in the 2-norm, beyond what was travelled."""
-        kind, reading1 = self.problem.penalty.kind, np.inf if aside else self.odometer1
-        cols, worst, largest = self._bounds.over(kind, self.odometer2 + aside, reading1, threshold)
+        reading1 = np.inf if aside else self.odometer1
+        cols, worst, largest = self._bounds.over(self.odometer2 + aside, reading1, threshold)
         return cols, worst, largest

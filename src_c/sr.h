@@ -144,12 +144,21 @@ typedef struct {
     const double *factor;      /* the threshold's factors; NULL: all one */
 } sr_bounds;
 
+/* A block of SR_BLOCK columns taken together: the largest c, norms and smallest readings and factor in it. */
+typedef struct {
+    double c, norm2, norm1, at2, at1, factor;
+} sr_block;
+enum { SR_BLOCK = 256 };
+/* Sum up block `block` anew, after something in it changed. Columns passed over do not count. */
+void sr_sum_up(sr_penalty pen, int64_t p, const sr_bounds *b, int64_t block, sr_block *out);
+
 /* Bounds instead of passes. The residual has moved by d since column j was visited, |d|_2 <= odo2 - at2_j and
  * |d - mean|_max <= odo1 - at1_j, so by Cauchy-Schwarz and Hoelder reach(x_j' r) <= reach(c_j) + min(norm2_j |d|_2, norm1_j |d|_max).
  * The second is the sharper for light columns: a column of 100 rows among 10^6 feels the largest change of a row, not the sum over all.
  * Lists in out[0 .. *n_out) the j whose bound passes threshold * factor_j, in *worst the largest bound / factor_j
- * among them, and in *largest that among the others. */
-void sr_screen(sr_penalty pen, int64_t p, const sr_bounds *b, double odo2, double odo1, double threshold, int32_t *out,
+ * among them, and in *largest that among the others, or something above it: a block whose own bound is under the threshold
+ * is not looked into, so with columns in the order of their norms the long tail of light ones costs next to nothing. */
+void sr_screen(sr_penalty pen, int64_t p, const sr_bounds *b, const sr_block *blocks, double odo2, double odo1, double threshold, int32_t *out,
                int64_t *n_out, double *worst, double *largest);
 
 /* ---- losses ---------------------------------------------------------------------------------------------------------*/

@@ -85,20 +85,45 @@ sr_status sr_prox_step(sr_penalty pen, int64_t m, const double *z, const double 
     return SR_OK;
 }
 
-void sr_screen(sr_penalty pen, int64_t p, const sr_bounds *b, double odo2, double odo1, double threshold, int32_t *out,
-               int64_t *n_out, double *worst, double *largest) {
-    const int two_sided = sr_reach(pen, -1.0) > 0.0;
+static double sr_seen(sr_penalty pen, double c) { return sr_reach(pen, -1.0) > 0.0 ? fabs(c) : c; }
+
+void sr_sum_up(sr_penalty pen, int64_t p, const sr_bounds *b, int64_t block, sr_block *out) {
+    const int64_t begin = block * SR_BLOCK, end = begin + SR_BLOCK < p ? begin + SR_BLOCK : p;
+    sr_block sum = {-(double)INFINITY, 0.0, 0.0, (double)INFINITY, (double)INFINITY, (double)INFINITY};
+    for (int64_t j = begin; j < end; j++) {
+        if (b->norm2[j] < 0.0f) continue;
+        sum.c = fmax(sum.c, sr_seen(pen, b->c[j]));
+        sum.norm2 = fmax(sum.norm2, (double)b->norm2[j]);
+        sum.norm1 = fmax(sum.norm1, (double)b->norm1[j]);
+        sum.at2 = fmin(sum.at2, (double)b->at2[j]);
+        sum.at1 = fmin(sum.at1, (double)b->at1[j]);
+        sum.factor = fmin(sum.factor, b->factor ? b->factor[j] : 1.0);
+    }
+    *out = sum;
+}
+
+void sr_screen(sr_penalty pen, int64_t p, const sr_bounds *b, const sr_block *blocks, double odo2, double odo1, double threshold,
+               int32_t *out, int64_t *n_out, double *worst, double *largest) {
     int64_t n = 0;
     double over = 0.0, under = 0.0;
-    for (int64_t j = 0; j < p; j++) {
-        const double by2 = (double)b->norm2[j] * (odo2 - (double)b->at2[j]), by1 = (double)b->norm1[j] * (odo1 - (double)b->at1[j]);
-        const double bound = (two_sided ? fabs(b->c[j]) : b->c[j]) + (by1 < by2 ? by1 : by2);
-        const double scaled = b->factor ? bound / b->factor[j] : bound;
-        if (scaled > threshold) {
-            out[n++] = (int32_t)j;
-            if (scaled > over) over = scaled;
-        } else if (scaled > under) {
-            under = scaled;
+    for (int64_t block = 0; block * SR_BLOCK < p; block++) {
+        const sr_block *sum = &blocks[block];
+        const double most = sum->c + fmin(sum->norm2 * (odo2 - sum->at2), sum->norm1 * (odo1 - sum->at1));
+        if (!(most > threshold * sum->factor)) { /* also when no column of it counts: then c is -inf, and most NaN or -inf */
+            if (most / sum->factor > under) under = most / sum->factor;
+            continue;
+        }
+        const int64_t begin = block * SR_BLOCK, end = begin + SR_BLOCK < p ? begin + SR_BLOCK : p;
+        for (int64_t j = begin; j < end; j++) {
+            const double by2 = (double)b->norm2[j] * (odo2 - (double)b->at2[j]), by1 = (double)b->norm1[j] * (odo1 - (double)b->at1[j]);
+            const double bound = sr_seen(pen, b->c[j]) + (by1 < by2 ? by1 : by2);
+            const double scaled = b->factor ? bound / b->factor[j] : bound;
+            if (scaled > threshold) {
+                out[n++] = (int32_t)j;
+                if (scaled > over) over = scaled;
+            } else if (scaled > under) {
+                under = scaled;
+            }
         }
     }
     *n_out = n;

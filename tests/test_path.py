@@ -214,8 +214,8 @@ def test_offset_and_weights():
         sp.csr_array(np.repeat(X.toarray(), repeat, axis=0)), np.repeat(y, repeat), alphas=5, eps=0.1, tol=1e-12
     )
     np.testing.assert_allclose(weighted.alphas, repeated.alphas)
-    np.testing.assert_allclose(weighted.coefs.toarray(), repeated.coefs.toarray(), atol=1e-6)
-    np.testing.assert_allclose(weighted.intercepts, repeated.intercepts, atol=1e-6)
+    for k in range(5):  # columns that agree on these rows make many minima, with the same fit on rows that count
+        np.testing.assert_allclose(weighted.predict(X, k)[repeat > 0], repeated.predict(X, k)[repeat > 0], atol=1e-5)
 
 
 def test_hypersparse_path():

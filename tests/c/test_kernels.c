@@ -207,13 +207,17 @@ static void test_screen(void) {
     int32_t out[5];
     int64_t n;
     double worst, largest;
-    sr_screen(SR_PENALTY_elastic_net, 5, &bounds, 2.0, 1.0, 2.5, out, &n, &worst, &largest);
+    sr_block sum, signed_sum;
+    sr_sum_up(SR_PENALTY_elastic_net, 5, &bounds, 0, &sum);
+    sr_sum_up(SR_PENALTY_elastic_net_nonneg, 5, &bounds, 0, &signed_sum);
+    CHECK(near(sum.c, 3.0) && near(signed_sum.c, 2.0) && near(sum.norm2, 4.0) && near(sum.at2, 0.0) && near(sum.factor, 1.0), "block");
+    sr_screen(SR_PENALTY_elastic_net, 5, &bounds, &sum, 2.0, 1.0, 2.5, out, &n, &worst, &largest);
     /* bounds: 1 + 2, (3 + 1) / 2, 2 + 0, passed over, 0.5 + min(8, 0.1) */
     CHECK(n == 1 && out[0] == 0 && near(worst, 3.0) && near(largest, 2.0), "screen: %d, %g, %g", (int)n, worst, largest);
-    sr_screen(SR_PENALTY_elastic_net_nonneg, 5, &bounds, 2.0, 1.0, 2.5, out, &n, &worst, &largest);
+    sr_screen(SR_PENALTY_elastic_net_nonneg, 5, &bounds, &signed_sum, 2.0, 1.0, 2.5, out, &n, &worst, &largest);
     CHECK(n == 1 && near(largest, 2.0), "a negative gradient is no violation where w >= 0");
-    sr_screen(SR_PENALTY_elastic_net, 5, &bounds, 0.0, 0.0, 100.0, out, &n, &worst, &largest);
-    CHECK(n == 0 && largest < 100.0, "a column passed over never counts");
+    sr_screen(SR_PENALTY_elastic_net, 5, &bounds, &sum, 0.0, 0.0, 100.0, out, &n, &worst, &largest);
+    CHECK(n == 0 && largest >= 2.0 && largest < 9.0, "a column passed over never counts, a block's bound is above its columns'");
 }
 
 static void test_losses(void) {
