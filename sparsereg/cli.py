@@ -1,0 +1,23 @@
+"""The entry point of the command line. It knows what the command line needs installed, and no more."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from time import perf_counter
+
+__all__ = ["main"]
+
+_NEEDED = ("click", "rich", "polars")
+
+
+def main() -> None:
+    """Run the command line; without its extra, say in one line how to get it."""
+    begin = perf_counter()
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        print(f'sparsereg needs {", ".join(missing)} here: pip install "sparsereg[cli]"', file=sys.stderr)
+        sys.exit(1)
+    from sparsereg.commands import cli
+
+    cli(prog_name="sparsereg", obj=begin)

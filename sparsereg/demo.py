@@ -1,0 +1,55 @@
+"""The demonstration's data: rows clustered in cities on the globe. It may not know how anything is solved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg.binning import Width
+from sparsereg.cross import FeatureCross
+
+__all__ = ["globe_cross", "make_places", "make_target"]
+
+_MOST_CITIES = 2_000
+_ROWS_A_CITY = 500
+_HEAVY_SHARE = 1 / 20
+_EFFECT_SHARE = 1 / 8
+
+
+def globe_cross() -> FeatureCross:
+    """Latitude and longitude in one-minute steps, and their cross: 10,800 x 21,600 nominal columns."""
+    return FeatureCross(
+        fields=["latitude", "longitude"],
+        # The periods are the ends of the globe: no latitude ever wraps.
+        bins={"latitude": Width("1/60", origin=-90, period=180), "longitude": Width("1/60", origin=-180, period=360)},
+        crosses=[("latitude", "longitude")],
+    )
+
+
+def make_places(n_rows: int, rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
+    """Latitudes and longitudes (n_rows,) in degrees, clustered in cities whose sizes fall like 1 / rank."""
+    n_cities = min(_MOST_CITIES, max(1, n_rows // _ROWS_A_CITY))
+    mass = np.cumsum(1.0 / np.arange(1, n_cities + 1))
+    city = np.searchsorted(mass, rng.random(n_rows) * mass[-1])
+    # Degrees: most cities spread over a tenth to half of one.
+    spread = 0.22 * np.exp(0.9 * rng.standard_normal(n_cities))[city]
+    latitude = rng.uniform(-55, 70, n_cities)[city] + spread * rng.standard_normal(n_rows)
+    longitude = rng.uniform(-180, 180, n_cities)[city] + spread * rng.standard_normal(n_rows)
+    return {
+        "latitude": np.clip(latitude, -90.0, np.nextafter(90.0, 0.0)),
+        "longitude": (longitude + 180.0) % 360.0 - 180.0,
+    }
+
+
+def make_target(X: Any, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """A target (n,) with noise as strong as its signal, and the columns of X (n, p) that have an effect on it."""
+    counts = np.bincount(X.indices, minlength=X.shape[1])
+    n_heavy = max(1, int(X.shape[1] * _HEAVY_SHARE))
+    heavy = np.argpartition(counts, -n_heavy)[-n_heavy:]
+    chosen = rng.choice(heavy, max(1, int(n_heavy * _EFFECT_SHARE)), replace=False)
+    effects = np.zeros(X.shape[1])
+    effects[chosen] = rng.standard_normal(chosen.size)
+    signal = X @ effects
+    return 1.0 + signal + signal.std() * rng.standard_normal(X.shape[0]), np.sort(chosen)

@@ -1,0 +1,354 @@
+"""`Layout`: which column of the output stands for which levels of which fields.
+
+It holds the fitted state of a `FeatureCross` and no more: levels, blocks and their keys. It may not know tables.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg.keys import Combinations, Stage
+from sparsereg.vocabulary import Levels
+
+__all__ = ["Block", "Layout", "Observed", "Rare", "column_numbers", "count_rows", "observe"]
+
+IntArray = NDArray[Any]
+Fields = tuple[str, ...]
+
+_CROSS = " x "
+
+
+class Rare(Enum):
+    """The level of a column that pools the rare levels of a block."""
+
+    RARE = "rare"
+
+
+@dataclass(frozen=True)
+class Block:
+    """The columns of one field, of one cross, or of one number.
+
+    Attributes
+    ----------
+    fields : tuple of str
+        One for a main effect or a number, several for a cross.
+    start, stop : int
+        The block is columns ``start`` to ``stop - 1`` of the output.
+    n_cells : int
+        Nominal number of columns: the product of the levels that its fields could have. It can pass 2^63.
+    is_number : bool
+        Whether it is a column of numbers passed through.
+    has_rare : bool
+        Whether the last column pools the levels or combinations that are too rare for one of their own.
+    counts : ndarray of int32 or int64
+        Rows of each observed level or combination in fit, in order, with or without a column; empty for a number.
+    kept : ndarray of int64, or None
+        Which of those have a column of their own; None when all have.
+    combinations : Combinations or None
+        The observed combinations of a cross.
+    """
+
+    fields: Fields
+    start: int
+    stop: int
+    n_cells: int
+    is_number: bool = False
+    has_rare: bool = False
+    counts: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64), repr=False, compare=False)
+    kept: IntArray | None = field(default=None, repr=False, compare=False)
+    combinations: Combinations | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """The fields in words, ``latitude x longitude``."""
+        return _CROSS.join(self.fields)
+
+    @property
+    def n_observed(self) -> int:
+        """Number of columns that the block has."""
+        return self.stop - self.start
+
+    def find(self, codes: Mapping[str, IntArray]) -> IntArray:
+        """Number (n,) of the observed combination that the codes (n,) of each field's level make, -1 for none."""
+        parts = [codes[name] for name in self.fields]
+        return parts[0] if self.combinations is None else self.combinations.find(parts)
+
+    def place(self, found: IntArray) -> IntArray:
+        """Column (n,) within the block of observed combinations (n,) by number, -1 for none."""
+        if self.kept is None:
+            return found
+        # The number -1 finds the last place of the table.
+        table = np.full(self.counts.size + 1, self.n_observed - 1 if self.has_rare else -1, dtype=found.dtype)
+        table[-1] = -1
+        table[self.kept] = np.arange(self.kept.size)
+        return table[found]
+
+    def split(self, numbers: IntArray) -> list[IntArray]:
+        """Codes (m,) of each field's level, for observed combinations (m,) by number."""
+        return [numbers] if self.combinations is None else self.combinations.split(numbers)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What was seen of a block: its fields, their combinations if several, and how many rows each has."""
+
+    fields: Fields
+    combinations: Combinations | None
+    counts: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Levels of the fields, and the blocks of columns in order.
+
+    Attributes
+    ----------
+    levels : dict of str to Levels
+    blocks : tuple of Block
+    n_rows : int
+        Rows seen in fit.
+    min_count : int
+        Rows that a level or combination needs for a column of its own.
+    pool : bool
+        Whether those with fewer share a column.
+    """
+
+    levels: Mapping[str, Levels]
+    blocks: tuple[Block, ...]
+    n_rows: int
+    min_count: int
+    pool: bool
+
+    @classmethod
+    def build(
+        cls,
+        levels: Mapping[str, Levels],
+        observed: Iterable[Observed],
+        numbers: Iterable[str],
+        n_rows: int,
+        rarity: tuple[int, bool],
+    ) -> Layout:
+        """Give each block its columns, numbers last; `rarity` is (min_count, pool)."""
+        min_count, pool = rarity
+        blocks: list[Block] = []
+        start = 0
+        for seen in observed:
+            kept = np.flatnonzero(seen.counts >= min_count)
+            has_rare = pool and kept.size < seen.counts.size
+            blocks.append(
+                Block(
+                    seen.fields,
+                    start,
+                    start + kept.size + has_rare,
+                    math.prod(levels[name].n_cells for name in seen.fields),
+                    has_rare=has_rare,
+                    counts=seen.counts,
+                    kept=kept if kept.size < seen.counts.size else None,
+                    combinations=seen.combinations,
+                )
+            )
+            start = blocks[-1].stop
+        blocks += [Block((name,), start + k, start + k + 1, 1, is_number=True) for k, name in enumerate(numbers)]
+        return cls(levels, tuple(blocks), n_rows, min_count, pool)
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns of the output."""
+        return self.blocks[-1].stop
+
+    @property
+    def numbers(self) -> list[str]:
+        """Fields that pass through as numbers."""
+        return [block.fields[0] for block in self.blocks if block.is_number]
+
+    @property
+    def categories(self) -> list[Block]:
+        """The blocks that are not numbers."""
+        return [block for block in self.blocks if not block.is_number]
+
+    def names(self, columns: IntArray, words: Mapping[str, str]) -> list[str]:
+        """Names of columns (m,); `words` say what to call each field."""
+        names = np.empty(columns.size, dtype=object)
+        for block, chosen, codes in self._by_block(columns):
+            if not codes:
+                word = _CROSS.join(words[name] for name in block.fields)
+                names[chosen] = word if block.is_number else f"{word}={Rare.RARE.value}"
+                continue
+            labels = [self._labels(name, part, words[name]) for name, part in zip(block.fields, codes, strict=True)]
+            names[chosen] = [_CROSS.join(parts) for parts in zip(*labels, strict=True)]
+        return list(names)
+
+    def inverse(self, column: int) -> tuple[tuple[str, object], ...]:
+        """The (field, level) pairs of one column."""
+        ((block, _, codes),) = self._by_block(np.array([column]))
+        if not codes:
+            level = (-math.inf, math.inf) if block.is_number else Rare.RARE
+            return tuple((name, level) for name in block.fields)
+        return tuple(
+            (name, self.levels[name].level(int(part[0]))) for name, part in zip(block.fields, codes, strict=True)
+        )
+
+    def _by_block(self, columns: IntArray) -> Iterator[tuple[Block, IntArray, list[IntArray]]]:
+        """Blocks that columns (m,) lie in, which of the columns do, and the codes of their fields' levels.
+
+        There are no codes for a number, nor for a column of pooled levels.
+        """
+        ends = np.array([block.stop for block in self.blocks])
+        owner = np.searchsorted(ends, columns, side="right")
+        for number in np.unique(owner).tolist():
+            block = self.blocks[number]
+            chosen = np.flatnonzero(owner == number)
+            places = columns[chosen] - block.start
+            rare = places == block.n_observed - 1 if block.has_rare else np.zeros(places.size, dtype=np.bool_)
+            if block.is_number or rare.any():
+                yield block, chosen if block.is_number else chosen[rare], []
+            if not block.is_number and not rare.all():
+                places = places[~rare]
+                yield block, chosen[~rare], block.split(places if block.kept is None else block.kept[places])
+
+    def _labels(self, name: str, codes: IntArray, word: str) -> list[str]:
+        """``word=level`` for each code (m,); each level is put into words once."""
+        present, places = np.unique(codes, return_inverse=True)
+        labels = [f"{word}={self.levels[name].label(code)}" for code in present.tolist()]
+        return [labels[place] for place in places.tolist()]
+
+    def describe(self, itemsize: int) -> list[dict[str, Any]]:
+        """One dict for each block: what it holds of the table of fit, in entries of `itemsize` bytes."""
+        rows = []
+        for block in self.blocks:
+            counts = block.counts if block.kept is None or block.has_rare else block.counts[block.kept]
+            entries = self.n_rows if block.is_number else int(counts.sum())
+            rows.append(
+                {
+                    "block": block.name,
+                    "cells": block.n_cells,
+                    "observed": 1 if block.is_number else block.counts.size,
+                    "singletons": int((block.counts == 1).sum()),
+                    "columns": block.n_observed,
+                    "entries": entries,
+                    "bytes": entries * (itemsize + 4),
+                    "coverage": entries / self.n_rows,
+                }
+            )
+        return rows
+
+    def merge(self, other: Layout) -> Layout:
+        """The layout that fitting on the rows of both would have given."""
+        if [(block.fields, block.is_number) for block in self.blocks] != [
+            (block.fields, block.is_number) for block in other.blocks
+        ]:
+            raise ValueError(
+                f"blocks {[block.name for block in other.blocks]} cannot be merged into "
+                f"{[block.name for block in self.blocks]}; fit both with the same parameters."
+            )
+        levels = {name: own.union(other.levels[name]) for name, own in self.levels.items()}
+        observed = []
+        for pair in zip(self.categories, other.categories, strict=True):
+            columns = []
+            for block, layout in zip(pair, (self, other), strict=True):
+                codes = block.split(np.arange(block.counts.size))
+                parts = zip(block.fields, codes, strict=True)
+                columns.append([layout.levels[name].codes_in(levels[name])[part] for name, part in parts])
+            together = [np.concatenate(parts) for parts in zip(*columns, strict=True)]
+            combinations, numbers = observe(together, [len(levels[name]) for name in pair[0].fields])
+            counts = count_rows(numbers, np.concatenate([block.counts for block in pair]))
+            observed.append(Observed(pair[0].fields, combinations, counts))
+        return Layout.build(levels, observed, self.numbers, self.n_rows + other.n_rows, (self.min_count, self.pool))
+
+    def columns_in(self, other: Layout) -> IntArray:
+        """For each column (n_columns,) the column of another layout that means the same, -1 for none."""
+        columns = np.full(self.n_columns, -1, dtype=np.int64)
+        by_fields = {(block.fields, block.is_number): block for block in other.blocks}
+        for block in self.blocks:
+            target = by_fields.get((block.fields, block.is_number))
+            if target is None:
+                continue
+            if block.is_number:
+                columns[block.start] = target.start
+                continue
+            numbers = np.arange(block.counts.size) if block.kept is None else block.kept
+            codes = {
+                name: self.levels[name].codes_in(other.levels[name])[part]
+                for name, part in zip(block.fields, block.split(numbers), strict=True)
+            }
+            places = target.place(target.find(codes))
+            if target.has_rare:
+                # What shares a column over there has none that means the same.
+                places = np.where(places == target.n_observed - 1, -1, places)
+            columns[block.start : block.start + numbers.size] = np.where(places < 0, -1, places + target.start)
+            if block.has_rare and target.has_rare:
+                columns[block.stop - 1] = target.stop - 1
+        return columns
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """The layout as plain arrays, without objects; `from_arrays` reads them back."""
+        arrays: dict[str, NDArray[Any]] = {}
+        fields = []
+        for number, levels in enumerate(self.levels.values()):
+            spec, parts = levels.to_state()
+            fields.append(spec)
+            arrays |= {f"levels_{number}_{key}": part for key, part in parts.items()}
+        blocks = []
+        for number, block in enumerate(self.categories):
+            stages = () if block.combinations is None else block.combinations.stages
+            arrays[f"counts_{number}"] = block.counts
+            arrays |= {f"keys_{number}_{place}": stage.keys for place, stage in enumerate(stages)}
+            blocks.append({"fields": block.fields, "radices": [stage.radices for stage in stages]})
+        spec = {"levels": fields, "blocks": blocks, "numbers": self.numbers, "n_rows": self.n_rows}
+        spec |= {"min_count": self.min_count, "pool": self.pool}
+        return {"layout": np.array(json.dumps(spec)), **arrays}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Layout:
+        """Read back what `to_arrays` wrote."""
+        spec = json.loads(str(arrays["layout"]))
+        levels = {}
+        for number, part in enumerate(spec["levels"]):
+            prefix = f"levels_{number}_"
+            own = {key.removeprefix(prefix): arrays[key] for key in arrays if key.startswith(prefix)}
+            levels[part["field"]] = Levels.from_state(part, own)
+        observed = []
+        for number, part in enumerate(spec["blocks"]):
+            stages = [
+                Stage(tuple(radices), arrays[f"keys_{number}_{place}"]) for place, radices in enumerate(part["radices"])
+            ]
+            combinations = Combinations(tuple(stages)) if stages else None
+            observed.append(Observed(tuple(part["fields"]), combinations, arrays[f"counts_{number}"]))
+        return cls.build(levels, observed, spec["numbers"], spec["n_rows"], (spec["min_count"], spec["pool"]))
+
+
+def observe(columns: list[IntArray], radices: list[int]) -> tuple[Combinations | None, IntArray]:
+    """The observed combinations of columns of codes (n,), and the number (n,) of each row's."""
+    if len(columns) == 1:
+        # Every code of a field was observed: a main effect needs no keys.
+        return None, columns[0]
+    return Combinations.fit(columns, radices)
+
+
+def count_rows(numbers: IntArray, weights: IntArray | None = None) -> IntArray:
+    """How many rows, or what weight of rows, each number from 0 has; int32 where it does."""
+    # Whole weights below 2^53 add up exactly in float64.
+    counts = np.bincount(numbers, weights=weights)
+    small = counts.max(initial=0) <= np.iinfo(np.int32).max
+    return counts.astype(np.int32 if small else np.int64)
+
+
+def column_numbers(columns: Any, n_columns: int) -> IntArray:
+    """Check that columns (m,) are whole numbers from 0 to below `n_columns`."""
+    wanted = np.atleast_1d(np.asarray(columns))
+    if wanted.size == 0:
+        return np.empty(0, dtype=np.int64)
+    if wanted.ndim != 1 or wanted.dtype.kind not in "iu":
+        raise ValueError(f"columns={columns!r} must be whole numbers in one dimension.")
+    if wanted.min() < 0 or wanted.max() >= n_columns:
+        wrong = wanted[(wanted < 0) | (wanted >= n_columns)][0]
+        raise ValueError(f"columns holds {wrong}, but the output has {n_columns} columns, counted from 0.")
+    return wanted.astype(np.int64)

@@ -1,0 +1,90 @@
+"""From columns of codes and of numbers to one CSR matrix, built row by row in its final place.
+
+This room may not know fields, levels or names: a block is a column of codes and the matrix column where it begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+from scipy import sparse
+from sklearn import get_config
+
+__all__ = ["csr_of_ones"]
+
+_LARGEST_INT32 = np.iinfo(np.int32).max
+# Rows that are filled at a time: their index and value rows stay in the cache while all blocks are written.
+_ROWS_AT_ONCE = 1 << 13
+
+
+def csr_of_ones(
+    codes: Sequence[NDArray[Any]],
+    starts: Sequence[int],
+    numbers: Sequence[NDArray[np.float64]],
+    shape: tuple[int, int],
+    dtype: DTypeLike,
+) -> Any:
+    """One-hot blocks, and columns of numbers after them, as a CSR matrix.
+
+    Parameters
+    ----------
+    codes : sequence of integer ndarrays, each of shape (n,)
+        Column within its block where each row has a 1; -1 for none.
+    starts : sequence of int
+        Matrix column where each block begins, increasing.
+    numbers : sequence of ndarrays of float64, each of shape (n,)
+        The last columns; zeros are not stored.
+    shape : tuple of int
+        Rows n and columns of the matrix.
+    dtype : float32 or float64
+
+    Returns
+    -------
+    scipy.sparse.csr_matrix, or csr_array where scikit-learn is configured so
+        With sorted int32 indices, int64 where int32 does not do.
+
+    Examples
+    --------
+    >>> csr_of_ones([np.array([0, 1, -1])], [0], [np.array([2.5, 0.0, 1.0])], (3, 3), np.float64).toarray()
+    array([[1. , 0. , 2.5],
+           [0. , 1. , 0. ],
+           [0. , 0. , 1. ]])
+    """
+    n_rows, n_columns = shape
+    width = len(codes) + len(numbers)
+    large = max(n_rows * width, n_columns) > _LARGEST_INT32
+    index_dtype = np.int64 if large else np.int32
+    indices = np.empty((n_rows, width), dtype=index_dtype)
+    data = np.ones((n_rows, width), dtype=dtype)
+    first_number = n_columns - len(numbers)
+    stored = _stored(codes, numbers, n_rows)
+    for begin in range(0, n_rows, _ROWS_AT_ONCE):
+        rows = slice(begin, begin + _ROWS_AT_ONCE)
+        for place, (column, start) in enumerate(zip(codes, starts, strict=True)):
+            np.add(column[rows], start, out=indices[rows, place], casting="same_kind")
+        for place, column in enumerate(numbers):
+            indices[rows, len(codes) + place] = first_number + place
+            data[rows, len(codes) + place] = column[rows]
+    indptr = np.arange(n_rows + 1, dtype=index_dtype) * width
+    flat_indices, flat_data = indices.reshape(-1), data.reshape(-1)
+    if stored is not None:
+        np.cumsum(np.count_nonzero(stored, axis=1), out=indptr[1:])
+        flat_indices, flat_data = indices[stored], data[stored]
+    container: Any = sparse.csr_array if get_config()["sparse_interface"] == "sparray" else sparse.csr_matrix
+    matrix: Any = container((flat_data, flat_indices, indptr), shape=shape)
+    matrix.has_sorted_indices = True
+    matrix.has_canonical_format = True
+    return matrix
+
+
+def _stored(
+    codes: Sequence[NDArray[Any]], numbers: Sequence[NDArray[np.float64]], n_rows: int
+) -> NDArray[np.bool_] | None:
+    """Which entries (n, blocks) are stored, or None when all are."""
+    present = [column >= 0 for column in codes] + [column != 0.0 for column in numbers]
+    if all(mask.all() for mask in present):
+        return None
+    return np.stack(present, axis=1) if present else np.empty((n_rows, 0), dtype=np.bool_)

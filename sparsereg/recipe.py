@@ -1,0 +1,191 @@
+"""`Recipe`: the parameters of a `FeatureCross`, checked, and with every field by its name in one table.
+
+This room may not know the values in the table: only the names of its columns, and what kind a column is.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from sparsereg.binning import Rule
+from sparsereg.column import Column
+from sparsereg.rules import Of
+from sparsereg.table import some
+
+__all__ = ["Fields", "Recipe"]
+
+Fields = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is made of which columns.
+
+    Attributes
+    ----------
+    bins : dict of str to Rule
+    sources : dict of str to str
+        Fields that anything is made of, in order, and the column that each is read from.
+    mains : tuple of str
+        Fields with columns of their own, in the order of the fields.
+    crosses : tuple of tuples of str
+    numeric : frozenset of str
+    degree : int
+    min_count : int
+    pool : bool
+    """
+
+    bins: Mapping[str, Rule]
+    sources: Mapping[str, str]
+    mains: Fields
+    crosses: tuple[Fields, ...]
+    numeric: frozenset[str]
+    degree: int
+    min_count: int
+    pool: bool
+
+    @classmethod
+    def resolve(cls, parameters: Mapping[str, Any], columns: Sequence[str], named: bool) -> Recipe:
+        """Check the parameters of a `FeatureCross` against the columns of a table.
+
+        Raises
+        ------
+        ValueError
+            Which names the parameter, its value, and what it may be.
+        """
+        _check_choices(parameters)
+
+        def names(keys: Any, parameter: str, known: Iterable[str]) -> Fields:
+            if not _is_list(keys):
+                raise ValueError(f"{parameter}={keys!r} must be a list of columns.")
+            found = tuple(_name(key, columns, named, parameter, sources) for key in keys)
+            for name in found:
+                if name not in known:
+                    raise ValueError(f"{parameter} names {name!r}, which is not among fields={list(known)}.")
+            if len(set(found)) < len(found):
+                raise ValueError(f"{parameter}={keys!r} names a column twice.")
+            return found
+
+        bins, sources = _rules(parameters["bins"], columns, named)
+        fields = tuple(name for name in columns if name in bins or name not in sources.values())
+        fields += tuple(name for name in sources if name not in fields)
+        if parameters["fields"] is not None:
+            fields = names(parameters["fields"], "fields", {*columns, *sources})
+        for name in bins:
+            if name not in fields:
+                raise ValueError(f"bins names {name!r}, which is not among fields={list(fields)}.")
+        crosses = _crosses(parameters["crosses"], lambda keys: names(keys, "crosses", fields))
+        main_effects = parameters["main_effects"]
+        if isinstance(main_effects, (bool, np.bool_)):
+            mains = fields if main_effects else ()
+        else:
+            chosen = names(main_effects, "main_effects", fields)
+            mains = tuple(name for name in fields if name in chosen)
+        numeric = frozenset(names(parameters["numeric"], "numeric", fields))
+        if both := numeric & bins.keys():
+            raise ValueError(f"column {min(both)!r} is both in numeric and in bins; choose one.")
+        degree = operator.index(parameters["degree"])
+        needed = {*mains, *(name for cross in crosses for name in cross)}
+        used = fields if degree > 1 else tuple(name for name in fields if name in needed)
+        if not used:
+            raise ValueError("main_effects and crosses leave no columns; name a field in one of them.")
+        min_count, pool = operator.index(parameters["min_count"]), parameters["rare"] == "pool"
+        read = {name: sources.get(name, name) for name in used}
+        return cls(bins, read, mains, crosses, numeric, degree, min_count, pool)
+
+    def is_number(self, name: str, column: Column) -> bool:
+        """Whether a field passes through as a number.
+
+        Raises
+        ------
+        ValueError
+            If it does and is crossed.
+        """
+        if name not in self.numeric and (column.kind != "number" or name in self.bins):
+            return False
+        for cross in self.crosses:
+            if name in cross:
+                raise ValueError(
+                    f"column {name!r} holds numbers and cannot be crossed in {cross}; give it a rule in bins, "
+                    "such as Width, Quantiles or Edges."
+                )
+        return True
+
+    def all_crosses(self, categorical: Sequence[str]) -> list[Fields]:
+        """The crosses asked for by name, and those of the categorical fields that `degree` adds."""
+        crosses = list(self.crosses)
+        known = set(map(frozenset, crosses))
+        for order in range(2, self.degree + 1):
+            crosses += [cross for cross in combinations(categorical, order) if frozenset(cross) not in known]
+        return crosses
+
+
+def _check_choices(parameters: Mapping[str, Any]) -> None:
+    if parameters["handle_unknown"] not in ("zero", "error"):
+        raise ValueError(f"handle_unknown={parameters['handle_unknown']!r} must be 'zero' or 'error'.")
+    if np.dtype(parameters["dtype"]) not in (np.float32, np.float64):
+        raise ValueError(f"dtype={parameters['dtype']!r} must be float32 or float64.")
+    if parameters["rare"] not in ("drop", "pool"):
+        raise ValueError(f"rare={parameters['rare']!r} must be 'drop' or 'pool'.")
+    for name in ("degree", "min_count"):
+        value = parameters[name]
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+            raise ValueError(f"{name}={value!r} must be a whole number, at least 1.")
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (str, bytes))
+
+
+def _name(key: Any, columns: Sequence[str], named: bool, parameter: str, made: Iterable[str] = ()) -> str:
+    if isinstance(key, str):
+        if key not in columns and key not in made:
+            raise ValueError(f"{parameter} names {key!r}, which is not among the columns {some(columns)}.")
+        return key
+    if named or isinstance(key, bool) or not isinstance(key, (int, np.integer)):
+        raise ValueError(f"{parameter} names {key!r}; call a column by its name, or by position in an array.")
+    if not 0 <= key < len(columns):
+        raise ValueError(f"{parameter} names column {key}, but there are {len(columns)}, counted from 0.")
+    return columns[int(key)]
+
+
+def _rules(bins: Any, columns: Sequence[str], named: bool) -> tuple[dict[str, Rule], dict[str, str]]:
+    """The rule of each binned field, and the column of each field that `Of` makes."""
+    is_dict = bins is None or isinstance(bins, Mapping)
+    if not is_dict:
+        raise ValueError(f"bins={bins!r} must be a dict of column to Width, Quantiles, Edges or DatePart.")
+    rules: dict[str, Rule] = {}
+    sources: dict[str, str] = {}
+    for key, rule in (bins or {}).items():
+        is_rule = isinstance(rule, (Rule, Of))
+        if not is_rule:
+            raise ValueError(f"bins[{key!r}]={rule!r} must be a Width, Quantiles, Edges or DatePart.")
+        if isinstance(rule, Rule):
+            rules[_name(key, columns, named, "bins")] = rule
+            continue
+        is_new = isinstance(key, str) and key not in columns
+        if not is_new:
+            raise ValueError(f"bins[{key!r}]={rule!r} makes a new field; give it a name that no column has.")
+        sources[key] = _name(rule.column, columns, named, "bins")
+        rules[key] = rule.rule
+    if len(rules) < len(bins or {}):
+        raise ValueError(f"bins={bins!r} names a column twice.")
+    return rules, sources
+
+
+def _crosses(crosses: Any, names: Any) -> tuple[Fields, ...]:
+    if not _is_list(crosses):
+        raise ValueError(f"crosses={crosses!r} must be a list of tuples of columns.")
+    found = tuple(names(cross) for cross in crosses)
+    for cross in found:
+        if len(cross) < 2:
+            raise ValueError(f"crosses holds {cross}; a cross needs two columns or more, one goes into main_effects.")
+    if len(set(map(frozenset, found))) < len(found):
+        raise ValueError(f"crosses={crosses!r} holds the same cross twice.")
+    return found

@@ -1,0 +1,96 @@
+"""All rules by name, and `Of`, which takes a rule to another column than the one it is listed under.
+
+This room may not know tables, or what a rule does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sparsereg.binning import Edges, Quantiles, Rule, Width
+from sparsereg.dates import DatePart
+
+__all__ = ["Of", "rule_from_dict"]
+
+_RULES: dict[str, type[Rule]] = {
+    "date_part": DatePart,
+    "edges": Edges,
+    "quantiles": Quantiles,
+    "width": Width,
+}
+
+
+@dataclass(frozen=True)
+class Of:
+    """A rule for a column, listed under the name of a new field: one column can make several fields.
+
+    ``bins={"hour": Of("departure", DatePart("hour")), "weekday": Of("departure", DatePart("weekday"))}`` makes two
+    fields of one column; ``bins={"latitude": Width("1/60"), "degree": Of("latitude", Width(1))}`` a fine one and a
+    coarse one.
+
+    Parameters
+    ----------
+    column : str or int
+        The column to read.
+    rule : Rule
+        Width, Quantiles, Edges or DatePart.
+
+    Raises
+    ------
+    ValueError
+        If `rule` is not a rule.
+
+    Examples
+    --------
+    >>> Of("latitude", Width(1))
+    Of(column='latitude', rule=Width(1))
+    """
+
+    column: str | int
+    rule: Rule
+
+    def __post_init__(self) -> None:
+        is_rule = isinstance(self.rule, Rule)
+        if not is_rule:
+            raise ValueError(f"rule={self.rule!r} must be a Width, Quantiles, Edges or DatePart.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The rule and its column as JSON-able values."""
+        column = self.column if isinstance(self.column, str) else int(self.column)
+        return {"rule": "of", "column": column, "of": self.rule.to_dict()}
+
+
+def rule_from_dict(values: Mapping[str, Any]) -> Any:
+    """Read back what `Rule.to_dict` or `Of.to_dict` wrote.
+
+    Parameters
+    ----------
+    values : mapping
+        With the key ``"rule"`` and the parameters of that rule.
+
+    Returns
+    -------
+    Rule or Of
+
+    Raises
+    ------
+    ValueError
+        If the rule is unknown or its parameters are wrong.
+
+    Examples
+    --------
+    >>> rule_from_dict({"rule": "quantiles", "n": 20})
+    Quantiles(n=20)
+    """
+    parameters = {key: value for key, value in values.items() if key != "rule"}
+    name = values.get("rule")
+    if name != "of" and name not in _RULES:
+        raise ValueError(f"rule={name!r} is not one of {sorted([*_RULES, 'of'])}.")
+    try:
+        if name == "of":
+            return Of(parameters["column"], rule_from_dict(parameters["of"]))
+        return _RULES[name](**parameters)
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"rule={name!r} with {parameters}: {error}") from None

@@ -1,0 +1,142 @@
+"""`Table`: a table of pandas, polars, arrow or numpy as a list of columns with names.
+
+This room may not know what is in a column, nor what it is read for.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_array
+
+from sparsereg.column import Column
+
+__all__ = ["Table", "some"]
+
+
+class Table:
+    """A table as a list of columns with names.
+
+    Parameters
+    ----------
+    X : DataFrame of pandas, polars, modin..., pyarrow Table, or array-like of shape (n, p)
+    name : str
+        Of the estimator, for messages.
+    min_rows : int, default=1
+        Fewer rows are an error.
+
+    Attributes
+    ----------
+    names : list of str
+        Column names; ``x0``, ``x1``, ... where there are none, or none that are strings.
+    named : bool
+        Whether the table brought the names itself.
+    n_rows : int
+
+    Raises
+    ------
+    ValueError
+        If the table is lazy, empty, of the wrong shape, or two columns have the same name.
+
+    Examples
+    --------
+    >>> table = Table(np.array([[1, 2], [3, 4]]), "FeatureCross")
+    >>> table.names, table.column(1).values
+    (['x0', 'x1'], array([2, 4]))
+    """
+
+    def __init__(self, X: Any, name: str, min_rows: int = 1) -> None:
+        self._reader = name
+        if nw.dependencies.is_into_dataframe(X):
+            frame = nw.from_native(X, eager_only=True)
+            labels = list(frame.columns)
+            self._columns: Sequence[Any] = list(frame.iter_columns())
+            self.n_rows = len(frame)
+            if self.n_rows < min_rows or not labels:
+                raise ValueError(
+                    f"Found array with {self.n_rows} sample(s) and {len(labels)} feature(s) "
+                    f"(shape={frame.shape}) while a minimum of {max(min_rows, 1)} is required by {name}."
+                )
+        else:
+            array = _array(X, name, min_rows)
+            labels = list(range(array.shape[1]))
+            self._columns = list(array.T)
+            self.n_rows = array.shape[0]
+        strings = [isinstance(label, str) for label in labels]
+        self.named = all(strings)
+        if any(strings) and not self.named:
+            raise TypeError(
+                "Feature names are only supported if all input features have string names, but the column names "
+                f"{labels} are of several types; use X.columns = X.columns.astype(str)."
+            )
+        self.names = labels if self.named else [f"x{position}" for position in range(len(labels))]
+
+    def column(self, position: int) -> Column:
+        """Read the column at a position.
+
+        Raises
+        ------
+        ValueError
+            If its type, or a mixture of types in it, cannot be read.
+        """
+        return Column.read(self.names[position], self._columns[position])
+
+    def like(self, names: Sequence[str], named: bool, wanted: Iterable[str]) -> dict[str, Column]:
+        """Read the wanted columns of a table that is like an earlier one, whose columns had `names`.
+
+        They go by name where both tables have names, and by position otherwise.
+
+        Raises
+        ------
+        ValueError
+            If a column is not there, or there are not as many.
+        """
+        if named and self.named:
+            position = {name: place for place, name in enumerate(self.names)}
+            for name in wanted:
+                if name not in position:
+                    raise ValueError(f"column {name!r} of fit is not in X, whose columns are {some(self.names)}.")
+        else:
+            if len(self.names) != len(names):
+                raise ValueError(
+                    f"X has {len(self.names)} features, but {self._reader} is expecting {len(names)} features as input."
+                )
+            if named != self.named:
+                have, were = ("has", "without") if self.named else ("does not have valid", "with")
+                warnings.warn(
+                    f"X {have} feature names, but {self._reader} was fitted {were} feature names; they go by position.",
+                    UserWarning,
+                    stacklevel=3,
+                )
+            position = {name: place for place, name in enumerate(names)}
+        return {name: Column.read(name, self._columns[position[name]]) for name in wanted}
+
+
+def some(names: Sequence[str]) -> str:
+    """The first of many column names, for messages."""
+    return f"{list(names)}" if len(names) <= 20 else f"{list(names[:20])} and {len(names) - 20} more"
+
+
+def _array(X: Any, name: str, min_rows: int) -> NDArray[Any]:
+    if nw.dependencies.is_into_series(X):
+        raise ValueError(f"Expected 2D array, got a 1D series instead; {name} needs a table: use X.to_frame().")
+    if nw.dependencies.is_polars_lazyframe(X):
+        raise ValueError(f"X is a LazyFrame; {name} needs the data at hand: use X.collect().")
+    if isinstance(X, (list, tuple)) and _holds_strings(X):
+        # NumPy would turn the numbers of a mixed list into strings.
+        X = np.asarray(X, dtype=object)
+    array: NDArray[Any] = check_array(
+        X, dtype=None, ensure_all_finite=False, ensure_min_samples=min_rows, estimator=name, input_name="X"
+    )
+    if array.dtype.names is not None or array.dtype.kind in "SV":
+        raise ValueError(f"X has the dtype {array.dtype}; use numbers, str, bool, datetime64 or object.")
+    return array
+
+
+def _holds_strings(rows: Iterable[Any]) -> bool:
+    return any(isinstance(value, str) for row in rows if isinstance(row, (list, tuple)) for value in row)

@@ -1,0 +1,316 @@
+"""`Levels`: the observed levels of one field, sorted, and the code of each row's level.
+
+A field is a column read as categories: strings, integers, booleans, or numbers and dates through a rule. Codes run
+from 0 over the sorted levels; a missing value, where one was observed, is the last level; -1 is a level that was not.
+This room may not know other fields, crosses, or where a column came from.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg.binning import Bins, Rule
+from sparsereg.column import BoolArray, Column
+from sparsereg.keys import distinct, lookup
+from sparsereg.rules import rule_from_dict
+
+__all__ = ["Levels", "pack_strings", "unpack_strings"]
+
+IntArray = NDArray[Any]
+
+# A binary search among the levels costs about as much as putting this many of them into a dict.
+_SEARCH_COST = 8
+_MISSING = "missing"
+# Words that name a level of their own; a string that says the same is quoted.
+_RESERVED = (_MISSING, "rare")
+
+
+@dataclass(frozen=True, eq=False)
+class Levels:
+    """The observed levels of one field.
+
+    Attributes
+    ----------
+    field : str
+    column : str
+        The column that it is read from.
+    kind : str
+        ``"bin"``, ``"boolean"``, ``"integer"``, ``"string"``; ``"missing"`` when nothing else was observed.
+    numbers : ndarray of int64 or uint64, shape (k,)
+        Sorted integers, booleans as 0 and 1, or bin indices; empty for strings.
+    strings : tuple of str
+        Sorted strings; empty for numbers.
+    missing : bool
+        Whether missing is a level, the last one.
+    n_cells : int
+        How many levels there could be: bins also where no row lies, categories also where unused.
+    bins : Bins or None
+        Of a binned field.
+    """
+
+    field: str
+    column: str
+    kind: Literal["bin", "boolean", "integer", "missing", "string"]
+    numbers: IntArray
+    strings: tuple[str, ...]
+    missing: bool
+    n_cells: int
+    bins: Bins | None = None
+
+    def __len__(self) -> int:
+        return self.numbers.size + len(self.strings) + self.missing
+
+    @classmethod
+    def fit(cls, field: str, column: Column, rule: Rule | None) -> tuple[Levels, IntArray]:
+        """Find the levels of a field in its column, and the code (n,) of each row.
+
+        Raises
+        ------
+        ValueError
+            If the column cannot be read as categories, or not through the rule.
+        """
+        none = np.empty(0, dtype=np.int64)
+        if rule is None and column.kind == "date":
+            raise ValueError(
+                f"column {column.name!r} holds dates, which need a rule in bins, such as DatePart('month'); "
+                "or leave it out of fields."
+            )
+        if rule is None and column.kind == "missing":
+            return cls(field, column.name, "missing", none, (), True, 1), np.zeros(column.values.size, dtype=np.int32)
+        if rule is None and column.kind == "string":
+            strings, codes = _sorted_strings(column)
+            missing = bool((codes < 0).any())
+            levels = cls(field, column.name, "string", none, strings, missing, len(set(column.dictionary)) + missing)
+            codes[codes < 0] = len(strings)
+            return levels, codes
+        gaps = column.gaps()
+        bins = None
+        if rule is None:
+            integers = column.values if gaps is None else column.values[~gaps]
+        else:
+            bins, integers = _fit_bins(column, rule, gaps)
+        numbers, codes = distinct(integers)
+        n_cells = numbers.size
+        if bins is not None and numbers.size:
+            n_cells = bins.n_cells(int(numbers[0]), int(numbers[-1]))
+        kind = "bin" if bins is not None else column.kind
+        assert kind in ("bin", "boolean", "integer")
+        levels = cls(field, column.name, kind, numbers, (), gaps is not None, n_cells + (gaps is not None), bins)
+        return levels, _spread(codes, gaps, numbers.size)
+
+    def refit(self, field: str, column: Column, rule: Rule | None) -> tuple[Levels, IntArray]:
+        """`fit` for another chunk of the same field: with these bins, and as integers what are integers here."""
+        if self.kind == "integer" and column.kind == "number":
+            column = column.as_integers()
+        if rule is None and column.kind == "number":
+            raise ValueError(
+                f"column {column.name!r} was {self.kind} so far and holds numbers now; give it a rule in bins."
+            )
+        return Levels.fit(field, column, rule if self.bins is None else self.bins)
+
+    def encode(self, column: Column) -> IntArray:
+        """Code (n,) of each row of a column of another table; -1 where its level was not observed.
+
+        Raises
+        ------
+        ValueError
+            If the column is of another type than it was in fit.
+        """
+        gaps = column.gaps()
+        missing = len(self) - 1 if self.missing else -1
+        if column.kind == "missing":
+            return np.full(column.values.size, missing, dtype=np.int32)
+        if self.kind == "missing":
+            codes = np.full(column.values.size, -1, dtype=np.int32)
+            codes[slice(0, 0) if gaps is None else gaps] = missing
+            return codes
+        if self.bins is not None:
+            integers = _index(column, self.bins, gaps)
+            return _spread(lookup(self.numbers, integers), gaps, missing)
+        if self.kind == "integer" and column.kind == "number":
+            column = column.as_integers()
+        if column.kind != self.kind:
+            raise ValueError(
+                f"column {column.name!r} was fitted as {self.kind} but holds {column.kind} values now; "
+                "cast it as it was in fit."
+            )
+        if self.kind == "string":
+            # One more, so that the code -1 of a missing value finds the missing level.
+            codes_of = np.array([*self._find(column), missing], dtype=np.int32)
+            return codes_of[column.values]
+        integers = column.values if gaps is None else column.values[~gaps]
+        return _spread(lookup(self.numbers, integers), gaps, missing)
+
+    def _find(self, column: Column) -> list[int]:
+        """Code of each string in the column's dictionary, or -1."""
+        words = column.dictionary
+        if len(words) * _SEARCH_COST > len(self.strings):
+            code_of = {string: code for code, string in enumerate(self.strings)}
+            return [code_of.get(word, -1) for word in words]
+        codes = [bisect_left(self.strings, word) for word in words]
+        known = [
+            code < len(self.strings) and self.strings[code] == word for code, word in zip(codes, words, strict=True)
+        ]
+        return [code if right else -1 for code, right in zip(codes, known, strict=True)]
+
+    def level(self, code: int) -> object:
+        """The level itself: a string, an integer, a boolean, the bounds ``(a, b)`` of a bin, or None for missing."""
+        if self.missing and code == len(self) - 1:
+            return None
+        if self.kind == "string":
+            return self.strings[code]
+        number = int(self.numbers[code])
+        if self.bins is not None:
+            return self.bins.level(number)
+        return bool(number) if self.kind == "boolean" else number
+
+    def label(self, code: int) -> str:
+        """The level in words."""
+        level = self.level(code)
+        if level is None:
+            return _MISSING
+        if self.bins is not None:
+            return self.bins.label(int(self.numbers[code]))
+        word = str(level)
+        return repr(word) if word in _RESERVED or word.startswith(("'", '"')) else word
+
+    def union(self, other: Levels) -> Levels:
+        """The levels of both.
+
+        Raises
+        ------
+        ValueError
+            If one has other bins, or levels of another kind.
+        """
+        if self.kind == "missing" or other.kind == "missing":
+            some = other if self.kind == "missing" else self
+            return replace(some, missing=True, n_cells=some.n_cells + (not some.missing))
+        if self.kind != other.kind or self.bins != other.bins:
+            raise ValueError(
+                f"field {self.field!r} has {self.kind} levels with bins={self.bins} on one side, "
+                f"{other.kind} levels with bins={other.bins} on the other; fit both alike."
+            )
+        missing = self.missing or other.missing
+        numbers = self.numbers
+        if self.numbers.dtype == other.numbers.dtype:
+            numbers = np.union1d(self.numbers, other.numbers)
+        elif other.numbers.size:
+            numbers = _union_of_signs(self.numbers, other.numbers, self.field)
+        strings = tuple(sorted({*self.strings, *other.strings}))
+        n_cells = numbers.size + len(strings)
+        if self.bins is not None and numbers.size:
+            n_cells = self.bins.n_cells(int(numbers[0]), int(numbers[-1]))
+        # A categorical has more cells than levels, and its own count of them is the larger.
+        n_cells = max(n_cells, self.n_cells - self.missing, other.n_cells - other.missing)
+        return replace(self, numbers=numbers, strings=strings, missing=missing, n_cells=n_cells + missing)
+
+    def codes_in(self, other: Levels) -> IntArray:
+        """Code of each level (k,) among other levels, -1 where it is not there."""
+        if self.kind == "string":
+            code_of = {string: code for code, string in enumerate(other.strings)}
+            codes = np.array([code_of.get(string, -1) for string in self.strings], dtype=np.int64)
+        else:
+            same = self.kind == other.kind and self.bins == other.bins
+            codes = lookup(other.numbers, self.numbers) if same else np.full(self.numbers.size, -1)
+        missing = [len(other) - 1 if other.missing else -1] if self.missing else []
+        return np.concatenate([codes, np.array(missing, dtype=np.int64)])
+
+    def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """The levels as JSON-able values and plain arrays; `from_state` reads them back."""
+        spec = {
+            "field": self.field,
+            "column": self.column,
+            "kind": self.kind,
+            "missing": self.missing,
+            "n_cells": self.n_cells,
+        }
+        spec["bins"] = None if self.bins is None else self.bins.to_dict()
+        if self.kind == "string":
+            text, offsets = pack_strings(self.strings)
+            return spec, {"text": text, "offsets": offsets}
+        return spec, {"numbers": self.numbers}
+
+    @classmethod
+    def from_state(cls, spec: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Levels:
+        """Read back what `to_state` wrote."""
+        rule = None if spec["bins"] is None else rule_from_dict(spec["bins"])
+        if rule is not None and not isinstance(rule, Bins):
+            raise ValueError(f"field {spec['field']!r} has {rule!r} where fitted bins are needed.")
+        if spec["kind"] == "string":
+            strings, numbers = unpack_strings(arrays["text"], arrays["offsets"]), np.empty(0, dtype=np.int64)
+        else:
+            strings, numbers = (), arrays["numbers"]
+        plain = {key: spec[key] for key in ("field", "column", "kind", "missing", "n_cells")}
+        return cls(**plain, numbers=numbers, strings=strings, bins=rule)
+
+
+def _sorted_strings(column: Column) -> tuple[tuple[str, ...], IntArray]:
+    """The strings that occur, sorted, and the code (n,) of each row, -1 where missing."""
+    # One more at the end, where the code -1 of a missing value points.
+    seen = np.zeros(len(column.dictionary) + 1, dtype=np.bool_)
+    seen[column.values] = True
+    used = np.flatnonzero(seen[:-1]).tolist()
+    strings = sorted({column.dictionary[code] for code in used})
+    code_of = {string: code for code, string in enumerate(strings)}
+    codes = np.full(len(column.dictionary) + 1, -1, dtype=np.int32)
+    codes[used] = [code_of[column.dictionary[code]] for code in used]
+    return tuple(strings), codes[column.values]
+
+
+def _present(column: Column, reads: str, gaps: BoolArray | None) -> NDArray[Any]:
+    """The values that are not missing, of the kind that a rule reads."""
+    values = column.as_dates() if reads == "date" else column.as_numbers().values
+    return values if gaps is None else values[~gaps]
+
+
+def _fit_bins(column: Column, rule: Rule, gaps: BoolArray | None) -> tuple[Bins, IntArray]:
+    reads = rule.reads if isinstance(rule, Bins) else "number"
+    bins = rule.fit(_present(column, reads, gaps))
+    return bins, _index(column, bins, gaps)
+
+
+def _index(column: Column, bins: Bins, gaps: BoolArray | None) -> IntArray:
+    values = _present(column, bins.reads, gaps)
+    try:
+        return bins.index(values)
+    except ValueError as error:
+        raise ValueError(f"column {column.name!r}: {error}") from None
+
+
+def _union_of_signs(a: IntArray, b: IntArray, field: str) -> IntArray:
+    """Union of int64 and uint64 levels, in the one of the two that holds both."""
+    for dtype in (np.int64, np.uint64):
+        if all(lookup(part.astype(dtype), part).min(initial=0) >= 0 for part in (a, b)):
+            return np.union1d(a.astype(dtype), b.astype(dtype))
+    raise ValueError(f"field {field!r} holds negative integers and ones beyond 2^63; convert it to strings.")
+
+
+def _spread(codes: IntArray, gaps: BoolArray | None, missing: int) -> IntArray:
+    """Codes of the rows that are not missing to codes of all rows."""
+    if gaps is None:
+        return codes
+    spread = np.full(gaps.size, missing, dtype=codes.dtype)
+    spread[~gaps] = codes
+    return spread
+
+
+def pack_strings(strings: tuple[str, ...]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Strings as UTF-8 bytes, and k + 1 offsets into them."""
+    # A lone surrogate, which a badly decoded file can hold, must survive as well.
+    encoded = [string.encode("utf-8", "surrogatepass") for string in strings]
+    offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
+    np.cumsum([len(text) for text in encoded], out=offsets[1:])
+    return np.frombuffer(b"".join(encoded), dtype=np.uint8), offsets
+
+
+def unpack_strings(text: NDArray[np.uint8], offsets: NDArray[np.int64]) -> tuple[str, ...]:
+    """Read back what `pack_strings` wrote."""
+    data, ends = text.tobytes(), offsets.tolist()
+    return tuple(data[a:b].decode("utf-8", "surrogatepass") for a, b in pairwise(ends))

@@ -1,0 +1,311 @@
+"""Model files: the same predictions after a round trip, whole or not at all, and nothing executed on the way in."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import stat
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sparsereg import load_model, model_file, regularization_path, save_model
+from sparsereg.binning import Quantiles, Width
+from sparsereg.cross import FeatureCross
+from sparsereg.files import write_whole
+
+ARRAYS = ("alphas", "intercepts", "dual_gaps", "n_iters", "seconds", "deviance_explained")
+
+
+@pytest.fixture(scope="module")
+def parts():
+    rng = np.random.default_rng(1)
+    table = pd.DataFrame(
+        {
+            "latitude": rng.normal(37.7, 0.05, 400),
+            "shop": rng.choice(["north", "süd", "east", None], 400),
+            "item": rng.integers(0, 30, 400),
+            "size": rng.random(400),
+        }
+    )
+    cross = FeatureCross(
+        bins={"latitude": Width("1/60"), "size": Quantiles(5)}, crosses=[("shop", "item"), ("latitude", "shop", "item")]
+    )
+    y = (table["shop"] == "north") * 2.0 + table["item"] / 10 + rng.normal(size=400)
+    return table, cross, regularization_path(cross.fit_transform(table), y.to_numpy(), alphas=12)
+
+
+@pytest.fixture
+def saved(parts, tmp_path):
+    _, cross, path = parts
+    file = tmp_path / "model.npz"
+    save_model(file, cross, path, point=4, target="y", note=["anything", 1.5, None])
+    return file
+
+
+def rewritten(file, **changes):
+    """The model in `file` with some arrays replaced, or left out where None."""
+    with np.load(file, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    for name, value in changes.items():
+        arrays[name.replace("__", "/")] = value
+    np.savez(file, **{name: value for name, value in arrays.items() if value is not None})
+    return file
+
+
+def header_of(file):
+    with np.load(file, allow_pickle=False) as archive:
+        return json.loads(str(archive["header"]))
+
+
+def test_round_trip(parts, saved):
+    table, cross, path = parts
+    model = load_model(saved)
+    for name in ARRAYS:
+        kept, was = getattr(model.path, name), getattr(path, name)
+        assert kept.dtype == was.dtype, name
+        np.testing.assert_array_equal(kept, was, err_msg=name)
+    assert (model.path.l1_ratio, model.path.tol, model.path.gap_scale) == (path.l1_ratio, path.tol, path.gap_scale)
+    assert (model.path.coefs != path.coefs).nnz == 0
+    assert model.path.coefs.dtype == path.coefs.dtype
+    assert model.meta == {"point": 4, "target": "y", "note": ["anything", 1.5, None]}
+    assert model.cross.get_feature_names_out().tolist() == cross.get_feature_names_out().tolist()
+    X = cross.transform(table)
+    for k in (None, 0, 7, -1):
+        expected = path.predict(X, 4 if k is None else k)
+        np.testing.assert_array_equal(model.predict(table, k), expected)
+
+
+def test_predicts_other_tables(parts, saved):
+    table, cross, path = parts
+    other = table.assign(item=table["item"] + 25, latitude=table["latitude"].where(table.index % 3 > 0)).iloc[:50]
+    np.testing.assert_array_equal(load_model(saved).predict(other), path.predict(cross.transform(other), 4))
+
+
+def test_log_target_is_undone(parts, tmp_path):
+    table, cross, path = parts
+    save_model(tmp_path / "m", cross, path, log_target=True)
+    expected = np.exp(path.predict(cross.transform(table), 11))
+    np.testing.assert_allclose(load_model(tmp_path / "m").predict(table), expected, rtol=1e-15)
+
+
+def test_without_cross(parts, tmp_path):
+    table, cross, path = parts
+    save_model(tmp_path / "m", None, path)
+    model = load_model(tmp_path / "m")
+    assert model.cross is None
+    assert model.point == 11
+    X = cross.transform(table)
+    np.testing.assert_array_equal(model.predict(X), path.predict(X))
+
+
+def test_float32_stays(parts, tmp_path):
+    table, cross, _ = parts
+    X = cross.transform(table).astype(np.float32)
+    path = regularization_path(X, np.arange(400.0), alphas=3)
+    save_model(tmp_path / "m", cross, path)
+    assert load_model(tmp_path / "m").path.coefs.dtype == np.float32
+
+
+def test_saving_twice_gives_the_same_bytes(parts, tmp_path):
+    _, cross, path = parts
+    for name in ("a", "b"):
+        save_model(tmp_path / name, cross, path, point=1)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.7, 0.99])
+def test_truncated(saved, share):
+    content = saved.read_bytes()
+    saved.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ValueError, match=r"model.npz is not a sparsereg model, or is damaged: .+") as caught:
+        load_model(saved)
+    assert "\n" not in str(caught.value)
+
+
+def test_flipped_bits_are_found_or_harmless(parts, saved):
+    table, _, _ = parts
+    content, expected = saved.read_bytes(), load_model(saved).predict(table)
+    rng = np.random.default_rng(2)
+    outcomes = {"found": 0, "harmless": 0}
+    for place in rng.integers(0, len(content), 300).tolist():
+        saved.write_bytes(content[:place] + bytes([content[place] ^ 1 << place % 8]) + content[place + 1 :])
+        message, model = "", None
+        try:
+            model = load_model(saved)
+        except ValueError as error:
+            message = str(error)
+        if model is None:
+            assert message.startswith(str(saved))
+            assert "\n" not in message
+            outcomes["found"] += 1
+            continue
+        # Times and names of the zip archive itself are not covered by its checksums.
+        np.testing.assert_array_equal(model.predict(table), expected)
+        outcomes["harmless"] += 1
+    assert outcomes["found"] > 200
+
+
+sprung = []
+
+
+def spring(where):
+    sprung.append(where)
+
+
+class Trap:
+    """Says so when it is unpickled."""
+
+    def __reduce__(self):
+        return (spring, ("here",))
+
+
+def test_nothing_is_executed(saved, tmp_path):
+    sprung.clear()
+    plain = tmp_path / "plain"
+    plain.write_bytes(pickle.dumps(Trap()))
+    array = tmp_path / "array.npy"
+    np.save(array, np.array([Trap()], dtype=object), allow_pickle=True)
+    inside = tmp_path / "inside.npz"
+    inside.write_bytes(saved.read_bytes())
+    trap = io.BytesIO()
+    np.save(trap, np.array([Trap()], dtype=object), allow_pickle=True)
+    with zipfile.ZipFile(inside, "a") as archive:
+        archive.writestr("cross/trap.npy", trap.getvalue())
+    for file in (plain, array, inside):
+        with pytest.raises(ValueError, match="is not a sparsereg model"):
+            load_model(file)
+    assert sprung == []
+    pickle.loads(plain.read_bytes())
+    assert sprung == ["here"], "the trap works"
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"\x93NUMPY\x01\x00", b"PK\x03\x04" + bytes(50)])
+def test_foreign_files(tmp_path, content):
+    file = tmp_path / "foreign"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"foreign is not a sparsereg model"):
+        load_model(file)
+
+
+def test_foreign_archives(tmp_path):
+    np.savez(tmp_path / "other.npz", x=np.arange(3))
+    with pytest.raises(ValueError, match=r"other.npz is not a sparsereg model: it has no header"):
+        load_model(tmp_path / "other.npz")
+    np.savez(tmp_path / "text.npz", header=np.array("{not json"))
+    with pytest.raises(ValueError, match=r"text.npz is not a sparsereg model: it has no header"):
+        load_model(tmp_path / "text.npz")
+    with zipfile.ZipFile(tmp_path / "documents.zip", "w") as archive:
+        archive.writestr("letter.txt", "dear")
+    with pytest.raises(ValueError, match="is not a sparsereg model"):
+        load_model(tmp_path / "documents.zip")
+
+
+@pytest.mark.parametrize("version", [2, 0, None, "1"])
+def test_other_versions_are_refused(saved, version):
+    header = header_of(saved) | {"format_version": version}
+    rewritten(saved, header=np.array(json.dumps(header)))
+    with pytest.raises(ValueError, match=rf"format version {version!r}; this sparsereg reads version 1. Upgrade"):
+        load_model(saved)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"path__alphas": None},
+        {"path__alphas": np.ones(5)},
+        {"path__alphas": np.ones(12, dtype=np.float32)},
+        {"path__indices": np.full(3, 10**9)},
+        {"path__indptr": np.zeros(4, dtype=np.int64)},
+        {"path__data": np.array(["a"])},
+        {"cross__cross": None},
+        {"cross__layout": np.array("{}")},
+        {"cross__cross": np.array("[1, 2]")},
+    ],
+    ids=str,
+)
+def test_parts_that_do_not_fit(saved, changes):
+    with pytest.raises(ValueError, match=r"model.npz is a damaged sparsereg model: .+") as caught:
+        load_model(rewritten(saved, **changes))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change", [{"meta": {"point": 12}}, {"meta": 3}, {"shape": [7, 12]}, {"tol": "small"}, {"shape": None}], ids=str
+)
+def test_headers_that_do_not_fit(saved, change):
+    rewritten(saved, header=np.array(json.dumps(header_of(saved) | change)))
+    with pytest.raises(ValueError, match=r"model.npz is a damaged sparsereg model"):
+        load_model(saved)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        load_model(tmp_path / "none.npz")
+
+
+def test_what_cannot_be_saved(parts, tmp_path):
+    _, cross, path = parts
+    with pytest.raises(ValueError, match=r"meta=.*must be made of what JSON has"):
+        save_model(tmp_path / "m", cross, path, when=object())
+    with pytest.raises(ValueError, match=r"meta=.*must be made of what JSON has"):
+        save_model(tmp_path / "m", cross, path, score=float("nan"))
+    with pytest.raises(ValueError, match="point=12 is not one of the path's 12 points"):
+        save_model(tmp_path / "m", cross, path, point=12)
+    with pytest.raises(ValueError, match="cross makes 2 columns"):
+        save_model(tmp_path / "m", FeatureCross().fit(np.array([[1], [2]])), path)
+    with pytest.raises(ValueError, match="there is no folder"):
+        save_model(tmp_path / "nowhere" / "m", cross, path)
+    with pytest.raises(ValueError, match="is not a regular file"):
+        save_model(tmp_path, cross, path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()], ids=repr)
+def test_a_failed_save_leaves_what_was_there(parts, saved, tmp_path, monkeypatch, error):
+    _, cross, path = parts
+    before = saved.read_bytes()
+
+    def fail_midway(out, **arrays):
+        out.write(b"half of " + str(len(arrays)).encode())
+        raise error
+
+    monkeypatch.setattr(model_file.np, "savez_compressed", fail_midway)
+    with pytest.raises(type(error)):
+        save_model(saved, cross, path)
+    assert saved.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [saved]
+
+
+def test_wrong_point_in_predict(parts, saved):
+    table, *_ = parts
+    with pytest.raises(ValueError, match="k=12"):
+        load_model(saved).predict(table, 12)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions are POSIX's")
+def test_permissions_are_those_of_a_new_or_of_the_old_file(tmp_path):
+    (tmp_path / "new").write_bytes(b"")
+    for name in ("model", "model"):
+        with write_whole(tmp_path / name) as out:
+            out.write(b"x")
+        modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("new", name)]
+        assert modes[0] == modes[1]
+    (tmp_path / "model").chmod(0o640)
+    with write_whole(tmp_path / "model") as out:
+        out.write(b"y")
+    assert stat.S_IMODE((tmp_path / "model").stat().st_mode) == 0o640
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_a_link_is_followed(tmp_path):
+    (tmp_path / "real").write_bytes(b"old")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with write_whole(tmp_path / "link") as out:
+        out.write(b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_bytes() == b"new"
