@@ -9,16 +9,61 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sparsereg.crosses.binning import Edges, Quantiles, Width
+    from sparsereg.crosses.dates import DatePart
+    from sparsereg.crosses.feature_cross import Block, FeatureCross, Rare
+    from sparsereg.crosses.rules import Of
+    from sparsereg.linear_model import ElasticNet, Lasso, enet_path, lasso_path
+    from sparsereg.model_file import Model, load_model, save_model
     from sparsereg.path import PathResult, regularization_path
+    from sparsereg.report import SparsityReport
+    from sparsereg.ridge import Ridge
 
 __version__ = "0.1.0"
 
 _ROOMS = {
+    "Block": "crosses.feature_cross",
+    "DatePart": "crosses.dates",
+    "Edges": "crosses.binning",
+    "ElasticNet": "linear_model",
+    "FeatureCross": "crosses.feature_cross",
+    "Lasso": "linear_model",
+    "Model": "model_file",
+    "Of": "crosses.rules",
     "PathResult": "path",
+    "Quantiles": "crosses.binning",
+    "Rare": "crosses.feature_cross",
+    "Ridge": "ridge",
+    "SparsityReport": "report",
+    "Width": "crosses.binning",
+    "enet_path": "linear_model",
+    "lasso_path": "linear_model",
+    "load_model": "model_file",
     "regularization_path": "path",
+    "save_model": "model_file",
 }
 
-__all__ = ["PathResult", "regularization_path"]
+__all__ = [
+    "Block",
+    "DatePart",
+    "Edges",
+    "ElasticNet",
+    "FeatureCross",
+    "Lasso",
+    "Model",
+    "Of",
+    "PathResult",
+    "Quantiles",
+    "Rare",
+    "Ridge",
+    "SparsityReport",
+    "Width",
+    "enet_path",
+    "lasso_path",
+    "load_model",
+    "regularization_path",
+    "save_model",
+]
 
 
 def __getattr__(name: str) -> Any:

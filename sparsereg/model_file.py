@@ -18,7 +18,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sparsereg.cross import FeatureCross
+from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.files import write_whole
 from sparsereg.path import PathResult
 from sparsereg.validation import check_number
@@ -116,7 +116,7 @@ def save_model(file: str | os.PathLike[str], cross: FeatureCross | None, path: P
     --------
     >>> import tempfile, pathlib, numpy as np
     >>> from sparsereg import load_model, regularization_path, save_model
-    >>> from sparsereg.cross import FeatureCross
+    >>> from sparsereg.crosses.feature_cross import FeatureCross
     >>> table = np.array([[1, 2], [3, 4], [3, 2]])
     >>> cross = FeatureCross(crosses=[(0, 1)])
     >>> path = regularization_path(cross.fit_transform(table), [1.0, 2.0, 4.0], alphas=5)

@@ -19,7 +19,7 @@ from sparsereg.report_text import report_text
 from sparsereg.validation import check_number
 
 if TYPE_CHECKING:
-    from sparsereg.cross import FeatureCross
+    from sparsereg.crosses.feature_cross import FeatureCross
     from sparsereg.path import PathResult
 
 __all__ = ["SparsityReport"]

@@ -49,7 +49,7 @@ def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
 def check_flag(name: str, value: Any) -> bool:
     """True or False, and nothing that merely counts as one of them."""
     if not isinstance(value, (bool, np.bool_)):
-        raise ValueError(f"{name}={value!r}: expected True or False.")
+        raise ValueError(f"{name}={value!r}: expected True or False.")  # noqa: TRY004 - like every other check here
     return bool(value)
 
 

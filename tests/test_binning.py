@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparsereg.binning import Edges, Quantiles, Width
-from sparsereg.rules import rule_from_dict
+from sparsereg.crosses.binning import Edges, Quantiles, Width
+from sparsereg.crosses.rules import rule_from_dict
 
 fractions = st.fractions(min_value=Fraction(1, 5000), max_value=1000, max_denominator=5000)
 origins = st.fractions(min_value=-500, max_value=500, max_denominator=360)

@@ -14,9 +14,10 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from sparsereg import __version__, commands, load_model
-from sparsereg.commands import cli
-from sparsereg.demo import globe_cross, make_places, make_target
+from sparsereg import __version__, load_model
+from sparsereg.cli import commands
+from sparsereg.cli.commands import cli
+from sparsereg.cli.demo import globe_cross, make_places, make_target
 
 README = Path(__file__).parents[1] / "README.md"
 HOUSES = (

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparsereg.table import Table
+from sparsereg.crosses.table import Table
 
 
 def read(table, position=0):

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from sparsereg.binning import Edges, Quantiles, Width
-from sparsereg.cross import FeatureCross
+from sparsereg.crosses.binning import Edges, Quantiles, Width
+from sparsereg.crosses.feature_cross import FeatureCross
 
 EDGES = [0.0, 1.5, 10.0]
 

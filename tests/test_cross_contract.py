@@ -20,8 +20,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sparsereg.binning import Edges, Quantiles, Width
-from sparsereg.cross import FeatureCross
+from sparsereg.crosses.binning import Edges, Quantiles, Width
+from sparsereg.crosses.feature_cross import FeatureCross
 
 
 @parametrize_with_checks([FeatureCross(), FeatureCross(dtype=np.float32)])
@@ -308,7 +308,7 @@ def test_the_library_does_without_pandas_and_polars():
     code = (
         "import sys; sys.modules['pandas'] = sys.modules['polars'] = sys.modules['pyarrow'] = None\n"
         "import numpy as np\n"
-        "from sparsereg.cross import FeatureCross\n"
+        "from sparsereg.crosses.feature_cross import FeatureCross\n"
         "X = np.array([['a', 1], ['b', 2], [None, 1]], dtype=object)\n"
         "print(FeatureCross(crosses=[(0, 1)]).fit_transform(X).nnz)\n"
     )

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparsereg.binning import Quantiles, Width
-from sparsereg.cross import FeatureCross, Rare
+from sparsereg.crosses.binning import Quantiles, Width
+from sparsereg.crosses.feature_cross import FeatureCross, Rare
 
 rows = st.lists(
     st.tuples(

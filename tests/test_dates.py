@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparsereg.binning import Edges, Width
-from sparsereg.cross import FeatureCross
-from sparsereg.dates import DatePart
-from sparsereg.rules import Of, rule_from_dict
+from sparsereg.crosses.binning import Edges, Width
+from sparsereg.crosses.feature_cross import FeatureCross
+from sparsereg.crosses.dates import DatePart
+from sparsereg.crosses.rules import Of, rule_from_dict
 
 PARTS = {
     "year": lambda t: t.year,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparsereg import keys
-from sparsereg.keys import Combinations, distinct, lookup
+from sparsereg.crosses import keys
+from sparsereg.crosses.keys import Combinations, distinct, lookup
 
 int64 = st.integers(-(2**63), 2**63 - 1)
 uint64 = st.integers(0, 2**64 - 1)

@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 from sparsereg import load_model, model_file, regularization_path, save_model
-from sparsereg.binning import Quantiles, Width
-from sparsereg.cross import FeatureCross
+from sparsereg.crosses.binning import Quantiles, Width
+from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.files import write_whole
 
 ARRAYS = ("alphas", "intercepts", "dual_gaps", "n_iters", "seconds", "deviance_explained")

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from sklearn.pipeline import make_pipeline
 
 from sparsereg import Lasso, SparsityReport, regularization_path
-from sparsereg.cross import FeatureCross
+from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.path import PathResult
 from sparsereg.report_text import bytes_in_words
 

@@ -15,10 +15,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sparsereg.binning import Quantiles, Rule
-from sparsereg.cross import FeatureCross
-from sparsereg.dates import DatePart
-from sparsereg.rules import Of
+from sparsereg.crosses.binning import Quantiles, Rule
+from sparsereg.crosses.feature_cross import FeatureCross
+from sparsereg.crosses.dates import DatePart
+from sparsereg.crosses.rules import Of
 
 __all__ = ["Held", "Plan", "Training", "date_columns", "read_table"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from sparsereg.binning import Edges, Quantiles, Rule, Width
-from sparsereg.dates import DatePart
-from sparsereg.rules import Of
+from sparsereg.crosses.binning import Edges, Quantiles, Rule, Width
+from sparsereg.crosses.dates import DatePart
+from sparsereg.crosses.rules import Of
 
 __all__ = ["bin_rules", "crosses", "strengths"]
 

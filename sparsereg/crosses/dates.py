@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.binning import Bins
+from sparsereg.crosses.binning import Bins
 
 __all__ = ["DatePart"]
 

@@ -17,7 +17,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.keys import Combinations, distinct
+from sparsereg.crosses.keys import Combinations, distinct
 
 __all__ = ["Column", "refuse_unknown"]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_array
 
-from sparsereg.column import Column
+from sparsereg.crosses.column import Column
 
 __all__ = ["Table", "some"]
 

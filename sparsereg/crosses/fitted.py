@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from sparsereg.layout import Block, Layout, column_numbers
-from sparsereg.vocabulary import Levels
+from sparsereg.crosses.layout import Block, Layout, column_numbers
+from sparsereg.crosses.vocabulary import Levels
 
 __all__ = ["FittedColumns"]
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.keys import Combinations, Stage
-from sparsereg.vocabulary import Levels
+from sparsereg.crosses.keys import Combinations, Stage
+from sparsereg.crosses.vocabulary import Levels
 
 __all__ = ["Block", "Layout", "Observed", "Rare", "column_numbers", "count_rows", "observe"]
 

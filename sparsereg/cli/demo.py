@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.binning import Width
-from sparsereg.cross import FeatureCross
+from sparsereg.crosses.binning import Width
+from sparsereg.crosses.feature_cross import FeatureCross
 
 __all__ = ["globe_cross", "make_places", "make_target"]
 

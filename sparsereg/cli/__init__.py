@@ -18,6 +18,6 @@ def main() -> None:
     if missing:
         print(f'sparsereg needs {", ".join(missing)} here: pip install "sparsereg[cli]"', file=sys.stderr)
         sys.exit(1)
-    from sparsereg.commands import cli
+    from sparsereg.cli.commands import cli
 
     cli(prog_name="sparsereg", obj=begin)

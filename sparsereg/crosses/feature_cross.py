@@ -16,15 +16,15 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from sparsereg.binning import Rule
-from sparsereg.column import Column, refuse_unknown
-from sparsereg.fitted import FittedColumns
-from sparsereg.layout import Block, Layout, Observed, Rare, count_rows, observe
-from sparsereg.onehot import csr_of_ones
-from sparsereg.recipe import Recipe
-from sparsereg.rules import Of, rule_from_dict
-from sparsereg.table import Table
-from sparsereg.vocabulary import Levels
+from sparsereg.crosses.binning import Rule
+from sparsereg.crosses.column import Column, refuse_unknown
+from sparsereg.crosses.fitted import FittedColumns
+from sparsereg.crosses.layout import Block, Layout, Observed, Rare, count_rows, observe
+from sparsereg.crosses.onehot import csr_of_ones
+from sparsereg.crosses.recipe import Recipe
+from sparsereg.crosses.rules import Of, rule_from_dict
+from sparsereg.crosses.table import Table
+from sparsereg.crosses.vocabulary import Levels
 
 __all__ = ["Block", "FeatureCross", "Rare"]
 
@@ -86,7 +86,7 @@ class FeatureCross(FittedColumns, TransformerMixin, BaseEstimator):
     Examples
     --------
     >>> import numpy as np
-    >>> from sparsereg.binning import Width
+    >>> from sparsereg.crosses.binning import Width
     >>> X = np.array([[37.75, 2], [37.751, 3], [38.0, 2]])
     >>> cross = FeatureCross(bins={0: Width("1/60"), 1: Width(1)}, crosses=[(0, 1)]).fit(X)
     >>> cross.transform(X).shape

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sparsereg.binning import Edges, Quantiles, Rule, Width
-from sparsereg.dates import DatePart
+from sparsereg.crosses.binning import Edges, Quantiles, Rule, Width
+from sparsereg.crosses.dates import DatePart
 
 __all__ = ["Of", "rule_from_dict"]
 

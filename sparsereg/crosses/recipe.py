@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from sparsereg.binning import Rule
-from sparsereg.column import Column
-from sparsereg.rules import Of
-from sparsereg.table import some
+from sparsereg.crosses.binning import Rule
+from sparsereg.crosses.column import Column
+from sparsereg.crosses.rules import Of
+from sparsereg.crosses.table import some
 
 __all__ = ["Fields", "Recipe"]
 

@@ -16,10 +16,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.binning import Bins, Rule
-from sparsereg.column import BoolArray, Column
-from sparsereg.keys import distinct, lookup
-from sparsereg.rules import rule_from_dict
+from sparsereg.crosses.binning import Bins, Rule
+from sparsereg.crosses.column import BoolArray, Column
+from sparsereg.crosses.keys import distinct, lookup
+from sparsereg.crosses.rules import rule_from_dict
 
 __all__ = ["Levels", "pack_strings", "unpack_strings"]
 

@@ -1,0 +1,296 @@
+"""`lasso_path` and `enet_path` with scikit-learn's arguments and its triple. Knows no estimators."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_array, check_random_state
+
+from sparsereg._gram_check import check_gram
+from sparsereg.design import Design, as_design
+from sparsereg.path import alpha_grid, trace
+from sparsereg.problem import Coefficients, make_problem
+from sparsereg.solve import SOLVERS, Solver
+from sparsereg.validation import check_alphas, check_choice, check_flag, check_number, check_vector, check_weights
+
+__all__ = ["enet_path", "lasso_path", "starting_point"]
+
+# What `**params` may hold, and its defaults: scikit-learn's, and `solver`.
+PARAMS = {
+    "X_offset": None,
+    "X_scale": None,
+    "sample_weight": None,
+    "tol": 1e-4,
+    "max_iter": 1000,
+    "random_state": None,
+    "selection": "cyclic",
+    "do_screening": True,
+    "solver": "auto",
+}
+
+
+def lasso_path(
+    X: Any,
+    y: ArrayLike,
+    *,
+    eps: float = 1e-3,
+    n_alphas: Any = "deprecated",
+    alphas: Any = "warn",
+    precompute: Any = "auto",
+    Xy: ArrayLike | None = None,
+    copy_X: bool = True,
+    coef_init: ArrayLike | None = None,
+    verbose: bool | int = False,
+    return_n_iter: bool = False,
+    positive: bool = False,
+    sparse_coefs: bool = False,
+    **params: Any,
+) -> tuple[Any, ...]:
+    """Lasso along a path of strengths: scikit-learn's `lasso_path`, with certified points and, if wanted, sparse ones.
+
+    See `enet_path`, of which this is `l1_ratio=1`.
+
+    Parameters
+    ----------
+    X, y, eps, n_alphas, alphas, precompute, Xy, copy_X, coef_init, verbose, return_n_iter, positive, sparse_coefs
+        As in `enet_path`.
+    **params
+        As in `enet_path`.
+
+    Returns
+    -------
+    alphas, coefs, dual_gaps[, n_iters]
+        As from `enet_path`.
+
+    Examples
+    --------
+    >>> from sparsereg import lasso_path
+    >>> alphas, coefs, gaps = lasso_path([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], [1.0, 2.0, 3.0], alphas=[0.5, 0.1])
+    >>> coefs.round(2)
+    array([[0.5, 0.9],
+           [1.5, 1.9]])
+    """
+    return enet_path(
+        X,
+        y,
+        l1_ratio=1.0,
+        eps=eps,
+        alphas=strengths(n_alphas, alphas),
+        precompute=precompute,
+        Xy=Xy,
+        copy_X=copy_X,
+        coef_init=coef_init,
+        verbose=verbose,
+        return_n_iter=return_n_iter,
+        positive=positive,
+        sparse_coefs=sparse_coefs,
+        **params,
+    )
+
+
+def enet_path(
+    X: Any,
+    y: ArrayLike,
+    *,
+    l1_ratio: float = 0.5,
+    eps: float = 1e-3,
+    n_alphas: Any = "deprecated",
+    alphas: Any = "warn",
+    precompute: Any = "auto",
+    Xy: ArrayLike | None = None,
+    copy_X: bool = True,
+    coef_init: ArrayLike | None = None,
+    verbose: bool | int = False,
+    return_n_iter: bool = False,
+    positive: bool = False,
+    check_input: bool = True,
+    sparse_coefs: bool = False,
+    **params: Any,
+) -> tuple[Any, ...]:
+    """Elastic net along a path of strengths, without an intercept: scikit-learn's `enet_path`, with certified points.
+
+    `regularization_path` does the same with an intercept, weights and penalty factors, and always keeps coefficients sparse.
+
+    Parameters
+    ----------
+    X : sparse matrix or array, array-like, or data frame of numbers, of shape (n, p), float32 or float64
+        Borrowed where the layout allows, never written to.
+    y : array-like of shape (n,) or (n, n_targets)
+        Two dimensions are the multi-task problem, whose penalty is on the norms of the coefficients of a column over all
+        targets; that one is handed to scikit-learn.
+    l1_ratio : float in [0, 1], default 0.5
+        0 needs explicit `alphas`.
+    eps : float in (0, 1], default 1e-3
+        The smallest strength of an automatic grid, over the largest.
+    n_alphas : int
+        Deprecated, as in scikit-learn: use `alphas`.
+    alphas : int or array-like, default 100
+        Number of points, or the strengths.
+    precompute : "auto", bool or array of shape (p, p), default "auto"
+        Checked, but cannot change the result: see `ElasticNet`.
+    Xy : array-like of shape (p,), optional
+        Checked if a Gram matrix comes with it; not needed.
+    copy_X : bool, default True
+        X is never written to, whatever this says.
+    coef_init : array-like of shape (p,), optional
+        Where to begin at the first strength.
+    verbose : bool or int, default False
+        Print a line a point to stderr.
+    return_n_iter : bool, default False
+        Return the epochs of each point too.
+    positive : bool, default False
+        Only non-negative coefficients.
+    check_input : bool, default True
+        Taken for scikit-learn's sake; values are always checked, in one pass.
+    sparse_coefs : bool, default False
+        Return `coefs` as a `scipy.sparse.csc_array`: 100 points over a million columns are 800 MB otherwise.
+    **params
+        `tol=1e-4`, `max_iter=1000`, `selection="cyclic"`, `random_state=None`, `sample_weight=None` (scaled to sum to n),
+        `solver="auto"`; `do_screening`, which cannot change the result; `X_offset` and `X_scale`, which must be None.
+
+    Returns
+    -------
+    alphas : array of shape (k,)
+        Decreasing.
+    coefs : array of shape (p, k) or (n_targets, p, k), or csc_array of shape (p, k)
+    dual_gaps : array of shape (k,)
+        Upper bounds on how far each point is from the minimum.
+    n_iters : list of int
+        If `return_n_iter`.
+
+    Raises
+    ------
+    ValueError
+        For an unknown keyword, and for input that is not finite, of the wrong shape or out of range.
+
+    Warns
+    -----
+    ConvergenceWarning
+        When points are not certified within `max_iter` epochs.
+
+    Examples
+    --------
+    >>> from sparsereg import enet_path
+    >>> alphas, coefs, gaps = enet_path([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], [1.0, 2.0, 3.0], alphas=3)
+    >>> coefs.shape, bool((gaps < 1e-3).all())
+    ((2, 3), True)
+    """
+    flags = {"copy_X": copy_X, "positive": positive, "check_input": check_input, "return_n_iter": return_n_iter}
+    for name, value in (flags | {"sparse_coefs": sparse_coefs}).items():
+        check_flag(name, value)
+    check_number("l1_ratio", l1_ratio, low=0, high=1)
+    if isinstance(precompute, str):
+        check_choice("precompute", precompute, ("auto",))
+    options = checked_params(params)
+    grid = strengths(n_alphas, alphas)
+    targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+    if targets.ndim != 1:
+        if positive or sparse_coefs:
+            word = "positive" if positive else "sparse_coefs"
+            raise ValueError(
+                f"{word}=True is not allowed for multi-output (y.ndim != 1); take one column of y at a time."
+            )
+        theirs = {name: value for name, value in params.items() if name != "solver"}
+        theirs |= {"l1_ratio": l1_ratio, "eps": eps, "alphas": grid, "coef_init": coef_init, "verbose": verbose}
+        return multi_task_path(X, targets, return_n_iter=return_n_iter, **theirs)
+    design = as_design(X)
+    problem = make_problem(
+        design,
+        check_vector("y", targets, design.n_rows),
+        sample_weight=check_weights(options["sample_weight"], design.n_rows),
+        fit_intercept=False,
+        positive=positive,
+    )
+    if not sp.issparse(X):
+        check_gram(precompute, problem, Xy)
+    rng = generator(options["selection"], options["random_state"])
+    run = Solver(problem, float(l1_ratio), options["tol"], options["max_iter"], options["solver"], rng)
+    chosen = check_alphas(grid)
+    if isinstance(chosen, int):
+        check_number("eps", eps, low=0, high=1, open_low=True)
+        chosen = alpha_grid(run, chosen, eps)
+    if coef_init is not None:
+        init = check_vector("coef_init", coef_init, design.n_features, "columns of X")
+        run.start_from(starting_point(design, np.flatnonzero(init), init[init != 0.0], positive))
+    path = trace(run, chosen, progress if verbose else None)
+    triple = (path.alphas, path.coefs if sparse_coefs else path.coefs.toarray(), path.dual_gaps)
+    return (*triple, path.n_iters.tolist()) if return_n_iter else triple
+
+
+def strengths(n_alphas: Any, alphas: Any) -> Any:
+    """What `alphas` and the deprecated `n_alphas` mean together, with scikit-learn's warnings."""
+    if not (isinstance(n_alphas, str) and n_alphas == "deprecated"):
+        warnings.warn(
+            "'n_alphas' was deprecated in 1.9 and will be removed in 1.11 of scikit-learn. Pass the number of points as alphas.",
+            FutureWarning,
+            stacklevel=3,
+        )
+        default = n_alphas
+    else:
+        default = 100
+    if isinstance(alphas, str) and alphas == "warn":
+        return default
+    if alphas is None:
+        warnings.warn(
+            "'alphas=None' is deprecated and will be removed in 1.11 of scikit-learn. Pass alphas=100 for what it did.",
+            FutureWarning,
+            stacklevel=3,
+        )
+        return default
+    return alphas
+
+
+def checked_params(params: dict[str, Any]) -> dict[str, Any]:
+    """`**params` with defaults; ValueError for unknown ones."""
+    unknown = sorted(set(params) - set(PARAMS))
+    if unknown:
+        raise ValueError(
+            f"Unexpected parameters in params: {', '.join(unknown)}; expected some of {', '.join(PARAMS)}."
+        )
+    options = PARAMS | params
+    check_number("tol", options["tol"], low=0)
+    check_number("max_iter", options["max_iter"], low=1, integer=True)
+    check_choice("selection", options["selection"], ("cyclic", "random"))
+    check_choice("solver", options["solver"], SOLVERS)
+    check_flag("do_screening", options["do_screening"])
+    if options["X_offset"] is not None or options["X_scale"] is not None:
+        raise ValueError(
+            "X_offset and X_scale are not supported; fit an intercept with ElasticNet or regularization_path."
+        )
+    return options
+
+
+def generator(selection: str, random_state: Any) -> np.random.Generator | None:
+    """What visits coordinates at random; None for cyclic visits."""
+    rng = check_random_state(random_state)
+    return np.random.default_rng(rng.randint(np.iinfo(np.int32).max)) if selection == "random" else None
+
+
+def starting_point(design: Design, columns: NDArray[np.int64], values: NDArray[Any], positive: bool) -> Coefficients:
+    """Coefficients given by nominal columns as those on observed ones; what X never shows is left out, as it is 0 at best."""
+    order = np.argsort(design.columns)
+    place = np.searchsorted(design.columns, columns, sorter=order)
+    place[place == order.size] = 0
+    cols = order[place]
+    w = np.maximum(values, 0.0) if positive else values
+    keep = (design.columns[cols] == columns) & (w != 0.0)
+    return Coefficients(cols[keep], w[keep].astype(np.float64))
+
+
+def progress(i: int, n: int, alpha: float, n_nonzero: int) -> None:
+    """A line a point."""
+    print(f"path: {i + 1} of {n}, alpha {alpha:.4g}, {n_nonzero} non-zero", file=sys.stderr)
+
+
+def multi_task_path(X: Any, Y: NDArray[np.float64], **options: Any) -> tuple[Any, ...]:
+    """The l21 problem, which is another one: by scikit-learn."""
+    from sklearn.linear_model import enet_path as theirs  # slow to import, seldom needed
+
+    solve: Callable[..., tuple[Any, ...]] = theirs
+    return solve(X, Y, **options)

@@ -1,0 +1,372 @@
+"""`Lasso` and `ElasticNet` as scikit-learn has them: parameters, checks and fitted attributes. Knows no kernels.
+
+What is minimised stands in `problem.py`; `_descent_paths.py` has `lasso_path` and `enet_path`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array, check_consistent_length, metadata_routing
+from sklearn.utils.validation import validate_data
+
+from sparsereg._coefficients import SparseLinearModel, nonzero
+from sparsereg._descent_paths import enet_path, generator, lasso_path, starting_point
+from sparsereg._gram_check import check_gram
+from sparsereg.design import Design, as_design
+from sparsereg.problem import Coefficients, Problem, make_problem
+from sparsereg.solve import SOLVERS, Solver, nowhere
+from sparsereg.validation import check_choice, check_flag, check_number, check_penalty_factor, check_weights
+
+__all__ = ["ElasticNet", "Lasso", "enet_path", "lasso_path"]
+
+Vector = NDArray[np.float64]
+
+# A single fit is carried on beyond `tol`, so that mere rounding (weights for repeated rows, another storage) does not show in
+# the coefficients: to this share of the target's mean square, for at most so many epochs more.
+POLISHED = 1e-8
+POLISHING_EPOCHS = 100
+
+
+class Fit(NamedTuple):
+    """One target's solution, in the numbers of the observed columns and in the precision of X."""
+
+    at: Coefficients
+    intercept: float
+    dual_gap: float
+    n_iter: int
+    converged: bool
+
+
+class ElasticNet(SparseLinearModel):
+    """Linear regression with combined l1 and l2 penalties, for wide sparse X; a drop-in for scikit-learn's.
+
+    Minimises, with S the sum of the weights s::
+
+        (1 / 2S) sum_i s_i (y_i - b0 - x_i . w)^2
+            + alpha * (l1_ratio * sum_j v_j |w_j| + (1 - l1_ratio) / 2 * sum_j v_j w_j^2)
+
+    Parameters
+    ----------
+    alpha : float, default 1.0
+        Strength of the penalty; 0 is least squares.
+    l1_ratio : float in [0, 1], default 0.5
+        1 is the lasso, 0 is ridge.
+    fit_intercept : bool, default True
+        Unpenalised, eliminated exactly without densifying X.
+    precompute : bool or array of shape (p, p), default False
+        Checked, but cannot change the result: the solver keeps a sparse Gram matrix of the columns it needs anyway. An
+        array must be the Gram matrix of X (weighted by the sample weights scaled to sum to n).
+    max_iter : int, default 1000
+        Most epochs.
+    copy_X : bool, default True
+        X is never written to, whatever this says.
+    tol : float, default 1e-4
+        Certified once the duality gap is at most `tol` times the mean square of the (centred) target.
+    warm_start : bool, default False
+        Begin at the present `coef_`.
+    positive : bool, default False
+        Only non-negative coefficients.
+    random_state : int, RandomState or None, default None
+        For `selection="random"`.
+    selection : {"cyclic", "random"}, default "cyclic"
+        In which order coordinates are visited.
+    penalty_factor : array of shape (p,), optional
+        Non-negative factors v on the penalty of each column, 0 for none. Default: 1.
+    standardize : bool, default False
+        Penalise `w_j` times the column's (weighted) standard deviation; coefficients are on the scale of X.
+    solver : {"auto", "cd", "prox_gradient"}, default "auto"
+        Coordinate descent or accelerated proximal gradient: the same certified answer. "auto" is "cd".
+
+    Attributes
+    ----------
+    coef_ : array of shape (p,) or (n_targets, p), in the type of X
+        Made from `sparse_coef_` when asked for.
+    sparse_coef_ : sparse matrix of shape (1, p) or (n_targets, p)
+    intercept_ : float or array of shape (n_targets,)
+    dual_gap_ : float or array of shape (n_targets,)
+        Upper bound on how far the objective is from its minimum, worked out by an independent full pass in double.
+    n_iter_ : int or list of int
+        Epochs over the working set.
+    n_features_in_ : int
+    feature_names_in_ : array of str of shape (p,), where X has string column names
+
+    Examples
+    --------
+    >>> from sparsereg import ElasticNet
+    >>> model = ElasticNet(alpha=0.1).fit([[0, 0], [1, 0], [0, 1], [1, 1]], [0, 1, 0, 1.5])
+    >>> model.coef_.round(3)
+    array([0.875, 0.042])
+    """
+
+    __metadata_request__fit: ClassVar = {"check_input": metadata_routing.UNUSED}
+
+    path = staticmethod(enet_path)
+    n_iter_: Any
+    dual_gap_: Any
+
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        *,
+        l1_ratio: float = 0.5,
+        fit_intercept: bool = True,
+        precompute: bool | ArrayLike = False,
+        max_iter: int = 1000,
+        copy_X: bool = True,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        positive: bool = False,
+        random_state: Any = None,
+        selection: str = "cyclic",
+        penalty_factor: ArrayLike | None = None,
+        standardize: bool = False,
+        solver: str = "auto",
+    ) -> None:
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.precompute = precompute
+        self.max_iter = max_iter
+        self.copy_X = copy_X
+        self.tol = tol
+        self.warm_start = warm_start
+        self.positive = positive
+        self.random_state = random_state
+        self.selection = selection
+        self.penalty_factor = penalty_factor
+        self.standardize = standardize
+        self.solver = solver
+
+    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, check_input: bool = True) -> Self:
+        """Fit the model, one target at a time.
+
+        Parameters
+        ----------
+        X : sparse matrix or array, array-like, or data frame of numbers, of shape (n, p), float32 or float64
+            Borrowed where the layout allows (CSR, CSC, Fortran order), never written to; int64 indices are welcome.
+        y : array-like of shape (n,) or (n, n_targets)
+        sample_weight : array-like of shape (n,) or number, optional
+            Non-negative; their scale does not matter, so a number changes nothing.
+        check_input : bool, default True
+            False leaves out the conversion of X by scikit-learn (data frames, lists). Values are always checked.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For parameters out of range and for input that is not finite, of the wrong shape, or too large to square.
+
+        Warns
+        -----
+        ConvergenceWarning
+            When the duality gap is not as small as `tol` asks after `max_iter` epochs.
+        """
+        self._check_parameters()
+        if self.alpha == 0:
+            warnings.warn(
+                "With alpha=0, this algorithm does not converge well. You are advised to use the LinearRegression estimator",
+                stacklevel=2,
+            )
+        design, targets = self._take_in(X, y, check_input)
+        weights = check_weights(sample_weight, design.n_rows)
+        factor = check_penalty_factor(self.penalty_factor, design.n_features)
+        rng = generator(self.selection, self.random_state)
+        fits: list[Fit] = []
+        for target, start in zip(np.atleast_2d(targets.T).copy(), self._starts(design, targets), strict=True):
+            problem = make_problem(
+                design,
+                target,
+                sample_weight=weights,
+                penalty_factor=factor,
+                fit_intercept=bool(self.fit_intercept),
+                standardize=bool(self.standardize),
+                positive=bool(self.positive),
+            )
+            if not fits and not sp.issparse(X):
+                check_gram(self.precompute, problem)
+            fits.append(self._solve(problem, start, rng))
+        self._keep(fits, design, flat=targets.ndim == 1)
+        return self
+
+    # ---- before --------------------------------------------------------------------------------------------------------
+
+    def _check_parameters(self) -> None:
+        check_number("alpha", self.alpha, low=0, high=np.finfo(np.float64).max)
+        check_number("l1_ratio", self.l1_ratio, low=0, high=1)
+        check_number("max_iter", self.max_iter, low=1, integer=True)
+        check_number("tol", self.tol, low=0)
+        for name in ("fit_intercept", "copy_X", "warm_start", "positive", "standardize"):
+            check_flag(name, getattr(self, name))
+        check_choice("selection", self.selection, ("cyclic", "random"))
+        check_choice("solver", self.solver, SOLVERS)
+        if isinstance(self.precompute, str) or self.precompute is None:
+            raise ValueError(f"precompute={self.precompute!r}: expected True, False, or the Gram matrix of X.")
+
+    def _take_in(self, X: Any, y: Any, check_input: bool) -> tuple[Design, Vector]:
+        """X as a design and y as float64, either of shape (n,) or (n, n_targets)."""
+        if check_input and not sp.issparse(X):
+            X, y = validate_data(
+                self,
+                X,
+                y,
+                accept_sparse=True,
+                dtype=[np.float64, np.float32],
+                order="F",
+                ensure_all_finite=False,  # `as_design` says where
+                multi_output=True,
+                y_numeric=True,
+            )
+        else:
+            validate_data(self, X, y, skip_check_array=True)
+        design = as_design(X)
+        targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        check_consistent_length(sp.csr_array((design.n_rows, 1)), targets)
+        if targets.ndim > 2 or 0 in targets.shape:
+            raise ValueError(f"y has shape {targets.shape}; expected (n,) or (n, n_targets).")
+        return design, targets
+
+    def _starts(self, design: Design, targets: Vector) -> list[Coefficients]:
+        """Where to begin with each target: nowhere, or at the present coefficients."""
+        n_targets = 1 if targets.ndim == 1 else targets.shape[1]
+        if not self.warm_start or not hasattr(self, "_coef"):
+            return [nowhere()] * n_targets
+        held = self._held()
+        rows = sp.csr_array(held if sp.issparse(held) else np.atleast_2d(np.asarray(held, dtype=np.float64)))
+        if rows.shape != (n_targets, design.n_features):
+            raise ValueError(
+                f"coef_ has shape {rows.shape} and cannot be the start of a warm_start with {n_targets} target(s) and"
+                f" {design.n_features} columns; set warm_start=False."
+            )
+        return [starting_point(design, *nonzero(rows[[k]]), bool(self.positive)) for k in range(n_targets)]
+
+    # ---- solving -------------------------------------------------------------------------------------------------------
+
+    def _solve(self, problem: Problem, start: Coefficients, rng: np.random.Generator | None) -> Fit:
+        target = self.tol * problem.gap_scale
+        if start.w.size and problem.duality_gap(start, self.alpha, self.l1_ratio) <= target:
+            return self._conclude(problem, start, 0, target)
+        run = Solver(problem, float(self.l1_ratio), float(self.tol), int(self.max_iter), self.solver, rng)
+        if start.w.size:
+            run.start_from(start)
+        found = run.solve(float(self.alpha))
+        epochs, best = found.epochs, found.dual_gap
+        if best <= target and epochs < self.max_iter:
+            found = run.polish(float(self.alpha), self._polished(), min(POLISHING_EPOCHS, self.max_iter - epochs))
+            epochs, best = epochs + found.epochs, min(best, found.dual_gap)
+        return self._conclude(problem, found.at, epochs, target, best)
+
+    def _polished(self) -> float:
+        """The share to polish to. The lasso's gap is linear in the coefficients' error, the others' quadratic."""
+        share = min(float(self.tol), POLISHED)
+        return share if self.alpha * self.l1_ratio > 0 and self.l1_ratio == 1 else share**2
+
+    def _conclude(self, problem: Problem, at: Coefficients, epochs: int, target: float, bound: float = np.inf) -> Fit:
+        """The certificate, at the coefficients as they are handed out: in the precision of X."""
+        w = at.w.astype(problem.design.dtype)
+        kept = Coefficients(at.cols, w.astype(np.float64))
+        gap, intercept = problem.duality_gap(kept, self.alpha, self.l1_ratio), problem.intercept(kept)
+        if not (np.isfinite(w).all() and np.isfinite(intercept)):
+            raise ValueError(
+                "Coordinate descent iterations resulted in non-finite parameter values; X or y may contain large values:"
+                " rescale them."
+            )
+        converged = min(gap, bound) <= target
+        if not converged:
+            warnings.warn(
+                "Objective did not converge. You might want to increase the number of iterations, check the scale of the"
+                f" features or consider increasing regularisation. Duality gap: {gap:.6e}, tolerance: {target:.3e}",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        return Fit(kept, intercept, gap, epochs, converged)
+
+    # ---- after ---------------------------------------------------------------------------------------------------------
+
+    def _keep(self, fits: list[Fit], design: Design, flat: bool) -> None:
+        """Set the fitted attributes, all at once."""
+        indptr = np.concatenate([[0], np.cumsum([one.at.w.size for one in fits])])
+        parts = []
+        for one in fits:
+            columns = design.columns[one.at.cols]
+            order = np.argsort(columns)
+            parts.append((columns[order], one.at.w[order]))
+        indices, data = (np.concatenate(part) for part in zip(*parts, strict=True))
+        self._coef = sp.csr_array((data.astype(design.dtype), indices, indptr), shape=(len(fits), design.n_features))
+        intercepts = np.array([one.intercept for one in fits], dtype=design.dtype)
+        self.intercept_ = 0.0 if not self.fit_intercept else intercepts[0] if flat else intercepts
+        single = len(fits) == 1
+        self.dual_gap_ = fits[0].dual_gap if single else np.array([one.dual_gap for one in fits])
+        self.n_iter_ = fits[0].n_iter if single else [one.n_iter for one in fits]
+
+
+class Lasso(ElasticNet):
+    """Linear regression with an l1 penalty, for wide sparse X; a drop-in for scikit-learn's.
+
+    Minimises, with S the sum of the weights s::
+
+        (1 / 2S) sum_i s_i (y_i - b0 - x_i . w)^2 + alpha * sum_j v_j |w_j|
+
+    Parameters
+    ----------
+    alpha, fit_intercept, precompute, copy_X, max_iter, tol, warm_start, positive, random_state, selection
+        See `ElasticNet`.
+    penalty_factor, standardize, solver
+        See `ElasticNet`.
+
+    Attributes
+    ----------
+    coef_, sparse_coef_, intercept_, dual_gap_, n_iter_, n_features_in_, feature_names_in_
+        See `ElasticNet`.
+
+    Examples
+    --------
+    >>> from sparsereg import Lasso
+    >>> model = Lasso(alpha=0.1).fit([[0, 0], [1, 1], [2, 2]], [0, 1, 2])
+    >>> model.sparse_coef_.nnz, round(float(model.intercept_), 3)
+    (1, 0.15)
+    """
+
+    path = staticmethod(enet_path)
+
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        *,
+        fit_intercept: bool = True,
+        precompute: bool | ArrayLike = False,
+        copy_X: bool = True,
+        max_iter: int = 1000,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        positive: bool = False,
+        random_state: Any = None,
+        selection: str = "cyclic",
+        penalty_factor: ArrayLike | None = None,
+        standardize: bool = False,
+        solver: str = "auto",
+    ) -> None:
+        super().__init__(
+            alpha,
+            l1_ratio=1.0,
+            fit_intercept=fit_intercept,
+            precompute=precompute,
+            copy_X=copy_X,
+            max_iter=max_iter,
+            tol=tol,
+            warm_start=warm_start,
+            positive=positive,
+            random_state=random_state,
+            selection=selection,
+            penalty_factor=penalty_factor,
+            standardize=standardize,
+            solver=solver,
+        )

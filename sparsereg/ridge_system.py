@@ -1,0 +1,148 @@
+"""Ridge's normal equations: what they are and how good a solution is. Does not know how they are solved.
+
+What is minimised, in scikit-learn's scaling::
+
+    sum_i s_i (y_i - b0 - x_i . w)^2 + sum_j penalty_j w_j^2,         penalty_j = alpha v_j
+
+The minimum solves `H w = b` with `H = Xc' S Xc + diag(penalty)` and `b = Xc' S yc`, where Xc and yc are centred by their
+weighted means when an intercept is fitted: implicitly, X is never densified. Everything is judged by the (halved, negative)
+gradient `g = Xc' S (yc - Xc w) - penalty w`, worked out from X itself and in double: `|g| / |b|` is the relative gradient,
+`g' H^-1 g` is how far the objective is from its minimum, and `sum_j g_j^2 / penalty_j` bounds that from above.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg.design import Design
+
+__all__ = ["NormalEquations", "Solution", "System"]
+
+Vector = NDArray[np.float64]
+
+# A column whose centred square is below this share of the plain one is constant; the rest is rounding.
+CONSTANT = 1e-14
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Coefficients on the observed columns, and how good they are.
+
+    Attributes
+    ----------
+    w : float64 array of shape (n_cols,)
+    gradient_norm : float
+        `|g| / |b|`, 0 where b is 0.
+    dual_gap : float
+        Upper bound on the distance of the objective from its minimum; infinite when an iterative method leaves none, which
+        is where columns are not penalised.
+    n_iter : int
+        Iterations; for a direct method Newton steps on the true gradient.
+    """
+
+    w: Vector
+    gradient_norm: float
+    dual_gap: float
+    n_iter: int
+
+
+@dataclass(frozen=True)
+class NormalEquations:
+    """What the left side is made of.
+
+    Attributes
+    ----------
+    design : Design
+    s : float64 array of shape (n,) or None
+        Row weights; None means all one.
+    fit_intercept : bool
+    factor : float64 array of shape (n_cols,)
+        Penalty factors v of the observed columns.
+    """
+
+    design: Design
+    s: Vector | None
+    fit_intercept: bool
+    factor: Vector
+
+    @cached_property
+    def weight_sum(self) -> float:
+        return float(self.design.n_rows if self.s is None else self.s.sum())
+
+    @cached_property
+    def _stats(self) -> tuple[Vector, Vector]:
+        sums, squares, _, _ = self.design.matrix.column_stats(self.s)
+        if not self.fit_intercept:
+            return np.zeros_like(sums), squares
+        centred = squares - sums * sums / self.weight_sum
+        centred[centred <= CONSTANT * squares] = 0.0
+        return sums / self.weight_sum, centred
+
+    @property
+    def means(self) -> Vector:
+        """Weighted means of the columns; zeros without an intercept."""
+        return self._stats[0]
+
+    @property
+    def diagonal(self) -> Vector:
+        """The diagonal of `Xc' S Xc`; exactly 0 for constant columns."""
+        return self._stats[1]
+
+    def system(self, y: Vector, alpha: float) -> System:
+        """The equations for one target and one strength."""
+        return System(self, y - self.mean(y), alpha * self.factor)
+
+    def mean(self, z: Vector) -> float:
+        """Weighted mean of a vector over rows; 0 without an intercept."""
+        return float(np.average(z, weights=self.s)) if self.fit_intercept else 0.0
+
+    def product(self, w: Vector) -> Vector:
+        """`X w`."""
+        z = np.zeros(self.design.n_rows)
+        self.design.matrix.add_matvec(w, z)
+        return z
+
+    def transposed(self, z: Vector) -> Vector:
+        """`Xc' S z`, overwriting z: where z sums to 0 under s, X' and Xc' are the same, and that is all the centring there is."""
+        z -= self.mean(z)
+        if self.s is not None:
+            z *= self.s
+        out: Vector = self.design.matrix.rmatvec(z)
+        return out
+
+
+@dataclass(frozen=True)
+class System:
+    """`H w = b` for one centred target and one penalty, as products only."""
+
+    equations: NormalEquations
+    y: Vector
+    penalty: Vector
+
+    @cached_property
+    def b(self) -> Vector:
+        return self.equations.transposed(self.y.copy())
+
+    def times(self, w: Vector) -> Vector:
+        """`H w`, in two passes over X."""
+        return self.equations.transposed(self.equations.product(w)) + self.penalty * w
+
+    def gradient(self, w: Vector) -> Vector:
+        """`g`, in two passes over X."""
+        return self.equations.transposed(self.y - self.equations.product(w)) - self.penalty * w
+
+    def solution(self, w: Vector, n_iter: int) -> Solution:
+        """Coefficients with what can be said of them without solving anything more."""
+        g = self.gradient(w)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            gap = float(np.sum(np.where(g == 0.0, 0.0, g**2 / self.penalty)))
+        return Solution(w, self.relative(g), gap, n_iter)
+
+    def relative(self, g: Vector) -> float:
+        """`|g| / |b|`."""
+        size = float(np.linalg.norm(g))
+        return size / float(np.linalg.norm(self.b)) if size else 0.0
