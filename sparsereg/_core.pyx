@@ -586,7 +586,7 @@ def inspect(tuple shape, indptr, indices, data, int64_t[::1] count=None, uint8_t
     require(count is None or count.shape[0] == view.n_minor, "count has the wrong length")
     require(valued is None or valued.shape[0] == view.n_minor, "valued has the wrong length")
     require(major_valued is None or major_valued.shape[0] == view.n_major, "major_valued has the wrong length")
-    require(indptr[0] == 0 and indptr[shape[0]] <= indices.shape[0] and (indptr[1:] >= indptr[:-1]).all(), "indptr runs backwards or leaves indices")
+    require(indptr[0] == 0 and indptr[shape[0]] <= indices.shape[0] and (indptr[1:] >= indptr[: shape[0]]).all(), "indptr runs backwards or leaves indices")
     cdef sr_findings found
     cdef int64_t *counts = NULL if count is None else &count[0]
     cdef uint8_t *flags = NULL if valued is None else &valued[0]
