@@ -16,7 +16,7 @@ from sklearn.utils import check_array, check_consistent_length, metadata_routing
 from sklearn.utils.validation import validate_data
 
 from sparsereg._coefficients import SparseLinearModel, nonzero
-from sparsereg._descent_paths import enet_path, generator, lasso_path, starting_point
+from sparsereg._descent_paths import EPOCHS, closer, enet_path, generator, lasso_path, starting_point
 from sparsereg._gram_check import check_gram
 from sparsereg.design import Design, as_design
 from sparsereg.problem import Coefficients, Problem, make_problem
@@ -27,10 +27,9 @@ __all__ = ["ElasticNet", "Lasso", "enet_path", "lasso_path"]
 
 Vector = NDArray[np.float64]
 
-# A single fit is carried on beyond `tol`, so that mere rounding (weights for repeated rows, another storage) does not show in
-# the coefficients: to this share of the target's mean square, for at most so many epochs more.
+# A single fit is carried on beyond `tol` to (at least) this accuracy, so that mere rounding (weights for repeated rows, another
+# storage) does not show in the coefficients.
 POLISHED = 1e-8
-POLISHING_EPOCHS = 100
 
 
 class Fit(NamedTuple):
@@ -63,7 +62,7 @@ class ElasticNet(SparseLinearModel):
         Checked, but cannot change the result: the solver keeps a sparse Gram matrix of the columns it needs anyway. An
         array must be the Gram matrix of X (weighted by the sample weights scaled to sum to n).
     max_iter : int, default 1000
-        Most epochs.
+        Most iterations, each of up to ten epochs over the working set (scikit-learn's go over all columns).
     copy_X : bool, default True
         X is never written to, whatever this says.
     tol : float, default 1e-4
@@ -92,7 +91,8 @@ class ElasticNet(SparseLinearModel):
     dual_gap_ : float or array of shape (n_targets,)
         Upper bound on how far the objective is from its minimum, worked out by an independent full pass in double.
     n_iter_ : int or list of int
-        Epochs over the working set.
+        Iterations until certified, of up to ten epochs each. A fit goes on a little from there, to spare its users the
+        difference between a certified minimum and an exact one.
     n_features_in_ : int
     feature_names_in_ : array of str of shape (p,), where X has string column names
 
@@ -168,7 +168,7 @@ class ElasticNet(SparseLinearModel):
         Warns
         -----
         ConvergenceWarning
-            When the duality gap is not as small as `tol` asks after `max_iter` epochs.
+            When the duality gap is not as small as `tol` asks after `max_iter` iterations.
         """
         self._check_parameters()
         if self.alpha == 0:
@@ -254,20 +254,11 @@ class ElasticNet(SparseLinearModel):
         target = self.tol * problem.gap_scale
         if start.w.size and problem.duality_gap(start, self.alpha, self.l1_ratio) <= target:
             return self._conclude(problem, start, 0, target)
-        run = Solver(problem, float(self.l1_ratio), float(self.tol), int(self.max_iter), self.solver, rng)
+        run = Solver(problem, float(self.l1_ratio), float(self.tol), EPOCHS * int(self.max_iter), self.solver, rng)
         if start.w.size:
             run.start_from(start)
-        found = run.solve(float(self.alpha))
-        epochs, best = found.epochs, found.dual_gap
-        if best <= target and epochs < self.max_iter:
-            found = run.polish(float(self.alpha), self._polished(), min(POLISHING_EPOCHS, self.max_iter - epochs))
-            epochs, best = epochs + found.epochs, min(best, found.dual_gap)
-        return self._conclude(problem, found.at, epochs, target, best)
-
-    def _polished(self) -> float:
-        """The share to polish to. The lasso's gap is linear in the coefficients' error, the others' quadratic."""
-        share = min(float(self.tol), POLISHED)
-        return share if self.alpha * self.l1_ratio > 0 and self.l1_ratio == 1 else share**2
+        found = run.solve_closely(float(self.alpha), closer(min(self.tol, POLISHED), self.alpha, self.l1_ratio))
+        return self._conclude(problem, found.at, -(-found.epochs // EPOCHS), target, found.dual_gap)
 
     def _conclude(self, problem: Problem, at: Coefficients, epochs: int, target: float, bound: float = np.inf) -> Fit:
         """The certificate, at the coefficients as they are handed out: in the precision of X."""
@@ -330,9 +321,9 @@ class Lasso(ElasticNet):
     Examples
     --------
     >>> from sparsereg import Lasso
-    >>> model = Lasso(alpha=0.1).fit([[0, 0], [1, 1], [2, 2]], [0, 1, 2])
-    >>> model.sparse_coef_.nnz, round(float(model.intercept_), 3)
-    (1, 0.15)
+    >>> model = Lasso(alpha=0.1).fit([[0, 0], [1, 0], [2, 1]], [0, 1, 2])
+    >>> model.coef_.round(3), model.sparse_coef_.nnz, round(float(model.intercept_), 3)
+    (array([0.85, 0.  ]), 1, 0.15)
     """
 
     path = staticmethod(enet_path)

@@ -204,12 +204,15 @@ def alpha_grid(run: Solver, n: int, eps: float) -> Vector:
     return np.geomspace(top, top * eps, n)
 
 
-def trace(run: Solver, alphas: Vector, callback: Callback | None = None) -> PathResult:
-    """Solve at each of the strengths, in order."""
+def trace(
+    run: Solver, alphas: Vector, callback: Callback | None = None, solve: Callable[[float], Solution] | None = None
+) -> PathResult:
+    """Solve at each of the strengths, in order; by `run.solve`, or something closer."""
+    solve = solve or run.solve
     problem, points, seconds = run.problem, [], np.empty(alphas.size)
     for i, alpha in enumerate(alphas):
         begin = perf_counter()
-        points.append(run.solve(float(alpha)))
+        points.append(solve(float(alpha)))
         seconds[i] = perf_counter() - begin
         if callback is not None:
             callback(i, alphas.size, float(alpha), points[-1].at.w.size)

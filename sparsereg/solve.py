@@ -152,16 +152,21 @@ class Solver:
         gap = found.gap / problem.weight_sum
         return Solution(at, problem.intercept(at), gap, epochs, found.squared_residual)
 
-    def polish(self, alpha: float, tol: float, max_epochs: int) -> Solution:
-        """Carry the solution just found at this alpha on to a smaller `tol`: a Newton step on its support, then as usual."""
-        usual = self.tol, self.max_iter
-        spent = self.descent.newton(min(MOST_PRODUCTS, max_epochs))
-        self.tol, self.max_iter = tol, max_epochs - spent
+    def solve_closely(self, alpha: float, tol: float) -> Solution:
+        """`solve`, and once certified on to a smaller `tol`, for about as many epochs again, which are not counted.
+
+        It begins with a Newton step on the support, which near the minimum is nearly all there is to do."""
+        found, usual = self.solve(alpha), (self.tol, self.max_iter)
+        if found.dual_gap > self.tol * self.problem.gap_scale:
+            return found
+        room = max(100, found.epochs)
+        spent = self.descent.newton(min(MOST_PRODUCTS, room))
+        self.tol, self.max_iter = tol, room - spent
         try:
-            found = self.solve(alpha)
+            closer = self.solve(alpha)
         finally:
             self.tol, self.max_iter = usual
-        return replace(found, epochs=found.epochs + spent)
+        return replace(closer, epochs=found.epochs)
 
     # ---- descending ------------------------------------------------------------------------------------------------
 
