@@ -12,13 +12,45 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 # From the ground up: a room may import only from rooms before it. Packages are listed room by room.
-ORDER = """
-_core design loss penalty problem screening descent solve validation path
-crosses.keys crosses.column crosses.table crosses.binning crosses.dates crosses.rules crosses.vocabulary crosses.layout
-crosses.onehot crosses.recipe crosses.fitted crosses.feature_cross
-files report_text report model_file
-cli.console cli.options cli.fit_file cli.demo cli.commands cli
-""".split()
+ORDER = [
+    "_core",
+    "design",
+    "loss",
+    "penalty",
+    "problem",
+    "screening",
+    "descent",
+    "solve",
+    "validation",
+    "path",
+    "crosses.keys",
+    "crosses.column",
+    "crosses.table",
+    "crosses.binning",
+    "crosses.dates",
+    "crosses.rules",
+    "crosses.vocabulary",
+    "crosses.layout",
+    "crosses.onehot",
+    "crosses.recipe",
+    "crosses.fitted",
+    "crosses.feature_cross",
+    "linear_model.gram_check",
+    "linear_model.coefficients",
+    "linear_model.paths",
+    "linear_model.lasso",
+    "linear_model",
+    "files",
+    "report_text",
+    "report",
+    "model_file",
+    "cli.console",
+    "cli.options",
+    "cli.fit_file",
+    "cli.demo",
+    "cli.commands",
+    "cli",
+]
 PACKAGE = ROOT / "sparsereg"
 
 
@@ -26,7 +58,7 @@ def rooms() -> list[str]:
     """Every file of the package, as a dotted name inside it; a package's front door goes by the package's name."""
     paths = [path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py")]
     names = {".".join(path.parts).removesuffix(".__init__") for path in paths}
-    return sorted(names - {"__init__", "__main__", "crosses", "linear_model"})
+    return sorted(names - {"__init__", "__main__", "crosses"})
 
 
 def imported(room: str) -> set[str]:
@@ -37,7 +69,11 @@ def imported(room: str) -> set[str]:
     skipped = {id(inner) for node in for_types for inner in ast.walk(node)}
     names = set()
     for node in ast.walk(tree):
-        if id(node) not in skipped and isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sparsereg."):
+        if (
+            id(node) not in skipped
+            and isinstance(node, ast.ImportFrom)
+            and (node.module or "").startswith("sparsereg.")
+        ):
             names.add(node.module.removeprefix("sparsereg."))
     return names
 

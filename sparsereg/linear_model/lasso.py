@@ -1,6 +1,6 @@
 """`Lasso` and `ElasticNet` as scikit-learn has them: parameters, checks and fitted attributes. Knows no kernels.
 
-What is minimised stands in `problem.py`; `_descent_paths.py` has `lasso_path` and `enet_path`.
+What is minimised stands in `problem.py`; `paths.py` has `lasso_path` and `enet_path`.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_consistent_length, metadata_routing
 from sklearn.utils.validation import validate_data
 
-from sparsereg._coefficients import SparseLinearModel, nonzero
-from sparsereg._descent_paths import EPOCHS, closer, enet_path, generator, lasso_path, starting_point
-from sparsereg._gram_check import check_gram
 from sparsereg.design import Design, as_design
+from sparsereg.linear_model.coefficients import SparseLinearModel, nonzero
+from sparsereg.linear_model.gram_check import check_gram
+from sparsereg.linear_model.paths import EPOCHS, closer, enet_path, generator, starting_point
 from sparsereg.problem import Coefficients, Problem, make_problem
 from sparsereg.solve import SOLVERS, Solver, nowhere
 from sparsereg.validation import check_choice, check_flag, check_number, check_penalty_factor, check_weights
 
-__all__ = ["ElasticNet", "Lasso", "enet_path", "lasso_path"]
+__all__ = ["ElasticNet", "Lasso"]
 
 Vector = NDArray[np.float64]
 

@@ -13,8 +13,8 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_random_state
 
-from sparsereg._gram_check import check_gram
 from sparsereg.design import Design, as_design
+from sparsereg.linear_model.gram_check import check_gram
 from sparsereg.path import alpha_grid, trace
 from sparsereg.problem import Coefficients, make_problem
 from sparsereg.solve import SOLVERS, Solver
