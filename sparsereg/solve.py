@@ -27,7 +27,8 @@ SOLVERS = ("auto", "cd", "prox_gradient")
 CHUNK = 10
 # The members' own gap is brought to this share of the target, so that bounds on the others may cost the rest.
 INNER_SHARE = 0.3
-# A visited column within this share of its threshold is taken in too: it would be next. But not many more than had to be.
+# A visited column within this share of its threshold is taken in too: it would be next. But in one round no more, the nearest
+# first, than so many and twice those in use: at a cold start most that are over their threshold are not when the first are in.
 NEAR = 0.95
 SOME = 100
 # Where a chunk of epochs leaves more than this share of the gap, coordinate descent crawls: a Newton step is tried, of at
@@ -244,7 +245,7 @@ class Solver:
         factor = 1.0 if self.screen.factor is None else self.screen.factor[candidates]
         share = self.problem.penalty.reach(c) / (threshold * factor) if threshold > 0.0 else np.full(c.size, np.inf)
         nearest = np.flatnonzero(share > NEAR)
-        most = SOME + 2 * np.count_nonzero(share > 1.0)
+        most = SOME + 2 * np.count_nonzero(self.descent.w)
         if nearest.size > most:
             nearest = nearest[np.argpartition(-share[nearest], most)[:most]]
         self._take_in(candidates[nearest])
