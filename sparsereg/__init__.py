@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sparsereg.crosses.dates import DatePart
     from sparsereg.crosses.feature_cross import Block, FeatureCross, Rare
     from sparsereg.crosses.rules import Of
+    from sparsereg.crosses.split import Split
     from sparsereg.linear_model import ElasticNet, Lasso, enet_path, lasso_path
     from sparsereg.model_file import Model, load_model, save_model
     from sparsereg.path import PathResult, regularization_path
@@ -35,6 +36,7 @@ _ROOMS = {
     "Rare": "crosses.feature_cross",
     "Ridge": "ridge",
     "SparsityReport": "report",
+    "Split": "crosses.split",
     "Width": "crosses.binning",
     "enet_path": "linear_model",
     "lasso_path": "linear_model",
@@ -57,6 +59,7 @@ __all__ = [
     "Rare",
     "Ridge",
     "SparsityReport",
+    "Split",
     "Width",
     "enet_path",
     "lasso_path",

@@ -6,6 +6,7 @@ One class or function a kernel; no arithmetic here. What the kernels compute sta
 
 import numpy as np
 
+from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 cdef extern from "sr.h" nogil:
@@ -46,6 +47,11 @@ cdef extern from "sr.h" nogil:
         sr_penalty penalty
         double *w
         double *r_sum
+    ctypedef struct sr_quadratic:
+        const double *sums
+        const double *penalty
+        const double *inverse
+        double weight_sum
     ctypedef struct sr_gram:
         int64_t *begin
         int64_t *len
@@ -94,6 +100,7 @@ cdef extern from "sr.h" nogil:
     sr_status sr_violation(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2, double *out)
     sr_status sr_prox_step(sr_penalty pen, int64_t m, const double *z, const double *c, const double *a, const double *l1, const double *l2, double *w_new)
     sr_status sr_cd_residual(const sr_matrix *X, const int64_t *cols, const sr_coordinates *co, const int64_t *order, int64_t n_order, const double *s, double *r, double *decrease)
+    sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, const sr_quadratic *q, const double *g, const double *s, double *z, double *v, double *v_sum)
     sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j, sr_gram *G, sr_gram_work *work, int64_t *need)
     sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w, const int32_t *position, const int64_t *wanted, int64_t n, double *out)
     void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out)
@@ -189,6 +196,8 @@ cdef class Matrix:
         lengths = stop - start
         if n_sparse:
             require(start.min() >= 0 and lengths.min() >= 0 and stop.max() <= indices.shape[0], "column pointers leave the index array")
+        if n_ones < n_sparse:
+            require(start[n_ones:].min() >= data_shift and stop[n_ones:].max() - data_shift <= data.shape[0], "column pointers leave the values")
         self.nnz = n_dense * n_rows + int(lengths.sum(dtype=np.int64))
         self.view.n_rows, self.view.n_cols = n_rows, n_sparse + n_dense
         self.view.n_ones, self.view.n_sparse = n_ones, n_sparse
@@ -279,6 +288,32 @@ cdef class Matrix:
             status = sr_cd_residual(&self.view, &cols[0], &view, &order[0], order.shape[0], weights, &r[0], &decrease)
         check(status)
         return decrease
+
+    def gauss_seidel(self, const int64_t[::1] cols, Quadratic q not None, const double[::1] g, double[::1] z, double[::1] v, double v_sum,
+                     const double[::1] s=None):
+        """One Gauss-Seidel sweep on `H z = g` over `cols`, with `v = S X z` in place; returns the new `sum(v)`."""
+        cdef int64_t m = self._listed(cols), p = self.view.n_cols
+        require(q.sums.shape[0] == p and g.shape[0] == p and z.shape[0] == p, "g or z has the wrong length")
+        require(v.shape[0] == self.view.n_rows and (s is None or s.shape[0] == v.shape[0]), "v or s has the wrong length")
+        cdef sr_quadratic view
+        view.sums, view.penalty, view.inverse, view.weight_sum = &q.sums[0], &q.penalty[0], &q.inverse[0], q.weight_sum
+        cdef const double *weights = doubles(s)
+        cdef sr_status status
+        with nogil:
+            status = sr_gauss_seidel(&self.view, &cols[0], m, &view, &g[0], weights, &z[0], &v[0], &v_sum)
+        check(status)
+        return v_sum
+
+
+cdef class Quadratic:
+    """`H = Xc' S Xc + diag(penalty)` as a sweep knows it (`sr_quadratic`): column sums (all zero without an intercept), penalty, 1 / H_jj."""
+
+    cdef const double[::1] sums, penalty, inverse
+    cdef double weight_sum
+
+    def __init__(self, const double[::1] sums, const double[::1] penalty, const double[::1] inverse, double weight_sum):
+        require(sums.shape[0] == penalty.shape[0] == inverse.shape[0], "lengths differ")
+        self.sums, self.penalty, self.inverse, self.weight_sum = sums, penalty, inverse, weight_sum
 
 
 cdef class Coordinates:
@@ -399,6 +434,7 @@ cdef class GramStore:
             check(status)
             self.cols[self.m] = cols[a]
             self.m += 1
+            PyErr_CheckSignals()
 
     def own_rows(self, const int64_t[::1] wanted, const double[::1] y, const double[::1] w):
         """`x_j' s (y - X_M w)` for columns `wanted` of X, reading only their own rows. Wants Xt."""
@@ -564,6 +600,7 @@ def loss_rows(int loss, const double[::1] y, const double[::1] z, const double[:
 cdef sr_compressed compressed(tuple shape, indptr, indices, data) except *:
     cdef sr_compressed view
     require(indptr.shape[0] == shape[0] + 1 and indptr.dtype == indices.dtype, "indptr does not fit")
+    require(data is None or data.shape[0] >= indptr[shape[0]], "there are fewer values than entries")
     view.n_major, view.n_minor = shape
     view.indptr, view.indices, view.data = address(indptr), address(indices), address(data)
     view.real = SR_F64 if data is None else _REAL[data.dtype]

@@ -125,7 +125,8 @@ class Descent:
                 first = int(reach.argmin())
                 step = step * min(reach[first], 1.0)
                 step[first] = -old[first]
-        self.set_w(old + step)
+        if 0.5 * step @ (self.gram_product(step) + self.l2 * step) < slope @ step:  # else rounding has the word
+            self.set_w(old + step)
         return products + 1
 
     def _newton_step(self, slope: Vector, active: NDArray[np.bool_], most: int) -> tuple[Vector, int]:

@@ -65,6 +65,10 @@ class Design:
         float32 or float64, the type of X's values.
     by_rows, by_columns : Compressed or None
         The borrowed input; the rows of X are served from it.
+    labels : int32 array of shape (n_cols,) or None
+        Where each column stands in those rows; None: at its own number.
+    dense : array of shape (n_rows, n_cols) or None
+        A dense X, in Fortran order.
     """
 
     matrix: Matrix
@@ -74,6 +78,7 @@ class Design:
     by_rows: Compressed | None = field(default=None, repr=False)
     by_columns: Compressed | None = field(default=None, repr=False)
     labels: NDArray[np.int32] | None = field(default=None, repr=False)
+    dense: NDArray[Any] | None = field(default=None, repr=False)
 
     @property
     def n_rows(self) -> int:
@@ -108,6 +113,17 @@ class Design:
         if self.by_rows is not None:
             return int(np.diff(self.by_rows.indptr).max())
         return int(self.rows.lengths().max())
+
+    def product(self, columns: Int, values: NDArray[Any]) -> NDArray[Any]:
+        """`X[:, columns] @ values`, columns by their original numbers; those that were not observed count for nothing."""
+        order = np.argsort(self.columns)
+        place = np.minimum(np.searchsorted(self.columns, columns, sorter=order), max(self.n_cols - 1, 0))
+        out = np.zeros(self.n_rows)
+        if self.n_cols:
+            here = self.columns[order[place]] == columns
+            w = np.ascontiguousarray(values[here], dtype=np.float64)
+            self.matrix.add_matvec(w, out, order[place[here]].astype(np.int64))
+        return out
 
     def scatter(self, values: NDArray[Any], cols: Int | None = None) -> NDArray[Any]:
         """A vector of nominal width from values on observed columns. For those who ask for dense coefficients."""
@@ -185,12 +201,16 @@ def _from_dense(X: NDArray[Any], name: str) -> Design:
     if not finite:
         row, column = np.argwhere(~np.isfinite(X))[0]
         raise ValueError(f"{name} contains {_word(X[row, column])} at row {row}, column {column}; impute or drop it.")
-    n, p = X.shape
+    n = X.shape[0]
     borrowable = X.strides[0] == X.itemsize and X.strides[1] >= n * X.itemsize and X.flags.aligned
     dense = X if borrowable else np.asfortranarray(X)
-    none = np.zeros(0, dtype=np.int32)
-    matrix = Matrix(n, none, none, none, 0, None, 0, dense)
-    return Design(matrix, p, np.arange(p), X.dtype)
+    return dense_design(dense, X.dtype)
+
+
+def dense_design(X: NDArray[Any], dtype: np.dtype[Any]) -> Design:
+    """A checked dense X in Fortran order; `dtype` is what coefficients are given back in."""
+    none, (n, p) = np.zeros(0, dtype=np.int32), X.shape
+    return Design(Matrix(n, none, none, none, 0, None, 0, X), p, np.arange(p), dtype, dense=X)
 
 
 def _from_columns(X: Compressed, dtype: np.dtype[Any], name: str) -> Design | None:

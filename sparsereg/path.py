@@ -12,12 +12,13 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sparsereg.design import Design, as_design, product
+from sparsereg.design import Design, as_design
 from sparsereg.problem import Problem, make_problem
 from sparsereg.solve import SOLVERS, Solution, Solver
 from sparsereg.validation import (
     check_alphas,
     check_choice,
+    check_flag,
     check_number,
     check_penalty_factor,
     check_target,
@@ -41,7 +42,7 @@ class PathResult:
         Strengths, decreasing.
     l1_ratio : float
     coefs : scipy.sparse.csc_array of shape (p, k)
-        One column a point, in the type of X.
+        One column a point. float64 also where X is float32: the certificates are those of these very numbers.
     intercepts : float64 array of shape (k,)
     dual_gaps : float64 array of shape (k,)
         Upper bounds on how far each point is from the minimum, in the units of the objective F.
@@ -86,7 +87,10 @@ class PathResult:
     def predict(self, X: Any, k: int = -1) -> Vector:
         """Predictions of point k (the last one by default) for the rows of X."""
         columns, values = self.point(k)
-        return product(X, columns, values) + self.intercepts[k]
+        design = as_design(X)
+        if design.n_features != self.coefs.shape[0]:
+            raise ValueError(f"X has {design.n_features} columns; the path was fitted on {self.coefs.shape[0]}.")
+        return design.product(columns, values) + self.intercepts[k]
 
 
 def regularization_path(
@@ -176,6 +180,8 @@ def regularization_path(
     check_number("tol", tol, low=0)
     check_number("max_iter", max_iter, low=1, integer=True)
     check_choice("solver", solver, SOLVERS)
+    for name, flag in (("fit_intercept", fit_intercept), ("standardize", standardize), ("positive", positive)):
+        check_flag(name, flag)
     grid = check_alphas(alphas)
     design = as_design(X)
     problem = make_problem(
@@ -236,7 +242,7 @@ def trace(
 def stack(design: Design, points: list[Solution]) -> sp.csc_array:
     """The points' coefficients as sparse columns, in X's own numbering."""
     indptr = np.concatenate([[0], np.cumsum([p.at.w.size for p in points])])
-    indices, data = np.empty(indptr[-1], dtype=np.int64), np.empty(indptr[-1], dtype=design.dtype)
+    indices, data = np.empty(indptr[-1], dtype=np.int64), np.empty(indptr[-1])
     for p, begin, end in zip(points, indptr[:-1], indptr[1:], strict=True):
         columns = design.columns[p.at.cols]
         order = np.argsort(columns)

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg._core import PENALTIES, GramStore
-from sparsereg.design import Design
+from sparsereg.design import Design, dense_design
 from sparsereg.loss import Loss
 from sparsereg.penalty import Penalty
 
@@ -31,6 +31,8 @@ Int = NDArray[np.int64]
 MOST_LOOSE = 2000
 # A squared mean this many times the variance costs three of sixteen digits, and y is centred on a copy.
 FAR = 1e6
+# Readings of the odometer are kept in float32, whose range ends at 3e38.
+LARGEST = 1e60
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ class Problem:
         Row weights; None means all one.
     fit_intercept : bool
     penalty : Penalty
+    shift : float64 array of shape (n_cols,) or None
+        What was taken off the columns of a dense X whose means are far from 0.
     """
 
     design: Design
@@ -84,6 +88,8 @@ class Problem:
     fit_intercept: bool
     penalty: Penalty
     loss: Loss = field(default_factory=Loss)
+    shift: Vector | None = None
+    _eliminations: dict[bytes, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def weight_sum(self) -> float:
@@ -129,7 +135,8 @@ class Problem:
 
     def intercept(self, at: Coefficients) -> float:
         """b0, by the weighted means: exact at any w."""
-        return float(self.y_mean - self.stats(at.cols).sums @ at.w / self.weight_sum)
+        taken_off = 0.0 if self.shift is None else self.shift[at.cols] @ at.w
+        return float(self.y_mean - taken_off - self.stats(at.cols).sums @ at.w / self.weight_sum)
 
     def residual(self, at: Coefficients) -> Vector:
         """`r = s (y - z)`: the negative gradient in the predictor. It sums to 0 where there is an intercept."""
@@ -159,9 +166,7 @@ class Problem:
         loose = np.flatnonzero((l1 == 0) & (l2 == 0) & (sq > 0))
         extra = 0.0
         if loose.size:
-            extra, correction = self.project_out(loose, c[loose])
-            c = c - self.gradient(correction)
-            c[loose] = self.settled(c[loose])
+            extra, c = self.project_out(loose, c, every)
         rr = float(r @ r if self.s is None else r @ np.divide(r, self.s, out=np.zeros_like(r), where=self.s > 0))
         augmented = c - l2 * w
         reach, over = self.penalty.reach(augmented), np.maximum(self.penalty.reach(c) - l1, 0.0)
@@ -178,49 +183,68 @@ class Problem:
         }
         return (combine_gap(terms, rr) + 0.5 * extra) / self.weight_sum
 
-    def project_out(self, loose: Int, c: Vector) -> tuple[float, Vector]:
-        """What unpenalised columns can still explain of the residual, where a dual point may leave them nothing.
+    def project_out(self, at: Int, c: Vector, cols: Int) -> tuple[float, Vector]:
+        """Move to a dual point that leaves unpenalised columns nothing to explain.
 
-        The dual point is `theta = r - X_loose a` with a the least squares (non-negative where w is), and the gap is
-        then `|X_loose a|^2 / 2` plus the other columns' terms at theta.
+        The point is `theta = r - X_loose a` with a the least squares (non-negative where w is), and the gap is then
+        `|X_loose a|^2 / 2` plus the other columns' terms at theta.
+
+        Parameters
+        ----------
+        at : int64 array
+            Positions of the unpenalised columns in `cols`.
+        c : float64 array of shape (cols.size,)
+            Gradients at r.
 
         Returns
         -------
         extra : float
-            `|X_loose a|^2`; infinite for more than 2,000 such columns, whose dense square would cost too much.
-        correction : float64 array of shape (n,)
-            `X_loose a`, weighted and centred as `r` is.
+            `|X_loose a|^2`. Infinite for more than 2,000 such columns, whose dense square would cost too much, and where
+            they are so nearly dependent that what least squares leaves them is more than rounding.
+        c : float64 array of shape (cols.size,)
+            Gradients at theta.
         """
-        if loose.size > MOST_LOOSE:
-            return np.inf, np.zeros_like(self.y)
-        store = GramStore(self.design.matrix, None, None, self.s)
-        store.append(loose, by_rows=False)
-        sums, sq = self.stats(loose)[:2]
-        gram = store.toarray() - np.outer(sums, sums) / self.weight_sum
-        scale = np.sqrt(sq)
-        a = _least_squares(gram / np.outer(scale, scale), c / scale, nonnegative=self.penalty.positive) / scale
-        return max(float(a @ gram @ a), 0.0), self._weighted(self.predictor(Coefficients(loose, a)))
+        if at.size > MOST_LOOSE:
+            return np.inf, c
+        a, extra = self.eliminated(cols[at], c[at])
+        correction = self._weighted(self.predictor(Coefficients(cols[at], a)))
+        c = c - self.gradient(correction, cols)
+        settled = np.minimum(c[at], 0.0) if self.penalty.positive else np.zeros(at.size)
+        rounding = 1e-9 * self._elimination(cols[at])[1] * np.sqrt(self.null_deviance)
+        if (np.abs(c[at] - settled) > rounding).any():
+            extra = np.inf
+        c[at] = settled
+        return extra, c
 
-    def settled(self, c: Vector) -> Vector:
-        """The gradient of unpenalised columns at the projected dual point, without its rounding."""
-        return np.minimum(c, 0.0) if self.penalty.positive else np.zeros_like(c)
+    def eliminated(self, loose: Int, c: Vector) -> tuple[Vector, float]:
+        """The least-squares coefficients a of unpenalised columns for a residual of gradient c, and `|X_loose a|^2`."""
+        gram, scale, vectors, root = self._elimination(loose)
+        b = (vectors.T @ (c / scale)) / root
+        if self.penalty.positive:
+            from scipy.optimize import nnls  # a heavy import, for a rare case
+
+            a = nnls(root[:, None] * vectors.T, b)[0] / scale
+        else:
+            a = (vectors @ (b / root)) / scale
+        return a, max(float(a @ gram @ a), 0.0)
+
+    def _elimination(self, loose: Int) -> tuple[NDArray[np.float64], Vector, NDArray[np.float64], Vector]:
+        """Centred Gram of these columns, their norms, and the eigenvectors of the scaled Gram with the roots of its
+        eigenvalues, those of dependent columns left out. Kept for the next time."""
+        key = loose.tobytes()
+        if key not in self._eliminations:
+            store = GramStore(self.design.matrix, None, None, self.s)
+            store.append(loose, by_rows=False)
+            sums, sq = self.stats(loose)[:2]
+            gram, scale = store.toarray() - np.outer(sums, sums) / self.weight_sum, np.sqrt(np.where(sq > 0, sq, 1.0))
+            size, vectors = np.linalg.eigh(gram / np.outer(scale, scale))
+            keep = size > 1e-13 * size.max(initial=0.0)
+            self._eliminations.clear()
+            self._eliminations[key] = (gram, scale, vectors[:, keep], np.sqrt(size[keep]))
+        return self._eliminations[key]
 
     def _weighted(self, z: Vector) -> Vector:
         return z if self.s is None else self.s * z
-
-
-def _least_squares(gram: NDArray[np.float64], c: Vector, *, nonnegative: bool) -> Vector:
-    """`argmin_a a'Ga/2 - c'a`, through the eigenvectors, so that a singular G does no harm."""
-    size, vectors = np.linalg.eigh(gram)
-    keep = size > 1e-13 * size.max(initial=0.0)
-    root = np.sqrt(size[keep])
-    A, b = root[:, None] * vectors[:, keep].T, (vectors[:, keep].T @ c) / root
-    if not nonnegative:
-        solution: Vector = vectors[:, keep] @ (b / root)
-        return solution
-    from scipy.optimize import nnls  # a heavy import, for a rare case
-
-    return np.asarray(nnls(A, b)[0])
 
 
 def combine_gap(terms: dict[str, float], rr: float, outside: float = 0.0) -> float:
@@ -265,12 +289,15 @@ def make_problem(
 ) -> Problem:
     """Put the objective together from checked parts. `penalty_factor` has nominal width; the others one entry a row."""
     s = sample_weight
+    columns, shift = design.columns, None
+    if fit_intercept:
+        design, shift = _near_their_means(design, s)
     target = np.asarray(y if offset is None else np.subtract(y, offset, dtype=np.float64), dtype=np.float64)
     kind = PENALTIES["elastic_net_nonneg" if positive else "elastic_net"]
     with np.errstate(over="ignore", invalid="ignore"):
         mean = _mean(target, s) if fit_intercept else 0.0
-        problem = Problem(design, target, mean, mean, s, fit_intercept, Penalty(kind))
-        if not np.isfinite(problem.null_deviance):
+        problem = Problem(design, target, mean, mean, s, fit_intercept, Penalty(kind), shift=shift)
+        if not problem.null_deviance < LARGEST:
             raise ValueError(f"y is too large to square: it reaches {np.abs(y).max():.3g}. Rescale it.")
         if mean * mean > FAR * problem.gap_scale:
             # Products with y would lose the digits that its deviations stand in: those of a copy without the mean.
@@ -278,11 +305,7 @@ def make_problem(
             problem = replace(problem, y=target, centre=_mean(target, s))
     if penalty_factor is None and not standardize:
         return problem
-    factor = (
-        np.ones(design.n_cols)
-        if penalty_factor is None
-        else np.asarray(penalty_factor, dtype=np.float64)[design.columns]
-    )
+    factor = np.ones(design.n_cols) if penalty_factor is None else np.asarray(penalty_factor, dtype=np.float64)[columns]
     deviation = np.sqrt(problem.stats().sq / problem.weight_sum) if standardize else np.ones(design.n_cols)
     return replace(problem, penalty=Penalty(kind, factor * deviation, factor * deviation**2))
 
@@ -291,3 +314,29 @@ def _mean(y: Vector, s: Vector | None) -> float:
     """The weighted mean; of equal numbers exactly that number, so that nothing is left to fit."""
     counted = y if s is None else y[s > 0.0]
     return float(counted[0] if (counted == counted[0]).all() else np.average(y, weights=s))
+
+
+def _near_their_means(design: Design, s: Vector | None) -> tuple[Design, Vector | None]:
+    """A dense X some of whose columns are far from 0, on a copy less its means: centring sums afterwards would lose the
+    digits that the deviations stand in. A sparse X is refused where that would cost more than half of them.
+
+    Returns the design and what was taken off each column, or None."""
+    valued = np.arange(design.matrix.n_ones, design.n_cols)  # a column of ones varies, or is constant
+    sums, squares, _, peaks = design.matrix.column_stats(s, valued)
+    total = design.n_rows if s is None else s.sum()
+    with np.errstate(over="ignore", invalid="ignore"):
+        centred = squares - sums * sums / total
+        far = np.flatnonzero(centred * FAR < squares)
+    if design.dense is None:
+        lost = far[(centred[far] < 1e-11 * squares[far]) & (centred[far] > 1e-14 * squares[far])]
+        if lost.size:
+            raise ValueError(
+                f"Column {design.columns[valued[lost[0]]]} of the sparse X (up to {peaks[lost[0]]:.6g}) varies by less than 1/300,000 of its mean;"
+                " subtract a constant from it, or pass X dense."
+            )
+        return design, None
+    if not any(np.ptp(design.dense[:, j]) > 0 for j in far):
+        return design, None
+    means = np.average(design.dense.astype(np.float64, copy=False), axis=0, weights=s)
+    means[np.ptp(design.dense, axis=0) == 0.0] = design.dense[0, np.ptp(design.dense, axis=0) == 0.0]
+    return dense_design(np.asfortranarray(design.dense - means), design.dtype), means

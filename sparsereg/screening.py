@@ -19,9 +19,10 @@ __all__ = ["Screen"]
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# float32 keeps 24 bits: one part in 2^22 up or down makes a rounded number a safe bound.
+# Columns measured at a time.
 CHUNK = 1 << 16
-UP, DOWN = np.float32(1 + 2**-22), np.float32(1 - 2**-22)
+# Towards which a float32 is rounded to stay on the safe side.
+BEYOND = np.float32(np.inf)
 
 
 class Screen:
@@ -33,7 +34,7 @@ class Screen:
     def __init__(self, problem: Problem, c: Vector) -> None:
         self.problem = problem
         self.c = c
-        self.odometer2 = self.odometer1 = 0.0
+        self.odometer2 = self.odometer1 = self._threshold = 0.0
         self.norm2, self.norm1, self.at2, self.at1 = (np.zeros(c.size, dtype=np.float32) for _ in range(4))
         for begin in range(0, c.size, CHUNK):  # a chunk at a time: statistics of all columns would take 32 bytes each
             self._measure(np.arange(begin, min(begin + CHUNK, c.size)))
@@ -48,8 +49,8 @@ class Screen:
     def _measure(self, cols: Int) -> None:
         stats = self.problem.stats(cols)
         with np.errstate(over="ignore", invalid="ignore"):
-            self.norm2[cols] = np.sqrt(stats.sq).astype(np.float32) * UP
-            self.norm1[cols] = stats.size.astype(np.float32) * UP
+            self.norm2[cols] = np.where(stats.sq > 0.0, np.nextafter(np.sqrt(stats.sq).astype(np.float32), BEYOND), 0.0)
+            self.norm1[cols] = np.nextafter(stats.size.astype(np.float32), BEYOND)
             refused = np.flatnonzero(~np.isfinite(self.norm2[cols] + self.norm1[cols]))
         if refused.size:
             column = self.problem.design.columns[cols[refused[0]]]
@@ -70,15 +71,26 @@ class Screen:
 
     def visited(self, cols: Int, c: Vector) -> None:
         """These gradients were just taken at the present residual."""
+        self._set_back()
         self.c[cols] = c
-        self.at2[cols] = np.float32(self.odometer2) * DOWN
-        self.at1[cols] = np.float32(self.odometer1) * DOWN
+        self.at2[cols] = np.nextafter(np.float32(self.odometer2), -BEYOND)
+        self.at1[cols] = np.nextafter(np.float32(self.odometer1), -BEYOND)
         self._bounds.changed(cols)
+
+    def _set_back(self) -> None:
+        """Start the odometers anew once their rounding, half a unit of the last of float32's 24 bits, could hold up a bound."""
+        if self.odometer2 * float(self.norm2.max(initial=0.0)) * 2.0**-23 <= 1e-3 * self._threshold:
+            return
+        for at, odometer in ((self.at2, self.odometer2), (self.at1, self.odometer1)):
+            at[:] = np.nextafter((at - odometer).astype(np.float32), -BEYOND)
+        self.odometer2 = self.odometer1 = 0.0
+        self._bounds.changed(np.arange(0, self.c.size, 1))
 
     def over(self, threshold: float, aside: float = 0.0) -> tuple[Int, float, float]:
         """Columns whose bound passes `threshold * factor_j`, the largest bound (over factor) there, and elsewhere.
 
         `aside`: how far the dual point is from the residual in the 2-norm, beyond what was travelled."""
+        self._threshold = threshold
         reading1 = np.inf if aside else self.odometer1
         cols, worst, largest = self._bounds.over(self.odometer2 + aside, reading1, threshold)
         return cols, worst, largest

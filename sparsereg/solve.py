@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.descent import Descent, GramDescent, ProximalGradient, ResidualDescent
-from sparsereg.problem import Coefficients, Problem, combine_gap
+from sparsereg.problem import MOST_LOOSE, Coefficients, Problem, combine_gap
 from sparsereg.screening import Screen
 
 __all__ = ["SOLVERS", "Solution", "Solver"]
@@ -35,6 +35,8 @@ SOME = 100
 # most so many products with the Gram.
 SLOW = 0.3
 MOST_PRODUCTS = 50
+# Columns taken in between two looks at the size of the Gram.
+BATCH = 256
 # Entries that are nothing: a Gram of this size (6 MB) is never too large.
 SMALL = 500_000
 # Steps whose decrease is below this share of |y|^2 are rounding: coordinate descent has nothing left to do.
@@ -71,6 +73,18 @@ class Certificate:
     gap: float
     candidates: Int
     squared_residual: float
+
+
+@dataclass(frozen=True)
+class MembersGap:
+    """The members' part of a certificate; called with the largest bound of the others over its threshold, the gap."""
+
+    terms: dict[str, float]
+    rr: float
+    extra: float
+
+    def __call__(self, outside: float) -> float:
+        return combine_gap(self.terms, self.rr, outside) + 0.5 * self.extra
 
 
 class Solver:
@@ -115,7 +129,10 @@ class Solver:
         free = factor == 0.0
         loose = np.flatnonzero(free & (self.screen.norm2 >= 0.0))
         self.screen.drop(np.flatnonzero(free))
-        self.descent.add(loose)
+        self._take_in(loose)
+        self._mark(self.descent.gradient())
+        if loose.size <= MOST_LOOSE and not self.problem.penalty.positive:
+            self.descent.set_w(self.problem.eliminated(loose, self.descent.gradient())[0])
         self._descend(1e-12 * self.problem.null_deviance, self.max_iter)
         every = np.arange(self.problem.design.n_cols)
         self.screen.visited(every, self.descent.gradient_of(every))
@@ -129,10 +146,11 @@ class Solver:
         """Begin at given coefficients instead of 0."""
         new = np.setdiff1d(at.cols, self.descent.cols)
         self._take_in(new[self.screen.norm2[new] >= 0.0])
-        w = np.zeros(self.problem.design.n_cols)
-        w[at.cols] = at.w
-        self.descent.set_w(w[self.descent.cols])
-        self._certify(0.0)
+        w = dict(zip(at.cols.tolist(), at.w.tolist(), strict=True))
+        self.descent.set_w(np.array([w.get(j, 0.0) for j in self.descent.cols.tolist()]))
+        c = self.descent.gradient()
+        self.screen.travel(*self._distance(c))
+        self._mark(c)
 
     def solve(self, alpha: float) -> Solution:
         """Minimise F at this alpha until certified, or until `max_iter` epochs."""
@@ -145,10 +163,13 @@ class Solver:
             done, stalled = self._descend(target, self.max_iter - epochs)
             epochs += done
             found = self._certify(threshold)
-            if found.gap <= target or epochs >= self.max_iter or (stalled and not found.candidates.size):
+            if found.gap <= target or (stalled and not found.candidates.size):
                 break
             if found.candidates.size:
                 self._look_closer(found.candidates, threshold)
+            if epochs >= self.max_iter:
+                found = self._certify(threshold)  # the last look may have brought bounds down
+                break
         at = self.descent.coefficients()
         gap = found.gap / problem.weight_sum
         return Solution(at, problem.intercept(at), gap, epochs, found.squared_residual)
@@ -167,7 +188,7 @@ class Solver:
             closer = self.solve(alpha)
         finally:
             self.tol, self.max_iter = usual
-        return replace(closer, epochs=found.epochs)
+        return replace(closer if closer.dual_gap <= found.dual_gap else found, epochs=found.epochs)
 
     # ---- descending ------------------------------------------------------------------------------------------------
 
@@ -191,10 +212,16 @@ class Solver:
 
     def _own_gap(self) -> float:
         """The gap of the problem over the members alone."""
-        descent = self.descent
-        c = descent.gradient()
-        terms = self.problem.penalty.gap_sums(descent.w, c, descent.l1, descent.l2)
-        return combine_gap(terms, descent.squared_residual(c))
+        return self._gap_terms(self.descent.gradient())(0.0)
+
+    def _gap_terms(self, c: Vector) -> MembersGap:
+        """What the members bring to the duality gap, from their gradient."""
+        descent, problem = self.descent, self.problem
+        rr, extra = descent.squared_residual(c), 0.0
+        loose = np.flatnonzero((descent.l1 == 0.0) & (descent.l2 == 0.0))
+        if loose.size:
+            extra, c = problem.project_out(loose, c, descent.cols)
+        return MembersGap(problem.penalty.gap_sums(descent.w, c, descent.l1, descent.l2), rr, extra)
 
     def _order(self) -> Int:
         return np.arange(self.descent.m) if self.rng is None else self.rng.permutation(self.descent.m)
@@ -206,21 +233,14 @@ class Solver:
 
     def _certify(self, threshold: float) -> Certificate:
         """The duality gap here, true also for columns that were not visited."""
-        descent, problem = self.descent, self.problem
-        c = descent.gradient()
+        c = self.descent.gradient()
         self.screen.travel(*self._distance(c))
         self._mark(c)
-        rr, extra = descent.squared_residual(c), 0.0
-        loose = np.flatnonzero((descent.l1 == 0.0) & (descent.l2 == 0.0))
-        if loose.size:
-            extra, correction = problem.project_out(descent.cols[loose], c[loose])
-            c = c - problem.gradient(correction, descent.cols)
-            c[loose] = problem.settled(c[loose])
-        candidates, worst, largest = self.screen.over(threshold, np.sqrt(extra))
+        members = self._gap_terms(c)
+        candidates, worst, largest = self.screen.over(threshold, np.sqrt(members.extra))
         most = max(worst, largest)
         outside = most / threshold if threshold > 0.0 else (np.inf if most > 0.0 else 0.0)
-        terms = problem.penalty.gap_sums(descent.w, c, descent.l1, descent.l2)
-        return Certificate(combine_gap(terms, rr, outside) + 0.5 * extra, candidates, rr)
+        return Certificate(members(outside), candidates, members.rr)
 
     def _distance(self, c: Vector) -> tuple[float, float]:
         """How far the residual is from the mark, from above: `|d|_2`, and `|d - mean|_max`.
@@ -228,7 +248,7 @@ class Solver:
         `|X step|^2 = step'(c_mark - c)`; a row meets at most `longest_row` of the steps."""
         descent, longest = self.descent, self.problem.design.longest_row
         step = descent.w - self._w_mark
-        rounding = 1e-14 * float(np.abs(step) @ (np.abs(c) + np.abs(self._c_mark)))
+        rounding = 1e-14 * float(np.abs(step) @ (np.abs(c) + np.abs(self._c_mark) + np.abs(descent.c0)))
         squared = max(float(step @ (self._c_mark - c)), 0.0)
         sizes = np.abs(step) * descent.peak
         if sizes.size > longest:
@@ -251,13 +271,15 @@ class Solver:
         self._take_in(candidates[nearest])
 
     def _take_in(self, cols: Int) -> None:
-        if not cols.size:
-            return
-        self.descent.add(cols)
-        self.screen.drop(cols)
-        if isinstance(self.descent, GramDescent) and self._gram_is_too_large(self.descent):
-            self._give_up_gram(self.descent)
-        self._mark(self.descent.gradient())
+        """Make members of these columns; a batch at a time, so that a Gram that grows too large is given up in time."""
+        for begin in range(0, cols.size, BATCH):
+            batch = cols[begin : begin + BATCH]
+            self.descent.add(batch)
+            self.screen.drop(batch)
+            if isinstance(self.descent, GramDescent) and self._gram_is_too_large(self.descent):
+                self._give_up_gram(self.descent)
+        if cols.size:
+            self._mark(self.descent.gradient())
 
     def _gram_is_too_large(self, descent: GramDescent) -> bool:
         """When an epoch on the Gram reads more than one on the residual, or the Gram outgrows X.

@@ -79,7 +79,10 @@ def check_target(y: Any, n_rows: int) -> Vector:
 
 def check_weights(sample_weight: Any, n_rows: int) -> Vector | None:
     """Non-negative, not all zero; a scalar weighs every row the same, which changes nothing here."""
-    if sample_weight is None or isinstance(sample_weight, Real):
+    if sample_weight is None:
+        return None
+    if isinstance(sample_weight, Real):
+        check_number("sample_weight", sample_weight, low=0, open_low=True)
         return None
     s = check_vector("sample_weight", sample_weight, n_rows)
     if (s < 0).any():
@@ -87,7 +90,8 @@ def check_weights(sample_weight: Any, n_rows: int) -> Vector | None:
         raise ValueError(f"sample_weight is {s[where]} at position {where}; expected non-negative numbers.")
     if not s.sum() > 0:
         raise ValueError("sample_weight is zero for every row; expected at least one positive number.")
-    return s
+    scale = s.mean()
+    return s if 1e-12 < scale < 1e12 else s / scale  # their scale does not matter, so none is too small or too large
 
 
 def check_penalty_factor(penalty_factor: Any, n_features: int) -> Vector | None:
@@ -105,7 +109,7 @@ def check_alphas(alphas: Any) -> int | Vector:
     """A number of points, or the strengths themselves, sorted downwards."""
     if isinstance(alphas, Integral):
         return int(check_number("alphas", alphas, low=1, integer=True))
-    grid = check_vector("alphas", alphas, np.size(alphas), "points")
+    grid = check_vector("alphas", np.atleast_1d(alphas), np.size(alphas), "points")
     if grid.size == 0 or (grid < 0).any():
         raise ValueError(f"alphas={alphas!r}: expected a number of points, or one or more non-negative strengths.")
     return np.sort(grid)[::-1].copy()

@@ -134,6 +134,19 @@ void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order
  * than taken from a BLAS: it runs in one thread, and gives the same digits whatever the number of threads. O(n^3 / 6) */
 void sr_solve_psd(int64_t n, double *A, double *b, double tiny);
 
+/* ---- ridge ----------------------------------------------------------------------------------------------------------*/
+
+/* H = Xc' S Xc + diag(penalty), as a sweep over its columns knows it. n_cols each. */
+typedef struct {
+    const double *sums, *penalty, *inverse; /* sums all zero without an intercept; inverse: 1 / H_jj, 0 passes a column over */
+    double weight_sum;                      /* S */
+} sr_quadratic;
+
+/* One Gauss-Seidel sweep on H z = g over the m columns listed, in their order. In and out: z, v = S X z and *v_sum = sum(v).
+ * O(entries of the columns) */
+sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, const sr_quadratic *q, const double *g, const double *s,
+                          double *z, double *v, double *v_sum);
+
 /* ---- screening ------------------------------------------------------------------------------------------------------*/
 
 /* What is known of every column that is not a member. */

@@ -76,6 +76,14 @@ sr_status sr_cd_residual(const sr_matrix *X, const int64_t *cols, const sr_coord
     return SR_OK;
 }
 
+sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, const sr_quadratic *q, const double *g, const double *s,
+                          double *z, double *v, double *v_sum) {
+#define CALL(suffix) sr_gauss_seidel##suffix(X, cols, m, q, g, s, z, v, v_sum)
+    SR_SWITCH(X)
+#undef CALL
+    return SR_OK;
+}
+
 sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
                          sr_gram *G, sr_gram_work *work, int64_t *need) {
     const int64_t label = work->labels ? work->labels[j] : j;

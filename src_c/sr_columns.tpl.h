@@ -229,5 +229,7 @@ static void SR_FN(transpose)(const sr_compressed *A, int64_t *place, int32_t out
     else SR_FN(transpose_to)(A, place, NULL, out_indices, shift, out_data);
 }
 
+#include "sr_ridge.tpl.h"
+
 #undef SR_ROW
 #undef SR_VALUE

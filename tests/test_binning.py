@@ -64,6 +64,30 @@ def test_width_round_trips_through_text_and_json(width, origin):
     assert rule_from_dict(json.loads(json.dumps(rule.to_dict()))) == rule
 
 
+@settings(deadline=None)
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), unique=True, max_size=8).map(sorted))
+def test_edges_round_trip_through_text_and_json(edges):
+    rule = Edges(edges) if len({edge + 0.0 for edge in edges}) == len(edges) else Edges([])
+    assert eval(repr(rule)) == rule
+    assert rule_from_dict(json.loads(json.dumps(rule.to_dict()))) == rule
+    fitted = Quantiles(3).fit(np.array(edges)) if edges else rule
+    assert eval(repr(fitted)) == fitted
+
+
+def test_edges_never_move():
+    """A value on an edge lies in the same bin in every version: these numbers may not change."""
+    rule = Width("1/60")
+    bounds = [rule.bounds(k)[0].hex() for k in (1, 7, 2265, -7351, 10_799)]
+    assert bounds == [
+        "0x1.1111111111111p-6",
+        "0x1.ddddddddddddep-4",
+        "0x1.2e00000000000p+5",
+        "-0x1.ea11111111111p+6",
+        "0x1.67f7777777777p+7",
+    ]
+    assert rule.index(np.array([float.fromhex(bound) for bound in bounds])).tolist() == [1, 7, 2265, -7351, 10_799]
+
+
 def test_floats_are_read_as_people_wrote_them():
     assert Width(1 / 60) == Width("1/60") == Width(Fraction(1, 60))
     assert Width(0.1) == Width("0.1")

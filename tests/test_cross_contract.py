@@ -24,7 +24,13 @@ from sparsereg.crosses.binning import Edges, Quantiles, Width
 from sparsereg.crosses.feature_cross import FeatureCross
 
 
-@parametrize_with_checks([FeatureCross(), FeatureCross(dtype=np.float32)])
+@parametrize_with_checks(
+    [
+        FeatureCross(),
+        FeatureCross(dtype=np.float32),
+        FeatureCross(missing="zero", max_levels=5, max_memory=10**9, hashed=8),
+    ]
+)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
@@ -60,6 +66,11 @@ def test_in_pipelines_searches_and_column_transformers():
     grid = {"featurecross__bins": [{"height": Quantiles(2)}, {"height": Width(1)}], "featurecross__degree": [1, 2]}
     search = GridSearchCV(model, grid, cv=3).fit(X, y)
     assert search.best_params_["featurecross__degree"] in (1, 2)
+    grid = {"featurecross__max_levels": [None, 2], "featurecross__missing": ["level", "zero"]}
+    for hashed in (None, 16):
+        model.set_params(featurecross__hashed=hashed)
+        assert np.isfinite(GridSearchCV(model, grid, cv=3).fit(X, y).cv_results_["mean_test_score"]).all()
+    model.set_params(featurecross__hashed=None)
     columns = ColumnTransformer(
         [("crossed", cross(), ["height", "city"]), ("rest", "passthrough", ["weight"])], sparse_threshold=1.0
     )
@@ -69,6 +80,34 @@ def test_in_pipelines_searches_and_column_transformers():
     pd.testing.assert_index_equal(
         pd.Index(model.fit(X, y)[:-1].get_feature_names_out()), pd.Index(cross().fit(X).get_feature_names_out())
     )
+
+
+def test_hard_values_as_categories():
+    """Missing values of every spelling, negative zero, huge integers: each finds the level that it was in fit."""
+    X = pd.DataFrame(
+        {
+            "word": pd.Series(["a", math.nan, None, pd.NA], dtype=object),
+            "huge": [2**63 - 1, -(2**63), 0, 2**62 + 1],
+            "zero": [0.0, -0.0, 1.0, -1.0],
+            "edge": [0.0, -0.0, 1.0, -1.0],
+        }
+    )
+    fitted = FeatureCross(bins={"zero": Width(1), "edge": Edges([-0.0, 1])}, crosses=[("word", "zero")]).fit(X)
+    out = fitted.transform(X)
+    assert list(fitted.get_feature_names_out())[:2] == ["word=a", "word=missing"]
+    assert [fitted.inverse(column)[0][1] for column in range(2, 6)] == [-(2**63), 0, 2**62 + 1, 2**63 - 1]
+    rows = out.toarray()
+    for name in ("zero", "edge"):
+        block = next(block for block in fitted.blocks_ if block.name == name)
+        part = rows[:, block.start : block.stop]
+        np.testing.assert_array_equal(part[0], part[1])
+        assert len(np.unique(part, axis=0)) == 3
+    for row in range(4):
+        assert (fitted.transform(X.iloc[[row]]) != out[[row]]).nnz == 0
+    with pytest.raises(
+        ValueError, match=r"column 'word' holds values that are not all strings.*'a' \(str\), 1 \(int\)"
+    ):
+        fitted.transform(X.assign(word=["a", 1, None, "a"]))
 
 
 def test_sparse_arrays_where_scikit_learn_is_configured_for_them():
@@ -244,7 +283,7 @@ def test_tables_without_rows():
         ({"fields": ["city", "city"]}, "names a column twice"),
         ({"fields": []}, "leave no columns"),
         ({"bins": [Width(1)]}, "must be a dict"),
-        ({"bins": {"height": 3}}, r"bins\['height'\]=3 must be a Width, Quantiles, Edges or DatePart"),
+        ({"bins": {"height": 3}}, r"bins\['height'\]=3 must be a Width, Quantiles, Edges, DatePart or Split"),
         ({"bins": {"depth": Width(1)}}, "bins names 'depth'"),
         ({"bins": {"city": Width(1)}}, "column 'city' holds string values where numbers are needed"),
         ({"bins": {"height": Width(1)}, "fields": ["city"]}, "'height', which is not among fields"),

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsereg.crosses.binning import Edges, Width
-from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.crosses.dates import DatePart
+from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.crosses.rules import Of, rule_from_dict
 
 PARTS = {

@@ -62,7 +62,9 @@ def test_every_sparse_layout(plain, form, real, array, wide):
     np.testing.assert_allclose(dense_of(design), plain, rtol=1e-7)
     np.testing.assert_allclose(rows_of(design), plain[:, design.columns], rtol=1e-7)
     assert design.matrix.n_ones == sum(1 for j in design.columns if set(np.unique(plain[:, j])) <= {0.0, 1.0})
-    np.testing.assert_array_equal(np.sort(design.lengths(np.arange(design.n_cols))), np.sort((plain[:, design.columns] != 0).sum(axis=0)))
+    np.testing.assert_array_equal(
+        np.sort(design.lengths(np.arange(design.n_cols))), np.sort((plain[:, design.columns] != 0).sum(axis=0))
+    )
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from hypothesis import given
@@ -176,7 +177,6 @@ def test_storage_does_not_change_the_answer():
         np.testing.assert_allclose(path.alphas, reference.alphas, rtol=1e-10)
         tolerance = 1e-5 if other.dtype == np.float32 else 1e-6
         np.testing.assert_allclose(path.coefs.toarray(), reference.coefs.toarray(), atol=tolerance)
-    assert regularization_path(X.astype(np.float32), y, alphas=3).coefs.dtype == np.float32
     weighted = regularization_path(
         hidden, np.append(y, 0.0), alphas=reference.alphas, tol=1e-10, sample_weight=np.append(np.ones(500), 0.0)
     )
@@ -314,6 +314,8 @@ def test_unpenalised_columns_are_least_squares_at_alpha_max():
         ({"alphas": 0}, "alphas=0: expected an integer at least 1"),
         ({"alphas": [-1.0]}, "non-negative strengths"),
         ({"alphas": []}, "one or more"),
+        ({"fit_intercept": "no"}, "fit_intercept='no': expected True or False"),
+        ({"sample_weight": -1.0}, "sample_weight=-1.0: expected a number above 0"),
         ({"eps": 0.0}, "eps=0.0: expected a number above 0"),
         ({"tol": -1.0}, "tol=-1.0"),
         ({"max_iter": 1.5}, "max_iter=1.5: expected an integer"),
@@ -347,3 +349,82 @@ def test_short_of_the_tolerance_is_said():
     with pytest.warns(ConvergenceWarning, match="did not reach tol=1e-14"):
         path = regularization_path(X, y, alphas=[0.0001], tol=1e-14, max_iter=1)
     assert not path.certified.all()
+
+
+def test_predict_checks_what_it_is_given():
+    X, y = crosses(100)
+    path = regularization_path(X, y, alphas=5)
+    expected = path.predict(X)
+    np.testing.assert_allclose(path.predict(X.toarray().tolist()), expected)
+    np.testing.assert_allclose(path.predict(pd.DataFrame(X.toarray())), expected)
+    with pytest.raises(ValueError, match="the path was fitted on"):
+        path.predict(X[:, :-1])
+    with pytest.raises(ValueError, match="NaN at row 0, column 0"):
+        path.predict(np.full(X.shape, np.nan))
+
+
+@pytest.mark.parametrize("mean", [1e3, 1e6, 1e9])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_columns_far_from_zero(mean, weighted):
+    """Deviations of one part in a billion of the mean are still what is fitted, and certified truly."""
+    rng = np.random.default_rng(0)
+    Z = np.round(rng.normal(size=(200, 12)), 3)
+    y = Z[:, :5].sum(axis=1) + rng.normal(size=200)
+    s = rng.random(200) + 0.1 if weighted else None
+    near = regularization_path(Z, y, alphas=5, tol=1e-9, sample_weight=s)
+    far = regularization_path(Z + mean, y, alphas=near.alphas, tol=1e-9, sample_weight=s)
+    assert far.certified.all()
+    np.testing.assert_allclose(far.coefs.toarray(), near.coefs.toarray(), atol=1e-4 if mean > 1e6 else 1e-6)
+    np.testing.assert_allclose(far.predict(Z + mean), near.predict(Z), atol=1e-3)
+    if mean == 1e6:
+        with pytest.raises(ValueError, match=r"Column 0 of the sparse X .* subtract a constant"):
+            regularization_path(sp.csr_array(Z + mean), y, sample_weight=s)
+
+
+def test_nearly_dependent_unpenalised_columns_are_not_called_solved():
+    """Their small common direction is beyond what double precision resolves: no certificate rather than a false one."""
+    rng = np.random.default_rng(0)
+    a, z = rng.normal(size=(2, 100))
+    X = np.column_stack([a, a + 1e-8 * z, rng.normal(size=100)])
+    with pytest.warns(ConvergenceWarning):
+        path = regularization_path(X, a + z, penalty_factor=[0.0, 0.0, 1e6], alphas=[0.1], max_iter=200)
+    best = np.linalg.lstsq(np.column_stack([np.ones(100), a, z]), a + z, rcond=None)[0]
+    excess = 0.5 * np.mean((a + z - path.predict(X)) ** 2) - 0.5 * np.mean(
+        (a + z - np.column_stack([np.ones(100), a, z]) @ best) ** 2
+    )
+    assert excess <= path.dual_gaps[0]
+
+
+def test_many_unpenalised_columns_give_the_right_alpha_max():
+    rng = np.random.default_rng(0)
+    common = rng.normal(size=(100, 1))
+    free = common + 0.1 * rng.normal(size=(100, 20))
+    others = rng.normal(size=(100, 5))
+    y = free.sum(axis=1) + others @ [0.5, 0, 0, 0, 0] + rng.normal(size=100)
+    path = regularization_path(np.hstack([free, others]), y, penalty_factor=np.r_[np.zeros(20), np.ones(5)], alphas=3)
+    A = np.column_stack([np.ones(100), free])
+    r = y - A @ np.linalg.lstsq(A, y, rcond=None)[0]
+    np.testing.assert_allclose(path.alphas[0], np.abs(others.T @ r).max() / 100, rtol=1e-6)
+
+
+def test_long_paths_resolve_their_bounds():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(50, 120)), rng.normal(size=50)
+    path = regularization_path(X, y, eps=1e-6, alphas=30, tol=1e-8)
+    assert path.certified.all()
+
+
+@pytest.mark.parametrize("scale", [1e-90, 1e90])
+def test_the_scale_of_weights_does_not_matter(scale):
+    X, y = crosses(100)
+    s = np.linspace(0.5, 1.5, 100)
+    plain, scaled = (regularization_path(X, y, sample_weight=k * s, alphas=5, tol=1e-8) for k in (1.0, scale))
+    np.testing.assert_allclose(scaled.alphas, plain.alphas, rtol=1e-9)
+    np.testing.assert_allclose(scaled.coefs.toarray(), plain.coefs.toarray(), atol=1e-6)
+
+
+def test_fewer_values_than_entries():
+    X, y = crosses(50)
+    X.data = X.data[:5].copy()
+    with pytest.raises(ValueError, match="fewer values than entries"):
+        regularization_path(X, y)

@@ -16,8 +16,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sparsereg.crosses.binning import Quantiles, Rule
-from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.crosses.dates import DatePart
+from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.crosses.rules import Of
 
 __all__ = ["Held", "Plan", "Training", "date_columns", "read_table"]

@@ -32,11 +32,7 @@ _LARGEST_DENOMINATOR = 1_000_000
 
 
 class Rule(ABC):
-    """How to make bins of a column of numbers, or of dates."""
-
-    @abstractmethod
-    def fit(self, values: NDArray[Any]) -> Bins:
-        """Return the bins for `values` (n,), none of which is missing."""
+    """How to make categories of a column."""
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
@@ -44,7 +40,7 @@ class Rule(ABC):
 
 
 class Bins(Rule):
-    """A rule whose edges are settled."""
+    """A rule for numbers or dates whose edges are settled."""
 
     # What kind of column it reads: "number" or "date".
     reads: ClassVar[str] = "number"

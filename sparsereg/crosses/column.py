@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.crosses.keys import Combinations, distinct
+from sparsereg.crosses.ragged import Codes, Ragged, values_of
 
 __all__ = ["Column", "refuse_unknown"]
 
@@ -161,11 +162,18 @@ class Column:
         return _from_array(name, values) if isinstance(values, np.ndarray) else _from_series(name, values)
 
 
-def refuse_unknown(places: AnyArray, columns: Sequence[Column]) -> None:
-    """Raise a ValueError that names the columns, the values and the first row whose place (n,) is -1."""
-    if not places.size or places.min() >= 0:
+def refuse_unknown(codes: Codes, columns: Sequence[Column], excused: Iterable[BoolArray] = ()) -> None:
+    """Raise a ValueError that names the columns, the values and the first row with a code of -1 that is not excused."""
+    unknown = values_of(codes) < 0
+    if not unknown.any():
         return
-    row = int(np.argmax(places < 0))
+    rows = codes.rows if isinstance(codes, Ragged) else np.arange(codes.size)
+    rows = rows[unknown]
+    for rows_excused in excused:
+        rows = rows[~rows_excused[rows]]
+    if not rows.size:
+        return
+    row = int(rows[0])
     values = " and ".join(f"column {column.name!r} holds {column.value(row)!r}" for column in columns)
     raise ValueError(
         f"{values} in row {row}, which was not seen in fit; fit on data that has it, or use handle_unknown='zero'."

@@ -1,12 +1,11 @@
 """`FeatureCross`: named columns of a table to one-hot columns and their observed crosses.
 
-It is the scikit-learn shell: parameters, fitting, growing, state. How a column is read, binned, numbered and combined
+It is the scikit-learn shell: parameters, fitting, growing. How a column is read, binned, numbered and combined
 is known by the rooms it calls; it may not know solvers.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -17,36 +16,39 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from sparsereg.crosses.binning import Rule
-from sparsereg.crosses.column import Column, refuse_unknown
-from sparsereg.crosses.fitted import FittedColumns
-from sparsereg.crosses.layout import Block, Layout, Observed, Rare, count_rows, observe
-from sparsereg.crosses.onehot import csr_of_ones
-from sparsereg.crosses.recipe import Recipe
-from sparsereg.crosses.rules import Of, rule_from_dict
+from sparsereg.crosses.block import Block, Rare
+from sparsereg.crosses.column import Column
+from sparsereg.crosses.fitting import Sighting, find_places
+from sparsereg.crosses.hashing import Hashing
+from sparsereg.crosses.layout import Layout
+from sparsereg.crosses.onehot import csr_of_ones, fold
+from sparsereg.crosses.plan import Plan
+from sparsereg.crosses.portable import Portable
+from sparsereg.crosses.ragged import Codes
+from sparsereg.crosses.recipe import Recipe, check_whole
+from sparsereg.crosses.rules import Of
 from sparsereg.crosses.table import Table
-from sparsereg.crosses.vocabulary import Levels
 
 __all__ = ["Block", "FeatureCross", "Rare"]
 
 Key = str | int
-IntArray = NDArray[Any]
 FloatArray = NDArray[np.float64]
 
 
-class FeatureCross(FittedColumns, TransformerMixin, BaseEstimator):
+class FeatureCross(Portable, TransformerMixin, BaseEstimator):
     """One-hot columns of fields and of their crosses, observed combinations only.
 
     Strings, categoricals, booleans and integers are categories. Floats are categories through a rule in `bins`, and
-    pass through as numbers without one; dates need a rule. A missing category is a level of its own where one was
-    seen in `fit`.
+    pass through as numbers without one; dates need a rule. Within a block the columns are in the order of the levels
+    (numbers by size, texts by code point, missing last), those of a cross by the level of the first field, then the second.
 
     Parameters
     ----------
     fields : list of str or int, optional
         Columns to use, in this order. None, the default, takes all columns of the table. Columns of an array, which
         have no names, are called by position, 0, 1, ... or ``"x0"``, ``"x1"``, ...
-    bins : dict of field to Width, Quantiles, Edges, DatePart or Of, optional
-        How to make categories of numbers and of dates. An `Of` makes a new field of a column, which is then used in no
+    bins : dict of field to Width, Quantiles, Edges, DatePart, Split or Of, optional
+        How to make categories of numbers and of dates, and several of one text. An `Of` makes a new field of a column, which is then used in no
         other way unless it has a rule of its own or is named in `fields`.
     crosses : list of tuples of fields, default=()
         Which fields to cross, two or more at a time. Empty, as the number of columns of a cross is for you to judge.
@@ -66,13 +68,28 @@ class FeatureCross(FittedColumns, TransformerMixin, BaseEstimator):
     min_count : int, default=1
         Rows that a level or a combination needs in `fit` for a column of its own. 1 keeps all: the penalty chooses.
     rare : {"drop", "pool"}, default="drop"
-        What becomes of those with fewer rows: no entry in that block, or one column that they share, named
-        ``field=rare``. Dropped, as pooled rows have little in common.
+        What becomes of those with fewer rows, and of those beyond `max_levels`: no entry in that block, or one column that
+        they share, named ``field=rare``. Dropped, as pooled rows have little in common.
+    max_levels : int, optional
+        Columns of a field or cross at most, besides a shared one: those with the most rows, and of equals the first in
+        order. None, the default, sets no limit.
+    missing : {"level", "zero"}, default="level"
+        Whether missing is a level of its own where one was seen in `fit`, or a row without an entry, of the field as of
+        its crosses. A level, as values are rarely missing by chance.
+    max_memory : int, optional
+        Bytes that encoding a table and fitting a path may take by `plan`, or ``fit`` refuses; `partial_fit` plans for each
+        chunk. None, the default, does not plan.
+    hashed : int, optional
+        Throw all one-hot columns into this many, by a signed hash of what they mean: the width stays the same however the
+        vocabulary grows, and every level its place. `collisions_` counts those that share one. None, the default, gives
+        each its own.
 
     Attributes
     ----------
     blocks_ : list of Block
         In the order of the columns: main effects, `crosses`, the crosses that `degree` adds, numbers.
+    collisions_ : dict of str to int
+        Of each block, the levels or combinations that share a hashed column.
     levels_ : dict of str to Levels
         The observed levels of each categorical field.
     numbers_ : list of str
@@ -107,6 +124,10 @@ class FeatureCross(FittedColumns, TransformerMixin, BaseEstimator):
         degree: int = 1,
         min_count: int = 1,
         rare: str = "drop",
+        max_levels: int | None = None,
+        missing: str = "level",
+        max_memory: int | None = None,
+        hashed: int | None = None,
     ) -> None:
         self.fields = fields
         self.bins = bins
@@ -118,6 +139,10 @@ class FeatureCross(FittedColumns, TransformerMixin, BaseEstimator):
         self.degree = degree
         self.min_count = min_count
         self.rare = rare
+        self.max_levels = max_levels
+        self.missing = missing
+        self.max_memory = max_memory
+        self.hashed = hashed
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
         """Find the levels of the fields and the combinations of the crosses.
@@ -138,8 +163,8 @@ class FeatureCross(FittedColumns, TransformerMixin, BaseEstimator):
         ValueError
             If a parameter is wrong, or a column cannot be read as it asks.
         """
-        layout, table, _, _ = self._fit(X)
-        self._keep(layout, table.names, table.named)
+        seen, table = self._fit(X)
+        self._keep(seen.layout, table.names, table.named)
         return self
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:  # noqa: ARG002
@@ -158,9 +183,9 @@ class FeatureCross(FittedColumns, TransformerMixin, BaseEstimator):
         """
         if fit_params:
             raise ValueError(f"fit_params={sorted(fit_params)} are not known to FeatureCross.fit_transform.")
-        layout, table, places, numbers = self._fit(X)
-        self._keep(layout, table.names, table.named)
-        return self._assemble(places, numbers, table.n_rows)
+        seen, table = self._fit(X)
+        self._keep(seen.layout, table.names, table.named)
+        return self._assemble(seen.places(), seen.numbers, table.n_rows)
 
     def transform(self, X: Any) -> Any:
         """The one-hot and crossed columns of a table, row for row.
@@ -184,17 +209,8 @@ class FeatureCross(FittedColumns, TransformerMixin, BaseEstimator):
         check_is_fitted(self, "n_features_out_")
         table = Table(X, "FeatureCross", min_rows=0)
         columns = self._read(table, self._sources())
-        codes = {name: levels.encode(columns[name]) for name, levels in self.levels_.items()}
-        strict = self.handle_unknown == "error"
-        if strict:
-            for name, part in codes.items():
-                refuse_unknown(part, [columns[name]])
-        places = []
-        for block in self._layout.categories:
-            found = block.find(codes)
-            if strict:
-                refuse_unknown(found, [columns[name] for name in block.fields])
-            places.append(block.place(found))
+        strict, with_missing = self.handle_unknown == "error", self.missing == "level"
+        places = find_places(self._layout, columns, strict, with_missing)
         return self._assemble(places, [columns[name].as_finite() for name in self.numbers_], table.n_rows)
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
@@ -220,11 +236,11 @@ class FeatureCross(FittedColumns, TransformerMixin, BaseEstimator):
             If a column has changed its type since the first chunk, and whatever `fit` raises.
         """
         known = getattr(self, "_layout", None)
-        layout, table, _, _ = self._fit(X, known)
+        seen, table = self._fit(X, known)
         if known is None:
-            self._keep(layout, table.names, table.named)
+            self._keep(seen.layout, table.names, table.named)
         else:
-            self._keep(known.merge(layout), self._names_in, hasattr(self, "feature_names_in_"))
+            self._keep(known.merge(seen.layout), self._names_in, hasattr(self, "feature_names_in_"))
         return self
 
     def merge(self, other: FeatureCross) -> Self:
@@ -250,12 +266,51 @@ class FeatureCross(FittedColumns, TransformerMixin, BaseEstimator):
         self._keep(self._layout.merge(other._layout), self._names_in, hasattr(self, "feature_names_in_"))
         return self
 
-    def _fit(self, X: Any, known: Layout | None = None) -> tuple[Layout, Table, list[IntArray], list[FloatArray]]:
-        """Lay out the columns for a table; return also each row's place in the blocks, and the numbers.
+    def plan(self, X: Any, sample: int = 250_000) -> Plan:
+        """What fitting on a table will come to: columns, entries, bytes. Nothing is kept.
 
-        Of what is known from earlier chunks only the bins, and which fields are numbers, are taken over.
+        Tables of up to `sample` rows are counted exactly. Of larger ones so many rows are drawn (always the same ones), and
+        the number of columns of each block is extrapolated as a power of the rows, with the exponent that the sample shows
+        between its half and its whole: it errs on the side of too many, or with `min_count` on either.
+
+        Parameters
+        ----------
+        X : DataFrame of pandas, polars or arrow, or array-like of shape (n, p)
+        sample : int, default=250_000
+            Rows to look at. A quarter of a million, which takes a fraction of a second.
+
+        Returns
+        -------
+        Plan
+            Which prints as a table.
+
+        Raises
+        ------
+        ValueError
+            If `sample` is not positive, and whatever `fit` raises.
         """
+        check_whole("sample", sample)
+        return self._plan(Table(X, "FeatureCross"), sample)
+
+    def _plan(self, table: Table, sample: int = 250_000, known: Layout | None = None) -> Plan:
+        seen = self._look(table.sample(sample), known)
+        return Plan.of(seen, table.n_rows, np.dtype(self.dtype).itemsize, self.hashed)
+
+    def _fit(self, X: Any, known: Layout | None = None) -> tuple[Sighting, Table]:
+        """Look at a table, if there is room for what it will come to."""
         table = Table(X, "FeatureCross")
+        if self.max_memory is not None:
+            # A limit that is no number is refused as other parameters are.
+            plan = self._plan(table, known=known)
+            if plan.peak_bytes > self.max_memory:
+                raise ValueError(
+                    f"max_memory={self.max_memory} bytes is less than the {plan.peak_bytes} that this design is planned to "
+                    "take; use coarser bins, fewer crosses, a larger min_count, max_levels, or dtype float32.\n"
+                    f"{plan}"
+                )
+        return self._look(table, known), table
+
+    def _look(self, table: Table, known: Layout | None) -> Sighting:
         names = table.names if known is None else self._names_in
         named = table.named if known is None else hasattr(self, "feature_names_in_")
         recipe = Recipe.resolve(self.get_params(deep=False), names, named)
@@ -264,28 +319,7 @@ class FeatureCross(FittedColumns, TransformerMixin, BaseEstimator):
             columns = {name: table.column(place[source]) for name, source in recipe.sources.items()}
         else:
             columns = self._read(table, recipe.sources)
-        levels: dict[str, Levels] = {}
-        codes: dict[str, IntArray] = {}
-        numbers: dict[str, FloatArray] = {}
-        for name, column in columns.items():
-            before = None if known is None else known.levels.get(name)
-            if recipe.is_number(name, column) if known is None else before is None:
-                if name in recipe.mains:
-                    numbers[name] = column.as_finite()
-                continue
-            rule = recipe.bins.get(name)
-            fit = Levels.fit if before is None else before.refit
-            levels[name], codes[name] = fit(name, column, rule)
-        found, observed = [], []
-        mains = [(name,) for name in recipe.mains if name in codes]
-        for fields in [*mains, *recipe.all_crosses(list(codes))]:
-            parts = [codes[name] for name in fields]
-            combinations, block = observe(parts, [len(levels[name]) for name in fields])
-            found.append(block)
-            observed.append(Observed(fields, combinations, count_rows(block)))
-        layout = Layout.build(levels, observed, numbers, table.n_rows, (recipe.min_count, recipe.pool))
-        places = [block.place(part) for block, part in zip(layout.categories, found, strict=True)]
-        return layout, table, places, list(numbers.values())
+        return Sighting.of(recipe, columns, table.n_rows, known)
 
     def _keep(self, layout: Layout, names: Sequence[str], named: bool) -> None:
         self._layout = layout
@@ -295,7 +329,8 @@ class FeatureCross(FittedColumns, TransformerMixin, BaseEstimator):
             self.feature_names_in_ = np.array(names, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
-        self.n_features_out_ = layout.n_columns
+        self._hashing = None if self.hashed is None else Hashing.of(layout, self.hashed)
+        self.n_features_out_ = layout.n_columns if self._hashing is None else self._hashing.n_columns
 
     def _sources(self) -> dict[str, str]:
         """The column that each field of the fitted state is read from."""
@@ -307,54 +342,12 @@ class FeatureCross(FittedColumns, TransformerMixin, BaseEstimator):
         columns = table.like(self._names_in, named, dict.fromkeys(sources.values()))
         return {name: columns[source] for name, source in sources.items()}
 
-    def _assemble(self, places: list[IntArray], numbers: list[FloatArray], n_rows: int) -> Any:
+    def _assemble(self, places: list[Codes], numbers: list[FloatArray], n_rows: int) -> Any:
         starts = [block.start for block in self._layout.categories]
-        return csr_of_ones(places, starts, numbers, (n_rows, self.n_features_out_), self.dtype)
-
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Parameters and fitted state as plain arrays, to be kept with ``numpy.savez`` and loaded without pickle.
-
-        Returns
-        -------
-        dict of str to ndarray
-            Of integers, bytes and JSON text; no objects.
-        """
-        check_is_fitted(self, "n_features_out_")
-        parameters = self.get_params(deep=False)
-        parameters["bins"] = [[_plain(key), rule.to_dict()] for key, rule in (self.bins or {}).items()]
-        parameters["dtype"] = np.dtype(self.dtype).name
-        spec = {"parameters": parameters, "names": self._names_in, "named": hasattr(self, "feature_names_in_")}
-        return {"cross": np.array(json.dumps(spec, default=_plain)), **self._layout.to_arrays()}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """A fitted FeatureCross from what `to_arrays` returned.
-
-        Parameters
-        ----------
-        arrays : mapping of str to ndarray
-
-        Returns
-        -------
-        FeatureCross
-            Which transforms as the one that `to_arrays` was called on.
-
-        Raises
-        ------
-        ValueError
-            If an array is missing, or a parameter in it is wrong.
-        """
-        try:
-            spec = json.loads(str(arrays["cross"]))
-            parameters = spec["parameters"]
-            parameters["bins"] = {key: rule_from_dict(rule) for key, rule in parameters["bins"]} or None
-            parameters["crosses"] = [tuple(cross) for cross in parameters["crosses"]]
-            parameters["dtype"] = np.dtype(parameters["dtype"]).type
-            cross = cls(**parameters)
-            cross._keep(Layout.from_arrays(arrays), spec["names"], spec["named"])
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"arrays do not hold a FeatureCross: {error!r}.") from error
-        return cross
+        matrix = csr_of_ones(places, starts, numbers, (n_rows, self._layout.n_columns), self.dtype)
+        if self._hashing is None:
+            return matrix
+        return fold(matrix, self._hashing.columns, self._hashing.signs, self.n_features_out_)
 
     def set_output(self, *, transform: str | None = None) -> Self:
         """Refuse data frames: the output is sparse.
@@ -382,12 +375,3 @@ class FeatureCross(FittedColumns, TransformerMixin, BaseEstimator):
         # The dtype of the output is a parameter, whatever that of the input.
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-def _plain(value: Any) -> Any:
-    """NumPy integers and sequences as JSON has them."""
-    if isinstance(value, (np.integer, np.bool_, np.ndarray)):
-        return value.tolist() if isinstance(value, np.ndarray) else value.item()
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return list(value)
-    return value

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from sparsereg.crosses.layout import Block, Layout, column_numbers
+from sparsereg.crosses.block import Block
+from sparsereg.crosses.hashing import Hashing
+from sparsereg.crosses.layout import Layout, column_numbers
 from sparsereg.crosses.vocabulary import Levels
 
 __all__ = ["FittedColumns"]
@@ -24,12 +26,19 @@ class FittedColumns:
     n_features_in_: int
     n_features_out_: int
     _layout: Layout
+    _hashing: Hashing | None
     _names_in: list[str]
 
     @property
     def blocks_(self) -> list[Block]:
-        """The blocks of columns, in order."""
-        return list(self._layout.blocks)
+        """The blocks of columns, in order; with `hashed`, one of that name for all but the numbers."""
+        return list(self._layout.blocks if self._hashing is None else self._hashing.blocks)
+
+    @property
+    def collisions_(self) -> dict[str, int]:
+        """For each block, how many of its observed levels or combinations share a column; without `hashed` none do."""
+        shared = np.zeros(self._layout.n_columns, np.bool_) if self._hashing is None else self._hashing.shared()
+        return {block.name: int(shared[block.start : block.stop].sum()) for block in self._layout.categories}
 
     @property
     def levels_(self) -> dict[str, Levels]:
@@ -53,7 +62,8 @@ class FittedColumns:
         Returns
         -------
         list of str
-            Such as ``"latitude=[37.75,37.7667) x ocean_proximity=INLAND"``.
+            Such as ``"latitude=[37.75,37.7667) x ocean_proximity=INLAND"``. With `hashed`, all that fall in the column,
+            each with its sign, such as ``"+a=1 -b=2 x c=3"``; empty where nothing does.
 
         Raises
         ------
@@ -74,7 +84,21 @@ class FittedColumns:
                 raise ValueError("input_features is not equal to feature_names_in_.")
         # A field that a rule makes of a column has a name of its own.
         made = {name: name for name in self._layout.levels}
-        return self._layout.names(wanted, made | dict(zip(self._names_in, words, strict=True)))
+        called = made | dict(zip(self._names_in, words, strict=True))
+        if self._hashing is None:
+            return self._layout.names(wanted, called)
+        return self._hashed_names(self._hashing, wanted, called)
+
+    def _hashed_names(self, hashing: Hashing, wanted: NDArray[np.int64], called: dict[str, str]) -> list[str]:
+        members = hashing.members(wanted)
+        fallen = np.concatenate([np.empty(0, dtype=np.int64), *members])
+        names = iter(zip(self._layout.names(fallen, called), hashing.signs[fallen].tolist(), strict=True))
+        joined = []
+        for column, part in zip(wanted.tolist(), members, strict=True):
+            words = [next(names) for _ in range(part.size)]
+            is_number = column >= hashing.width
+            joined.append(words[0][0] if is_number else " ".join(f"{'-' if s < 0 else '+'}{word}" for word, s in words))
+        return joined
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
         """Names of all columns of the output; `feature_names` makes only some.
@@ -107,9 +131,13 @@ class FittedColumns:
         Raises
         ------
         ValueError
-            If the column is not one of the output's.
+            If the column is not one of the output's, or hashed.
         """
         check_is_fitted(self, "n_features_out_")
+        if self._hashing is not None:
+            raise ValueError(
+                f"column {column} of hashed={self._hashing.width} has no single meaning; see feature_names."
+            )
         (wanted,) = column_numbers([column], self.n_features_out_).tolist()
         return self._layout.inverse(wanted)
 
@@ -125,10 +153,17 @@ class FittedColumns:
         Returns
         -------
         ndarray of int64, shape (n_features_out_,)
-            -1 where the other has no such column.
+            -1 where the other has no such column. Hashed columns stay where they are, whatever falls there.
+
+        Raises
+        ------
+        ValueError
+            If the two are hashed to different widths, or only one is.
         """
         check_is_fitted(self, "n_features_out_")
         check_is_fitted(other, "n_features_out_")
+        if self._hashing is not None or other._hashing is not None:
+            return _hashed_columns_in(self._hashing, other._hashing)
         return self._layout.columns_in(other._layout)
 
     def describe(self) -> list[dict[str, Any]]:
@@ -139,8 +174,19 @@ class FittedColumns:
         list of dict
             One for each block. ``block``: its name. ``cells``: nominal columns. ``observed``: levels or combinations
             seen. ``singletons``: those seen in one row. ``columns``: those with a column, after `min_count`.
-            ``entries``: ones stored. ``bytes``: of their values and int32 indices. ``coverage``: share of the rows that
-            have an entry.
+            ``entries``: ones stored. ``bytes``: of their values and int32 indices. ``coverage``: entries by rows, which
+            is the share of the rows that have an entry. With `Split`, rows can have several, and pooled levels of one row
+            count as several entries here though they make one. With `hashed`, all this is before hashing.
         """
         check_is_fitted(self, "n_features_out_")
         return self._layout.describe(np.dtype(self.dtype).itemsize)
+
+
+def _hashed_columns_in(own: Hashing | None, other: Hashing | None) -> NDArray[np.int64]:
+    widths = [None if hashing is None else hashing.width for hashing in (own, other)]
+    if own is None or other is None or own.width != other.width:
+        raise ValueError(f"hashed={widths[0]} here but hashed={widths[1]} there; columns can only be found alike.")
+    found = np.arange(own.n_columns)
+    place = {block.name: block.start for block in other.blocks if block.is_number}
+    found[own.width :] = [place.get(block.name, -1) for block in own.blocks if block.is_number]
+    return found

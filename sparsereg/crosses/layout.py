@@ -8,101 +8,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg.crosses.block import CROSS, Block, Keep, Observed, Rare, count_rows, observe
 from sparsereg.crosses.keys import Combinations, Stage
+from sparsereg.crosses.ragged import values_of
 from sparsereg.crosses.vocabulary import Levels
 
-__all__ = ["Block", "Layout", "Observed", "Rare", "column_numbers", "count_rows", "observe"]
+__all__ = ["Layout", "column_numbers"]
 
 IntArray = NDArray[Any]
-Fields = tuple[str, ...]
-
-_CROSS = " x "
-
-
-class Rare(Enum):
-    """The level of a column that pools the rare levels of a block."""
-
-    RARE = "rare"
-
-
-@dataclass(frozen=True)
-class Block:
-    """The columns of one field, of one cross, or of one number.
-
-    Attributes
-    ----------
-    fields : tuple of str
-        One for a main effect or a number, several for a cross.
-    start, stop : int
-        The block is columns ``start`` to ``stop - 1`` of the output.
-    n_cells : int
-        Nominal number of columns: the product of the levels that its fields could have. It can pass 2^63.
-    is_number : bool
-        Whether it is a column of numbers passed through.
-    has_rare : bool
-        Whether the last column pools the levels or combinations that are too rare for one of their own.
-    counts : ndarray of int32 or int64
-        Rows of each observed level or combination in fit, in order, with or without a column; empty for a number.
-    kept : ndarray of int64, or None
-        Which of those have a column of their own; None when all have.
-    combinations : Combinations or None
-        The observed combinations of a cross.
-    """
-
-    fields: Fields
-    start: int
-    stop: int
-    n_cells: int
-    is_number: bool = False
-    has_rare: bool = False
-    counts: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64), repr=False, compare=False)
-    kept: IntArray | None = field(default=None, repr=False, compare=False)
-    combinations: Combinations | None = field(default=None, repr=False, compare=False)
-
-    @property
-    def name(self) -> str:
-        """The fields in words, ``latitude x longitude``."""
-        return _CROSS.join(self.fields)
-
-    @property
-    def n_observed(self) -> int:
-        """Number of columns that the block has."""
-        return self.stop - self.start
-
-    def find(self, codes: Mapping[str, IntArray]) -> IntArray:
-        """Number (n,) of the observed combination that the codes (n,) of each field's level make, -1 for none."""
-        parts = [codes[name] for name in self.fields]
-        return parts[0] if self.combinations is None else self.combinations.find(parts)
-
-    def place(self, found: IntArray) -> IntArray:
-        """Column (n,) within the block of observed combinations (n,) by number, -1 for none."""
-        if self.kept is None:
-            return found
-        # The number -1 finds the last place of the table.
-        table = np.full(self.counts.size + 1, self.n_observed - 1 if self.has_rare else -1, dtype=found.dtype)
-        table[-1] = -1
-        table[self.kept] = np.arange(self.kept.size)
-        return table[found]
-
-    def split(self, numbers: IntArray) -> list[IntArray]:
-        """Codes (m,) of each field's level, for observed combinations (m,) by number."""
-        return [numbers] if self.combinations is None else self.combinations.split(numbers)
-
-
-@dataclass(frozen=True)
-class Observed:
-    """What was seen of a block: its fields, their combinations if several, and how many rows each has."""
-
-    fields: Fields
-    combinations: Combinations | None
-    counts: IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,17 +34,14 @@ class Layout:
     blocks : tuple of Block
     n_rows : int
         Rows seen in fit.
-    min_count : int
-        Rows that a level or combination needs for a column of its own.
-    pool : bool
-        Whether those with fewer share a column.
+    keep : Keep
+        Which levels and combinations have a column of their own.
     """
 
     levels: Mapping[str, Levels]
     blocks: tuple[Block, ...]
     n_rows: int
-    min_count: int
-    pool: bool
+    keep: Keep
 
     @classmethod
     def build(
@@ -134,15 +50,14 @@ class Layout:
         observed: Iterable[Observed],
         numbers: Iterable[str],
         n_rows: int,
-        rarity: tuple[int, bool],
+        keep: Keep,
     ) -> Layout:
-        """Give each block its columns, numbers last; `rarity` is (min_count, pool)."""
-        min_count, pool = rarity
+        """Give each block its columns, numbers last."""
         blocks: list[Block] = []
         start = 0
         for seen in observed:
-            kept = np.flatnonzero(seen.counts >= min_count)
-            has_rare = pool and kept.size < seen.counts.size
+            kept = keep.chosen(seen.counts)
+            has_rare = keep.pool and kept.size < seen.counts.size
             blocks.append(
                 Block(
                     seen.fields,
@@ -157,7 +72,7 @@ class Layout:
             )
             start = blocks[-1].stop
         blocks += [Block((name,), start + k, start + k + 1, 1, is_number=True) for k, name in enumerate(numbers)]
-        return cls(levels, tuple(blocks), n_rows, min_count, pool)
+        return cls(levels, tuple(blocks), n_rows, keep)
 
     @property
     def n_columns(self) -> int:
@@ -179,11 +94,11 @@ class Layout:
         names = np.empty(columns.size, dtype=object)
         for block, chosen, codes in self._by_block(columns):
             if not codes:
-                word = _CROSS.join(words[name] for name in block.fields)
+                word = CROSS.join(words[name] for name in block.fields)
                 names[chosen] = word if block.is_number else f"{word}={Rare.RARE.value}"
                 continue
             labels = [self._labels(name, part, words[name]) for name, part in zip(block.fields, codes, strict=True)]
-            names[chosen] = [_CROSS.join(parts) for parts in zip(*labels, strict=True)]
+            names[chosen] = [CROSS.join(parts) for parts in zip(*labels, strict=True)]
         return list(names)
 
     def inverse(self, column: int) -> tuple[tuple[str, object], ...]:
@@ -259,9 +174,9 @@ class Layout:
                 columns.append([layout.levels[name].codes_in(levels[name])[part] for name, part in parts])
             together = [np.concatenate(parts) for parts in zip(*columns, strict=True)]
             combinations, numbers = observe(together, [len(levels[name]) for name in pair[0].fields])
-            counts = count_rows(numbers, np.concatenate([block.counts for block in pair]))
+            counts = count_rows(values_of(numbers), np.concatenate([block.counts for block in pair]))
             observed.append(Observed(pair[0].fields, combinations, counts))
-        return Layout.build(levels, observed, self.numbers, self.n_rows + other.n_rows, (self.min_count, self.pool))
+        return Layout.build(levels, observed, self.numbers, self.n_rows + other.n_rows, self.keep)
 
     def columns_in(self, other: Layout) -> IntArray:
         """For each column (n_columns,) the column of another layout that means the same, -1 for none."""
@@ -279,7 +194,7 @@ class Layout:
                 name: self.levels[name].codes_in(other.levels[name])[part]
                 for name, part in zip(block.fields, block.split(numbers), strict=True)
             }
-            places = target.place(target.find(codes))
+            places = target.place_of(values_of(target.find(codes)))
             if target.has_rare:
                 # What shares a column over there has none that means the same.
                 places = np.where(places == target.n_observed - 1, -1, places)
@@ -303,7 +218,7 @@ class Layout:
             arrays |= {f"keys_{number}_{place}": stage.keys for place, stage in enumerate(stages)}
             blocks.append({"fields": block.fields, "radices": [stage.radices for stage in stages]})
         spec = {"levels": fields, "blocks": blocks, "numbers": self.numbers, "n_rows": self.n_rows}
-        spec |= {"min_count": self.min_count, "pool": self.pool}
+        spec |= {"keep": asdict(self.keep)}
         return {"layout": np.array(json.dumps(spec)), **arrays}
 
     @classmethod
@@ -322,23 +237,7 @@ class Layout:
             ]
             combinations = Combinations(tuple(stages)) if stages else None
             observed.append(Observed(tuple(part["fields"]), combinations, arrays[f"counts_{number}"]))
-        return cls.build(levels, observed, spec["numbers"], spec["n_rows"], (spec["min_count"], spec["pool"]))
-
-
-def observe(columns: list[IntArray], radices: list[int]) -> tuple[Combinations | None, IntArray]:
-    """The observed combinations of columns of codes (n,), and the number (n,) of each row's."""
-    if len(columns) == 1:
-        # Every code of a field was observed: a main effect needs no keys.
-        return None, columns[0]
-    return Combinations.fit(columns, radices)
-
-
-def count_rows(numbers: IntArray, weights: IntArray | None = None) -> IntArray:
-    """How many rows, or what weight of rows, each number from 0 has; int32 where it does."""
-    # Whole weights below 2^53 add up exactly in float64.
-    counts = np.bincount(numbers, weights=weights)
-    small = counts.max(initial=0) <= np.iinfo(np.int32).max
-    return counts.astype(np.int32 if small else np.int64)
+        return cls.build(levels, observed, spec["numbers"], spec["n_rows"], Keep(**spec["keep"]))
 
 
 def column_numbers(columns: Any, n_columns: int) -> IntArray:

@@ -13,7 +13,9 @@ from numpy.typing import DTypeLike, NDArray
 from scipy import sparse
 from sklearn import get_config
 
-__all__ = ["csr_of_ones"]
+from sparsereg.crosses.ragged import Codes, Ragged
+
+__all__ = ["csr_of_ones", "fold"]
 
 _LARGEST_INT32 = np.iinfo(np.int32).max
 # Rows that are filled at a time: their index and value rows stay in the cache while all blocks are written.
@@ -21,7 +23,7 @@ _ROWS_AT_ONCE = 1 << 13
 
 
 def csr_of_ones(
-    codes: Sequence[NDArray[Any]],
+    codes: Sequence[Codes],
     starts: Sequence[int],
     numbers: Sequence[NDArray[np.float64]],
     shape: tuple[int, int],
@@ -31,8 +33,8 @@ def csr_of_ones(
 
     Parameters
     ----------
-    codes : sequence of integer ndarrays, each of shape (n,)
-        Column within its block where each row has a 1; -1 for none.
+    codes : sequence of integer ndarrays, each of shape (n,), or of Ragged
+        Column within its block where each row has a 1, -1 for none; or the columns, ascending in each row.
     starts : sequence of int
         Matrix column where each block begins, increasing.
     numbers : sequence of ndarrays of float64, each of shape (n,)
@@ -53,6 +55,9 @@ def csr_of_ones(
            [0. , 1. , 0. ],
            [0. , 0. , 1. ]])
     """
+    singles = [part for part in codes if not isinstance(part, Ragged)]
+    if len(singles) < len(codes):
+        return _csr_of_ragged(codes, starts, numbers, shape, dtype)
     n_rows, n_columns = shape
     width = len(codes) + len(numbers)
     large = max(n_rows * width, n_columns) > _LARGEST_INT32
@@ -60,10 +65,10 @@ def csr_of_ones(
     indices = np.empty((n_rows, width), dtype=index_dtype)
     data = np.ones((n_rows, width), dtype=dtype)
     first_number = n_columns - len(numbers)
-    stored = _stored(codes, numbers, n_rows)
+    stored = _stored(singles, numbers, n_rows)
     for begin in range(0, n_rows, _ROWS_AT_ONCE):
         rows = slice(begin, begin + _ROWS_AT_ONCE)
-        for place, (column, start) in enumerate(zip(codes, starts, strict=True)):
+        for place, (column, start) in enumerate(zip(singles, starts, strict=True)):
             np.add(column[rows], start, out=indices[rows, place], casting="same_kind")
         for place, column in enumerate(numbers):
             indices[rows, len(codes) + place] = first_number + place
@@ -73,11 +78,63 @@ def csr_of_ones(
     if stored is not None:
         np.cumsum(np.count_nonzero(stored, axis=1), out=indptr[1:])
         flat_indices, flat_data = indices[stored], data[stored]
+    return _csr(flat_data, flat_indices, indptr, shape)
+
+
+def fold(matrix: Any, columns: NDArray[Any], signs: NDArray[np.int8], n_columns: int) -> Any:
+    """The matrix with column j added, with its sign, to column ``columns[j]`` of `n_columns`; zeros are not stored."""
+    data = matrix.data * signs[matrix.indices]
+    wide = matrix.indices.dtype == np.int64 or n_columns > _LARGEST_INT32
+    index_dtype = np.int64 if wide else np.int32
+    indices, indptr = columns[matrix.indices].astype(index_dtype), matrix.indptr.astype(index_dtype)
+    folded = _csr(data, indices, indptr, (matrix.shape[0], n_columns), False)
+    folded.sum_duplicates()
+    folded.eliminate_zeros()
+    return folded
+
+
+def _csr(
+    data: NDArray[Any], indices: NDArray[Any], indptr: NDArray[Any], shape: tuple[int, int], canonical: bool = True
+) -> Any:
     container: Any = sparse.csr_array if get_config()["sparse_interface"] == "sparray" else sparse.csr_matrix
-    matrix: Any = container((flat_data, flat_indices, indptr), shape=shape)
-    matrix.has_sorted_indices = True
-    matrix.has_canonical_format = True
+    matrix: Any = container((data, indices, indptr), shape=shape)
+    if canonical:
+        matrix.has_sorted_indices = True
+        matrix.has_canonical_format = True
     return matrix
+
+
+def _csr_of_ragged(
+    codes: Sequence[Codes],
+    starts: Sequence[int],
+    numbers: Sequence[NDArray[np.float64]],
+    shape: tuple[int, int],
+    dtype: DTypeLike,
+) -> Any:
+    """`csr_of_ones` where rows can have several ones in a block."""
+    n_rows, n_columns = shape
+    counts = [part.counts if isinstance(part, Ragged) else part >= 0 for part in codes]
+    counts += [column != 0.0 for column in numbers]
+    indptr = np.zeros(n_rows + 1, dtype=np.int64)
+    for count in counts:
+        indptr[1:] += count
+    np.cumsum(indptr, out=indptr)
+    large = max(int(indptr[-1]), n_columns) > _LARGEST_INT32
+    indices = np.empty(indptr[-1], dtype=np.int64 if large else np.int32)
+    data = np.ones(indptr[-1], dtype=dtype)
+    free = indptr[:-1].copy()  # where each row goes on
+    for part, start, count in zip(codes, starts, counts, strict=False):
+        if isinstance(part, Ragged):
+            indices[free[part.rows] + part.ranks] = part.values + start
+        else:
+            indices[free[count]] = part[count] + start
+        free += count
+    first_number = n_columns - len(numbers)
+    for place, (column, count) in enumerate(zip(numbers, counts[len(codes) :], strict=True)):
+        indices[free[count]] = first_number + place
+        data[free[count]] = column[count]
+        free += count
+    return _csr(data, indices, indptr.astype(indices.dtype), shape)
 
 
 def _stored(

@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 
 from sparsereg.crosses.binning import Rule
+from sparsereg.crosses.block import Fields, Keep
 from sparsereg.crosses.column import Column
 from sparsereg.crosses.rules import Of
 from sparsereg.crosses.table import some
 
-__all__ = ["Fields", "Recipe"]
-
-Fields = tuple[str, ...]
+__all__ = ["Recipe", "check_whole"]
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,9 @@ class Recipe:
     crosses : tuple of tuples of str
     numeric : frozenset of str
     degree : int
-    min_count : int
-    pool : bool
+    keep : Keep
+    with_missing : bool
+        Whether missing is a level of its own.
     """
 
     bins: Mapping[str, Rule]
@@ -47,8 +47,8 @@ class Recipe:
     crosses: tuple[Fields, ...]
     numeric: frozenset[str]
     degree: int
-    min_count: int
-    pool: bool
+    keep: Keep
+    with_missing: bool
 
     @classmethod
     def resolve(cls, parameters: Mapping[str, Any], columns: Sequence[str], named: bool) -> Recipe:
@@ -95,9 +95,11 @@ class Recipe:
         used = fields if degree > 1 else tuple(name for name in fields if name in needed)
         if not used:
             raise ValueError("main_effects and crosses leave no columns; name a field in one of them.")
-        min_count, pool = operator.index(parameters["min_count"]), parameters["rare"] == "pool"
+        most = parameters["max_levels"]
+        pool = parameters["rare"] == "pool"
+        keep = Keep(operator.index(parameters["min_count"]), None if most is None else operator.index(most), pool)
         read = {name: sources.get(name, name) for name in used}
-        return cls(bins, read, mains, crosses, numeric, degree, min_count, pool)
+        return cls(bins, read, mains, crosses, numeric, degree, keep, parameters["missing"] == "level")
 
     def is_number(self, name: str, column: Column) -> bool:
         """Whether a field passes through as a number.
@@ -133,10 +135,19 @@ def _check_choices(parameters: Mapping[str, Any]) -> None:
         raise ValueError(f"dtype={parameters['dtype']!r} must be float32 or float64.")
     if parameters["rare"] not in ("drop", "pool"):
         raise ValueError(f"rare={parameters['rare']!r} must be 'drop' or 'pool'.")
-    for name in ("degree", "min_count"):
+    if parameters["missing"] not in ("level", "zero"):
+        raise ValueError(f"missing={parameters['missing']!r} must be 'level' or 'zero'.")
+    for name in ("degree", "min_count", "max_levels", "max_memory", "hashed"):
         value = parameters[name]
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise ValueError(f"{name}={value!r} must be a whole number, at least 1.")
+        if value is None and name not in ("degree", "min_count"):
+            continue
+        check_whole(name, value)
+
+
+def check_whole(name: str, value: Any) -> None:
+    """Raise a ValueError if a value is not a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"{name}={value!r} must be a whole number, at least 1.")
 
 
 def _is_list(value: Any) -> bool:
@@ -159,13 +170,13 @@ def _rules(bins: Any, columns: Sequence[str], named: bool) -> tuple[dict[str, Ru
     """The rule of each binned field, and the column of each field that `Of` makes."""
     is_dict = bins is None or isinstance(bins, Mapping)
     if not is_dict:
-        raise ValueError(f"bins={bins!r} must be a dict of column to Width, Quantiles, Edges or DatePart.")
+        raise ValueError(f"bins={bins!r} must be a dict of column to Width, Quantiles, Edges, DatePart or Split.")
     rules: dict[str, Rule] = {}
     sources: dict[str, str] = {}
     for key, rule in (bins or {}).items():
         is_rule = isinstance(rule, (Rule, Of))
         if not is_rule:
-            raise ValueError(f"bins[{key!r}]={rule!r} must be a Width, Quantiles, Edges or DatePart.")
+            raise ValueError(f"bins[{key!r}]={rule!r} must be a Width, Quantiles, Edges, DatePart or Split.")
         if isinstance(rule, Rule):
             rules[_name(key, columns, named, "bins")] = rule
             continue

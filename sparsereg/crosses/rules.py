@@ -11,6 +11,7 @@ from typing import Any
 
 from sparsereg.crosses.binning import Edges, Quantiles, Rule, Width
 from sparsereg.crosses.dates import DatePart
+from sparsereg.crosses.split import Split
 
 __all__ = ["Of", "rule_from_dict"]
 
@@ -18,6 +19,7 @@ _RULES: dict[str, type[Rule]] = {
     "date_part": DatePart,
     "edges": Edges,
     "quantiles": Quantiles,
+    "split": Split,
     "width": Width,
 }
 
@@ -35,7 +37,7 @@ class Of:
     column : str or int
         The column to read.
     rule : Rule
-        Width, Quantiles, Edges or DatePart.
+        Width, Quantiles, Edges, DatePart or Split.
 
     Raises
     ------
@@ -54,7 +56,7 @@ class Of:
     def __post_init__(self) -> None:
         is_rule = isinstance(self.rule, Rule)
         if not is_rule:
-            raise ValueError(f"rule={self.rule!r} must be a Width, Quantiles, Edges or DatePart.")
+            raise ValueError(f"rule={self.rule!r} must be a Width, Quantiles, Edges, DatePart or Split.")
 
     def to_dict(self) -> dict[str, Any]:
         """The rule and its column as JSON-able values."""

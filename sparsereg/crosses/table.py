@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
+from copy import copy
 from typing import Any
 
 import narwhals as nw
@@ -85,6 +86,16 @@ class Table:
             If its type, or a mixture of types in it, cannot be read.
         """
         return Column.read(self.names[position], self._columns[position])
+
+    def sample(self, size: int) -> Table:
+        """A table of so many rows, drawn at random but always the same, in order; the table itself if it has no more."""
+        if self.n_rows <= size:
+            return self
+        rows = np.sort(np.random.default_rng(0).choice(self.n_rows, size, replace=False))
+        part = copy(self)
+        part._columns = [column[rows] for column in self._columns]
+        part.n_rows = size
+        return part
 
     def like(self, names: Sequence[str], named: bool, wanted: Iterable[str]) -> dict[str, Column]:
         """Read the wanted columns of a table that is like an earlier one, whose columns had `names`.

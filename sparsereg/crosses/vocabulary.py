@@ -8,7 +8,7 @@ This room may not know other fields, crosses, or where a column came from.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
@@ -16,10 +16,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.crosses.binning import Bins, Rule
+from sparsereg.crosses.binning import Bins, Quantiles, Rule
 from sparsereg.crosses.column import BoolArray, Column
 from sparsereg.crosses.keys import distinct, lookup
+from sparsereg.crosses.ragged import Codes, Ragged
 from sparsereg.crosses.rules import rule_from_dict
+from sparsereg.crosses.split import Split
 
 __all__ = ["Levels", "pack_strings", "unpack_strings"]
 
@@ -53,6 +55,8 @@ class Levels:
         How many levels there could be: bins also where no row lies, categories also where unused.
     bins : Bins or None
         Of a binned field.
+    split : Split or None
+        Of a field with several levels a row; its codes are `Ragged`.
     """
 
     field: str
@@ -63,13 +67,16 @@ class Levels:
     missing: bool
     n_cells: int
     bins: Bins | None = None
+    split: Split | None = None
 
     def __len__(self) -> int:
         return self.numbers.size + len(self.strings) + self.missing
 
     @classmethod
-    def fit(cls, field: str, column: Column, rule: Rule | None) -> tuple[Levels, IntArray]:
-        """Find the levels of a field in its column, and the code (n,) of each row.
+    def fit(cls, field: str, column: Column, rule: Rule | None, with_missing: bool = True) -> tuple[Levels, Codes]:
+        """Find the levels of a field in its column, and the code (n,) of each row, or codes where the rule splits it.
+
+        Missing is a level of its own where one was seen, or none at all, and the code -1.
 
         Raises
         ------
@@ -82,15 +89,22 @@ class Levels:
                 f"column {column.name!r} holds dates, which need a rule in bins, such as DatePart('month'); "
                 "or leave it out of fields."
             )
-        if rule is None and column.kind == "missing":
-            return cls(field, column.name, "missing", none, (), True, 1), np.zeros(column.values.size, dtype=np.int32)
+        gaps = column.gaps()
+        missing = gaps is not None and with_missing
+        split = rule if isinstance(rule, Split) else None
+        if (rule is None or split) and column.kind == "missing":
+            levels = cls(field, column.name, "missing", none, (), missing, int(missing), split=split)
+            return levels, levels.encode(column)
+        if split:
+            strings, n_cells = _split_strings(column, split)
+            levels = cls(field, column.name, "string", none, strings, missing, n_cells + missing, split=split)
+            return levels, levels.encode(column)
         if rule is None and column.kind == "string":
             strings, codes = _sorted_strings(column)
-            missing = bool((codes < 0).any())
             levels = cls(field, column.name, "string", none, strings, missing, len(set(column.dictionary)) + missing)
-            codes[codes < 0] = len(strings)
+            if missing:
+                codes[codes < 0] = len(strings)
             return levels, codes
-        gaps = column.gaps()
         bins = None
         if rule is None:
             integers = column.values if gaps is None else column.values[~gaps]
@@ -102,10 +116,10 @@ class Levels:
             n_cells = bins.n_cells(int(numbers[0]), int(numbers[-1]))
         kind = "bin" if bins is not None else column.kind
         assert kind in ("bin", "boolean", "integer")
-        levels = cls(field, column.name, kind, numbers, (), gaps is not None, n_cells + (gaps is not None), bins)
-        return levels, _spread(codes, gaps, numbers.size)
+        levels = cls(field, column.name, kind, numbers, (), missing, n_cells + missing, bins)
+        return levels, _spread(codes, gaps, numbers.size if missing else -1)
 
-    def refit(self, field: str, column: Column, rule: Rule | None) -> tuple[Levels, IntArray]:
+    def refit(self, field: str, column: Column, rule: Rule | None, with_missing: bool = True) -> tuple[Levels, Codes]:
         """`fit` for another chunk of the same field: with these bins, and as integers what are integers here."""
         if self.kind == "integer" and column.kind == "number":
             column = column.as_integers()
@@ -113,10 +127,12 @@ class Levels:
             raise ValueError(
                 f"column {column.name!r} was {self.kind} so far and holds numbers now; give it a rule in bins."
             )
-        return Levels.fit(field, column, rule if self.bins is None else self.bins)
+        return Levels.fit(field, column, rule if self.bins is None else self.bins, with_missing)
 
-    def encode(self, column: Column) -> IntArray:
+    def encode(self, column: Column) -> Codes:
         """Code (n,) of each row of a column of another table; -1 where its level was not observed.
+
+        Where the rule splits a column, a row has the codes of all its levels, sorted.
 
         Raises
         ------
@@ -125,6 +141,8 @@ class Levels:
         """
         gaps = column.gaps()
         missing = len(self) - 1 if self.missing else -1
+        if self.split is not None:
+            return self._encode_parts(column, self.split, missing)
         if column.kind == "missing":
             return np.full(column.values.size, missing, dtype=np.int32)
         if self.kind == "missing":
@@ -143,14 +161,26 @@ class Levels:
             )
         if self.kind == "string":
             # One more, so that the code -1 of a missing value finds the missing level.
-            codes_of = np.array([*self._find(column), missing], dtype=np.int32)
+            codes_of = np.array([*self._find(column.dictionary), missing], dtype=np.int32)
             return codes_of[column.values]
         integers = column.values if gaps is None else column.values[~gaps]
         return _spread(lookup(self.numbers, integers), gaps, missing)
 
-    def _find(self, column: Column) -> list[int]:
-        """Code of each string in the column's dictionary, or -1."""
-        words = column.dictionary
+    def _encode_parts(self, column: Column, split: Split, missing: int) -> Ragged:
+        """Codes of all levels that a row's text names."""
+        # The number -1 of a missing value finds the last list.
+        of_missing = [missing] if missing >= 0 else []
+        if column.kind == "missing":
+            return Ragged.of(np.zeros(column.values.size, dtype=np.int64), [of_missing])
+        parts = _parts(column, split)
+        words = sorted({word for part in parts for word in part})
+        code_of = dict(zip(words, self._find(words), strict=True))
+        # Sorted, as the words are and the levels; one that is not known may come anywhere.
+        lists = [[code_of[word] for word in part] for part in parts]
+        return Ragged.of(column.values, [*lists, of_missing])
+
+    def _find(self, words: Sequence[str]) -> list[int]:
+        """Code of each string, or -1."""
         if len(words) * _SEARCH_COST > len(self.strings):
             code_of = {string: code for code, string in enumerate(self.strings)}
             return [code_of.get(word, -1) for word in words]
@@ -191,11 +221,12 @@ class Levels:
         """
         if self.kind == "missing" or other.kind == "missing":
             some = other if self.kind == "missing" else self
-            return replace(some, missing=True, n_cells=some.n_cells + (not some.missing))
-        if self.kind != other.kind or self.bins != other.bins:
+            missing = self.missing or other.missing
+            return replace(some, missing=missing, n_cells=some.n_cells - some.missing + missing)
+        if self.kind != other.kind or self.bins != other.bins or self.split != other.split:
             raise ValueError(
-                f"field {self.field!r} has {self.kind} levels with bins={self.bins} on one side, "
-                f"{other.kind} levels with bins={other.bins} on the other; fit both alike."
+                f"field {self.field!r} has {self.kind} levels with bins={self.bins or self.split} on one side, "
+                f"{other.kind} levels with bins={other.bins or other.split} on the other; fit both alike."
             )
         missing = self.missing or other.missing
         numbers = self.numbers
@@ -231,7 +262,8 @@ class Levels:
             "missing": self.missing,
             "n_cells": self.n_cells,
         }
-        spec["bins"] = None if self.bins is None else self.bins.to_dict()
+        rule = self.bins or self.split
+        spec["bins"] = None if rule is None else rule.to_dict()
         if self.kind == "string":
             text, offsets = pack_strings(self.strings)
             return spec, {"text": text, "offsets": offsets}
@@ -241,14 +273,17 @@ class Levels:
     def from_state(cls, spec: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Levels:
         """Read back what `to_state` wrote."""
         rule = None if spec["bins"] is None else rule_from_dict(spec["bins"])
-        if rule is not None and not isinstance(rule, Bins):
+        if rule is not None and not isinstance(rule, (Bins, Split)):
             raise ValueError(f"field {spec['field']!r} has {rule!r} where fitted bins are needed.")
         if spec["kind"] == "string":
             strings, numbers = unpack_strings(arrays["text"], arrays["offsets"]), np.empty(0, dtype=np.int64)
         else:
             strings, numbers = (), arrays["numbers"]
         plain = {key: spec[key] for key in ("field", "column", "kind", "missing", "n_cells")}
-        return cls(**plain, numbers=numbers, strings=strings, bins=rule)
+        split = rule if isinstance(rule, Split) else None
+        return cls(
+            **plain, numbers=numbers, strings=strings, bins=rule if isinstance(rule, Bins) else None, split=split
+        )
 
 
 def _sorted_strings(column: Column) -> tuple[tuple[str, ...], IntArray]:
@@ -264,6 +299,22 @@ def _sorted_strings(column: Column) -> tuple[tuple[str, ...], IntArray]:
     return tuple(strings), codes[column.values]
 
 
+def _parts(column: Column, split: Split) -> list[list[str]]:
+    """The categories in each string of the column's dictionary."""
+    if column.kind != "string":
+        raise ValueError(
+            f"column {column.name!r} holds {column.kind} values where texts are needed that {split!r} can split."
+        )
+    return [split.parts(text) for text in column.dictionary]
+
+
+def _split_strings(column: Column, split: Split) -> tuple[tuple[str, ...], int]:
+    """The categories that occur, sorted, and how many there are in the dictionary, used or not."""
+    parts = _parts(column, split)
+    used = np.unique(column.values[column.values >= 0]).tolist()
+    return tuple(sorted({word for code in used for word in parts[code]})), len({w for part in parts for w in part})
+
+
 def _present(column: Column, reads: str, gaps: BoolArray | None) -> NDArray[Any]:
     """The values that are not missing, of the kind that a rule reads."""
     values = column.as_dates() if reads == "date" else column.as_numbers().values
@@ -271,6 +322,7 @@ def _present(column: Column, reads: str, gaps: BoolArray | None) -> NDArray[Any]
 
 
 def _fit_bins(column: Column, rule: Rule, gaps: BoolArray | None) -> tuple[Bins, IntArray]:
+    assert isinstance(rule, (Bins, Quantiles))
     reads = rule.reads if isinstance(rule, Bins) else "number"
     bins = rule.fit(_present(column, reads, gaps))
     return bins, _index(column, bins, gaps)

@@ -231,7 +231,8 @@ def enet_path(
         progress if verbose else None,
         partial(run.solve_closely, tol=share) if share < options["tol"] else None,
     )
-    triple = (path.alphas, path.coefs if sparse_coefs else path.coefs.toarray(), path.dual_gaps)
+    coefs = path.coefs.astype(design.dtype, copy=False)
+    triple = (path.alphas, coefs if sparse_coefs else coefs.toarray(), path.dual_gaps)
     return (*triple, (-(-path.n_iters // EPOCHS)).tolist()) if return_n_iter else triple
 
 

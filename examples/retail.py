@@ -1,0 +1,28 @@
+"""The log quantity on the invoice lines of an online shop, by article, customer, country and time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from common import data_file, report_on
+
+from sparsereg import DatePart, FeatureCross, Of
+
+# Customers are numbers with gaps: strings, so that a missing one is a level and not a number.
+lines = pd.read_csv(
+    data_file("online_retail.csv.gz"), parse_dates=["InvoiceDate"], dtype={"CustomerID": "str", "StockCode": "str"}
+)
+lines = lines[lines["Quantity"] > 0]  # the others are returns
+cross = FeatureCross(
+    fields=["StockCode", "CustomerID", "Country", "month", "weekday", "hour"],
+    bins={part: Of("InvoiceDate", DatePart(part)) for part in ("month", "weekday", "hour")},
+    crosses=[
+        ("CustomerID", "StockCode"),
+        ("Country", "StockCode"),
+        ("StockCode", "month"),
+        ("StockCode", "weekday"),
+        ("CustomerID", "month"),
+        ("Country", "month"),
+    ],
+)
+report_on(cross, lines, np.log(lines["Quantity"]))

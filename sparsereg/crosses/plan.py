@@ -1,0 +1,189 @@
+"""`Plan`: how many columns, entries and bytes a `FeatureCross` will come to, told from a sample of the rows.
+
+This room may not know tables: only what was seen of a sample, and how many rows there are.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg.crosses.block import Block, count_rows
+from sparsereg.crosses.fitting import Sighting
+from sparsereg.crosses.ragged import Codes, Ragged, values_of
+
+__all__ = ["Plan"]
+
+# Bytes a row while the keys of a cross are sorted: keys, offsets, order, ordered keys, ranks (8 each), and scratch.
+_WORK = 44
+# Bytes of an entry where rows can have several: its value and row, as found and as placed (8 each).
+_RAGGED = 32
+# Bytes of a level or combination in the vocabulary: key 8, count 4, number among those kept 8.
+_LEVEL = 20
+# The solver's design: 4 bytes an entry, about 30 a column, and some vectors of float64 over the rows.
+_DESIGN_ENTRY, _DESIGN_COLUMN, _DESIGN_VECTORS = 4, 30, 6
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a design will come to.
+
+    Printed, it is a table of the blocks and a sentence on memory.
+
+    Attributes
+    ----------
+    n_rows : int
+    sampled : int
+        Rows that were looked at; all of them when it equals `n_rows`, and then the figures are exact but for memory.
+    blocks : list of dict
+        For each block: ``block``, its name; ``cells``, nominal columns (of the sample); ``columns``; ``entries``;
+        ``exact``, whether these two are counted or estimated.
+    n_columns, entries : int
+        Of the whole output, numbers included.
+    parts : dict of str to int
+        Bytes of what is in memory when the table is encoded (``codes``, ``working space or matrix``, ``vocabulary``), and
+        of a path fitted afterwards (``matrix``, ``design``).
+    encoding_bytes : int
+        Peak of `fit_transform`, beyond the table itself.
+    path_bytes : int
+        The matrix, and fitting a path on it.
+    """
+
+    n_rows: int
+    sampled: int
+    blocks: list[dict[str, Any]]
+    n_columns: int
+    entries: int
+    parts: dict[str, int]
+    encoding_bytes: int
+    path_bytes: int
+
+    @classmethod
+    def of(cls, seen: Sighting, n_rows: int, itemsize: int, hashed: int | None) -> Plan:
+        """Extrapolate from what was seen of a sample to `n_rows` rows, with values of `itemsize` bytes."""
+        sampled = seen.layout.n_rows
+        # How many levels each field can have; a cross has no more combinations than its fields allow.
+        most = {name: levels.n_cells if levels.bins else n_rows for name, levels in seen.layout.levels.items()}
+        blocks = [_estimate(block, found, n_rows, seen, most) for block, found in _with_found(seen)]
+        observed, entries = sum(row["columns"] for row in blocks), sum(row["entries"] for row in blocks)
+        n_fields = len(seen.layout.levels)
+        n_crosses = sum(len(block.fields) > 1 for block in seen.layout.categories)
+        width = 4 if max(entries, observed, hashed or 0) < 2**31 else 8
+        ragged = [
+            row["entries"] for row, (_, part) in zip(blocks, _with_found(seen), strict=True) if isinstance(part, Ragged)
+        ]
+        matrix = entries * (itemsize + width) + n_rows * width
+        # Rows without an entry in some block: the full rectangle is made first, and copied without the gaps.
+        full = n_rows * len(blocks)
+        gaps = full * (itemsize + width + 1) if entries < full and not ragged else 0
+        # Hashing makes a second matrix of the first.
+        gaps += 2 * matrix if hashed else 0
+        # In a cross of several levels a row, sorting takes its space an entry and not a row.
+        longest = max([n_rows, *(row["entries"] for row in blocks)])
+        codes = n_rows * (12 * n_fields + 4 * n_crosses + 8 * len(seen.numbers))
+        codes += _RAGGED * sum(ragged) + (8 * full if ragged else 0)
+        vocabulary = _LEVEL * observed
+        work = max(_WORK * longest if n_crosses else 20 * longest, matrix + gaps)
+        design = (
+            _DESIGN_ENTRY * entries + _DESIGN_COLUMN * min(hashed or observed, observed) + 8 * _DESIGN_VECTORS * n_rows
+        )
+        n_columns = observed if hashed is None else hashed + len(seen.numbers)
+        parts = {"codes": codes, "working space or matrix": work, "vocabulary": vocabulary}
+        parts |= {"matrix": matrix, "design": design}
+        encoding = codes + work + vocabulary
+        return cls(n_rows, sampled, blocks, n_columns, entries, parts, encoding, matrix + vocabulary + design)
+
+    @property
+    def peak_bytes(self) -> int:
+        """The larger of encoding the table and fitting a path."""
+        return max(self.encoding_bytes, self.path_bytes)
+
+    @property
+    def dominates(self) -> str:
+        """What most of the peak is spent on, in words."""
+        names = ["codes", "working space or matrix", "vocabulary"]
+        if self.path_bytes > self.encoding_bytes:
+            names = ["matrix", "design", "vocabulary"]
+        part = max(names, key=self.parts.__getitem__)
+        block = max(self.blocks, key=lambda row: row["columns"])
+        return (
+            f"{part} ({_bytes(self.parts[part])}), of {self.entries:,} entries in {len(self.blocks)} blocks; "
+            f"most columns are those of {block['block']!r}"
+        )
+
+    def __str__(self) -> str:
+        rows = [("block", "cells", "columns", "entries")]
+        for row in self.blocks:
+            about = "" if row["exact"] else "~"
+            rows.append((row["block"], f"{row['cells']:,}", f"{about}{row['columns']:,}", f"{about}{row['entries']:,}"))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(word.rjust(size) for word, size in zip(row, widths, strict=True)) for row in rows]
+        method = "counted on all rows" if self.sampled == self.n_rows else f"estimated from {self.sampled:,} of them"
+        lines.append(
+            f"{self.n_rows:,} rows, {self.n_columns:,} columns, {self.entries:,} entries, {method}; "
+            f"{_bytes(self.encoding_bytes)} to encode, {_bytes(self.path_bytes)} to fit a path; most of it: {self.dominates}."
+        )
+        return "\n".join(lines)
+
+
+def _with_found(seen: Sighting) -> list[tuple[Block, Codes]]:
+    numbers = [block for block in seen.layout.blocks if block.is_number]
+    return [*zip(seen.layout.categories, seen.found, strict=True), *zip(numbers, seen.numbers, strict=True)]
+
+
+def _estimate(block: Block, found: Codes, n_rows: int, seen: Sighting, most: dict[str, int]) -> dict[str, Any]:
+    """Columns and entries of a block; `most` levels of each field bound it, and a field's own estimate is put there.
+
+    Distinct levels grow about as a power of the rows (Heaps' law): the exponent is read off between half of the sample
+    and all of it. It falls as a vocabulary fills up, so that this errs on the side of too many; with `min_count`, which
+    levels can come up to late, on either side.
+    """
+    sampled = seen.layout.n_rows
+    if block.is_number:
+        entries = round(np.count_nonzero(values_of(found)) * n_rows / sampled)
+        return {"block": block.name, "cells": 1, "columns": 1, "entries": entries, "exact": sampled == n_rows}
+    keep = seen.layout.keep
+    counts = block.counts
+    present = int(counts.sum()) if keep.pool else int(counts[keep.chosen(counts)].sum())
+    row = {"block": block.name, "cells": block.n_cells, "columns": block.n_observed, "entries": present, "exact": True}
+    if sampled == n_rows:
+        return row
+    scale = n_rows / sampled
+    half = _counts_of_half(found)
+    levels = min(_grow(half, counts, 1, scale), math.prod(most[name] for name in block.fields))
+    if len(block.fields) == 1:
+        most[block.fields[0]] = levels
+    # Those with `min_count` rows are some of all, and each takes as many entries as it needs.
+    estimate = min(levels, _grow(half, counts, keep.min_count, scale), int(counts.sum() * scale) // keep.min_count)
+    if keep.max_levels is not None:
+        estimate = min(estimate, keep.max_levels)
+    # A level with c of all rows has about c / scale of the sampled ones.
+    often = counts if keep.pool else counts[counts >= keep.min_count / scale]
+    return row | {"columns": estimate + keep.pool, "entries": round(int(often.sum()) * scale), "exact": False}
+
+
+def _grow(half: NDArray[Any], counts: NDArray[Any], least: int, scale: float) -> int:
+    """How many levels will have `least` rows or more in `scale` times the sample, by their counts in half of it and in all."""
+    before, now = int((half >= least).sum()), int((counts >= least).sum())
+    exponent = min(1.0, math.log2(now / before)) if before else float(now > 0)
+    return round(now * scale**exponent)
+
+
+def _counts_of_half(found: Codes) -> NDArray[Any]:
+    if isinstance(found, Ragged):
+        return count_rows(found.values[found.rows % 2 == 0])
+    return count_rows(found[::2])
+
+
+def _bytes(size: int) -> str:
+    """A number of bytes in words."""
+    amount = float(size)
+    for unit in ("bytes", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.3g} {unit}"
+        amount /= 1000
+    return f"{amount:,.3g} GB"

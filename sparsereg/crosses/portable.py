@@ -1,0 +1,102 @@
+"""`Portable`: a `FeatureCross` as text that makes it again, and as plain arrays that keep its fitted state.
+
+This room may not know tables, nor how to fit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from sparsereg.crosses.fitted import FittedColumns
+from sparsereg.crosses.layout import Layout
+from sparsereg.crosses.rules import rule_from_dict
+
+__all__ = ["Portable"]
+
+
+class Portable(FittedColumns):
+    """The part of `FeatureCross` that writes it down and reads it back."""
+
+    bins: Mapping[Any, Any] | None
+    get_params: Callable[..., dict[str, Any]]
+    _keep: Callable[[Layout, Sequence[str], bool], None]
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        """The design as code that makes it again, whole whatever its length: the parameters that were set, in order."""
+        default = type(self)().get_params(deep=False)
+        given = {name: _plain(value) for name, value in self.get_params(deep=False).items()}
+        if np.dtype(given["dtype"]) == np.dtype(default["dtype"]):
+            del given["dtype"]
+        else:
+            given["dtype"] = np.dtype(given["dtype"]).name
+        words = [f"{name}={value!r}" for name, value in given.items() if not _same(value, default[name])]
+        return f"{type(self).__name__}({', '.join(words)})"
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Parameters and fitted state as plain arrays, to be kept with ``numpy.savez`` and loaded without pickle.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Of integers, bytes and JSON text; no objects.
+        """
+        check_is_fitted(self, "n_features_out_")
+        parameters = self.get_params(deep=False)
+        parameters["bins"] = [[_plain(key), rule.to_dict()] for key, rule in (self.bins or {}).items()]
+        parameters["dtype"] = np.dtype(self.dtype).name
+        spec = {"parameters": parameters, "names": self._names_in, "named": hasattr(self, "feature_names_in_")}
+        return {"cross": np.array(json.dumps(spec, default=_plain)), **self._layout.to_arrays()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """A fitted FeatureCross from what `to_arrays` returned.
+
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+
+        Returns
+        -------
+        FeatureCross
+            Which transforms as the one that `to_arrays` was called on.
+
+        Raises
+        ------
+        ValueError
+            If an array is missing, or a parameter in it is wrong.
+        """
+        try:
+            spec = json.loads(str(arrays["cross"]))
+            parameters = spec["parameters"]
+            parameters["bins"] = {key: rule_from_dict(rule) for key, rule in parameters["bins"]} or None
+            parameters["crosses"] = [tuple(cross) for cross in parameters["crosses"]]
+            parameters["dtype"] = np.dtype(parameters["dtype"]).type
+            cross = cls(**parameters)
+            cross._keep(Layout.from_arrays(arrays), spec["names"], spec["named"])
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"arrays do not hold a FeatureCross: {error!r}.") from error
+        return cross
+
+
+def _plain(value: Any) -> Any:
+    """NumPy scalars and arrays as Python has them, also inside of lists, tuples and dicts."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, (np.integer, np.bool_)):
+        return value.item()
+    if isinstance(value, Mapping):
+        return {_plain(key): part for key, part in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return tuple(map(_plain, value)) if isinstance(value, tuple) else [_plain(part) for part in value]
+    return value
+
+
+def _same(value: Any, default: Any) -> bool:
+    # True is equal to 1, and False to 0.
+    return type(value) is type(default) and bool(value == default)
