@@ -14,11 +14,10 @@ if TYPE_CHECKING:
     from sparsereg.crosses.feature_cross import Block, FeatureCross, Rare
     from sparsereg.crosses.rules import Of
     from sparsereg.crosses.split import Split
-    from sparsereg.linear_model import ElasticNet, Lasso, enet_path, lasso_path
+    from sparsereg.linear_model import ElasticNet, Lasso, Ridge, enet_path, lasso_path
     from sparsereg.model_file import Model, load_model, save_model
     from sparsereg.path import PathResult, regularization_path
     from sparsereg.report import SparsityReport
-    from sparsereg.ridge import Ridge
 
 __version__ = "0.1.0"
 
@@ -34,7 +33,7 @@ _ROOMS = {
     "PathResult": "path",
     "Quantiles": "crosses.binning",
     "Rare": "crosses.feature_cross",
-    "Ridge": "ridge",
+    "Ridge": "linear_model",
     "SparsityReport": "report",
     "Split": "crosses.split",
     "Width": "crosses.binning",

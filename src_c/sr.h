@@ -142,8 +142,8 @@ typedef struct {
     double weight_sum;                      /* S */
 } sr_quadratic;
 
-/* One Gauss-Seidel sweep on H z = g over the m columns listed, in their order. In and out: z, v = S X z and *v_sum = sum(v).
- * O(entries of the columns) */
+/* One Gauss-Seidel sweep on H z = g over the m columns listed, in their order. In and out: z, v = S X z and *v_sum = sum(v),
+ * which is kept only with an intercept.  O(entries of the columns) */
 sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, const sr_quadratic *q, const double *g, const double *s,
                           double *z, double *v, double *v_sum);
 

@@ -2,5 +2,6 @@
 
 from sparsereg.linear_model.lasso import ElasticNet, Lasso
 from sparsereg.linear_model.paths import enet_path, lasso_path
+from sparsereg.linear_model.ridge import Ridge
 
-__all__ = ["ElasticNet", "Lasso", "enet_path", "lasso_path"]
+__all__ = ["ElasticNet", "Lasso", "Ridge", "enet_path", "lasso_path"]

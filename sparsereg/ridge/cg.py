@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.ridge_system import Solution, System
+from sparsereg.ridge.system import Solution, System
 
-__all__ = ["conjugate_gradients"]
+__all__ = ["Preconditioner", "conjugate_gradients"]
 
 Vector = NDArray[np.float64]
-Operator = Callable[[Vector], Vector]
 
-# A restart of conjugate gradients that does not bring the gradient below this share of what it was has met rounding.
+# A restart that does not bring the gradient below this share of what it was has met rounding.
 STALL = 0.5
 
 
+class Preconditioner(Protocol):
+    """An approximation of `H^-1`, symmetric and positive."""
+
+    def apply(self, g: Vector) -> tuple[Vector, Vector]:
+        """`(z, H z)` with z near `H^-1 g`: a preconditioner that has been through X knows `H z` almost for free."""
+
+
 def conjugate_gradients(
-    system: System,
-    tol: float,
-    max_iter: int,
-    precondition: Operator | None = None,
-    start: Vector | None = None,
+    system: System, precondition: Preconditioner, tol: float, max_iter: int, start: Vector | None = None
 ) -> Solution:
     """Preconditioned conjugate gradients until `|g| <= tol |b|`.
 
@@ -33,19 +35,17 @@ def conjugate_gradients(
     Parameters
     ----------
     system : System
+    precondition : Preconditioner
     tol : float
     max_iter : int
-    precondition : callable, optional
-        An approximation of `H^-1`, symmetric and positive. Without one and from 0, a singular H gives the solution of least norm.
     start : float64 array of shape (n_cols,), optional
     """
-    precondition = precondition or np.copy
     target = tol * float(np.linalg.norm(system.b))
     w = np.zeros(system.penalty.size) if start is None else start.copy()
     g = system.b.copy() if start is None else system.gradient(w)
     size, n_iter = float(np.linalg.norm(g)), 0
     while size > target and n_iter < max_iter:
-        step, done = _descend(system, g, precondition, target, max_iter - n_iter)
+        step, done = _descend(g, precondition, target, max_iter - n_iter)
         n_iter += done
         g_new = system.gradient(w + step)
         before, after = size, float(np.linalg.norm(g_new))
@@ -57,13 +57,14 @@ def conjugate_gradients(
     return system.solution(w, n_iter)
 
 
-def _descend(system: System, g: Vector, precondition: Operator, target: float, max_iter: int) -> tuple[Vector, int]:
-    """One uninterrupted run, from where the gradient is g; returns the step taken. Hestenes & Stiefel 1952."""
+def _descend(g: Vector, precondition: Preconditioner, target: float, max_iter: int) -> tuple[Vector, int]:
+    """One uninterrupted run, from where the gradient is g; returns the step taken. Hestenes & Stiefel 1952.
+
+    `H p` follows the recurrence of p itself, so that X is met by the preconditioner alone."""
     step, g = np.zeros_like(g), g.copy()
-    z = precondition(g)
-    p, gz = z.copy(), float(g @ z)
+    p, Hp = precondition.apply(g)
+    gz = float(g @ p)
     for done in range(1, max_iter + 1):
-        Hp = system.times(p)
         curvature = float(p @ Hp)
         if not curvature > 0.0:  # p lies in the null space of a singular H
             return step, done
@@ -72,7 +73,10 @@ def _descend(system: System, g: Vector, precondition: Operator, target: float, m
         g -= length * Hp
         if np.linalg.norm(g) <= target:
             return step, done
-        z = precondition(g)
+        z, Hz = precondition.apply(g)
         gz, before = float(g @ z), gz
-        p = z + (gz / before) * p
+        p *= gz / before
+        p += z
+        Hp *= gz / before
+        Hp += Hz
     return step, max_iter

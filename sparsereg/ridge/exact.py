@@ -24,7 +24,7 @@ import scipy.linalg
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sparsereg.ridge_system import NormalEquations, Solution, System
+from sparsereg.ridge.system import NormalEquations, Solution, System
 
 __all__ = ["Slabs", "dual", "gram", "svd"]
 

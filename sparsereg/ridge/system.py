@@ -101,10 +101,18 @@ class NormalEquations:
         return float(np.average(z, weights=self.s)) if self.fit_intercept else 0.0
 
     def product(self, w: Vector) -> Vector:
-        """`X w`."""
-        z = np.zeros(self.design.n_rows)
-        self.design.matrix.add_matvec(w, z)
-        return z
+        """`X w`: by rows where there are any, reading w here and there rather than writing all over z."""
+        design = self.design
+        if design.rows is None:
+            z = np.zeros(design.n_rows)
+            design.matrix.add_matvec(w, z)
+            return z
+        labelled = w
+        if design.labels is not None:
+            labelled = np.zeros(design.rows.shape[0])
+            labelled[design.labels] = w
+        by_rows: Vector = design.rows.rmatvec(labelled)
+        return by_rows
 
     def transposed(self, z: Vector) -> Vector:
         """`Xc' S z`, overwriting z: where z sums to 0 under s, X' and Xc' are the same, and that is all the centring there is."""

@@ -14,8 +14,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sparsereg.design import Design, as_design, product
-from sparsereg.ridge_solve import Plan, choose_method, solve_ridge
-from sparsereg.ridge_system import NormalEquations, Solution
+from sparsereg.ridge.solve import Plan, choose_method, solve_ridge
+from sparsereg.ridge.system import NormalEquations, Solution
 from sparsereg.validation import check_choice, check_number, check_penalty_factor, check_vector, check_weights
 
 __all__ = ["Ridge"]

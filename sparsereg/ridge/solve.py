@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from sparsereg.penalty import Penalty
 from sparsereg.problem import make_problem
-from sparsereg.ridge_cg import conjugate_gradients
-from sparsereg.ridge_exact import Slabs, dual, gram, svd
-from sparsereg.ridge_system import NormalEquations, Solution, System
+from sparsereg.ridge.cg import Preconditioner, conjugate_gradients
+from sparsereg.ridge.exact import Slabs, dual, gram, svd
+from sparsereg.ridge.precondition import HeavyBlock, Plain, TwoLevel
+from sparsereg.ridge.system import NormalEquations, Solution, System
 from sparsereg.solve import Solver
 
 __all__ = ["METHODS", "Plan", "choose_method", "solve_ridge"]
@@ -30,6 +31,8 @@ SMALL_SVD = 1e9
 LARGEST_SVD = 1e8
 # Penalties below this share of the largest curvature leave a factorised Gram too few digits.
 WEAK = 1e-10
+# Penalties below this share are lost beside the curvature; what is meant then is the solution of least norm.
+LOST = 1e-14
 TOO_LARGE = "X, y or sample_weight holds numbers too large to square in double precision; scale them down."
 
 
@@ -85,13 +88,28 @@ def solve_ridge(X: Any, equations: NormalEquations, Y: Vector, alphas: Vector, p
 
 def _solve(X: Any, systems: list[System], alphas: Vector, plan: Plan) -> list[Solution]:
     if plan.method == "cg":
-        return [conjugate_gradients(system, plan.tol, plan.max_iter) for system in systems]
+        return _iterate(systems, plan)
     if plan.method == "bounded":
         return [solve_bounded(system, plan.tol, plan.max_iter) for system in systems]
     slabs = Slabs(X, systems[0].equations)
     if plan.method == "gram":
         return gram(slabs, systems)
     return (dual if plan.method == "dual" else svd)(slabs, systems, alphas)
+
+
+def _iterate(systems: list[System], plan: Plan) -> list[Solution]:
+    """Conjugate gradients on each system; preconditioners are shared among equal penalties, and one heavy block by all."""
+    equations, penalties = systems[0].equations, np.stack([system.penalty for system in systems])
+    felt = penalties.max(axis=1) > LOST * equations.diagonal.max()
+    heavy = HeavyBlock.of(equations, penalties[felt].min(axis=0)) if felt.any() else None
+    made: dict[bytes, Preconditioner] = {}
+    found = []
+    for system, is_felt in zip(systems, felt, strict=True):
+        key = system.penalty.tobytes()
+        if key not in made:
+            made[key] = TwoLevel(system, heavy) if heavy and is_felt else Plain(system)
+        found.append(conjugate_gradients(system, made[key], plan.tol, plan.max_iter))
+    return found
 
 
 def _require_feasible(method: str, equations: NormalEquations) -> None:
