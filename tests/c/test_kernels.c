@@ -199,6 +199,35 @@ static void test_descent(const fixture *f, const sr_matrix *X, const sr_matrix *
     for (int a = 0; a < P; a++) CHECK(near(prox[a], w_r[a]), "prox moves the optimum at %d", a);
 }
 
+/* Sweeps there and back reach the solution of H z = g, and keep v = S X z; a column with inverse 0 is passed over. */
+static void test_gauss_seidel(const fixture *f, const sr_matrix *X, const double *s) {
+    double sums[P], squares[P], sizes[P], peaks[P], penalty[P], inverse[P], g[P], z[P] = {0}, v[N] = {0}, v_sum = 0.0, total = 0.0;
+    int64_t there[P], back[P];
+    const sr_stats stats = {sums, squares, sizes, peaks};
+    for (int i = 0; i < N; i++) total += s ? s[i] : 1.0;
+    sr_column_stats(X, NULL, P, s, &stats);
+    for (int j = 0; j < P; j++) {
+        penalty[j] = 0.5 + uniform(), g[j] = uniform() - 0.5, there[j] = j, back[j] = P - 1 - j;
+        inverse[j] = j == 4 ? 0.0 : 1.0 / (squares[j] - sums[j] * sums[j] / total + penalty[j]);
+    }
+    const sr_quadratic q = {sums, penalty, inverse, total};
+    for (int sweep = 0; sweep < 500; sweep++)
+        CHECK(sr_gauss_seidel(X, sweep % 2 ? back : there, P, &q, g, s, z, v, &v_sum) == SR_OK, "sweep");
+    double sum = 0.0;
+    for (int i = 0; i < N; i++) {
+        double row = 0.0;
+        for (int j = 0; j < P; j++) row += f->plain[i][j] * z[j];
+        CHECK(near(v[i], row * (s ? s[i] : 1.0)), "v drifted at row %d", i);
+        sum += v[i];
+    }
+    CHECK(near(v_sum, sum) && z[4] == 0.0, "sum(v), or a column that should be passed over");
+    for (int j = 0; j < P; j++) {
+        double hz = penalty[j] * z[j] - sums[j] / total * v_sum;
+        for (int i = 0; i < N; i++) hz += f->plain[i][j] * v[i];
+        CHECK(j == 4 || fabs(hz - g[j]) < 1e-8, "H z - g is %g at %d", hz - g[j], j);
+    }
+}
+
 static void test_screen(void) {
     const double c[] = {1.0, -3.0, 2.0, 9.0, 0.5}, factor[] = {1.0, 2.0, 1.0, 1.0, 1.0};
     const float norm2[] = {1.0f, 1.0f, 1.0f, -INFINITY, 4.0f}, at2[] = {0.0f, 1.0f, 2.0f, 0.0f, 0.0f};
@@ -285,6 +314,7 @@ int main(void) {
             test_intake(&f, reals[v / 2], indices[v % 2]);
             for (int weighted = 0; weighted < 2; weighted++) {
                 test_products(&f, &X, weighted ? s : NULL);
+                test_gauss_seidel(&f, &X, weighted ? s : NULL);
                 for (int k = 0; k < SR_N_PENALTIES; k++) {
                     test_descent(&f, &X, &Xt, weighted ? s : NULL, (sr_penalty)k);
                     test_descent(&f, &X, NULL, weighted ? s : NULL, (sr_penalty)k);
