@@ -188,7 +188,8 @@ class Solver:
             closer = self.solve(alpha)
         finally:
             self.tol, self.max_iter = usual
-        return replace(closer if closer.dual_gap <= found.dual_gap else found, epochs=found.epochs)
+        good = max(found.dual_gap, max(tol, 1e-12) * self.problem.gap_scale)  # below that gaps differ by rounding
+        return replace(closer if closer.dual_gap <= good else found, epochs=found.epochs)
 
     # ---- descending ------------------------------------------------------------------------------------------------
 
