@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sparsereg.linear_model import ElasticNet, Lasso, Ridge, enet_path, lasso_path
     from sparsereg.model_file import Model, load_model, save_model
     from sparsereg.path import PathResult, regularization_path
+    from sparsereg.plot import plot_path
     from sparsereg.report import SparsityReport
 
 __version__ = "0.1.0"
@@ -40,6 +41,7 @@ _ROOMS = {
     "enet_path": "linear_model",
     "lasso_path": "linear_model",
     "load_model": "model_file",
+    "plot_path": "plot",
     "regularization_path": "path",
     "save_model": "model_file",
 }
@@ -63,6 +65,7 @@ __all__ = [
     "enet_path",
     "lasso_path",
     "load_model",
+    "plot_path",
     "regularization_path",
     "save_model",
 ]

@@ -53,6 +53,7 @@ ORDER = [
     "linear_model.lasso",
     "linear_model.ridge",
     "linear_model",
+    "plot",
     "files",
     "report_text",
     "report",
