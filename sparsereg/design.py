@@ -125,12 +125,6 @@ class Design:
             self.matrix.add_matvec(w, out, order[place[here]].astype(np.int64))
         return out
 
-    def scatter(self, values: NDArray[Any], cols: Int | None = None) -> NDArray[Any]:
-        """A vector of nominal width from values on observed columns. For those who ask for dense coefficients."""
-        out = np.zeros(self.n_features, dtype=self.dtype)
-        out[self.columns if cols is None else self.columns[cols]] = values
-        return out
-
 
 def as_design(X: Any, name: str = "X") -> Design:
     """Take a matrix in, checking it once.
