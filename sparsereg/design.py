@@ -114,17 +114,6 @@ class Design:
             return int(np.diff(self.by_rows.indptr).max())
         return int(self.rows.lengths().max())
 
-    def product(self, columns: Int, values: NDArray[Any]) -> NDArray[Any]:
-        """`X[:, columns] @ values`, columns by their original numbers; those that were not observed count for nothing."""
-        order = np.argsort(self.columns)
-        place = np.minimum(np.searchsorted(self.columns, columns, sorter=order), max(self.n_cols - 1, 0))
-        out = np.zeros(self.n_rows)
-        if self.n_cols:
-            here = self.columns[order[place]] == columns
-            w = np.ascontiguousarray(values[here], dtype=np.float64)
-            self.matrix.add_matvec(w, out, order[place[here]].astype(np.int64))
-        return out
-
 
 def as_design(X: Any, name: str = "X") -> Design:
     """Take a matrix in, checking it once.

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sparsereg.design import Design, as_design
+from sparsereg.design import Design, as_design, product
 from sparsereg.problem import Problem, make_problem
 from sparsereg.solve import SOLVERS, Solution, Solver
 from sparsereg.validation import (
@@ -90,7 +90,7 @@ class PathResult:
         design = as_design(X)
         if design.n_features != self.coefs.shape[0]:
             raise ValueError(f"X has {design.n_features} columns; the path was fitted on {self.coefs.shape[0]}.")
-        return design.product(columns, values) + self.intercepts[k]
+        return product(X if sp.issparse(X) else np.asarray(X, dtype=np.float64), columns, values) + self.intercepts[k]
 
 
 def regularization_path(

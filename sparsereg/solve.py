@@ -130,7 +130,6 @@ class Solver:
         loose = np.flatnonzero(free & (self.screen.norm2 >= 0.0))
         self.screen.drop(np.flatnonzero(free))
         self._take_in(loose)
-        self._mark(self.descent.gradient())
         if loose.size <= MOST_LOOSE and not self.problem.penalty.positive:
             self.descent.set_w(self.problem.eliminated(loose, self.descent.gradient())[0])
         self._descend(1e-12 * self.problem.null_deviance, self.max_iter)
