@@ -63,9 +63,9 @@ cdef extern from "sr.h" nogil:
         int32_t *position
         const int32_t *labels
         double *sum
-        int32_t *stamp
-        int32_t *touched
         double *row
+    enum:
+        SR_ASIDE
     ctypedef struct sr_compressed:
         int64_t n_major, n_minor
         const void *indptr
@@ -77,15 +77,18 @@ cdef extern from "sr.h" nogil:
         double *squares
         double *sizes
         double *peaks
-    ctypedef struct sr_bounds:
-        const double *c
-        const float *norm2
-        const float *at2
-        const float *norm1
-        const float *at1
-        const double *factor
+    ctypedef struct sr_odometer:
+        double two, one, aside
     ctypedef struct sr_block:
         double c, norm2, norm1, at2, at1, factor
+    ctypedef struct sr_bounds:
+        float *c
+        float *at2
+        float *at1
+        const float *norm2
+        const float *norm1
+        const double *factor
+        sr_block *blocks
     enum:
         SR_BLOCK
     ctypedef struct sr_findings:
@@ -106,8 +109,9 @@ cdef extern from "sr.h" nogil:
     void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out)
     void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs, double tol, double *q, int64_t *epochs, double *decrease)
     void sr_solve_psd(int64_t n, double *A, double *b, double tiny)
-    void sr_sum_up(sr_penalty pen, int64_t p, const sr_bounds *b, int64_t block, sr_block *out)
-    void sr_screen(sr_penalty pen, int64_t p, const sr_bounds *b, const sr_block *blocks, double odo2, double odo1, double threshold, int32_t *out, int64_t *n_out, double *worst, double *largest)
+    void sr_visited(sr_penalty pen, const int64_t *cols, int64_t m, const double *c, const sr_odometer *odo, const sr_bounds *b)
+    void sr_sum_up(int64_t p, const sr_bounds *b, int64_t block)
+    void sr_screen(int64_t p, const sr_bounds *b, const sr_odometer *odo, double threshold, int32_t *out, int64_t *n_out, double *worst, double *largest)
     sr_status sr_loss_rows(sr_loss loss, int64_t n, const double *y, const double *z, const double *s, double *total, double *slope)
     sr_status sr_inspect(const sr_compressed *A, int64_t *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found)
     sr_status sr_transpose(const sr_compressed *A, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, void *out_data)
@@ -360,7 +364,7 @@ cdef class GramStore:
     cdef const double[::1] s
     cdef const int32_t[::1] labels
     cdef int64_t[::1] begin, lengths, cap, cols
-    cdef int32_t[::1] idx, stamp, touched, position
+    cdef int32_t[::1] idx, position
     cdef double[::1] val, sum, row
     cdef readonly int64_t m, used
 
@@ -370,11 +374,12 @@ cdef class GramStore:
         require(s is None or s.shape[0] == X.view.n_rows, "s has the wrong length")
         self.X, self.Xt, self.labels, self.s = X, Xt, labels, s
         self.m = self.used = 0
-        self.position = np.full(0 if Xt is None else Xt.view.n_rows, -1, dtype=np.int32)
+        labels_of_rows = np.arange(0 if Xt is None else Xt.view.n_rows, dtype=np.int32)
+        self.position = -1 - labels_of_rows % SR_ASIDE
         self.row = np.empty(0)
         self.begin = self.lengths = self.cap = self.cols = np.empty(0, dtype=np.int64)
         self.sum = self.val = np.empty(0)
-        self.stamp = self.touched = self.idx = np.empty(0, dtype=np.int32)
+        self.idx = np.empty(0, dtype=np.int32)
 
     @property
     def nbytes(self):
@@ -386,8 +391,7 @@ cdef class GramStore:
         room = max(64, m + m // 2)
         self.begin, self.lengths = grown(self.begin, room), grown(self.lengths, room)
         self.cap, self.cols = grown(self.cap, room), grown(self.cols, room)
-        self.sum, self.touched = np.empty(room), np.empty(room, dtype=np.int32)
-        self.stamp = grown(self.stamp, room, -1)
+        self.sum = np.zeros(SR_ASIDE + room)
 
     def _room_in_arena(self, int64_t need):
         size = max(self.used + need, self.used + self.used // 2, 1024)
@@ -409,7 +413,7 @@ cdef class GramStore:
         work.position = NULL if self.Xt is None else &self.position[0]
         work.row = &self.row[0]
         work.labels = NULL if self.labels is None else &self.labels[0]
-        work.sum, work.stamp, work.touched = &self.sum[0], &self.stamp[0], &self.touched[0]
+        work.sum = &self.sum[0]
         with nogil:
             status = sr_gram_append(&self.X.view, rows, weights, &self.cols[0], self.m, j, &gram, &work, need)
         self.used = gram.used
@@ -441,10 +445,11 @@ cdef class GramStore:
         require(self.Xt is not None and y.shape[0] == self.X.view.n_rows and w.shape[0] == self.m, "no rows, or y or w has the wrong length")
         require_within(wanted, self.X.view.n_cols)
         cdef double[::1] out = np.empty(wanted.shape[0])
+        cdef double[::1] aside = np.concatenate([np.zeros(SR_ASIDE), w])
         cdef const double *weights = doubles(self.s)
         cdef sr_status status
         with nogil:
-            status = sr_own_rows(&self.X.view, &self.Xt.view, weights, &y[0], &w[0], &self.position[0], &wanted[0], wanted.shape[0], &out[0])
+            status = sr_own_rows(&self.X.view, &self.Xt.view, weights, &y[0], &aside[0], &self.position[0], &wanted[0], wanted.shape[0], &out[0])
         check(status)
         return np.asarray(out)
 
@@ -536,50 +541,73 @@ def solve_psd(double[:, ::1] A not None, const double[::1] b, double tiny=1e-13)
 
 
 cdef class Bounds:
-    """What is known of every column that is not a member (`sr_bounds`). The arrays are borrowed: whoever changes them says
-    `changed` for the columns concerned."""
+    """What is known of the gradient of every column that is not a member (`sr_bounds`).
 
-    cdef const double[::1] c, factor
-    cdef const float[::1] norm2, at2, norm1, at1
+    Parameters
+    ----------
+    penalty : int
+    norm2, norm1 : float32 arrays of shape (p,)
+        Norms of the columns, borrowed. -inf: the column is passed over, also if that is written later.
+    factor : float64 array of shape (p,) or None
+    """
+
+    cdef const double[::1] factor
+    cdef const float[::1] norm2, norm1
+    cdef float[::1] c, at2, at1
     cdef double[:, ::1] blocks
     cdef int penalty
+    cdef int64_t p
 
-    def __init__(self, int penalty, const double[::1] c, const float[::1] norm2, const float[::1] at2, const float[::1] norm1,
-                 const float[::1] at1, const double[::1] factor):
-        cdef int64_t p = c.shape[0]
-        require(norm2.shape[0] == at2.shape[0] == norm1.shape[0] == at1.shape[0] == p, "lengths differ")
-        require((factor is None or factor.shape[0] == p) and p < 2**31, "lengths differ")
+    def __init__(self, int penalty, const float[::1] norm2, const float[::1] norm1, const double[::1] factor):
+        self.p, self.penalty = norm2.shape[0], penalty
+        require(norm1.shape[0] == self.p < 2**31 and (factor is None or factor.shape[0] == self.p), "lengths differ")
         require(0 <= penalty < SR_N_PENALTIES, "no such penalty")
-        self.penalty = penalty
-        self.c, self.norm2, self.at2, self.norm1, self.at1, self.factor = c, norm2, at2, norm1, at1, factor
-        self.blocks = np.empty((p // SR_BLOCK + 1, 6))
-        self.changed(np.arange(0, p, SR_BLOCK))
+        self.norm2, self.norm1, self.factor = norm2, norm1, factor
+        self.c, self.at2, self.at1 = (np.zeros(self.p, dtype=np.float32) for _ in range(3))
+        self.blocks = np.zeros((self.p // SR_BLOCK + 1, 6))
+        self.sum_up()
 
     cdef sr_bounds borrow(self):
         cdef sr_bounds view
-        view.c, view.factor = &self.c[0], doubles(self.factor)
-        view.norm2, view.at2, view.norm1, view.at1 = &self.norm2[0], &self.at2[0], &self.norm1[0], &self.at1[0]
+        view.c, view.at2, view.at1 = &self.c[0], &self.at2[0], &self.at1[0]
+        view.norm2, view.norm1, view.factor = &self.norm2[0], &self.norm1[0], doubles(self.factor)
+        view.blocks = <sr_block *>&self.blocks[0, 0]
         return view
 
-    def changed(self, cols):
-        """The arrays were changed at these columns."""
-        cdef const int64_t[::1] blocks = np.unique(cols // SR_BLOCK)
-        cdef int64_t a, p = self.c.shape[0]
+    def sum_up(self):
+        """Sum every block up anew."""
         cdef sr_bounds view = self.borrow()
-        require_within(blocks, p // SR_BLOCK + 1)
-        for a in range(blocks.shape[0]):
-            sr_sum_up(<sr_penalty>self.penalty, p, &view, blocks[a], <sr_block *>&self.blocks[blocks[a], 0])
+        cdef int64_t block
+        for block in range((self.p + SR_BLOCK - 1) // SR_BLOCK):
+            sr_sum_up(self.p, &view, block)
 
-    def over(self, double odo2, double odo1, double threshold):
+    def set_back(self, double odo2, double odo1):
+        """Measure all readings from these ones on."""
+        for at, reading in ((np.asarray(self.at2), odo2), (np.asarray(self.at1), odo1)):
+            at[:] = np.nextafter((at - reading).astype(np.float32), np.float32(-np.inf))
+        self.sum_up()
+
+    def visited(self, const int64_t[::1] cols, const double[::1] c, double odo2, double odo1):
+        """The gradients `c` of `cols` were taken at these readings of the odometer."""
+        require(cols.shape[0] == c.shape[0], "lengths differ")
+        require_within(cols, self.p)
+        cdef sr_bounds view = self.borrow()
+        cdef sr_odometer odo
+        odo.two, odo.one, odo.aside = odo2, odo1, 0.0
+        if cols.shape[0]:
+            sr_visited(<sr_penalty>self.penalty, &cols[0], cols.shape[0], &c[0], &odo, &view)
+
+    def over(self, double odo2, double odo1, double aside, double threshold):
         """Columns whose bound passes `threshold`, the largest bound among them, and at least the largest among the others."""
         cdef sr_bounds view = self.borrow()
-        cdef int64_t n = 0, p = self.c.shape[0]
+        cdef sr_odometer odo
+        odo.two, odo.one, odo.aside = odo2, odo1, aside
+        cdef int64_t n = 0
         cdef double worst = 0.0, largest = 0.0
         # Room for all, of which only what is found is ever written and so ever costs memory.
-        cdef int32_t[::1] found = np.empty(p, dtype=np.int32)
+        cdef int32_t[::1] found = np.empty(self.p, dtype=np.int32)
         with nogil:
-            sr_screen(<sr_penalty>self.penalty, p, &view, <const sr_block *>&self.blocks[0, 0], odo2, odo1, threshold, &found[0], &n,
-                      &worst, &largest)
+            sr_screen(self.p, &view, &odo, threshold, &found[0], &n, &worst, &largest)
         return np.asarray(found[:n]).astype(np.int64), worst, largest
 
 

@@ -133,13 +133,11 @@ class Solver:
         if loose.size <= MOST_LOOSE and not self.problem.penalty.positive:
             self.descent.set_w(self.problem.eliminated(loose, self.descent.gradient())[0])
         self._descend(1e-12 * self.problem.null_deviance, self.max_iter)
-        every = np.arange(self.problem.design.n_cols)
-        self.screen.visited(every, self.descent.gradient_of(every))
+        self.screen.visited_all(self.descent.gradient_of(np.arange(self.problem.design.n_cols)))
 
     def alpha_max(self) -> float:
         """The smallest alpha at which every penalised coefficient is 0. Only before the first `solve`."""
-        _, worst, _ = self.screen.over(0.0)
-        return worst / (self.problem.weight_sum * self.l1_ratio)
+        return self.screen.top / (self.problem.weight_sum * self.l1_ratio)
 
     def start_from(self, at: Coefficients) -> None:
         """Begin at given coefficients instead of 0."""

@@ -103,13 +103,15 @@ typedef struct {
     int64_t used, size;
 } sr_gram;
 
-/* Work space for appending. position[label] is the place of a column in the Gram, or -1. */
+/* Numbers below zero stand for "no member", spread over so many places that adding to one seldom waits for the last addition there. */
+enum { SR_ASIDE = 256 };
+#define SR_NO_POSITION(label) (-1 - (int32_t)((label) % SR_ASIDE))
+
+/* Work space for appending. position[label] is the place of a column in the Gram, or SR_NO_POSITION. */
 typedef struct {
-    int32_t *position;     /* one a label of Xt; all -1 at first; NULL where there is no Xt at all */
+    int32_t *position;     /* one a label of Xt; NULL where there is no Xt at all */
     const int32_t *labels; /* internal column -> label of Xt; NULL: the same number */
-    double *sum;           /* m_max */
-    int32_t *stamp;        /* m_max; all -1 at first */
-    int32_t *touched;      /* m_max */
+    double *sum;           /* SR_ASIDE + m_max, all zero, left so */
     double *row;           /* n_rows, all zero, left so; only read without Xt */
 } sr_gram_work;
 
@@ -119,7 +121,7 @@ typedef struct {
 sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
                          sr_gram *G, sr_gram_work *work, int64_t *need);
 /* out[b] = x_j' s (y - X w) for the n columns j = wanted[b], the residual worked out on their own rows only: O(sum of row
- * lengths over those rows). w belongs to the columns that have a position in the Gram. Wants Xt. */
+ * lengths over those rows). w belongs to the columns that have a position in the Gram, after SR_ASIDE zeros. Wants Xt. */
 sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
                       const int32_t *position, const int64_t *wanted, int64_t n, double *out);
 /* out[a] -= sum_b G_ab x_b over the m columns: O(entries of G in columns with x != 0). */
@@ -149,30 +151,39 @@ sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, co
 
 /* ---- screening ------------------------------------------------------------------------------------------------------*/
 
-/* What is known of every column that is not a member. */
+/* How far the residual has travelled since the beginning: sums of distances, so from above. */
 typedef struct {
-    const double *c;           /* p: the centred gradient when each column was last visited */
-    const float *norm2, *at2;  /* |x_j - mean_j|_s and the odometer's reading then; norm2 = -inf: pass the column over */
-    const float *norm1, *at1;  /* sum_i s_i |x_ij| and the reading of the other odometer, of the largest entry */
-    const double *factor;      /* the threshold's factors; NULL: all one */
-} sr_bounds;
+    double two, one; /* in the 2-norm; in the largest entry, centred */
+    double aside;    /* how far the point in question is from the residual, in the 2-norm: 0, or only `two` is of use */
+} sr_odometer;
 
 /* A block of SR_BLOCK columns taken together: the largest c, norms and smallest readings and factor in it. */
 typedef struct {
     double c, norm2, norm1, at2, at1, factor;
 } sr_block;
 enum { SR_BLOCK = 256 };
-/* Sum up block `block` anew, after something in it changed. Columns passed over do not count. */
-void sr_sum_up(sr_penalty pen, int64_t p, const sr_bounds *b, int64_t block, sr_block *out);
 
-/* Bounds instead of passes. The residual has moved by d since column j was visited, |d|_2 <= odo2 - at2_j and
- * |d - mean|_max <= odo1 - at1_j, so by Cauchy-Schwarz and Hoelder reach(x_j' r) <= reach(c_j) + min(norm2_j |d|_2, norm1_j |d|_max).
+/* What is known of each of p columns that are not members. norm2 = -inf: pass the column over. */
+typedef struct {
+    float *c;                   /* the reach of its gradient at some time, from above ... */
+    float *at2, *at1;           /* ... and the odometer's readings then, from below */
+    const float *norm2, *norm1; /* |x_j - mean_j|_s and sum_i s_i |x_ij| */
+    const double *factor;       /* the threshold's factors; NULL: all one */
+    sr_block *blocks;
+} sr_bounds;
+
+/* Columns `cols`, m of them, were just visited and had the gradients c. */
+void sr_visited(sr_penalty pen, const int64_t *cols, int64_t m, const double *c, const sr_odometer *odo, const sr_bounds *b);
+/* Sum up block `block` anew. It is always allowed not to: what was a bound stays one. */
+void sr_sum_up(int64_t p, const sr_bounds *b, int64_t block);
+/* Bounds instead of passes. The residual has moved by d since the gradient of column j reached c_j: |d|_2 <= two - at2_j and
+ * |d - mean|_max <= one - at1_j, so by Cauchy-Schwarz and Hoelder reach(x_j' r) <= c_j + min(norm2_j |d|_2, norm1_j |d|_max).
  * The second is the sharper for light columns: a column of 100 rows among 10^6 feels the largest change of a row, not the sum over all.
  * Lists in out[0 .. *n_out) the j whose bound passes threshold * factor_j, in *worst the largest bound / factor_j
  * among them, and in *largest that among the others, or something above it: a block whose own bound is under the threshold
  * is not looked into, so with columns in the order of their norms the long tail of light ones costs next to nothing. */
-void sr_screen(sr_penalty pen, int64_t p, const sr_bounds *b, const sr_block *blocks, double odo2, double odo1, double threshold, int32_t *out,
-               int64_t *n_out, double *worst, double *largest);
+void sr_screen(int64_t p, const sr_bounds *b, const sr_odometer *odo, double threshold, int32_t *out, int64_t *n_out, double *worst,
+               double *largest);
 
 /* ---- losses ---------------------------------------------------------------------------------------------------------*/
 

@@ -2,9 +2,18 @@
 #include "sr.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "sr_coordinate.h"
 #include "sr_gram.h"
+
+/* Rows ahead of the one that is read, about as many as a cache miss takes. */
+enum { SR_AHEAD = 16 };
+#if defined(__GNUC__)
+#define SR_PREFETCH(address) __builtin_prefetch(address)
+#else
+#define SR_PREFETCH(address) ((void)(address))
+#endif
 
 enum { SR_KIND_ONES, SR_KIND_VALUED, SR_KIND_DENSE };
 SR_INLINE int sr_kind_of(const sr_matrix *X, int64_t j) {
@@ -87,16 +96,13 @@ sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, co
 sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
                          sr_gram *G, sr_gram_work *work, int64_t *need) {
     const int64_t label = work->labels ? work->labels[j] : j;
-    int64_t met = 0;
     if (work->position) work->position[label] = (int32_t)m;
-#define CALL(suffix) met = sr_gram_column##suffix(X, Xt, s, cols, m, j, work)
+#define CALL(suffix) sr_gram_column##suffix(X, Xt, s, cols, m, j, work)
     SR_SWITCH(X)
 #undef CALL
-    const sr_status status = sr_gram_push(G, m, work, met, need);
-    if (status != SR_OK) { /* leave no trace: the same column comes again */
-        if (work->position) work->position[label] = -1;
-        for (int64_t t = 0; t < met; t++) work->stamp[work->touched[t]] = -1;
-    }
+    const sr_status status = sr_gram_push(G, m, work->sum + SR_ASIDE, need);
+    if (status != SR_OK && work->position) work->position[label] = SR_NO_POSITION(label); /* the same column comes again */
+    memset(work->sum + SR_ASIDE, 0, (size_t)(m + 1) * sizeof *work->sum);
     return status;
 }
 

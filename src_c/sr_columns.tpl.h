@@ -113,53 +113,48 @@ static double SR_FN(cd_residual)(const sr_matrix *X, const int64_t *cols, const 
     return decrease;
 }
 
-/* Collects column j of the Gram against the columns that have a position, through the rows of X. Returns how many it met. */
-SR_INLINE int64_t SR_FN(gram_by_rows)(const sr_matrix *X, const sr_matrix *Xt, const double *s, int64_t j, int32_t id, sr_gram_work *work) {
+/* Row i of X, as column e of x's rows meets it; and a word to the memory that a later one will be wanted. */
+SR_INLINE SR_FN(column) SR_FN(row_of)(const sr_matrix *Xt, SR_FN(column) x, int64_t e, const int kind) {
+    if (e + SR_AHEAD < x.n) SR_PREFETCH((const Index *)Xt->indices + ((const Index *)Xt->start)[SR_ROW(x, e + SR_AHEAD, kind)]);
+    return SR_FN(column_at)(Xt, SR_ROW(x, e, kind));
+}
+
+/* Column j of the Gram against the columns that have a position, through the rows of X, added to work->sum. */
+SR_INLINE void SR_FN(gram_by_rows)(const sr_matrix *X, const sr_matrix *Xt, const double *s, int64_t j, sr_gram_work *work) {
     const SR_FN(column) x = SR_FN(column_at)(X, j);
     const int kind = (int)sr_kind_of(X, j), ones = Xt->n_ones == Xt->n_cols;
-    int64_t met = 0;
+    double *sum = work->sum + SR_ASIDE;
     for (int64_t e = 0; e < x.n; e++) {
-        const int64_t i = SR_ROW(x, e, kind);
-        const double v = SR_VALUE(x, e, kind) * (s ? s[i] : 1.0);
-        const SR_FN(column) row = SR_FN(column_at)(Xt, i);
-        for (int64_t f = 0; f < row.n; f++) {
-            const int32_t at = work->position[row.rows[f]];
-            if (at < 0) continue;
-            if (work->stamp[at] != id) {
-                work->stamp[at] = id;
-                work->sum[at] = 0.0;
-                work->touched[met++] = at;
-            }
-            work->sum[at] += ones ? v : v * (double)row.values[f];
-        }
+        const double v = SR_VALUE(x, e, kind) * (s ? s[SR_ROW(x, e, kind)] : 1.0);
+        const SR_FN(column) row = SR_FN(row_of)(Xt, x, e, kind);
+        /* Without a branch on membership, which nothing could predict: an entry that is no member's is added aside. */
+        if (ones)
+            for (int64_t f = 0; f < row.n; f++) sum[work->position[row.rows[f]]] += v;
+        else
+            for (int64_t f = 0; f < row.n; f++) sum[work->position[row.rows[f]]] += v * (double)row.values[f];
     }
-    return met;
+    for (int a = 0; a < SR_ASIDE; a++) work->sum[a] = 0.0;
 }
 
 /* The same through the m columns already there and j itself: scatter s x_j, one dot product each. */
-SR_INLINE int64_t SR_FN(gram_by_columns)(const sr_matrix *X, const double *s, const int64_t *cols, int64_t m, int64_t j, sr_gram_work *work) {
-    int64_t met = 0;
+SR_INLINE void SR_FN(gram_by_columns)(const sr_matrix *X, const double *s, const int64_t *cols, int64_t m, int64_t j, sr_gram_work *work) {
     SR_FN(axpy)(X, j, 1.0, s, work->row);
-    for (int64_t a = 0; a <= m; a++) {
-        const double sum = SR_FN(dot)(X, a < m ? cols[a] : j, work->row);
-        if (sum == 0.0) continue;
-        work->sum[a] = sum;
-        work->touched[met++] = (int32_t)a;
-    }
+    for (int64_t a = 0; a <= m; a++) work->sum[SR_ASIDE + a] = SR_FN(dot)(X, a < m ? cols[a] : j, work->row);
     const SR_FN(column) x = SR_FN(column_at)(X, j);
     const int kind = (int)sr_kind_of(X, j);
     for (int64_t e = 0; e < x.n; e++) work->row[SR_ROW(x, e, kind)] = 0.0;
-    return met;
 }
 
-static int64_t SR_FN(gram_column)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
-                                  sr_gram_work *work) {
-    return Xt ? SR_FN(gram_by_rows)(X, Xt, s, j, (int32_t)m, work) : SR_FN(gram_by_columns)(X, s, cols, m, j, work);
+static void SR_FN(gram_column)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
+                               sr_gram_work *work) {
+    if (Xt) SR_FN(gram_by_rows)(X, Xt, s, j, work);
+    else SR_FN(gram_by_columns)(X, s, cols, m, j, work);
 }
 
 static void SR_FN(own_rows)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
                             const int32_t *position, const int64_t *wanted, int64_t n, double *out) {
     const int ones = Xt->n_ones == Xt->n_cols;
+    const double *of = w + SR_ASIDE;
     for (int64_t b = 0; b < n; b++) {
         const int64_t j = wanted[b];
         const SR_FN(column) x = SR_FN(column_at)(X, j);
@@ -167,12 +162,12 @@ static void SR_FN(own_rows)(const sr_matrix *X, const sr_matrix *Xt, const doubl
         double total = 0.0;
         for (int64_t e = 0; e < x.n; e++) {
             const int64_t i = SR_ROW(x, e, kind);
-            const SR_FN(column) row = SR_FN(column_at)(Xt, i);
+            const SR_FN(column) row = SR_FN(row_of)(Xt, x, e, kind);
             double r = y[i];
-            for (int64_t f = 0; f < row.n; f++) {
-                const int32_t at = position[row.rows[f]];
-                if (at >= 0) r -= ones ? w[at] : w[at] * (double)row.values[f];
-            }
+            if (ones)
+                for (int64_t f = 0; f < row.n; f++) r -= of[position[row.rows[f]]];
+            else
+                for (int64_t f = 0; f < row.n; f++) r -= of[position[row.rows[f]]] * (double)row.values[f];
             total += SR_VALUE(x, e, kind) * (s ? s[i] : 1.0) * r;
         }
         out[b] = total;
