@@ -230,7 +230,8 @@ def _from_rows(X: Compressed, dtype: np.dtype[Any], name: str) -> Design | None:
     start = np.zeros(ones_first.size + 1, dtype=X.indptr.dtype)
     np.cumsum(count[ones_first], out=start[1:])
     n_ones = int(ones_first.size - np.count_nonzero(valued[ones_first]))
-    place = np.full(p, -1, dtype=np.int64)
+    place = count  # in the same room
+    place[:] = -1
     place[ones_first] = start[:-1]
     shift = int(start[n_ones])
     indices = np.empty(start[-1], dtype=X.indices.dtype)

@@ -113,9 +113,9 @@ class Problem:
         centred = self.y - self.centre
         return float(centred @ centred if self.s is None else centred @ (self.s * centred))
 
-    def target(self) -> Vector:
-        """`s (y - centre)`, the residual at w = 0: a new array, which sums to 0 where there is an intercept."""
-        out = self.y - self.centre
+    def target(self, mean: float = 0.0, out: Vector | None = None) -> Vector:
+        """`s (y - centre - mean)`, without a mean the residual at w = 0: in `out`, or a new array."""
+        out = np.subtract(self.y, self.centre + mean, out=out)
         if self.s is not None:
             out *= self.s
         return out

@@ -25,17 +25,15 @@ CHUNK = 1 << 16
 BEYOND = np.float32(np.inf)
 
 
-
 class Screen:
     """The last known gradient of every observed column, and how far it may have gone since.
 
-    Memory: 20 bytes a column, five numbers in float32 rounded to the safe side. Inside, everything is measured in units of `|y|`, so that float32 has room for it.
+    Memory: 14 bytes a column, three numbers in float32 rounded to the safe side and the number of the last visit. Inside, everything is measured in units of `|y|`, so that float32 has room for it.
     """
 
     def __init__(self, problem: Problem, c: Vector) -> None:
         self.problem = problem
         self.unit = 1.0 / np.sqrt(problem.null_deviance) if problem.null_deviance > 0.0 else 1.0
-        self.odometer2 = self.odometer1 = self._threshold = 0.0
         self.norm2, self.norm1 = (np.zeros(c.size, dtype=np.float32) for _ in range(2))
         for begin in range(0, c.size, CHUNK):  # a chunk at a time: statistics of all columns would take 32 bytes each
             self._measure(np.arange(begin, min(begin + CHUNK, c.size)))
@@ -63,43 +61,35 @@ class Screen:
     def drop(self, cols: Int) -> None:
         """Leave these columns out from now on: they became members, or can never be."""
         self.norm2[cols] = self.norm1[cols] = -np.inf
+        self._bounds.sum_up(np.sort(cols))
 
     def travel(self, distance2: float, distance1: float) -> None:
         """The residual has moved by at most this much, in the 2-norm and in the largest entry."""
-        self.odometer2 += distance2 * self.unit
-        self.odometer1 += distance1 * self.unit
+        self._bounds.travel(distance2 * self.unit, distance1 * self.unit)
 
     def visited(self, cols: Int, c: Vector) -> None:
         """These gradients were just taken at the present residual."""
-        self._set_back()
-        self._bounds.visited(cols, c * self.unit, self.odometer2, self.odometer1)
+        self._bounds.visited(cols, c * self.unit)
 
     def visited_all(self, c: Vector) -> None:
         """The gradient of every column was just taken."""
         self.top = self._largest(c)
         for begin in range(0, c.size, CHUNK):
             here = np.arange(begin, min(begin + CHUNK, c.size))
-            self._bounds.visited(here, c[here] * self.unit, self.odometer2, self.odometer1)
-        self._bounds.sum_up()
+            self._bounds.visited(here, c[here] * self.unit)
 
     def _largest(self, c: Vector) -> float:
         """The threshold at which no column of gradient c would be over it."""
         reach = self.problem.penalty.reach(c)
         reach[self.norm2 < 0.0] = 0.0
         with np.errstate(divide="ignore", invalid="ignore"):
-            return float((reach if self.factor is None else np.where(reach > 0.0, reach / self.factor, 0.0)).max(initial=0.0))
-
-    def _set_back(self) -> None:
-        """Start the odometers anew once their rounding, half a unit of the last of float32's 24 bits, could hold up a bound."""
-        if self.odometer2 * float(self.norm2.max(initial=0.0)) * 2.0**-23 <= 1e-3 * self._threshold:
-            return
-        self._bounds.set_back(self.odometer2, self.odometer1)
-        self.odometer2 = self.odometer1 = 0.0
+            return float(
+                (reach if self.factor is None else np.where(reach > 0.0, reach / self.factor, 0.0)).max(initial=0.0)
+            )
 
     def over(self, threshold: float, aside: float = 0.0) -> tuple[Int, float, float]:
         """Columns whose bound passes `threshold * factor_j`, the largest bound (over factor) there, and elsewhere.
 
         `aside`: how far the dual point is from the residual in the 2-norm, beyond what was travelled."""
-        self._threshold = threshold * self.unit
-        found = self._bounds.over(self.odometer2, self.odometer1, aside * self.unit, self._threshold)
-        return found[0], found[1] / self.unit, found[2] / self.unit
+        found, worst, largest = self._bounds.over(aside * self.unit, threshold * self.unit)
+        return found, worst / self.unit, largest / self.unit

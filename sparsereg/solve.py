@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.descent import Descent, GramDescent, ProximalGradient, ResidualDescent
+from sparsereg.descent import Descent, ProximalGradient, ResidualDescent
+from sparsereg.gram_descent import GramDescent
 from sparsereg.problem import MOST_LOOSE, Coefficients, Problem, combine_gap
 from sparsereg.screening import Screen
 
@@ -117,7 +118,10 @@ class Solver:
         self.problem, self.l1_ratio, self.tol, self.max_iter, self.rng = problem, l1_ratio, tol, max_iter, rng
         make = ProximalGradient if method == "prox_gradient" else GramDescent
         self.descent: Descent = make(problem)
-        self.screen = Screen(problem, self.descent.gradient_at_zero())
+        c = self.descent.gradient_of(None)
+        if isinstance(self.descent, GramDescent):
+            self.descent.watch(c)
+        self.screen = Screen(problem, c)
         self._take_unpenalised()
         self._mark(self.descent.gradient())
 
@@ -133,7 +137,7 @@ class Solver:
         if loose.size <= MOST_LOOSE and not self.problem.penalty.positive:
             self.descent.set_w(self.problem.eliminated(loose, self.descent.gradient())[0])
         self._descend(1e-12 * self.problem.null_deviance, self.max_iter)
-        self.screen.visited_all(self.descent.gradient_of(np.arange(self.problem.design.n_cols)))
+        self.screen.visited_all(self.descent.gradient_of(None))
 
     def alpha_max(self) -> float:
         """The smallest alpha at which every penalised coefficient is 0. Only before the first `solve`."""

@@ -107,11 +107,17 @@ typedef struct {
 enum { SR_ASIDE = 256 };
 #define SR_NO_POSITION(label) (-1 - (int32_t)((label) % SR_ASIDE))
 
-/* Work space for appending. position[label] is the place of a column in the Gram, or SR_NO_POSITION. */
+/* Work space for appending. Some columns that are not in the Gram may be watched: their products with each new column are asked for too,
+ * and fall out of the same walk through its rows. position[label] is the place of a watched column, n_places + the place of a
+ * column in the Gram, or SR_NO_POSITION. */
 typedef struct {
     int32_t *position;     /* one a label of Xt; NULL where there is no Xt at all */
     const int32_t *labels; /* internal column -> label of Xt; NULL: the same number */
-    double *sum;           /* SR_ASIDE + m_max, all zero, left so */
+    int64_t n_places, n_watched; /* places for watched columns, and how many of them, the first, are in use; n_watched > 0 wants Xt */
+    int32_t *watched_idx;  /* n_watched: where the products go that are not 0, ... */
+    double *watched_val;
+    int64_t n_met;         /* ... so many */
+    double *sum;           /* SR_ASIDE + n_places + m_max, all zero, left so */
     double *row;           /* n_rows, all zero, left so; only read without Xt */
 } sr_gram_work;
 
@@ -121,7 +127,7 @@ typedef struct {
 sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
                          sr_gram *G, sr_gram_work *work, int64_t *need);
 /* out[b] = x_j' s (y - X w) for the n columns j = wanted[b], the residual worked out on their own rows only: O(sum of row
- * lengths over those rows). w belongs to the columns that have a position in the Gram, after SR_ASIDE zeros. Wants Xt. */
+ * lengths over those rows). w[SR_ASIDE + position] belongs to the column of that position, and is 0 for those without a coefficient. Wants Xt. */
 sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
                       const int32_t *position, const int64_t *wanted, int64_t n, double *out);
 /* out[a] -= sum_b G_ab x_b over the m columns: O(entries of G in columns with x != 0). */
@@ -151,39 +157,44 @@ sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, co
 
 /* ---- screening ------------------------------------------------------------------------------------------------------*/
 
-/* How far the residual has travelled since the beginning: sums of distances, so from above. */
+/* How far the residual has travelled, as sums of distances, so from above: in the 2-norm, and in the largest entry (centred). */
 typedef struct {
-    double two, one; /* in the 2-norm; in the largest entry, centred */
-    double aside;    /* how far the point in question is from the residual, in the 2-norm: 0, or only `two` is of use */
+    double two, one;
 } sr_odometer;
 
-/* A block of SR_BLOCK columns taken together: the largest c, norms and smallest readings and factor in it. */
+/* A block of SR_BLOCK columns taken together: the largest c and norms, the earliest visit and the smallest factor in it. */
 typedef struct {
-    double c, norm2, norm1, at2, at1, factor;
+    double c, norm2, norm1, factor;
+    int64_t at;
 } sr_block;
 enum { SR_BLOCK = 256 };
 
 /* What is known of each of p columns that are not members. norm2 = -inf: pass the column over. */
 typedef struct {
-    float *c;                   /* the reach of its gradient at some time, from above ... */
-    float *at2, *at1;           /* ... and the odometer's readings then, from below */
+    float *c;                   /* the reach of its gradient at its last visit, from above ... */
+    uint16_t *at;               /* ... and the number of that visit: the odometer then was readings[at] */
     const float *norm2, *norm1; /* |x_j - mean_j|_s and sum_i s_i |x_ij| */
     const double *factor;       /* the threshold's factors; NULL: all one */
+    const sr_odometer *readings;
     sr_block *blocks;
 } sr_bounds;
 
-/* Columns `cols`, m of them, were just visited and had the gradients c. */
-void sr_visited(sr_penalty pen, const int64_t *cols, int64_t m, const double *c, const sr_odometer *odo, const sr_bounds *b);
-/* Sum up block `block` anew. It is always allowed not to: what was a bound stays one. */
-void sr_sum_up(int64_t p, const sr_bounds *b, int64_t block);
-/* Bounds instead of passes. The residual has moved by d since the gradient of column j reached c_j: |d|_2 <= two - at2_j and
- * |d - mean|_max <= one - at1_j, so by Cauchy-Schwarz and Hoelder reach(x_j' r) <= c_j + min(norm2_j |d|_2, norm1_j |d|_max).
+/* Columns `cols`, m of them, were just visited, for the at-th time that any were, and had the gradients c. */
+void sr_visited(sr_penalty pen, int64_t p, const int64_t *cols, int64_t m, const double *c, uint16_t at, const sr_bounds *b);
+/* Put every bound at the odometer's present reading in the place of c, and number `at` in the place of its visit. */
+void sr_renew(int64_t p, const sr_odometer *now, uint16_t at, const sr_bounds *b);
+/* Sum up the blocks of these columns anew, or with cols NULL the first m blocks. What norm2 or norm1 passed over later still counts in its
+ * block until then, which makes a bound no less true. */
+void sr_sum_up(int64_t p, const sr_bounds *b, const int64_t *cols, int64_t m);
+/* Bounds instead of passes. The residual has moved by d since the gradient of column j reached c_j, and |d|_2 and |d - mean|_max are at most what
+ * the odometer shows since then. By Cauchy-Schwarz and Hoelder reach(x_j' r) <= c_j + min(norm2_j |d|_2, norm1_j |d|_max).
  * The second is the sharper for light columns: a column of 100 rows among 10^6 feels the largest change of a row, not the sum over all.
+ * `aside`: how far the point in question is from the residual, in the 2-norm; unless it is 0, Hoelder is of no use.
  * Lists in out[0 .. *n_out) the j whose bound passes threshold * factor_j, in *worst the largest bound / factor_j
  * among them, and in *largest that among the others, or something above it: a block whose own bound is under the threshold
  * is not looked into, so with columns in the order of their norms the long tail of light ones costs next to nothing. */
-void sr_screen(int64_t p, const sr_bounds *b, const sr_odometer *odo, double threshold, int32_t *out, int64_t *n_out, double *worst,
-               double *largest);
+void sr_screen(int64_t p, const sr_bounds *b, const sr_odometer *now, double aside, double threshold, int32_t *out, int64_t *n_out,
+               double *worst, double *largest);
 
 /* ---- losses ---------------------------------------------------------------------------------------------------------*/
 

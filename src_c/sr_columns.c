@@ -96,13 +96,22 @@ sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, co
 sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
                          sr_gram *G, sr_gram_work *work, int64_t *need) {
     const int64_t label = work->labels ? work->labels[j] : j;
-    if (work->position) work->position[label] = (int32_t)m;
+    double *watched = work->sum + SR_ASIDE, *members = watched + work->n_places;
+    const int32_t before = work->position ? work->position[label] : 0;
+    if (work->position) work->position[label] = (int32_t)(work->n_places + m);
 #define CALL(suffix) sr_gram_column##suffix(X, Xt, s, cols, m, j, work)
     SR_SWITCH(X)
 #undef CALL
-    const sr_status status = sr_gram_push(G, m, work->sum + SR_ASIDE, need);
-    if (status != SR_OK && work->position) work->position[label] = SR_NO_POSITION(label); /* the same column comes again */
-    memset(work->sum + SR_ASIDE, 0, (size_t)(m + 1) * sizeof *work->sum);
+    const sr_status status = sr_gram_push(G, m, members, need);
+    if (status != SR_OK && work->position) work->position[label] = before; /* the same column comes again */
+    memset(members, 0, (size_t)(m + 1) * sizeof *members);
+    work->n_met = 0;
+    for (int64_t k = 0; k < work->n_watched; k++) {
+        if (watched[k] == 0.0) continue;
+        work->watched_idx[work->n_met] = (int32_t)k;
+        work->watched_val[work->n_met++] = watched[k];
+        watched[k] = 0.0;
+    }
     return status;
 }
 

@@ -139,7 +139,7 @@ SR_INLINE void SR_FN(gram_by_rows)(const sr_matrix *X, const sr_matrix *Xt, cons
 /* The same through the m columns already there and j itself: scatter s x_j, one dot product each. */
 SR_INLINE void SR_FN(gram_by_columns)(const sr_matrix *X, const double *s, const int64_t *cols, int64_t m, int64_t j, sr_gram_work *work) {
     SR_FN(axpy)(X, j, 1.0, s, work->row);
-    for (int64_t a = 0; a <= m; a++) work->sum[SR_ASIDE + a] = SR_FN(dot)(X, a < m ? cols[a] : j, work->row);
+    for (int64_t a = 0; a <= m; a++) work->sum[SR_ASIDE + work->n_places + a] = SR_FN(dot)(X, a < m ? cols[a] : j, work->row);
     const SR_FN(column) x = SR_FN(column_at)(X, j);
     const int kind = (int)sr_kind_of(X, j);
     for (int64_t e = 0; e < x.n; e++) work->row[SR_ROW(x, e, kind)] = 0.0;

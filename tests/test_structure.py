@@ -20,6 +20,7 @@ ORDER = [
     "problem",
     "screening",
     "descent",
+    "gram_descent",
     "solve",
     "validation",
     "path",
