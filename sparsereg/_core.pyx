@@ -61,6 +61,7 @@ cdef extern from "sr.h" nogil:
         int64_t used, size
     ctypedef struct sr_gram_work:
         int32_t *position
+        int32_t *dense_position
         const int32_t *labels
         int64_t n_places, n_watched
         int32_t *watched_idx
@@ -110,7 +111,7 @@ cdef extern from "sr.h" nogil:
     sr_status sr_cd_residual(const sr_matrix *X, const int64_t *cols, const sr_coordinates *co, const int64_t *order, int64_t n_order, const double *s, double *r, double *decrease)
     sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, const sr_quadratic *q, const double *g, const double *s, double *z, double *v, double *v_sum)
     sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j, sr_gram *G, sr_gram_work *work, int64_t *need)
-    sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w, const int32_t *position, const int64_t *wanted, int64_t n, double *out)
+    sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w, const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out)
     void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out)
     void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs, double tol, double *q, int64_t *epochs, double *decrease)
     void sr_solve_psd(int64_t n, double *A, double *b, double tiny)
@@ -120,7 +121,7 @@ cdef extern from "sr.h" nogil:
     void sr_screen(int64_t p, const sr_bounds *b, const sr_odometer *now, double aside, double threshold, int32_t *out, int64_t *n_out, double *worst, double *largest)
     sr_status sr_loss_rows(sr_loss loss, int64_t n, const double *y, const double *z, const double *s, double *total, double *slope)
     sr_status sr_inspect(const sr_compressed *A, int64_t *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found)
-    sr_status sr_transpose(const sr_compressed *A, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, void *out_data)
+    sr_status sr_transpose(const sr_compressed *A, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, int64_t stop, void *out_data)
 
 
 PENALTIES = {sr_penalty_name(<sr_penalty>k).decode(): k for k in range(SR_N_PENALTIES)}
@@ -223,6 +224,10 @@ cdef class Matrix:
     @property
     def n_ones(self):
         return self.view.n_ones
+
+    @property
+    def n_sparse(self):
+        return self.view.n_sparse
 
     def lengths(self, const int64_t[::1] cols=None):
         """Stored entries of the listed columns, or of all: int64 of shape (m,)."""
@@ -370,7 +375,7 @@ cdef class GramStore:
     cdef const double[::1] s
     cdef const int32_t[::1] labels
     cdef int64_t[::1] begin, lengths, cap, cols
-    cdef int32_t[::1] idx, position
+    cdef int32_t[::1] idx, position, dense_position
     cdef double[::1] val, sum, row
     cdef readonly int64_t m, used
     # Products of watched columns with the members, member by member; the last two numbers are places for them, and those in use.
@@ -380,13 +385,14 @@ cdef class GramStore:
     cdef readonly int64_t watched_used, n_places, n_watched
 
     def __init__(self, Matrix X not None, Matrix Xt, const int32_t[::1] labels=None, const double[::1] s=None):
-        require(Xt is None or (Xt.view.n_cols == X.view.n_rows and Xt.view.real == X.view.real and Xt.view.index == X.view.index), "Xt does not match X")
+        require(Xt is None or (Xt.view.n_cols == X.view.n_rows and (Xt.view.real == X.view.real or Xt.view.n_ones == Xt.view.n_cols) and Xt.view.index == X.view.index), "Xt does not match X")
         require(labels is None or labels.shape[0] == X.view.n_cols, "labels do not match X")
         require(s is None or s.shape[0] == X.view.n_rows, "s has the wrong length")
         self.X, self.Xt, self.labels, self.s = X, Xt, labels, s
         self.m = self.used = self.watched_used = self.n_places = self.n_watched = 0
         labels_of_rows = np.arange(0 if Xt is None else Xt.view.n_rows, dtype=np.int32)
         self.position = -1 - labels_of_rows % SR_ASIDE
+        self.dense_position = np.full(max(X.view.n_cols - X.view.n_sparse, 1), -1, dtype=np.int32)
         self.row = np.empty(0)
         self.begin = self.lengths = self.cap = self.cols = self.watched_begin = self.watched_lengths = np.empty(0, dtype=np.int64)
         self.sum = self.val = self.watched_val = np.empty(0)
@@ -422,7 +428,7 @@ cdef class GramStore:
         cdef const sr_matrix *rows = &self.Xt.view if by_rows else NULL
         cdef const double *weights = doubles(self.s)
         cdef sr_status status
-        work.position = NULL if self.Xt is None else &self.position[0]
+        work.position, work.dense_position = NULL if self.Xt is None else &self.position[0], &self.dense_position[0]
         work.row = &self.row[0]
         work.labels = NULL if self.labels is None else &self.labels[0]
         work.sum, work.n_places, work.n_watched = &self.sum[0], self.n_places, self.n_watched
@@ -441,11 +447,17 @@ cdef class GramStore:
         require(self.Xt is not None and self.m == 0, "there are no rows to go by, or members already")
         require_within(cols, self.X.view.n_cols)
         self.n_places = self.n_watched = cols.shape[0]
-        self._place(cols, np.arange(cols.shape[0], dtype=np.int32))
+        self._place(np.asarray(cols), np.arange(cols.shape[0], dtype=np.int32))
+
+    def _of_labels(self, cols):
+        """The sparse ones among `cols` as a mask, their labels, and the numbers of the others among the dense columns."""
+        sparse = cols < self.X.view.n_sparse
+        labels = cols[sparse] if self.labels is None else np.asarray(self.labels)[cols[sparse]]
+        return sparse, labels, cols[~sparse] - self.X.view.n_sparse
 
     def _place(self, cols, places):
-        labels = np.asarray(cols) if self.labels is None else np.asarray(self.labels)[cols]
-        np.asarray(self.position)[labels] = places
+        sparse, labels, dense = self._of_labels(cols)
+        np.asarray(self.position)[labels], np.asarray(self.dense_position)[dense] = places[sparse], places[~sparse]
 
     def watch_fewer(self, const int64_t[::1] cols, int64_t n):
         """Of the watched columns, which are `cols`, keep only the first n."""
@@ -453,7 +465,7 @@ cdef class GramStore:
         left = np.asarray(cols)[n:]
         places = self.places(left)
         left = left[places >= 0]
-        self._place(left, np.int32(-1) - (left % SR_ASIDE).astype(np.int32))
+        self._place(left, -1 - (left % SR_ASIDE).astype(np.int32))
         used = np.asarray(self.watched_idx)[: self.watched_used]
         keep = used < n
         owner = np.repeat(np.arange(self.m), np.asarray(self.watched_lengths)[: self.m])
@@ -467,8 +479,9 @@ cdef class GramStore:
     def places(self, const int64_t[::1] cols):
         """Where each of these columns stands among the watched ones; -1 where it does not."""
         require_within(cols, self.X.view.n_cols)
-        labels = np.asarray(cols) if self.labels is None else np.asarray(self.labels)[cols]
-        places = np.asarray(self.position)[labels]
+        sparse, labels, dense = self._of_labels(np.asarray(cols))
+        places = np.empty(cols.shape[0], dtype=np.int32)
+        places[sparse], places[~sparse] = np.asarray(self.position)[labels], np.asarray(self.dense_position)[dense]
         return np.where((places >= 0) & (places < self.n_watched), places, -1)
 
     def subtract_watched(self, const double[::1] w, double[::1] out):
@@ -512,9 +525,11 @@ cdef class GramStore:
         cdef double[::1] out = np.empty(wanted.shape[0])
         cdef double[::1] aside = np.concatenate([np.zeros(SR_ASIDE + self.n_places), w])
         cdef const double *weights = doubles(self.s)
+        cdef sr_gram_work work
+        work.position, work.dense_position = &self.position[0], &self.dense_position[0]
         cdef sr_status status
         with nogil:
-            status = sr_own_rows(&self.X.view, &self.Xt.view, weights, &y[0], &aside[0], &self.position[0], &wanted[0], wanted.shape[0], &out[0])
+            status = sr_own_rows(&self.X.view, &self.Xt.view, weights, &y[0], &aside[0], &work, &wanted[0], wanted.shape[0], &out[0])
         check(status)
         return np.asarray(out)
 
@@ -752,14 +767,16 @@ def inspect(tuple shape, indptr, indices, data, int64_t[::1] count=None, uint8_t
 
 
 def transpose(tuple shape, indptr, indices, data, int64_t[::1] place, out_indices, int64_t shift=0, out_data=None):
-    """Write the entries of an inspected matrix by columns: minor k from `place[k]` on. See `sr_transpose`."""
+    """Write the entries of an inspected matrix by columns: minor k from `place[k]` on, those beyond the end of `out_indices` without
+    their indices. See `sr_transpose`."""
     cdef sr_compressed view = compressed(shape, indptr, indices, data)
     require(place.shape[0] == view.n_minor, "place has the wrong length")
     require(out_data is None or data is None or out_data.dtype == data.dtype, "out_data has another type")
+    cdef int64_t stop = out_indices.shape[0]
     cdef int32_t out_index = _INDEX[out_indices.dtype]
     cdef void *to = <void *>address(out_indices)
     cdef void *values = <void *>address(out_data)
     cdef sr_status status
     with nogil:
-        status = sr_transpose(&view, &place[0], out_index, to, shift, values)
+        status = sr_transpose(&view, &place[0], out_index, to, shift, stop, values)
     check(status)

@@ -8,7 +8,8 @@ The caller's arrays are read, never written, and not copied where the layout all
 input              columns                                                rows (only where a Gram wants them)
 =================  =====================================================  ================================
 CSC                borrowed                                               built once, 4 bytes an entry (+ values)
-CSR                built once, 4 bytes an entry (+ values where not 1)    borrowed
+CSR                built once, 4 bytes an entry (+ values where not 1),   borrowed
+                   but a column with a value in every row as dense
 dense, Fortran     borrowed                                               none
 dense, C           copied to Fortran order                                none
 =================  =====================================================  ================================
@@ -106,6 +107,13 @@ class Design:
         return (self.by_rows or _transposed(self.by_columns)).as_columns()  # type: ignore[arg-type]
 
     @cached_property
+    def sparse_rows(self) -> Matrix | None:
+        """The same for who wants only entries of the sparse columns: without values where those are all ones."""
+        if self.by_rows is None or self.matrix.n_ones < self.matrix.n_sparse:
+            return self.rows
+        return Compressed(self.by_rows.shape, self.by_rows.indptr, self.by_rows.indices, None).as_columns()
+
+    @cached_property
     def longest_row(self) -> int:
         """Most stored entries of a row."""
         if self.rows is None:
@@ -201,12 +209,10 @@ def _from_columns(X: Compressed, dtype: np.dtype[Any], name: str) -> Design | No
     if _inspected(X, name, by_rows=False, major_valued=valued):
         return None
     start = X.indptr
-    ones_first = _ones_first(np.diff(start), valued)
-    n_ones = int(ones_first.size - np.count_nonzero(valued[ones_first]))
-    data = None if n_ones == ones_first.size else X.data
-    matrix = Matrix(X.shape[1], start[:-1][ones_first], start[1:][ones_first], X.indices, n_ones, data)
+    columns, n_ones, _ = _by_kind(np.diff(start), valued, X.shape[1] + 1)  # borrowed as they are, none as dense
+    data = None if n_ones == columns.size else X.data
+    matrix = Matrix(X.shape[1], start[:-1][columns], start[1:][columns], X.indices, n_ones, data)
     borrowed = Compressed(X.shape, X.indptr, X.indices, data)
-    columns = _narrow(ones_first)
     return Design(matrix, X.shape[0], columns, dtype, by_columns=borrowed, labels=_labels(columns, X.shape[0]))
 
 
@@ -226,20 +232,20 @@ def _from_rows(X: Compressed, dtype: np.dtype[Any], name: str) -> Design | None:
     count, valued = np.zeros(p, dtype=np.int64), np.zeros(p, dtype=np.uint8)
     if _inspected(X, name, by_rows=True, count=count, valued=valued):
         return None
-    ones_first = _ones_first(count, valued)
-    start = np.zeros(ones_first.size + 1, dtype=X.indptr.dtype)
-    np.cumsum(count[ones_first], out=start[1:])
-    n_ones = int(ones_first.size - np.count_nonzero(valued[ones_first]))
+    columns, n_ones, n_sparse = _by_kind(count, valued, n)
+    start = np.zeros(columns.size + 1, dtype=X.indptr.dtype)
+    np.cumsum(count[columns], out=start[1:])
     place = count  # in the same room
     place[:] = -1
-    place[ones_first] = start[:-1]
-    shift = int(start[n_ones])
-    indices = np.empty(start[-1], dtype=X.indices.dtype)
-    data = np.empty(start[-1] - shift, dtype=dtype) if shift < start[-1] else None
-    transpose(X.shape, X.indptr, X.indices, X.data, place, indices, shift, data)
-    matrix = Matrix(n, start[:-1], start[1:], indices, n_ones, data, shift)
-    borrowed = Compressed(X.shape, X.indptr, X.indices, None if data is None else X.data)
-    columns = _narrow(ones_first)
+    place[columns] = start[:-1]
+    shift, stop = int(start[n_ones]), int(start[n_sparse])
+    indices = np.empty(stop, dtype=X.indices.dtype)
+    values = np.empty(start[-1] - shift, dtype=dtype) if shift < start[-1] else None
+    transpose(X.shape, X.indptr, X.indices, X.data, place, indices, shift, values)
+    data = None if values is None else values[: stop - shift]
+    dense = None if values is None else values[stop - shift :].reshape(-1, n).T
+    matrix = Matrix(n, start[:n_sparse], start[1 : n_sparse + 1], indices, n_ones, data, shift, dense)
+    borrowed = Compressed(X.shape, X.indptr, X.indices, None if values is None else X.data)
     return Design(matrix, p, columns, dtype, by_rows=borrowed, labels=_labels(columns, p))
 
 
@@ -273,15 +279,20 @@ def _word(value: float) -> str:
     return "NaN" if np.isnan(value) else f"infinity ({value})"
 
 
-def _ones_first(count: Int, valued: NDArray[np.uint8]) -> Int:
-    """Observed columns: those of ones first, then the others, the longest of each kind first.
+def _by_kind(count: Int, valued: NDArray[np.uint8], n: int) -> tuple[NDArray[Any], int, int]:
+    """Observed columns in the order of their kinds, the longest of each first: those of ones, those with values, those with a value in each of
+    the n rows, which are dense; and where the second and the third kind begin.
 
     So screening, which looks at columns in blocks, finds light ones together. Lengths count up to 65,535: NumPy sorts
     16-bit numbers by their digits, in linear time."""
     rank = (65535 - np.minimum(count, 65535)).astype(np.uint16)
-    order = np.argsort(rank, kind="stable")[: np.count_nonzero(count)]
-    other = valued[order] != 0
-    return np.concatenate([order[~other], order[other]]) if other.any() else order
+    order = _narrow(np.argsort(rank, kind="stable")[: np.count_nonzero(count)])
+    with_values = valued[order] != 0
+    if not with_values.any():
+        return order, order.size, order.size
+    full = with_values & (count[order] == n)
+    ones, sparse = order[~with_values], order[with_values & ~full]
+    return np.concatenate([ones, sparse, order[full]]), ones.size, ones.size + sparse.size
 
 
 def _narrow(columns: Int) -> NDArray[Any]:

@@ -39,7 +39,7 @@ class GramDescent(Descent):
         super().__init__(problem)
         design = problem.design
         self.row_length = design.nnz / design.n_rows
-        self.store = GramStore(design.matrix, design.rows, design.labels, problem.s)
+        self.store = GramStore(design.matrix, design.sparse_rows, design.labels, problem.s)
         self.q = np.empty(0)
         self.r_sum = 0.0
         self.watched, self._watched_c0, self._watched_sums = np.empty(0, dtype=np.int64), np.empty(0), np.empty(0)
@@ -53,8 +53,9 @@ class GramDescent(Descent):
         design = self.problem.design
         if design.rows is None or self.row_length > LONG_ROW:
             return
-        first = np.arange(min(MOST_WATCHED, design.n_cols))  # the longest of ones, then the longest of the others
-        heavy = np.union1d(first, np.minimum(design.matrix.n_ones + first, design.n_cols - 1))
+        first = np.arange(min(MOST_WATCHED, design.n_cols))  # each kind of column has its longest first
+        heavy = np.unique(np.concatenate([first, design.matrix.n_ones + first, design.matrix.n_sparse + first]))
+        heavy = heavy[heavy < design.n_cols]
         lengths = design.lengths(heavy)
         heavy = heavy[np.argsort(-lengths, kind="stable")[:MOST_WATCHED]]
         self.watched = heavy[design.lengths(heavy) >= LIGHT]

@@ -133,10 +133,12 @@ class Problem:
             z -= np.average(z, weights=self.s)
         return z
 
-    def intercept(self, at: Coefficients) -> float:
-        """b0, by the weighted means: exact at any w."""
+    def intercept(self, at: Coefficients, sum_of_products: float | None = None) -> float:
+        """b0, by the weighted means: exact at any w. `s' X w` may be known."""
         taken_off = 0.0 if self.shift is None else self.shift[at.cols] @ at.w
-        return float(self.y_mean - taken_off - self.stats(at.cols).sums @ at.w / self.weight_sum)
+        if sum_of_products is None:
+            sum_of_products = float(self.stats(at.cols).sums @ at.w)
+        return float(self.y_mean - taken_off - sum_of_products / self.weight_sum)
 
     def residual(self, at: Coefficients) -> Vector:
         """`r = s (y - z)`: the negative gradient in the predictor. It sums to 0 where there is an intercept."""

@@ -173,7 +173,8 @@ class Solver:
                 break
         at = self.descent.coefficients()
         gap = found.gap / problem.weight_sum
-        return Solution(at, problem.intercept(at), gap, epochs, found.squared_residual)
+        intercept = problem.intercept(at, float(descent.sums @ descent.w))
+        return Solution(at, intercept, gap, epochs, found.squared_residual)
 
     def solve_closely(self, alpha: float, tol: float) -> Solution:
         """`solve`, and once certified on to a smaller `tol`, for about as many epochs again, which are not counted.

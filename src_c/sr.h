@@ -112,6 +112,7 @@ enum { SR_ASIDE = 256 };
  * column in the Gram, or SR_NO_POSITION. */
 typedef struct {
     int32_t *position;     /* one a label of Xt; NULL where there is no Xt at all */
+    int32_t *dense_position; /* for each dense column, which has no position by its label: where there is an Xt */
     const int32_t *labels; /* internal column -> label of Xt; NULL: the same number */
     int64_t n_places, n_watched; /* places for watched columns, and how many of them, the first, are in use; n_watched > 0 wants Xt */
     int32_t *watched_idx;  /* n_watched: where the products go that are not 0, ... */
@@ -129,7 +130,7 @@ sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *
 /* out[b] = x_j' s (y - X w) for the n columns j = wanted[b], the residual worked out on their own rows only: O(sum of row
  * lengths over those rows). w[SR_ASIDE + position] belongs to the column of that position, and is 0 for those without a coefficient. Wants Xt. */
 sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
-                      const int32_t *position, const int64_t *wanted, int64_t n, double *out);
+                      const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out);
 /* out[a] -= sum_b G_ab x_b over the m columns: O(entries of G in columns with x != 0). */
 void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out);
 /* Epochs on the Gram: in and out, q = X_M' r. Stops after max_epochs or when the largest sq_j step_j^2 of an epoch is at most
@@ -220,8 +221,8 @@ typedef struct {
 /* Check pointers, indices and values in one pass. count[k] = entries of minor k (NULL: not wanted); valued[k] = 1 where minor k
  * holds a value other than 1, major_valued likewise for majors (each may be NULL). */
 sr_status sr_inspect(const sr_compressed *A, int64_t *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found);
-/* Transpose into columns: entry (i, k) goes to place[k]++ of out_indices (int32 or int64 as `out_index` says) where place[k] >= 0, and its value to
- * out_data[place - shift] where place[k] >= shift. Entries of columns with place < 0 are left out. */
-sr_status sr_transpose(const sr_compressed *A, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, void *out_data);
+/* Transpose into columns: entry (i, k) goes to place[k]++ of out_indices (int32 or int64 as `out_index` says) where 0 <= place[k] < stop, and its
+ * value to out_data[place - shift] where place[k] >= shift. Entries of columns with place < 0 are left out. */
+sr_status sr_transpose(const sr_compressed *A, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, int64_t stop, void *out_data);
 
 #endif

@@ -95,15 +95,16 @@ sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, co
 
 sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
                          sr_gram *G, sr_gram_work *work, int64_t *need) {
-    const int64_t label = work->labels ? work->labels[j] : j;
     double *watched = work->sum + SR_ASIDE, *members = watched + work->n_places;
-    const int32_t before = work->position ? work->position[label] : 0;
-    if (work->position) work->position[label] = (int32_t)(work->n_places + m);
+    int32_t *position = NULL;
+    if (work->position) position = j < X->n_sparse ? &work->position[work->labels ? work->labels[j] : j] : &work->dense_position[j - X->n_sparse];
+    const int32_t before = position ? *position : 0;
+    if (position) *position = (int32_t)(work->n_places + m);
 #define CALL(suffix) sr_gram_column##suffix(X, Xt, s, cols, m, j, work)
     SR_SWITCH(X)
 #undef CALL
     const sr_status status = sr_gram_push(G, m, members, need);
-    if (status != SR_OK && work->position) work->position[label] = before; /* the same column comes again */
+    if (status != SR_OK && position) *position = before; /* the same column comes again */
     memset(members, 0, (size_t)(m + 1) * sizeof *members);
     work->n_met = 0;
     for (int64_t k = 0; k < work->n_watched; k++) {
@@ -116,8 +117,8 @@ sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *
 }
 
 sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
-                      const int32_t *position, const int64_t *wanted, int64_t n, double *out) {
-#define CALL(suffix) sr_own_rows##suffix(X, Xt, s, y, w, position, wanted, n, out)
+                      const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out) {
+#define CALL(suffix) sr_own_rows##suffix(X, Xt, s, y, w, work, wanted, n, out)
     SR_SWITCH(X)
 #undef CALL
     return SR_OK;
@@ -130,8 +131,8 @@ sr_status sr_inspect(const sr_compressed *A, int64_t *count, uint8_t *valued, ui
     return SR_OK;
 }
 
-sr_status sr_transpose(const sr_compressed *A, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, void *out_data) {
-#define CALL(suffix) sr_transpose##suffix(A, place, out_index, out_indices, shift, out_data)
+sr_status sr_transpose(const sr_compressed *A, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, int64_t stop, void *out_data) {
+#define CALL(suffix) sr_transpose##suffix(A, place, out_index, out_indices, shift, stop, out_data)
     SR_SWITCH(A)
 #undef CALL
     return SR_OK;

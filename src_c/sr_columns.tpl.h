@@ -119,6 +119,18 @@ SR_INLINE SR_FN(column) SR_FN(row_of)(const sr_matrix *Xt, SR_FN(column) x, int6
     return SR_FN(column_at)(Xt, SR_ROW(x, e, kind));
 }
 
+/* x_j' (s x_d), d dense. */
+SR_INLINE double SR_FN(dot_of)(const sr_matrix *X, int64_t j, int64_t d, const double *s) {
+    const SR_FN(column) x = SR_FN(column_at)(X, j), dense = SR_FN(column_at)(X, d);
+    const int kind = (int)sr_kind_of(X, j);
+    double total = 0.0;
+    for (int64_t e = 0; e < x.n; e++) {
+        const int64_t i = SR_ROW(x, e, kind);
+        total += SR_VALUE(x, e, kind) * (double)dense.values[i] * (s ? s[i] : 1.0);
+    }
+    return total;
+}
+
 /* Column j of the Gram against the columns that have a position, through the rows of X, added to work->sum. */
 SR_INLINE void SR_FN(gram_by_rows)(const sr_matrix *X, const sr_matrix *Xt, const double *s, int64_t j, sr_gram_work *work) {
     const SR_FN(column) x = SR_FN(column_at)(X, j);
@@ -134,6 +146,8 @@ SR_INLINE void SR_FN(gram_by_rows)(const sr_matrix *X, const sr_matrix *Xt, cons
             for (int64_t f = 0; f < row.n; f++) sum[work->position[row.rows[f]]] += v * (double)row.values[f];
     }
     for (int a = 0; a < SR_ASIDE; a++) work->sum[a] = 0.0;
+    for (int64_t d = X->n_sparse; d < X->n_cols; d++)
+        if (work->dense_position[d - X->n_sparse] >= 0) sum[work->dense_position[d - X->n_sparse]] = SR_FN(dot_of)(X, j, d, s);
 }
 
 /* The same through the m columns already there and j itself: scatter s x_j, one dot product each. */
@@ -152,7 +166,8 @@ static void SR_FN(gram_column)(const sr_matrix *X, const sr_matrix *Xt, const do
 }
 
 static void SR_FN(own_rows)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
-                            const int32_t *position, const int64_t *wanted, int64_t n, double *out) {
+                            const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out) {
+    const int32_t *position = work->position;
     const int ones = Xt->n_ones == Xt->n_cols;
     const double *of = w + SR_ASIDE;
     for (int64_t b = 0; b < n; b++) {
@@ -168,6 +183,10 @@ static void SR_FN(own_rows)(const sr_matrix *X, const sr_matrix *Xt, const doubl
                 for (int64_t f = 0; f < row.n; f++) r -= of[position[row.rows[f]]];
             else
                 for (int64_t f = 0; f < row.n; f++) r -= of[position[row.rows[f]]] * (double)row.values[f];
+            for (int64_t d = X->n_sparse; d < X->n_cols; d++) {
+                const int32_t at = work->dense_position[d - X->n_sparse];
+                if (at >= 0) r -= of[at] * (double)SR_FN(column_at)(X, d).values[i];
+            }
             total += SR_VALUE(x, e, kind) * (s ? s[i] : 1.0) * r;
         }
         out[b] = total;
@@ -205,7 +224,7 @@ static sr_status SR_FN(inspect)(const sr_compressed *A, int64_t *count, uint8_t 
     return SR_OK;
 }
 
-SR_INLINE void SR_FN(transpose_to)(const sr_compressed *A, int64_t *place, int32_t *out32, int64_t *out64, int64_t shift, Real *out_data) {
+SR_INLINE void SR_FN(transpose_to)(const sr_compressed *A, int64_t *place, int32_t *out32, int64_t *out64, int64_t shift, int64_t stop, Real *out_data) {
     const Index *indptr = A->indptr, *indices = A->indices;
     const Real *data = A->data;
     for (int64_t i = 0; i < A->n_major; i++)
@@ -213,15 +232,18 @@ SR_INLINE void SR_FN(transpose_to)(const sr_compressed *A, int64_t *place, int32
             const int64_t k = indices[e], to = place[k];
             if (to < 0) continue;
             place[k] = to + 1;
-            if (out32) out32[to] = (int32_t)i;
-            else out64[to] = i;
+            if (to < stop) {
+                if (out32) out32[to] = (int32_t)i;
+                else out64[to] = i;
+            }
             if (out_data && to >= shift) out_data[to - shift] = data ? data[e] : (Real)1;
         }
 }
 
-static void SR_FN(transpose)(const sr_compressed *A, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, void *out_data) {
-    if (out_index == SR_I32) SR_FN(transpose_to)(A, place, out_indices, NULL, shift, out_data);
-    else SR_FN(transpose_to)(A, place, NULL, out_indices, shift, out_data);
+static void SR_FN(transpose)(const sr_compressed *A, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, int64_t stop,
+                              void *out_data) {
+    if (out_index == SR_I32) SR_FN(transpose_to)(A, place, out_indices, NULL, shift, stop, out_data);
+    else SR_FN(transpose_to)(A, place, NULL, out_indices, shift, stop, out_data);
 }
 
 #include "sr_ridge.tpl.h"

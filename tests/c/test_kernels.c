@@ -120,7 +120,7 @@ static void test_products(const fixture *f, const sr_matrix *X, const double *s)
 enum { ARENA = 4 * P * P, ROOM = P, WATCHED = 3 };
 typedef struct {
     int64_t begin[ROOM], len[ROOM], cap[ROOM];
-    int32_t idx[ARENA], position[P], watched_idx[WATCHED];
+    int32_t idx[ARENA], position[P], dense_position[P - N_SPARSE], watched_idx[WATCHED];
     double val[ARENA], sum[SR_ASIDE + WATCHED + ROOM], row[N], watched_val[WATCHED];
 } gram_room;
 
@@ -135,11 +135,12 @@ static double product(const fixture *f, const double *s, int64_t a, int64_t b) {
 static sr_gram test_gram(const fixture *f, const sr_matrix *X, const sr_matrix *Xt, const double *s, gram_room *g, int64_t *order) {
     sr_gram G = {g->begin, g->len, g->cap, g->idx, g->val, 0, 1};
     const int64_t n_watched = Xt ? WATCHED : 0;
-    sr_gram_work work = {Xt ? g->position : NULL, NULL, n_watched, n_watched, g->watched_idx, g->watched_val, 0, g->sum, g->row};
+    sr_gram_work work = {Xt ? g->position : NULL, g->dense_position, NULL, n_watched, n_watched, g->watched_idx, g->watched_val, 0, g->sum, g->row};
     memset(g->row, 0, sizeof g->row);
     memset(g->sum, 0, sizeof g->sum);
     for (int64_t m = 0; m < P; m++) order[m] = (m * 7 + 3) % P;
     for (int j = 0; j < P; j++) g->position[j] = SR_NO_POSITION(j);
+    for (int d = 0; d < P - N_SPARSE; d++) g->dense_position[d] = -1;
     for (int64_t k = 0; k < n_watched; k++) g->position[order[P - WATCHED + k]] = (int32_t)k;
     int64_t need = 0, refusals = 0;
     for (int64_t m = 0; m < P; m++) {
@@ -201,10 +202,11 @@ static void test_descent(const fixture *f, const sr_matrix *X, const sr_matrix *
     double own[2], at_place[SR_ASIDE + WATCHED + P] = {0}; /* on their own rows: the same gradient, from y and w alone */
     if (Xt) {
         const int64_t wanted[2] = {cols[4], cols[8]};
+        const sr_gram_work work = {room.position, room.dense_position, NULL, WATCHED, 0, NULL, NULL, 0, NULL, NULL};
         double centred[N];
         for (int i = 0; i < N; i++) centred[i] = y[i] - mean / total;
         for (int a = 0; a < P; a++) at_place[SR_ASIDE + WATCHED + a] = w_r[a];
-        CHECK(sr_own_rows(X, Xt, s, centred, at_place, room.position, wanted, 2, own) == SR_OK, "own rows");
+        CHECK(sr_own_rows(X, Xt, s, centred, at_place, &work, wanted, 2, own) == SR_OK, "own rows");
         CHECK(near(own[0], q_now[4]) && near(own[1], q_now[8]), "own rows: %g %g, not %g %g", own[0], own[1], q_now[4], q_now[8]);
     }
     double prox[P], metric[P]; /* a fixed point of the proximal step */
@@ -313,7 +315,7 @@ static void test_intake(const fixture *f, int real, int index) {
     const int64_t shift = place[N_ONES];
     float out_f[MAX_ENTRIES];
     double out_d[MAX_ENTRIES];
-    CHECK(sr_transpose(&A, place, SR_I64, back, shift, full ? (void *)out_d : out_f) == SR_OK, "transpose");
+    CHECK(sr_transpose(&A, place, SR_I64, back, shift, f->row_entries, full ? (void *)out_d : out_f) == SR_OK, "transpose");
     for (int j = 0; j < P; j++)
         for (int64_t e = place[j] - count[j]; e < place[j]; e++) {
             const double v = e < shift ? 1.0 : full ? out_d[e - shift] : (double)out_f[e - shift];
