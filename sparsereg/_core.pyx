@@ -102,7 +102,7 @@ cdef extern from "sr.h" nogil:
 
     const char *sr_penalty_name(sr_penalty pen)
     const char *sr_loss_name(sr_loss loss)
-    sr_status sr_rmatvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *v, double *out)
+    sr_status sr_rmatvec(const sr_matrix *X, const int64_t *cols, int64_t first, int64_t m, const double *v, double *out)
     sr_status sr_matvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s, double *out)
     sr_status sr_column_stats(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s, const sr_stats *out)
     sr_status sr_gap_sums(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2, sr_gap_terms *out)
@@ -121,7 +121,7 @@ cdef extern from "sr.h" nogil:
     void sr_screen(int64_t p, const sr_bounds *b, const sr_odometer *now, double aside, double threshold, int32_t *out, int64_t *n_out, double *worst, double *largest)
     sr_status sr_loss_rows(sr_loss loss, int64_t n, const double *y, const double *z, const double *s, double *total, double *slope)
     sr_status sr_inspect(const sr_compressed *A, int64_t *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found)
-    sr_status sr_transpose(const sr_compressed *A, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, int64_t stop, void *out_data)
+    sr_status sr_transpose(const sr_compressed *A, int64_t first_major, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, int64_t stop, void *out_data)
 
 
 PENALTIES = {sr_penalty_name(<sr_penalty>k).decode(): k for k in range(SR_N_PENALTIES)}
@@ -249,19 +249,22 @@ cdef class Matrix:
         require_within(cols, self.view.n_cols)
         return cols.shape[0]
 
-    def rmatvec(self, const double[::1] v, const int64_t[::1] cols=None, double[::1] out=None):
+    def rmatvec(self, const double[::1] v, const int64_t[::1] cols=None):
         """`X[:, cols]' v`; every column without `cols`."""
-        cdef int64_t m = self._listed(cols)
+        out = np.empty(self._listed(cols))
+        self.rmatvec_into(out, v, 0, cols)
+        return out
+
+    def rmatvec_into(self, double[::1] out, const double[::1] v, int64_t first, const int64_t[::1] cols=None):
+        """The same for the columns from `first` on without `cols`, as many as `out` has room for."""
         require(v.shape[0] == self.view.n_rows, "v has the wrong length")
-        if out is None:
-            out = np.empty(m)
-        require(out.shape[0] == m, "out has the wrong length")
+        require(out.shape[0] == self._listed(cols) if cols is not None else 0 <= first <= self.view.n_cols - out.shape[0], "out has the wrong length")
         cdef const int64_t *listed = NULL if cols is None else &cols[0]
+        cdef int64_t m = out.shape[0]
         cdef sr_status status
         with nogil:
-            status = sr_rmatvec(&self.view, listed, m, &v[0], &out[0])
+            status = sr_rmatvec(&self.view, listed, first, m, &v[0], &out[0])
         check(status)
-        return np.asarray(out)
 
     def add_matvec(self, const double[::1] w, double[::1] out, const int64_t[::1] cols=None, double scale=1.0, const double[::1] s=None):
         """`out += scale * s * (X[:, cols] w)`, in place."""
@@ -750,7 +753,7 @@ def inspect(tuple shape, indptr, indices, data, int64_t[::1] count=None, uint8_t
     require(count is None or count.shape[0] == view.n_minor, "count has the wrong length")
     require(valued is None or valued.shape[0] == view.n_minor, "valued has the wrong length")
     require(major_valued is None or major_valued.shape[0] == view.n_major, "major_valued has the wrong length")
-    require(indptr[0] == 0 and indptr[shape[0]] <= indices.shape[0] and (indptr[1:] >= indptr[: shape[0]]).all(), "indptr runs backwards or leaves indices")
+    require(indptr[0] >= 0 and indptr[shape[0]] <= indices.shape[0] and (indptr[1:] >= indptr[: shape[0]]).all(), "indptr runs backwards or leaves indices")
     cdef sr_findings found
     cdef int64_t *counts = NULL if count is None else &count[0]
     cdef uint8_t *flags = NULL if valued is None else &valued[0]
@@ -766,7 +769,7 @@ def inspect(tuple shape, indptr, indices, data, int64_t[::1] count=None, uint8_t
     return "", -1, found.disordered
 
 
-def transpose(tuple shape, indptr, indices, data, int64_t[::1] place, out_indices, int64_t shift=0, out_data=None):
+def transpose(tuple shape, indptr, indices, data, int64_t[::1] place, out_indices, int64_t shift=0, out_data=None, int64_t first_major=0):
     """Write the entries of an inspected matrix by columns: minor k from `place[k]` on, those beyond the end of `out_indices` without
     their indices. See `sr_transpose`."""
     cdef sr_compressed view = compressed(shape, indptr, indices, data)
@@ -778,5 +781,5 @@ def transpose(tuple shape, indptr, indices, data, int64_t[::1] place, out_indice
     cdef void *values = <void *>address(out_data)
     cdef sr_status status
     with nogil:
-        status = sr_transpose(&view, &place[0], out_index, to, shift, stop, values)
+        status = sr_transpose(&view, first_major, &place[0], out_index, to, shift, stop, values)
     check(status)

@@ -146,8 +146,7 @@ class Problem:
 
     def gradient(self, r: Vector, cols: Int | None = None) -> Vector:
         """`c_j = (x_j - mean_j)' r` for the listed columns, or for all, from a residual that sums to 0 where centred."""
-        c: Vector = self.design.matrix.rmatvec(r, cols)
-        return c
+        return self.design.transposed(r, cols)
 
     def objective(self, at: Coefficients, alpha: float, l1_ratio: float) -> float:
         """F, with b0 at its best."""

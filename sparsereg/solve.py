@@ -31,7 +31,7 @@ INNER_SHARE = 0.3
 # A visited column within this share of its threshold is taken in too: it would be next. But in one round no more, the nearest
 # first, than so many and twice those in use: at a cold start most that are over their threshold are not when the first are in.
 NEAR = 0.95
-SOME = 100
+SOME = 10
 # Where a chunk of epochs leaves more than this share of the gap, coordinate descent crawls: a Newton step is tried, of at
 # most so many products with the Gram.
 SLOW = 0.3

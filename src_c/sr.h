@@ -48,8 +48,8 @@ typedef struct {
 /* ---- products with X ------------------------------------------------------------------------------------------------
  * `cols` lists m columns; NULL means columns 0 .. m-1. */
 
-/* out[a] = x_cols[a]' v.  O(entries of the columns) */
-sr_status sr_rmatvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *v, double *out);
+/* out[a] = x_cols[a]' v; cols NULL: of columns first .. first+m-1.  O(entries of the columns) */
+sr_status sr_rmatvec(const sr_matrix *X, const int64_t *cols, int64_t first, int64_t m, const double *v, double *out);
 /* out += scale * s * sum_a w[a] x_cols[a], out of length n (s NULL: without weights).  O(entries of the columns with w != 0) */
 sr_status sr_matvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s, double *out);
 /* What is asked of a column once: x' s, x' (s x), |x|' s and max |x|; not centred, s NULL: all one. m each. */
@@ -221,8 +221,8 @@ typedef struct {
 /* Check pointers, indices and values in one pass. count[k] = entries of minor k (NULL: not wanted); valued[k] = 1 where minor k
  * holds a value other than 1, major_valued likewise for majors (each may be NULL). */
 sr_status sr_inspect(const sr_compressed *A, int64_t *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found);
-/* Transpose into columns: entry (i, k) goes to place[k]++ of out_indices (int32 or int64 as `out_index` says) where 0 <= place[k] < stop, and its
+/* Transpose into columns: entry (i, k), i counted from first_major on, goes to place[k]++ of out_indices (int32 or int64 as `out_index` says) where 0 <= place[k] < stop, and its
  * value to out_data[place - shift] where place[k] >= shift. Entries of columns with place < 0 are left out. */
-sr_status sr_transpose(const sr_compressed *A, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, int64_t stop, void *out_data);
+sr_status sr_transpose(const sr_compressed *A, int64_t first_major, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, int64_t stop, void *out_data);
 
 #endif

@@ -56,8 +56,8 @@ SR_INLINE int sr_kind_of(const sr_matrix *X, int64_t j) {
         default: return SR_BAD_TYPE; \
     }
 
-sr_status sr_rmatvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *v, double *out) {
-#define CALL(suffix) sr_rmatvec##suffix(X, cols, m, v, out)
+sr_status sr_rmatvec(const sr_matrix *X, const int64_t *cols, int64_t first, int64_t m, const double *v, double *out) {
+#define CALL(suffix) sr_rmatvec##suffix(X, cols, first, m, v, out)
     SR_SWITCH(X)
 #undef CALL
     return SR_OK;
@@ -131,8 +131,8 @@ sr_status sr_inspect(const sr_compressed *A, int64_t *count, uint8_t *valued, ui
     return SR_OK;
 }
 
-sr_status sr_transpose(const sr_compressed *A, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, int64_t stop, void *out_data) {
-#define CALL(suffix) sr_transpose##suffix(A, place, out_index, out_indices, shift, stop, out_data)
+sr_status sr_transpose(const sr_compressed *A, int64_t first_major, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, int64_t stop, void *out_data) {
+#define CALL(suffix) sr_transpose##suffix(A, first_major, place, out_index, out_indices, shift, stop, out_data)
     SR_SWITCH(A)
 #undef CALL
     return SR_OK;

@@ -59,8 +59,8 @@ static void SR_FN(axpy)(const sr_matrix *X, int64_t j, double step, const double
     }
 }
 
-static void SR_FN(rmatvec)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *v, double *out) {
-    for (int64_t a = 0; a < m; a++) out[a] = SR_FN(dot)(X, cols ? cols[a] : a, v);
+static void SR_FN(rmatvec)(const sr_matrix *X, const int64_t *cols, int64_t first, int64_t m, const double *v, double *out) {
+    for (int64_t a = 0; a < m; a++) out[a] = SR_FN(dot)(X, cols ? cols[a] : first + a, v);
 }
 
 static void SR_FN(matvec)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s, double *out) {
@@ -224,7 +224,7 @@ static sr_status SR_FN(inspect)(const sr_compressed *A, int64_t *count, uint8_t 
     return SR_OK;
 }
 
-SR_INLINE void SR_FN(transpose_to)(const sr_compressed *A, int64_t *place, int32_t *out32, int64_t *out64, int64_t shift, int64_t stop, Real *out_data) {
+SR_INLINE void SR_FN(transpose_to)(const sr_compressed *A, int64_t first_major, int64_t *place, int32_t *out32, int64_t *out64, int64_t shift, int64_t stop, Real *out_data) {
     const Index *indptr = A->indptr, *indices = A->indices;
     const Real *data = A->data;
     for (int64_t i = 0; i < A->n_major; i++)
@@ -233,17 +233,17 @@ SR_INLINE void SR_FN(transpose_to)(const sr_compressed *A, int64_t *place, int32
             if (to < 0) continue;
             place[k] = to + 1;
             if (to < stop) {
-                if (out32) out32[to] = (int32_t)i;
-                else out64[to] = i;
+                if (out32) out32[to] = (int32_t)(first_major + i);
+                else out64[to] = first_major + i;
             }
             if (out_data && to >= shift) out_data[to - shift] = data ? data[e] : (Real)1;
         }
 }
 
-static void SR_FN(transpose)(const sr_compressed *A, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, int64_t stop,
+static void SR_FN(transpose)(const sr_compressed *A, int64_t first_major, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, int64_t stop,
                               void *out_data) {
-    if (out_index == SR_I32) SR_FN(transpose_to)(A, place, out_indices, NULL, shift, stop, out_data);
-    else SR_FN(transpose_to)(A, place, NULL, out_indices, shift, stop, out_data);
+    if (out_index == SR_I32) SR_FN(transpose_to)(A, first_major, place, out_indices, NULL, shift, stop, out_data);
+    else SR_FN(transpose_to)(A, first_major, place, NULL, out_indices, shift, stop, out_data);
 }
 
 #include "sr_ridge.tpl.h"

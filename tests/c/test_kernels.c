@@ -91,14 +91,14 @@ static void test_products(const fixture *f, const sr_matrix *X, const double *s)
     const int64_t cols[] = {10, 0, 6};
     for (int i = 0; i < N; i++) v[i] = uniform() - 0.5;
     for (int j = 0; j < P; j++) w[j] = j % 3 ? uniform() - 0.5 : 0.0;
-    CHECK(sr_rmatvec(X, NULL, P, v, out) == SR_OK, "rmatvec");
+    CHECK(sr_rmatvec(X, NULL, 0, P, v, out) == SR_OK, "rmatvec");
     for (int j = 0; j < P; j++) {
         double sum = 0.0;
         for (int i = 0; i < N; i++) sum += f->plain[i][j] * v[i];
         CHECK(near(out[j], sum), "rmatvec column %d: %g, not %g", j, out[j], sum);
     }
     double some[3];
-    CHECK(sr_rmatvec(X, cols, 3, v, some) == SR_OK && near(some[0], out[10]) && near(some[1], out[0]) && near(some[2], out[6]), "listed columns");
+    CHECK(sr_rmatvec(X, cols, 0, 3, v, some) == SR_OK && near(some[0], out[10]) && near(some[1], out[0]) && near(some[2], out[6]), "listed columns");
     CHECK(sr_matvec(X, NULL, P, w, -2.0, s, z) == SR_OK, "matvec");
     for (int i = 0; i < N; i++) {
         double sum = 0.0;
@@ -178,7 +178,7 @@ static void test_descent(const fixture *f, const sr_matrix *X, const sr_matrix *
 
     double w_r[P] = {0}, w_g[P] = {0}, r[N], q[P], r_sum = 0.0, g_sum = 0.0, decrease = 0.0;
     for (int i = 0; i < N; i++) r[i] = (s ? s[i] : 1.0) * (y[i] - mean / total), r_sum += r[i];
-    sr_rmatvec(X, cols, P, r, q);
+    sr_rmatvec(X, cols, 0, P, r, q);
     g_sum = r_sum;
     sr_coordinates by_r = {P, sums, squares, l1, l2, total, pen, w_r, &r_sum}, by_g = {P, sums, squares, l1, l2, total, pen, w_g, &g_sum};
     for (int epoch = 0; epoch < 5000; epoch++) CHECK(sr_cd_residual(X, cols, &by_r, order, P, s, r, &decrease) == SR_OK, "cd");
@@ -187,7 +187,7 @@ static void test_descent(const fixture *f, const sr_matrix *X, const sr_matrix *
     CHECK(epochs > 1, "one epoch cannot do");
 
     double c[P], q_now[P], violation[P], norm = 0.0;
-    sr_rmatvec(X, cols, P, r, q_now);
+    sr_rmatvec(X, cols, 0, P, r, q_now);
     for (int a = 0; a < P; a++) c[a] = q_now[a] - sums[a] / total * r_sum, norm = fmax(norm, fabs(w_r[a]));
     CHECK(norm > 0.0, "nothing was fitted");
     CHECK(sr_violation(pen, P, w_r, c, l1, l2, violation) == SR_OK, "violation");
@@ -315,7 +315,7 @@ static void test_intake(const fixture *f, int real, int index) {
     const int64_t shift = place[N_ONES];
     float out_f[MAX_ENTRIES];
     double out_d[MAX_ENTRIES];
-    CHECK(sr_transpose(&A, place, SR_I64, back, shift, f->row_entries, full ? (void *)out_d : out_f) == SR_OK, "transpose");
+    CHECK(sr_transpose(&A, 0, place, SR_I64, back, shift, f->row_entries, full ? (void *)out_d : out_f) == SR_OK, "transpose");
     for (int j = 0; j < P; j++)
         for (int64_t e = place[j] - count[j]; e < place[j]; e++) {
             const double v = e < shift ? 1.0 : full ? out_d[e - shift] : (double)out_f[e - shift];
