@@ -26,8 +26,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+import files
 import numpy as np
-import rows
 import scipy
 import synthetic
 import workloads
@@ -167,7 +167,7 @@ def main(update: bool, name: str | None, switch: str | None) -> None:
     if reason := missing():
         print(f"{'!' * 100}\nINSTRUCTIONS WERE NOT COUNTED, SO NO SLOWDOWN WAS LOOKED FOR: {reason}\n{'!' * 100}")
         return None
-    committed = {(row["workload"], row["part"], row["maker"]): row for row in rows.read(COMMITTED)}
+    committed = {(row["workload"], row["part"], row["maker"]): row for row in files.read_csv(COMMITTED)}
     known, made_by, failing = len(committed), makers(), []
     with tempfile.TemporaryDirectory() as folder:
         for workload in WORKLOADS:
@@ -182,7 +182,7 @@ def main(update: bool, name: str | None, switch: str | None) -> None:
                     committed[cells[:3]] = now
             failing += verdict(workload, changes)
     if update:
-        rows.write([committed[key] for key in sorted(committed)], COMMITTED, FIELDS)
+        files.write_csv([committed[key] for key in sorted(committed)], COMMITTED, FIELDS)
         return None
     if len(committed) > known:
         print(f"Not everything was compared; rows to add to {COMMITTED.name} (--update does so):")
