@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import rivals
 import table
 
 COLOURS = ("tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown", "tab:pink", "tab:olive", "tab:cyan")
@@ -23,9 +24,8 @@ def draw(rows: list[table.Row], path: Path) -> None:
     figure, panels = plt.subplots(
         len(problems), 1, figsize=(8, sum(heights)), squeeze=False, height_ratios=heights, layout="constrained"
     )
-    others = sorted({str(row["rival"]) for members in problems for row in members if not table.is_ours(row)})
     for members, axes in zip(problems, panels[:, 0], strict=True):
-        _panel(axes, members, others)
+        _panel(axes, members)
     temporary = path.with_suffix(".tmp")
     # No date in it: the same rows give the same file.
     figure.savefig(temporary, format=path.suffix[1:], metadata={"Date": None} if path.suffix == ".svg" else None)
@@ -33,7 +33,8 @@ def draw(rows: list[table.Row], path: Path) -> None:
     plt.close(figure)
 
 
-def _panel(axes, members: list[table.Row], others: list[str]) -> None:
+def _panel(axes, members: list[table.Row]) -> None:
+    others = [name for name in rivals.names(str(members[0]["task"])) if not name.startswith("sparsereg")]
     workloads = list(dict.fromkeys(row["workload"] for row in members))[::-1]
     for rival in dict.fromkeys(str(row["rival"]) for row in members):
         own = [row for row in members if row["rival"] == rival]
@@ -51,6 +52,9 @@ def _panel(axes, members: list[table.Row], others: list[str]) -> None:
     axes.set(
         xscale="log", xlabel="times as fast as the fastest rival", yticks=range(len(workloads)), yticklabels=workloads
     )
+    axes.margins(x=0.12, y=0.4 / len(workloads))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
     axes.set_title(table.problem(members[0]), fontsize=9, loc="left")
     axes.grid(axis="x", which="both", color="0.9")
     axes.set_axisbelow(True)
