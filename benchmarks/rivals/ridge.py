@@ -45,7 +45,10 @@ class Sparsereg:
 
 @dataclass(frozen=True)
 class ScikitLearn:
-    """scikit-learn's Ridge with one of its solvers."""
+    """scikit-learn's Ridge with one of its solvers.
+
+    Its Ridge answers "sag" with sparse_cg where X is sparse and an intercept wanted; the function behind it does as told.
+    """
 
     solver: str
 
@@ -62,14 +65,16 @@ class ScikitLearn:
         return X
 
     def ridge(self, X, y: np.ndarray, alpha: float, tol: float, intercept: bool) -> Fitted:
-        from sklearn.linear_model import Ridge
+        from sklearn.linear_model import Ridge, ridge_regression
 
-        model = Ridge(
-            alpha=alpha, solver=self.solver, tol=tol, max_iter=MAX_ITER, fit_intercept=intercept, random_state=0
+        options = {"alpha": alpha, "solver": self.solver, "tol": tol, "max_iter": MAX_ITER, "random_state": 0}
+        if self.solver == "sag" and sp.issparse(X) and intercept:
+            w, n_iter, b0 = ridge_regression(X, y, **options, return_n_iter=True, return_intercept=True)
+            return Fitted(w, np.atleast_1d(b0), n_iter=int(np.max(n_iter)))
+        model = Ridge(**options, fit_intercept=intercept).fit(X, y)
+        return Fitted(
+            model.coef_, model.intercept_, n_iter=None if model.n_iter_ is None else int(np.max(model.n_iter_))
         )
-        model.fit(X, y)
-        n_iter = None if model.n_iter_ is None else int(np.max(model.n_iter_))
-        return Fitted(model.coef_, model.intercept_, n_iter=n_iter)
 
 
 class Centred:
