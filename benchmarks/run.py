@@ -146,11 +146,14 @@ class Runner:
         return kept
 
     def _easier(self, spec: Spec) -> Row:
-        """The row of the same rival where least more was allowed, if there is one."""
+        """The row of the same rival where least more was allowed, if there is one that holds."""
         kind = [key for key in (*table.GROUP, "rival") if key != "required"]
-        rows = [row for row in self.rows if row["required"] > spec.required]
+        rows = [row for row in self.rows if row["required"] > spec.required and self._holds(row)]
         rows = [row for row in rows if all(row[key] == getattr(spec, key) for key in kind)]
         return min(rows, key=lambda row: row["required"], default={})
+
+    def _holds(self, row: Row) -> bool:
+        return still_holds(row, self.time_limit, self.machine)
 
     def _take_easier(self, spec: Spec) -> bool:
         """Who did not get there where less was required will not now."""
