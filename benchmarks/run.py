@@ -172,6 +172,14 @@ def _update(row: Row, news: Row) -> None:
     row.update({key: value for key, value in news.items() if value is not None}, elapsed=elapsed)
 
 
+def earlier_rows(out: Path) -> list[Row]:
+    """What an earlier run left in the file."""
+    rows = files.read_csv(out)
+    if rows and set(rows[0]) != set(table.FIELDS):
+        raise click.UsageError(f"--out {out} holds other columns than a run writes; name another file, or delete it")
+    return [table.from_text(row) for row in rows]
+
+
 def write(rows: list[Row], out: Path) -> None:
     """The CSV, and beside it the Markdown."""
     files.write_csv(rows, out, tuple(table.FIELDS))
@@ -302,8 +310,7 @@ def main(smoke: bool, out: Path | None, again: bool, repeats: int, close: float,
         specs, repeats, time_limit = smoke_specs(options["rival_names"]), min(repeats, 1), min(time_limit, 20.0)
     else:
         specs = all_specs(options)
-    earlier = [table.from_text(row) for row in files.read_csv(out)] if out else []
-    runner = Runner(earlier, repeats, close, time_limit, console)
+    runner = Runner(earlier_rows(out) if out else [], repeats, close, time_limit, console)
     measure_all(runner, specs, again, out)
     table.show(runner.rows, console)
     if out:
