@@ -43,6 +43,7 @@ ORDER = [
     "crosses.portable",
     "crosses.feature_cross",
     "ridge.system",
+    "ridge.dropout",
     "ridge.cg",
     "ridge.precondition",
     "ridge.exact",

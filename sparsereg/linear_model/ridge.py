@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sparsereg.design import Design, as_design, product
+from sparsereg.ridge.dropout import dropout_factor
 from sparsereg.ridge.solve import Plan, choose_method, solve_ridge
 from sparsereg.ridge.system import NormalEquations, Solution
 from sparsereg.validation import check_choice, check_number, check_penalty_factor, check_vector, check_weights
@@ -131,8 +132,11 @@ class Ridge(HeldCoefficients, MultiOutputMixin, RegressorMixin, BaseEstimator):
         Only non-negative coefficients; with solver "auto" or "lbfgs".
     random_state : optional
         Taken for compatibility: nothing here is random.
-    penalty_factor : array of shape (p,), optional
-        Non-negative factors v on the penalty of each column, 0 for none. Default: 1.
+    penalty_factor : array of shape (p,) or "dropout", optional
+        Non-negative factors v on the penalty of each column, 0 for none. Default: 1. "dropout" is dropout at `dropout_rate`,
+        averaged over all that may be dropped; see Notes.
+    dropout_rate : float in [0, 1), optional
+        The share d of entries of X that `penalty_factor="dropout"` drops; only with that.
 
     Attributes
     ----------
@@ -154,6 +158,17 @@ class Ridge(HeldCoefficients, MultiOutputMixin, RegressorMixin, BaseEstimator):
     n_features_in_ : int
     feature_names_in_ : array of str, only where X has them
 
+    Notes
+    -----
+    Dropout at rate d multiplies each x_ij by an independent m_ij: 1 / (1 - d) with probability 1 - d, and else 0. As `E m_ij = 1`
+    and `Var m_ij = d / (1 - d)`, and the intercept is not dropped, the squares it leaves are on average::
+
+        E sum_i s_i (y_i - b0 - sum_j m_ij x_ij w_j)^2
+            = sum_i s_i (y_i - b0 - x_i . w)^2 + d / (1 - d) * sum_j (sum_i s_i x_ij^2) w_j^2
+
+    So `penalty_factor="dropout"` is `v_j = d / (1 - d) * sum_i s_i x_ij^2` (x_ij as it is, not centred) and, at the default alpha = 1,
+    exactly dropout. Another alpha is dropout at the rate of odds `alpha d / (1 - d)`.
+
     Examples
     --------
     >>> import numpy as np
@@ -164,6 +179,8 @@ class Ridge(HeldCoefficients, MultiOutputMixin, RegressorMixin, BaseEstimator):
     array([0.5, 1. ])
     >>> model.solver_
     'gram'
+    >>> Ridge(penalty_factor="dropout", dropout_rate=0.5).fit(X, [1.0, 3.0, 2.0, 0.0]).coef_.round(3)
+    array([0.333, 0.667])
     """
 
     def __init__(
@@ -178,6 +195,7 @@ class Ridge(HeldCoefficients, MultiOutputMixin, RegressorMixin, BaseEstimator):
         positive: bool = False,
         random_state: Any = None,
         penalty_factor: Any = None,
+        dropout_rate: Any = None,
     ) -> None:
         self.alpha = alpha
         self.fit_intercept = fit_intercept
@@ -188,6 +206,7 @@ class Ridge(HeldCoefficients, MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.positive = positive
         self.random_state = random_state
         self.penalty_factor = penalty_factor
+        self.dropout_rate = dropout_rate
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Ridge:
         """Fit.
@@ -249,6 +268,13 @@ class Ridge(HeldCoefficients, MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_number("tol", self.tol, low=0)
         if self.max_iter is not None:
             check_number("max_iter", self.max_iter, low=1, integer=True)
+        if self._drops():
+            if check_number("dropout_rate", self.dropout_rate, low=0, high=1) == 1:
+                raise ValueError("dropout_rate=1: expected a number below 1; at 1 nothing of X is left.")
+        elif self.dropout_rate is not None:
+            raise ValueError(
+                f"dropout_rate={self.dropout_rate!r} has an effect only with penalty_factor='dropout'; set that too."
+            )
         solver = check_choice("solver", self.solver, tuple(SOLVERS))
         if self.positive and solver not in ("auto", "lbfgs"):
             raise ValueError(
@@ -278,9 +304,18 @@ class Ridge(HeldCoefficients, MultiOutputMixin, RegressorMixin, BaseEstimator):
             sample_weight = np.full(design.n_rows, float(sample_weight))
         if sample_weight is not None and (shape := np.asarray(sample_weight).shape)[1:]:
             raise ValueError(f"Sample weights must be 1D array or scalar; sample_weight has shape {shape}.")
+        s = check_weights(sample_weight, design.n_rows)
+        return NormalEquations(design, s, bool(self.fit_intercept), self._factor(design, s))
+
+    def _factor(self, design: Design, s: Vector | None) -> Vector:
+        """Penalty factors of the observed columns."""
+        if self._drops():
+            return dropout_factor(design, s, self.dropout_rate)
         factor = check_penalty_factor(self.penalty_factor, design.n_features)
-        factor = np.ones(design.n_cols) if factor is None else factor[design.columns]
-        return NormalEquations(design, check_weights(sample_weight, design.n_rows), bool(self.fit_intercept), factor)
+        return np.ones(design.n_cols) if factor is None else factor[design.columns]
+
+    def _drops(self) -> bool:
+        return isinstance(self.penalty_factor, str) and self.penalty_factor == "dropout"
 
     def _method(self, solver: str, equations: NormalEquations, alphas: Vector) -> str:
         if self.positive:
