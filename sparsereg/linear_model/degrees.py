@@ -112,6 +112,10 @@ def degrees_of_freedom(
     >>> round(found.total, 9), found.blocks
     (1.0, array([0.5, 0.5]))
     """
+    if getattr(estimator, "early_stopping", False):
+        raise ValueError(
+            "early_stopping=True: a stopped descent has no hat matrix of its own here; fit Ridge(alpha=model.equivalent_alpha_)."
+        )
     if not isinstance(estimator, (Ridge, ElasticNet)):
         raise ValueError(  # noqa: TRY004 - like every other check here
             f"estimator={type(estimator).__name__}: expected a fitted Ridge, ElasticNet or Lasso of this package."
