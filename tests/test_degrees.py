@@ -162,6 +162,13 @@ def test_predictions_move_with_the_target_by_the_degrees_of_freedom(model) -> No
     assert found.total == pytest.approx(moved, rel=1e-4)
 
 
+def test_nothing_active_uses_nothing() -> None:
+    X = np.abs(data(17)[0])
+    for model in (Lasso(1e9), ElasticNet(1e9), Ridge(positive=True, fit_intercept=False)):
+        found = degrees_of_freedom(model.fit(X, -X @ np.ones(20)), X, stops=[5, 20])
+        assert (found.total, found.error, found.blocks.tolist()) == (0.0, 0.0, [0.0, 0.0]), model
+
+
 def test_variance_shares_are_covariances() -> None:
     X, y, s = data(12)
     model = Ridge(1.0).fit(sp.csr_array(X), y, s)
@@ -274,5 +281,13 @@ def test_what_is_refused() -> None:
         degrees_of_freedom(model, X, target=1)
     with pytest.raises(ValueError, match="sample_weight has shape"):
         degrees_of_freedom(model, X, np.ones(3))
+    emptied = sp.csr_array(X)
+    emptied = emptied[:, [0, 1, 13, *range(3, 20)]]  # column 13 holds nothing
+    with pytest.raises(ValueError, match="X has no entry in column 2, which has a coefficient"):
+        SparsityReport.from_estimator(model, FeatureCross().fit(X), X=emptied)
+    for estimator in (Ridge(0.1, positive=True).fit(X, np.abs(X) @ np.ones(20)), ElasticNet(0.01).fit(X, y)):
+        assert estimator.coef_[2]
+        with pytest.raises(ValueError, match="X has no entry in column 2, which has a coefficient"):
+            degrees_of_freedom(estimator, emptied)
     with pytest.raises(ValueError, match="sample_weight has an effect only with X"):
         SparsityReport.from_estimator(model, sample_weight=np.ones(60))

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sparsereg.design import as_design
+from sparsereg.design import Design, as_design
 from sparsereg.linear_model.lasso import ElasticNet
 from sparsereg.linear_model.ridge import Ridge
 from sparsereg.problem import make_problem
@@ -84,8 +84,8 @@ def degrees_of_freedom(
     stops : sequence of int, optional
         Where each block of columns ends, increasing, the last one p. By default all columns are one block.
     n_probes : int, optional
-        Estimate by so many random probes, at least 2. By default the trace is exact where the fit was by a factorisation or where
-        one of side 2,000 is enough, and else estimated by 20 probes, each of which costs about one fit.
+        Estimate by so many random probes, at least 2. By default the trace is exact where the fit was by a factorisation, and
+        for about seven times its cost, or where one of side 2,000 is enough; else it is estimated by 20 probes, each for about one fit.
     random_state : int, default 0
         Draws the probes.
 
@@ -112,22 +112,14 @@ def degrees_of_freedom(
     >>> round(found.total, 9), found.blocks
     (1.0, array([0.5, 0.5]))
     """
-    if getattr(estimator, "early_stopping", False):
-        raise ValueError(
-            "early_stopping=True: a stopped descent has no hat matrix of its own here; fit Ridge(alpha=model.equivalent_alpha_)."
-        )
-    if not isinstance(estimator, (Ridge, ElasticNet)):
-        raise ValueError(  # noqa: TRY004 - like every other check here
-            f"estimator={type(estimator).__name__}: expected a fitted Ridge, ElasticNet or Lasso of this package."
-        )
-    check_is_fitted(estimator)
+    _check_estimator(estimator)
     X = validate_data(estimator, X, accept_sparse=("csr", "csc"), dtype=(np.float64, np.float32), reset=False)
     ends = _checked_stops(stops, estimator.n_features_in_)
     check_number("target", target, low=0, high=estimator.sparse_coef_.shape[0] - 1, integer=True)
     if n_probes is not None:
         check_number("n_probes", n_probes, low=2, integer=True)
     columns, _ = _coefficients(estimator, target)
-    if isinstance(estimator, ElasticNet) and (estimator.l1_ratio == 1 or not columns.size):
+    if getattr(estimator, "l1_ratio", 0) == 1 or (_selects(estimator) and not columns.size):
         return _exactly(columns, np.ones(columns.size), ends)
     ridge = _ridge if isinstance(estimator, Ridge) else _elastic_net
     part = ridge(estimator, X, sample_weight, target)
@@ -139,10 +131,10 @@ def degrees_of_freedom(
 
 def degrees_of_every_target(estimator: Any, X: Any, sample_weight: Any, stops: Sequence[int]) -> list[DegreesOfFreedom]:
     """One a target; worked out once for those whose trace is the same."""
-    check_is_fitted(estimator)
+    _check_estimator(estimator)
     n_targets = estimator.sparse_coef_.shape[0]
-    alphas: Any = range(n_targets)  # where it depends on which columns are active, none are the same
-    if isinstance(estimator, Ridge) and not estimator.positive:
+    alphas: Any = range(n_targets)
+    if not _selects(estimator):
         alphas = estimator._check_alpha(n_targets).tolist()
     found: dict[float, DegreesOfFreedom] = {}
     for target, alpha in enumerate(alphas):
@@ -189,15 +181,20 @@ class Part(NamedTuple):
     method: str
 
 
+def _selects(estimator: Any) -> bool:
+    """Whether degrees of freedom depend on which columns are active."""
+    return isinstance(estimator, ElasticNet) or bool(estimator.positive)
+
+
 def _ridge(estimator: Ridge, X: Any, sample_weight: Any, target: int) -> Part:
     """All observed columns, or the active ones where coefficients are bounded."""
     equations = estimator._equations(as_design(X), sample_weight)
     alpha = float(estimator._check_alpha(estimator.sparse_coef_.shape[0])[target])
     columns, method = equations.design.columns.astype(np.int64), estimator.method_
-    if estimator.positive:
+    if _selects(estimator):
         active, _ = _coefficients(estimator, target)
-        X, factor = _selected(X, active), equations.factor[_places(active, columns)]
-        design = as_design(X)
+        factor = equations.factor[_places(active, columns)]
+        X, design = _narrowed(X, active)
         equations = NormalEquations(design, equations.s, equations.fit_intercept, factor[design.columns])
         columns = active[design.columns]
     return Part(columns, X, equations, alpha, method if method in DIRECT else _by_count(equations, alpha))
@@ -206,8 +203,8 @@ def _ridge(estimator: Ridge, X: Any, sample_weight: Any, target: int) -> Part:
 def _elastic_net(estimator: ElasticNet, X: Any, sample_weight: Any, target: int) -> Part:
     """The active columns, with what `S F` penalises their halved squares by as factors at alpha = 1."""
     active, _ = _coefficients(estimator, target)
-    X, factor = _selected(X, active), check_penalty_factor(estimator.penalty_factor, X.shape[1])
-    design = as_design(X)
+    factor = check_penalty_factor(estimator.penalty_factor, X.shape[1])
+    X, design = _narrowed(X, active)
     problem = make_problem(
         design,
         np.zeros(design.n_rows),
@@ -234,23 +231,45 @@ def _coefficients(estimator: Any, target: int) -> tuple[Int, Vector]:
     return row.indices[kept].astype(np.int64), row.data[kept].astype(np.float64)
 
 
-def _selected(X: Any, columns: Int) -> Any:
+def _narrowed(X: Any, columns: Int) -> tuple[Any, Design]:
     """`X[:, columns]`, `columns` increasing, without anything of nominal width."""
     if not sp.issparse(X) or X.format == "csc":
-        return X[:, columns]
-    place = np.searchsorted(columns, X.indices)
-    kept = np.append(columns, -1)[place] == X.indices
-    indptr = np.concatenate([[0], np.cumsum(kept)])[X.indptr]
-    return sp.csr_array((X.data[kept], place[kept], indptr), shape=(X.shape[0], columns.size))
+        narrow = X[:, columns]
+    else:
+        place = np.searchsorted(columns, X.indices)
+        kept = np.append(columns, -1)[place] == X.indices
+        indptr = np.concatenate([[0], np.cumsum(kept)])[X.indptr]
+        narrow = sp.csr_array((X.data[kept], place[kept], indptr), shape=(X.shape[0], columns.size))
+    design = as_design(narrow)
+    _places(columns, columns[design.columns])  # all of them are there
+    return narrow, design
 
 
 def _places(wanted: Int, columns: Int) -> Int:
-    """Where each of `wanted` stands in `columns`, which hold them all in any order."""
+    """Where each of `wanted` stands in `columns`, which are in any order."""
     order = np.argsort(columns)
-    return order[np.searchsorted(columns, wanted, sorter=order)]
+    place = np.append(order, -1)[np.searchsorted(columns, wanted, sorter=order)]
+    missing = np.append(columns, -1)[place] != wanted
+    if missing.any():
+        raise ValueError(
+            f"X has no entry in column {wanted[missing][0]}, which has a coefficient; pass the X that the model was fitted on."
+        )
+    return place
 
 
-# ---- sums by block -----------------------------------------------------------------------------------------------------
+# ---- checks and sums by block -----------------------------------------------------------------------------------------------------
+
+
+def _check_estimator(estimator: Any) -> None:
+    if not isinstance(estimator, (Ridge, ElasticNet)):
+        raise ValueError(  # noqa: TRY004 - like every other check here
+            f"estimator={type(estimator).__name__}: expected a fitted Ridge, ElasticNet or Lasso of this package."
+        )
+    check_is_fitted(estimator)
+    if getattr(estimator, "early_stopping", False):
+        raise ValueError(
+            "early_stopping=True: a stopped descent has no hat matrix of its own here; fit Ridge(alpha=model.equivalent_alpha_)."
+        )
 
 
 def _checked_stops(stops: Sequence[int] | None, n_features: int) -> Int:

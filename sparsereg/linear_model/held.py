@@ -1,4 +1,4 @@
-"""Fitted coefficients held on the observed columns, dense among these: `coef_` and `sparse_coef_` of ridge. Knows no solvers."""
+"""Fitted ridge coefficients, held on the observed columns: `coef_`, `sparse_coef_`, `predict`. Knows no solvers."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sparsereg.design import Design, product
+from sparsereg.ridge.system import NormalEquations
 
-__all__ = ["HeldCoefficients"]
+__all__ = ["HeldCoefficients", "RidgeRegressor"]
+
+Vector = NDArray[np.float64]
 
 # Coefficients are held on the observed columns alone where the nominal width is more than this many times larger.
 WIDE = 4
@@ -22,6 +27,7 @@ class HeldCoefficients:
     A user may set `coef_` by hand: that one counts then."""
 
     n_features_in_: int
+    intercept_: Any
     _coef: NDArray[Any]
     _columns: NDArray[np.int64] | None
 
@@ -33,6 +39,14 @@ class HeldCoefficients:
             self._coef = self._coef[0]
         if design.n_features <= WIDE * self._columns.size:
             self._columns, self._coef = None, self.coef_
+
+    def _hold_fit(self, equations: NormalEquations, W: Vector, y: NDArray[Any]) -> None:
+        """Coefficients W of shape (T, n_cols) and their intercepts, in the type of X and the shape of y."""
+        dtype, Y = equations.design.dtype, y.reshape(y.shape[0], -1)
+        means = np.array([equations.mean(np.asarray(y_t, dtype=np.float64)) for y_t in Y.T])
+        intercepts = (means - W @ equations.means).astype(dtype)
+        self._hold(equations.design, W.astype(dtype), Y.shape[1] == 1)
+        self.intercept_ = intercepts[0] if y.ndim == 1 else intercepts
 
     @property
     def coef_(self) -> NDArray[Any]:
@@ -64,3 +78,28 @@ class HeldCoefficients:
         if self._columns is not None:
             return product(X, self._columns, self._coef.T)
         return np.asarray(X @ np.asarray(self._coef).T)
+
+
+class RidgeRegressor(HeldCoefficients, MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """What ridge regressors share once they are fitted."""
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict.
+
+        Parameters
+        ----------
+        X : sparse matrix or array, dense array, or data frame of numbers, of shape (n, p)
+
+        Returns
+        -------
+        array of shape (n,) or (n, n_targets), in the type of X and the coefficients
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=("csr", "csc", "coo"), dtype=(np.float64, np.float32), reset=False)
+        out = self._decide(X)
+        return np.asarray(out + np.asarray(self.intercept_, dtype=out.dtype))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from sparsereg.design import Design, as_design
-from sparsereg.linear_model.held import HeldCoefficients
+from sparsereg.linear_model.held import HeldCoefficients, RidgeRegressor
 from sparsereg.ridge.dropout import dropout_factor
 from sparsereg.ridge.early import descend_until_worse, hold_out, step_length
 from sparsereg.ridge.solve import Plan, choose_method, solve_ridge
@@ -28,7 +27,7 @@ from sparsereg.validation import (
     check_weights,
 )
 
-__all__ = ["Ridge"]
+__all__ = ["HeldCoefficients", "Ridge", "RidgeRegressor"]
 
 Vector = NDArray[np.float64]
 
@@ -57,7 +56,7 @@ VALIDATION_FRACTION = 0.1
 N_ITER_NO_CHANGE = 5
 
 
-class Ridge(HeldCoefficients, MultiOutputMixin, RegressorMixin, BaseEstimator):
+class Ridge(RidgeRegressor):
     """Ridge regression, from a handful of columns to millions of sparse ones.
 
     Minimises, for each target, scikit-learn's objective with penalty factors v beside it::
@@ -240,22 +239,6 @@ class Ridge(HeldCoefficients, MultiOutputMixin, RegressorMixin, BaseEstimator):
         self._keep(equations, found, y, plan)
         return self
 
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Predict.
-
-        Parameters
-        ----------
-        X : sparse matrix or array, dense array, or data frame of numbers, of shape (n, p)
-
-        Returns
-        -------
-        array of shape (n,) or (n, n_targets), in the type of X and the coefficients
-        """
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=("csr", "csc", "coo"), dtype=(np.float64, np.float32), reset=False)
-        out = self._decide(X)
-        return np.asarray(out + np.asarray(self.intercept_, dtype=out.dtype))
-
     def _check_parameters(self) -> str:
         check_number("tol", self.tol, low=0)
         if self.max_iter is not None:
@@ -361,11 +344,7 @@ class Ridge(HeldCoefficients, MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def _keep(self, equations: NormalEquations, found: list[Solution], y: NDArray[Any], plan: Plan) -> None:
         """The fitted attributes."""
-        dtype, W = equations.design.dtype, np.stack([solution.w for solution in found])
-        Y = y.reshape(y.shape[0], -1)
-        intercepts = np.array([equations.mean(np.asarray(y_t, dtype=np.float64)) for y_t in Y.T]) - W @ equations.means
-        self._hold(equations.design, W.astype(dtype), Y.shape[1] == 1)
-        self.intercept_ = intercepts.astype(dtype)[0] if y.ndim == 1 else intercepts.astype(dtype)
+        self._hold_fit(equations, np.stack([solution.w for solution in found]), y)
         self.gradient_norm_ = _one_or_all([solution.gradient_norm for solution in found])
         self.dual_gap_ = _one_or_all([solution.dual_gap for solution in found])
         self.n_iter_ = np.array([solution.n_iter for solution in found])
@@ -383,11 +362,6 @@ class Ridge(HeldCoefficients, MultiOutputMixin, RegressorMixin, BaseEstimator):
             ConvergenceWarning,
             stacklevel=4,
         )
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
 
 
 def _one_or_all(values: list[float]) -> Any:

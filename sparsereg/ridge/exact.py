@@ -36,6 +36,8 @@ Inverse = Callable[[Vector], Vector]
 SLAB = 4_000_000
 # A sparse product does about a tenth of a dense one's operations a second.
 SPARSE_PENALTY = 10.0
+# Columns of a square that are solved for at a time.
+COLUMNS = 256
 # Newton steps at most; each gains the digits that the factorisation has.
 POLISH = 6
 # Squared ratio of Cholesky pivots below which H counts as singular.
@@ -249,6 +251,11 @@ def shares(slabs: Slabs, alpha: float, method: str) -> Vector:
         square, H = slabs.gram(), equations.diagonal + alpha * equations.factor
         # To a diagonal of 1, so that no column's unit makes it seem singular; constant columns to 0, without rounding.
         scale = np.divide(1.0, np.sqrt(H), out=np.zeros_like(H), where=equations.diagonal > 0.0)
-        square *= np.outer(scale, scale)
-        out = np.diag(_inverse(square + np.diag(alpha * equations.factor * scale**2))(square))
+        square *= scale
+        square *= scale[:, None]
+        inverse = _inverse(square + np.diag(alpha * equations.factor * scale**2))
+        out = np.empty(H.size)
+        for begin in range(0, H.size, COLUMNS):
+            here = slice(begin, begin + COLUMNS)
+            out[here] = np.diag(inverse(square[:, here])[here])
     return np.clip(out, 0.0, 1.0)
