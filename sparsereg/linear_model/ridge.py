@@ -243,13 +243,6 @@ class Ridge(RidgeRegressor):
         check_number("tol", self.tol, low=0)
         if self.max_iter is not None:
             check_number("max_iter", self.max_iter, low=1, integer=True)
-        if self._drops():
-            if check_number("dropout_rate", self.dropout_rate, low=0, high=1) == 1:
-                raise ValueError("dropout_rate=1: expected a number below 1; at 1 nothing of X is left.")
-        elif self.dropout_rate is not None:
-            raise ValueError(
-                f"dropout_rate={self.dropout_rate!r} has an effect only with penalty_factor='dropout'; set that too."
-            )
         solver = check_choice("solver", self.solver, tuple(SOLVERS))
         self._check_early_stopping()
         if self.positive and solver not in ("auto", "lbfgs"):
@@ -300,13 +293,16 @@ class Ridge(RidgeRegressor):
 
     def _factor(self, design: Design, s: Vector | None) -> Vector:
         """Penalty factors of the observed columns."""
-        if self._drops():
+        if isinstance(self.penalty_factor, str) and self.penalty_factor == "dropout":
+            if check_number("dropout_rate", self.dropout_rate, low=0, high=1) == 1:
+                raise ValueError("dropout_rate=1: expected a number below 1; at 1 nothing of X is left.")
             return dropout_factor(design, s, self.dropout_rate)
+        if self.dropout_rate is not None:
+            raise ValueError(
+                f"dropout_rate={self.dropout_rate!r} has an effect only with penalty_factor='dropout'; set that too."
+            )
         factor = check_penalty_factor(self.penalty_factor, design.n_features)
         return np.ones(design.n_cols) if factor is None else factor[design.columns]
-
-    def _drops(self) -> bool:
-        return isinstance(self.penalty_factor, str) and self.penalty_factor == "dropout"
 
     def _method(self, solver: str, equations: NormalEquations, alphas: Vector) -> str:
         if self.early_stopping:
