@@ -171,6 +171,15 @@ class SparsityReport:
         ------
         ValueError
             If there are no sparse coefficients to be found, or X does not fit them.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sparsereg import Ridge
+        >>> X = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.0, 0.0]])
+        >>> report = SparsityReport.from_estimator(Ridge(alpha=3.0).fit(X, [1.0, 3.0, 2.0, 0.0]), X=X)
+        >>> round(report.path[0]["df"], 3), report.path[0]["df_error"]
+        (0.5, 0.0)
         """
         if X is None and sample_weight is not None:
             raise ValueError("sample_weight has an effect only with X; pass the X of the fit too.")

@@ -11,7 +11,16 @@ import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 
-from sparsereg import ElasticNet, FeatureCross, Lasso, Ridge, SparsityReport, degrees_of_freedom, regularization_path
+from sparsereg import (
+    ElasticNet,
+    FeatureCross,
+    Lasso,
+    Ridge,
+    SparsityReport,
+    Width,
+    degrees_of_freedom,
+    regularization_path,
+)
 from sparsereg.linear_model.degrees import variance_shares
 from sparsereg.ridge import probes
 
@@ -107,9 +116,9 @@ def test_estimates_are_within_their_error(alpha: float) -> None:
 
 def test_large_fits_are_estimated() -> None:
     rng = np.random.default_rng(6)
-    n, m = 4000, 2500
+    n, m = 2500, 2050
     X = sp.hstack(
-        [sp.csr_array((np.ones(n), rng.integers(0, k, n), np.arange(n + 1)), shape=(n, k)) for k in (m, 9)]
+        [sp.csr_array((np.ones(n), rng.permutation(n) % k, np.arange(n + 1)), shape=(n, k)) for k in (m, 9)]
     ).tocsr()
     model = Ridge(0.5).fit(X, rng.normal(size=n))
     assert model.method_ == "cg"
@@ -229,6 +238,25 @@ def test_report_of_a_ridge_pipeline(pipeline_data) -> None:
     assert "share of variance" in text
     assert max(map(len, text.splitlines())) <= 110
     assert json.loads(report.to_json())["blocks"][0]["df"] == report.blocks[0]["df"]
+
+
+def test_report_of_real_houses(real_data) -> None:
+    """By a large factorisation and by probes: the same degrees of freedom, whole and by field."""
+    table = pd.read_csv(real_data / "california_housing.csv.gz")[
+        ["latitude", "longitude", "ocean_proximity", "median_house_value"]
+    ]
+    y = np.log(table.pop("median_house_value").to_numpy())
+    cross = FeatureCross(
+        bins={"latitude": Width(1 / 4), "longitude": Width(1 / 4)}, crosses=[("latitude", "longitude")]
+    )
+    pipeline = make_pipeline(cross, Ridge(2.0, solver="cg")).fit(table, y)
+    report = SparsityReport.from_estimator(pipeline, X=table)
+    X, stops = pipeline[0].transform(table), [block.stop for block in pipeline[0].blocks_]
+    assert 300 < X.shape[1] < 2000
+    probed = degrees_of_freedom(pipeline[-1], X, stops=stops, n_probes=20)
+    assert report.path[0]["df_error"] == 0
+    assert abs(probed.total - report.path[0]["df"]) < 4 * probed.error < 0.05 * probed.total
+    assert (np.abs(probed.blocks - [row["df"] for row in report.blocks]) < 4 * probed.block_errors).all()
 
 
 def test_report_shows_the_error_of_an_estimate(pipeline_data, monkeypatch) -> None:

@@ -106,10 +106,10 @@ def test_what_is_refused() -> None:
     for factor in (None, np.ones(4)):
         with pytest.raises(ValueError, match=r"dropout_rate=0.5 has an effect only with penalty_factor='dropout'"):
             Ridge(penalty_factor=factor, dropout_rate=0.5).fit(X, y)
-    with pytest.raises(ValueError, match="penalty_factor='drop'"):
+    with pytest.raises(ValueError, match=r"penalty_factor holds something that is not a number.*'drop'"):
         Ridge(penalty_factor="drop").fit(X, y)
     for fit in (Lasso(penalty_factor="dropout").fit, ElasticNet(penalty_factor="dropout").fit):
-        with pytest.raises(ValueError, match="'dropout' is known to Ridge alone"):
+        with pytest.raises(ValueError, match="penalty_factor='dropout' is known to Ridge alone"):
             fit(X, y)
-    with pytest.raises(ValueError, match="'dropout' is known to Ridge alone"):
+    with pytest.raises(ValueError, match="penalty_factor='dropout' is known to Ridge alone"):
         regularization_path(X, y, penalty_factor="dropout")
