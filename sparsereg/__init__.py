@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from sparsereg.crosses.feature_cross import Block, FeatureCross, Rare
     from sparsereg.crosses.rules import Of
     from sparsereg.crosses.split import Split
-    from sparsereg.linear_model import ElasticNet, Lasso, Ridge, enet_path, lasso_path
+    from sparsereg.linear_model import (
+        DegreesOfFreedom,
+        ElasticNet,
+        Lasso,
+        Ridge,
+        degrees_of_freedom,
+        enet_path,
+        lasso_path,
+    )
     from sparsereg.model_file import Model, load_model, save_model
     from sparsereg.path import PathResult, regularization_path
     from sparsereg.plot import plot_path
@@ -25,6 +33,7 @@ __version__ = "0.1.0"
 _ROOMS = {
     "Block": "crosses.feature_cross",
     "DatePart": "crosses.dates",
+    "DegreesOfFreedom": "linear_model",
     "Edges": "crosses.binning",
     "ElasticNet": "linear_model",
     "FeatureCross": "crosses.feature_cross",
@@ -38,6 +47,7 @@ _ROOMS = {
     "SparsityReport": "report",
     "Split": "crosses.split",
     "Width": "crosses.binning",
+    "degrees_of_freedom": "linear_model",
     "enet_path": "linear_model",
     "lasso_path": "linear_model",
     "load_model": "model_file",
@@ -49,6 +59,7 @@ _ROOMS = {
 __all__ = [
     "Block",
     "DatePart",
+    "DegreesOfFreedom",
     "Edges",
     "ElasticNet",
     "FeatureCross",
@@ -62,6 +73,7 @@ __all__ = [
     "SparsityReport",
     "Split",
     "Width",
+    "degrees_of_freedom",
     "enet_path",
     "lasso_path",
     "load_model",

@@ -1,7 +1,8 @@
 """The scikit-learn shells, under the name that scikit-learn gives the room. They know no kernels."""
 
+from sparsereg.linear_model.degrees import DegreesOfFreedom, degrees_of_freedom
 from sparsereg.linear_model.lasso import ElasticNet, Lasso
 from sparsereg.linear_model.paths import enet_path, lasso_path
 from sparsereg.linear_model.ridge import Ridge
 
-__all__ = ["ElasticNet", "Lasso", "Ridge", "enet_path", "lasso_path"]
+__all__ = ["DegreesOfFreedom", "ElasticNet", "Lasso", "Ridge", "degrees_of_freedom", "enet_path", "lasso_path"]

@@ -1,5 +1,5 @@
 """Ridge: the normal equations, solved exactly where they are small and by preconditioned conjugate gradients where not.
 
 Reading order: `system` (the equations, the true gradient, the gap), `exact` (Gram, dual, SVD), `precondition` and `cg`, and `solve`, which
-chooses. Knows no estimators.
+chooses; `dropout` makes penalties, `probes` degrees of freedom, and `early` stops gradient descent in place of a penalty. Knows no estimators.
 """
