@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import shlex
+import signal
 import sys
 import time
 from dataclasses import replace
@@ -303,6 +304,8 @@ def main(smoke: bool, out: Path | None, again: bool, repeats: int, close: float,
 
     Ends with status 1 when sparsereg fails on anything or its certificate does not hold.
     """
+    # Ended from outside, it still ends the measuring processes.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     # Read by the libraries of the measuring processes when they start.
     os.environ.update({f"{name}_NUM_THREADS": "1" for name in THREADS})
     console = Console(width=None if sys.stdout.isatty() else 160)
