@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 # From the ground up: a room may import only from rooms before it. Packages are listed room by room.
 ORDER = [
     "_core",
+    "_strings",
     "design",
     "loss",
     "penalty",

@@ -7,16 +7,15 @@ have them ready. This room may not know tables, bins, levels, or what a column i
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Any, Literal
 
 import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg._strings import text_codes
 from sparsereg.crosses.keys import Combinations, distinct
 from sparsereg.crosses.ragged import Codes, Ragged, values_of
 
@@ -192,7 +191,7 @@ def _from_array(name: str, values: AnyArray) -> Column:
         return Column(name, "date", values)
     if kind == "U" and values.dtype.itemsize <= _LONGEST_KEY * 4:
         return Column(name, "string", *_short_strings(values))
-    return _from_objects(name, values.tolist())
+    return _from_objects(name, values.astype(object, copy=False))
 
 
 def _short_strings(values: AnyArray) -> tuple[AnyArray, None, Sequence[str]]:
@@ -221,6 +220,9 @@ def _integers(name: str, values: AnyArray, missing: BoolArray | None = None) -> 
 
 
 def _from_series(name: str, series: Any) -> Column:
+    native = nw.to_native(series)
+    if isinstance(getattr(native, "dtype", None), np.dtype) and native.dtype == object:
+        return _from_objects(name, native.to_numpy())
     dtype = series.dtype
     if dtype in (nw.String, nw.Categorical, nw.Enum):
         return _coded(name, *_codes(series))
@@ -239,7 +241,7 @@ def _from_series(name: str, series: Any) -> Column:
         if getattr(dtype, "time_zone", None) is not None:
             series = series.dt.replace_time_zone(None)
         return Column(name, "date", series.to_numpy().astype("datetime64[us]"))
-    return _from_objects(name, series.to_list())
+    return _from_objects(name, _objects(series.to_list()))
 
 
 def _codes(series: Any) -> tuple[AnyArray, list[Any]]:
@@ -260,7 +262,8 @@ def _codes(series: Any) -> tuple[AnyArray, list[Any]]:
         if indices.null_count:
             codes[indices.is_null().to_numpy(zero_copy_only=False)] = -1
         return codes, coded.dictionary.to_pylist()
-    return _factorize(series.to_list())
+    codes, strings = text_codes(_objects(series.to_list()), _is_missing)
+    return codes, strings
 
 
 def _polars_codes(native: Any) -> tuple[AnyArray, list[Any]]:
@@ -283,10 +286,11 @@ def _polars_codes(native: Any) -> tuple[AnyArray, list[Any]]:
 
 def _coded(name: str, codes: AnyArray, values: list[Any]) -> Column:
     """A column of codes into values of any one type; all but integers and booleans count as their text."""
-    types = {type(value) for value in values if not _is_missing(value)}
-    if len(types) > 1:
-        raise _mixed(name, values)
-    if any(map(_is_missing, values)):
+    types = set(map(type, values))
+    if not types <= {str}:
+        types = {type(value) for value in values if not _is_missing(value)}
+        if len(types) > 1:
+            raise _mixed(name, values)
         # Arrow allows a null in the dictionary itself.
         present = np.array([-1 if _is_missing(value) else code for code, value in enumerate(values)] + [-1])
         codes = present[codes]
@@ -300,38 +304,42 @@ def _coded(name: str, codes: AnyArray, values: list[Any]) -> Column:
     return Column(name, kind, numbers[codes], missing if missing.any() else None)
 
 
-def _from_objects(name: str, values: list[Any]) -> Column:
+def _from_objects(name: str, values: AnyArray) -> Column:
     """A column of Python objects: strings, booleans, integers or floats, and missing ones among them."""
-    missing = None
-    try:
-        codes, strings = _factorize(values)
-    except TypeError:
-        raise _mixed(name, values) from None
-    if strings and set(map(type, strings)) == {str}:
-        return Column(name, "string", codes, dictionary=strings)
-    types = set(map(type, values))
-    if not types <= {str, bool, int, float}:
-        values = [_plain(value) for value in values]
-        types = set(map(type, values))
-    if not types <= {str, bool, int, type(None)} and not types <= {int, float, type(None)}:
-        values = [None if _is_missing(value) else value for value in values]
-        types = set(map(type, values))
-    if type(None) in types and types <= {bool, int, type(None)}:
-        missing = np.array([value is None for value in values], dtype=np.bool_)
-        values = [0 if value is None else value for value in values]
+    coded = text_codes(values, _is_missing)
+    if coded is not None:
+        return _texts(name, *coded)
+    items = values.tolist()
+    types = set(map(type, items))
+    if not types <= {str, bool, int, float, type(None)}:
+        items = [_plain(value) for value in items]
+        types = set(map(type, items))
+    if not types <= {int, float, type(None)}:
+        items = [None if _is_missing(value) else value for value in items]
+        types = set(map(type, items))
     types.discard(type(None))
-    if not types:
-        return Column(name, "missing", np.zeros(len(values), dtype=np.int64))
     if types == {str}:
-        codes, strings = _factorize(values)
-        return Column(name, "string", codes, dictionary=strings)
+        return _texts(name, *text_codes(_objects(items), _is_missing))
+    if types <= {int, float} and types != {int}:
+        return Column(name, "number", np.array(items, dtype=np.float64))
+    if types not in ({bool}, {int}):
+        raise _mixed(name, items)
+    missing = np.array([value is None for value in items], dtype=np.bool_) if None in items else None
+    items = [0 if value is None else value for value in items]
     if types == {bool}:
-        return Column(name, "boolean", np.array(values, dtype=np.int64), missing)
-    if types == {int}:
-        return _integers(name, _int_array(name, values), missing)
-    if types <= {int, float}:
-        return Column(name, "number", np.array(values, dtype=np.float64))
-    raise _mixed(name, values)
+        return Column(name, "boolean", np.array(items, dtype=np.int64), missing)
+    return _integers(name, _int_array(name, items), missing)
+
+
+def _texts(name: str, codes: AnyArray, strings: list[str]) -> Column:
+    if not strings:
+        return Column(name, "missing", np.zeros(codes.size, dtype=np.int64))
+    return Column(name, "string", codes, dictionary=strings)
+
+
+def _objects(items: list[Any]) -> AnyArray:
+    """A list as an array (n,), whatever it holds."""
+    return np.fromiter(items, dtype=object, count=len(items))
 
 
 def _is_missing(value: Any) -> bool:
@@ -339,7 +347,7 @@ def _is_missing(value: Any) -> bool:
     return (
         value is None
         or type(value).__name__ in ("NAType", "NaTType")
-        or (isinstance(value, float) and math.isnan(value))
+        or (isinstance(value, (float, np.floating)) and math.isnan(value))
     )
 
 
@@ -366,14 +374,3 @@ def _int_array(name: str, values: list[int]) -> AnyArray:
             continue
     largest = max(values, key=abs)
     raise ValueError(f"column {name!r} holds {largest}, beyond 64 bits; convert it to strings.")
-
-
-def _factorize(values: list[Any]) -> tuple[AnyArray, list[Any]]:
-    """Codes (n,) of hashable objects, -1 for None, and the objects in order of appearance."""
-    codes_of: defaultdict[Any, int] = defaultdict(count().__next__)
-    codes = np.fromiter(map(codes_of.__getitem__, values), dtype=np.int64, count=len(values))
-    if None in codes_of:
-        gap = codes_of.pop(None)
-        codes[codes == gap] = -1
-        codes[codes > gap] -= 1
-    return codes, list(codes_of)
