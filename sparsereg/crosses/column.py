@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from sparsereg._strings import text_codes
 from sparsereg.crosses.keys import Combinations, distinct
+from sparsereg.crosses.lists import LISTS, flat_objects, flat_series
 from sparsereg.crosses.ragged import Codes, Ragged, values_of
 
 __all__ = ["Column", "refuse_unknown"]
@@ -24,7 +25,7 @@ __all__ = ["Column", "refuse_unknown"]
 AnyArray = NDArray[Any]
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
-Kind = Literal["boolean", "date", "integer", "missing", "number", "string"]
+Kind = Literal["boolean", "date", "integer", "list", "missing", "number", "string"]
 
 # Characters up to which fixed-width strings are keyed by their characters, at a pass for each.
 _LONGEST_KEY = 24
@@ -33,7 +34,7 @@ _LARGEST_INT64 = np.iinfo(np.int64).max
 
 @dataclass(frozen=True)
 class Column:
-    """One column in one of six plain forms.
+    """One column in one of seven plain forms.
 
     Attributes
     ----------
@@ -41,12 +42,15 @@ class Column:
     kind : str
         What `values` (n,) hold. ``"number"``: float64 with NaN where missing. ``"integer"``, ``"boolean"`` (0 and 1):
         int64, or uint64 where int64 does not do, anything where missing. ``"string"``: codes into `dictionary`, -1
-        where missing. ``"date"``: datetime64 in wall time, NaT where missing. ``"missing"``: nothing, all are missing.
+        where missing. ``"date"``: datetime64 in wall time, NaT where missing. ``"list"``: lengths of lists of `items`, -1
+        where missing. ``"missing"``: nothing, all are missing.
     values : ndarray, shape (n,)
     missing : ndarray of bool, shape (n,), or None
         Which integers or booleans are missing; None where none is.
     dictionary : list of str
         Strings, in any order; some may occur in no row, or twice.
+    items : Column or None
+        The items of all lists, one after another.
     """
 
     name: str
@@ -54,6 +58,7 @@ class Column:
     values: AnyArray
     missing: BoolArray | None = None
     dictionary: Sequence[str] = ()
+    items: Column | None = None
 
     def value(self, row: int) -> object:
         """The value of one row as a Python object, None where missing; for messages."""
@@ -61,6 +66,9 @@ class Column:
         if gaps is not None and gaps[row]:
             return None
         value = self.values[row]
+        if self.items is not None:
+            first = int(self.values[:row].clip(0).sum())
+            return [self.items.value(place) for place in range(first, first + value)]
         if self.kind == "string":
             return self.dictionary[value]
         if self.kind == "boolean":
@@ -74,7 +82,7 @@ class Column:
         if self.kind in ("integer", "boolean"):
             return self.missing
         gaps: BoolArray
-        if self.kind == "string":
+        if self.kind in ("list", "string"):
             gaps = self.values < 0
         else:
             gaps = np.isnan(self.values) if self.kind == "number" else np.isnat(self.values)
@@ -241,6 +249,9 @@ def _from_series(name: str, series: Any) -> Column:
         if getattr(dtype, "time_zone", None) is not None:
             series = series.dt.replace_time_zone(None)
         return Column(name, "date", series.to_numpy().astype("datetime64[us]"))
+    if isinstance(dtype, (nw.List, nw.Array)):
+        lengths, flat = flat_series(series)
+        return Column(name, "list", lengths, items=Column.read(name, flat))
     return _from_objects(name, _objects(series.to_list()))
 
 
@@ -320,6 +331,9 @@ def _from_objects(name: str, values: AnyArray) -> Column:
     types.discard(type(None))
     if types == {str}:
         return _texts(name, *text_codes(_objects(items), _is_missing))
+    if all(issubclass(kind, LISTS) for kind in types):
+        lengths, flat = flat_objects(items)
+        return Column(name, "list", lengths, items=Column.read(name, flat))
     if types <= {int, float} and types != {int}:
         return Column(name, "number", np.array(items, dtype=np.float64))
     if types not in ({bool}, {int}):

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from sparsereg.crosses.binning import Bins, Quantiles, Rule
 from sparsereg.crosses.column import BoolArray, Column
 from sparsereg.crosses.keys import distinct, lookup
+from sparsereg.crosses.parts import parts_of_rows
 from sparsereg.crosses.ragged import Codes, Ragged
 from sparsereg.crosses.rules import rule_from_dict
 from sparsereg.crosses.split import Split
@@ -84,9 +85,10 @@ class Levels:
             If the column cannot be read as categories, or not through the rule.
         """
         none = np.empty(0, dtype=np.int64)
-        if rule is None and column.kind == "date":
+        if rule is None and column.kind in ("date", "list"):
+            needed = "DatePart('month')" if column.kind == "date" else "Split()"
             raise ValueError(
-                f"column {column.name!r} holds dates, which need a rule in bins, such as DatePart('month'); "
+                f"column {column.name!r} holds {column.kind}s, which need a rule in bins, such as {needed}; "
                 "or leave it out of fields."
             )
         gaps = column.gaps()
@@ -96,9 +98,10 @@ class Levels:
             levels = cls(field, column.name, "missing", none, (), missing, int(missing), split=split)
             return levels, levels.encode(column)
         if split:
-            strings, n_cells = _split_strings(column, split)
-            levels = cls(field, column.name, "string", none, strings, missing, n_cells + missing, split=split)
-            return levels, levels.encode(column)
+            words, found = parts_of_rows(column, split)
+            strings = tuple(words[number] for number in np.unique(found.values) if number < len(words))
+            levels = cls(field, column.name, "string", none, strings, missing, len(words) + missing, split=split)
+            return levels, levels._code_parts(words, found)
         if rule is None and column.kind == "string":
             strings, codes = _sorted_strings(column)
             levels = cls(field, column.name, "string", none, strings, missing, len(set(column.dictionary)) + missing)
@@ -142,7 +145,7 @@ class Levels:
         gaps = column.gaps()
         missing = len(self) - 1 if self.missing else -1
         if self.split is not None:
-            return self._encode_parts(column, self.split, missing)
+            return self._code_parts(*parts_of_rows(column, self.split))
         if column.kind == "missing":
             return np.full(column.values.size, missing, dtype=np.int32)
         if self.kind == "missing":
@@ -166,18 +169,10 @@ class Levels:
         integers = column.values if gaps is None else column.values[~gaps]
         return _spread(lookup(self.numbers, integers), gaps, missing)
 
-    def _encode_parts(self, column: Column, split: Split, missing: int) -> Ragged:
-        """Codes of all levels that a row's text names."""
-        # The number -1 of a missing value finds the last list.
-        of_missing = [missing] if missing >= 0 else []
-        if column.kind == "missing":
-            return Ragged.of(np.zeros(column.values.size, dtype=np.int64), [of_missing])
-        parts = _parts(column, split)
-        words = sorted({word for part in parts for word in part})
-        code_of = dict(zip(words, self._find(words), strict=True))
-        # Sorted, as the words are and the levels; one that is not known may come anywhere.
-        lists = [[code_of[word] for word in part] for part in parts]
-        return Ragged.of(column.values, [*lists, of_missing])
+    def _code_parts(self, words: Sequence[str], found: Ragged) -> Ragged:
+        """Codes of the levels of each row, from what `parts_of_rows` found."""
+        codes_of = np.array([*self._find(words), len(self) - 1 if self.missing else -1], dtype=np.int32)
+        return Ragged(codes_of[found.values], found.rows, found.n_rows)
 
     def _find(self, words: Sequence[str]) -> list[int]:
         """Code of each string, or -1."""
@@ -297,22 +292,6 @@ def _sorted_strings(column: Column) -> tuple[tuple[str, ...], IntArray]:
     codes = np.full(len(column.dictionary) + 1, -1, dtype=np.int32)
     codes[used] = [code_of[column.dictionary[code]] for code in used]
     return tuple(strings), codes[column.values]
-
-
-def _parts(column: Column, split: Split) -> list[list[str]]:
-    """The categories in each string of the column's dictionary."""
-    if column.kind != "string":
-        raise ValueError(
-            f"column {column.name!r} holds {column.kind} values where texts are needed that {split!r} can split."
-        )
-    return [split.parts(text) for text in column.dictionary]
-
-
-def _split_strings(column: Column, split: Split) -> tuple[tuple[str, ...], int]:
-    """The categories that occur, sorted, and how many there are in the dictionary, used or not."""
-    parts = _parts(column, split)
-    used = np.unique(column.values[column.values >= 0]).tolist()
-    return tuple(sorted({word for code in used for word in parts[code]})), len({w for part in parts for w in part})
 
 
 def _present(column: Column, reads: str, gaps: BoolArray | None) -> NDArray[Any]:
