@@ -270,8 +270,7 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
         """What fitting on a table will come to: columns, entries, bytes. Nothing is kept.
 
         Tables of up to `sample` rows are counted exactly. Of larger ones so many rows are drawn (always the same ones), and
-        the number of columns of each block is extrapolated as a power of the rows, with the exponent that the sample shows
-        between its half and its whole: it errs on the side of too many, or with `min_count` on either.
+        how many columns each block will have is inferred from how often each level occurs in them.
 
         Parameters
         ----------
