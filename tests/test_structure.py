@@ -28,6 +28,7 @@ ORDER = [
     "crosses.ragged",
     "crosses.lists",
     "crosses.column",
+    "crosses.reading",
     "crosses.table",
     "crosses.binning",
     "crosses.dates",

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 
 from sparsereg.crosses.column import Column
+from sparsereg.crosses.reading import read_column
 
 __all__ = ["Table", "some"]
 
@@ -85,7 +86,7 @@ class Table:
         ValueError
             If its type, or a mixture of types in it, cannot be read.
         """
-        return Column.read(self.names[position], self._columns[position])
+        return read_column(self.names[position], self._columns[position])
 
     def sample(self, size: int) -> Table:
         """A table of so many rows, drawn at random but always the same, in order; the table itself if it has no more."""
@@ -100,7 +101,7 @@ class Table:
     def like(self, names: Sequence[str], named: bool, wanted: Iterable[str]) -> dict[str, Column]:
         """Read the wanted columns of a table that is like an earlier one, whose columns had `names`.
 
-        They go by name where both tables have names, and by position otherwise.
+        They go by name where both tables have names, and by position otherwise. One that holds nothing has no type.
 
         Raises
         ------
@@ -125,7 +126,7 @@ class Table:
                     stacklevel=3,
                 )
             position = {name: place for place, name in enumerate(names)}
-        return {name: Column.read(name, self._columns[position[name]]) for name in wanted}
+        return {name: read_column(name, self._columns[position[name]]).or_missing() for name in wanted}
 
 
 def some(names: Sequence[str]) -> str:
