@@ -209,8 +209,7 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
         check_is_fitted(self, "n_features_out_")
         table = Table(X, "FeatureCross", min_rows=0)
         columns = self._read(table, self._sources())
-        strict, with_missing = self.handle_unknown == "error", self.missing == "level"
-        places = find_places(self._layout, columns, strict, with_missing)
+        places = find_places(self._layout, columns, self.handle_unknown == "error")
         return self._assemble(places, [columns[name].as_finite() for name in self.numbers_], table.n_rows)
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
@@ -315,7 +314,8 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
         recipe = Recipe.resolve(self.get_params(deep=False), names, named)
         if known is None:
             place = {name: position for position, name in enumerate(table.names)}
-            columns = {name: table.column(place[source]) for name, source in recipe.sources.items()}
+            read = {source: table.column(place[source]) for source in dict.fromkeys(recipe.sources.values())}
+            columns = {name: read[source] for name, source in recipe.sources.items()}
         else:
             columns = self._read(table, recipe.sources)
         return Sighting.of(recipe, columns, table.n_rows, known)
@@ -342,6 +342,14 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
         return {name: columns[source] for name, source in sources.items()}
 
     def _assemble(self, places: list[Codes], numbers: list[FloatArray], n_rows: int) -> Any:
+        largest = np.finfo(self.dtype).max
+        for name, column in zip(self.numbers_, numbers, strict=True):
+            if (large := np.abs(column) > largest).any():
+                row = int(np.argmax(large))
+                raise ValueError(
+                    f"column {name!r} holds {column[row]} in row {row}, too large for dtype={np.dtype(self.dtype).name}; "
+                    "use float64, or scale it."
+                )
         starts = [block.start for block in self._layout.categories]
         matrix = csr_of_ones(places, starts, numbers, (n_rows, self._layout.n_columns), self.dtype)
         if self._hashing is None:
