@@ -19,7 +19,7 @@ from sparsereg.crosses.table import Table
 
 
 def read(table, position=0):
-    return Table(table, "FeatureCross", min_rows=0).column(position)
+    return Table(table, min_rows=0).column(position)
 
 
 def python_values(column):
@@ -218,17 +218,17 @@ def test_tables_that_are_none():
         (np.zeros((2, 1), dtype=complex), "Complex data not supported"),
     ]:
         with pytest.raises(ValueError, match=words):
-            Table(table, "FeatureCross")
+            Table(table)
     with pytest.raises(ValueError, match="0 sample"):
-        Table(pd.DataFrame({"a": []}), "FeatureCross")
+        Table(pd.DataFrame({"a": []}))
     with pytest.raises(TypeError, match="string names"):
-        Table(pd.DataFrame({"a": [1], 2: [1]}), "FeatureCross")
+        Table(pd.DataFrame({"a": [1], 2: [1]}))
     with pytest.raises(ValueError, match="'a'"):
-        Table(pd.DataFrame(np.eye(2), columns=["a", "a"]), "FeatureCross")
+        Table(pd.DataFrame(np.eye(2), columns=["a", "a"]))
 
 
 def test_columns_without_names_go_by_position():
-    table = Table(pd.DataFrame([[1, "a"]]), "FeatureCross")
+    table = Table(pd.DataFrame([[1, "a"]]))
     assert table.names == ["x0", "x1"]
     assert not table.named
     assert table.column(1).value(0) == "a"

@@ -73,14 +73,14 @@ class Plan:
         sampled = seen.layout.n_rows
         # How many levels each field can have; a cross has no more combinations than its fields allow.
         most = {name: levels.n_cells if levels.bins else n_rows for name, levels in seen.layout.levels.items()}
-        blocks = [_estimate(block, found, n_rows, seen, most) for block, found in _with_found(seen)]
+        numbers = [block for block in seen.layout.blocks if block.is_number]
+        found = [*zip(seen.layout.categories, seen.found, strict=True), *zip(numbers, seen.numbers, strict=True)]
+        blocks = [_estimate(block, part, n_rows, seen, most) for block, part in found]
         observed, entries = sum(row["columns"] for row in blocks), sum(row["entries"] for row in blocks)
         n_fields = len(seen.layout.levels)
         n_crosses = sum(len(block.fields) > 1 for block in seen.layout.categories)
         width = 4 if max(entries, observed, hashed or 0) < 2**31 else 8
-        ragged = [
-            row["entries"] for row, (_, part) in zip(blocks, _with_found(seen), strict=True) if isinstance(part, Ragged)
-        ]
+        ragged = [row["entries"] for row, (_, part) in zip(blocks, found, strict=True) if isinstance(part, Ragged)]
         matrix = entries * (itemsize + width) + n_rows * width
         # Rows without an entry in some block: the full rectangle is made first, and copied without the gaps.
         full = n_rows * len(blocks)
@@ -133,11 +133,6 @@ class Plan:
             f"{_bytes(self.encoding_bytes)} to encode, {_bytes(self.path_bytes)} to fit a path; most of it: {self.dominates}."
         )
         return "\n".join(lines)
-
-
-def _with_found(seen: Sighting) -> list[tuple[Block, Codes]]:
-    numbers = [block for block in seen.layout.blocks if block.is_number]
-    return [*zip(seen.layout.categories, seen.found, strict=True), *zip(numbers, seen.numbers, strict=True)]
 
 
 def _estimate(block: Block, found: Codes, n_rows: int, seen: Sighting, most: dict[str, int]) -> dict[str, Any]:
