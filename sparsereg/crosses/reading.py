@@ -163,23 +163,31 @@ def _coded(name: str, codes: AnyArray, values: list[Any]) -> Column:
     """A column of codes into values of any one type; all but integers and booleans count as their text."""
     types = set(map(type, values))
     if not types <= {str}:
-        # Arrow allows a null in the dictionary itself; and a category that no row has may be anything.
-        used = set(np.unique(codes).tolist())
-        values = [None if code not in used else _plain(value) for code, value in enumerate(values)]
-        types = {type(value) for value in values} - {type(None)}
+        values = [_plain(value) for value in values]
+        types = set(map(type, values)) - {type(None)}
+        if len(types) > 1:
+            # A category that no row has may be anything.
+            used = set(np.unique(codes).tolist())
+            values = [value if code in used else None for code, value in enumerate(values)]
+            types = set(map(type, values)) - {type(None)}
         if len(types) > 1:
             raise _unreadable(name, values)
-        codes = np.array([-1 if value is None else code for code, value in enumerate(values)] + [-1])[codes]
+        # Arrow allows a null in the dictionary itself.
+        kept = [code for code, value in enumerate(values) if value is not None]
+        number = np.full(len(values) + 1, -1)
+        number[kept] = np.arange(len(kept))
+        codes, values = number[codes], [values[code] for code in kept]
     if codes.size and not (codes >= 0).any():
         return Column(name, "missing", np.zeros(codes.size, dtype=np.int64))
-    if types != {bool} and types != {int}:
-        # Zero is a text of its own, whatever its sign.
-        words = [str(value + 0.0) if isinstance(value, float) else str(value) for value in values]
-        return Column(name, "string", codes, dictionary=words)
-    numbers = _int_array(name, [0 if value is None else int(value) for value in values])
-    missing = codes < 0
-    kind: Kind = "boolean" if types == {bool} else "integer"
-    return Column(name, kind, numbers[codes], missing if missing.any() else None)
+    if types in ({bool}, {int}):
+        missing = codes < 0
+        kind: Kind = "boolean" if types == {bool} else "integer"
+        # One more, where the code -1 of a missing value points.
+        return Column(name, kind, _int_array(name, [*values, 0])[codes], missing if missing.any() else None)
+    if types == {float}:
+        # Zero is one text, whatever its sign.
+        values = [value + 0.0 for value in values]
+    return Column(name, "string", codes, dictionary=values if types <= {str} else list(map(str, values)))
 
 
 def _from_objects(name: str, values: AnyArray) -> Column:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import compress, pairwise
+from operator import ne
 from typing import Any, Literal
 
 import numpy as np
@@ -324,12 +325,13 @@ def _sorted_strings(column: Column) -> tuple[tuple[str, ...], IntArray]:
     # One more at the end, where the code -1 of a missing value points.
     seen = np.zeros(len(column.dictionary) + 1, dtype=np.bool_)
     seen[column.values] = True
-    used = np.flatnonzero(seen[:-1]).tolist()
-    strings = sorted({column.dictionary[code] for code in used})
-    code_of = {string: code for code, string in enumerate(strings)}
+    used = sorted(np.flatnonzero(seen[:-1]).tolist(), key=column.dictionary.__getitem__)
+    strings = [column.dictionary[code] for code in used]
+    # A dictionary may hold a string twice.
+    new = [True, *map(ne, strings[1:], strings)][: len(strings)]
     codes = np.full(len(column.dictionary) + 1, -1, dtype=np.int32)
-    codes[used] = [code_of[column.dictionary[code]] for code in used]
-    return tuple(strings), codes[column.values]
+    codes[used] = np.cumsum(new) - 1
+    return tuple(compress(strings, new)), codes[column.values]
 
 
 def _present(column: Column, reads: str, gaps: BoolArray | None) -> NDArray[Any]:
