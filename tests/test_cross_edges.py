@@ -98,6 +98,11 @@ class TestObjects:
         with pytest.raises(ValueError, match=r"column 'a' holds datetime.*time zone of its own.*to_datetime"):
             FeatureCross(bins={"a": DatePart("hour")}).fit(objects(dt.datetime(2024, 1, 1, tzinfo=dt.UTC)))
 
+    def test_dates_of_arrow_inside_of_pandas(self):
+        dtype = pd.ArrowDtype(pa.date32())
+        table = frame(a=pd.Series([dt.date(2024, 2, 29), None], dtype=dtype))
+        assert names(table, bins={"a": DatePart("day")}) == ["a=29", "a=missing"]
+
     def test_years_beyond_nanoseconds(self):
         table = frame(a=pd.Series(np.array(["300000-01-01"], "M8[s]")))
         assert names(table, bins={"a": DatePart("year")}) == ["a=300000"]
@@ -123,8 +128,11 @@ class TestObjects:
         for value in (b"x", {}, pd.Period("2024-01", "M"), 3j):
             with pytest.raises(ValueError, match=r"column 'a' holds .*, which is not read; convert it"):
                 FeatureCross().fit(objects(value, value))
-        with pytest.raises(ValueError, match="column 'a' holds an integer beyond the range of floats"):
-            FeatureCross(bins={"a": Width(1)}).fit(objects(10**400, 1.5))
+        for large in (10**400, -(2**53) - 1):
+            with pytest.raises(ValueError, match=f"column 'a' holds {large} beside floats, which do not have it"):
+                FeatureCross(bins={"a": Width(1)}).fit(objects(large, 1.5))
+        with pytest.raises(ValueError, match=r"1 \(int\), 2.5 \(float\), 'x' \(str\)"):
+            FeatureCross().fit(objects(1, 2.5, "x"))
 
 
 class TestCategoricals:

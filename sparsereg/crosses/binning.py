@@ -317,9 +317,10 @@ class Quantiles(Rule):
         edges = np.partition(values, first)[first]
         # Where that is the smallest of all, or an edge already, ties reach across: the next part begins behind them.
         tied = edges == np.append(values.min(), edges[:-1])
-        behind = [values[values > edge] for edge in np.unique(edges[tied])]
-        starts = [edges[~tied], *(part.min(keepdims=True) for part in behind if part.size)]
-        return Edges(np.unique(np.concatenate(starts)).tolist())
+        if tied.any():
+            distinct = np.append(np.unique(values), np.inf)
+            edges[tied] = distinct[np.searchsorted(distinct, edges[tied], side="right")]
+        return Edges(np.unique(edges[np.isfinite(edges)]).tolist())
 
     def to_dict(self) -> dict[str, Any]:
         """The rule as JSON-able values."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sparsereg.crosses.ragged import Codes, Ragged, values_of
 
-__all__ = ["Column", "refuse_unknown"]
+__all__ = ["LARGEST_EXACT", "Column", "refuse_unknown"]
 
 AnyArray = NDArray[Any]
 BoolArray = NDArray[np.bool_]
@@ -22,7 +22,7 @@ FloatArray = NDArray[np.float64]
 Kind = Literal["boolean", "date", "integer", "list", "missing", "number", "string"]
 
 # The largest whole number up to which float64 has every one: beyond, two integers can be one float.
-_LARGEST_EXACT = 2**53
+LARGEST_EXACT = 2**53
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Column:
                 "convert it, for example with astype(float)."
             )
         numbers = np.full(self.values.size, np.nan) if self.kind == "missing" else self.values.astype(np.float64)
-        large = (self.values > _LARGEST_EXACT) | (self.values < -_LARGEST_EXACT)
+        large = (self.values > LARGEST_EXACT) | (self.values < -LARGEST_EXACT)
         if large.any():
             row = int(np.argmax(large))
             raise ValueError(
@@ -137,7 +137,7 @@ class Column:
         missing = self.gaps()
         numbers = self.values if missing is None else np.where(missing, 0.0, self.values)
         # 2^53 itself may be what became of 2^53 + 1.
-        large = np.abs(numbers) >= _LARGEST_EXACT
+        large = np.abs(numbers) >= LARGEST_EXACT
         wrong = large | (np.floor(numbers) != numbers)
         if wrong.any():
             row = int(np.argmax(wrong))

@@ -16,7 +16,7 @@ import narwhals as nw
 import numpy as np
 
 from sparsereg._strings import text_codes
-from sparsereg.crosses.column import AnyArray, BoolArray, Column, Kind
+from sparsereg.crosses.column import LARGEST_EXACT, AnyArray, BoolArray, Column, Kind
 from sparsereg.crosses.keys import Combinations, distinct
 from sparsereg.crosses.lists import LISTS, flat_objects, flat_series
 
@@ -108,7 +108,7 @@ def _from_series(name: str, series: Any) -> Column:
     if dtype in (nw.Date, nw.Datetime):
         zone = getattr(dtype, "time_zone", None)
         values = (series if zone is None else series.dt.replace_time_zone(None)).to_numpy()
-        return Column(name, "date", values.astype("datetime64[us]") if values.dtype.kind != "M" else values, zone=zone)
+        return Column(name, "date", values, zone=zone) if values.dtype.kind == "M" else _from_objects(name, values)
     if isinstance(dtype, (nw.List, nw.Array)):
         lengths, flat = flat_series(series)
         return Column(name, "list", lengths, items=read_column(name, flat))
@@ -216,12 +216,10 @@ def _from_objects(name: str, values: AnyArray) -> Column:
         return _integers(name, _int_array(name, items), missing)
     if not types <= {int, float, Decimal}:
         raise _unreadable(name, items)
-    try:
-        return Column(name, "number", np.array(items, dtype=np.float64))
-    except OverflowError:
-        raise ValueError(
-            f"column {name!r} holds an integer beyond the range of floats; convert it to strings."
-        ) from None
+    large = next((value for value in items if isinstance(value, int) and abs(value) > LARGEST_EXACT), None)
+    if large is not None:
+        raise ValueError(f"column {name!r} holds {large} beside floats, which do not have it; convert it to strings.")
+    return Column(name, "number", np.array(items, dtype=np.float64))
 
 
 def _texts(name: str, codes: AnyArray, strings: list[str]) -> Column:
@@ -266,7 +264,7 @@ def _plain(value: Any) -> Any:
 
 def _unreadable(name: str, values: Iterable[Any]) -> ValueError:
     examples = {type(value): value for value in values if value is not None}
-    words = ", ".join(f"{value!r} ({kind.__name__})" for kind, value in list(examples.items())[:2])
+    words = ", ".join(f"{value!r} ({kind.__name__})" for kind, value in list(examples.items())[:3])
     if len(examples) == 1:
         return ValueError(f"column {name!r} holds {words}, which is not read; convert it to strings, numbers or dates.")
     return ValueError(
