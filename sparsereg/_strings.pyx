@@ -32,6 +32,7 @@ cdef extern from *:
 
 cdef enum:
     FIRST_CAPACITY = 256  # a power of two
+    ROWS_AT_ONCE = 65536  # rows that are made objects of, where they are not
     AHEAD = 12  # rows between asking for a string and reading it: strings may lie anywhere in memory
 
 cdef struct Slot:
@@ -100,12 +101,12 @@ cdef inline bint same(PyObject *a, PyObject *b) noexcept:
 
 
 def text_codes(values, is_missing):
-    """Number the distinct strings of an array of objects in order of appearance.
+    """Number the distinct strings of an array in order of appearance.
 
     Parameters
     ----------
-    values : ndarray of object, shape (n,)
-        With any stride; it is only read.
+    values : ndarray, shape (n,)
+        Of objects, or of strings of any type that NumPy has; with any stride. It is only read.
     is_missing : callable
         Called with whatever is neither a string nor None; says whether that stands for a missing value.
 
@@ -125,16 +126,23 @@ def text_codes(values, is_missing):
     >>> text_codes(np.array(["b", 1], dtype=object), lambda value: False) is None
     True
     """
-    if values.dtype != object or values.ndim != 1:
-        raise ValueError(f"values of dtype {values.dtype} and shape {values.shape} must be objects in one dimension.")
-    if not values.flags.aligned:
-        values = values.copy()
+    if values.ndim != 1:
+        raise ValueError(f"values of shape {values.shape} must have one dimension.")
+    cdef _Table table = _Table()
+    codes = np.empty(values.size, dtype=np.int64)
+    for begin in range(0, values.size, ROWS_AT_ONCE):
+        part = slice(begin, begin + ROWS_AT_ONCE)
+        objects = values[part].astype(object, copy=not values.flags.aligned)
+        if not number(table, objects, is_missing, codes[part]):
+            return None
+    return codes, table.strings
+
+
+cdef bint number(_Table table, values, is_missing, int64_t[::1] out) except -1:
+    """Codes of an array of aligned objects; False where one is neither a string nor missing."""
     cdef Py_ssize_t n = values.size, stride = values.strides[0], row
     cdef const char *start = <const char *><uintptr_t>values.ctypes.data
     cdef PyObject *value
-    cdef _Table table = _Table()
-    codes = np.empty(n, dtype=np.int64)
-    cdef int64_t[::1] out = codes
     for row in range(n):
         if row + AHEAD < n:
             SR_PREFETCH((<PyObject **>(start + (row + AHEAD) * stride))[0])
@@ -147,5 +155,5 @@ def text_codes(values, is_missing):
         elif is_missing(<object>value):
             out[row] = -1
         else:
-            return None
-    return codes, table.strings
+            return False
+    return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -17,13 +17,11 @@ import numpy as np
 
 from sparsereg._strings import text_codes
 from sparsereg.crosses.column import LARGEST_EXACT, AnyArray, BoolArray, Column, Kind
-from sparsereg.crosses.keys import Combinations, distinct
+from sparsereg.crosses.keys import distinct
 from sparsereg.crosses.lists import LISTS, flat_objects, flat_series
 
 __all__ = ["read_column"]
 
-# Characters up to which fixed-width strings are keyed by their characters, at a pass for each.
-_LONGEST_KEY = 24
 _LARGEST_INT64 = np.iinfo(np.int64).max
 
 
@@ -53,31 +51,10 @@ def _from_array(name: str, values: AnyArray) -> Column:
         return Column(name, "boolean", values.astype(np.int64))
     if kind == "M":
         return Column(name, "date", values)
-    if kind == "U" and values.dtype.itemsize <= _LONGEST_KEY * 4:
-        return Column(name, "string", *_short_strings(values))
     if kind == "m":
         # Finer units would turn into plain integers.
         values = values.astype("timedelta64[us]")
-    return _from_objects(name, values.astype(object, copy=False))
-
-
-def _short_strings(values: AnyArray) -> tuple[AnyArray, None, Sequence[str]]:
-    """Codes (n,) of an array of fixed-width strings, and the distinct strings, without an object for each row."""
-    width = values.dtype.itemsize // 4
-    if not values.size or not width:
-        return np.zeros(values.size, dtype=np.int64), None, [""]
-    characters = np.ascontiguousarray(values).view(np.uint32).reshape(values.size, width)
-    columns: list[AnyArray] = [np.zeros(values.size, dtype=np.int64)]
-    radices = [1]
-    for column in characters.T:
-        low, high = int(column.min()), int(column.max())
-        if low < high:
-            columns.append(column - np.uint32(low))
-            radices.append(high - low + 1)
-    keys, codes = Combinations.fit(columns, radices)
-    sample = np.empty(len(keys), dtype=np.int64)
-    sample[codes] = np.arange(values.size)
-    return codes, None, values[sample].tolist()
+    return _from_objects(name, values)
 
 
 def _integers(name: str, values: AnyArray, missing: BoolArray | None = None) -> Column:
@@ -191,7 +168,7 @@ def _coded(name: str, codes: AnyArray, values: list[Any]) -> Column:
 
 
 def _from_objects(name: str, values: AnyArray) -> Column:
-    """A column of Python objects, all of one kind but for missing ones; floats and integers together are numbers."""
+    """A column of strings, or of Python objects, all of one kind but for missing ones; floats and integers together are numbers."""
     coded = text_codes(values, _is_missing)
     if coded is not None:
         return _texts(name, *coded)
