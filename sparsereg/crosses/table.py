@@ -6,7 +6,7 @@ This room may not know what is in a column, nor what it is read for.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 from typing import Any
 
@@ -137,8 +137,8 @@ def some(names: Sequence[str]) -> str:
 def _array(X: Any, min_rows: int) -> NDArray[Any]:
     if nw.dependencies.is_into_series(X):
         raise ValueError(f"Expected 2D array, got a 1D series instead; {_READER} needs a table: use X.to_frame().")
-    is_dict = isinstance(X, Mapping)
-    if is_dict:
+    # Some sparse matrices are a kind of dict as well.
+    if type(X) is dict:
         raise ValueError(f"X is a dict; {_READER} needs a table: make a data frame of it.")
     if nw.dependencies.is_polars_lazyframe(X):
         raise ValueError(f"X is a LazyFrame; {_READER} needs the data at hand: use X.collect().")
