@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from sparsereg.crosses.feature_cross import Block, FeatureCross, Rare
     from sparsereg.crosses.rules import Of
     from sparsereg.crosses.split import Split
-    from sparsereg.linear_model import ElasticNet, Lasso, Ridge, enet_path, lasso_path
+    from sparsereg.linear_model import (
+        ElasticNet,
+        Lasso,
+        Ridge,
+        RidgePath,
+        enet_path,
+        lasso_path,
+        ridge_path,
+    )
     from sparsereg.model_file import Model, load_model, save_model
     from sparsereg.path import PathResult, regularization_path
     from sparsereg.plot import plot_path
@@ -35,6 +43,7 @@ _ROOMS = {
     "Quantiles": "crosses.binning",
     "Rare": "crosses.feature_cross",
     "Ridge": "linear_model",
+    "RidgePath": "linear_model",
     "SparsityReport": "report",
     "Split": "crosses.split",
     "Width": "crosses.binning",
@@ -43,6 +52,7 @@ _ROOMS = {
     "load_model": "model_file",
     "plot_path": "plot",
     "regularization_path": "path",
+    "ridge_path": "linear_model",
     "save_model": "model_file",
 }
 
@@ -59,6 +69,7 @@ __all__ = [
     "Quantiles",
     "Rare",
     "Ridge",
+    "RidgePath",
     "SparsityReport",
     "Split",
     "Width",
@@ -67,6 +78,7 @@ __all__ = [
     "load_model",
     "plot_path",
     "regularization_path",
+    "ridge_path",
     "save_model",
 ]
 
