@@ -18,7 +18,7 @@ from sparsereg.ridge.solve import Plan, choose_method, solve_ridge
 from sparsereg.ridge.system import NormalEquations, Solution
 from sparsereg.validation import check_choice, check_number, check_penalty_factor, check_vector, check_weights
 
-__all__ = ["Ridge"]
+__all__ = ["HeldCoefficients", "Ridge", "RidgeRegressor"]
 
 Vector = NDArray[np.float64]
 
@@ -51,6 +51,7 @@ class HeldCoefficients:
     A user may set `coef_` by hand: that one counts then."""
 
     n_features_in_: int
+    intercept_: Any
     _coef: NDArray[Any]
     _columns: NDArray[np.int64] | None
 
@@ -62,6 +63,14 @@ class HeldCoefficients:
             self._coef = self._coef[0]
         if design.n_features <= WIDE * self._columns.size:
             self._columns, self._coef = None, self.coef_
+
+    def _hold_fit(self, equations: NormalEquations, W: Vector, y: NDArray[Any]) -> None:
+        """Coefficients W of shape (T, n_cols) and their intercepts, in the type of X and the shape of y."""
+        dtype, Y = equations.design.dtype, y.reshape(y.shape[0], -1)
+        means = np.array([equations.mean(np.asarray(y_t, dtype=np.float64)) for y_t in Y.T])
+        intercepts = (means - W @ equations.means).astype(dtype)
+        self._hold(equations.design, W.astype(dtype), Y.shape[1] == 1)
+        self.intercept_ = intercepts[0] if y.ndim == 1 else intercepts
 
     @property
     def coef_(self) -> NDArray[Any]:
@@ -95,7 +104,32 @@ class HeldCoefficients:
         return np.asarray(X @ np.asarray(self._coef).T)
 
 
-class Ridge(HeldCoefficients, MultiOutputMixin, RegressorMixin, BaseEstimator):
+class RidgeRegressor(HeldCoefficients, MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """What ridge regressors share once they are fitted."""
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict.
+
+        Parameters
+        ----------
+        X : sparse matrix or array, dense array, or data frame of numbers, of shape (n, p)
+
+        Returns
+        -------
+        array of shape (n,) or (n, n_targets), in the type of X and the coefficients
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=("csr", "csc", "coo"), dtype=(np.float64, np.float32), reset=False)
+        out = self._decide(X)
+        return np.asarray(out + np.asarray(self.intercept_, dtype=out.dtype))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+class Ridge(RidgeRegressor):
     """Ridge regression, from a handful of columns to millions of sparse ones.
 
     Minimises, for each target, scikit-learn's objective with penalty factors v beside it::
@@ -229,22 +263,6 @@ class Ridge(HeldCoefficients, MultiOutputMixin, RegressorMixin, BaseEstimator):
         self._keep(equations, found, y, plan)
         return self
 
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Predict.
-
-        Parameters
-        ----------
-        X : sparse matrix or array, dense array, or data frame of numbers, of shape (n, p)
-
-        Returns
-        -------
-        array of shape (n,) or (n, n_targets), in the type of X and the coefficients
-        """
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=("csr", "csc", "coo"), dtype=(np.float64, np.float32), reset=False)
-        out = self._decide(X)
-        return np.asarray(out + np.asarray(self.intercept_, dtype=out.dtype))
-
     def _check_parameters(self) -> str:
         check_number("tol", self.tol, low=0)
         if self.max_iter is not None:
@@ -292,11 +310,7 @@ class Ridge(HeldCoefficients, MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def _keep(self, equations: NormalEquations, found: list[Solution], y: NDArray[Any], plan: Plan) -> None:
         """The fitted attributes."""
-        dtype, W = equations.design.dtype, np.stack([solution.w for solution in found])
-        Y = y.reshape(y.shape[0], -1)
-        intercepts = np.array([equations.mean(np.asarray(y_t, dtype=np.float64)) for y_t in Y.T]) - W @ equations.means
-        self._hold(equations.design, W.astype(dtype), Y.shape[1] == 1)
-        self.intercept_ = intercepts.astype(dtype)[0] if y.ndim == 1 else intercepts.astype(dtype)
+        self._hold_fit(equations, np.stack([solution.w for solution in found]), y)
         self.gradient_norm_ = _one_or_all([solution.gradient_norm for solution in found])
         self.dual_gap_ = _one_or_all([solution.dual_gap for solution in found])
         self.n_iter_ = np.array([solution.n_iter for solution in found])
@@ -314,11 +328,6 @@ class Ridge(HeldCoefficients, MultiOutputMixin, RegressorMixin, BaseEstimator):
             ConvergenceWarning,
             stacklevel=4,
         )
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
 
 
 def _one_or_all(values: list[float]) -> Any:

@@ -19,7 +19,7 @@ from sparsereg.ridge.solve import METHODS, Plan, choose_method
 from sparsereg.ridge.system import NormalEquations
 from sparsereg.validation import check_alphas, check_choice, check_number, check_target
 
-__all__ = ["RidgePath", "ridge_path"]
+__all__ = ["RidgePath", "ridge_path", "warn_unconverged"]
 
 Vector = NDArray[np.float64]
 
@@ -163,7 +163,7 @@ def ridge_path(
     method = choose_method(equations, grid) if solver == "auto" else solver
     plan = Plan(method, max(GRADIENT_SHARE * tol, FLOOR), max_iter)
     (points,) = solve_paths(X, equations, y[:, None], grid, plan)
-    _warn_unconverged(points, grid, plan.tol / GRADIENT_SHARE, max_iter, plan)
+    warn_unconverged(points, grid, tol, plan)
     order = np.argsort(design.columns)
     means = (
         points.mixture @ np.array([equations.means @ w for w in points.basis]) if points.basis else np.zeros(grid.size)
@@ -189,12 +189,13 @@ def _grid(equations: NormalEquations, n: int, eps: float) -> Vector:
     return np.geomspace(most, eps * most, n) if n > 1 else np.array([most])
 
 
-def _warn_unconverged(points: PathSolution, alphas: Vector, tol: float, max_iter: int, plan: Plan) -> None:
-    missed = np.flatnonzero(points.gradient_norms > tol)
+def warn_unconverged(points: PathSolution, alphas: Vector, tol: float, plan: Plan) -> None:
+    """Say which points of a path miss `tol`, and what to do; direct methods have done what can be done."""
+    missed = np.flatnonzero(points.gradient_norms > max(tol, FLOOR))
     if not plan.iterative or not missed.size:
         return
     worst = int(missed[np.argmax(points.gradient_norms[missed])])
-    cause = "increase max_iter" if points.n_iters[worst] >= max_iter else "increase alphas, or tol"
+    cause = "increase max_iter" if points.n_iters[worst] >= plan.max_iter else "increase alphas, or tol"
     warnings.warn(
         f"{missed.size} of {alphas.size} points did not converge; the worst, alpha={alphas[worst]:.4g}, reached a relative gradient of"
         f" {points.gradient_norms[worst]:.3g}, asked for {tol:.3g}; {cause}.",

@@ -199,7 +199,14 @@ class ReducedBasis:
             yield here, g
 
 
-def solve_paths(X: Any, equations: NormalEquations, Y: Vector, alphas: Vector, plan: Plan) -> list[PathSolution]:
+def solve_paths(
+    X: Any,
+    equations: NormalEquations,
+    Y: Vector,
+    alphas: Vector,
+    plan: Plan,
+    preconditioners: Preconditioners | None = None,
+) -> list[PathSolution]:
     """Every target of Y at every alpha, by the plan's method.
 
     Parameters
@@ -210,6 +217,8 @@ def solve_paths(X: Any, equations: NormalEquations, Y: Vector, alphas: Vector, p
     Y : float64 array of shape (n, T)
     alphas : float64 array of shape (k,)
     plan : Plan
+    preconditioners : Preconditioners, optional
+        Of these equations and alphas, for "cg", where something else will use them too.
 
     Raises
     ------
@@ -218,7 +227,7 @@ def solve_paths(X: Any, equations: NormalEquations, Y: Vector, alphas: Vector, p
     """
     require_feasible(plan.method, equations)
     if plan.method == "cg":
-        preconditioners = Preconditioners(equations, alphas)
+        preconditioners = preconditioners or Preconditioners(equations, alphas)
         return [solve_path(equations, y, alphas, plan.tol, plan.max_iter, preconditioners) for y in Y.T]
     strong = float(alphas.min() * equations.factor.min()) > WEAK * float(equations.diagonal.max(initial=0.0))
     spectrum = Spectrum(Slabs(X, equations), plan.method) if plan.method in ("gram", "dual") and strong else None
