@@ -59,6 +59,7 @@ ORDER = [
     "linear_model.ridge_path",
     "linear_model.cross_validated",
     "linear_model.ridge_cv",
+    "linear_model.ridge_classifier",
     "linear_model",
     "plot",
     "files",

@@ -3,7 +3,19 @@
 from sparsereg.linear_model.lasso import ElasticNet, Lasso
 from sparsereg.linear_model.paths import enet_path, lasso_path
 from sparsereg.linear_model.ridge import Ridge
+from sparsereg.linear_model.ridge_classifier import RidgeClassifier, RidgeClassifierCV
 from sparsereg.linear_model.ridge_cv import RidgeCV
 from sparsereg.linear_model.ridge_path import RidgePath, ridge_path
 
-__all__ = ["ElasticNet", "Lasso", "Ridge", "RidgeCV", "RidgePath", "enet_path", "lasso_path", "ridge_path"]
+__all__ = [
+    "ElasticNet",
+    "Lasso",
+    "Ridge",
+    "RidgeCV",
+    "RidgeClassifier",
+    "RidgeClassifierCV",
+    "RidgePath",
+    "enet_path",
+    "lasso_path",
+    "ridge_path",
+]

@@ -137,6 +137,7 @@ class CrossValidated(HeldCoefficients):
         W = np.stack([path.w(k) for path, k in zip(found.paths, best, strict=True)])
         self._hold_fit(task.equations, W, task.target)
         self.gradient_norm_ = np.array([path.gradient_norms[k] for path, k in zip(found.paths, best, strict=True)])
+        self.n_iter_ = np.array([path.n_iters.sum() for path in found.paths])
 
     def _by_folds(self, task: Task, scorer: Any, routed: Any) -> None:
         splitter, n = check_cv(self.cv, task.y, classifier=is_classifier(self)), task.target.shape[0]
@@ -186,6 +187,7 @@ class CrossValidated(HeldCoefficients):
         found = solve_ridge(task.X, task.equations, Y, alphas, plan)
         self._hold_fit(task.equations, np.stack([solution.w for solution in found]), task.target)
         self.gradient_norm_ = np.array([solution.gradient_norm for solution in found])
+        self.n_iter_ = np.array([solution.n_iter for solution in found])
 
     def _per_target(self, task: Task) -> bool:
         return self.alpha_per_target and task.target.ndim == 2 and task.target.shape[1] > 1

@@ -71,6 +71,8 @@ class RidgeCV(CrossValidated, RidgeRegressor):
         As in `Ridge`, at `alpha_`.
     gradient_norm_ : array of shape (n_targets,)
         The relative gradient at `alpha_`.
+    n_iter_ : array of shape (n_targets,)
+        Iterations of the fit at `alpha_`, or after "gcv-cg" of all strengths together; for direct methods Newton steps.
 
     Examples
     --------

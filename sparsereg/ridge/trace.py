@@ -18,8 +18,8 @@ __all__ = ["probe_traces"]
 
 Vector = NDArray[np.float64]
 
-# The relative gradient probes are solved to: what they then miss is some millionths.
-TOL = 1e-3
+# The relative gradient probes are solved to: the bound on what they miss is then a fraction of a percent, at weak strengths; the truth less.
+TOL = 3e-3
 
 
 def probe_traces(
