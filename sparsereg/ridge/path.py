@@ -3,7 +3,8 @@
 The solution of `(H0 + alpha V) w = b` is a smooth function of log alpha, so that a few solved points span all others nearly
 (a reduced basis; Quarteroni, Manzoni & Negri 2016). For any alpha the best combination of them is a system of their number,
 and as `H0 W` is held beside the basis W, its true gradient `b - H0 W a - alpha V W a` costs no pass over X. So the alpha with the
-largest gradient is solved, starting from its combination, and joins the basis, until no gradient is too large.
+largest gradient, or an easier one nearly as far off, is solved, starting from its combination, and joins the basis, until no
+gradient is too large.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ Vector = NDArray[np.float64]
 SHARED = 10.0
 # Points of the basis are solved to this share of the tolerance, so that those between them have room.
 SHARE = 0.8
+# Next is the strongest alpha whose gradient is at least this share of the largest: from there the basis reaches a little further
+# into what is hard, until the hardest needs hardly an iteration. Taking the largest gradient itself solves the hardest from nothing.
+EASY = 0.1
 # A solution that lies in the basis but for this share of its length adds rounding only.
 DEPENDENT = 1e-11
 # Gradients from inner products hold half the digits: closer than this they are worked out entry by entry.
@@ -155,11 +159,16 @@ class ReducedBasis:
     def certificates(self, alphas: Vector, A: NDArray[np.float64]) -> tuple[Vector, Vector]:
         """The norm of each combination's gradient, to all digits, and the bound on its distance from the minimum."""
         squares, gaps = np.zeros(alphas.size), np.zeros(alphas.size)
-        for here, g in self._gradients(alphas, A):
-            squares += np.einsum("ij,ij->i", g, g)
-            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                shares = np.where(g == 0.0, 0.0, g**2 / self.equations.factor[here])
-            gaps += shares.sum(axis=1) / alphas
+        bounded = bool(self.equations.factor.min(initial=1.0) > 0.0)
+        with np.errstate(over="ignore"):
+            for here, g in self._gradients(alphas, A):
+                g *= g
+                squares += g.sum(axis=1)
+                gaps += (
+                    g @ (1.0 / self.equations.factor[here]) / alphas
+                    if bounded
+                    else np.where(g.any(axis=1), np.inf, 0.0)
+                )
         return np.sqrt(squares), gaps
 
     def recompute(self) -> None:
@@ -272,13 +281,12 @@ def solve_path(
     ]  # the easy ones, which are nearly free, first
     b = equations.system(y, 0.0).b
     target = tol * float(np.linalg.norm(b))
-    basis, A, n_iters = _greedy(equations, y, alphas[order], (target, max_iter), preconditioners)
+    basis, A, certificates, n_iters = _greedy(equations, y, alphas[order], (target, max_iter), preconditioners)
     k, r = alphas.size, len(basis.W)
     solution = PathSolution(b.size, basis.W, np.zeros((k, r)), np.zeros(k), np.zeros(k), np.zeros(k, dtype=np.int64))
-    sizes, gaps = basis.certificates(alphas[order], A)
     scale = float(np.linalg.norm(b)) or 1.0
     solution.mixture[order], solution.n_iters[order] = A, n_iters
-    solution.gradient_norms[order], solution.dual_gaps[order] = sizes / scale, gaps
+    solution.gradient_norms[order], solution.dual_gaps[order] = certificates[0] / scale, certificates[1]
     return _with_least_norm(equations, y, alphas, (tol, max_iter), np.flatnonzero(~felt), solution)
 
 
@@ -288,8 +296,8 @@ def _greedy(
     alphas: Vector,
     until: tuple[float, int],
     preconditioners: Preconditioners,
-) -> tuple[ReducedBasis, NDArray[np.float64], NDArray[np.int64]]:
-    """A basis that is good enough for every alpha, the combinations, and the iterations spent at each."""
+) -> tuple[ReducedBasis, NDArray[np.float64], tuple[Vector, Vector], NDArray[np.int64]]:
+    """A basis that is good enough for every alpha, the combinations, their certificates, and the iterations spent at each."""
     target, max_iter = until
     basis = ReducedBasis(equations, equations.system(y, 0.0).b)
     n_iters, solved = np.zeros(alphas.size, dtype=np.int64), np.zeros(alphas.size, dtype=bool)
@@ -297,15 +305,17 @@ def _greedy(
     fresh = False
     while True:
         A = basis.combinations(alphas)
-        sizes = basis.sizes(alphas, A) if coarse and not fresh else basis.certificates(alphas, A)[0]
-        sizes[solved] = 0.0
-        worst = int(np.argmax(sizes)) if sizes.size else -1
-        if worst < 0 or not sizes[worst] > target:
+        certificates = (np.empty(0), np.empty(0)) if coarse and not fresh else basis.certificates(alphas, A)
+        sizes = basis.sizes(alphas, A) if coarse and not fresh else certificates[0]
+        sizes = np.where(solved, 0.0, sizes)
+        most = sizes.max(initial=0.0)
+        if not most > target:
             if fresh:
-                return basis, A, n_iters
+                return basis, A, certificates, n_iters
             basis.recompute()
             fresh = True
             continue
+        worst = int(np.argmax(sizes >= max(EASY * most, target)))
         system = equations.system(y, alphas[worst])
         start = basis.start(A[worst], alphas[worst])
         w, g, n_iters[worst] = relax(system, preconditioners.at(alphas[worst]), start, SHARE * target, max_iter)
