@@ -21,7 +21,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from sparsereg import Ridge, RidgeCV
 from sparsereg.design import as_design
 from sparsereg.ridge import cross_validation, solve
-from sparsereg.ridge.cross_validation import choose_validation, generalised, held_out, left_out
+from sparsereg.ridge.cross_validation import Probes, choose_validation, generalised, held_out, left_out
 from sparsereg.ridge.path import Preconditioners
 from sparsereg.ridge.solve import Plan
 from sparsereg.ridge.system import NormalEquations
@@ -108,7 +108,9 @@ def test_generalised_scores_are_those_of_the_explicit_trace(method: str, weighte
     X, Y, s = data(6, 80, 10, 2)
     s[:4] = 0.0
     equations = equations_of(sp.csr_array(X), s if weighted else None, True)
-    found = generalised(sp.csr_array(X), equations, Y, ALPHAS, Plan(method, 1e-10, 100), np.random.default_rng(0))
+    found = generalised(
+        sp.csr_array(X), equations, Y, ALPHAS, Plan(method, 1e-10, 100), Probes(np.random.default_rng(0))
+    )
     weights = s if weighted else np.ones(80)
     n = np.count_nonzero(weights)
     for k, alpha in enumerate(ALPHAS):

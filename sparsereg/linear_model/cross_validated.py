@@ -21,7 +21,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sparsereg.design import as_design
 from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, HeldCoefficients, Ridge
 from sparsereg.linear_model.ridge_path import warn_unconverged
-from sparsereg.ridge.cross_validation import choose_validation, generalised, held_out, left_out
+from sparsereg.ridge.cross_validation import Probes, choose_validation, generalised, held_out, left_out
 from sparsereg.ridge.solve import Plan, choose_method, solve_ridge
 from sparsereg.ridge.system import NormalEquations
 from sparsereg.validation import check_choice, check_flag, check_number
@@ -125,7 +125,7 @@ class CrossValidated(HeldCoefficients):
             )
         rng = np.random.default_rng(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         Y, per_target = task.Y, self._per_target(task)
-        found = generalised(task.X, task.equations, Y, task.alphas, task.plan, rng, per_target)
+        found = generalised(task.X, task.equations, Y, task.alphas, task.plan, Probes(rng, per_target))
         results = list(found.rows_scored(task.equations, Y)) if self.store_cv_results else []
         self._settle(task, found.scores, results, f"gcv-{task.plan.method}")
         self.cv_score_error_ = found.score_errors if per_target else found.score_errors.mean(axis=1)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from sparsereg.ridge.spectrum import Spectrum
 from sparsereg.ridge.system import NormalEquations
 from sparsereg.ridge.trace import probe_traces
 
-__all__ = ["Fold", "Generalised", "choose_validation", "generalised", "held_out", "left_out"]
+__all__ = ["Fold", "Generalised", "Probes", "choose_validation", "generalised", "held_out", "left_out"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -135,14 +135,15 @@ class Generalised:
         return np.maximum(1.0 - (trace + self.intercept) / self.rows[1], np.finfo(float).eps)
 
 
+class Probes(NamedTuple):
+    """Where random signs come from, and whether they have to tell the best strength of each target or one for all."""
+
+    rng: np.random.Generator
+    per_target: bool = False
+
+
 def generalised(
-    X: Any,
-    equations: NormalEquations,
-    Y: Vector,
-    alphas: Vector,
-    plan: Plan,
-    rng: np.random.Generator,
-    per_target: bool = False,
+    X: Any, equations: NormalEquations, Y: Vector, alphas: Vector, plan: Plan, probes: Probes
 ) -> Generalised:
     """Generalised cross-validation; by random probes, as many as tell the best strength from the others, where the plan is "cg"."""
     preconditioners = Preconditioners(equations, alphas)
@@ -161,11 +162,11 @@ def generalised(
     none = np.empty((0, alphas.size))
     found = Generalised(squares, rows, equations.fit_intercept, none, none, paths)
     while True:
-        traces, missing = probe_traces(equations, alphas, BATCH, rng, plan.max_iter, preconditioners)
+        traces, missing = probe_traces(equations, alphas, BATCH, probes.rng, plan.max_iter, preconditioners)
         found = replace(
             found, traces=np.concatenate([found.traces, traces]), missing=np.concatenate([found.missing, missing])
         )
-        if found.separated(per_target) or found.traces.shape[0] >= MOST_PROBES:
+        if found.separated(probes.per_target) or found.traces.shape[0] >= MOST_PROBES:
             return found
 
 
