@@ -73,6 +73,7 @@ def test_gradients_and_gaps_are_those_of_x(tol: float) -> None:
         assert found.gradient_norms[k] == pytest.approx(true.gradient_norm, abs=1e-12)
         assert found.dual_gaps[k] == pytest.approx(true.dual_gap, rel=1e-3, abs=1e-15)
     assert (found.gradient_norms <= tol).all()
+    assert (found.n_iters > 0).any()
 
 
 def test_most_points_cost_no_iteration() -> None:

@@ -34,6 +34,8 @@ SHARE = 0.8
 # Next is the strongest alpha whose gradient is at least this share of the largest: from there the basis reaches a little further
 # into what is hard, until the hardest needs hardly an iteration. Taking the largest gradient itself solves the hardest from nothing.
 EASY = 0.1
+# A point that was solved may need it again, as combinations are best in energy and not in gradient; so often at most.
+TRIES = 3
 # A solution that lies in the basis but for this share of its length adds rounding only.
 DEPENDENT = 1e-11
 # Gradients from inner products hold half the digits: closer than this they are worked out entry by entry.
@@ -173,7 +175,8 @@ class ReducedBasis:
 
     def recompute(self) -> None:
         """`H0 W` afresh, through X."""
-        self.H0W = [self.equations.transposed(self.equations.product(w)) for w in self.W]
+        for k, w in enumerate(self.W):
+            self.H0W[k] = self.equations.transposed(self.equations.product(w))
 
     def start(self, a: Vector, alpha: float) -> tuple[Vector, Vector]:
         """A combination and its gradient."""
@@ -300,14 +303,14 @@ def _greedy(
     """A basis that is good enough for every alpha, the combinations, their certificates, and the iterations spent at each."""
     target, max_iter = until
     basis = ReducedBasis(equations, equations.system(y, 0.0).b)
-    n_iters, solved = np.zeros(alphas.size, dtype=np.int64), np.zeros(alphas.size, dtype=bool)
+    n_iters, tries = np.zeros(alphas.size, dtype=np.int64), np.zeros(alphas.size, dtype=np.int64)
     coarse = target > HALF_THE_DIGITS * float(np.linalg.norm(basis.b))
     fresh = False
     while True:
         A = basis.combinations(alphas)
         certificates = (np.empty(0), np.empty(0)) if coarse and not fresh else basis.certificates(alphas, A)
         sizes = basis.sizes(alphas, A) if coarse and not fresh else certificates[0]
-        sizes = np.where(solved, 0.0, sizes)
+        sizes = np.where(tries >= TRIES, 0.0, sizes)
         most = sizes.max(initial=0.0)
         if not most > target:
             if fresh:
@@ -318,9 +321,11 @@ def _greedy(
         worst = int(np.argmax(sizes >= max(EASY * most, target)))
         system = equations.system(y, alphas[worst])
         start = basis.start(A[worst], alphas[worst])
-        w, g, n_iters[worst] = relax(system, preconditioners.at(alphas[worst]), start, SHARE * target, max_iter)
+        w, g, done = relax(system, preconditioners.at(alphas[worst]), start, SHARE * target, max_iter - n_iters[worst])
         basis.add(w, basis.b - g - system.penalty * w)
-        solved[worst], fresh = True, False
+        n_iters[worst] += done
+        tries[worst] += 1 if np.linalg.norm(g) <= target else TRIES
+        fresh = False
 
 
 def _with_least_norm(
