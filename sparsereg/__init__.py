@@ -19,9 +19,14 @@ if TYPE_CHECKING:
         ElasticNet,
         Lasso,
         Ridge,
+        RidgeClassifier,
+        RidgeClassifierCV,
+        RidgeCV,
+        RidgePath,
         degrees_of_freedom,
         enet_path,
         lasso_path,
+        ridge_path,
     )
     from sparsereg.model_file import Model, load_model, save_model
     from sparsereg.path import PathResult, regularization_path
@@ -44,6 +49,10 @@ _ROOMS = {
     "Quantiles": "crosses.binning",
     "Rare": "crosses.feature_cross",
     "Ridge": "linear_model",
+    "RidgeCV": "linear_model",
+    "RidgeClassifier": "linear_model",
+    "RidgeClassifierCV": "linear_model",
+    "RidgePath": "linear_model",
     "SparsityReport": "report",
     "Split": "crosses.split",
     "Width": "crosses.binning",
@@ -53,6 +62,7 @@ _ROOMS = {
     "load_model": "model_file",
     "plot_path": "plot",
     "regularization_path": "path",
+    "ridge_path": "linear_model",
     "save_model": "model_file",
 }
 
@@ -70,6 +80,10 @@ __all__ = [
     "Quantiles",
     "Rare",
     "Ridge",
+    "RidgeCV",
+    "RidgeClassifier",
+    "RidgeClassifierCV",
+    "RidgePath",
     "SparsityReport",
     "Split",
     "Width",
@@ -79,6 +93,7 @@ __all__ = [
     "load_model",
     "plot_path",
     "regularization_path",
+    "ridge_path",
     "save_model",
 ]
 

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
 from sparsereg.design import Design, as_design
-from sparsereg.linear_model.held import HeldCoefficients, RidgeRegressor
+from sparsereg.linear_model.held import RidgeRegressor
 from sparsereg.ridge.dropout import dropout_factor
 from sparsereg.ridge.early import descend_until_worse, hold_out, step_length
 from sparsereg.ridge.solve import Plan, choose_method, solve_ridge
@@ -27,7 +27,7 @@ from sparsereg.validation import (
     check_weights,
 )
 
-__all__ = ["HeldCoefficients", "Ridge", "RidgeRegressor"]
+__all__ = ["Ridge"]
 
 Vector = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sparsereg.ridge.system import Solution, System
 
-__all__ = ["Preconditioner", "conjugate_gradients"]
+__all__ = ["Preconditioner", "conjugate_gradients", "relax"]
 
 Vector = NDArray[np.float64]
 
@@ -40,9 +40,17 @@ def conjugate_gradients(
     max_iter : int
     start : float64 array of shape (n_cols,), optional
     """
-    target = tol * float(np.linalg.norm(system.b))
-    w = np.zeros(system.penalty.size) if start is None else start.copy()
-    g = system.b.copy() if start is None else system.gradient(w)
+    w = np.zeros(system.penalty.size) if start is None else start
+    g = system.b if start is None else system.gradient(w)
+    w, _, n_iter = relax(system, precondition, (w, g), tol * float(np.linalg.norm(system.b)), max_iter)
+    return system.solution(w, n_iter)
+
+
+def relax(
+    system: System, precondition: Preconditioner, start: tuple[Vector, Vector], target: float, max_iter: int
+) -> tuple[Vector, Vector, int]:
+    """From a `(w, g)` whose gradient is known to one where `|g| <= target`, if that can be; with the number of iterations."""
+    w, g = start
     size, n_iter = float(np.linalg.norm(g)), 0
     while size > target and n_iter < max_iter:
         step, done = _descend(g, precondition, target, max_iter - n_iter)
@@ -54,7 +62,7 @@ def conjugate_gradients(
         w, g, size = w + step, g_new, after
         if after > STALL * before:
             break
-    return system.solution(w, n_iter)
+    return w, g, n_iter
 
 
 def _descend(g: Vector, precondition: Preconditioner, target: float, max_iter: int) -> tuple[Vector, int]:

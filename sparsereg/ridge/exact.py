@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from sparsereg.ridge.system import NormalEquations, Solution, System
 
-__all__ = ["Slabs", "dual", "gram", "shares", "svd"]
+__all__ = ["Slabs", "dual", "gram", "polished", "polished_dual", "shares", "svd"]
 
 Vector = NDArray[np.float64]
 Matrix2 = NDArray[np.float64]
@@ -144,11 +144,11 @@ def gram(slabs: Slabs, systems: list[System]) -> list[Solution]:
         key = system.penalty.tobytes()
         if key not in inverses:
             inverses[key] = _inverse(square + np.diag(system.penalty))
-        solutions.append(_polished(system, inverses[key]))
+        solutions.append(polished(system, inverses[key]))
     return solutions
 
 
-def _polished(system: System, inverse: Inverse) -> Solution:
+def polished(system: System, inverse: Inverse) -> Solution:
     """Newton steps on the true gradient while they help: the first one from 0 is the solution, the others its lost digits."""
     w = np.zeros(system.penalty.size)
     g, steps = system.b, 0
@@ -186,12 +186,12 @@ def dual(slabs: Slabs, systems: list[System], alphas: Vector) -> list[Solution]:
     for system, alpha in zip(systems, alphas, strict=True):
         if alpha not in inverses:
             inverses[alpha] = _inverse(kernel + alpha * np.eye(kernel.shape[0]))
-        solutions.append(_polished_dual(slabs, system, float(alpha), inverses[alpha]))
+        solutions.append(polished_dual(slabs, system, float(alpha), inverses[alpha]))
     return solutions
 
 
-def _polished_dual(slabs: Slabs, system: System, alpha: float, inverse: Inverse) -> Solution:
-    """As `_polished`, on the residual e of the small system, which no power of 1/alpha blows up.
+def polished_dual(slabs: Slabs, system: System, alpha: float, inverse: Inverse) -> Solution:
+    """As `polished`, on the residual e of the small system, which no power of 1/alpha blows up.
 
     The gradient is `B' e`, and the objective is at most `e' e` above its minimum because `B H^-1 B' = K (K + alpha)^-1 <= 1`."""
     equations = system.equations

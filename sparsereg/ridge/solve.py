@@ -16,7 +16,7 @@ from sparsereg.ridge.precondition import HeavyBlock, Plain, TwoLevel
 from sparsereg.ridge.system import NormalEquations, Solution, System
 from sparsereg.solve import Solver
 
-__all__ = ["METHODS", "Plan", "choose_method", "solve_ridge"]
+__all__ = ["METHODS", "Plan", "choose_method", "require_feasible", "solve_ridge"]
 
 Vector = NDArray[np.float64]
 
@@ -78,7 +78,7 @@ def solve_ridge(X: Any, equations: NormalEquations, Y: Vector, alphas: Vector, p
     ValueError
         Where the method cannot do it: a square too large, or unpenalised columns.
     """
-    _require_feasible(plan.method, equations)
+    require_feasible(plan.method, equations)
     systems = [equations.system(y, alpha) for y, alpha in zip(Y.T, alphas, strict=True)]
     found = _solve(X, systems, alphas, plan)
     if not all(np.isfinite(solution.gradient_norm) for solution in found):
@@ -112,7 +112,8 @@ def _iterate(systems: list[System], plan: Plan) -> list[Solution]:
     return found
 
 
-def _require_feasible(method: str, equations: NormalEquations) -> None:
+def require_feasible(method: str, equations: NormalEquations) -> None:
+    """ValueError where the method cannot do it: a square too large, or unpenalised columns."""
     if not np.isfinite(equations.diagonal).all():
         raise ValueError(TOO_LARGE)
     n, m = equations.design.n_rows, equations.design.n_cols

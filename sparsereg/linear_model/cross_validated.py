@@ -1,0 +1,258 @@
+"""What `RidgeCV` and `RidgeClassifierCV` share: the choice of a strength, in scikit-learn's terms. Knows no kernels."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from inspect import signature
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn import get_config
+from sklearn.base import is_classifier
+from sklearn.metrics import check_scoring, get_scorer
+from sklearn.model_selection import check_cv
+from sklearn.utils import Bunch, check_random_state, check_scalar
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+
+from sparsereg.design import as_design
+from sparsereg.linear_model.held import HeldCoefficients
+from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, Ridge
+from sparsereg.linear_model.ridge_path import warn_unconverged
+from sparsereg.ridge.cross_validation import Probes, choose_validation, generalised, held_out, left_out
+from sparsereg.ridge.solve import Plan, choose_method, solve_ridge
+from sparsereg.ridge.system import NormalEquations
+from sparsereg.validation import check_choice, check_flag, check_number
+
+__all__ = ["CrossValidated"]
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be validated: y as scorers want it, and the target, numbers in the shape that intercepts shall have."""
+
+    X: Any
+    y: NDArray[Any]
+    target: NDArray[Any]
+    equations: NormalEquations
+    alphas: Vector
+    plan: Plan
+
+    @property
+    def Y(self) -> Vector:
+        """The target as columns."""
+        return np.asfortranarray(self.target.reshape(self.target.shape[0], -1), dtype=np.float64)
+
+
+class CrossValidated(HeldCoefficients):
+    """Chooses among `alphas`; wants the constructor's parameters as attributes."""
+
+    alphas: Any
+    fit_intercept: bool
+    scoring: Any
+    cv: Any
+    gcv_mode: Any = None
+    store_cv_results: bool
+    alpha_per_target: bool = False
+    tol: float
+    max_iter: int | None
+    random_state: Any
+
+    # What is routed to where scoring is None, as in scikit-learn.
+    _default_scoring: str
+
+    def _stand_in(self) -> Any:
+        """An estimator whose X is its own predictions: what scorers are handed."""
+        raise NotImplementedError
+
+    def _choose(
+        self, X: Any, y: NDArray[Any], target: NDArray[Any], sample_weight: Any, params: dict[str, Any]
+    ) -> None:
+        """Validate every strength, and fit at the best."""
+        alphas, scorer = self._check_parameters(), self._get_scorer()
+        routed = self._routed(scorer, params, sample_weight)
+        equations = Ridge(fit_intercept=self.fit_intercept)._equations(as_design(X), sample_weight)
+        plan = Plan("auto", max(GRADIENT_SHARE * self.tol, FLOOR), self.max_iter or MAX_ITER)
+        task = Task(X, y, target, equations, alphas, plan)
+        if self.cv is not None:
+            self._by_folds(task, scorer, routed)
+            return
+        way, method = self._way(task)
+        if way == "loo":
+            self._by_leaving_one_out(task, method, None if self.scoring is None else scorer, routed.scorer.score)
+        else:
+            self._by_trace(replace(task, plan=replace(plan, method=method)))
+
+    def _way(self, task: Task) -> tuple[str, str]:
+        if self.gcv_mode in (None, "auto"):
+            return choose_validation(task.equations, task.alphas)
+        if self.gcv_mode == "svd" and not sp.issparse(task.X):
+            return "loo", "svd"
+        if self.gcv_mode == "svd":
+            warnings.warn(
+                "The 'svd' mode is not supported for sparse X, we fallback to `gcv_mode='eigen'`; use that one, or None.",
+                FutureWarning,
+                stacklevel=5,
+            )
+        n, m = task.equations.design.n_rows, task.equations.design.n_cols
+        return "loo", "dual" if n <= m else "gram"
+
+    def _by_leaving_one_out(self, task: Task, method: str, scorer: Any, score_params: dict[str, Any]) -> None:
+        s, Y = task.equations.s, task.Y
+        scores, results = [], []
+        for E in left_out(task.X, task.equations, Y, task.alphas, method):
+            if scorer is None:
+                rows = E**2 if s is None else s[:, None] * E**2
+                scores.append(-rows.mean(axis=0))
+            else:
+                rows = Y - E
+                scores.append(np.atleast_1d(self._score(scorer, rows, task.y, score_params)))
+            if self.store_cv_results:
+                results.append(rows)
+        self._settle(task, np.array(scores), results, f"loo-{method}")
+        self.cv_score_error_ = np.zeros_like(self.cv_scores_)
+        self._fit_at_best(task, method)
+
+    def _by_trace(self, task: Task) -> None:
+        if self.scoring is not None:
+            raise ValueError(
+                f"scoring={self.scoring!r} wants predictions of left-out rows, which would take too long on data of this size;"
+                " set cv=5, or scoring=None for generalised cross-validation of the squares."
+            )
+        rng = np.random.default_rng(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        Y, per_target = task.Y, self._per_target(task)
+        found = generalised(task.X, task.equations, Y, task.alphas, task.plan, Probes(rng, per_target))
+        results = list(found.rows_scored(task.equations, Y)) if self.store_cv_results else []
+        self._settle(task, found.scores, results, f"gcv-{task.plan.method}")
+        self.cv_score_error_ = found.score_errors if per_target else found.score_errors.mean(axis=1)
+        self.trace_, self.trace_error_, self.n_probes_ = found.trace, found.trace_errors, found.n_probes
+        self.cv_separated_ = found.separated(per_target)
+        for path in found.paths:
+            warn_unconverged(path, task.alphas, self.tol, task.plan)
+        best = np.broadcast_to(self._best, len(found.paths))
+        W = np.stack([path.w(k) for path, k in zip(found.paths, best, strict=True)])
+        self._hold_fit(task.equations, W, task.target)
+        self.gradient_norm_ = np.array([path.gradient_norms[k] for path, k in zip(found.paths, best, strict=True)])
+        self.n_iter_ = np.array([path.n_iters.sum() for path in found.paths])
+
+    def _by_folds(self, task: Task, scorer: Any, routed: Any) -> None:
+        splitter, n = check_cv(self.cv, task.y, classifier=is_classifier(self)), task.target.shape[0]
+        scores, methods = [], set()
+        for train, test in splitter.split(task.X, task.y, **routed.splitter.split):
+            fold = held_out(task.X, task.equations, task.Y, task.alphas, np.arange(n)[train], task.plan)
+            methods.add(fold.method)
+            for path in fold.paths:
+                warn_unconverged(path, task.alphas, self.tol, replace(task.plan, method=fold.method))
+            theirs = {
+                name: value[test] if np.ndim(value) and len(value) == n else value
+                for name, value in routed.scorer.score.items()
+            }
+            scores.append([self._score(scorer, Z[test], task.y[test], theirs) for Z in fold.predictions()])
+        by_fold = np.array(scores, dtype=np.float64)
+        self._settle(task, by_fold.mean(axis=0)[:, None], [], "folds-" + "-".join(sorted(methods)))
+        spread = by_fold.std(axis=0, ddof=1) if len(by_fold) > 1 else np.full(task.alphas.size, np.nan)
+        self.cv_score_error_ = spread / np.sqrt(len(by_fold))
+        self._fit_at_best(task, choose_method(task.equations, task.alphas[[self._best]]))
+
+    def _score(self, scorer: Any, predictions: Vector, y: NDArray[Any], params: dict[str, Any]) -> Any:
+        if self.alpha_per_target and y.ndim == 2:
+            pairs = zip(predictions.T, y.T, strict=True)
+            return np.array([scorer(self._stand_in(), z, y_t, **params) for z, y_t in pairs])
+        predictions = predictions[:, 0] if y.ndim == 1 and predictions.shape[1] == 1 else predictions
+        return scorer(self._stand_in(), predictions, y, **params)
+
+    def _settle(self, task: Task, scores: Vector, results: list[Vector], method: str) -> None:
+        """The best of `scores`, of shape (k, T), and what is kept of all."""
+        self.cv_method_ = method
+        per_target = self._per_target(task)
+        self.cv_scores_ = scores if per_target else scores.mean(axis=1)
+        self._best = np.argmax(np.where(np.isnan(self.cv_scores_), -np.inf, self.cv_scores_), axis=0)
+        self.alpha_ = task.alphas[self._best] if per_target else float(task.alphas[self._best])
+        best = np.take_along_axis(self.cv_scores_, np.atleast_1d(self._best)[None], axis=0)[0] if per_target else None
+        self.best_score_ = self.cv_scores_[self._best] if best is None else best
+        if self.alpha_per_target and task.target.ndim == 2 and not per_target:
+            self.best_score_ = np.atleast_1d(self.best_score_)
+        if self.store_cv_results:
+            rows = np.stack(results, axis=-1)
+            self.cv_results_ = (rows[:, 0] if task.target.ndim == 1 else rows).astype(task.equations.design.dtype)
+
+    def _fit_at_best(self, task: Task, method: str) -> None:
+        Y = task.Y
+        alphas = np.broadcast_to(np.asarray(self.alpha_, dtype=np.float64), Y.shape[1]).copy()
+        plan = replace(task.plan, method=method)
+        found = solve_ridge(task.X, task.equations, Y, alphas, plan)
+        self._hold_fit(task.equations, np.stack([solution.w for solution in found]), task.target)
+        self.gradient_norm_ = np.array([solution.gradient_norm for solution in found])
+        self.n_iter_ = np.array([solution.n_iter for solution in found])
+
+    def _per_target(self, task: Task) -> bool:
+        return self.alpha_per_target and task.target.ndim == 2 and task.target.shape[1] > 1
+
+    def _check_parameters(self) -> Vector:
+        """The strengths, in the order given."""
+        for name in ("fit_intercept", "store_cv_results", "alpha_per_target"):
+            check_flag(name, getattr(self, name))
+        check_number("tol", self.tol, low=0)
+        if self.max_iter is not None:
+            check_number("max_iter", self.max_iter, low=1, integer=True)
+        if self.gcv_mode is not None:
+            check_choice("gcv_mode", self.gcv_mode, ("auto", "svd", "eigen"))
+        for name in ("store_cv_results", "alpha_per_target"):
+            if self.cv is not None and getattr(self, name):
+                raise ValueError(f"cv!=None and {name}=True are incompatible; set cv=None or {name}=False.")
+        if np.ndim(self.alphas) > 1 or not np.size(self.alphas) or isinstance(self.alphas, str):
+            raise ValueError(f"alphas={self.alphas!r}: expected one or more strengths.")
+        boundaries = "neither" if self.cv is None else "left"
+        given = [self.alphas] if np.ndim(self.alphas) == 0 else list(self.alphas)
+        for i, alpha in enumerate(given):
+            name = "alphas" if len(given) == 1 else f"alphas[{i}]"
+            check_scalar(alpha, name, Real, min_val=0.0, include_boundaries=boundaries)
+            check_number(name, alpha, low=0, high=float(np.finfo(np.float64).max))
+        return np.array(given, dtype=np.float64)
+
+    def _routed(self, scorer: Any, params: dict[str, Any], sample_weight: Any) -> Any:
+        """What of the metadata goes to the scorer and to the splitter."""
+        if params and not get_config()["enable_metadata_routing"]:
+            raise ValueError(
+                f"[{', '.join(params)}] are passed but cannot be routed: sklearn.set_config(enable_metadata_routing=True) first."
+            )
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        if get_config()["enable_metadata_routing"]:
+            return process_routing(self, "fit", **params, **weights)
+        if weights and self.scoring is not None and not _takes_weights(scorer):
+            weights = {}
+            warnings.warn(
+                f"The scoring {scorer} does not support sample_weight, so scores of weighted fits are not weighted.",
+                UserWarning,
+                stacklevel=4,
+            )
+        return Bunch(scorer=Bunch(score=weights), splitter=Bunch(split={}))
+
+    def _get_scorer(self) -> Any:
+        if get_config()["enable_metadata_routing"] and self.scoring is None:
+            return get_scorer(self._default_scoring).set_score_request(sample_weight=True)
+        return check_scoring(estimator=self, scoring=self.scoring, allow_none=True)
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Which metadata go where: to the scorer, and to the splitter.
+
+        Returns
+        -------
+        sklearn.utils.metadata_routing.MetadataRouter
+        """
+        router = MetadataRouter(owner=self).add_self_request(self)
+        scores = MethodMapping().add(caller="fit", callee="score")
+        splits = MethodMapping().add(caller="fit", callee="split")
+        return router.add(scorer=self._get_scorer(), method_mapping=scores).add(splitter=self.cv, method_mapping=splits)
+
+
+def _takes_weights(scorer: Any) -> bool:
+    """As scikit-learn asks of its own scorers, and of any function by its parameters."""
+    if hasattr(scorer, "_accept_sample_weight"):
+        return bool(scorer._accept_sample_weight())
+    return "sample_weight" in signature(scorer).parameters

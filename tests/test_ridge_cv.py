@@ -1,0 +1,327 @@
+"""RidgeCV and its ways to validate, against slow oracles: explicit refits, explicit traces, scikit-learn."""
+
+from __future__ import annotations
+
+import warnings
+from inspect import signature
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import sklearn
+import sklearn.linear_model as skl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import make_scorer, mean_absolute_error, r2_score
+from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
+from sklearn.utils.estimator_checks import check_estimator
+
+from sparsereg import Ridge, RidgeCV
+from sparsereg.design import as_design
+from sparsereg.ridge import cross_validation, solve
+from sparsereg.ridge.cross_validation import Probes, choose_validation, generalised, held_out, left_out
+from sparsereg.ridge.path import Preconditioners
+from sparsereg.ridge.solve import Plan
+from sparsereg.ridge.system import NormalEquations
+from sparsereg.ridge.trace import probe_traces
+
+ALPHAS = np.array([0.05, 1.0, 20.0, 400.0])
+
+
+def data(seed: int, n: int, p: int, targets: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, p)) * (rng.uniform(size=(n, p)) < 0.4) + 0.3
+    Y = X @ rng.normal(size=(p, targets)) + 2.0 * rng.normal(size=(n, targets)) + 5.0
+    return X, Y, rng.uniform(0.2, 3.0, n)
+
+
+def equations_of(X: object, s: np.ndarray | None, fit_intercept: bool, v: np.ndarray | None = None) -> NormalEquations:
+    design = as_design(X)
+    return NormalEquations(design, s, fit_intercept, np.ones(design.n_cols) if v is None else v[design.columns])
+
+
+def hat_matrix(X: np.ndarray, s: np.ndarray, fit_intercept: bool, alpha: float, v: np.ndarray) -> np.ndarray:
+    """`S^1/2 Xc H^-1 Xc' S^1/2` by plain NumPy."""
+    Xc = X - np.average(X, axis=0, weights=s) if fit_intercept else X
+    B = np.sqrt(s)[:, None] * Xc
+    return B @ np.linalg.solve(B.T @ B + alpha * np.diag(v), B.T)
+
+
+def wide_fields(seed: int, n: int = 4000, size: int = 2500) -> tuple[sp.csr_array, np.ndarray]:
+    """More columns than are factorised: two fields."""
+    rng = np.random.default_rng(seed)
+    columns = np.stack([rng.zipf(1.2, n) % size, size + rng.zipf(1.2, n) % size], axis=1)
+    X = sp.csr_array((np.ones(2 * n), columns.ravel(), np.arange(n + 1) * 2), shape=(n, 2 * size))
+    return X, X @ rng.normal(size=2 * size) + rng.normal(size=n) + 1.0
+
+
+@pytest.mark.parametrize("method", ["gram", "dual", "svd"])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("shape", [(30, 7), (9, 20)])
+def test_left_out_residuals_are_those_of_refits(method: str, fit_intercept: bool, shape: tuple[int, int]) -> None:
+    X, Y, s = data(0, *shape, 2)
+    s[3] = 0.0
+    v = np.random.default_rng(1).uniform(0.3, 3.0, shape[1])
+    found = list(left_out(sp.csr_array(X), equations_of(X, s, fit_intercept, v), Y, ALPHAS, method))
+    for alpha, residuals in zip(ALPHAS, found, strict=True):
+        for i in range(shape[0]):
+            rest = np.arange(shape[0]) != i
+            model = Ridge(alpha=alpha, fit_intercept=fit_intercept, penalty_factor=v, solver="svd")
+            model.fit(X[rest], Y[rest], s[rest])
+            np.testing.assert_allclose(residuals[i], Y[i] - model.predict(X[[i]])[0], rtol=1e-7, atol=1e-9)
+
+
+def test_left_out_where_almost_nothing_is_left() -> None:
+    """More columns than rows and a weak strength: leverages are 1 but for rounding, and residuals a quotient of both."""
+    X, Y, _ = data(2, 8, 30)
+    for method in ("dual", "svd"):
+        (residuals,) = left_out(X, equations_of(X, None, True), Y, np.array([1e-9]), method)
+        for i in range(8):
+            rest = np.arange(8) != i
+            expected = Y[i] - Ridge(alpha=1e-9, solver="svd").fit(X[rest], Y[rest, 0]).predict(X[[i]])
+            np.testing.assert_allclose(residuals[i], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_probes_agree_with_the_trace(weighted: bool, fit_intercept: bool) -> None:
+    X, _, s = data(3, 60, 12)
+    s[:5] = 0.0
+    v = np.random.default_rng(4).uniform(0.3, 3.0, 12)
+    equations = equations_of(sp.csr_array(X), s if weighted else None, fit_intercept, v)
+    traces, missing = probe_traces(
+        equations, ALPHAS, 200, np.random.default_rng(5), 1000, Preconditioners(equations, ALPHAS)
+    )
+    for k, alpha in enumerate(ALPHAS):
+        A = hat_matrix(X, s if weighted else np.ones(60), fit_intercept, alpha, v)
+        error = traces[:, k].std(ddof=1) / np.sqrt(200)
+        assert abs(traces[:, k].mean() - np.trace(A)) < 4 * error + missing[:, k].mean()
+        assert traces[:, k].std() ** 2 < 2.0 * 1.4 * (A**2).sum()
+        assert (missing[:, k] < 0.1 * np.trace(A)).all()
+
+
+@pytest.mark.parametrize("method", ["cg", "gram"])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_generalised_scores_are_those_of_the_explicit_trace(method: str, weighted: bool) -> None:
+    X, Y, s = data(6, 80, 10, 2)
+    s[:4] = 0.0
+    equations = equations_of(sp.csr_array(X), s if weighted else None, True)
+    found = generalised(
+        sp.csr_array(X), equations, Y, ALPHAS, Plan(method, 1e-10, 100), Probes(np.random.default_rng(0))
+    )
+    weights = s if weighted else np.ones(80)
+    n = np.count_nonzero(weights)
+    for k, alpha in enumerate(ALPHAS):
+        trace = np.trace(hat_matrix(X, weights, True, alpha, np.ones(10)))
+        residuals = Y - skl.Ridge(alpha=alpha).fit(X, Y, weights).predict(X)
+        expected = -(weights[:, None] * residuals**2).mean(axis=0) / (1 - (trace + 1) / n) ** 2
+        slack = 1e-8 if method == "gram" else 5 * found.score_errors[k]
+        assert (np.abs(found.scores[k] - expected) < slack + 1e-8).all()
+        assert abs(found.trace[k] - trace - 1) < (1e-8 if method == "gram" else 5 * found.trace_errors[k] + 1e-8)
+    rows = list(found.rows_scored(equations, Y))
+    np.testing.assert_allclose(-np.stack(rows).mean(axis=1), found.scores)
+    assert found.n_probes == (0 if method == "gram" else len(found.traces))
+
+
+def test_more_probes_until_the_best_stands_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = wide_fields(0)
+    clear = RidgeCV(alphas=[0.01, 1.0, 1e4]).fit(X, y)
+    assert (clear.n_probes_, clear.cv_separated_) == (4, True)
+    tied = RidgeCV(alphas=[1.0, 1.0]).fit(X, y)
+    assert (tied.n_probes_, tied.cv_separated_) == (16, False)
+    monkeypatch.setattr(cross_validation, "MOST_PROBES", 8)
+    assert RidgeCV(alphas=[1.0, 1.0]).fit(X, y).n_probes_ == 8
+
+
+@given(st.integers(0, 10**6), st.booleans(), st.booleans())
+@settings(max_examples=25)
+def test_folds_by_weights_are_folds(seed: int, fit_intercept: bool, weighted: bool) -> None:
+    X, Y, s = data(seed, 40, 6, 2)
+    s[::7] = 0.0
+    A = sp.csr_array(X)
+    for plan in (Plan("auto", 1e-10, 1000), Plan("cg", 1e-10, 1000)):
+        train = np.random.default_rng(seed).integers(0, 40, 30)  # some twice
+        fold = held_out(A, equations_of(A, s if weighted else None, fit_intercept), Y, ALPHAS, train, plan)
+        for alpha, predictions in zip(ALPHAS, fold.predictions(), strict=True):
+            model = skl.Ridge(alpha=alpha, fit_intercept=fit_intercept)
+            model.fit(X[train], Y[train], s[train] if weighted else None)
+            np.testing.assert_allclose(predictions, model.predict(X), rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("gcv_mode", [None, "auto", "svd", "eigen"])
+@pytest.mark.parametrize("shape", [(50, 6), (12, 30)])
+@pytest.mark.parametrize("options", [{}, {"scoring": "neg_mean_absolute_error"}, {"alpha_per_target": True}])
+@pytest.mark.parametrize("targets", [1, 3])
+def test_agrees_with_scikit_learn(
+    gcv_mode: str | None, shape: tuple[int, int], options: dict[str, object], targets: int
+) -> None:
+    X, Y, s = data(7, *shape, targets)
+    y = Y[:, 0] if targets == 1 else Y
+    options = options | {"alphas": ALPHAS, "gcv_mode": gcv_mode, "store_cv_results": True}
+    ours, theirs = RidgeCV(**options).fit(X, y, s), skl.RidgeCV(**options).fit(X, y, s)
+    for name in ("alpha_", "best_score_", "coef_", "intercept_", "cv_results_"):
+        a, b = getattr(ours, name), getattr(theirs, name)
+        assert np.shape(a) == np.shape(b), name
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-8, err_msg=name)
+    assert ours.cv_method_.startswith("loo-")
+    assert not ours.cv_score_error_.any()
+    np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-6)
+
+
+@pytest.mark.parametrize("cv", [3, KFold(4, shuffle=True, random_state=0), [(np.arange(20), np.arange(20, 50))]])
+@pytest.mark.parametrize("scoring", [None, "neg_mean_squared_error", make_scorer(mean_absolute_error)])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_folds_agree_with_scikit_learn(cv: object, scoring: object, weighted: bool) -> None:
+    X, Y, s = data(8, 50, 6)
+    options = {"alphas": [0.0, *ALPHAS], "cv": cv, "scoring": scoring}
+    weights = s if weighted else None
+    ours, theirs = (kind(**options).fit(X, Y[:, 0], weights) for kind in (RidgeCV, skl.RidgeCV))
+    assert ours.alpha_ == theirs.alpha_
+    np.testing.assert_allclose(ours.best_score_, theirs.best_score_)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_)
+    assert ours.cv_scores_.shape == ours.cv_score_error_.shape == (5,)
+    assert ours.cv_method_.startswith("folds-")
+
+
+def test_fold_scores_and_their_error() -> None:
+    X, Y, _ = data(9, 60, 6)
+    y = Y[:, 0]
+    model = RidgeCV(alphas=[3.0], cv=KFold(3)).fit(X, y)
+    predictions = cross_val_predict(skl.Ridge(alpha=3.0), X, y, cv=KFold(3))
+    scores = [r2_score(y[test], predictions[test]) for _, test in KFold(3).split(X)]
+    assert model.cv_scores_[0] == pytest.approx(np.mean(scores))
+    assert model.cv_score_error_[0] == pytest.approx(np.std(scores, ddof=1) / np.sqrt(3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        single = RidgeCV(alphas=[3.0], cv=[(np.arange(40), np.arange(40, 60))]).fit(X, y)
+    assert np.isnan(single.cv_score_error_).all()
+
+
+def test_large_data_is_scored_by_probes_and_by_folds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solve, "SMALL_SQUARE", 100)
+    X, y = wide_fields(1, 800, 400)
+    model = RidgeCV(alphas=np.geomspace(0.01, 1e3, 15), store_cv_results=True).fit(X, y)
+    assert model.cv_method_ == "gcv-cg"
+    columns = as_design(X).columns
+    dense = X[:, columns].toarray()
+    squares = np.linalg.svd(dense - dense.mean(axis=0), compute_uv=False) ** 2
+    for k, alpha in enumerate(model.alphas):
+        trace = 1.0 + (squares / (squares + alpha)).sum()
+        assert abs(model.trace_[k] - trace) < 5 * model.trace_error_[k]
+        fitted = Ridge(alpha=alpha).fit(X, y)
+        score = -np.mean((y - fitted.predict(X)) ** 2) / (1 - trace / y.size) ** 2
+        assert abs(model.cv_scores_[k] - score) < 5 * model.cv_score_error_[k] + 1e-5 * abs(score)
+    np.testing.assert_allclose(-model.cv_results_.mean(axis=0), model.cv_scores_)
+    np.testing.assert_allclose(model.coef_, Ridge(alpha=model.alpha_).fit(X, y).coef_, atol=1e-3)
+    assert model.gradient_norm_[0] <= 1e-6
+    again = clone(model).fit(X, y)
+    np.testing.assert_array_equal(again.cv_scores_, model.cv_scores_)
+    folds = RidgeCV(alphas=model.alphas, cv=3).fit(X, y)
+    assert folds.cv_method_ == "folds-cg"
+    assert abs(np.log(folds.alpha_ / model.alpha_)) < np.log(20.0)
+
+
+def test_trace_is_exact_where_only_leverages_are_dear(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, Y, _ = data(10, 60, 8)
+    monkeypatch.setattr(cross_validation, "LEVERAGE_OPERATIONS", 0.0)
+    model = RidgeCV(alphas=ALPHAS).fit(X, Y[:, 0])
+    assert (model.cv_method_, model.n_probes_, model.cv_separated_) == ("gcv-gram", 0, True)
+    assert not model.trace_error_.any()
+    expected = np.trace(hat_matrix(X, np.ones(60), True, 20.0, np.ones(8)))
+    assert model.trace_[2] == pytest.approx(expected + 1.0)
+
+
+def test_ways_are_chosen_by_counting() -> None:
+    tall, wide = sp.random_array((500, 20), density=0.2, rng=0), sp.random_array((50, 300), density=0.2, rng=0)
+    assert choose_validation(equations_of(tall.tocsr(), None, True), ALPHAS) == ("loo", "gram")
+    assert choose_validation(equations_of(wide.tocsr(), None, True), ALPHAS) == ("loo", "dual")
+    assert choose_validation(equations_of(wide_fields(2)[0], None, True), ALPHAS) == ("gcv", "cg")
+
+
+def test_large_data_refuses_what_would_take_too_long() -> None:
+    X, y = wide_fields(3)
+    with pytest.raises(ValueError, match=r"scoring='r2' wants predictions of left-out rows.* set cv=5"):
+        RidgeCV(scoring="r2").fit(X, y)
+    tall = sp.csr_array((np.ones(25_000), (np.arange(25_000), np.arange(25_000) % 21_000)))
+    with pytest.raises(ValueError, match="a dense square of side 21000"):
+        RidgeCV(gcv_mode="eigen").fit(tall, np.arange(25_000.0))
+
+
+def test_a_strength_for_each_target_by_probes() -> None:
+    X, y = wide_fields(4)
+    Y = np.c_[y, np.random.default_rng(0).normal(size=y.size)]
+    model = RidgeCV(alphas=[0.1, 10.0, 1e5], alpha_per_target=True).fit(X, Y)
+    assert model.cv_scores_.shape == model.cv_score_error_.shape == (3, 2)
+    assert model.alpha_[0] < model.alpha_[1]
+    for t, alpha in enumerate(model.alpha_):
+        np.testing.assert_allclose(model.coef_[t], Ridge(alpha=alpha).fit(X, Y[:, t]).coef_, atol=1e-3)
+
+
+def test_stopped_short_says_so() -> None:
+    X, y = wide_fields(5)
+    with pytest.warns(ConvergenceWarning, match="points did not converge"):
+        RidgeCV(alphas=[1e-3, 1e-2], max_iter=1).fit(X, y)
+
+
+def test_check_estimator_has_nothing_failed_and_nothing_excused() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        results = check_estimator(RidgeCV(), on_fail=None)
+    assert not [r["check_name"] for r in results if r["status"] in ("failed", "xfail")]
+    assert sum(r["status"] == "passed" for r in results) > 50
+
+
+def test_signature_begins_with_scikit_learns() -> None:
+    mine, other = signature(RidgeCV).parameters, signature(skl.RidgeCV).parameters
+    assert list(mine)[: len(other)] == list(other)
+    assert all(mine[name].default == parameter.default for name, parameter in other.items())
+
+
+def test_metadata_are_routed() -> None:
+    X, Y, s = data(11, 40, 5)
+    groups = np.arange(40) % 4
+    with pytest.raises(ValueError, match=r"\[groups\] are passed but cannot be routed"):
+        RidgeCV(cv=GroupKFold(4)).fit(X, Y[:, 0], groups=groups)
+    with sklearn.config_context(enable_metadata_routing=True):
+        scorer = make_scorer(r2_score).set_score_request(sample_weight=True)
+        ours, theirs = (
+            kind(cv=GroupKFold(4), scoring=scorer).fit(X, Y[:, 0], sample_weight=s, groups=groups)
+            for kind in (RidgeCV, skl.RidgeCV)
+        )
+    assert ours.best_score_ == pytest.approx(theirs.best_score_)
+
+
+def test_a_scorer_that_takes_no_weights_says_so() -> None:
+    X, Y, s = data(12, 40, 5)
+    with pytest.warns(UserWarning, match="does not support sample_weight"):
+        model = RidgeCV(scoring=lambda model, X, y: -float(np.abs(model.predict(X) - y).max()), cv=3).fit(X, Y[:, 0], s)
+    assert model.best_score_ < 0
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"alphas": []},
+        {"alphas": [1.0, -1.0]},
+        {"alphas": [0.0, 1.0]},
+        {"alphas": np.inf},
+        {"gcv_mode": "fast"},
+        {"fit_intercept": "no"},
+        {"tol": -1.0},
+        {"max_iter": 0},
+        {"store_cv_results": True, "cv": 3},
+        {"alpha_per_target": True, "cv": 3},
+    ],
+)
+def test_bad_parameters_are_named(bad: dict[str, object]) -> None:
+    X, Y, _ = data(13, 30, 4)
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        RidgeCV(**bad).fit(X, Y[:, 0])
+
+
+def test_training_rows_without_weight() -> None:
+    X, Y, _ = data(14, 30, 4)
+    with pytest.raises(ValueError, match="sample_weight is zero on all rows that cv gives for training"):
+        RidgeCV(cv=KFold(2)).fit(X, Y[:, 0], (np.arange(30) < 15) * 1.0)

@@ -1,0 +1,191 @@
+"""The ridge path: every point against its own solve, certificates against X, what it is held in, errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.exceptions import ConvergenceWarning
+
+from sparsereg import Ridge, ridge_path
+from sparsereg.design import as_design
+from sparsereg.ridge.path import Preconditioners, ReducedBasis, solve_path
+from sparsereg.ridge.system import NormalEquations
+
+METHODS = ["gram", "dual", "svd", "cg"]
+
+
+def fields(seed: int, n: int, sizes: tuple[int, ...]) -> sp.csr_array:
+    """Fields of categories, and the cross of the first two, one-hot."""
+    rng = np.random.default_rng(seed)
+    levels = [rng.zipf(1.4, n) % size for size in sizes]
+    levels.append(levels[0] * sizes[1] + levels[1])
+    begins = np.cumsum([0, *sizes])
+    columns = np.stack([b + c for b, c in zip(begins, levels, strict=True)], axis=1)
+    width = int(begins[-1]) + sizes[0] * sizes[1]
+    return sp.csr_array((np.ones(columns.size), columns.ravel(), np.arange(n + 1) * len(levels)), shape=(n, width))
+
+
+def problem(seed: int = 0, n: int = 600) -> tuple[sp.csr_array, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    X = fields(seed, n, (40, 25, 6))
+    return X, X @ rng.normal(size=X.shape[1]) + rng.normal(size=n) + 2.0, rng.uniform(0.1, 3.0, n)
+
+
+def dense_solution(
+    X: np.ndarray, y: np.ndarray, s: np.ndarray, alpha: float, v: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Coefficients and intercept by the augmented normal equations."""
+    A = np.c_[np.ones(len(y)), X]
+    solution = np.linalg.solve(A.T @ (s[:, None] * A) + alpha * np.diag(np.r_[0.0, v]), A.T @ (s * y))
+    return solution[1:], solution[0]
+
+
+@pytest.mark.parametrize("solver", METHODS)
+@pytest.mark.parametrize("sparse", [True, False])
+def test_every_point_is_the_solution(solver: str, sparse: bool) -> None:
+    X, y, s = problem(0, 200)
+    v = np.random.default_rng(1).uniform(0.3, 3.0, X.shape[1])
+    alphas = np.geomspace(1e4, 1e-2, 12)
+    path = ridge_path(
+        X if sparse else X.toarray(), y, alphas=alphas, sample_weight=s, penalty_factor=v, tol=1e-9, solver=solver
+    )
+    assert path.method == solver
+    coefs = path.coefs.toarray()
+    for k, alpha in enumerate(alphas):
+        w, intercept = dense_solution(X.toarray(), y, s, alpha, v)
+        np.testing.assert_allclose(coefs[:, k], w, atol=1e-7 * np.abs(w).max())
+        assert path.intercepts[k] == pytest.approx(intercept, rel=1e-7)
+    np.testing.assert_allclose(path.predict(X, 3), X @ coefs[:, 3] + path.intercepts[3])
+
+
+@pytest.mark.parametrize("tol", [1e-3, 1e-5, 1e-9])
+def test_gradients_and_gaps_are_those_of_x(tol: float) -> None:
+    X, y, s = problem(1)
+    design = as_design(X)
+    equations = NormalEquations(design, s, True, np.ones(design.n_cols))
+    alphas = np.geomspace(1e3, 1e-2, 30)
+    found = solve_path(equations, y, alphas, tol, 1000, Preconditioners(equations, alphas))
+    for k, alpha in enumerate(alphas):
+        true = equations.system(y, alpha).solution(found.w(k), 0)
+        assert found.gradient_norms[k] == pytest.approx(true.gradient_norm, abs=1e-12)
+        assert found.dual_gaps[k] == pytest.approx(true.dual_gap, rel=1e-3, abs=1e-15)
+    assert (found.gradient_norms <= tol).all()
+    assert (found.n_iters > 0).any()
+
+
+def test_most_points_cost_no_iteration() -> None:
+    X, y, _ = problem(2)
+    path = ridge_path(X, y, alphas=np.geomspace(1e3, 0.1, 200), solver="cg")
+    assert np.count_nonzero(path.n_iters) < 40
+    hardest = Ridge(alpha=0.1, solver="cg").fit(X, y)
+    assert path.n_iters.sum() < 6 * hardest.n_iter_[0]
+    assert (path.gradient_norms <= 1e-6).all()
+
+
+@given(st.integers(0, 10**6), st.booleans(), st.booleans(), st.sampled_from([0.0, 1e-3, 1.0]))
+def test_any_problem_agrees_with_one_solve_each(seed: int, fit_intercept: bool, weighted: bool, least: float) -> None:
+    rng = np.random.default_rng(seed)
+    X = fields(seed, 60, (7, 5))
+    y, s = rng.normal(size=60), rng.integers(0, 3, 60) + (np.arange(60) == 0)
+    v = np.maximum(rng.uniform(-0.2, 2.0, X.shape[1]), least)
+    options = {"fit_intercept": fit_intercept, "penalty_factor": v, "solver": "cg", "tol": 1e-8}
+    alphas = [50.0, 3.0, 0.2, 0.01]
+    path = ridge_path(X, y, alphas=alphas, sample_weight=s if weighted else None, **options)
+    for k, alpha in enumerate(alphas):
+        one = Ridge(alpha=alpha, **options).fit(X, y, sample_weight=s if weighted else None)
+        seen = s > 0 if weighted else s >= 0  # columns seen nowhere and not penalised may hold anything
+        np.testing.assert_allclose(path.predict(X, k)[seen], one.predict(X)[seen], atol=1e-6 * np.abs(y).max())
+
+
+def test_combinations_are_galerkins() -> None:
+    X, y, _ = problem(3)
+    design = as_design(X)
+    equations = NormalEquations(design, None, True, np.random.default_rng(0).uniform(0.5, 2.0, design.n_cols))
+    system = equations.system(y, 2.0)
+    basis = ReducedBasis(equations, system.b)
+    for w in np.random.default_rng(1).normal(size=(4, design.n_cols)):
+        basis.add(w, equations.system(y, 0.0).times(w))
+    basis.add(basis.W[0] + basis.W[2], basis.H0W[0] + basis.H0W[2])
+    assert len(basis.W) == 4
+    W = np.array(basis.W)
+    np.testing.assert_allclose(W @ W.T, np.eye(4), atol=1e-14)
+    A = basis.combinations(np.array([2.0]))
+    g = system.gradient(A[0] @ W)
+    np.testing.assert_allclose(W @ g, 0.0, atol=1e-9 * np.linalg.norm(system.b))
+    assert basis.sizes(np.array([2.0]), A)[0] == pytest.approx(np.linalg.norm(g), rel=1e-6)
+    assert basis.certificates(np.array([2.0]), A)[0][0] == pytest.approx(np.linalg.norm(g), rel=1e-10)
+    np.testing.assert_allclose(basis.start(A[0], 2.0)[1], g, atol=1e-10 * np.linalg.norm(system.b))
+
+
+def test_alpha_0_and_next_to_nothing() -> None:
+    X, y, _ = problem(4, 80)
+    path = ridge_path(X, y, alphas=[0.0, 1e-17, 1.0], solver="cg", tol=1e-8)
+    assert path.alphas.tolist() == [1.0, 1e-17, 0.0]
+    dense = X.toarray()
+    centred = dense - dense.mean(axis=0)
+    least = np.linalg.pinv(centred) @ (y - y.mean())
+    np.testing.assert_allclose(path.coefs.toarray()[:, 2], least, atol=1e-5)
+    np.testing.assert_allclose(path.coefs.toarray()[:, 1], least, atol=1e-5)
+
+
+def test_constant_target() -> None:
+    X, _, _ = problem(5, 50)
+    for solver in METHODS:
+        path = ridge_path(X, np.full(50, 3.0), alphas=5, solver=solver)
+        np.testing.assert_allclose(path.intercepts, 3.0)
+        assert np.abs(path.coefs.toarray()).max() < 1e-12
+        assert (path.gradient_norms == 0.0).all()
+
+
+def test_grid() -> None:
+    X, y, _ = problem(6)
+    path = ridge_path(X, y, alphas=7, eps=1e-3)
+    dense = X.toarray()
+    assert path.alphas[0] == pytest.approx(((dense - dense.mean(axis=0)) ** 2).sum(axis=0).max())
+    np.testing.assert_allclose(path.alphas[-1], 1e-3 * path.alphas[0])
+    assert path.alphas.size == 7
+
+
+def test_nothing_of_nominal_width() -> None:
+    X, y, _ = problem(7, 200)
+    stretch = 10**12
+    wide = sp.csr_array(
+        (X.data, X.indices.astype(np.int64) * stretch, X.indptr.astype(np.int64)), shape=(200, X.shape[1] * stretch)
+    )
+    narrow = ridge_path(X, y, alphas=3)
+    path = ridge_path(wide, y, alphas=3)
+    np.testing.assert_array_equal(path.columns, narrow.columns * stretch)
+    np.testing.assert_allclose(path.point(1)[1], narrow.point(1)[1])
+    np.testing.assert_allclose(path.predict(wide), narrow.predict(X))
+
+
+def test_stopped_short_says_so() -> None:
+    rng = np.random.default_rng(0)
+    parts = [sp.csr_array((np.ones(9000), (np.arange(9000), rng.integers(0, 3000, 9000)))) for _ in range(2)]
+    with pytest.warns(ConvergenceWarning, match=r"points did not converge; the worst, alpha=.* increase max_iter"):
+        ridge_path(sp.hstack(parts, format="csr"), rng.normal(size=9000), alphas=[1.0, 1e-3], solver="cg", max_iter=2)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"alphas": []},
+        {"alphas": -1.0},
+        {"alphas": 0},
+        {"eps": 0.0},
+        {"tol": -1.0},
+        {"max_iter": 0},
+        {"solver": "bounded"},
+        {"penalty_factor": [1.0]},
+        {"sample_weight": [1.0]},
+    ],
+)
+def test_bad_parameters_are_named(bad: dict[str, object]) -> None:
+    X, y, _ = problem(9, 50)
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        ridge_path(X, y, **bad)
+    with pytest.raises(ValueError, match="the path was fitted on"):
+        ridge_path(X, y, alphas=[1.0]).predict(X[:, :5])
