@@ -13,7 +13,7 @@ else:
 if os.environ.get("SPARSEREG_DEBUG"):
     flags += ["-O1", "-g"]
 
-sources = ["sparsereg/_core.pyx", "src_c/sr_columns.c", "src_c/sr_gram.c", "src_c/sr_rows.c"]
+sources = ["sparsereg/_core.pyx", "src_c/sr_columns.c", "src_c/sr_fields.c", "src_c/sr_gram.c", "src_c/sr_rows.c"]
 headers = [f"src_c/{name}" for name in os.listdir("src_c") if name.endswith(".h")]
 extension = Extension(
     "sparsereg._core", sources, include_dirs=["src_c"], depends=sorted(headers), extra_compile_args=flags

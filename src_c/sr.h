@@ -147,6 +147,26 @@ typedef struct {
 sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, const sr_quadratic *q, const double *g, const double *s,
                           double *z, double *v, double *v_sum);
 
+/* Cuts the columns into runs, the *fields*, of which no row has two columns: as few and as long as can be, found from the left.
+ * Xt: the rows of X, n_rows of it being columns, in increasing order. next[j]: n_rows each at first; afterwards the least column that
+ * follows j in a row. field[j]: the field of j. *n_fields: 0 where there are more than max_fields <= 255.  O(entries) */
+sr_status sr_fields(const sr_matrix *Xt, int64_t *next, int64_t max_fields, uint8_t *field, int64_t *n_fields);
+/* codes[field[j] * n + i] = level[j] for every entry (i, j); n rows of X. Others are left alone. */
+sr_status sr_field_codes(const sr_matrix *Xt, const uint8_t *field, const int32_t *level, int32_t *codes);
+/* Adds X_M' diag(s) X_M to the lower triangle of G, k by k, M being the columns whose position is not negative. at, value: work
+ * space as long as the longest row.  O(sum over rows of their entries in M, squared) */
+sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t k, const double *s, int32_t *at, double *value, double *G);
+
+/* Row i has level codes[i] of a field, and values[m] belongs to those that have none of its m levels. */
+typedef struct {
+    const int32_t *codes; /* n */
+    double *values;       /* m + 1 */
+} sr_levels;
+/* v[i] += s[i] sum_a give[a].values[level of i], and then take[a].values[level of i] += v[i] for each a.  O(n (n_give + n_take)) */
+void sr_exchange(int64_t n, const double *s, double *v, int64_t n_give, const sr_levels *give, int64_t n_take, const sr_levels *take);
+/* Whether every row with a level of `fine` has one of `coarse`, always the same: parent[level of fine], all -1 at first.  O(n) */
+int64_t sr_nested(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t *coarse, int64_t n_coarse, int32_t *parent);
+
 /* ---- screening ------------------------------------------------------------------------------------------------------*/
 
 /* What is known of every column that is not a member. */

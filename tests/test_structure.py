@@ -45,6 +45,8 @@ ORDER = [
     "ridge.system",
     "ridge.cg",
     "ridge.precondition",
+    "ridge.fields",
+    "ridge.nested",
     "ridge.exact",
     "ridge.solve",
     "linear_model.gram_check",

@@ -1,0 +1,95 @@
+"""The fields of a one-hot design, found from its rows: which columns exclude each other, and which of them refine which.
+
+Knows neither targets nor penalties, nor what is done with the fields.
+
+A *field* is a run of columns of which no row has two, as the one-hot columns of a category or of a cross are. A field is
+*nested* in a coarser one where each of its levels lies within one level of the other and together they fill it, as a cross
+does with what it was crossed from. Fields nested in nothing finer are *tops*: what a row has of all the others follows from
+its tops, so that passes over the rows need to read those alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg._core import Levels
+from sparsereg.design import Design
+
+__all__ = ["Fields"]
+
+# More than this is no table of categories. Fields in one pass over the rows must fit the kernel's 64 too.
+MOST_FIELDS = 64
+# Fields of which a row has fewer than this share on average are no fields but runs of columns that happened not to meet.
+LEAST_FILLED = 0.5
+
+
+@dataclass(frozen=True)
+class Fields:
+    """All columns of a design, field by field.
+
+    Memory: an int32 for each row and top and for each column and nesting; while it is being found, for each row and field.
+
+    Attributes
+    ----------
+    order : int64 array of shape (n_cols,)
+        The columns of the design, field by field; within one as they stand.
+    parts : list of slice
+        Where each field stands in that order.
+    tops : dict of int to Levels
+        Of each top, what the rows have of it.
+    nested : dict of (int, int) to Levels
+        `nested[fine, coarse]`: the level of `coarse` that each level of `fine` lies in.
+    host : dict of int to int
+        For each field that is no top, the smallest top nested in it.
+    """
+
+    order: NDArray[np.int64]
+    parts: list[slice]
+    tops: dict[int, Levels]
+    nested: dict[tuple[int, int], Levels]
+    host: dict[int, int]
+
+    @classmethod
+    def of(cls, design: Design) -> Fields | None:
+        """The fields of an all-ones sparse design; None where it has no such structure."""
+        rows = design.rows
+        if rows is None or design.matrix.n_ones < design.n_cols or design.n_cols == 0:
+            return None
+        field_of, n_fields = rows.fields(MOST_FIELDS)
+        if not 0 < n_fields * LEAST_FILLED <= design.nnz / design.n_rows:
+            return None
+        labels = np.arange(design.n_cols) if design.labels is None else design.labels
+        field = field_of[labels]
+        order = np.argsort(field, kind="stable")
+        sizes = np.bincount(field, minlength=n_fields)
+        ends = np.cumsum(sizes)
+        parts = [slice(int(end - size), int(end)) for end, size in zip(ends, sizes, strict=True)]
+        level = np.zeros(rows.shape[0], dtype=np.int32)
+        level[labels[order]] = np.arange(order.size) - np.repeat(ends - sizes, sizes)
+        codes = np.empty((n_fields, design.n_rows), dtype=np.int32)
+        if design.nnz < codes.size:
+            codes[:] = sizes[:, None]
+        rows.field_codes(field_of, level, codes)
+        levels = [Levels(code, size) for code, size in zip(codes, sizes, strict=True)]
+        counts = design.matrix.lengths()[order]
+        nested = _nestings(levels, [counts[part] for part in parts])
+        refined = {coarse for _, coarse in nested}
+        tops = {f: Levels(levels[f].codes.copy(), levels[f].m) for f in range(n_fields) if f not in refined}
+        host = {f: min((t for t in tops if (t, f) in nested), key=lambda t: tops[t].m) for f in refined}
+        return cls(order, parts, tops, nested, host)
+
+
+def _nestings(levels: list[Levels], counts: list[NDArray[np.int64]]) -> dict[tuple[int, int], Levels]:
+    """Every pair of a fine and a coarse field; of two fields that are the same the first is the coarse one."""
+    found = {}
+    for fine, a in enumerate(levels):
+        for coarse, b in enumerate(levels):
+            if (b.m, coarse) >= (a.m, fine):
+                continue
+            parent = a.parents(b)
+            if parent is not None and (np.bincount(parent, counts[fine], b.m) == counts[coarse]).all():
+                found[fine, coarse] = Levels(parent, b.m)
+    return found

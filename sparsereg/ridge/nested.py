@@ -1,0 +1,310 @@
+"""A preconditioner for one-hot designs with crosses. Knows the fields and the normal equations, not the iteration.
+
+A main effect is the sum of its crosses: `x_a = sum_b x_ab = sum_c x_ac`. A function of the level a can be written in the
+columns a, ab or ac at no cost but the penalty's, and sweeping over columns or fields moves it from one to another at a
+rate of penalty / count. So wherever a field or a column is solved for, its *copies* are solved for with it: besides the
+coefficient of a, one number added to those of all ab, and one to those of all ac. Copies meet the data in the same column
+x_a and add up there, so a copy costs nothing but its penalty, `pi_m = sum of the penalties of the columns that it moves`:
+
+    min over c  of  1/2 (sum_m c_m)^2 |x_a|^2 + 1/2 sum_m pi_m c_m^2 - sum_m r_m c_m
+
+has the one unknown `d = sum_m c_m`, of stiffness `1 / sum_m 1 / pi_m`.
+
+A symmetric sweep goes over the fields, from fine to coarse, with copies; in its middle stand the *heavy* columns, all at once
+and exactly, with their copies, and the intercept. Only tops are met on the rows: what a coarser field has of the residual
+follows from the levels of the top that hosts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+from sparsereg._core import Levels, exchange
+from sparsereg.ridge.fields import Fields
+from sparsereg.ridge.cg import Preconditioner
+from sparsereg.ridge.precondition import HeavyBlock, TwoLevel, factorised
+from sparsereg.ridge.system import NormalEquations, System
+
+__all__ = ["NestedSweep", "preconditioning"]
+
+Vector = NDArray[np.float64]
+
+
+# Heavy columns at most beside a sweep that knows of copies.
+MOST_HEAVY = 1_000
+
+
+def preconditioning(equations: NormalEquations, least_penalty: Vector) -> Callable[[System], Preconditioner]:
+    """How systems on these equations, of at least this penalty on each column, are preconditioned; what they share is made here.
+
+    By fields where the design consists of them and each column is penalised, else by two levels.
+    """
+    fields = Fields.of(equations.design) if least_penalty.min() > 0.0 else None
+    if fields is None:
+        heavy = HeavyBlock.of(equations, least_penalty)
+        return lambda system: TwoLevel(system, heavy)
+    few = HeavyBlock.of(equations, least_penalty, MOST_HEAVY)
+    return lambda system: NestedSweep(system, fields, few)
+
+
+class _State:
+    """One application under way: g and z field by field, the rows' `v = S X z`."""
+
+    def __init__(self, g: Vector, penalty: Vector, n_rows: int) -> None:
+        self.g, self.penalty = g, penalty
+        self.z, self.v = np.zeros(g.size), np.zeros(n_rows)
+
+    def rest(self, part: slice) -> Vector:
+        """What the right side and the penalty leave to a field, the data aside."""
+        left = self.penalty[part] * self.z[part]
+        return np.subtract(self.g[part], left, out=left)
+
+
+def _summed(levels: Levels, x: Vector) -> Vector:
+    """The sum of x within each level."""
+    out = np.zeros(levels.m + 1)
+    exchange(x, [], [(levels, out)])
+    return out[:-1]
+
+
+def _spread(levels: Levels, x: Vector, onto: Vector) -> None:
+    """Adds to each entry of `onto` what its level has in x."""
+    exchange(onto, [(levels, np.append(x, 0.0))], [])
+
+
+@dataclass(frozen=True)
+class _Copies:
+    """A field, or some columns of it, with the copies that finer fields hold of them.
+
+    `at`: their places in the design's order. `held`: for each finer field its part and, of each of its levels, the copy
+    that moves it. `pi`: the copies' penalties, the columns' own first.
+    """
+
+    at: slice | NDArray[np.int64]
+    held: list[tuple[slice, Levels]]
+    pi: list[Vector]
+    stiffness: Vector
+
+    @classmethod
+    def of(cls, at: slice | NDArray[np.int64], held: list[tuple[slice, Levels]], penalty: Vector) -> _Copies:
+        pi = [penalty[at], *(_summed(levels, penalty[part]) for part, levels in held)]
+        return cls(at, held, pi, 1.0 / sum(1.0 / one for one in pi))
+
+    def pulled(self, state: _State, q: Vector) -> tuple[list[Vector], Vector]:
+        """The right side of each copy, q being what the columns have of the data; and the pull on their sum."""
+        own = state.g[self.at] - state.penalty[self.at] * state.z[self.at] - q
+        r = [own, *(_summed(levels, state.rest(part)) - q for part, levels in self.held)]
+        return r, sum(one / pi for one, pi in zip(r, self.pi, strict=True))
+
+    def move(self, state: _State, r: list[Vector], pull: Vector, d: Vector) -> None:
+        """Takes d apart into the copies."""
+        multiplier = (d - pull) * self.stiffness
+        own, *others = ((one + multiplier) / pi for one, pi in zip(r, self.pi, strict=True))
+        state.z[self.at] += own
+        for (part, levels), c in zip(self.held, others, strict=True):
+            _spread(levels, c, state.z[part])
+
+
+class _Coarse:
+    """A field that is no top: its exact solution with all its copies, given the rest."""
+
+    def __init__(self, f: int, fields: Fields, penalty: Vector, curvature: Vector) -> None:
+        held = [(fields.parts[fine], levels) for (fine, coarse), levels in fields.nested.items() if coarse == f]
+        self.copies = _Copies.of(fields.parts[f], held, penalty)
+        self.inverse = 1.0 / (curvature[fields.parts[f]] + self.copies.stiffness)
+        self.levels = fields.nested[fields.host[f], f]
+
+    def solve(self, state: _State, q_host: Vector) -> Vector:
+        """The step of the field as the levels of its host feel it."""
+        r, pull = self.copies.pulled(state, _summed(self.levels, q_host))
+        d = pull * self.copies.stiffness * self.inverse
+        self.copies.move(state, r, pull, d)
+        out = np.zeros(q_host.size)
+        _spread(self.levels, d, out)
+        return out
+
+
+class _Top:
+    """A field that the rows are met through, and the coarser ones that it hosts."""
+
+    def __init__(self, t: int, fields: Fields, penalty: Vector, curvature: Vector, hosted: list[int]) -> None:
+        self.part, self.levels = fields.parts[t], fields.tops[t]
+        self.curvature = curvature[self.part]
+        self.inverse = 1.0 / (self.curvature + penalty[self.part])
+        self.hosted = [_Coarse(f, fields, penalty, curvature) for f in hosted]
+
+    def forward(self, state: _State, q: Vector) -> Vector:
+        """One visit, fine before coarse; q is `X' v` on the levels of this field. Returns the change of `X z` by level."""
+        change = self._own(state, q)
+        for coarse in self.hosted:
+            change += coarse.solve(state, q + self.curvature * change)
+        return np.append(change, 0.0)
+
+    def backward(self, state: _State, q: Vector) -> Vector:
+        """The same in reverse."""
+        change = np.zeros(q.size)
+        for coarse in reversed(self.hosted):
+            change += coarse.solve(state, q + self.curvature * change)
+        change += self._own(state, q + self.curvature * change)
+        return np.append(change, 0.0)
+
+    def _own(self, state: _State, q: Vector) -> Vector:
+        step = state.rest(self.part)
+        step -= q
+        step *= self.inverse
+        state.z[self.part] += step
+        return step
+
+
+class _Border:
+    """The heavy columns with their copies, and the intercept: solved exactly, but for copies of copies counted twice."""
+
+    def __init__(self, fields: Fields, penalty: Vector, heavy: HeavyBlock, sums: Vector, weight_sum: float) -> None:
+        self.fields, self.weight_sum = fields, weight_sum
+        k = heavy.cols.size
+        place = np.full(penalty.size, -1)
+        place[heavy.cols] = np.arange(k)
+        place = place[fields.order]
+        self.groups = []
+        self.ids = []
+        shared = (place >= 0).astype(np.float64)
+        chosen = []
+        for f, part in enumerate(fields.parts):
+            at = np.flatnonzero(place[part] >= 0)
+            if not at.size:
+                continue
+            number = np.full(part.stop - part.start, at.size, dtype=np.int32)
+            number[at] = np.arange(at.size)
+            held = []
+            for (fine, coarse), levels in fields.nested.items():
+                if coarse == f:
+                    own = Levels(number[levels.codes], at.size)
+                    held.append((fine, own))
+                    shared[fields.parts[fine]] += own.codes < at.size
+            chosen.append((f, at, held))
+        # P'P <= diag(P' shared) for the copies' 0/1 matrix P: copies that move the same columns are never thought independent.
+        for f, at, held in chosen:
+            copies = _Copies.of(
+                at + fields.parts[f].start, [(fields.parts[fine], own) for fine, own in held], penalty * shared
+            )
+            self.groups.append((f, at, dict(held), copies))
+            self.ids.append(place[fields.parts[f]][at])
+        self.sums = sums[heavy.cols]
+        stiffness = np.zeros(k)
+        for ids, (_, _, _, copies) in zip(self.ids, self.groups, strict=True):
+            stiffness[ids] = copies.stiffness
+        self.factor = factorised(heavy.gram, stiffness) if k else None
+        self.stiffness = stiffness
+
+    def solve(self, state: _State, q: dict[int, Vector], with_intercept: bool) -> dict[int, Vector]:
+        """From `X' v` on the tops' levels to the change of `X z + intercept` on them."""
+        v_sum = float(state.v.sum()) if with_intercept else 0.0
+        pulls, work = np.zeros(self.sums.size), []
+        for ids, (f, at, held, copies) in zip(self.ids, self.groups, strict=True):
+            own_q = q[f][at] if f in q else _summed(held[self.fields.host[f]], q[self.fields.host[f]][:-1])
+            r, pull = copies.pulled(state, own_q)
+            pulls[ids] = pull
+            work.append(r)
+        d, d0 = np.zeros(0), 0.0
+        if self.factor is not None:
+            right = pulls * self.stiffness
+            if with_intercept:
+                right += self.sums * (v_sum / self.weight_sum)
+            d = scipy.linalg.cho_solve((self.factor, True), right, check_finite=False)
+        if with_intercept:
+            d0 = (-v_sum - float(self.sums @ d)) / self.weight_sum
+        out = {t: np.zeros(values.size) for t, values in q.items()}
+        out[next(iter(out))] += d0
+        for ids, (f, at, held, copies), r in zip(self.ids, self.groups, work, strict=True):
+            copies.move(state, r, pulls[ids], d[ids])
+            if f in out:
+                out[f][at] += d[ids]
+            else:
+                _spread(held[self.fields.host[f]], d[ids], out[self.fields.host[f]][:-1])
+        return out
+
+
+class NestedSweep:
+    """An approximation of `H^-1` for an all-ones design with fields, each column penalised.
+
+    Each application reads the tops of each row seven times; a pass over X reads all fields once. Memory: a vector of length n and
+    a few of length n_cols while it is applied, and the factor of the heavy block.
+
+    Parameters
+    ----------
+    system : System
+        With positive penalties only.
+    fields : Fields
+        Of the same design.
+    heavy : HeavyBlock
+    """
+
+    def __init__(self, system: System, fields: Fields, heavy: HeavyBlock) -> None:
+        equations = system.equations
+        self.equations, self.fields = equations, fields
+        self.penalty = system.penalty[fields.order]
+        sums = column_sums(equations)
+        self.sums, self.s = sums[fields.order], equations.s
+        self.n_rows = equations.design.n_rows
+        in_border = np.zeros(self.penalty.size, dtype=bool)
+        in_border[heavy.cols] = True
+        in_border = in_border[fields.order]
+        swept = sorted(
+            (f for f in fields.host if not in_border[fields.parts[f]].all()), key=lambda f: -_size(fields.parts[f])
+        )
+        self.tops = [
+            _Top(t, fields, self.penalty, self.sums, [f for f in swept if fields.host[f] == t])
+            for t in sorted(fields.tops, key=lambda t: -fields.tops[t].m)
+        ]
+        self.names = sorted(fields.tops, key=lambda t: -fields.tops[t].m)
+        self.border = _Border(fields, self.penalty, heavy, sums, equations.weight_sum)
+
+    def apply(self, g: Vector) -> tuple[Vector, Vector]:
+        """`(z, H z)` with z near `H^-1 g`."""
+        state = _State(g[self.fields.order], self.penalty, self.n_rows)
+        give: list[tuple[Levels, Vector]] = []
+        for top in self.tops:
+            q = np.zeros(top.levels.m + 1)
+            exchange(state.v, give, [(top.levels, q)], self.s)
+            give = [(top.levels, top.forward(state, q[:-1]))]
+        change = self.border.solve(state, self._taken(state, give), self.equations.fit_intercept)
+        give = [(top.levels, change[t]) for t, top in zip(self.names, self.tops, strict=True)]
+        for top in reversed(self.tops):
+            q = np.zeros(top.levels.m + 1)
+            exchange(state.v, give, [(top.levels, q)], self.s)
+            give = [(top.levels, top.backward(state, q[:-1]))]
+        return self._result(state, self._taken(state, give))
+
+    def _taken(self, state: _State, give: list[tuple[Levels, Vector]]) -> dict[int, Vector]:
+        q = {t: np.zeros(top.levels.m + 1) for t, top in zip(self.names, self.tops, strict=True)}
+        exchange(state.v, give, [(top.levels, q[t]) for t, top in zip(self.names, self.tops, strict=True)], self.s)
+        return q
+
+    def _result(self, state: _State, q: dict[int, Vector]) -> tuple[Vector, Vector]:
+        Hz = self.penalty * state.z
+        for f, part in enumerate(self.fields.parts):
+            if f in q:
+                Hz[part] += q[f][:-1]
+            else:
+                host = self.fields.host[f]
+                Hz[part] += _summed(self.fields.nested[host, f], q[host][:-1])
+        if self.equations.fit_intercept:
+            Hz -= self.sums * (float(state.v.sum()) / self.equations.weight_sum)
+        z_out, Hz_out = np.empty(Hz.size), np.empty(Hz.size)
+        z_out[self.fields.order], Hz_out[self.fields.order] = state.z, Hz
+        return z_out, Hz_out
+
+
+def column_sums(equations: NormalEquations) -> Vector:
+    """`x_j' s`, which for all-ones columns is the plain curvature too."""
+    sums: Vector = equations.design.matrix.column_stats(equations.s)[0]
+    return sums
+
+
+def _size(part: slice) -> int:
+    return int(part.stop - part.start)
