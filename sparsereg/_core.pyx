@@ -104,6 +104,9 @@ cdef extern from "sr.h" nogil:
     ctypedef struct sr_levels:
         const int32_t *codes
         double *values
+        int64_t m
+    enum:
+        SR_MOST_FIELDS
     sr_status sr_fields(const sr_matrix *Xt, int64_t *next, int64_t max_fields, uint8_t *field, int64_t *n_fields)
     sr_status sr_field_codes(const sr_matrix *Xt, const uint8_t *field, const int32_t *level, int32_t *codes)
     sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t k, const double *s, int32_t *at, double *value, double *G)
@@ -383,12 +386,12 @@ cdef class Levels:
 
 
 cdef int64_t borrow_levels(list pairs, int64_t n, sr_levels *out) except -1:
-    require(len(pairs) <= 64, "too many fields at a time")
+    require(len(pairs) <= SR_MOST_FIELDS, "too many fields at a time")
     cdef Levels levels
     cdef double[::1] values
     for a, (levels, values) in enumerate(pairs):
         require(levels.view.shape[0] == n and values.shape[0] == levels.m + 1, "levels and values do not fit")
-        out[<int64_t>a].codes, out[<int64_t>a].values = &levels.view[0], &values[0]
+        out[<int64_t>a].codes, out[<int64_t>a].values, out[<int64_t>a].m = &levels.view[0], &values[0], levels.m
     return len(pairs)
 
 
@@ -396,8 +399,8 @@ def exchange(double[::1] v, list give, list take, const double[::1] s=None):
     """`v += s * values[codes]` for each `(Levels, values)` to give, then `values[codes] += v` for each one to take; all in place.
 
     `values` has m + 1 entries, the last for rows without a level."""
-    cdef sr_levels given[64]
-    cdef sr_levels taken[64]
+    cdef sr_levels given[SR_MOST_FIELDS]
+    cdef sr_levels taken[SR_MOST_FIELDS]
     cdef int64_t n = v.shape[0], n_give = borrow_levels(give, n, given), n_take = borrow_levels(take, n, taken)
     require(s is None or s.shape[0] == n, "s has the wrong length")
     cdef const double *weights = doubles(s)

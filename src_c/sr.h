@@ -161,7 +161,9 @@ sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t k,
 typedef struct {
     const int32_t *codes; /* n */
     double *values;       /* m + 1 */
+    int64_t m;
 } sr_levels;
+enum { SR_MOST_FIELDS = 64 }; /* to give or to take at a time */
 /* v[i] += s[i] sum_a give[a].values[level of i], and then take[a].values[level of i] += v[i] for each a.  O(n (n_give + n_take)) */
 void sr_exchange(int64_t n, const double *s, double *v, int64_t n_give, const sr_levels *give, int64_t n_take, const sr_levels *take);
 /* Whether every row with a level of `fine` has one of `coarse`, always the same: parent[level of fine], all -1 at first.  O(n) */

@@ -44,6 +44,8 @@ class Fields:
         `nested[fine, coarse]`: the level of `coarse` that each level of `fine` lies in.
     host : dict of int to int
         For each field that is no top, the smallest top nested in it.
+    grouped : bool
+        Whether the levels of the only top stand for the rows: those of one level are the same row.
     """
 
     order: NDArray[np.int64]
@@ -51,6 +53,7 @@ class Fields:
     tops: dict[int, Levels]
     nested: dict[tuple[int, int], Levels]
     host: dict[int, int]
+    grouped: bool
 
     @classmethod
     def of(cls, design: Design) -> Fields | None:
@@ -78,8 +81,11 @@ class Fields:
         nested = _nestings(levels, [counts[part] for part in parts])
         refined = {coarse for _, coarse in nested}
         tops = {f: Levels(levels[f].codes.copy(), levels[f].m) for f in range(n_fields) if f not in refined}
+        grouped = len(tops) == 1 and design.nnz == codes.size
+        if grouped:
+            tops = {t: Levels(np.arange(top.m, dtype=np.int32), top.m) for t, top in tops.items()}
         host = {f: min((t for t in tops if (t, f) in nested), key=lambda t: tops[t].m) for f in refined}
-        return cls(order, parts, tops, nested, host)
+        return cls(order, parts, tops, nested, host, grouped)
 
 
 def _nestings(levels: list[Levels], counts: list[NDArray[np.int64]]) -> dict[tuple[int, int], Levels]:

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from sparsereg._core import Levels, exchange
 from sparsereg.ridge.fields import Fields
 from sparsereg.ridge.cg import Preconditioner
-from sparsereg.ridge.precondition import HeavyBlock, TwoLevel, factorised
+from sparsereg.ridge.precondition import WORTH, HeavyBlock, TwoLevel, factorised
 from sparsereg.ridge.system import NormalEquations, System
 
 __all__ = ["NestedSweep", "preconditioning"]
@@ -35,8 +35,9 @@ __all__ = ["NestedSweep", "preconditioning"]
 Vector = NDArray[np.float64]
 
 
-# Heavy columns at most beside a sweep that knows of copies.
+# Heavy columns at most beside a sweep that knows of copies, and the share of them for fields as a whole.
 MOST_HEAVY = 1_000
+WHOLE_FIELDS = 0.5
 
 
 def preconditioning(equations: NormalEquations, least_penalty: Vector) -> Callable[[System], Preconditioner]:
@@ -48,8 +49,20 @@ def preconditioning(equations: NormalEquations, least_penalty: Vector) -> Callab
     if fields is None:
         heavy = HeavyBlock.of(equations, least_penalty)
         return lambda system: TwoLevel(system, heavy)
-    few = HeavyBlock.of(equations, least_penalty, MOST_HEAVY)
-    return lambda system: NestedSweep(system, fields, few)
+    border = HeavyBlock.on(equations, _border_columns(equations, fields, least_penalty))
+    return lambda system: NestedSweep(system, fields, border)
+
+
+def _border_columns(equations: NormalEquations, fields: Fields, least_penalty: Vector) -> NDArray[np.int64]:
+    """The smallest fields as a whole, which spares the sweep of them, and of the other columns the heaviest that are worth it."""
+    sizes = np.array([part.stop - part.start for part in fields.parts])
+    by_size = np.argsort(sizes, kind="stable")
+    whole = by_size[np.cumsum(sizes[by_size]) <= MOST_HEAVY * WHOLE_FIELDS]
+    score = np.where(equations.diagonal > WORTH * least_penalty, equations.diagonal, 0.0)
+    for f in whole:
+        score[fields.order[fields.parts[f]]] = np.inf
+    heaviest = np.argsort(-score, kind="stable")[:MOST_HEAVY]
+    return np.sort(heaviest[score[heaviest] > 0.0])
 
 
 class _State:
@@ -251,17 +264,17 @@ class NestedSweep:
         sums = column_sums(equations)
         self.sums, self.s = sums[fields.order], equations.s
         self.n_rows = equations.design.n_rows
-        in_border = np.zeros(self.penalty.size, dtype=bool)
-        in_border[heavy.cols] = True
-        in_border = in_border[fields.order]
-        swept = sorted(
-            (f for f in fields.host if not in_border[fields.parts[f]].all()), key=lambda f: -_size(fields.parts[f])
-        )
-        self.tops = [
-            _Top(t, fields, self.penalty, self.sums, [f for f in swept if fields.host[f] == t])
-            for t in sorted(fields.tops, key=lambda t: -fields.tops[t].m)
-        ]
-        self.names = sorted(fields.tops, key=lambda t: -fields.tops[t].m)
+        in_border = np.isin(fields.order, heavy.cols)
+        swept = [f for f, part in enumerate(fields.parts) if not in_border[part].all()]
+        swept.sort(key=lambda f: -_size(fields.parts[f]))
+        self.tops = []
+        for t in sorted(fields.tops, key=lambda t: -fields.tops[t].m):
+            hosted = [f for f in swept if fields.host.get(f) == t]
+            if hosted or t in swept:
+                self.tops.append(_Top(t, fields, self.penalty, self.sums, hosted))
+        if fields.grouped:
+            (t,) = fields.tops
+            self.s, self.n_rows = self.sums[fields.parts[t]], fields.tops[t].m
         self.border = _Border(fields, self.penalty, heavy, sums, equations.weight_sum)
 
     def apply(self, g: Vector) -> tuple[Vector, Vector]:
@@ -273,7 +286,7 @@ class NestedSweep:
             exchange(state.v, give, [(top.levels, q)], self.s)
             give = [(top.levels, top.forward(state, q[:-1]))]
         change = self.border.solve(state, self._taken(state, give), self.equations.fit_intercept)
-        give = [(top.levels, change[t]) for t, top in zip(self.names, self.tops, strict=True)]
+        give = [(self.fields.tops[t], values) for t, values in change.items()]
         for top in reversed(self.tops):
             q = np.zeros(top.levels.m + 1)
             exchange(state.v, give, [(top.levels, q)], self.s)
@@ -281,8 +294,10 @@ class NestedSweep:
         return self._result(state, self._taken(state, give))
 
     def _taken(self, state: _State, give: list[tuple[Levels, Vector]]) -> dict[int, Vector]:
-        q = {t: np.zeros(top.levels.m + 1) for t, top in zip(self.names, self.tops, strict=True)}
-        exchange(state.v, give, [(top.levels, q[t]) for t, top in zip(self.names, self.tops, strict=True)], self.s)
+        """`X' v` on the levels of each top, once `give` is in v."""
+        tops = self.fields.tops
+        q = {t: np.zeros(levels.m + 1) for t, levels in tops.items()}
+        exchange(state.v, give, [(levels, q[t]) for t, levels in tops.items()], self.s)
         return q
 
     def _result(self, state: _State, q: dict[int, Vector]) -> tuple[Vector, Vector]:

@@ -60,12 +60,17 @@ class HeavyBlock:
     gram: NDArray[np.float64]
 
     @classmethod
-    def of(cls, equations: NormalEquations, least_penalty: Vector, most: int | None = None) -> HeavyBlock:
+    def of(cls, equations: NormalEquations, least_penalty: Vector) -> HeavyBlock:
         """Of the columns that are worth it at `least_penalty`; none where X is dense and has no rows to go by."""
-        design = equations.design
-        if design.rows is None:
+        if equations.design.rows is None:
             return cls(np.empty(0, dtype=np.int64), np.empty((0, 0)))
-        cols = _heaviest(equations, least_penalty, MOST_HEAVY if most is None else most)
+        return cls.on(equations, _heaviest(equations, least_penalty))
+
+    @classmethod
+    def on(cls, equations: NormalEquations, cols: Int) -> HeavyBlock:
+        """Of these columns, in increasing order, of a sparse X."""
+        design = equations.design
+        assert design.rows is not None
         position = np.full(design.rows.shape[0], -1, dtype=np.int32)
         position[cols if design.labels is None else design.labels[cols]] = np.arange(cols.size)
         gram = design.rows.dense_gram(position, cols.size, equations.s)
@@ -135,11 +140,11 @@ def _from_light_to_heavy(curvature: Vector, heavy: Int) -> Int:
     return order[: curvature.size - heavy.size]
 
 
-def _heaviest(equations: NormalEquations, least_penalty: Vector, most: int) -> Int:
+def _heaviest(equations: NormalEquations, least_penalty: Vector) -> Int:
     """The columns for the heavy block: as many as are worth it, as fit, and as keep the Gram's cost within some passes over X."""
     design, curvature = equations.design, equations.diagonal
     worth = np.flatnonzero(curvature > WORTH * least_penalty)
-    worth = worth[np.argsort(-curvature[worth], kind="stable")][:most]
+    worth = worth[np.argsort(-curvature[worth], kind="stable")][:MOST_HEAVY]
     a_row = np.cumsum(design.lengths(worth)) / design.n_rows
     affordable = int(np.searchsorted(design.n_rows * a_row**2, GRAM_PASSES * design.nnz))
     return np.sort(worth[:affordable])
