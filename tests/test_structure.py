@@ -47,6 +47,8 @@ ORDER = [
     "ridge.precondition",
     "ridge.fields",
     "ridge.nested",
+    "ridge.grouped",
+    "ridge.preconditioning",
     "ridge.exact",
     "ridge.solve",
     "linear_model.gram_check",

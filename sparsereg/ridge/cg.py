@@ -54,7 +54,7 @@ def conjugate_gradients(
         w, g, size = w + step, g_new, after
         if after > STALL * before:
             break
-    return system.solution(w, n_iter)
+    return system.solution(w, n_iter, g)
 
 
 def _descend(g: Vector, precondition: Preconditioner, target: float, max_iter: int) -> tuple[Vector, int]:

@@ -17,7 +17,6 @@ follows from the levels of the top that hosts it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,50 +25,28 @@ from numpy.typing import NDArray
 
 from sparsereg._core import Levels, exchange
 from sparsereg.ridge.fields import Fields
-from sparsereg.ridge.cg import Preconditioner
-from sparsereg.ridge.precondition import WORTH, HeavyBlock, TwoLevel, factorised
-from sparsereg.ridge.system import NormalEquations, System
+from sparsereg.ridge.precondition import HeavyBlock, factorised
+from sparsereg.ridge.system import System
 
-__all__ = ["NestedSweep", "preconditioning"]
+__all__ = ["NestedSweep", "Rows", "State", "Sweep", "scattered", "spread", "summed"]
 
 Vector = NDArray[np.float64]
 
 
-# Heavy columns at most beside a sweep that knows of copies, and the share of them for fields as a whole.
-MOST_HEAVY = 1_000
-WHOLE_FIELDS = 0.5
+@dataclass(frozen=True)
+class Rows:
+    """What a sweep knows of the rows: how many, their weights (None: all one) and, with an intercept, the sum of those."""
+
+    n: int
+    s: Vector | None
+    weight_sum: float | None
 
 
-def preconditioning(equations: NormalEquations, least_penalty: Vector) -> Callable[[System], Preconditioner]:
-    """How systems on these equations, of at least this penalty on each column, are preconditioned; what they share is made here.
+class State:
+    """One application under way: g and z field by field, `v = S (X z + z0)` on the rows; g0 and z0 are the intercept's."""
 
-    By fields where the design consists of them and each column is penalised, else by two levels.
-    """
-    fields = Fields.of(equations.design) if least_penalty.min() > 0.0 else None
-    if fields is None:
-        heavy = HeavyBlock.of(equations, least_penalty)
-        return lambda system: TwoLevel(system, heavy)
-    border = HeavyBlock.on(equations, _border_columns(equations, fields, least_penalty))
-    return lambda system: NestedSweep(system, fields, border)
-
-
-def _border_columns(equations: NormalEquations, fields: Fields, least_penalty: Vector) -> NDArray[np.int64]:
-    """The smallest fields as a whole, which spares the sweep of them, and of the other columns the heaviest that are worth it."""
-    sizes = np.array([part.stop - part.start for part in fields.parts])
-    by_size = np.argsort(sizes, kind="stable")
-    whole = by_size[np.cumsum(sizes[by_size]) <= MOST_HEAVY * WHOLE_FIELDS]
-    score = np.where(equations.diagonal > WORTH * least_penalty, equations.diagonal, 0.0)
-    for f in whole:
-        score[fields.order[fields.parts[f]]] = np.inf
-    heaviest = np.argsort(-score, kind="stable")[:MOST_HEAVY]
-    return np.sort(heaviest[score[heaviest] > 0.0])
-
-
-class _State:
-    """One application under way: g and z field by field, the rows' `v = S X z`."""
-
-    def __init__(self, g: Vector, penalty: Vector, n_rows: int) -> None:
-        self.g, self.penalty = g, penalty
+    def __init__(self, g: Vector, penalty: Vector, n_rows: int, g0: float = 0.0) -> None:
+        self.g, self.penalty, self.g0 = g, penalty, g0
         self.z, self.v = np.zeros(g.size), np.zeros(n_rows)
 
     def rest(self, part: slice) -> Vector:
@@ -78,14 +55,14 @@ class _State:
         return np.subtract(self.g[part], left, out=left)
 
 
-def _summed(levels: Levels, x: Vector) -> Vector:
+def summed(levels: Levels, x: Vector) -> Vector:
     """The sum of x within each level."""
     out = np.zeros(levels.m + 1)
     exchange(x, [], [(levels, out)])
     return out[:-1]
 
 
-def _spread(levels: Levels, x: Vector, onto: Vector) -> None:
+def spread(levels: Levels, x: Vector, onto: Vector) -> None:
     """Adds to each entry of `onto` what its level has in x."""
     exchange(onto, [(levels, np.append(x, 0.0))], [])
 
@@ -105,22 +82,22 @@ class _Copies:
 
     @classmethod
     def of(cls, at: slice | NDArray[np.int64], held: list[tuple[slice, Levels]], penalty: Vector) -> _Copies:
-        pi = [penalty[at], *(_summed(levels, penalty[part]) for part, levels in held)]
+        pi = [penalty[at], *(summed(levels, penalty[part]) for part, levels in held)]
         return cls(at, held, pi, 1.0 / sum(1.0 / one for one in pi))
 
-    def pulled(self, state: _State, q: Vector) -> tuple[list[Vector], Vector]:
+    def pulled(self, state: State, q: Vector) -> tuple[list[Vector], Vector]:
         """The right side of each copy, q being what the columns have of the data; and the pull on their sum."""
         own = state.g[self.at] - state.penalty[self.at] * state.z[self.at] - q
-        r = [own, *(_summed(levels, state.rest(part)) - q for part, levels in self.held)]
+        r = [own, *(summed(levels, state.rest(part)) - q for part, levels in self.held)]
         return r, sum(one / pi for one, pi in zip(r, self.pi, strict=True))
 
-    def move(self, state: _State, r: list[Vector], pull: Vector, d: Vector) -> None:
+    def move(self, state: State, r: list[Vector], pull: Vector, d: Vector) -> None:
         """Takes d apart into the copies."""
         multiplier = (d - pull) * self.stiffness
         own, *others = ((one + multiplier) / pi for one, pi in zip(r, self.pi, strict=True))
         state.z[self.at] += own
         for (part, levels), c in zip(self.held, others, strict=True):
-            _spread(levels, c, state.z[part])
+            spread(levels, c, state.z[part])
 
 
 class _Coarse:
@@ -132,13 +109,13 @@ class _Coarse:
         self.inverse = 1.0 / (curvature[fields.parts[f]] + self.copies.stiffness)
         self.levels = fields.nested[fields.host[f], f]
 
-    def solve(self, state: _State, q_host: Vector) -> Vector:
+    def solve(self, state: State, q_host: Vector) -> Vector:
         """The step of the field as the levels of its host feel it."""
-        r, pull = self.copies.pulled(state, _summed(self.levels, q_host))
+        r, pull = self.copies.pulled(state, summed(self.levels, q_host))
         d = pull * self.copies.stiffness * self.inverse
         self.copies.move(state, r, pull, d)
         out = np.zeros(q_host.size)
-        _spread(self.levels, d, out)
+        spread(self.levels, d, out)
         return out
 
 
@@ -151,14 +128,14 @@ class _Top:
         self.inverse = 1.0 / (self.curvature + penalty[self.part])
         self.hosted = [_Coarse(f, fields, penalty, curvature) for f in hosted]
 
-    def forward(self, state: _State, q: Vector) -> Vector:
+    def forward(self, state: State, q: Vector) -> Vector:
         """One visit, fine before coarse; q is `X' v` on the levels of this field. Returns the change of `X z` by level."""
         change = self._own(state, q)
         for coarse in self.hosted:
             change += coarse.solve(state, q + self.curvature * change)
         return np.append(change, 0.0)
 
-    def backward(self, state: _State, q: Vector) -> Vector:
+    def backward(self, state: State, q: Vector) -> Vector:
         """The same in reverse."""
         change = np.zeros(q.size)
         for coarse in reversed(self.hosted):
@@ -166,7 +143,7 @@ class _Top:
         change += self._own(state, q + self.curvature * change)
         return np.append(change, 0.0)
 
-    def _own(self, state: _State, q: Vector) -> Vector:
+    def _own(self, state: State, q: Vector) -> Vector:
         step = state.rest(self.part)
         step -= q
         step *= self.inverse
@@ -177,7 +154,7 @@ class _Top:
 class _Border:
     """The heavy columns with their copies, and the intercept: solved exactly, but for copies of copies counted twice."""
 
-    def __init__(self, fields: Fields, penalty: Vector, heavy: HeavyBlock, sums: Vector, weight_sum: float) -> None:
+    def __init__(self, fields: Fields, penalty: Vector, heavy: HeavyBlock, sums: Vector, weight_sum: float | None) -> None:
         self.fields, self.weight_sum = fields, weight_sum
         k = heavy.cols.size
         place = np.full(penalty.size, -1)
@@ -207,30 +184,31 @@ class _Border:
             )
             self.groups.append((f, at, dict(held), copies))
             self.ids.append(place[fields.parts[f]][at])
-        self.sums = sums[heavy.cols]
+        self.sums = np.zeros(k)
+        self.sums[place[place >= 0]] = sums[place >= 0]
         stiffness = np.zeros(k)
         for ids, (_, _, _, copies) in zip(self.ids, self.groups, strict=True):
             stiffness[ids] = copies.stiffness
         self.factor = factorised(heavy.gram, stiffness) if k else None
         self.stiffness = stiffness
 
-    def solve(self, state: _State, q: dict[int, Vector], with_intercept: bool) -> dict[int, Vector]:
+    def solve(self, state: State, q: dict[int, Vector]) -> dict[int, Vector]:
         """From `X' v` on the tops' levels to the change of `X z + intercept` on them."""
-        v_sum = float(state.v.sum()) if with_intercept else 0.0
+        left = state.g0 - float(state.v.sum())
         pulls, work = np.zeros(self.sums.size), []
         for ids, (f, at, held, copies) in zip(self.ids, self.groups, strict=True):
-            own_q = q[f][at] if f in q else _summed(held[self.fields.host[f]], q[self.fields.host[f]][:-1])
+            own_q = q[f][at] if f in q else summed(held[self.fields.host[f]], q[self.fields.host[f]][:-1])
             r, pull = copies.pulled(state, own_q)
             pulls[ids] = pull
             work.append(r)
         d, d0 = np.zeros(0), 0.0
         if self.factor is not None:
             right = pulls * self.stiffness
-            if with_intercept:
-                right += self.sums * (v_sum / self.weight_sum)
+            if self.weight_sum:
+                right -= self.sums * (left / self.weight_sum)
             d = scipy.linalg.cho_solve((self.factor, True), right, check_finite=False)
-        if with_intercept:
-            d0 = (-v_sum - float(self.sums @ d)) / self.weight_sum
+        if self.weight_sum:
+            d0 = (left - float(self.sums @ d)) / self.weight_sum
         out = {t: np.zeros(values.size) for t, values in q.items()}
         out[next(iter(out))] += d0
         for ids, (f, at, held, copies), r in zip(self.ids, self.groups, work, strict=True):
@@ -238,7 +216,62 @@ class _Border:
             if f in out:
                 out[f][at] += d[ids]
             else:
-                _spread(held[self.fields.host[f]], d[ids], out[self.fields.host[f]][:-1])
+                spread(held[self.fields.host[f]], d[ids], out[self.fields.host[f]][:-1])
+        return out
+
+
+class Sweep:
+    """The symmetric sweep itself, on vectors in the order of the fields.
+
+    Parameters
+    ----------
+    fields : Fields
+    penalty, sums : float64 arrays of shape (n_cols,), field by field
+        `sums` is `X' s`, which for all-ones columns is their curvature too.
+    rows : Rows
+    heavy : HeavyBlock
+    """
+
+    def __init__(self, fields: Fields, penalty: Vector, sums: Vector, rows: Rows, heavy: HeavyBlock) -> None:
+        self.fields, self.penalty, self.rows = fields, penalty, rows
+        in_border = np.isin(fields.order, heavy.cols)
+        swept = [f for f in (*fields.tops, *fields.host) if not in_border[fields.parts[f]].all()]
+        swept.sort(key=lambda f: -_size(fields.parts[f]))
+        self.tops = []
+        for t in sorted(fields.tops, key=lambda t: -fields.tops[t].m):
+            hosted = [f for f in swept if fields.host.get(f) == t]
+            if hosted or t in swept:
+                self.tops.append(_Top(t, fields, penalty, sums, hosted))
+        self.border = _Border(fields, penalty, heavy, sums, rows.weight_sum)
+
+    def solve(self, state: State) -> Vector:
+        """Brings z near the solution of `H z = g`; returns `X' v`, field by field."""
+        give: list[tuple[Levels, Vector]] = []
+        for top in self.tops:
+            q = np.zeros(top.levels.m + 1)
+            exchange(state.v, give, [(top.levels, q)], self.rows.s)
+            give = [(top.levels, top.forward(state, q[:-1]))]
+        change = self.border.solve(state, self._taken(state, give))
+        give = [(self.fields.tops[t], values) for t, values in change.items()]
+        for top in reversed(self.tops):
+            q = np.zeros(top.levels.m + 1)
+            exchange(state.v, give, [(top.levels, q)], self.rows.s)
+            give = [(top.levels, top.backward(state, q[:-1]))]
+        return self._collected(self._taken(state, give))
+
+    def _taken(self, state: State, give: list[tuple[Levels, Vector]]) -> dict[int, Vector]:
+        """`X' v` on the levels of each top, once `give` is in v."""
+        tops = self.fields.tops
+        q = {t: np.zeros(levels.m + 1) for t, levels in tops.items()}
+        exchange(state.v, give, [(levels, q[t]) for t, levels in tops.items()], self.rows.s)
+        return q
+
+    def _collected(self, q: dict[int, Vector]) -> Vector:
+        out = np.zeros(self.penalty.size)
+        for t, values in q.items():
+            out[self.fields.parts[t]] = values[:-1]
+        for f, host in self.fields.host.items():
+            out[self.fields.parts[f]] = summed(self.fields.nested[host, f], q[host][:-1])
         return out
 
 
@@ -258,67 +291,29 @@ class NestedSweep:
     """
 
     def __init__(self, system: System, fields: Fields, heavy: HeavyBlock) -> None:
-        equations = system.equations
-        self.equations, self.fields = equations, fields
-        self.penalty = system.penalty[fields.order]
-        sums = column_sums(equations)
-        self.sums, self.s = sums[fields.order], equations.s
-        self.n_rows = equations.design.n_rows
-        in_border = np.isin(fields.order, heavy.cols)
-        swept = [f for f, part in enumerate(fields.parts) if not in_border[part].all()]
-        swept.sort(key=lambda f: -_size(fields.parts[f]))
-        self.tops = []
-        for t in sorted(fields.tops, key=lambda t: -fields.tops[t].m):
-            hosted = [f for f in swept if fields.host.get(f) == t]
-            if hosted or t in swept:
-                self.tops.append(_Top(t, fields, self.penalty, self.sums, hosted))
-        if fields.grouped:
-            (t,) = fields.tops
-            self.s, self.n_rows = self.sums[fields.parts[t]], fields.tops[t].m
-        self.border = _Border(fields, self.penalty, heavy, sums, equations.weight_sum)
+        equations, self.order = system.equations, fields.order
+        self.penalty = system.penalty[self.order]
+        self.sums = equations.design.matrix.column_stats(equations.s)[0][self.order]
+        self.rows = Rows(
+            equations.design.n_rows, equations.s, equations.weight_sum if equations.fit_intercept else None
+        )
+        self.sweep = Sweep(fields, self.penalty, self.sums, self.rows, heavy)
 
     def apply(self, g: Vector) -> tuple[Vector, Vector]:
         """`(z, H z)` with z near `H^-1 g`."""
-        state = _State(g[self.fields.order], self.penalty, self.n_rows)
-        give: list[tuple[Levels, Vector]] = []
-        for top in self.tops:
-            q = np.zeros(top.levels.m + 1)
-            exchange(state.v, give, [(top.levels, q)], self.s)
-            give = [(top.levels, top.forward(state, q[:-1]))]
-        change = self.border.solve(state, self._taken(state, give), self.equations.fit_intercept)
-        give = [(self.fields.tops[t], values) for t, values in change.items()]
-        for top in reversed(self.tops):
-            q = np.zeros(top.levels.m + 1)
-            exchange(state.v, give, [(top.levels, q)], self.s)
-            give = [(top.levels, top.backward(state, q[:-1]))]
-        return self._result(state, self._taken(state, give))
-
-    def _taken(self, state: _State, give: list[tuple[Levels, Vector]]) -> dict[int, Vector]:
-        """`X' v` on the levels of each top, once `give` is in v."""
-        tops = self.fields.tops
-        q = {t: np.zeros(levels.m + 1) for t, levels in tops.items()}
-        exchange(state.v, give, [(levels, q[t]) for t, levels in tops.items()], self.s)
-        return q
-
-    def _result(self, state: _State, q: dict[int, Vector]) -> tuple[Vector, Vector]:
-        Hz = self.penalty * state.z
-        for f, part in enumerate(self.fields.parts):
-            if f in q:
-                Hz[part] += q[f][:-1]
-            else:
-                host = self.fields.host[f]
-                Hz[part] += _summed(self.fields.nested[host, f], q[host][:-1])
-        if self.equations.fit_intercept:
-            Hz -= self.sums * (float(state.v.sum()) / self.equations.weight_sum)
-        z_out, Hz_out = np.empty(Hz.size), np.empty(Hz.size)
-        z_out[self.fields.order], Hz_out[self.fields.order] = state.z, Hz
-        return z_out, Hz_out
+        state = State(g[self.order], self.penalty, self.rows.n)
+        Hz = self.sweep.solve(state)
+        if self.rows.weight_sum:
+            Hz -= self.sums * (float(state.v.sum()) / self.rows.weight_sum)
+        Hz += self.penalty * state.z
+        return scattered(self.order, state.z), scattered(self.order, Hz)
 
 
-def column_sums(equations: NormalEquations) -> Vector:
-    """`x_j' s`, which for all-ones columns is the plain curvature too."""
-    sums: Vector = equations.design.matrix.column_stats(equations.s)[0]
-    return sums
+def scattered(order: NDArray[np.int64], x: Vector) -> Vector:
+    """From the order of the fields to that of the columns."""
+    out = np.empty(x.size)
+    out[order] = x
+    return out
 
 
 def _size(part: slice) -> int:

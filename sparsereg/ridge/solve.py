@@ -12,8 +12,8 @@ from sparsereg.penalty import Penalty
 from sparsereg.problem import make_problem
 from sparsereg.ridge.cg import Preconditioner, conjugate_gradients
 from sparsereg.ridge.exact import Slabs, dual, gram, svd
-from sparsereg.ridge.nested import preconditioning
 from sparsereg.ridge.precondition import Plain
+from sparsereg.ridge.preconditioning import preconditioning
 from sparsereg.ridge.system import NormalEquations, Solution, System
 from sparsereg.solve import Solver
 
