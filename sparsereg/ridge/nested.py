@@ -83,13 +83,14 @@ class _Copies:
     @classmethod
     def of(cls, at: slice | NDArray[np.int64], held: list[tuple[slice, Levels]], penalty: Vector) -> _Copies:
         pi = [penalty[at], *(summed(levels, penalty[part]) for part, levels in held)]
-        return cls(at, held, pi, 1.0 / sum(1.0 / one for one in pi))
+        return cls(at, held, pi, 1.0 / np.sum([1.0 / one for one in pi], axis=0))
 
     def pulled(self, state: State, q: Vector) -> tuple[list[Vector], Vector]:
         """The right side of each copy, q being what the columns have of the data; and the pull on their sum."""
         own = state.g[self.at] - state.penalty[self.at] * state.z[self.at] - q
         r = [own, *(summed(levels, state.rest(part)) - q for part, levels in self.held)]
-        return r, sum(one / pi for one, pi in zip(r, self.pi, strict=True))
+        pull: Vector = np.sum([one / pi for one, pi in zip(r, self.pi, strict=True)], axis=0)
+        return r, pull
 
     def move(self, state: State, r: list[Vector], pull: Vector, d: Vector) -> None:
         """Takes d apart into the copies."""
@@ -154,7 +155,9 @@ class _Top:
 class _Border:
     """The heavy columns with their copies, and the intercept: solved exactly, but for copies of copies counted twice."""
 
-    def __init__(self, fields: Fields, penalty: Vector, heavy: HeavyBlock, sums: Vector, weight_sum: float | None) -> None:
+    def __init__(
+        self, fields: Fields, penalty: Vector, heavy: HeavyBlock, sums: Vector, weight_sum: float | None
+    ) -> None:
         self.fields, self.weight_sum = fields, weight_sum
         k = heavy.cols.size
         place = np.full(penalty.size, -1)
