@@ -329,7 +329,7 @@ cdef class Matrix:
         return np.asarray(field), n_fields
 
     def field_codes(self, const uint8_t[::1] field, const int32_t[::1] level, int32_t[:, ::1] codes):
-        """For the rows of X: `codes[field[j], i] = level[j]` for every entry (i, j), in place."""
+        """For the rows of X: `codes[field[j], i] = level[j]` for every entry (i, j) with a level >= 0, in place."""
         require(field.shape[0] == self.view.n_rows == level.shape[0], "field or level has the wrong length")
         require(codes.shape[1] == self.view.n_cols and codes.shape[0] > np.max(field), "codes has the wrong shape")
         cdef sr_status status

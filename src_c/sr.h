@@ -151,7 +151,7 @@ sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, co
  * Xt: the rows of X, n_rows of it being columns, in increasing order. next[j]: n_rows each at first; afterwards the least column that
  * follows j in a row. field[j]: the field of j. *n_fields: 0 where there are more than max_fields <= 255.  O(entries) */
 sr_status sr_fields(const sr_matrix *Xt, int64_t *next, int64_t max_fields, uint8_t *field, int64_t *n_fields);
-/* codes[field[j] * n + i] = level[j] for every entry (i, j); n rows of X. Others are left alone. */
+/* codes[field[j] * n + i] = level[j] for every entry (i, j) with level[j] >= 0; n rows of X. Others are left alone. */
 sr_status sr_field_codes(const sr_matrix *Xt, const uint8_t *field, const int32_t *level, int32_t *codes);
 /* Adds X_M' diag(s) X_M to the lower triangle of G, k by k, M being the columns whose position is not negative. at, value: work
  * space as long as the longest row.  O(sum over rows of their entries in M, squared) */

@@ -37,7 +37,8 @@ static void SR_FN(field_codes)(const sr_matrix *Xt, const uint8_t *field, const 
     const int64_t n = Xt->n_cols;
     for (int64_t i = 0; i < n; i++) {
         const SR_FN(column) row = SR_FN(column_at)(Xt, i);
-        for (int64_t e = 0; e < row.n; e++) codes[(int64_t)field[row.rows[e]] * n + i] = level[row.rows[e]];
+        for (int64_t e = 0; e < row.n; e++)
+            if (level[row.rows[e]] >= 0) codes[(int64_t)field[row.rows[e]] * n + i] = level[row.rows[e]];
     }
 }
 

@@ -52,6 +52,13 @@ def grouped(n: int = 300, seed: int = 0) -> sp.csr_array:
     return one_hot([a, b, a * B + b])
 
 
+def beside_numbers(X: sp.csr_array) -> sp.csr_array:
+    """With a dense and a sparse column of numbers, one on either side."""
+    x = np.random.default_rng(4).normal(size=(X.shape[0], 2))
+    x[::3, 1] = 0.0
+    return sp.csr_array(sp.hstack([x[:, [0]], X, x[:, [1]]]))
+
+
 def equations_of(X: sp.csr_array, s: np.ndarray | None, fit_intercept: bool) -> NormalEquations:
     design = as_design(X)
     return NormalEquations(design, s, fit_intercept, np.random.default_rng(9).uniform(0.5, 2.0, design.n_cols))
@@ -121,6 +128,14 @@ def test_missing_levels_are_no_nesting_and_other_designs_have_no_fields() -> Non
     assert not fields.grouped
     rng = np.random.default_rng(0)
     assert Fields.of(as_design(crossed() * 2.0)) is None
+    numeric = sp.csr_array(rng.normal(size=(300, 2)) * (rng.uniform(size=(300, 2)) < 0.7))
+    mixed = as_design(sp.csr_array(sp.hstack([numeric[:, [0]], crossed(), numeric[:, [1]]])))
+    fields = Fields.of(mixed)
+    assert fields is not None
+    assert [part.stop - part.start for part in fields.parts] == [
+        part.stop - part.start for part in Fields.of(as_design(crossed())).parts
+    ]
+    assert fields.n_levels == mixed.n_cols - 2
     assert Fields.of(as_design(crossed().toarray())) is None
     shuffled = crossed(2000)[:, rng.permutation(crossed(2000).shape[1])]
     assert Fields.of(as_design(shuffled)) is None
@@ -140,7 +155,7 @@ def test_equal_fields_are_nested_once() -> None:
 @pytest.mark.parametrize("weighted", [True, False])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("n_heavy", [0, 6, 1000])
-@pytest.mark.parametrize("kind", ["crossed", "grouped", "missing", "equal", "chain"])
+@pytest.mark.parametrize("kind", ["crossed", "grouped", "missing", "equal", "chain", "numeric", "grouped and numeric"])
 def test_the_preconditioners_are_symmetric_positive_and_know_their_image(
     weighted: bool, fit_intercept: bool, n_heavy: int, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +167,8 @@ def test_the_preconditioners_are_symmetric_positive_and_know_their_image(
         "missing": one_hot([a, b, a * B + b, c], missing=0.2),
         "equal": one_hot([a, a, b, b]),
         "chain": one_hot([a, a * B + b, c, (a * B + b) * C + c, b]),
+        "numeric": beside_numbers(crossed()),
+        "grouped and numeric": beside_numbers(grouped()),
     }[kind]
     s = np.random.default_rng(3).uniform(0.2, 3.0, X.shape[0]) if weighted else None
     system = equations_of(X, s, fit_intercept).system(np.ones(X.shape[0]), 0.3)

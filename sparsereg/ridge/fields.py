@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from sparsereg._core import Levels
 from sparsereg.design import Design
 
-__all__ = ["Fields"]
+__all__ = ["Fields", "hosts"]
 
 # More than this is no table of categories. Fields in one pass over the rows must fit the kernel's 64 too.
 MOST_FIELDS = 64
+# Columns with other values than 1 at most: each costs two passes over its entries wherever rows are met.
+MOST_VALUED = 100
 # Fields of which a row has fewer than this share on average are no fields but runs of columns that happened not to meet.
 LEAST_FILLED = 0.5
 
@@ -35,7 +37,7 @@ class Fields:
     Attributes
     ----------
     order : int64 array of shape (n_cols,)
-        The columns of the design, field by field; within one as they stand.
+        The columns of the design, field by field; within one as they stand. Columns with other values than 1 come last.
     parts : list of slice
         Where each field stands in that order.
     tops : dict of int to Levels
@@ -55,37 +57,63 @@ class Fields:
     host: dict[int, int]
     grouped: bool
 
+    @property
+    def n_levels(self) -> int:
+        """Columns that belong to a field."""
+        return self.parts[-1].stop
+
     @classmethod
     def of(cls, design: Design) -> Fields | None:
-        """The fields of an all-ones sparse design; None where it has no such structure."""
-        rows = design.rows
-        if rows is None or design.matrix.n_ones < design.n_cols or design.n_cols == 0:
+        """The fields of a sparse design of ones and at most a few valued columns; None where it has no such structure."""
+        rows, n_ones = design.rows, design.matrix.n_ones
+        if rows is None or n_ones == 0 or design.n_cols - n_ones > MOST_VALUED:
             return None
         field_of, n_fields = rows.fields(MOST_FIELDS)
         if not 0 < n_fields * LEAST_FILLED <= design.nnz / design.n_rows:
             return None
         labels = np.arange(design.n_cols) if design.labels is None else design.labels
-        field = field_of[labels]
-        order = np.argsort(field, kind="stable")
-        sizes = np.bincount(field, minlength=n_fields)
+        _, field = np.unique(field_of[labels[:n_ones]], return_inverse=True)
+        order = np.argsort(field.astype(np.uint8), kind="stable")
+        sizes = np.bincount(field)
         ends = np.cumsum(sizes)
-        parts = [slice(int(end - size), int(end)) for end, size in zip(ends, sizes, strict=True)]
-        level = np.zeros(rows.shape[0], dtype=np.int32)
-        level[labels[order]] = np.arange(order.size) - np.repeat(ends - sizes, sizes)
-        codes = np.empty((n_fields, design.n_rows), dtype=np.int32)
-        if design.nnz < codes.size:
+        level = np.full(rows.shape[0], -1, dtype=np.int32)
+        level[labels[order]] = np.arange(n_ones) - np.repeat(ends - sizes, sizes)
+        field_of[labels[:n_ones]] = field
+        codes = np.empty((sizes.size, design.n_rows), dtype=np.int32)
+        n_entries = int(design.lengths(order).sum())
+        if n_entries < codes.size:
             codes[:] = sizes[:, None]
+        field_of[level < 0] = 0
         rows.field_codes(field_of, level, codes)
         levels = [Levels(code, size) for code, size in zip(codes, sizes, strict=True)]
-        counts = design.matrix.lengths()[order]
-        nested = _nestings(levels, [counts[part] for part in parts])
+        parts = [slice(int(end - size), int(end)) for end, size in zip(ends, sizes, strict=True)]
+        valued = np.arange(n_ones, design.n_cols)
+        grouped = n_entries == codes.size and not valued.size
+        return cls._related(np.concatenate([order, valued]), parts, levels, design.matrix.lengths(), grouped)
+
+    @classmethod
+    def _related(
+        cls,
+        order: NDArray[np.int64],
+        parts: list[slice],
+        levels: list[Levels],
+        lengths: NDArray[np.int64],
+        complete: bool,
+    ) -> Fields:
+        """Fields put in their relations; with one top in `complete` rows, its levels take the place of the rows."""
+        nested = _nestings(levels, [lengths[order[part]] for part in parts])
         refined = {coarse for _, coarse in nested}
-        tops = {f: Levels(levels[f].codes.copy(), levels[f].m) for f in range(n_fields) if f not in refined}
-        grouped = len(tops) == 1 and design.nnz == codes.size
+        tops = {f: Levels(own.codes.copy(), own.m) for f, own in enumerate(levels) if f not in refined}
+        grouped = complete and len(tops) == 1
         if grouped:
             tops = {t: Levels(np.arange(top.m, dtype=np.int32), top.m) for t, top in tops.items()}
-        host = {f: min((t for t in tops if (t, f) in nested), key=lambda t: tops[t].m) for f in refined}
-        return cls(order, parts, tops, nested, host, grouped)
+        return cls(order, parts, tops, nested, hosts(tops, nested), grouped)
+
+
+def hosts(tops: dict[int, Levels], nested: dict[tuple[int, int], Levels]) -> dict[int, int]:
+    """The smallest top that each of the other fields lies over."""
+    refined = {coarse for _, coarse in nested}
+    return {f: min((t for t in tops if (t, f) in nested), key=lambda t: tops[t].m) for f in refined}
 
 
 def _nestings(levels: list[Levels], counts: list[NDArray[np.int64]]) -> dict[tuple[int, int], Levels]:

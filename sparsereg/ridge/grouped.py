@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.ridge.fields import Fields
+from sparsereg.ridge.fields import Fields, hosts
 from sparsereg.ridge.nested import Rows, State, Sweep, scattered, summed
 from sparsereg.ridge.precondition import HeavyBlock
 from sparsereg.ridge.system import System
@@ -81,5 +81,4 @@ def _without_top(fields: Fields, top: int) -> Fields:
     nested = {pair: levels for pair, levels in fields.nested.items() if top not in pair}
     refined = {coarse for _, coarse in nested}
     tops = {f: fields.nested[top, f] for f in fields.host if f not in refined}
-    host = {f: min((t for t in tops if (t, f) in nested), key=lambda t: tops[t].m) for f in refined}
-    return replace(fields, tops=tops, nested=nested, host=host, grouped=False)
+    return replace(fields, tops=tops, nested=nested, host=hosts(tops, nested), grouped=False)

@@ -23,7 +23,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from sparsereg._core import Levels, exchange
+from sparsereg._core import Levels, Matrix, exchange
 from sparsereg.ridge.fields import Fields
 from sparsereg.ridge.precondition import HeavyBlock, factorised
 from sparsereg.ridge.system import System
@@ -35,11 +35,13 @@ Vector = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Rows:
-    """What a sweep knows of the rows: how many, their weights (None: all one) and, with an intercept, the sum of those."""
+    """What a sweep knows of the rows: how many, their weights (None: all one) and, with an intercept, the sum of those; and
+    X with its columns of other values than 1, if it has any."""
 
     n: int
     s: Vector | None
     weight_sum: float | None
+    valued: tuple[Matrix, NDArray[np.int64]] | None = None
 
 
 class State:
@@ -155,10 +157,8 @@ class _Top:
 class _Border:
     """The heavy columns with their copies, and the intercept: solved exactly, but for copies of copies counted twice."""
 
-    def __init__(
-        self, fields: Fields, penalty: Vector, heavy: HeavyBlock, sums: Vector, weight_sum: float | None
-    ) -> None:
-        self.fields, self.weight_sum = fields, weight_sum
+    def __init__(self, fields: Fields, penalty: Vector, heavy: HeavyBlock, sums: Vector, rows: Rows) -> None:
+        self.fields, self.rows, self.weight_sum = fields, rows, rows.weight_sum
         k = heavy.cols.size
         place = np.full(penalty.size, -1)
         place[heavy.cols] = np.arange(k)
@@ -187,9 +187,12 @@ class _Border:
             )
             self.groups.append((f, at, dict(held), copies))
             self.ids.append(place[fields.parts[f]][at])
+        self.valued = np.flatnonzero(place[fields.n_levels :] >= 0) + fields.n_levels
+        self.valued_ids, self.valued_penalty = place[self.valued], penalty[self.valued]
         self.sums = np.zeros(k)
         self.sums[place[place >= 0]] = sums[place >= 0]
         stiffness = np.zeros(k)
+        stiffness[self.valued_ids] = self.valued_penalty
         for ids, (_, _, _, copies) in zip(self.ids, self.groups, strict=True):
             stiffness[ids] = copies.stiffness
         self.factor = factorised(heavy.gram, stiffness) if k else None
@@ -204,6 +207,10 @@ class _Border:
             r, pull = copies.pulled(state, own_q)
             pulls[ids] = pull
             work.append(r)
+        if self.rows.valued:
+            X, cols = self.rows.valued
+            rest = state.g[self.valued] - self.valued_penalty * state.z[self.valued] - X.rmatvec(state.v, cols)
+            pulls[self.valued_ids] = rest / self.valued_penalty
         d, d0 = np.zeros(0), 0.0
         if self.factor is not None:
             right = pulls * self.stiffness
@@ -212,6 +219,9 @@ class _Border:
             d = scipy.linalg.cho_solve((self.factor, True), right, check_finite=False)
         if self.weight_sum:
             d0 = (left - float(self.sums @ d)) / self.weight_sum
+        if self.rows.valued:
+            state.z[self.valued] += d[self.valued_ids]
+            X.add_matvec(d[self.valued_ids], state.v, cols, 1.0, self.rows.s)
         out = {t: np.zeros(values.size) for t, values in q.items()}
         out[next(iter(out))] += d0
         for ids, (f, at, held, copies), r in zip(self.ids, self.groups, work, strict=True):
@@ -245,7 +255,7 @@ class Sweep:
             hosted = [f for f in swept if fields.host.get(f) == t]
             if hosted or t in swept:
                 self.tops.append(_Top(t, fields, penalty, sums, hosted))
-        self.border = _Border(fields, penalty, heavy, sums, rows.weight_sum)
+        self.border = _Border(fields, penalty, heavy, sums, rows)
 
     def solve(self, state: State) -> Vector:
         """Brings z near the solution of `H z = g`; returns `X' v`, field by field."""
@@ -260,7 +270,11 @@ class Sweep:
             q = np.zeros(top.levels.m + 1)
             exchange(state.v, give, [(top.levels, q)], self.rows.s)
             give = [(top.levels, top.backward(state, q[:-1]))]
-        return self._collected(self._taken(state, give))
+        out = self._collected(self._taken(state, give))
+        if self.rows.valued:
+            X, cols = self.rows.valued
+            out[self.fields.n_levels :] = X.rmatvec(state.v, cols)
+        return out
 
     def _taken(self, state: State, give: list[tuple[Levels, Vector]]) -> dict[int, Vector]:
         """`X' v` on the levels of each top, once `give` is in v."""
@@ -279,10 +293,10 @@ class Sweep:
 
 
 class NestedSweep:
-    """An approximation of `H^-1` for an all-ones design with fields, each column penalised.
+    """An approximation of `H^-1` for a design of fields and a few valued columns, each penalised.
 
     Each application reads the tops of each row seven times; a pass over X reads all fields once. Memory: a vector of length n and
-    a few of length n_cols while it is applied, and the factor of the heavy block.
+    a few of length n_cols while it is applied, a few of length n_cols to keep, the fields' own and the factor of the heavy block.
 
     Parameters
     ----------
@@ -291,15 +305,16 @@ class NestedSweep:
     fields : Fields
         Of the same design.
     heavy : HeavyBlock
+        With all valued columns in it.
     """
 
     def __init__(self, system: System, fields: Fields, heavy: HeavyBlock) -> None:
         equations, self.order = system.equations, fields.order
         self.penalty = system.penalty[self.order]
         self.sums = equations.design.matrix.column_stats(equations.s)[0][self.order]
-        self.rows = Rows(
-            equations.design.n_rows, equations.s, equations.weight_sum if equations.fit_intercept else None
-        )
+        X, weight_sum = equations.design.matrix, equations.weight_sum if equations.fit_intercept else None
+        valued = (X, np.arange(X.n_ones, X.shape[1])) if X.n_ones < X.shape[1] else None
+        self.rows = Rows(equations.design.n_rows, equations.s, weight_sum, valued)
         self.sweep = Sweep(fields, self.penalty, self.sums, self.rows, heavy)
 
     def apply(self, g: Vector) -> tuple[Vector, Vector]:
