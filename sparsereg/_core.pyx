@@ -109,8 +109,9 @@ cdef extern from "sr.h" nogil:
         SR_MOST_FIELDS
     sr_status sr_fields(const sr_matrix *Xt, int64_t *next, int64_t max_fields, uint8_t *field, int64_t *n_fields)
     sr_status sr_field_codes(const sr_matrix *Xt, const uint8_t *field, const int32_t *level, int32_t *codes)
-    sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t k, const double *s, int32_t *at, double *value, double *G)
+    sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t n_at, int64_t k, const double *s, int32_t *at, double *value, double *G)
     void sr_exchange(int64_t n, const double *s, double *v, int64_t n_give, const sr_levels *give, int64_t n_take, const sr_levels *take)
+    int64_t sr_majority(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t *coarse, int64_t n_coarse, int32_t *parent, int32_t *votes)
     int64_t sr_nested(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t *coarse, int64_t n_coarse, int32_t *parent)
     sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j, sr_gram *G, sr_gram_work *work, int64_t *need)
     sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w, const int32_t *position, const int64_t *wanted, int64_t n, double *out)
@@ -337,18 +338,19 @@ cdef class Matrix:
             status = sr_field_codes(&self.view, &field[0], &level[0], &codes[0, 0])
         check(status)
 
-    def dense_gram(self, const int32_t[::1] position, int64_t k, const double[::1] s=None):
-        """For the rows of X: the Gram of its columns with a position in [0, k), as a full array of shape (k, k)."""
+    def dense_gram(self, const int32_t[:, ::1] position, int64_t k, const double[::1] s=None):
+        """For the rows of X: `Z' diag(s) Z` in full, of shape (k, k); column j of X is part of columns `position[j]` of Z, < 0 for none."""
         require(position.shape[0] == self.view.n_rows and np.max(position) < k, "positions do not fit")
         require(s is None or s.shape[0] == self.view.n_cols, "s has the wrong length")
+        cdef int64_t n_at = position.shape[1]
         cdef double[:, ::1] G = np.zeros((k, k))
-        cdef int64_t longest = int(self.lengths().max())
+        cdef int64_t longest = n_at * int(self.lengths().max())
         cdef int32_t[::1] at = np.empty(longest + 1, dtype=np.int32)
         cdef double[::1] value = np.empty(longest + 1)
         cdef const double *weights = doubles(s)
         cdef sr_status status
         with nogil:
-            status = sr_dense_gram(&self.view, &position[0], k, weights, &at[0], &value[0], &G[0, 0])
+            status = sr_dense_gram(&self.view, &position[0, 0], n_at, k, weights, &at[0], &value[0], &G[0, 0])
         check(status)
         out = np.asarray(G)
         out += np.tril(out, -1).T
@@ -383,6 +385,17 @@ cdef class Levels:
         with nogil:
             nested = sr_nested(self.view.shape[0], &self.view[0], self.m, &coarse.view[0], coarse.m, &parent[0])
         return out if nested else None
+
+
+    def majority(self, Levels coarse not None, int64_t n):
+        """The level of `coarse` that most rows of each level have, by the first n rows: int32 of shape (m,); and how many rows agree."""
+        require(0 <= n <= self.view.shape[0] == coarse.view.shape[0], "levels of different rows")
+        out = np.zeros(self.m, dtype=np.int32)
+        cdef int32_t[::1] parent = out, votes = np.zeros(self.m, dtype=np.int32)
+        cdef int64_t agreed
+        with nogil:
+            agreed = sr_majority(n, &self.view[0], self.m, &coarse.view[0], coarse.m, &parent[0], &votes[0])
+        return out, agreed
 
 
 cdef int64_t borrow_levels(list pairs, int64_t n, sr_levels *out) except -1:

@@ -98,8 +98,9 @@ sr_status sr_field_codes(const sr_matrix *Xt, const uint8_t *field, const int32_
     return SR_OK;
 }
 
-sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t k, const double *s, int32_t *at, double *value, double *G) {
-#define CALL(suffix) sr_dense_gram##suffix(Xt, position, k, s, at, value, G)
+sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t n_at, int64_t k, const double *s, int32_t *at, double *value,
+                        double *G) {
+#define CALL(suffix) sr_dense_gram##suffix(Xt, position, n_at, k, s, at, value, G)
     SR_SWITCH(Xt)
 #undef CALL
     return SR_OK;

@@ -54,3 +54,17 @@ int64_t sr_nested(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t 
     }
     return 1;
 }
+
+/* Boyer & Moore 1991: the candidate that is left has the majority, if any has. */
+int64_t sr_majority(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t *coarse, int64_t n_coarse, int32_t *parent, int32_t *votes) {
+    for (int64_t i = 0; i < n; i++) {
+        const int32_t c = fine[i];
+        if (c == n_fine || coarse[i] == n_coarse) continue;
+        if (votes[c] == 0) parent[c] = coarse[i];
+        votes[c] += parent[c] == coarse[i] ? 1 : -1;
+    }
+    int64_t agreed = 0;
+    for (int64_t i = 0; i < n; i++)
+        if (fine[i] != n_fine) agreed += parent[fine[i]] == coarse[i];
+    return agreed;
+}

@@ -43,18 +43,20 @@ static void SR_FN(field_codes)(const sr_matrix *Xt, const uint8_t *field, const 
 }
 
 /* in and out: the lower triangle of G */
-static void SR_FN(dense_gram)(const sr_matrix *Xt, const int32_t *position, int64_t k, const double *s, int32_t *at, double *value, double *G) {
+static void SR_FN(dense_gram)(const sr_matrix *Xt, const int32_t *position, int64_t n_at, int64_t k, const double *s, int32_t *at,
+                              double *value, double *G) {
     const int ones = Xt->n_ones == Xt->n_cols;
     for (int64_t i = 0; i < Xt->n_cols; i++) {
         const SR_FN(column) row = SR_FN(column_at)(Xt, i);
         const double weight = s ? s[i] : 1.0;
         int64_t met = 0;
-        for (int64_t e = 0; e < row.n; e++) {
-            const int32_t to = position[row.rows[e]];
-            at[met] = to;
-            value[met] = ones || to < 0 ? 1.0 : (double)row.values[e];
-            met += to >= 0;
-        }
+        for (int64_t e = 0; e < row.n; e++)
+            for (int64_t b = 0; b < n_at; b++) {
+                const int32_t to = position[(int64_t)row.rows[e] * n_at + b];
+                if (to < 0) break;
+                at[met] = to;
+                value[met++] = ones ? 1.0 : (double)row.values[e];
+            }
         for (int64_t a = 0; a < met; a++) {
             const double x = weight * value[a];
             for (int64_t b = 0; b <= a; b++) {

@@ -52,6 +52,14 @@ def grouped(n: int = 300, seed: int = 0) -> sp.csr_array:
     return one_hot([a, b, a * B + b])
 
 
+def shadowed(n: int = 300) -> sp.csr_array:
+    """A field that all but a few rows of another one determine, and a cross of that other."""
+    rng = np.random.default_rng(6)
+    a, c = rng.integers(0, 12, n), rng.integers(0, 3, n)
+    b = np.where(rng.uniform(size=n) < 0.95, a % 5, rng.integers(0, 5, n))
+    return one_hot([a, b, c, a * 3 + c])
+
+
 def beside_numbers(X: sp.csr_array) -> sp.csr_array:
     """With a dense and a sparse column of numbers, one on either side."""
     x = np.random.default_rng(4).normal(size=(X.shape[0], 2))
@@ -144,6 +152,25 @@ def test_missing_levels_are_no_nesting_and_other_designs_have_no_fields() -> Non
     assert whole.grouped
 
 
+def test_shadows_are_fields_nearly_nested() -> None:
+    X = shadowed()
+    fields = Fields.of(as_design(X))
+    assert fields is not None
+    (shadow,) = fields.shadows
+    assert shadow.m == 5
+    assert set(shadow.held) == {0, 3}
+    assert shadow.host == 3
+    of_a = fields.nested[3, 0].codes
+    np.testing.assert_array_equal(shadow.held[3].codes, shadow.held[0].codes[of_a])
+    columns = as_design(X).columns[fields.order[fields.parts[0]]]
+    by_level = {int(column) % 5: int(code) for column, code in zip(columns, shadow.held[0].codes, strict=True)}
+    assert len(set(by_level.values())) == 5
+    for column, code in zip(columns, shadow.held[0].codes, strict=True):
+        assert by_level[int(column) % 5] == code
+    assert not Fields.of(as_design(X), least_rows=100.0).shadows
+    assert not Fields.of(as_design(crossed())).shadows
+
+
 def test_equal_fields_are_nested_once() -> None:
     a, _, _ = table()
     fields = Fields.of(as_design(one_hot([a, a, a])))
@@ -155,11 +182,14 @@ def test_equal_fields_are_nested_once() -> None:
 @pytest.mark.parametrize("weighted", [True, False])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("n_heavy", [0, 6, 1000])
-@pytest.mark.parametrize("kind", ["crossed", "grouped", "missing", "equal", "chain", "numeric", "grouped and numeric"])
+@pytest.mark.parametrize(
+    "kind", ["crossed", "grouped", "missing", "equal", "chain", "numeric", "grouped and numeric", "shadows"]
+)
 def test_the_preconditioners_are_symmetric_positive_and_know_their_image(
     weighted: bool, fit_intercept: bool, n_heavy: int, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sparsereg.ridge.preconditioning.MOST_HEAVY", n_heavy)
+    monkeypatch.setattr("sparsereg.ridge.preconditioning.WORTH_A_SHADOW", 0.0)
     a, b, c = table()
     X = {
         "crossed": crossed(),
@@ -168,6 +198,7 @@ def test_the_preconditioners_are_symmetric_positive_and_know_their_image(
         "equal": one_hot([a, a, b, b]),
         "chain": one_hot([a, a * B + b, c, (a * B + b) * C + c, b]),
         "numeric": beside_numbers(crossed()),
+        "shadows": shadowed(),
         "grouped and numeric": beside_numbers(grouped()),
     }[kind]
     s = np.random.default_rng(3).uniform(0.2, 3.0, X.shape[0]) if weighted else None
@@ -207,12 +238,16 @@ def preconditioning_without_fields(system: System) -> TwoLevel:
 def test_the_dense_gram(real: type, valued: bool, weighted: bool) -> None:
     rng = np.random.default_rng(0)
     X = sp.csr_array((rng.uniform(size=(50, 9)) < 0.4) * (rng.integers(1, 4, (50, 9)) if valued else 1.0)).astype(real)
+    X = sp.csr_array(X.multiply(1 - np.outer(X[:, [0]].toarray() != 0, np.arange(9) == 4))).astype(real)
     rows = as_design(X).rows
     s = rng.uniform(size=50) if weighted else None
-    position = np.array([2, -1, 0, -1, 3, 1, -1, 4, -1], dtype=np.int32)
-    Z = X.toarray().astype(np.float64)[:, [2, 5, 0, 4, 7]]
+    position = np.array(
+        [[2, 5], [-1, -1], [0, -1], [-1, -1], [3, 5], [1, -1], [-1, -1], [4, -1], [6, -1]], dtype=np.int32
+    )
+    D = X.toarray().astype(np.float64)
+    Z = np.column_stack([D[:, [2, 5, 0, 4, 7]], D[:, 0] + D[:, 4], D[:, 8]])
     expected = Z.T @ (Z if s is None else s[:, None] * Z)
-    np.testing.assert_allclose(rows.dense_gram(position, 5, s), expected, rtol=1e-12)
+    np.testing.assert_allclose(rows.dense_gram(position, 7, s), expected, rtol=1e-12)
 
 
 def hard_cases() -> dict[str, tuple[sp.csr_array, np.ndarray, float, np.ndarray | None, np.ndarray | None]]:
@@ -282,7 +317,7 @@ def test_several_targets_share_the_set_up(monkeypatch: pytest.MonkeyPatch) -> No
     X, rng = crossed(), np.random.default_rng(2)
     Y = rng.normal(size=(300, 3))
     calls, of = [], Fields.of.__func__
-    monkeypatch.setattr(Fields, "of", classmethod(lambda cls, design: calls.append(1) or of(cls, design)))
+    monkeypatch.setattr(Fields, "of", classmethod(lambda cls, *args: calls.append(1) or of(cls, *args)))
     model = Ridge(alpha=[0.5, 2.0, 2.0], solver="cg", tol=1e-6).fit(X, Y)
     assert len(calls) == 1
     for t, alpha in enumerate((0.5, 2.0, 2.0)):

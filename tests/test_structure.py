@@ -46,6 +46,8 @@ ORDER = [
     "ridge.cg",
     "ridge.precondition",
     "ridge.fields",
+    "ridge.copies",
+    "ridge.border",
     "ridge.nested",
     "ridge.grouped",
     "ridge.preconditioning",

@@ -10,6 +10,7 @@ its tops, so that passes over the rows need to read those alone.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,8 +25,35 @@ __all__ = ["Fields", "hosts"]
 MOST_FIELDS = 64
 # Columns with other values than 1 at most: each costs two passes over its entries wherever rows are met.
 MOST_VALUED = 100
+# Levels of all shadows together at most; rows a level of what casts one at least, so that agreement says something; and the share
+# of the rows outside the most frequent level that must agree.
+MOST_SHADOWED = 600
+ROWS_A_LEVEL = 20
+AGREEMENT = 0.7
+# Most pairs disagree plainly: the first few rows, one in so many, are asked before all are.
+FIRST_LOOK = 8
 # Fields of which a row has fewer than this share on average are no fields but runs of columns that happened not to meet.
 LEAST_FILLED = 0.5
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """A field that a finer one nearly is nested in, as if it were: each level of the finer one lies in the level that most of its
+    rows have. It has no columns of its own.
+
+    Attributes
+    ----------
+    m : int
+        How many levels it has.
+    held : dict of int to Levels
+        For the finer field and those nested in that, the level that each of theirs lies in.
+    host : int
+        The top among them.
+    """
+
+    m: int
+    held: dict[int, Levels]
+    host: int
 
 
 @dataclass(frozen=True)
@@ -46,6 +74,7 @@ class Fields:
         `nested[fine, coarse]`: the level of `coarse` that each level of `fine` lies in.
     host : dict of int to int
         For each field that is no top, the smallest top nested in it.
+    shadows : list of Shadow
     grouped : bool
         Whether the levels of the only top stand for the rows: those of one level are the same row.
     """
@@ -55,6 +84,7 @@ class Fields:
     tops: dict[int, Levels]
     nested: dict[tuple[int, int], Levels]
     host: dict[int, int]
+    shadows: list[Shadow]
     grouped: bool
 
     @property
@@ -63,8 +93,10 @@ class Fields:
         return self.parts[-1].stop
 
     @classmethod
-    def of(cls, design: Design) -> Fields | None:
-        """The fields of a sparse design of ones and at most a few valued columns; None where it has no such structure."""
+    def of(cls, design: Design, least_rows: float = 0.0) -> Fields | None:
+        """The fields of a sparse design of ones and at most a few valued columns; None where it has no such structure.
+
+        Shadows have `least_rows` a level at least."""
         rows, n_ones = design.rows, design.matrix.n_ones
         if rows is None or n_ones == 0 or design.n_cols - n_ones > MOST_VALUED:
             return None
@@ -89,7 +121,9 @@ class Fields:
         parts = [slice(int(end - size), int(end)) for end, size in zip(ends, sizes, strict=True)]
         valued = np.arange(n_ones, design.n_cols)
         grouped = n_entries == codes.size and not valued.size
-        return cls._related(np.concatenate([order, valued]), parts, levels, design.matrix.lengths(), grouped)
+        return cls._related(
+            np.concatenate([order, valued]), parts, levels, design.matrix.lengths(), grouped, least_rows
+        )
 
     @classmethod
     def _related(
@@ -99,15 +133,17 @@ class Fields:
         levels: list[Levels],
         lengths: NDArray[np.int64],
         complete: bool,
+        least_rows: float,
     ) -> Fields:
         """Fields put in their relations; with one top in `complete` rows, its levels take the place of the rows."""
         nested = _nestings(levels, [lengths[order[part]] for part in parts])
         refined = {coarse for _, coarse in nested}
         tops = {f: Levels(own.codes.copy(), own.m) for f, own in enumerate(levels) if f not in refined}
         grouped = complete and len(tops) == 1
+        shadows = [] if grouped else _shadows(levels, nested, tops, least_rows)
         if grouped:
             tops = {t: Levels(np.arange(top.m, dtype=np.int32), top.m) for t, top in tops.items()}
-        return cls(order, parts, tops, nested, hosts(tops, nested), grouped)
+        return cls(order, parts, tops, nested, hosts(tops, nested), shadows, grouped)
 
 
 def hosts(tops: dict[int, Levels], nested: dict[tuple[int, int], Levels]) -> dict[int, int]:
@@ -127,3 +163,39 @@ def _nestings(levels: list[Levels], counts: list[NDArray[np.int64]]) -> dict[tup
             if parent is not None and (np.bincount(parent, counts[fine], b.m) == counts[coarse]).all():
                 found[fine, coarse] = Levels(parent, b.m)
     return found
+
+
+def _shadows(
+    levels: list[Levels], nested: dict[tuple[int, int], Levels], tops: dict[int, Levels], least_rows: float
+) -> list[Shadow]:
+    found: list[Shadow] = []
+    n = levels[0].codes.size
+    cast, room = set(), MOST_SHADOWED
+    by_size = sorted(range(len(levels)), key=lambda f: levels[f].m)
+    for fine, coarse in itertools.product(by_size, by_size):
+        a, b = levels[fine], levels[coarse]
+        if (fine, coarse) in nested or ROWS_A_LEVEL * a.m > n or 2 * b.m > a.m:
+            continue
+        if b.m > room or b.m * least_rows > n:
+            continue
+        if any((between, coarse) in cast for start, between in nested if start == fine):
+            continue
+        parent = _nearly_nested(a, b, n // FIRST_LOOK)
+        if parent is None or (parent := _nearly_nested(a, b, n)) is None:
+            continue
+        used, code = np.unique(parent, return_inverse=True)
+        held = {fine: Levels(code.astype(np.int32), used.size)}
+        for (finer, start), own in nested.items():
+            if start == fine:
+                held[finer] = Levels(held[fine].codes[own.codes], used.size)
+        found.append(Shadow(used.size, held, min((t for t in tops if t in held), key=lambda t: tops[t].m)))
+        cast.add((fine, coarse))
+        room -= used.size
+    return found
+
+
+def _nearly_nested(fine: Levels, coarse: Levels, n: int) -> NDArray[np.int32] | None:
+    """The level of `coarse` that each level of `fine` lies in nearly, if it does by the first n rows."""
+    parent, agreed = fine.majority(coarse, n)
+    chance = np.bincount(coarse.codes[:n], minlength=1).max(initial=0)
+    return parent if agreed - chance > AGREEMENT * (n - chance) else None

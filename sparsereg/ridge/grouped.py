@@ -13,8 +13,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg.ridge.copies import Rows, State, summed
 from sparsereg.ridge.fields import Fields, hosts
-from sparsereg.ridge.nested import Rows, State, Sweep, scattered, summed
+from sparsereg.ridge.nested import Sweep, scattered
 from sparsereg.ridge.precondition import HeavyBlock
 from sparsereg.ridge.system import System
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg.ridge.border import border_block
 from sparsereg.ridge.cg import Preconditioner
 from sparsereg.ridge.fields import Fields
 from sparsereg.ridge.grouped import GroupedSweep
@@ -21,6 +22,8 @@ Vector = NDArray[np.float64]
 # Heavy columns at most beside a sweep that knows of copies, and the share of them for fields as a whole.
 MOST_HEAVY = 1_000
 WHOLE_FIELDS = 0.5
+# A level of a shadow stands for this many times its penalty in curvature at least, on average.
+WORTH_A_SHADOW = 100.0
 
 
 def preconditioning(equations: NormalEquations, least_penalty: Vector) -> Callable[[System], Preconditioner]:
@@ -28,13 +31,16 @@ def preconditioning(equations: NormalEquations, least_penalty: Vector) -> Callab
 
     By fields where the design consists of them and each column is penalised, else by two levels.
     """
-    fields = Fields.of(equations.design) if least_penalty.min(initial=np.inf) > 0.0 else None
+    fields = None
+    if least_penalty.min(initial=np.inf) > 0.0:
+        mean_weight = equations.weight_sum / equations.design.n_rows
+        fields = Fields.of(equations.design, WORTH_A_SHADOW * float(np.median(least_penalty)) / mean_weight)
     if fields is None:
         heavy = HeavyBlock.of(equations, least_penalty)
         return lambda system: TwoLevel(system, heavy)
     if fields.grouped and fields.host:
         return lambda system: GroupedSweep(system, fields)
-    border = HeavyBlock.on(equations, _border_columns(equations, fields, least_penalty))
+    border = border_block(equations, fields, _border_columns(equations, fields, least_penalty))
     return lambda system: NestedSweep(system, fields, border)
 
 
