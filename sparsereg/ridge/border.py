@@ -37,8 +37,8 @@ def border_block(equations: NormalEquations, fields: Fields, cols: Int) -> Heavy
         by_host[shadow.host] -= 1
         border_sums.append(summed(shadow.held[shadow.host], sums[host]))
         k += shadow.m
-    for host in by_host:  # the kernel stops at the first that is negative
-        those = labels[fields.order[fields.parts[host]]]
+    for top in by_host:  # the kernel stops at the first that is negative
+        those = labels[fields.order[fields.parts[top]]]
         position[those] = np.sort(position[those], axis=1)[:, ::-1]
     gram = design.rows.dense_gram(position, k, equations.s)
     if equations.fit_intercept:
@@ -82,6 +82,9 @@ class Border:
         number[heavy.cols] = np.arange(heavy.cols.size)
         number = number[fields.order]
         self.groups = _groups(fields, number)
+        # The tops that any of it is met through; the intercept is given through the first of them, or through any.
+        met = {group.field if group.host is None else group.host for group in self.groups}
+        self.met = sorted(met) or sorted(fields.tops)[:1]
         # P'P <= diag(P' shared) for the 0/1 matrix P of all copies.
         shared = (number >= 0).astype(np.float64)
         for group in self.groups:

@@ -104,8 +104,10 @@ class Fields:
         if not 0 < n_fields * LEAST_FILLED <= design.nnz / design.n_rows:
             return None
         labels = np.arange(design.n_cols) if design.labels is None else design.labels
-        _, field = np.unique(field_of[labels[:n_ones]], return_inverse=True)
-        order = np.argsort(field.astype(np.uint8), kind="stable")
+        field = field_of[labels[:n_ones]]
+        held = np.bincount(field, minlength=n_fields) > 0  # a run may be all valued
+        field = (np.cumsum(held) - 1).astype(np.uint8)[field]
+        order = np.argsort(field, kind="stable")
         sizes = np.bincount(field)
         ends = np.cumsum(sizes)
         level = np.full(rows.shape[0], -1, dtype=np.int32)

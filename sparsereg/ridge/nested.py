@@ -103,23 +103,22 @@ class Sweep:
             q = np.zeros(top.levels.m + 1)
             exchange(state.v, give, [(top.levels, q)], self.rows.s)
             give = [(top.levels, top.forward(state, q[:-1]))]
-        change = self.border.solve(state, self._taken(state, give))
+        change = self.border.solve(state, self._taken(state, give, self.border.met))
         give = [(self.fields.tops[t], values) for t, values in change.items()]
         for top in reversed(self.tops):
             q = np.zeros(top.levels.m + 1)
             exchange(state.v, give, [(top.levels, q)], self.rows.s)
             give = [(top.levels, top.backward(state, q[:-1]))]
-        out = self._collected(self._taken(state, give))
+        out = self._collected(self._taken(state, give, list(self.fields.tops)))
         if self.rows.valued:
             X, cols = self.rows.valued
             out[self.fields.n_levels :] = X.rmatvec(state.v, cols)
         return out
 
-    def _taken(self, state: State, give: list[tuple[Levels, Vector]]) -> dict[int, Vector]:
-        """`X' v` on the levels of each top, once `give` is in v."""
-        tops = self.fields.tops
-        q = {t: np.zeros(levels.m + 1) for t, levels in tops.items()}
-        exchange(state.v, give, [(levels, q[t]) for t, levels in tops.items()], self.rows.s)
+    def _taken(self, state: State, give: list[tuple[Levels, Vector]], wanted: list[int]) -> dict[int, Vector]:
+        """`X' v` on the levels of some tops, once `give` is in v."""
+        q = {t: np.zeros(self.fields.tops[t].m + 1) for t in wanted}
+        exchange(state.v, give, [(self.fields.tops[t], q[t]) for t in wanted], self.rows.s)
         return q
 
     def _collected(self, q: dict[int, Vector]) -> Vector:

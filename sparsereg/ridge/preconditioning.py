@@ -22,6 +22,8 @@ Vector = NDArray[np.float64]
 # Heavy columns at most beside a sweep that knows of copies, and the share of them for fields as a whole.
 MOST_HEAVY = 1_000
 WHOLE_FIELDS = 0.5
+# Penalties below this share of the largest curvature: what copies take apart, a difference over the penalty, would be rounding.
+TOO_WEAK = 1e-11
 # A level of a shadow stands for this many times its penalty in curvature at least, on average.
 WORTH_A_SHADOW = 100.0
 
@@ -29,10 +31,10 @@ WORTH_A_SHADOW = 100.0
 def preconditioning(equations: NormalEquations, least_penalty: Vector) -> Callable[[System], Preconditioner]:
     """How systems on these equations, of at least this penalty on each column, are preconditioned; what they share is made here.
 
-    By fields where the design consists of them and each column is penalised, else by two levels.
+    By fields where the design consists of them and each column is penalised by more than rounding, else by two levels.
     """
     fields = None
-    if least_penalty.min(initial=np.inf) > 0.0:
+    if least_penalty.min(initial=np.inf) > TOO_WEAK * equations.diagonal.max(initial=0.0):
         mean_weight = equations.weight_sum / equations.design.n_rows
         fields = Fields.of(equations.design, WORTH_A_SHADOW * float(np.median(least_penalty)) / mean_weight)
     if fields is None:
