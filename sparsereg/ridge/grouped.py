@@ -58,18 +58,19 @@ class GroupedSweep:
         """`(z, H z)` with z near `H^-1 g`."""
         g = g[self.order]
         n, p = self.sums[self.part], self.penalty[self.part]
-        met = n * self.inverse * g[self.part]  # S x_c z_c on the rows of a level, were the others 0
-        rest = g.copy()
-        for f, levels in self.levels.items():
-            rest[self.parts[f]] -= summed(levels, met)
-        state = State(rest, self.penalty, n.size, -float(met.sum()))
+        top = g[self.part] * self.inverse  # what the top would be, were the others 0
+        met = n * top
+        met_by = {f: summed(levels, met) for f, levels in self.levels.items()}
+        for f, values in met_by.items():
+            g[self.parts[f]] -= values
+        state = State(g, self.penalty, n.size, -float(met.sum()))
         Hz = self.sweep.solve(state)
         z = state.z
         v = state.v  # n p / (n + p) times what the others and the intercept come to
-        z[self.part] = g[self.part] * self.inverse - v / p
+        z[self.part] = top - v / p
         v += met  # S (X z + z0) by level, top and all
-        for f, levels in self.levels.items():
-            Hz[self.parts[f]] += summed(levels, met)
+        for f, values in met_by.items():
+            Hz[self.parts[f]] += values
         Hz[self.part] = v
         if self.weight_sum:
             Hz -= self.sums * (float(v.sum()) / self.weight_sum)
