@@ -1,5 +1,6 @@
 """Ridge: the normal equations, solved exactly where they are small and by preconditioned conjugate gradients where not.
 
-Reading order: `system` (the equations, the true gradient, the gap), `exact` (Gram, dual, SVD), `precondition` and `cg`, and `solve`, which
-chooses. Knows no estimators.
+Reading order: `system` (the equations, the true gradient, the gap), `exact` (Gram, dual, SVD), `precondition` and `cg`, `fields`,
+`copies`, `border`, `nested` and `grouped` (the preconditioner of one-hot designs), `preconditioning`, which chooses one, and `solve`, which
+chooses a method. Knows no estimators.
 """
