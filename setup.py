@@ -13,7 +13,8 @@ else:
 if os.environ.get("SPARSEREG_DEBUG"):
     flags += ["-O1", "-g"]
 
-sources = ["sparsereg/_core.pyx", "src_c/sr_columns.c", "src_c/sr_gram.c", "src_c/sr_rows.c", "src_c/sr_screen.c"]
+kernels = ["sr_columns.c", "sr_fields.c", "sr_gram.c", "sr_rows.c", "sr_screen.c"]
+sources = ["sparsereg/_core.pyx", *(f"src_c/{name}" for name in kernels)]
 headers = [f"src_c/{name}" for name in os.listdir("src_c") if name.endswith(".h")]
 core = Extension("sparsereg._core", sources, include_dirs=["src_c"], depends=sorted(headers), extra_compile_args=flags)
 strings = Extension("sparsereg._strings", ["sparsereg/_strings.pyx"], extra_compile_args=flags)

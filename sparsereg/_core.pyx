@@ -110,6 +110,18 @@ cdef extern from "sr.h" nogil:
     sr_status sr_prox_step(sr_penalty pen, int64_t m, const double *z, const double *c, const double *a, const double *l1, const double *l2, double *w_new)
     sr_status sr_cd_residual(const sr_matrix *X, const int64_t *cols, const sr_coordinates *co, const int64_t *order, int64_t n_order, const double *s, double *r, double *decrease)
     sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, const sr_quadratic *q, const double *g, const double *s, double *z, double *v, double *v_sum)
+    ctypedef struct sr_levels:
+        const int32_t *codes
+        double *values
+        int64_t m
+    enum:
+        SR_MOST_FIELDS
+    sr_status sr_fields(const sr_matrix *Xt, int64_t *next, int64_t max_fields, uint8_t *field, int64_t *n_fields)
+    sr_status sr_field_codes(const sr_matrix *Xt, const uint8_t *field, const int32_t *level, int32_t *codes)
+    sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t n_at, int64_t k, const double *s, int32_t *at, double *value, double *G)
+    void sr_exchange(int64_t n, const double *s, double *v, int64_t n_give, const sr_levels *give, int64_t n_take, const sr_levels *take)
+    int64_t sr_majority(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t *coarse, int64_t n_coarse, int32_t *parent, int32_t *votes)
+    int64_t sr_nested(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t *coarse, int64_t n_coarse, int32_t *parent)
     sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j, sr_gram *G, sr_gram_work *work, int64_t *need)
     sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w, const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out)
     void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out)
@@ -321,6 +333,110 @@ cdef class Matrix:
             status = sr_gauss_seidel(&self.view, &cols[0], m, &view, &g[0], weights, &z[0], &v[0], &v_sum)
         check(status)
         return v_sum
+
+
+    def fields(self, int64_t max_fields):
+        """For the rows of X: the field of each of its columns, uint8 of shape (n_rows,), and how many there are; 0 for too many."""
+        require(0 < max_fields <= 255 and self.view.n_sparse == self.view.n_cols, "too many fields, or dense rows")
+        cdef int64_t[::1] following = np.full(self.view.n_rows, self.view.n_rows)
+        cdef uint8_t[::1] field = np.zeros(self.view.n_rows, dtype=np.uint8)
+        cdef int64_t n_fields = 0
+        cdef sr_status status
+        with nogil:
+            status = sr_fields(&self.view, &following[0], max_fields, &field[0], &n_fields)
+        check(status)
+        return np.asarray(field), n_fields
+
+    def field_codes(self, const uint8_t[::1] field, const int32_t[::1] level, int32_t[:, ::1] codes):
+        """For the rows of X: `codes[field[j], i] = level[j]` for every entry (i, j) with a level >= 0, in place."""
+        require(field.shape[0] == self.view.n_rows == level.shape[0], "field or level has the wrong length")
+        require(codes.shape[1] == self.view.n_cols and codes.shape[0] > np.max(field), "codes has the wrong shape")
+        cdef sr_status status
+        with nogil:
+            status = sr_field_codes(&self.view, &field[0], &level[0], &codes[0, 0])
+        check(status)
+
+    def dense_gram(self, const int32_t[:, ::1] position, int64_t k, const double[::1] s=None):
+        """For the rows of X: `Z' diag(s) Z` in full, of shape (k, k); column j of X is part of columns `position[j]` of Z, < 0 for none."""
+        require(position.shape[0] == self.view.n_rows and np.max(position) < k, "positions do not fit")
+        require(s is None or s.shape[0] == self.view.n_cols, "s has the wrong length")
+        cdef int64_t n_at = position.shape[1]
+        cdef double[:, ::1] G = np.zeros((k, k))
+        cdef int64_t longest = n_at * int(self.lengths().max())
+        cdef int32_t[::1] at = np.empty(longest + 1, dtype=np.int32)
+        cdef double[::1] value = np.empty(longest + 1)
+        cdef const double *weights = doubles(s)
+        cdef sr_status status
+        with nogil:
+            status = sr_dense_gram(&self.view, &position[0, 0], n_at, k, weights, &at[0], &value[0], &G[0, 0])
+        check(status)
+        out = np.asarray(G)
+        out += np.tril(out, -1).T
+        return out
+
+
+cdef class Levels:
+    """The level that each of n rows has of a field with m levels; m stands for none (`sr_levels`).
+
+    Parameters
+    ----------
+    codes : int32 array of shape (n,), in [0, m]
+    m : int
+    """
+
+    cdef readonly int64_t m
+    cdef readonly object codes
+    cdef const int32_t[::1] view
+
+    def __init__(self, const int32_t[::1] codes, int64_t m):
+        numbers = np.asarray(codes)
+        require(codes.shape[0] > 0 and numbers.min() >= 0 and numbers.max() <= m, "codes leave their range")
+        self.codes, self.view, self.m = numbers, codes, m
+
+    def parents(self, Levels coarse not None):
+        """The level of `coarse` that contains each level of this field: int32 of shape (m,), -1 for a level of no row; None where one
+        row or more contradict."""
+        require(coarse.view.shape[0] == self.view.shape[0], "levels of different rows")
+        out = np.full(self.m, -1, dtype=np.int32)
+        cdef int32_t[::1] parent = out
+        cdef int64_t nested
+        with nogil:
+            nested = sr_nested(self.view.shape[0], &self.view[0], self.m, &coarse.view[0], coarse.m, &parent[0])
+        return out if nested else None
+
+
+    def majority(self, Levels coarse not None, int64_t n):
+        """The level of `coarse` that most rows of each level have, by the first n rows: int32 of shape (m,); and how many rows agree."""
+        require(0 <= n <= self.view.shape[0] == coarse.view.shape[0], "levels of different rows")
+        out = np.zeros(self.m, dtype=np.int32)
+        cdef int32_t[::1] parent = out, votes = np.zeros(self.m, dtype=np.int32)
+        cdef int64_t agreed
+        with nogil:
+            agreed = sr_majority(n, &self.view[0], self.m, &coarse.view[0], coarse.m, &parent[0], &votes[0])
+        return out, agreed
+
+
+cdef int64_t borrow_levels(list pairs, int64_t n, sr_levels *out) except -1:
+    require(len(pairs) <= SR_MOST_FIELDS, "too many fields at a time")
+    cdef Levels levels
+    cdef double[::1] values
+    for a, (levels, values) in enumerate(pairs):
+        require(levels.view.shape[0] == n and values.shape[0] == levels.m + 1, "levels and values do not fit")
+        out[<int64_t>a].codes, out[<int64_t>a].values, out[<int64_t>a].m = &levels.view[0], &values[0], levels.m
+    return len(pairs)
+
+
+def exchange(double[::1] v, list give, list take, const double[::1] s=None):
+    """`v += s * values[codes]` for each `(Levels, values)` to give, then `values[codes] += v` for each one to take; all in place.
+
+    `values` has m + 1 entries, the last for rows without a level."""
+    cdef sr_levels given[SR_MOST_FIELDS]
+    cdef sr_levels taken[SR_MOST_FIELDS]
+    cdef int64_t n = v.shape[0], n_give = borrow_levels(give, n, given), n_take = borrow_levels(take, n, taken)
+    require(s is None or s.shape[0] == n, "s has the wrong length")
+    cdef const double *weights = doubles(s)
+    with nogil:
+        sr_exchange(n, weights, &v[0], n_give, given, n_take, taken)
 
 
 cdef class Quadratic:

@@ -93,6 +93,28 @@ sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, co
     return SR_OK;
 }
 
+sr_status sr_fields(const sr_matrix *Xt, int64_t *next, int64_t max_fields, uint8_t *field, int64_t *n_fields) {
+#define CALL(suffix) sr_fields##suffix(Xt, next, max_fields, field, n_fields)
+    SR_SWITCH(Xt)
+#undef CALL
+    return SR_OK;
+}
+
+sr_status sr_field_codes(const sr_matrix *Xt, const uint8_t *field, const int32_t *level, int32_t *codes) {
+#define CALL(suffix) sr_field_codes##suffix(Xt, field, level, codes)
+    SR_SWITCH(Xt)
+#undef CALL
+    return SR_OK;
+}
+
+sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t n_at, int64_t k, const double *s, int32_t *at, double *value,
+                        double *G) {
+#define CALL(suffix) sr_dense_gram##suffix(Xt, position, n_at, k, s, at, value, G)
+    SR_SWITCH(Xt)
+#undef CALL
+    return SR_OK;
+}
+
 sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
                          sr_gram *G, sr_gram_work *work, int64_t *need) {
     double *watched = work->sum + SR_ASIDE, *members = watched + work->n_places;

@@ -13,3 +13,56 @@ static void SR_FN(gauss_seidel)(const sr_matrix *X, const int64_t *cols, int64_t
         *v_sum += step * q->sums[j];
     }
 }
+
+/* Xt: the rows of X, their columns in increasing order */
+static void SR_FN(fields)(const sr_matrix *Xt, int64_t *next, int64_t max_fields, uint8_t *field, int64_t *n_fields) {
+    for (int64_t i = 0; i < Xt->n_cols; i++) {
+        const SR_FN(column) row = SR_FN(column_at)(Xt, i);
+        for (int64_t e = 0; e + 1 < row.n; e++)
+            if ((int64_t)row.rows[e + 1] < next[row.rows[e]]) next[row.rows[e]] = (int64_t)row.rows[e + 1];
+    }
+    int64_t f = 0, end = Xt->n_rows; /* the field under way must stop before column `end` */
+    for (int64_t j = 0; j < Xt->n_rows; j++) {
+        if (j == end) {
+            end = Xt->n_rows;
+            if (++f == max_fields) break;
+        }
+        field[j] = (uint8_t)f;
+        if (next[j] < end) end = next[j];
+    }
+    *n_fields = f == max_fields ? 0 : f + 1;
+}
+
+static void SR_FN(field_codes)(const sr_matrix *Xt, const uint8_t *field, const int32_t *level, int32_t *codes) {
+    const int64_t n = Xt->n_cols;
+    for (int64_t i = 0; i < n; i++) {
+        const SR_FN(column) row = SR_FN(column_at)(Xt, i);
+        for (int64_t e = 0; e < row.n; e++)
+            if (level[row.rows[e]] >= 0) codes[(int64_t)field[row.rows[e]] * n + i] = level[row.rows[e]];
+    }
+}
+
+/* in and out: the lower triangle of G */
+static void SR_FN(dense_gram)(const sr_matrix *Xt, const int32_t *position, int64_t n_at, int64_t k, const double *s, int32_t *at,
+                              double *value, double *G) {
+    const int ones = Xt->n_ones == Xt->n_cols;
+    for (int64_t i = 0; i < Xt->n_cols; i++) {
+        const SR_FN(column) row = SR_FN(column_at)(Xt, i);
+        const double weight = s ? s[i] : 1.0;
+        int64_t met = 0;
+        for (int64_t e = 0; e < row.n; e++)
+            for (int64_t b = 0; b < n_at; b++) {
+                const int32_t to = position[(int64_t)row.rows[e] * n_at + b];
+                if (to < 0) break;
+                at[met] = to;
+                value[met++] = ones ? 1.0 : (double)row.values[e];
+            }
+        for (int64_t a = 0; a < met; a++) {
+            const double x = weight * value[a];
+            for (int64_t b = 0; b <= a; b++) {
+                const int64_t hi = at[a] > at[b] ? at[a] : at[b], lo = at[a] > at[b] ? at[b] : at[a];
+                G[hi * k + lo] += x * value[b];
+            }
+        }
+    }
+}

@@ -33,12 +33,15 @@ class HeldCoefficients:
 
     def _hold(self, design: Design, values: NDArray[Any], one_target: bool) -> None:
         """`values` of shape (T, n_cols), on the observed columns."""
-        order = np.argsort(design.columns)
-        self._columns, self._coef = design.columns[order], np.ascontiguousarray(values[:, order])
+        if design.n_features <= WIDE * design.columns.size:
+            full = np.zeros((values.shape[0], design.n_features), dtype=values.dtype)
+            full[:, design.columns] = values
+            self._columns, self._coef = None, full
+        else:
+            order = np.argsort(design.columns)
+            self._columns, self._coef = design.columns[order], np.ascontiguousarray(values[:, order])
         if one_target:
             self._coef = self._coef[0]
-        if design.n_features <= WIDE * self._columns.size:
-            self._columns, self._coef = None, self.coef_
 
     def _hold_fit(self, equations: NormalEquations, W: Vector, y: NDArray[Any]) -> None:
         """Coefficients W of shape (T, n_cols) and their intercepts, in the type of X and the shape of y."""

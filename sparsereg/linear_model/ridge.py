@@ -83,7 +83,10 @@ class Ridge(RidgeRegressor):
         - "gram": the Gram matrix of the columns and its Cholesky factor, exact;
         - "dual": the same on the rows, exact, for few rows;
         - "svd": singular values of X, exact, for small data at next to no penalty;
-        - "cg": preconditioned conjugate gradients on the normal equations, for everything large;
+        - "cg": preconditioned conjugate gradients on the normal equations, for everything large. Columns that are one-hot fields
+          and crosses of them are recognised. Memory beside X by columns and, of a CSC, by rows: some ten vectors of length n
+          and n_cols each, 4 bytes for each entry of a row in a field that no other refines (at first, for each entry), and
+          a dense factor of at most 2,000 columns;
         - "auto": one of these by counting rows, observed columns and the penalty; with `positive=True` coordinate descent.
 
         scikit-learn's names are understood: "cholesky" is "gram" or "dual", whichever is smaller; "lsqr", "sparse_cg", "sag" and

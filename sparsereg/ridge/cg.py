@@ -42,8 +42,8 @@ def conjugate_gradients(
     """
     w = np.zeros(system.penalty.size) if start is None else start
     g = system.b if start is None else system.gradient(w)
-    w, _, n_iter = relax(system, precondition, (w, g), tol * float(np.linalg.norm(system.b)), max_iter)
-    return system.solution(w, n_iter)
+    w, g, n_iter = relax(system, precondition, (w, g), tol * float(np.linalg.norm(system.b)), max_iter)
+    return system.solution(w, n_iter, g)
 
 
 def relax(

@@ -9,7 +9,7 @@ gradient is too large.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from sparsereg.ridge.cg import Preconditioner, conjugate_gradients, relax
 from sparsereg.ridge.exact import Slabs
-from sparsereg.ridge.precondition import HeavyBlock, Plain, TwoLevel
+from sparsereg.ridge.precondition import Plain
+from sparsereg.ridge.preconditioning import preconditioning
 from sparsereg.ridge.solve import LOST, WEAK, Plan, require_feasible, solve_ridge
 from sparsereg.ridge.spectrum import Spectrum
 from sparsereg.ridge.system import NormalEquations, System
@@ -72,12 +73,12 @@ class PathSolution:
 
 
 class Preconditioners:
-    """What each strength is preconditioned by: one heavy block for all, one factor of it for all strengths of an order."""
+    """What each strength is preconditioned by: what the design says is worked out once, the rest once for all strengths of an order."""
 
     def __init__(self, equations: NormalEquations, alphas: Vector) -> None:
         self.equations = equations
         self.least_alpha = float(alphas[_felt(equations, alphas)].min(initial=np.inf))
-        self.heavy: HeavyBlock | None = None
+        self.make: Callable[[System], Preconditioner] | None = None
         self.made: dict[int, Preconditioner] = {}
 
     def at(self, alpha: float) -> Preconditioner:
@@ -85,9 +86,9 @@ class Preconditioners:
         order = round(float(np.log(alpha / self.least_alpha) / np.log(SHARED)))
         near = self.least_alpha * SHARED**order
         if order not in self.made:
-            if self.heavy is None:
-                self.heavy = HeavyBlock.of(self.equations, self.least_alpha * self.equations.factor)
-            self.made[order] = TwoLevel(self._system(near), self.heavy)
+            if self.make is None:
+                self.make = preconditioning(self.equations, self.least_alpha * self.equations.factor)
+            self.made[order] = self.make(self._system(near))
         return Nearby(self.made[order], (alpha - near) * self.equations.factor)
 
     def _system(self, alpha: float) -> System:

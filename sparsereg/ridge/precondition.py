@@ -16,10 +16,10 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from sparsereg._core import GramStore, Quadratic
+from sparsereg._core import Quadratic
 from sparsereg.ridge.system import NormalEquations, System
 
-__all__ = ["HeavyBlock", "Plain", "TwoLevel"]
+__all__ = ["HeavyBlock", "Plain", "TwoLevel", "factorised"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -62,14 +62,21 @@ class HeavyBlock:
     @classmethod
     def of(cls, equations: NormalEquations, least_penalty: Vector) -> HeavyBlock:
         """Of the columns that are worth it at `least_penalty`; none where X is dense and has no rows to go by."""
-        design = equations.design
-        if design.rows is None:
+        if equations.design.rows is None:
             return cls(np.empty(0, dtype=np.int64), np.empty((0, 0)))
-        cols = _heaviest(equations, least_penalty)
-        store = GramStore(design.matrix, design.rows, design.labels, equations.s)
-        store.append(cols, True)
+        return cls.on(equations, _heaviest(equations, least_penalty))
+
+    @classmethod
+    def on(cls, equations: NormalEquations, cols: Int) -> HeavyBlock:
+        """Of these columns, in increasing order, of a sparse X."""
+        design = equations.design
+        assert design.rows is not None
+        position = np.full((design.rows.shape[0], 1), -1, dtype=np.int32)
+        position[cols if design.labels is None else design.labels[cols], 0] = np.arange(cols.size)
+        gram = design.rows.dense_gram(position, cols.size, equations.s)
         means = equations.means[cols]
-        return cls(cols, store.toarray() - equations.weight_sum * np.outer(means, means))
+        gram -= np.outer(equations.weight_sum * means, means)
+        return cls(cols, gram)
 
 
 class TwoLevel:
@@ -91,7 +98,7 @@ class TwoLevel:
         self.quadratic = Quadratic(self.sums, system.penalty, inverse, equations.weight_sum)
         self.light = _from_light_to_heavy(equations.diagonal, heavy.cols)
         self.backward = np.ascontiguousarray(self.light[::-1])
-        self.factor = self._factorised() if heavy.cols.size else None
+        self.factor = factorised(heavy.gram, system.penalty[heavy.cols]) if heavy.cols.size else None
 
     def apply(self, g: Vector) -> tuple[Vector, Vector]:
         """`(z, H z)` with z near `H^-1 g`."""
@@ -103,17 +110,6 @@ class TwoLevel:
         v_sum = X.gauss_seidel(self.backward, self.quadratic, g, z, v, v_sum, s)
         return z, X.rmatvec(v) - equations.means * v_sum + self.system.penalty * z
 
-    def _factorised(self) -> NDArray[np.float64]:
-        """The Cholesky factor of the heavy block, lifted by rounding where that is what it takes."""
-        cols, gram = self.heavy.cols, self.heavy.gram
-        lift = 0.0
-        while True:
-            try:
-                diagonal = np.diag(self.system.penalty[cols] + lift)
-                return np.asarray(scipy.linalg.cholesky(gram + diagonal, lower=True, overwrite_a=True))
-            except np.linalg.LinAlgError:
-                lift = max(100.0 * lift, 1e-14 * float(np.diag(gram).max()))
-
     def _solve_heavy(self, g: Vector, z: Vector, v: Vector, v_sum: float) -> float:
         if self.factor is None:
             return v_sum
@@ -122,6 +118,18 @@ class TwoLevel:
         z[cols] = scipy.linalg.cho_solve((self.factor, True), rest)
         equations.design.matrix.add_matvec(z[cols], v, cols, 1.0, equations.s)
         return v_sum + float(self.sums[cols] @ z[cols])
+
+
+def factorised(gram: NDArray[np.float64], diagonal: Vector) -> NDArray[np.float64]:
+    """The lower Cholesky factor of `gram + diag(diagonal)`, lifted by rounding where that is what it takes."""
+    lift = 0.0
+    while True:
+        try:
+            lifted = np.diag(diagonal + lift)
+            lifted += gram
+            return np.asarray(scipy.linalg.cholesky(lifted, lower=True, overwrite_a=True))
+        except np.linalg.LinAlgError:
+            lift = max(100.0 * lift, 1e-14 * float(np.diag(gram).max()))
 
 
 def _from_light_to_heavy(curvature: Vector, heavy: Int) -> Int:

@@ -12,7 +12,8 @@ from sparsereg.penalty import Penalty
 from sparsereg.problem import make_problem
 from sparsereg.ridge.cg import Preconditioner, conjugate_gradients
 from sparsereg.ridge.exact import Slabs, dual, gram, svd
-from sparsereg.ridge.precondition import HeavyBlock, Plain, TwoLevel
+from sparsereg.ridge.precondition import Plain
+from sparsereg.ridge.preconditioning import preconditioning
 from sparsereg.ridge.system import NormalEquations, Solution, System
 from sparsereg.solve import Solver
 
@@ -98,16 +99,16 @@ def _solve(X: Any, systems: list[System], alphas: Vector, plan: Plan) -> list[So
 
 
 def _iterate(systems: list[System], plan: Plan) -> list[Solution]:
-    """Conjugate gradients on each system; preconditioners are shared among equal penalties, and one heavy block by all."""
+    """Conjugate gradients on each system; preconditioners are shared among equal penalties, and what they are made of by all."""
     equations, penalties = systems[0].equations, np.stack([system.penalty for system in systems])
     felt = penalties.max(axis=1) > LOST * equations.diagonal.max()
-    heavy = HeavyBlock.of(equations, penalties[felt].min(axis=0)) if felt.any() else None
+    make = preconditioning(equations, penalties[felt].min(axis=0)) if felt.any() else Plain
     made: dict[bytes, Preconditioner] = {}
     found = []
     for system, is_felt in zip(systems, felt, strict=True):
         key = system.penalty.tobytes()
         if key not in made:
-            made[key] = TwoLevel(system, heavy) if heavy and is_felt else Plain(system)
+            made[key] = make(system) if is_felt else Plain(system)
         found.append(conjugate_gradients(system, made[key], plan.tol, plan.max_iter))
     return found
 

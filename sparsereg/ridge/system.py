@@ -142,9 +142,9 @@ class System:
         """`g`, in two passes over X."""
         return self.equations.transposed(self.y - self.equations.product(w)) - self.penalty * w
 
-    def solution(self, w: Vector, n_iter: int) -> Solution:
-        """Coefficients with what can be said of them without solving anything more."""
-        g = self.gradient(w)
+    def solution(self, w: Vector, n_iter: int, g: Vector | None = None) -> Solution:
+        """Coefficients with what can be said of them without solving anything more; g where it is known already."""
+        g = self.gradient(w) if g is None else g
         with np.errstate(divide="ignore", invalid="ignore"):
             gap = float(np.sum(np.where(g == 0.0, 0.0, g**2 / self.penalty)))
         return Solution(w, self.relative(g), gap, n_iter)

@@ -1,0 +1,70 @@
+/* Rows by the level they have of a field: sums over levels and back. Knows neither X nor what the fields mean. */
+#include "sr.h"
+
+/* Rows in a block: v stays in the second cache while every field has its turn, and a field's sums come back to the first. */
+enum { SR_ROW_BLOCK = 32768 };
+
+static void sr_give(const sr_levels *f, int64_t begin, int64_t end, const double *s, double *v) {
+    if (s)
+        for (int64_t i = begin; i < end; i++) v[i] += s[i] * f->values[f->codes[i]];
+    else
+        for (int64_t i = begin; i < end; i++) v[i] += f->values[f->codes[i]];
+}
+
+/* An addition to a sum waits for the one before it. Levels come most frequent first: each quarter of a block has sums of its own
+ * for the first few of them. Others repeat in runs of rows, if they do, and the quarters take turns row by row. */
+enum { SR_FREQUENT = 64, SR_LANES = 4 };
+
+static void sr_take(const sr_levels *f, int64_t begin, int64_t end, const double *v, double *lanes) {
+    double *const sums[2 * SR_LANES] = {f->values, lanes, f->values, lanes + SR_FREQUENT, f->values, lanes + 2 * SR_FREQUENT,
+                                        f->values, lanes + 3 * SR_FREQUENT}; /* looked up: a branch would be guessed wrong */
+    const int64_t quarter = (end - begin) / SR_LANES;
+    for (int64_t i = begin; i < begin + quarter; i++)
+        for (int lane = 0; lane < SR_LANES; lane++) {
+            const int32_t c = f->codes[i + lane * quarter];
+            sums[2 * lane + (c < SR_FREQUENT)][c] += v[i + lane * quarter];
+        }
+    for (int64_t i = begin + SR_LANES * quarter; i < end; i++) f->values[f->codes[i]] += v[i];
+}
+
+static void sr_gather_lanes(const sr_levels *f, double *lanes, int64_t m) {
+    for (int64_t c = 0; c < m && c < SR_FREQUENT; c++)
+        for (int lane = 0; lane < SR_LANES; lane++) f->values[c] += lanes[lane * SR_FREQUENT + c];
+}
+
+void sr_exchange(int64_t n, const double *s, double *v, int64_t n_give, const sr_levels *give, int64_t n_take, const sr_levels *take) {
+    double lanes[SR_MOST_FIELDS][SR_LANES * SR_FREQUENT];
+    for (int64_t a = 0; a < n_take; a++)
+        for (int64_t l = 0; l < SR_LANES * SR_FREQUENT; l++) lanes[a][l] = 0.0;
+    for (int64_t begin = 0; begin < n; begin += SR_ROW_BLOCK) {
+        const int64_t end = begin + SR_ROW_BLOCK < n ? begin + SR_ROW_BLOCK : n;
+        for (int64_t a = 0; a < n_give; a++) sr_give(&give[a], begin, end, s, v);
+        for (int64_t a = 0; a < n_take; a++) sr_take(&take[a], begin, end, v, lanes[a]);
+    }
+    for (int64_t a = 0; a < n_take; a++) sr_gather_lanes(&take[a], lanes[a], take[a].m + 1);
+}
+
+int64_t sr_nested(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t *coarse, int64_t n_coarse, int32_t *parent) {
+    for (int64_t i = 0; i < n; i++) {
+        const int32_t c = fine[i];
+        if (c == n_fine) continue;
+        if (coarse[i] == n_coarse) return 0;
+        if (parent[c] < 0) parent[c] = coarse[i];
+        else if (parent[c] != coarse[i]) return 0;
+    }
+    return 1;
+}
+
+/* Boyer & Moore 1991: the candidate that is left has the majority, if any has. */
+int64_t sr_majority(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t *coarse, int64_t n_coarse, int32_t *parent, int32_t *votes) {
+    for (int64_t i = 0; i < n; i++) {
+        const int32_t c = fine[i];
+        if (c == n_fine || coarse[i] == n_coarse) continue;
+        if (votes[c] == 0) parent[c] = coarse[i];
+        votes[c] += parent[c] == coarse[i] ? 1 : -1;
+    }
+    int64_t agreed = 0;
+    for (int64_t i = 0; i < n; i++)
+        if (fine[i] != n_fine) agreed += parent[fine[i]] == coarse[i];
+    return agreed;
+}

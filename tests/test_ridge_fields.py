@@ -1,0 +1,340 @@
+"""Fields of one-hot designs and the preconditioners made of them, against slow dense oracles; and ridge by "cg" where it is hard."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
+from sparsereg._core import Levels, exchange
+
+from sparsereg import Ridge
+from sparsereg.design import as_design
+from sparsereg.ridge.cg import Preconditioner, conjugate_gradients
+from sparsereg.ridge.fields import Fields
+from sparsereg.ridge.grouped import GroupedSweep
+from sparsereg.ridge.nested import NestedSweep
+from sparsereg.ridge.precondition import TwoLevel
+from sparsereg.ridge.preconditioning import preconditioning
+from sparsereg.ridge.system import NormalEquations, System
+
+A, B, C = 7, 5, 4
+
+
+def one_hot(keys: list[np.ndarray], missing: float = 0.0, seed: int = 0) -> sp.csr_array:
+    """One block of columns for each key; a share of the entries left out at random."""
+    n, codes, width = len(keys[0]), [], 0
+    for key in keys:
+        levels, code = np.unique(key, return_inverse=True)
+        codes.append(code + width)
+        width += len(levels)
+    columns = np.stack(codes, axis=1)
+    kept = np.random.default_rng(seed).uniform(size=columns.shape) >= missing
+    indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
+    return sp.csr_array((np.ones(kept.sum()), columns[kept], indptr), shape=(n, width))
+
+
+def table(n: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return rng.zipf(1.5, n) % A, rng.zipf(1.4, n) % B, rng.integers(0, C, n)
+
+
+def crossed(n: int = 300, seed: int = 0) -> sp.csr_array:
+    """Three fields, two crosses of two, one of three."""
+    a, b, c = table(n, seed)
+    return one_hot([a, b, c, a * B + b, b * C + c])
+
+
+def grouped(n: int = 300, seed: int = 0) -> sp.csr_array:
+    a, b, _ = table(n, seed)
+    return one_hot([a, b, a * B + b])
+
+
+def shadowed(n: int = 300) -> sp.csr_array:
+    """A field that all but a few rows of another one determine, and a cross of that other."""
+    rng = np.random.default_rng(6)
+    a, c = rng.integers(0, 12, n), rng.integers(0, 3, n)
+    b = np.where(rng.uniform(size=n) < 0.95, a % 5, rng.integers(0, 5, n))
+    return one_hot([a, b, c, a * 3 + c])
+
+
+def beside_numbers(X: sp.csr_array) -> sp.csr_array:
+    """With a dense and a sparse column of numbers, one on either side."""
+    x = np.random.default_rng(4).normal(size=(X.shape[0], 2))
+    x[::3, 1] = 0.0
+    return sp.csr_array(sp.hstack([x[:, [0]], X, x[:, [1]]]))
+
+
+def equations_of(X: sp.csr_array, s: np.ndarray | None, fit_intercept: bool) -> NormalEquations:
+    design = as_design(X)
+    return NormalEquations(design, s, fit_intercept, np.random.default_rng(9).uniform(0.5, 2.0, design.n_cols))
+
+
+def dense_H(X: sp.csr_array, system: System) -> np.ndarray:
+    equations = system.equations
+    s = np.ones(X.shape[0]) if equations.s is None else equations.s
+    Z = X.toarray()[:, equations.design.columns]
+    if equations.fit_intercept:
+        Z = Z - np.average(Z, axis=0, weights=s)
+    return Z.T @ (s[:, None] * Z) + np.diag(system.penalty)
+
+
+@pytest.mark.parametrize("n", [1, 3, 1000, 40_000])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_exchange(n: int, weighted: bool) -> None:
+    rng = np.random.default_rng(n)
+    s = rng.uniform(size=n) if weighted else None
+    fields = [(rng.integers(0, m + 1, n).astype(np.int32), m) for m in (1, 3, 200)]
+    v, given = rng.normal(size=n), [rng.normal(size=m + 1) for _, m in fields]
+    taken, start = [np.ones(m + 1) for _, m in fields], v.copy()
+    levels = [Levels(codes, m) for codes, m in fields]
+    exchange(v, list(zip(levels, given, strict=True)), list(zip(levels, taken, strict=True)), s)
+    change = sum(x[codes] for x, (codes, _) in zip(given, fields, strict=True))
+    np.testing.assert_allclose(v, start + (change if s is None else s * change), rtol=1e-12, atol=1e-14)
+    for q, (codes, m) in zip(taken, fields, strict=True):
+        np.testing.assert_allclose(q, 1.0 + np.bincount(codes, v, m + 1), rtol=1e-9, atol=1e-9)
+
+
+def test_levels_refuse_codes_out_of_range() -> None:
+    for codes in ([0, 3], [-1, 0]):
+        with pytest.raises(ValueError, match="range"):
+            Levels(np.array(codes, dtype=np.int32), 2)
+
+
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize("form", ["csr", "csc"])
+def test_fields_are_found(index: type, form: str) -> None:
+    X = crossed().asformat(form)
+    X.indices, X.indptr = X.indices.astype(index), X.indptr.astype(index)
+    design = as_design(X)
+    fields = Fields.of(design)
+    assert fields is not None
+    columns = design.columns[fields.order]
+    runs = [set(columns[part]) for part in fields.parts]
+    a, b, c = table()
+    ends = np.cumsum([len(np.unique(key)) for key in (a, b, c, a * B + b, b * C + c)])
+    assert runs == [set(range(begin, end)) for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
+    assert set(fields.tops) == {3, 4}
+    assert set(fields.nested) == {(3, 0), (3, 1), (4, 1), (4, 2)}
+    assert fields.host[0] == 3
+    assert fields.host[2] == 4
+    assert not fields.grouped
+    D = X.toarray()
+    for (fine, coarse), levels in fields.nested.items():
+        for child, parent in enumerate(levels.codes):
+            inner, outer = (D[:, columns[fields.parts[f]][at]] for f, at in ((fine, child), (coarse, parent)))
+            assert (inner <= outer).all()
+
+
+def test_missing_levels_are_no_nesting_and_other_designs_have_no_fields() -> None:
+    a, b, _ = table()
+    fields = Fields.of(as_design(one_hot([a, b, a * B + b], missing=0.1)))
+    assert fields is not None
+    assert not fields.nested
+    assert not fields.grouped
+    rng = np.random.default_rng(0)
+    assert Fields.of(as_design(crossed() * 2.0)) is None
+    numeric = sp.csr_array(rng.normal(size=(300, 2)) * (rng.uniform(size=(300, 2)) < 0.7))
+    mixed = as_design(sp.csr_array(sp.hstack([numeric[:, [0]], crossed(), numeric[:, [1]]])))
+    fields = Fields.of(mixed)
+    assert fields is not None
+    assert [part.stop - part.start for part in fields.parts] == [
+        part.stop - part.start for part in Fields.of(as_design(crossed())).parts
+    ]
+    assert fields.n_levels == mixed.n_cols - 2
+    assert Fields.of(as_design(crossed().toarray())) is None
+    shuffled = crossed(2000)[:, rng.permutation(crossed(2000).shape[1])]
+    assert Fields.of(as_design(shuffled)) is None
+    whole = Fields.of(as_design(grouped()))
+    assert whole is not None
+    assert whole.grouped
+
+
+def test_shadows_are_fields_nearly_nested() -> None:
+    X = shadowed()
+    fields = Fields.of(as_design(X))
+    assert fields is not None
+    (shadow,) = fields.shadows
+    assert shadow.m == 5
+    assert set(shadow.held) == {0, 3}
+    assert shadow.host == 3
+    of_a = fields.nested[3, 0].codes
+    np.testing.assert_array_equal(shadow.held[3].codes, shadow.held[0].codes[of_a])
+    columns = as_design(X).columns[fields.order[fields.parts[0]]]
+    by_level = {int(column) % 5: int(code) for column, code in zip(columns, shadow.held[0].codes, strict=True)}
+    assert len(set(by_level.values())) == 5
+    for column, code in zip(columns, shadow.held[0].codes, strict=True):
+        assert by_level[int(column) % 5] == code
+    assert not Fields.of(as_design(X), least_rows=100.0).shadows
+    assert not Fields.of(as_design(crossed())).shadows
+
+
+def test_equal_fields_are_nested_once() -> None:
+    a, _, _ = table()
+    fields = Fields.of(as_design(one_hot([a, a, a])))
+    assert fields is not None
+    assert set(fields.nested) == {(1, 0), (2, 0), (2, 1)}
+    assert set(fields.tops) == {2}
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("n_heavy", [0, 6, 1000])
+@pytest.mark.parametrize(
+    "kind", ["crossed", "grouped", "missing", "equal", "chain", "numeric", "grouped and numeric", "shadows"]
+)
+def test_the_preconditioners_are_symmetric_positive_and_know_their_image(
+    weighted: bool, fit_intercept: bool, n_heavy: int, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sparsereg.ridge.preconditioning.MOST_HEAVY", n_heavy)
+    monkeypatch.setattr("sparsereg.ridge.preconditioning.WORTH_A_SHADOW", 0.0)
+    a, b, c = table()
+    X = {
+        "crossed": crossed(),
+        "grouped": grouped(),
+        "missing": one_hot([a, b, a * B + b, c], missing=0.2),
+        "equal": one_hot([a, a, b, b]),
+        "chain": one_hot([a, a * B + b, c, (a * B + b) * C + c, b]),
+        "numeric": beside_numbers(crossed()),
+        "shadows": shadowed(),
+        "grouped and numeric": beside_numbers(grouped()),
+    }[kind]
+    s = np.random.default_rng(3).uniform(0.2, 3.0, X.shape[0]) if weighted else None
+    system = equations_of(X, s, fit_intercept).system(np.ones(X.shape[0]), 0.3)
+    precondition: Preconditioner = preconditioning(system.equations, system.penalty)(system)
+    assert isinstance(precondition, GroupedSweep if kind in ("grouped", "chain") else NestedSweep)
+    H = dense_H(X, system)
+    applied = [precondition.apply(e) for e in np.eye(H.shape[0])]
+    M = np.stack([z for z, _ in applied])
+    np.testing.assert_allclose(M, M.T, rtol=1e-8, atol=1e-10)
+    assert np.linalg.eigvalsh(M).min() > 0
+    np.testing.assert_allclose(np.stack([Hz for _, Hz in applied]), M @ H, rtol=1e-8, atol=1e-8)
+    assert np.linalg.eigvals(M @ H).real.max() < 1 + 1e-8  # no step overshoots
+
+
+def test_copies_beat_two_levels_on_crosses() -> None:
+    rng = np.random.default_rng(5)
+    a, b, c = rng.zipf(1.3, 20_000) % 400, rng.zipf(1.3, 20_000) % 60, rng.integers(0, 30, 20_000)
+    X = one_hot([a, b, c, a * 60 + b, b * 30 + c])
+    system = NormalEquations(as_design(X), None, True, np.ones(X.shape[1])).system(rng.normal(size=20_000), 1.0)
+    made = preconditioning(system.equations, system.penalty)(system)
+    copies = conjugate_gradients(system, made, 1e-8, 500)
+    two = conjugate_gradients(system, preconditioning_without_fields(system), 1e-8, 500)
+    assert copies.gradient_norm <= 1e-8
+    assert copies.n_iter < 0.6 * two.n_iter
+
+
+def preconditioning_without_fields(system: System) -> TwoLevel:
+    from sparsereg.ridge.precondition import HeavyBlock
+
+    return TwoLevel(system, HeavyBlock.of(system.equations, system.penalty))
+
+
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+@pytest.mark.parametrize("valued", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_the_dense_gram(real: type, valued: bool, weighted: bool) -> None:
+    rng = np.random.default_rng(0)
+    X = sp.csr_array((rng.uniform(size=(50, 9)) < 0.4) * (rng.integers(1, 4, (50, 9)) if valued else 1.0)).astype(real)
+    X = sp.csr_array(X.multiply(1 - np.outer(X[:, [0]].toarray() != 0, np.arange(9) == 4))).astype(real)
+    rows = as_design(X).rows
+    s = rng.uniform(size=50) if weighted else None
+    position = np.array(
+        [[2, 5], [-1, -1], [0, -1], [-1, -1], [3, 5], [1, -1], [-1, -1], [4, -1], [6, -1]], dtype=np.int32
+    )
+    D = X.toarray().astype(np.float64)
+    Z = np.column_stack([D[:, [2, 5, 0, 4, 7]], D[:, 0] + D[:, 4], D[:, 8]])
+    expected = Z.T @ (Z if s is None else s[:, None] * Z)
+    np.testing.assert_allclose(rows.dense_gram(position, 7, s), expected, rtol=1e-12)
+
+
+def hard_cases() -> dict[str, tuple[sp.csr_array, np.ndarray, float, np.ndarray | None, np.ndarray | None]]:
+    """X, y, alpha, sample weights, penalty factors."""
+    rng = np.random.default_rng(1)
+    X, y = crossed(), rng.normal(size=300)
+    n, p = X.shape
+    G = grouped()
+    wide = 10.0 ** rng.uniform(-6, 6, n)
+    zeros = np.ones(p)
+    zeros[[0, 3]] = 0.0
+    a, b, _ = table()
+    ones = sp.csr_array(np.ones((n, 1)))
+    numeric = sp.csr_array(rng.normal(size=(n, 1)))
+    return {
+        "weak": (X, y, 1e-8, None, None),
+        "weak, grouped": (G, y, 1e-8, None, None),
+        "duplicates": (sp.csr_array(sp.hstack([X, X])), y, 1.0, None, None),
+        "weak duplicates": (sp.csr_array(sp.hstack([X, X])), y, 1e-8, None, None),
+        "all ones": (sp.csr_array(sp.hstack([ones, X])), y, 1.0, None, None),
+        "all ones, weak": (sp.csr_array(sp.hstack([ones, X])), y, 1e-8, None, None),
+        "constant y": (X, np.full(n, 3.0), 1.0, None, None),
+        "one row": (X[[0]], y[:1], 1.0, None, None),
+        "one row, grouped": (G[[0]], y[:1], 1.0, None, None),
+        "n < p": (X[:20], y[:20], 0.1, None, None),
+        "weights over 12 orders": (X, y, 1.0, wide, None),
+        "weights over 12 orders, grouped": (G, y, 1.0, wide, None),
+        "zero weights": (X, y, 1.0, (rng.uniform(size=n) < 0.5).astype(float), None),
+        "zero factors": (X, y, 1.0, None, zeros),
+        "factors": (X, y, 1.0, None, rng.uniform(0.01, 100.0, p)),
+        "strong": (X, y, 1e9, None, None),
+        "missing": (one_hot([a, b, a * B + b], missing=0.3), y, 0.1, None, None),
+        "empty rows": (one_hot([a], missing=0.5), y, 0.1, None, None),
+        "numeric": (sp.csr_array(sp.hstack([X, numeric])), y, 1.0, None, None),
+        "large y": (X, 1e9 + y, 1.0, None, None),
+    }
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("case", list(hard_cases()))
+def test_hard_cases_end_right_or_say_so(case: str, fit_intercept: bool) -> None:
+    X, y, alpha, s, factor = hard_cases()[case]
+    model = Ridge(alpha=alpha, solver="cg", tol=1e-6, fit_intercept=fit_intercept, penalty_factor=factor)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, y, s)
+    assert np.isfinite(model.coef_).all()
+    assert np.isfinite(model.intercept_)
+    weights, v = np.ones(y.size) if s is None else s, np.ones(X.shape[1]) if factor is None else factor
+    Z, t = X.toarray(), y.copy()
+    if fit_intercept:
+        Z, t = Z - np.average(Z, axis=0, weights=weights), y - np.average(y, weights=weights)
+    b = Z.T @ (weights * t)
+    g = Z.T @ (weights * (t - Z @ model.coef_)) - alpha * v * model.coef_
+    floor = 1e-13 * np.sqrt(weights.sum()) * np.linalg.norm(np.sqrt(weights) * y)  # b itself is no better known
+    reached = np.linalg.norm(g) <= 1.1e-8 * np.linalg.norm(b) + floor
+    said = [str(w.message) for w in caught if issubclass(w.category, ConvergenceWarning)]
+    assert reached or any("relative gradient" in message for message in said)
+    if reached and alpha >= 0.1:
+        best = np.linalg.lstsq(Z.T @ (weights[:, None] * Z) + alpha * np.diag(v), b)[0]
+        excess = model.coef_ - best
+        energy = excess @ (Z.T @ (weights * (Z @ excess)))
+        assert energy <= 1e-9 * max(float(weights @ t**2), 1e-9 * float(weights @ y**2))
+
+
+def test_several_targets_share_the_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, rng = crossed(), np.random.default_rng(2)
+    Y = rng.normal(size=(300, 3))
+    calls, of = [], Fields.of.__func__
+    monkeypatch.setattr(Fields, "of", classmethod(lambda cls, *args: calls.append(1) or of(cls, *args)))
+    model = Ridge(alpha=[0.5, 2.0, 2.0], solver="cg", tol=1e-6).fit(X, Y)
+    assert len(calls) == 1
+    for t, alpha in enumerate((0.5, 2.0, 2.0)):
+        exact = Ridge(alpha=alpha, solver="gram").fit(X, Y[:, t])
+        np.testing.assert_allclose(model.coef_[t], exact.coef_, atol=1e-6)
+
+
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+@pytest.mark.parametrize("make", [crossed, grouped])
+def test_types_agree(real: type, make: object) -> None:
+    X = make(500, 4).astype(real)  # type: ignore[operator]
+    y = np.random.default_rng(3).normal(size=500)
+    exact = Ridge(solver="gram").fit(X, y)
+    for form in ("csr", "csc"):
+        for index in (np.int32, np.int64):
+            Z = X.asformat(form)
+            Z.indices, Z.indptr = Z.indices.astype(index), Z.indptr.astype(index)
+            model = Ridge(solver="cg", tol=1e-6).fit(Z, y)
+            np.testing.assert_allclose(model.coef_, exact.coef_, atol=1e-5)
+            assert model.coef_.dtype == real
