@@ -93,6 +93,19 @@ def certify(
     return Certificate(objective, gap, gap / gap_scale(y))
 
 
+def ridge_gradient(X: sp.csr_array | np.ndarray, y: np.ndarray, w: np.ndarray, alpha: float, intercept: bool) -> float:
+    """|g| / |X' (y - mean y)| of ridge at w, with g = X'r - alpha w and r the residual, at the best intercept if there is one.
+
+    The objective is scikit-learn's, |y - b0 - X w|^2 + alpha |w|^2.
+    """
+    if w.shape != (X.shape[1],) or not np.isfinite(w).all():
+        raise ValueError(f"coefficients of shape {w.shape} do not fit X of {X.shape}, or are not finite")
+    r = y - X @ w
+    if intercept:
+        r -= r.mean()
+    return float(np.linalg.norm(X.T @ r - alpha * w) / np.linalg.norm(X.T @ (y - y.mean())))
+
+
 def _best_dual(ry: float, rr: float, gradient: np.ndarray, w: np.ndarray, penalty: tuple[float, float]) -> float:
     """Largest dual value, in units of n F, among two families built on the centred residual r.
 

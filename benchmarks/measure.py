@@ -1,7 +1,8 @@
-"""One (workload, rival) measured in this process, which is thrown away afterwards. Knows nothing of tables or files.
+"""One rival measured on one task in this process, which is thrown away afterwards. Knows nothing of tables or files.
 
 The parent starts `measure` in a process of its own, hears of every step through a pipe, and ends the process when a
-step that is under the time limit takes too long.
+step that is under the time limit takes too long. Once the tolerance is found the process waits to be asked for more timed
+calls, so that the parent can let two packages take turns.
 """
 
 from __future__ import annotations
@@ -15,32 +16,16 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import certificate
 import numpy as np
 import passes
 import psutil
 import real
 import rivals
 import scipy.sparse as sp
+import tasks
 import workloads
 
-# A single cold fit is made at this fraction of alpha_max.
-FIT_AT = 1 / 50
-
-
-@dataclass(frozen=True)
-class Spec:
-    """What to measure: `task` is "path" (`points` strengths from alpha_max to alpha_max * eps) or "fit" (one strength)."""
-
-    workload: str
-    rival: str
-    task: str = "path"
-    l1_ratio: float = 1.0
-    intercept: bool = True
-    gap: float = 1e-4
-    repeats: int = 5
-    points: int = 100
-    eps: float = 1e-2
+Row = dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -48,107 +33,103 @@ class Call:
     """One timed call: how long it took, the memory it needed above what was loaded, and what came of it."""
 
     seconds: float
+    cpu_seconds: float
     peak_bytes: int
     fitted: rivals.Fitted
 
 
-def measure(spec: Spec, report: Connection, log: str) -> None:
+def measure(spec: tasks.Spec, parent: Connection, log: str) -> None:
     """Entry point of the child.
 
-    Sends ("step", text, limited, row so far) before each step and ("row", row) at the end; `limited` says whether the
-    time limit applies to the step.
+    Sends ("step", text, limited, row so far) before each step, `limited` saying whether the time limit applies to it, and
+    ("row", row) when the tolerance is found and after each further call, which the parent asks for by sending True.
     """
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(output, 1)
     os.dup2(output, 2)
     try:
-        row = _measure(spec, lambda *what: report.send(("step", *what)))
+        for row in _rows(spec, lambda *what: parent.send(("step", *what))):
+            parent.send(("row", row))
+            if not (row["status"] == "ok" and parent.recv()):
+                return
     except real.DataNotFound as missing:
         row = {"status": "no data", "detail": str(missing)}
+    except EOFError:
+        return
     except Exception as error:  # noqa: BLE001  whatever a rival raises is a row in the table
         traceback.print_exc()
-        row = {"status": "error", "detail": f"{type(error).__name__}: {error}".splitlines()[0]}
+        row = {"status": "error", "detail": f"{type(error).__name__}: {error}".splitlines()[0][:200]}
     sys.stdout.flush()
-    report.send(("row", row))
+    parent.send(("row", row))
 
 
-def _measure(spec: Spec, step: Callable[[str, bool, dict[str, object]], None]) -> dict[str, object]:
-    rival = rivals.load(spec.rival)
+def _rows(spec: tasks.Spec, step: Callable[[str, bool, Row], None]):
+    """The row when the loosest sufficient tolerance is found, and anew after each further call."""
+    rival = rivals.load_ridge(spec.rival) if spec.task == "ridge" else rivals.load(spec.rival)
     try:
-        version = rival.version()
+        row: Row = {"version": rival.version()}
     except (ImportError, FileNotFoundError):
-        return {"status": "missing", "detail": "not installed"}
-    row: dict[str, object] = {"version": version}
+        yield {"status": "missing", "detail": "not installed"}
+        return
     step("loading", False, row)
     X, y = workloads.load(spec.workload)
-    y = y if spec.intercept else y - y.mean()
-    largest = certificate.alpha_max(X, y, spec.l1_ratio)
-    alphas = largest * (np.geomspace(1, spec.eps, spec.points) if spec.task == "path" else np.array([FIT_AT]))
+    task = tasks.make(spec, (X, y))
     row |= {"input_mb": _bytes_of(X) / 1e6, "n_rows": X.shape[0], "n_columns": X.shape[1]}
     step("preparing", False, row)
-    native = rival.prepare(X, y, spec.l1_ratio, spec.intercept)
+    native = task.prepare()
+    calls: list[Call] = []
 
     def call(tol: float) -> Call:
         step(f"{spec.task} at tol {tol:.0e}", True, row)
-        return _timed(lambda: _solve(rival, spec, (native, y), alphas, tol))
+        calls.append(_timed(lambda: task.solve(native, tol)))
+        return calls[-1]
 
-    last = None
-    calls: list[Call] = []
-    for tol in rival.tolerances(spec.gap):
-        last = call(tol)
-        calls.append(last)
+    for tol in (tol for tol in rival.tolerances(spec.required) if tol <= spec.loosest * tasks.ROUNDING):
+        made = call(tol)
         step(f"certificate at tol {tol:.0e}", False, row)
-        row |= _quality(spec, (X, y), alphas, last.fitted) | {"tol": tol, "seconds": last.seconds, "timed": 1}
-        if row["worst_gap"] <= spec.gap * (1 + 1e-6):
+        row |= task.quality(made.fitted) | {
+            "tol": tol,
+            "certified": made.fitted.certified,
+            "n_iter": made.fitted.n_iter,
+        }
+        row |= _times([made])
+        if row["reached"] <= spec.required * tasks.ROUNDING:
             break
     else:
-        return row | _memory(calls) | {"status": "gap not reached"}
-    if spec.repeats > 1:
-        seconds = [] if spec.repeats >= 3 else [last.seconds]
-        for _ in range(spec.repeats - len(seconds)):
-            calls.append(call(row["tol"]))
-            seconds.append(calls[-1].seconds)
-        row |= {"seconds": float(np.median(seconds)), "seconds_min": min(seconds), "timed": len(seconds)}
-    if spec.rival.startswith("sparsereg") and sp.issparse(X):
+        yield row | _memory(calls) | {"status": "not reached"}
+        return
+    one_pass: Row = {}
+    if sp.issparse(X):
         step("one pass", False, row)
-        one_pass, how = passes.one_pass_seconds(sp.csc_array(X))
-        row |= {"pass_seconds": one_pass, "passes": row["seconds"] / one_pass, "pass_by": how}
-    return row | _memory(calls) | {"status": "ok"}
-
-
-def _solve(
-    rival: rivals.Rival, spec: Spec, data: tuple[object, np.ndarray], alphas: np.ndarray, tol: float
-) -> rivals.Fitted:
-    if spec.task == "path":
-        return rival.path(*data, alphas, spec.l1_ratio, tol, spec.intercept)
-    return rival.fit(*data, float(alphas[0]), spec.l1_ratio, tol, spec.intercept)
+        one_pass = dict(zip(("pass_seconds", "pass_by"), passes.one_pass_seconds(sp.csc_array(X)), strict=True))
+    searched = len(calls)
+    while True:
+        row |= _times(calls[searched:] or calls[-1:]) | one_pass | _memory(calls)
+        if one_pass:
+            row["passes"] = row["cpu_seconds"] / one_pass["pass_seconds"]
+        yield row | {"status": "ok"}
+        call(row["tol"])
 
 
 def _timed(solve: Callable[[], rivals.Fitted]) -> Call:
     before = _start_of_peak()
-    start = time.perf_counter()
+    start, cpu_start = time.perf_counter(), time.process_time()
     fitted = solve()
-    seconds = time.perf_counter() - start
+    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
     peak = _peak() - before
-    return Call(
-        seconds if fitted.seconds is None else fitted.seconds,
-        peak if fitted.peak_bytes is None else fitted.peak_bytes,
-        fitted,
-    )
+    if fitted.timed is not None:
+        seconds, cpu_seconds = fitted.timed
+    return Call(seconds, cpu_seconds, peak if fitted.peak_bytes is None else fitted.peak_bytes, fitted)
 
 
-def _quality(spec: Spec, data: workloads.Data, alphas: np.ndarray, fitted: rivals.Fitted) -> dict[str, object]:
-    coefs = sp.csc_array(fitted.coefs)
-    coefs.eliminate_zeros()
-    path = (coefs, np.asarray(fitted.intercepts, dtype=np.float64))
-    quality = certificate.certify(*data, path, alphas, spec.l1_ratio, spec.intercept)
+def _times(calls: list[Call]) -> Row:
+    """Medians over calls of the same kind, and the least."""
+    wall, cpu = [call.seconds for call in calls], [call.cpu_seconds for call in calls]
     return {
-        "worst_gap": float(quality.relative_gap.max()),
-        "median_gap": float(np.median(quality.relative_gap)),
-        "share_reached": float(np.mean(quality.relative_gap <= spec.gap * (1 + 1e-6))),
-        "objective_last": float(quality.objective[-1]),
-        "nonzero_last": int(coefs[:, [-1]].nnz),
-        "certified": fitted.certified,
+        "seconds": float(np.median(wall)),
+        "cpu_seconds": float(np.median(cpu)),
+        "seconds_min": min(wall),
+        "timed": len(calls),
     }
 
 

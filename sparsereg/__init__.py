@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sparsereg.crosses.rules import Of
     from sparsereg.crosses.split import Split
     from sparsereg.linear_model import (
+        DegreesOfFreedom,
         ElasticNet,
         Lasso,
         Ridge,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         RidgeClassifierCV,
         RidgeCV,
         RidgePath,
+        degrees_of_freedom,
         enet_path,
         lasso_path,
         ridge_path,
@@ -36,6 +38,7 @@ __version__ = "0.1.0"
 _ROOMS = {
     "Block": "crosses.feature_cross",
     "DatePart": "crosses.dates",
+    "DegreesOfFreedom": "linear_model",
     "Edges": "crosses.binning",
     "ElasticNet": "linear_model",
     "FeatureCross": "crosses.feature_cross",
@@ -53,6 +56,7 @@ _ROOMS = {
     "SparsityReport": "report",
     "Split": "crosses.split",
     "Width": "crosses.binning",
+    "degrees_of_freedom": "linear_model",
     "enet_path": "linear_model",
     "lasso_path": "linear_model",
     "load_model": "model_file",
@@ -65,6 +69,7 @@ _ROOMS = {
 __all__ = [
     "Block",
     "DatePart",
+    "DegreesOfFreedom",
     "Edges",
     "ElasticNet",
     "FeatureCross",
@@ -82,6 +87,7 @@ __all__ = [
     "SparsityReport",
     "Split",
     "Width",
+    "degrees_of_freedom",
     "enet_path",
     "lasso_path",
     "load_model",

@@ -7,7 +7,7 @@ One class or function a kernel; no arithmetic here. What the kernels compute sta
 import numpy as np
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 
 cdef extern from "sr.h" nogil:
     ctypedef enum sr_status:
@@ -61,11 +61,16 @@ cdef extern from "sr.h" nogil:
         int64_t used, size
     ctypedef struct sr_gram_work:
         int32_t *position
+        int32_t *dense_position
         const int32_t *labels
+        int64_t n_places, n_watched
+        int32_t *watched_idx
+        double *watched_val
+        int64_t n_met
         double *sum
-        int32_t *stamp
-        int32_t *touched
         double *row
+    enum:
+        SR_ASIDE
     ctypedef struct sr_compressed:
         int64_t n_major, n_minor
         const void *indptr
@@ -77,15 +82,19 @@ cdef extern from "sr.h" nogil:
         double *squares
         double *sizes
         double *peaks
-    ctypedef struct sr_bounds:
-        const double *c
-        const float *norm2
-        const float *at2
-        const float *norm1
-        const float *at1
-        const double *factor
+    ctypedef struct sr_odometer:
+        double two, one
     ctypedef struct sr_block:
-        double c, norm2, norm1, at2, at1, factor
+        double c, norm2, norm1, factor
+        int64_t at
+    ctypedef struct sr_bounds:
+        float *c
+        uint16_t *at
+        const float *norm2
+        const float *norm1
+        const double *factor
+        const sr_odometer *readings
+        sr_block *blocks
     enum:
         SR_BLOCK
     ctypedef struct sr_findings:
@@ -93,7 +102,7 @@ cdef extern from "sr.h" nogil:
 
     const char *sr_penalty_name(sr_penalty pen)
     const char *sr_loss_name(sr_loss loss)
-    sr_status sr_rmatvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *v, double *out)
+    sr_status sr_rmatvec(const sr_matrix *X, const int64_t *cols, int64_t first, int64_t m, const double *v, double *out)
     sr_status sr_matvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s, double *out)
     sr_status sr_column_stats(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s, const sr_stats *out)
     sr_status sr_gap_sums(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2, sr_gap_terms *out)
@@ -102,15 +111,17 @@ cdef extern from "sr.h" nogil:
     sr_status sr_cd_residual(const sr_matrix *X, const int64_t *cols, const sr_coordinates *co, const int64_t *order, int64_t n_order, const double *s, double *r, double *decrease)
     sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, const sr_quadratic *q, const double *g, const double *s, double *z, double *v, double *v_sum)
     sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j, sr_gram *G, sr_gram_work *work, int64_t *need)
-    sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w, const int32_t *position, const int64_t *wanted, int64_t n, double *out)
+    sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w, const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out)
     void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out)
     void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs, double tol, double *q, int64_t *epochs, double *decrease)
     void sr_solve_psd(int64_t n, double *A, double *b, double tiny)
-    void sr_sum_up(sr_penalty pen, int64_t p, const sr_bounds *b, int64_t block, sr_block *out)
-    void sr_screen(sr_penalty pen, int64_t p, const sr_bounds *b, const sr_block *blocks, double odo2, double odo1, double threshold, int32_t *out, int64_t *n_out, double *worst, double *largest)
+    void sr_visited(sr_penalty pen, int64_t p, const int64_t *cols, int64_t m, const double *c, uint16_t at, const sr_bounds *b)
+    void sr_renew(int64_t p, const sr_odometer *now, uint16_t at, const sr_bounds *b)
+    void sr_sum_up(int64_t p, const sr_bounds *b, const int64_t *cols, int64_t m)
+    void sr_screen(int64_t p, const sr_bounds *b, const sr_odometer *now, double aside, double threshold, int32_t *out, int64_t *n_out, double *worst, double *largest)
     sr_status sr_loss_rows(sr_loss loss, int64_t n, const double *y, const double *z, const double *s, double *total, double *slope)
     sr_status sr_inspect(const sr_compressed *A, int64_t *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found)
-    sr_status sr_transpose(const sr_compressed *A, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, void *out_data)
+    sr_status sr_transpose(const sr_compressed *A, int64_t first_major, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, int64_t stop, void *out_data)
 
 
 PENALTIES = {sr_penalty_name(<sr_penalty>k).decode(): k for k in range(SR_N_PENALTIES)}
@@ -214,6 +225,10 @@ cdef class Matrix:
     def n_ones(self):
         return self.view.n_ones
 
+    @property
+    def n_sparse(self):
+        return self.view.n_sparse
+
     def lengths(self, const int64_t[::1] cols=None):
         """Stored entries of the listed columns, or of all: int64 of shape (m,)."""
         start, stop = self.keep[:2]
@@ -234,19 +249,22 @@ cdef class Matrix:
         require_within(cols, self.view.n_cols)
         return cols.shape[0]
 
-    def rmatvec(self, const double[::1] v, const int64_t[::1] cols=None, double[::1] out=None):
+    def rmatvec(self, const double[::1] v, const int64_t[::1] cols=None):
         """`X[:, cols]' v`; every column without `cols`."""
-        cdef int64_t m = self._listed(cols)
+        out = np.empty(self._listed(cols))
+        self.rmatvec_into(out, v, 0, cols)
+        return out
+
+    def rmatvec_into(self, double[::1] out, const double[::1] v, int64_t first, const int64_t[::1] cols=None):
+        """The same for the columns from `first` on without `cols`, as many as `out` has room for."""
         require(v.shape[0] == self.view.n_rows, "v has the wrong length")
-        if out is None:
-            out = np.empty(m)
-        require(out.shape[0] == m, "out has the wrong length")
+        require(out.shape[0] == self._listed(cols) if cols is not None else 0 <= first <= self.view.n_cols - out.shape[0], "out has the wrong length")
         cdef const int64_t *listed = NULL if cols is None else &cols[0]
+        cdef int64_t m = out.shape[0]
         cdef sr_status status
         with nogil:
-            status = sr_rmatvec(&self.view, listed, m, &v[0], &out[0])
+            status = sr_rmatvec(&self.view, listed, first, m, &v[0], &out[0])
         check(status)
-        return np.asarray(out)
 
     def add_matvec(self, const double[::1] w, double[::1] out, const int64_t[::1] cols=None, double scale=1.0, const double[::1] s=None):
         """`out += scale * s * (X[:, cols] w)`, in place."""
@@ -360,21 +378,28 @@ cdef class GramStore:
     cdef const double[::1] s
     cdef const int32_t[::1] labels
     cdef int64_t[::1] begin, lengths, cap, cols
-    cdef int32_t[::1] idx, stamp, touched, position
+    cdef int32_t[::1] idx, position, dense_position
     cdef double[::1] val, sum, row
     cdef readonly int64_t m, used
+    # Products of watched columns with the members, member by member; the last two numbers are places for them, and those in use.
+    cdef int64_t[::1] watched_begin, watched_lengths
+    cdef int32_t[::1] watched_idx
+    cdef double[::1] watched_val
+    cdef readonly int64_t watched_used, n_places, n_watched
 
     def __init__(self, Matrix X not None, Matrix Xt, const int32_t[::1] labels=None, const double[::1] s=None):
-        require(Xt is None or (Xt.view.n_cols == X.view.n_rows and Xt.view.real == X.view.real and Xt.view.index == X.view.index), "Xt does not match X")
+        require(Xt is None or (Xt.view.n_cols == X.view.n_rows and (Xt.view.real == X.view.real or Xt.view.n_ones == Xt.view.n_cols) and Xt.view.index == X.view.index), "Xt does not match X")
         require(labels is None or labels.shape[0] == X.view.n_cols, "labels do not match X")
         require(s is None or s.shape[0] == X.view.n_rows, "s has the wrong length")
         self.X, self.Xt, self.labels, self.s = X, Xt, labels, s
-        self.m = self.used = 0
-        self.position = np.full(0 if Xt is None else Xt.view.n_rows, -1, dtype=np.int32)
+        self.m = self.used = self.watched_used = self.n_places = self.n_watched = 0
+        labels_of_rows = np.arange(0 if Xt is None else Xt.view.n_rows, dtype=np.int32)
+        self.position = -1 - labels_of_rows % SR_ASIDE
+        self.dense_position = np.full(max(X.view.n_cols - X.view.n_sparse, 1), -1, dtype=np.int32)
         self.row = np.empty(0)
-        self.begin = self.lengths = self.cap = self.cols = np.empty(0, dtype=np.int64)
-        self.sum = self.val = np.empty(0)
-        self.stamp = self.touched = self.idx = np.empty(0, dtype=np.int32)
+        self.begin = self.lengths = self.cap = self.cols = self.watched_begin = self.watched_lengths = np.empty(0, dtype=np.int64)
+        self.sum = self.val = self.watched_val = np.empty(0)
+        self.idx = self.watched_idx = np.empty(0, dtype=np.int32)
 
     @property
     def nbytes(self):
@@ -386,8 +411,8 @@ cdef class GramStore:
         room = max(64, m + m // 2)
         self.begin, self.lengths = grown(self.begin, room), grown(self.lengths, room)
         self.cap, self.cols = grown(self.cap, room), grown(self.cols, room)
-        self.sum, self.touched = np.empty(room), np.empty(room, dtype=np.int32)
-        self.stamp = grown(self.stamp, room, -1)
+        self.watched_begin, self.watched_lengths = grown(self.watched_begin, room), grown(self.watched_lengths, room)
+        self.sum = np.zeros(SR_ASIDE + self.n_places + room)
 
     def _room_in_arena(self, int64_t need):
         size = max(self.used + need, self.used + self.used // 2, 1024)
@@ -406,14 +431,70 @@ cdef class GramStore:
         cdef const sr_matrix *rows = &self.Xt.view if by_rows else NULL
         cdef const double *weights = doubles(self.s)
         cdef sr_status status
-        work.position = NULL if self.Xt is None else &self.position[0]
+        work.position, work.dense_position = NULL if self.Xt is None else &self.position[0], &self.dense_position[0]
         work.row = &self.row[0]
         work.labels = NULL if self.labels is None else &self.labels[0]
-        work.sum, work.stamp, work.touched = &self.sum[0], &self.stamp[0], &self.touched[0]
+        work.sum, work.n_places, work.n_watched = &self.sum[0], self.n_places, self.n_watched
+        if self.n_watched:
+            work.watched_idx, work.watched_val = &self.watched_idx[self.watched_used], &self.watched_val[self.watched_used]
         with nogil:
             status = sr_gram_append(&self.X.view, rows, weights, &self.cols[0], self.m, j, &gram, &work, need)
         self.used = gram.used
+        if status == SR_OK:
+            self.watched_begin[self.m], self.watched_lengths[self.m] = self.watched_used, work.n_met
+            self.watched_used += work.n_met
         return status
+
+    def watch(self, const int64_t[::1] cols):
+        """From now on also keep the products of these columns of X with every member. Before the first member; wants Xt."""
+        require(self.Xt is not None and self.m == 0, "there are no rows to go by, or members already")
+        require_within(cols, self.X.view.n_cols)
+        self.n_places = self.n_watched = cols.shape[0]
+        self._place(np.asarray(cols), np.arange(cols.shape[0], dtype=np.int32))
+
+    def _of_labels(self, cols):
+        """The sparse ones among `cols` as a mask, their labels, and the numbers of the others among the dense columns."""
+        sparse = cols < self.X.view.n_sparse
+        labels = cols[sparse] if self.labels is None else np.asarray(self.labels)[cols[sparse]]
+        return sparse, labels, cols[~sparse] - self.X.view.n_sparse
+
+    def _place(self, cols, places):
+        sparse, labels, dense = self._of_labels(cols)
+        np.asarray(self.position)[labels], np.asarray(self.dense_position)[dense] = places[sparse], places[~sparse]
+
+    def watch_fewer(self, const int64_t[::1] cols, int64_t n):
+        """Of the watched columns, which are `cols`, keep only the first n."""
+        require(cols.shape[0] == self.n_watched >= n, "cols is not what is watched")
+        left = np.asarray(cols)[n:]
+        places = self.places(left)
+        left = left[places >= 0]
+        self._place(left, -1 - (left % SR_ASIDE).astype(np.int32))
+        used = np.asarray(self.watched_idx)[: self.watched_used]
+        keep = used < n
+        owner = np.repeat(np.arange(self.m), np.asarray(self.watched_lengths)[: self.m])
+        lengths = np.bincount(owner[keep], minlength=self.m)
+        np.asarray(self.watched_lengths)[: self.m] = lengths
+        np.asarray(self.watched_begin)[: self.m] = np.cumsum(lengths) - lengths
+        self.watched_idx, self.watched_val = used[keep], np.asarray(self.watched_val)[: self.watched_used][keep]
+        self.watched_used = self.watched_idx.shape[0]
+        self.n_watched = n
+
+    def places(self, const int64_t[::1] cols):
+        """Where each of these columns stands among the watched ones; -1 where it does not."""
+        require_within(cols, self.X.view.n_cols)
+        sparse, labels, dense = self._of_labels(np.asarray(cols))
+        places = np.empty(cols.shape[0], dtype=np.int32)
+        places[sparse], places[~sparse] = np.asarray(self.position)[labels], np.asarray(self.dense_position)[dense]
+        return np.where((places >= 0) & (places < self.n_watched), places, -1)
+
+    def subtract_watched(self, const double[::1] w, double[::1] out):
+        """`out -= X_watched' X_M w`, in place."""
+        require(w.shape[0] == self.m and out.shape[0] >= self.n_watched, "w or out has the wrong length")
+        cdef sr_gram products = self.borrow()
+        products.begin, products.len = &self.watched_begin[0], &self.watched_lengths[0]
+        products.idx, products.val = &self.watched_idx[0], &self.watched_val[0]
+        with nogil:
+            sr_gram_subtract(&products, self.m, &w[0], &out[0])
 
     def append(self, const int64_t[::1] cols, bint by_rows):
         """Append the columns `cols` of X, in order. None may be there already.
@@ -423,10 +504,14 @@ cdef class GramStore:
         cdef sr_status status
         require_within(cols, self.X.view.n_cols)
         require(not by_rows or self.Xt is not None, "there are no rows to go by")
+        require(by_rows or not self.n_watched, "watched columns are met by rows")
         if not by_rows and self.row.shape[0] == 0:
             self.row = np.zeros(self.X.view.n_rows)
         self._room_for(self.m + cols.shape[0])
         for a in range(cols.shape[0]):
+            if self.watched_used + self.n_watched > self.watched_idx.shape[0]:
+                room = self.watched_used + self.watched_used // 4 + self.n_watched
+                self.watched_idx, self.watched_val = grown(self.watched_idx, room), grown(self.watched_val, room)
             status = self._append_one(cols[a], by_rows, &need)
             while status == SR_NEED_SPACE:
                 self._room_in_arena(need)
@@ -441,10 +526,13 @@ cdef class GramStore:
         require(self.Xt is not None and y.shape[0] == self.X.view.n_rows and w.shape[0] == self.m, "no rows, or y or w has the wrong length")
         require_within(wanted, self.X.view.n_cols)
         cdef double[::1] out = np.empty(wanted.shape[0])
+        cdef double[::1] aside = np.concatenate([np.zeros(SR_ASIDE + self.n_places), w])
         cdef const double *weights = doubles(self.s)
+        cdef sr_gram_work work
+        work.position, work.dense_position = &self.position[0], &self.dense_position[0]
         cdef sr_status status
         with nogil:
-            status = sr_own_rows(&self.X.view, &self.Xt.view, weights, &y[0], &w[0], &self.position[0], &wanted[0], wanted.shape[0], &out[0])
+            status = sr_own_rows(&self.X.view, &self.Xt.view, weights, &y[0], &aside[0], &work, &wanted[0], wanted.shape[0], &out[0])
         check(status)
         return np.asarray(out)
 
@@ -535,51 +623,93 @@ def solve_psd(double[:, ::1] A not None, const double[::1] b, double tiny=1e-13)
     return x
 
 
+cdef int64_t UINT16_LAST = 65535
+
+
 cdef class Bounds:
-    """What is known of every column that is not a member (`sr_bounds`). The arrays are borrowed: whoever changes them says
-    `changed` for the columns concerned."""
+    """What is known of the gradient of every column that is not a member (`sr_bounds`).
 
-    cdef const double[::1] c, factor
-    cdef const float[::1] norm2, at2, norm1, at1
-    cdef double[:, ::1] blocks
+    Parameters
+    ----------
+    penalty : int
+    norm2, norm1 : float32 arrays of shape (p,)
+        Norms of the columns, borrowed. -inf: the column is passed over, also if that is written later; `sum_up` should follow.
+    factor : float64 array of shape (p,) or None
+    """
+
+    cdef const double[::1] factor
+    cdef const float[::1] norm2, norm1
+    cdef float[::1] c
+    cdef uint16_t[::1] at
+    cdef double[:, ::1] readings
+    cdef uint8_t[::1] blocks
     cdef int penalty
+    cdef int64_t p, n_visits
+    cdef sr_odometer now
 
-    def __init__(self, int penalty, const double[::1] c, const float[::1] norm2, const float[::1] at2, const float[::1] norm1,
-                 const float[::1] at1, const double[::1] factor):
-        cdef int64_t p = c.shape[0]
-        require(norm2.shape[0] == at2.shape[0] == norm1.shape[0] == at1.shape[0] == p, "lengths differ")
-        require((factor is None or factor.shape[0] == p) and p < 2**31, "lengths differ")
+    def __init__(self, int penalty, const float[::1] norm2, const float[::1] norm1, const double[::1] factor):
+        self.p, self.penalty, self.n_visits = norm2.shape[0], penalty, 0
+        require(norm1.shape[0] == self.p < 2**31 and (factor is None or factor.shape[0] == self.p), "lengths differ")
         require(0 <= penalty < SR_N_PENALTIES, "no such penalty")
-        self.penalty = penalty
-        self.c, self.norm2, self.at2, self.norm1, self.at1, self.factor = c, norm2, at2, norm1, at1, factor
-        self.blocks = np.empty((p // SR_BLOCK + 1, 6))
-        self.changed(np.arange(0, p, SR_BLOCK))
+        self.norm2, self.norm1, self.factor = norm2, norm1, factor
+        self.c, self.at = np.zeros(self.p, dtype=np.float32), np.zeros(self.p, dtype=np.uint16)
+        self.readings = np.zeros((256, 2))
+        self.blocks = np.zeros((self.p // SR_BLOCK + 1) * sizeof(sr_block), dtype=np.uint8)
+        self.now.two = self.now.one = 0.0
+        self.sum_up()
 
     cdef sr_bounds borrow(self):
         cdef sr_bounds view
-        view.c, view.factor = &self.c[0], doubles(self.factor)
-        view.norm2, view.at2, view.norm1, view.at1 = &self.norm2[0], &self.at2[0], &self.norm1[0], &self.at1[0]
+        view.c, view.at, view.readings = &self.c[0], &self.at[0], <const sr_odometer *>&self.readings[0, 0]
+        view.norm2, view.norm1, view.factor = &self.norm2[0], &self.norm1[0], doubles(self.factor)
+        view.blocks = <sr_block *>&self.blocks[0]
         return view
 
-    def changed(self, cols):
-        """The arrays were changed at these columns."""
-        cdef const int64_t[::1] blocks = np.unique(cols // SR_BLOCK)
-        cdef int64_t a, p = self.c.shape[0]
+    def sum_up(self, const int64_t[::1] cols=None):
+        """Sum up the blocks of these columns, or all, anew: after a norm was changed."""
         cdef sr_bounds view = self.borrow()
-        require_within(blocks, p // SR_BLOCK + 1)
-        for a in range(blocks.shape[0]):
-            sr_sum_up(<sr_penalty>self.penalty, p, &view, blocks[a], <sr_block *>&self.blocks[blocks[a], 0])
+        if cols is None:
+            sr_sum_up(self.p, &view, NULL, (self.p + SR_BLOCK - 1) // SR_BLOCK)
+        elif cols.shape[0]:
+            require_within(cols, self.p)
+            sr_sum_up(self.p, &view, &cols[0], cols.shape[0])
 
-    def over(self, double odo2, double odo1, double threshold):
+    def travel(self, double two, double one):
+        """The residual has moved by at most this much, in the 2-norm and in the largest entry."""
+        self.now.two += two
+        self.now.one += one
+
+    cdef int64_t number_visit(self) except -1:
+        """A number for a visit at the present reading; when there are no more, all bounds begin anew with number 0."""
+        cdef sr_bounds view
+        if self.n_visits > UINT16_LAST:
+            view = self.borrow()
+            sr_renew(self.p, &self.now, 0, &view)
+            self.n_visits = 0
+        elif self.n_visits == self.readings.shape[0]:
+            self.readings = np.concatenate([self.readings, np.zeros_like(self.readings)])
+        self.readings[self.n_visits, 0], self.readings[self.n_visits, 1] = self.now.two, self.now.one
+        self.n_visits += 1
+        return self.n_visits - 1
+
+    def visited(self, const int64_t[::1] cols, const double[::1] c):
+        """The gradients `c` of `cols` were just taken."""
+        require(cols.shape[0] == c.shape[0], "lengths differ")
+        require_within(cols, self.p)
+        cdef int64_t at = self.number_visit()
+        cdef sr_bounds view = self.borrow()
+        if cols.shape[0]:
+            sr_visited(<sr_penalty>self.penalty, self.p, &cols[0], cols.shape[0], &c[0], <uint16_t>at, &view)
+
+    def over(self, double aside, double threshold):
         """Columns whose bound passes `threshold`, the largest bound among them, and at least the largest among the others."""
         cdef sr_bounds view = self.borrow()
-        cdef int64_t n = 0, p = self.c.shape[0]
+        cdef int64_t n = 0
         cdef double worst = 0.0, largest = 0.0
         # Room for all, of which only what is found is ever written and so ever costs memory.
-        cdef int32_t[::1] found = np.empty(p, dtype=np.int32)
+        cdef int32_t[::1] found = np.empty(self.p, dtype=np.int32)
         with nogil:
-            sr_screen(<sr_penalty>self.penalty, p, &view, <const sr_block *>&self.blocks[0, 0], odo2, odo1, threshold, &found[0], &n,
-                      &worst, &largest)
+            sr_screen(self.p, &view, &self.now, aside, threshold, &found[0], &n, &worst, &largest)
         return np.asarray(found[:n]).astype(np.int64), worst, largest
 
 
@@ -623,7 +753,7 @@ def inspect(tuple shape, indptr, indices, data, int64_t[::1] count=None, uint8_t
     require(count is None or count.shape[0] == view.n_minor, "count has the wrong length")
     require(valued is None or valued.shape[0] == view.n_minor, "valued has the wrong length")
     require(major_valued is None or major_valued.shape[0] == view.n_major, "major_valued has the wrong length")
-    require(indptr[0] == 0 and indptr[shape[0]] <= indices.shape[0] and (indptr[1:] >= indptr[: shape[0]]).all(), "indptr runs backwards or leaves indices")
+    require(indptr[0] >= 0 and indptr[shape[0]] <= indices.shape[0] and (indptr[1:] >= indptr[: shape[0]]).all(), "indptr runs backwards or leaves indices")
     cdef sr_findings found
     cdef int64_t *counts = NULL if count is None else &count[0]
     cdef uint8_t *flags = NULL if valued is None else &valued[0]
@@ -639,15 +769,17 @@ def inspect(tuple shape, indptr, indices, data, int64_t[::1] count=None, uint8_t
     return "", -1, found.disordered
 
 
-def transpose(tuple shape, indptr, indices, data, int64_t[::1] place, out_indices, int64_t shift=0, out_data=None):
-    """Write the entries of an inspected matrix by columns: minor k from `place[k]` on. See `sr_transpose`."""
+def transpose(tuple shape, indptr, indices, data, int64_t[::1] place, out_indices, int64_t shift=0, out_data=None, int64_t first_major=0):
+    """Write the entries of an inspected matrix by columns: minor k from `place[k]` on, those beyond the end of `out_indices` without
+    their indices. See `sr_transpose`."""
     cdef sr_compressed view = compressed(shape, indptr, indices, data)
     require(place.shape[0] == view.n_minor, "place has the wrong length")
     require(out_data is None or data is None or out_data.dtype == data.dtype, "out_data has another type")
+    cdef int64_t stop = out_indices.shape[0]
     cdef int32_t out_index = _INDEX[out_indices.dtype]
     cdef void *to = <void *>address(out_indices)
     cdef void *values = <void *>address(out_data)
     cdef sr_status status
     with nogil:
-        status = sr_transpose(&view, &place[0], out_index, to, shift, values)
+        status = sr_transpose(&view, first_major, &place[0], out_index, to, shift, stop, values)
     check(status)

@@ -1,6 +1,7 @@
-"""Three ways to descend over a few member columns, behind one interface. Knows no grid of strengths and no screening.
+"""Ways to descend over a few member columns, behind one interface. Knows no grid of strengths and no screening.
 
-`GramDescent` reads no row of X once a column is in; `ResidualDescent` and `ProximalGradient` need no Gram.
+Here are those that need no Gram, `ResidualDescent` and `ProximalGradient`; `gram_descent.py` has the one that reads no row of X once
+a column is in.
 """
 
 from __future__ import annotations
@@ -8,22 +9,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core import Coordinates, GramStore, prox_step, solve_psd
+from sparsereg._core import Coordinates, prox_step
 from sparsereg.problem import Coefficients, Problem
 
-__all__ = ["Descent", "GramDescent", "ProximalGradient", "ResidualDescent"]
+__all__ = ["Descent", "ProximalGradient", "ResidualDescent"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
-
-
-# What an entry met through its row costs, against one in a stream: the row's place, its columns and their positions are
-# cache misses.
-MISS = 12
-# Columns whose statistics are asked for at a time.
-CHUNK = 1 << 16
-# Active members up to which a Newton step is solved directly: a dense square of 2 MB, some milliseconds.
-DIRECT = 500
 
 
 class Descent:
@@ -46,6 +38,7 @@ class Descent:
         self.w, self.sums, self.sq, self.peak, self.c0, self.l1, self.l2 = (np.empty(0) for _ in range(7))
         self._scale, self._l1_ratio = 0.0, 1.0
         self._sy = problem.y if problem.s is None else problem.s * problem.y
+        self._room: Vector | None = None
 
     @property
     def m(self) -> int:
@@ -152,95 +145,15 @@ class Descent:
             p = z + (rz / before) * p
         return x, products
 
-    def residual(self) -> tuple[Vector, float]:
-        """`r = s (y - X w)`, not centred, and `sum(r)`: O(n + entries of the members with w != 0)."""
-        r = self.problem.target()
-        self.problem.design.matrix.add_matvec(self.w, r, self.cols, -1.0, self.problem.s)
-        return r, -float(self.sums @ self.w)
+    def residual(self, mean: float) -> Vector:
+        """`r = s (y - centre - mean - X w)`, in a room of this object's own: O(n + entries of the members with w != 0)."""
+        self._room = self.problem.target(mean, self._room)
+        self.problem.design.matrix.add_matvec(self.w, self._room, self.cols, -1.0, self.problem.s)
+        return self._room
 
-    def gradient_at_zero(self) -> Vector:
-        """`c_j` of every observed column at w = 0."""
-        return self.problem.gradient(self.problem.target())
-
-    def gradient_of(self, cols: Int) -> Vector:
-        """`c_j` of columns that are not members: O(entries of those, and of the members with w != 0)."""
-        r, r_sum = self.residual()
-        c = self.problem.gradient(r, cols)
-        self._centre(c, cols, r_sum / self.problem.weight_sum)
-        return c
-
-    def _centre(self, c: Vector, cols: Int, mean: float) -> None:
-        """`c -= sums * mean`, in place; a chunk at a time, as statistics take 32 bytes a column."""
-        for begin in range(0, cols.size if self.problem.fit_intercept else 0, CHUNK):
-            here = slice(begin, begin + CHUNK)
-            c[here] -= self.problem.stats(cols[here]).sums * mean
-
-
-class GramDescent(Descent):
-    """Coordinate descent on the members' sparse Gram: an epoch costs its entries, not those of X.
-
-    in and out of every method: q = X_M' r for the residual that is not centred, r_sum = sum(r).
-    """
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem)
-        design = problem.design
-        self.row_length = design.nnz / design.n_rows
-        self.store = GramStore(design.matrix, design.rows, design.labels, problem.s)
-        self.q = np.empty(0)
-        self.r_sum = 0.0
-
-    def gradient_of(self, cols: Int) -> Vector:
-        """On the columns' own rows where that reads less than a residual for all rows."""
-        design = self.problem.design
-        own, active = design.lengths(cols).sum(), design.lengths(self.cols[self.w != 0.0]).sum()
-        if design.rows is None or own * self.row_length * MISS > design.n_rows + active + own:
-            return super().gradient_of(cols)
-        c: Vector = self.store.own_rows(cols, self.problem.y, self.w)
-        self._centre(c, cols, self.problem.centre + self.r_sum / self.problem.weight_sum)
-        return c
-
-    def _added(self, cols: Int) -> None:
-        """Through the rows of the new columns or by a dot product with each member, whichever reads less."""
-        design = self.problem.design
-        rows = float(design.lengths(cols).sum()) * self.row_length
-        self.store.append(cols, design.rows is not None and rows <= cols.size * self.nnz + design.n_rows)
-        self._refresh()
-
-    def set_w(self, w: Vector) -> None:
-        self.w[:] = w
-        self._refresh()
-
-    def _refresh(self) -> None:
-        """q and r_sum from w, so that nothing drifts: c0 is q at w = 0, where sum(r) = 0."""
-        self.q = self.c0.copy()
-        self.store.subtract(self.w, self.q)
-        self.r_sum = -float(self.sums @ self.w)
-
-    def descend(self, max_epochs: int, tol: float, order: Int) -> int:
-        co = self._coordinates(self.r_sum)
-        epochs, _ = self.store.cd(co, order, self.q, max_epochs, tol)
-        self.r_sum = co.r_sum
-        return int(epochs)
-
-    def gradient(self) -> Vector:
-        return self.q - self.sums * (self.r_sum / self.problem.weight_sum)
-
-    def gram_product(self, x: Vector) -> Vector:
-        out = np.zeros(self.m)
-        self.store.subtract(x, out)
-        return -out - self.sums * (float(self.sums @ x) / self.problem.weight_sum)
-
-    def _newton_step(self, slope: Vector, active: NDArray[np.bool_], most: int) -> tuple[Vector, int]:
-        """Directly while the active members are few, which takes no more time than a few products."""
-        here = np.flatnonzero(active)
-        if not 0 < here.size <= DIRECT:
-            return self._conjugate_gradients(slope, active, most)
-        sums, step = self.sums[here], np.zeros(self.m)
-        hessian = self.store.toarray(here) - np.outer(sums, sums / self.problem.weight_sum)
-        hessian[np.diag_indices(here.size)] += self.l2[here]
-        step[here] = solve_psd(hessian, slope[here])
-        return step, 1
+    def gradient_of(self, cols: Int | None) -> Vector:
+        """`c_j` of columns that are not members, or (None) of every observed column: O(entries of those, and of the members with w != 0)."""
+        return self.problem.gradient(self.residual(-float(self.sums @ self.w) / self.problem.weight_sum), cols)
 
 
 class ResidualDescent(Descent):
@@ -259,10 +172,7 @@ class ResidualDescent(Descent):
 
     def set_w(self, w: Vector) -> None:
         self.w[:] = w
-        self.r, self.r_sum = super().residual()
-
-    def residual(self) -> tuple[Vector, float]:
-        return self.r, self.r_sum
+        self.r, self.r_sum = self.residual(0.0).copy(), -float(self.sums @ self.w)
 
     def descend(self, max_epochs: int, tol: float, order: Int) -> int:
         co = self._coordinates(self.r_sum)

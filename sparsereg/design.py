@@ -8,7 +8,8 @@ The caller's arrays are read, never written, and not copied where the layout all
 input              columns                                                rows (only where a Gram wants them)
 =================  =====================================================  ================================
 CSC                borrowed                                               built once, 4 bytes an entry (+ values)
-CSR                built once, 4 bytes an entry (+ values where not 1)    borrowed
+CSR                built once, 4 bytes an entry (+ values where not 1),   borrowed
+                   but a column with a value in every row as dense
 dense, Fortran     borrowed                                               none
 dense, C           copied to Fortran order                                none
 =================  =====================================================  ================================
@@ -16,7 +17,7 @@ dense, C           copied to Fortran order                                none
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +26,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sparsereg._core import Matrix, inspect, transpose
+from sparsereg.threads import run, split
 
 __all__ = ["Design", "as_design", "product"]
 
@@ -63,6 +65,8 @@ class Design:
         Original number of each observed column; int32 where that holds them.
     dtype : numpy.dtype
         float32 or float64, the type of X's values.
+    n_threads : int
+        Threads for a pass over all columns.
     by_rows, by_columns : Compressed or None
         The borrowed input; the rows of X are served from it.
     labels : int32 array of shape (n_cols,) or None
@@ -75,6 +79,7 @@ class Design:
     n_features: int
     columns: Int
     dtype: np.dtype[Any]
+    n_threads: int = 1
     by_rows: Compressed | None = field(default=None, repr=False)
     by_columns: Compressed | None = field(default=None, repr=False)
     labels: NDArray[np.int32] | None = field(default=None, repr=False)
@@ -93,6 +98,19 @@ class Design:
     def nnz(self) -> int:
         return int(self.matrix.nnz)
 
+    def transposed(self, v: NDArray[np.float64], cols: Int | None = None) -> NDArray[np.float64]:
+        """`X[:, cols]' v` in double; every observed column without `cols`."""
+        if cols is not None or self.n_threads == 1:
+            return np.asarray(self.matrix.rmatvec(v, cols))
+        out = np.empty(self.n_cols)
+        run(lambda a, b: self.matrix.rmatvec_into(out[a:b], v, a), self._shares)
+        return out
+
+    @cached_property
+    def _shares(self) -> list[tuple[int, int]]:
+        """A part of the columns for each thread."""
+        return split(np.concatenate([[0], np.cumsum(self.matrix.lengths())]), self.n_threads)
+
     def lengths(self, cols: Int) -> Int:
         """Stored entries of these observed columns."""
         lengths: Int = self.matrix.lengths(cols)
@@ -106,6 +124,13 @@ class Design:
         return (self.by_rows or _transposed(self.by_columns)).as_columns()  # type: ignore[arg-type]
 
     @cached_property
+    def sparse_rows(self) -> Matrix | None:
+        """The same for who wants only entries of the sparse columns: without values where those are all ones."""
+        if self.by_rows is None or self.matrix.n_ones < self.matrix.n_sparse:
+            return self.rows
+        return Compressed(self.by_rows.shape, self.by_rows.indptr, self.by_rows.indices, None).as_columns()
+
+    @cached_property
     def longest_row(self) -> int:
         """Most stored entries of a row."""
         if self.rows is None:
@@ -115,7 +140,7 @@ class Design:
         return int(self.rows.lengths().max())
 
 
-def as_design(X: Any, name: str = "X") -> Design:
+def as_design(X: Any, name: str = "X", n_threads: int = 1) -> Design:
     """Take a matrix in, checking it once.
 
     Parameters
@@ -123,6 +148,8 @@ def as_design(X: Any, name: str = "X") -> Design:
     X : scipy.sparse matrix or array, array-like of numbers, or data frame of numbers, of shape (n, p)
     name : str
         What errors call it.
+    n_threads : int
+        Threads for this and for later passes.
 
     Raises
     ------
@@ -132,7 +159,7 @@ def as_design(X: Any, name: str = "X") -> Design:
     if isinstance(X, Design):
         return X
     if not sp.issparse(X):
-        return _from_dense(_numbers(np.asarray(X), name), name)
+        return replace(_from_dense(_numbers(np.asarray(X), name), name), n_threads=n_threads)
     if len(X.shape) != 2 or 0 in X.shape:
         raise ValueError(f"{name} has shape {X.shape}; expected a matrix with at least one row and one column.")
     if X.format not in ("csr", "csc"):
@@ -146,14 +173,14 @@ def as_design(X: Any, name: str = "X") -> Design:
         wide = np.int64 if matrix.indptr.dtype.itemsize > 4 or matrix.indices.dtype.itemsize > 4 else np.int32
         matrix = Compressed(shape, matrix.indptr.astype(wide), matrix.indices.astype(wide), matrix.data)
     take = _from_columns if X.format == "csc" else _from_rows
-    found = take(matrix, dtype, name)
+    found = take(matrix, dtype, name, n_threads)
     if found is None:  # duplicates, or merely unsorted: put right on a copy
         X = X.copy()
         X.sum_duplicates()
         X.sort_indices()
-        found = take(Compressed(shape, X.indptr, X.indices, X.data.astype(dtype)), dtype, name)
+        found = take(Compressed(shape, X.indptr, X.indices, X.data.astype(dtype)), dtype, name, n_threads)
         assert found is not None
-    return found
+    return replace(found, n_threads=n_threads)
 
 
 def _float_type(dtype: np.dtype[Any], name: str) -> np.dtype[Any]:
@@ -196,21 +223,20 @@ def dense_design(X: NDArray[Any], dtype: np.dtype[Any]) -> Design:
     return Design(Matrix(n, none, none, none, 0, None, 0, X), p, np.arange(p), dtype, dense=X)
 
 
-def _from_columns(X: Compressed, dtype: np.dtype[Any], name: str) -> Design | None:
+def _from_columns(X: Compressed, dtype: np.dtype[Any], name: str, n_threads: int) -> Design | None:
     valued = np.zeros(X.shape[0], dtype=np.uint8)
-    if _inspected(X, name, by_rows=False, major_valued=valued):
+    parts = split(X.indptr, n_threads)
+    if _inspected(X, name, parts, by_rows=False, major_valued=[valued[a:b] for a, b in parts]):
         return None
     start = X.indptr
-    ones_first = _ones_first(np.diff(start), valued)
-    n_ones = int(ones_first.size - np.count_nonzero(valued[ones_first]))
-    data = None if n_ones == ones_first.size else X.data
-    matrix = Matrix(X.shape[1], start[:-1][ones_first], start[1:][ones_first], X.indices, n_ones, data)
+    columns, n_ones, _ = _by_kind(np.diff(start), valued, X.shape[1] + 1)  # borrowed as they are, none as dense
+    data = None if n_ones == columns.size else X.data
+    matrix = Matrix(X.shape[1], start[:-1][columns], start[1:][columns], X.indices, n_ones, data)
     borrowed = Compressed(X.shape, X.indptr, X.indices, data)
-    columns = _narrow(ones_first)
     return Design(matrix, X.shape[0], columns, dtype, by_columns=borrowed, labels=_labels(columns, X.shape[0]))
 
 
-def _from_rows(X: Compressed, dtype: np.dtype[Any], name: str) -> Design | None:
+def _from_rows(X: Compressed, dtype: np.dtype[Any], name: str, n_threads: int) -> Design | None:
     n, p = X.shape
     if not X.indices.size:
         nothing = X.indices[:0]
@@ -222,44 +248,62 @@ def _from_rows(X: Compressed, dtype: np.dtype[Any], name: str) -> Design | None:
             by_rows=Compressed(X.shape, X.indptr, nothing, None),
         )
     if X.indices.size < HYPERSPARSE * p:
-        return _from_hypersparse_rows(X, dtype, name)
-    count, valued = np.zeros(p, dtype=np.int64), np.zeros(p, dtype=np.uint8)
-    if _inspected(X, name, by_rows=True, count=count, valued=valued):
+        return _from_hypersparse_rows(X, dtype, name, n_threads)
+    parts = split(X.indptr, n_threads)
+    counts, valued = np.zeros((len(parts), p), dtype=np.int64), np.zeros((len(parts), p), dtype=np.uint8)
+    if _inspected(X, name, parts, by_rows=True, count=counts, valued=valued):
         return None
-    ones_first = _ones_first(count, valued)
-    start = np.zeros(ones_first.size + 1, dtype=X.indptr.dtype)
-    np.cumsum(count[ones_first], out=start[1:])
-    n_ones = int(ones_first.size - np.count_nonzero(valued[ones_first]))
-    place = np.full(p, -1, dtype=np.int64)
-    place[ones_first] = start[:-1]
-    shift = int(start[n_ones])
-    indices = np.empty(start[-1], dtype=X.indices.dtype)
-    data = np.empty(start[-1] - shift, dtype=dtype) if shift < start[-1] else None
-    transpose(X.shape, X.indptr, X.indices, X.data, place, indices, shift, data)
-    matrix = Matrix(n, start[:-1], start[1:], indices, n_ones, data, shift)
-    borrowed = Compressed(X.shape, X.indptr, X.indices, None if data is None else X.data)
-    columns = _narrow(ones_first)
+    count = counts.sum(axis=0) if len(parts) > 1 else counts[0]
+    columns, n_ones, n_sparse = _by_kind(count, np.maximum.reduce(valued), n)
+    start = np.zeros(columns.size + 1, dtype=X.indptr.dtype)
+    np.cumsum(count[columns], out=start[1:])
+    before = np.zeros(p, dtype=np.int64)  # where each part writes the next entry of a column
+    before[columns] = start[:-1]
+    for number in range(len(parts) - 1):
+        here = counts[number].copy()
+        counts[number] = before
+        before += here
+    places = [*counts[:-1], before]
+    del count, counts, valued
+    shift, stop = int(start[n_ones]), int(start[n_sparse])
+    indices = np.empty(stop, dtype=X.indices.dtype)
+    values = np.empty(start[-1] - shift, dtype=dtype) if shift < start[-1] else None
+
+    def write(a: int, b: int, place: Int) -> None:
+        transpose((b - a, p), X.indptr[a : b + 1], X.indices, X.data, place, indices, shift, values, a)
+
+    run(write, [(*part, place) for part, place in zip(parts, places, strict=True)])
+    data = None if values is None else values[: stop - shift]
+    dense = None if values is None else values[stop - shift :].reshape(-1, n).T
+    matrix = Matrix(n, start[:n_sparse], start[1 : n_sparse + 1], indices, n_ones, data, shift, dense)
+    borrowed = Compressed(X.shape, X.indptr, X.indices, None if values is None else X.data)
     return Design(matrix, p, columns, dtype, by_rows=borrowed, labels=_labels(columns, p))
 
 
-def _from_hypersparse_rows(X: Compressed, dtype: np.dtype[Any], name: str) -> Design | None:
+def _from_hypersparse_rows(X: Compressed, dtype: np.dtype[Any], name: str, n_threads: int) -> Design | None:
     """Number the observed columns among themselves first: memory by what was observed."""
-    if _inspected(X, name, by_rows=True):
+    if _inspected(X, name, split(X.indptr, n_threads), by_rows=True):
         return None
     observed, compact = np.unique(X.indices, return_inverse=True)
     narrow = Compressed((X.shape[0], observed.size), X.indptr, compact.astype(X.indices.dtype), X.data)
-    found = _from_rows(narrow, dtype, name)
+    found = _from_rows(narrow, dtype, name, n_threads)
     assert found is not None
-    return Design(
-        found.matrix, X.shape[1], observed.astype(np.int64)[found.columns], dtype, found.by_rows, None, found.labels
-    )
+    return replace(found, n_features=X.shape[1], columns=observed.astype(np.int64)[found.columns])
 
 
-def _inspected(X: Compressed, name: str, *, by_rows: bool, **wanted: NDArray[Any]) -> bool:
-    """Check pointers, indices and values; True when indices do not strictly increase, so that entries may repeat."""
-    fault, where, disordered = inspect(X.shape, X.indptr, X.indices, X.data, **wanted)
+def _inspected(X: Compressed, name: str, parts: list[tuple[int, int]], *, by_rows: bool, **wanted: Any) -> bool:
+    """Check pointers, indices and values; True when indices do not strictly increase, so that entries may repeat.
+
+    `wanted` has an array for each part."""
+
+    def look(a: int, b: int, number: int) -> tuple[str, int, int]:
+        own = {key: arrays[number] for key, arrays in wanted.items()}
+        return inspect((b - a, X.shape[1]), X.indptr[a : b + 1], X.indices, X.data, **own)
+
+    found = run(look, [(*part, number) for number, part in enumerate(parts)])
+    fault, where = next(((fault, where) for fault, where, _ in found if fault), ("", -1))
     if not fault:
-        return bool(disordered)
+        return any(disordered for _, _, disordered in found)
     major = int(np.searchsorted(X.indptr, where, side="right")) - 1
     row, column = (major, X.indices[where]) if by_rows else (X.indices[where], major)
     if fault == "index":
@@ -272,15 +316,20 @@ def _word(value: float) -> str:
     return "NaN" if np.isnan(value) else f"infinity ({value})"
 
 
-def _ones_first(count: Int, valued: NDArray[np.uint8]) -> Int:
-    """Observed columns: those of ones first, then the others, the longest of each kind first.
+def _by_kind(count: Int, valued: NDArray[Any], n: int) -> tuple[NDArray[Any], int, int]:
+    """Observed columns in the order of their kinds, the longest of each first: those of ones, those with values, those with a value in each of
+    the n rows, which are dense; and where the second and the third kind begin.
 
     So screening, which looks at columns in blocks, finds light ones together. Lengths count up to 65,535: NumPy sorts
     16-bit numbers by their digits, in linear time."""
     rank = (65535 - np.minimum(count, 65535)).astype(np.uint16)
-    order = np.argsort(rank, kind="stable")[: np.count_nonzero(count)]
-    other = valued[order] != 0
-    return np.concatenate([order[~other], order[other]]) if other.any() else order
+    order = _narrow(np.argsort(rank, kind="stable")[: np.count_nonzero(count)])
+    with_values = valued[order] != 0
+    if not with_values.any():
+        return order, order.size, order.size
+    full = with_values & (count[order] == n)
+    ones, sparse = order[~with_values], order[with_values & ~full]
+    return np.concatenate([ones, sparse, order[full]]), ones.size, ones.size + sparse.size
 
 
 def _narrow(columns: Int) -> NDArray[Any]:

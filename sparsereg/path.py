@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sparsereg.design import Design, as_design, product
 from sparsereg.problem import Problem, make_problem
 from sparsereg.solve import SOLVERS, Solution, Solver
+from sparsereg.threads import thread_count
 from sparsereg.validation import (
     check_alphas,
     check_choice,
@@ -109,6 +110,7 @@ def regularization_path(
     tol: float = 1e-4,
     max_iter: int = 10_000,
     solver: str = "auto",
+    n_jobs: int | None = None,
     callback: Callback | None = None,
 ) -> PathResult:
     """Fit the lasso or elastic net along a whole path of strengths, with a certificate at every point.
@@ -147,6 +149,9 @@ def regularization_path(
         Most epochs at one point.
     solver : {"auto", "cd", "prox_gradient"}, default "auto"
         Coordinate descent, or accelerated proximal gradient: the same certified answer. "auto" is "cd".
+    n_jobs : int, optional
+        Threads for taking X in and for passes over all of it, by scikit-learn's convention: None is 1 (or what a
+        `joblib.parallel_config` says), -1 every core. The result is the same to the last digit.
     callback : callable, optional
         Called as `callback(i, n_points, alpha, n_nonzero)` after each point.
 
@@ -183,7 +188,7 @@ def regularization_path(
     for name, flag in (("fit_intercept", fit_intercept), ("standardize", standardize), ("positive", positive)):
         check_flag(name, flag)
     grid = check_alphas(alphas)
-    design = as_design(X)
+    design = as_design(X, n_threads=thread_count(n_jobs))
     problem = make_problem(
         design,
         check_target(y, design.n_rows),

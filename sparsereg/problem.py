@@ -113,9 +113,9 @@ class Problem:
         centred = self.y - self.centre
         return float(centred @ centred if self.s is None else centred @ (self.s * centred))
 
-    def target(self) -> Vector:
-        """`s (y - centre)`, the residual at w = 0: a new array, which sums to 0 where there is an intercept."""
-        out = self.y - self.centre
+    def target(self, mean: float = 0.0, out: Vector | None = None) -> Vector:
+        """`s (y - centre - mean)`, without a mean the residual at w = 0: in `out`, or a new array."""
+        out = np.subtract(self.y, self.centre + mean, out=out)
         if self.s is not None:
             out *= self.s
         return out
@@ -133,10 +133,12 @@ class Problem:
             z -= np.average(z, weights=self.s)
         return z
 
-    def intercept(self, at: Coefficients) -> float:
-        """b0, by the weighted means: exact at any w."""
+    def intercept(self, at: Coefficients, sum_of_products: float | None = None) -> float:
+        """b0, by the weighted means: exact at any w. `s' X w` may be known."""
         taken_off = 0.0 if self.shift is None else self.shift[at.cols] @ at.w
-        return float(self.y_mean - taken_off - self.stats(at.cols).sums @ at.w / self.weight_sum)
+        if sum_of_products is None:
+            sum_of_products = float(self.stats(at.cols).sums @ at.w)
+        return float(self.y_mean - taken_off - sum_of_products / self.weight_sum)
 
     def residual(self, at: Coefficients) -> Vector:
         """`r = s (y - z)`: the negative gradient in the predictor. It sums to 0 where there is an intercept."""
@@ -144,8 +146,7 @@ class Problem:
 
     def gradient(self, r: Vector, cols: Int | None = None) -> Vector:
         """`c_j = (x_j - mean_j)' r` for the listed columns, or for all, from a residual that sums to 0 where centred."""
-        c: Vector = self.design.matrix.rmatvec(r, cols)
-        return c
+        return self.design.transposed(r, cols)
 
     def objective(self, at: Coefficients, alpha: float, l1_ratio: float) -> float:
         """F, with b0 at its best."""

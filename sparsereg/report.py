@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
+from sparsereg.report_rows import block_rows, column_rows, path_rows, plain
 from sparsereg.report_text import report_text
 from sparsereg.validation import check_number
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["SparsityReport"]
 
 Row = dict[str, Any]
-Ints = NDArray[np.int64]
 
 _TABLES = ("path", "blocks", "columns")
 
@@ -48,10 +47,14 @@ class SparsityReport:
         The duality gap asked for, as a share of the target's mean square.
     path : list of dict
         For each strength: point, alpha, n_nonzero, density (of X's columns), deviance_explained, l1_norm, l2_norm,
-        dual_gap, relative_gap, certified, n_iter, seconds, and what was handed over as scores.
+        dual_gap, relative_gap, certified, n_iter, seconds, df, df_error, and what was handed over as scores. `df` are the
+        degrees of freedom of the coefficients (an intercept is 1 more) and `df_error` its standard error, 0 where it is
+        exact: the lasso's are its non-zero coefficients, others are worked out from X where that is handed over.
     blocks : list of dict
         For each field and cross: name, fields, n_cells, n_observed, n_nonzero, weight (the sum of the absolute
-        coefficients) and weight_share (of all weight). Empty without a `FeatureCross`.
+        coefficients), weight_share (of all weight), df, df_error, shrinkage_factor (df / n_observed: what the penalty leaves of a
+        column on average, from 0, nothing, to 1, all) and, where X is handed over, variance_share (of the predictions; negative where it
+        works against the others). Empty without a `FeatureCross`.
     columns : list of dict
         The heaviest columns: name, column, coefficient; heaviest first.
     bytes_kept, bytes_dense : int
@@ -126,6 +129,7 @@ class SparsityReport:
             "certified": path.certified,
             "n_iter": path.n_iters,
             "seconds": path.seconds,
+            **_degrees(path.n_nonzero.tolist(), path.l1_ratio),
         }
         for name, values in (scores or {}).items():
             if len(values) != n_points:
@@ -134,7 +138,14 @@ class SparsityReport:
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, cross: FeatureCross | None = None, k: int | None = None, *, top: int = 20
+        cls,
+        estimator: Any,
+        cross: FeatureCross | None = None,
+        k: int | None = None,
+        *,
+        top: int = 20,
+        X: Any = None,
+        sample_weight: Any = None,
     ) -> SparsityReport:
         """Report on a fitted `Lasso`, `ElasticNet` or `Ridge`, on a pipeline that ends in one, or on a loaded `Model`.
 
@@ -148,6 +159,9 @@ class SparsityReport:
             The point, here target, that is described. None, the default, is the last; of a `Model`, its own point.
         top : int, default 20
             How many of the heaviest columns to name.
+        X, sample_weight : optional
+            What was fitted on (of a pipeline, what its first step takes). With it come the degrees of freedom, see
+            `degrees_of_freedom`, and each block's share of the variance. It may take about as long as some fits.
 
         Returns
         -------
@@ -156,15 +170,30 @@ class SparsityReport:
         Raises
         ------
         ValueError
-            If there are no sparse coefficients to be found.
+            If there are no sparse coefficients to be found, or X does not fit them.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sparsereg import Ridge
+        >>> X = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.0, 0.0]])
+        >>> report = SparsityReport.from_estimator(Ridge(alpha=3.0).fit(X, [1.0, 3.0, 2.0, 0.0]), X=X)
+        >>> round(report.path[0]["df"], 3), report.path[0]["df_error"]
+        (0.5, 0.0)
         """
+        if X is None and sample_weight is not None:
+            raise ValueError("sample_weight has an effect only with X; pass the X of the fit too.")
         if hasattr(estimator, "path") and hasattr(estimator, "point"):
+            if X is not None:
+                raise ValueError("X: a saved path does not know its penalty factors; fit an estimator to know its df.")
             own = cross if cross is not None else estimator.cross
             return cls.from_path(estimator.path, own, estimator.point if k is None else k, top=top)
         if hasattr(estimator, "steps"):
             steps = [step for _, step in estimator.steps]
             own = steps[-2] if len(steps) > 1 and hasattr(steps[-2], "blocks_") else None
-            return cls.from_estimator(steps[-1], own if cross is None else cross, k, top=top)
+            X = X if X is None or len(steps) == 1 else estimator[:-1].transform(X)
+            cross = own if cross is None else cross
+            return cls.from_estimator(steps[-1], cross, k, top=top, X=X, sample_weight=sample_weight)
         if not hasattr(estimator, "sparse_coef_"):
             raise ValueError(
                 f"estimator={type(estimator).__name__} has no sparse_coef_; fit a Lasso, ElasticNet or Ridge of this "
@@ -172,7 +201,8 @@ class SparsityReport:
             )
         coefs = sp.csc_array(sp.csr_array(estimator.sparse_coef_).T)
         n_targets = coefs.shape[1]
-        tol, scale = getattr(estimator, "tol", None), getattr(estimator, "gap_scale_", None)
+        gradient, scale = getattr(estimator, "gradient_norm_", None), getattr(estimator, "gap_scale_", None)
+        tol = getattr(estimator, "tol", None) if gradient is None else None  # ridge's is not one of the gap
         gap = getattr(estimator, "dual_gap_", None)
         known: dict[str, Any] = {
             "alpha": _spread(getattr(estimator, "alpha", None), n_targets),
@@ -182,12 +212,18 @@ class SparsityReport:
             "certified": [None] * n_targets,
             "n_iter": _spread(getattr(estimator, "n_iter_", None), n_targets),
             "seconds": [None] * n_targets,
+            **_degrees(
+                [int(coefs[:, [t]].count_nonzero()) for t in range(n_targets)], getattr(estimator, "l1_ratio", 0)
+            ),
         }
+        if gradient is not None:
+            known["gradient_norm"] = _spread(gradient, n_targets)
         if gap is not None and scale is not None:
             relative = np.divide(_spread(gap, n_targets), np.where(np.asarray(scale) > 0, scale, 1.0))
             known |= {"relative_gap": relative, "certified": relative <= tol}
         names = getattr(estimator, "feature_names_in_", None)
-        return cls._build(coefs, known, tol, cross, k=k, top=top, names=names)
+        report = cls._build(coefs, known, tol, cross, k=k, top=top, names=names)
+        return report if X is None else _with_use(report, estimator, cross, X, sample_weight)
 
     @classmethod
     def _build(
@@ -219,9 +255,9 @@ class SparsityReport:
             n_cells=n_cells,
             point=point,
             tol=tol,
-            path=_path_rows(coefs, known),
-            blocks=[] if cross is None else _block_rows(cross, columns, weights),
-            columns=_heaviest(columns, weights, top, cross, names),
+            path=path_rows(coefs, known),
+            blocks=[] if cross is None else block_rows(cross, columns, weights, known["df"][point] is not None),
+            columns=column_rows(columns, weights, top, cross, names),
             bytes_kept=coefs.data.nbytes + coefs.indices.nbytes + coefs.indptr.nbytes,
             bytes_dense=n_columns * one,
             bytes_nominal=None if n_cells is None else n_cells * one,
@@ -294,70 +330,37 @@ def _checked_point(k: int | None, n_points: int) -> int:
     return int(check_number("k", k, low=-n_points, high=n_points - 1, integer=True)) % n_points
 
 
+def _degrees(counts: Sequence[int], l1_ratio: float) -> dict[str, list[float | None]]:
+    """Degrees of freedom as far as coefficients alone tell them: the lasso's are their count."""
+    if l1_ratio != 1.0:
+        return dict.fromkeys(("df", "df_error"), [None] * len(counts))
+    return {"df": [float(count) for count in counts], "df_error": [0.0] * len(counts)}
+
+
+def _with_use(
+    report: SparsityReport, estimator: Any, cross: FeatureCross | None, X: Any, sample_weight: Any
+) -> SparsityReport:
+    """The report with what the fit used of X: degrees of freedom, whole and by block, and shares of the variance."""
+    from sparsereg.linear_model.degrees import degrees_of_every_target, variance_shares  # scikit-learn takes a second
+
+    stops = [report.n_columns] if cross is None else [block.stop for block in cross.blocks_]
+    found = degrees_of_every_target(estimator, X, sample_weight, stops)
+    path = [row | {"df": one.total, "df_error": one.error} for row, one in zip(report.path, found, strict=True)]
+    if cross is None:
+        return replace(report, path=path)
+    shares = variance_shares(estimator, X, sample_weight, report.point, stops).tolist()
+    here = zip(found[report.point].blocks.tolist(), found[report.point].block_errors.tolist(), shares, strict=True)
+    blocks = [
+        row | {"df": df, "df_error": error, "shrinkage_factor": df / max(row["n_observed"], 1), "variance_share": share}
+        for row, (df, error, share) in zip(report.blocks, here, strict=True)
+    ]
+    return replace(report, path=path, blocks=blocks)
+
+
 def _spread(value: Any, n_targets: int) -> list[Any]:
     """One value a target, from one for all, one for each, or None."""
     values = np.ravel(np.asarray(value, dtype=object))
     return list(values if values.size == n_targets else np.resize(values, n_targets))
-
-
-def _path_rows(coefs: sp.csc_array, known: Mapping[str, Any]) -> list[Row]:
-    n_columns = coefs.shape[0]
-    rows = []
-    for point, (begin, end) in enumerate(zip(coefs.indptr[:-1], coefs.indptr[1:], strict=True)):
-        values = coefs.data[begin:end].astype(np.float64)
-        n_nonzero = int(np.count_nonzero(values))
-        row: Row = {
-            "point": point,
-            "alpha": known["alpha"][point],
-            "n_nonzero": n_nonzero,
-            "density": n_nonzero / n_columns,
-            "deviance_explained": known["deviance_explained"][point],
-            "l1_norm": float(np.abs(values).sum()),
-            "l2_norm": float(np.linalg.norm(values)),
-        }
-        rows.append({name: _plain(value) for name, value in (row | {key: known[key][point] for key in known}).items()})
-    return rows
-
-
-def _block_rows(cross: FeatureCross, columns: Ints, weights: NDArray[np.float64]) -> list[Row]:
-    blocks = cross.blocks_
-    owner = np.searchsorted([block.stop for block in blocks], columns, side="right")
-    counts = np.bincount(owner, minlength=len(blocks)).tolist()
-    sums = np.bincount(owner, weights=np.abs(weights), minlength=len(blocks)).tolist()
-    total = sum(sums) or 1.0
-    return [
-        {
-            "name": block.name,
-            "fields": list(block.fields),
-            "n_cells": block.n_cells,
-            "n_observed": block.n_observed,
-            "n_nonzero": count,
-            "weight": weight,
-            "weight_share": weight / total,
-        }
-        for block, count, weight in zip(blocks, counts, sums, strict=True)
-    ]
-
-
-def _heaviest(
-    columns: Ints, weights: NDArray[np.float64], top: int, cross: FeatureCross | None, names: Any
-) -> list[Row]:
-    """The heaviest columns; only their names are made."""
-    order = np.argsort(-np.abs(weights), kind="stable")[:top]
-    chosen = columns[order]
-    if cross is not None:
-        words = cross.feature_names(chosen)
-    elif names is not None:
-        words = [str(names[column]) for column in chosen.tolist()]
-    else:
-        words = [f"column {column}" for column in chosen.tolist()]
-    found = zip(words, chosen.tolist(), weights[order].tolist(), strict=True)
-    return [{"name": name, "column": column, "coefficient": weight} for name, column, weight in found]
-
-
-def _plain(value: Any) -> Any:
-    """NumPy scalars as Python's own."""
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _finite(value: Any) -> Any:
@@ -366,5 +369,5 @@ def _finite(value: Any) -> Any:
         return {str(key): _finite(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [_finite(part) for part in value]
-    value = _plain(value)
+    value = plain(value)
     return None if isinstance(value, float) and not math.isfinite(value) else value

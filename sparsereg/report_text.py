@@ -17,7 +17,7 @@ _UNKNOWN = "-"
 _SHORTEST_NAME = 20
 _KNOWN = {
     "point", "alpha", "n_nonzero", "density", "deviance_explained", "l1_norm", "l2_norm", "dual_gap", "relative_gap",
-    "certified", "n_iter", "seconds",
+    "certified", "n_iter", "seconds", "df", "df_error", "gradient_norm",
 }  # fmt: skip
 
 
@@ -26,6 +26,8 @@ def report_text(report: SparsityReport, max_rows: int, width: int) -> str:
     sections = [_summary(report), _path_table(report, max_rows, width)]
     if report.blocks:
         sections.append(_block_table(report, width))
+        if _says_more(report) or any(block["variance_share"] is not None for block in report.blocks):
+            sections.append(_use_table(report, width))
     if report.columns:
         sections.append(_column_table(report, width))
     return "\n\n".join("\n".join(line[:width].rstrip() for line in section) for section in sections)
@@ -47,6 +49,7 @@ def _summary(report: SparsityReport) -> list[str]:
     where = f"point {report.point} (alpha = {_number(here['alpha'])}), marked *"
     lines = [
         f"{columns}; {here['n_nonzero']:,} survive at {where}.",
+        _degrees(report),
         _certificates(report),
         f"Coefficients of {_counted(len(report.path), 'point')} take {bytes_in_words(report.bytes_kept)}; "
         f"dense they would take {bytes_in_words(report.bytes_dense)}"
@@ -54,6 +57,19 @@ def _summary(report: SparsityReport) -> list[str]:
         + ".",
     ]
     return [line for line in lines if line]
+
+
+def _says_more(report: SparsityReport) -> bool:
+    """Whether degrees of freedom are known and are not merely the count of surviving columns."""
+    return any(row["df"] is not None and row["df"] != row["n_nonzero"] for row in report.path)
+
+
+def _degrees(report: SparsityReport) -> str:
+    here = report.path[report.point]
+    if not _says_more(report):
+        return ""
+    how = "estimated by random probes" if here["df_error"] else "exactly"
+    return f"Degrees of freedom: {_with_error(here['df'], here['df_error'])}, {how}; an intercept is 1 more."
 
 
 def _certificates(report: SparsityReport) -> str:
@@ -70,9 +86,11 @@ def _certificates(report: SparsityReport) -> str:
 
 def _path_table(report: SparsityReport, max_rows: int, width: int) -> list[str]:
     extra = [name for name in report.path[0] if name not in _KNOWN]
-    gap = "relative_gap" if any(row["relative_gap"] is not None for row in report.path) else "dual_gap"
-    header = ["point", "alpha", "active", "density", "deviance", "l1 norm", "l2 norm"]
-    header += ["rel. gap" if gap == "relative_gap" else "gap", "epochs", "seconds"]
+    measures = {"gradient_norm": "gradient", "relative_gap": "rel. gap", "dual_gap": "gap"}
+    gap = next((name for name in measures if report.path[0].get(name) is not None), "dual_gap")
+    df = ["df"] if _says_more(report) else []
+    header = ["point", "alpha", "active", *df, "density", "deviance", "l1 norm", "l2 norm"]
+    header += [measures[gap], "epochs", "seconds"]
     rows = []
     for place in _spread_rows(len(report.path), report.point, max_rows):
         row = report.path[place]
@@ -81,6 +99,7 @@ def _path_table(report: SparsityReport, max_rows: int, width: int) -> list[str]:
                 f"{'*' if place == report.point else ''}{row['point']}",
                 _number(row["alpha"]),
                 f"{row['n_nonzero']:,}",
+                *(_with_error(row[name], row["df_error"]) for name in df),
                 _share(row["density"]),
                 _number(row["deviance_explained"], ".4f"),
                 _number(row["l1_norm"]),
@@ -132,6 +151,21 @@ def _block_table(report: SparsityReport, width: int) -> list[str]:
     return _aligned(header, rows, left=0)
 
 
+def _use_table(report: SparsityReport, width: int) -> list[str]:
+    header = ["field or cross", "observed", "df", "df a column", "share of variance"]
+    rows = [
+        [
+            _shortened(block["name"], max(_SHORTEST_NAME, width - 70)),
+            f"{block['n_observed']:,}",
+            _with_error(block["df"], block["df_error"]),
+            _number(block["shrinkage_factor"], ".3f"),
+            _UNKNOWN if block["variance_share"] is None else _share(block["variance_share"]),
+        ]
+        for block in report.blocks
+    ]
+    return _aligned(header, rows, left=0)
+
+
 def _column_table(report: SparsityReport, width: int) -> list[str]:
     header = ["coefficient", f"heaviest {_counted(len(report.columns), 'column')}"]
     room = max(_SHORTEST_NAME, width - 16)
@@ -159,10 +193,18 @@ def _number(value: Any, style: str = ".4g") -> str:
     return text.removeprefix("-") if float(text.replace(",", "")) == 0 else text
 
 
+def _with_error(value: Any, error: Any) -> str:
+    """A number and its standard error, to the error's second digit."""
+    if value is None or not error:
+        return _number(value, ",.2f")
+    digits = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:,.{digits}f} +- {error:,.{digits}f}"
+
+
 def _share(value: float) -> str:
     """A share in per cent, with digits enough for small ones."""
     per_cent = 100 * value
-    return f"{per_cent:.1f}%" if per_cent >= 1 or per_cent == 0 else f"{per_cent:.2g}%"
+    return f"{per_cent:.1f}%" if abs(per_cent) >= 1 or per_cent == 0 else f"{per_cent:.2g}%"
 
 
 def _counted(n: int, word: str) -> str:

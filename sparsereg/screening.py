@@ -28,14 +28,13 @@ BEYOND = np.float32(np.inf)
 class Screen:
     """The last known gradient of every observed column, and how far it may have gone since.
 
-    Memory: 24 bytes a column (8 for c, 4 each for the norms and the readings, rounded to the safe side).
+    Memory: 14 bytes a column, three numbers in float32 rounded to the safe side and the number of the last visit. Inside, everything is measured in units of `|y|`, so that float32 has room for it.
     """
 
     def __init__(self, problem: Problem, c: Vector) -> None:
         self.problem = problem
-        self.c = c
-        self.odometer2 = self.odometer1 = self._threshold = 0.0
-        self.norm2, self.norm1, self.at2, self.at1 = (np.zeros(c.size, dtype=np.float32) for _ in range(4))
+        self.unit = 1.0 / np.sqrt(problem.null_deviance) if problem.null_deviance > 0.0 else 1.0
+        self.norm2, self.norm1 = (np.zeros(c.size, dtype=np.float32) for _ in range(2))
         for begin in range(0, c.size, CHUNK):  # a chunk at a time: statistics of all columns would take 32 bytes each
             self._measure(np.arange(begin, min(begin + CHUNK, c.size)))
         factor = problem.penalty.l1_factor
@@ -43,8 +42,8 @@ class Screen:
         # Constant columns are left out: their gradient is 0, or rounding.
         constant = self.norm2 == 0.0
         self.norm2[constant] = self.norm1[constant] = -np.inf
-        kind = problem.penalty.kind
-        self._bounds = Bounds(kind, self.c, self.norm2, self.at2, self.norm1, self.at1, self.factor)
+        self._bounds = Bounds(problem.penalty.kind, self.norm2, self.norm1, self.factor)
+        self.visited_all(c)
 
     def _measure(self, cols: Int) -> None:
         stats = self.problem.stats(cols)
@@ -62,35 +61,35 @@ class Screen:
     def drop(self, cols: Int) -> None:
         """Leave these columns out from now on: they became members, or can never be."""
         self.norm2[cols] = self.norm1[cols] = -np.inf
-        self._bounds.changed(cols)
+        self._bounds.sum_up(np.sort(cols))
 
     def travel(self, distance2: float, distance1: float) -> None:
         """The residual has moved by at most this much, in the 2-norm and in the largest entry."""
-        self.odometer2 += distance2
-        self.odometer1 += distance1
+        self._bounds.travel(distance2 * self.unit, distance1 * self.unit)
 
     def visited(self, cols: Int, c: Vector) -> None:
         """These gradients were just taken at the present residual."""
-        self._set_back()
-        self.c[cols] = c
-        self.at2[cols] = np.nextafter(np.float32(self.odometer2), -BEYOND)
-        self.at1[cols] = np.nextafter(np.float32(self.odometer1), -BEYOND)
-        self._bounds.changed(cols)
+        self._bounds.visited(cols, c * self.unit)
 
-    def _set_back(self) -> None:
-        """Start the odometers anew once their rounding, half a unit of the last of float32's 24 bits, could hold up a bound."""
-        if self.odometer2 * float(self.norm2.max(initial=0.0)) * 2.0**-23 <= 1e-3 * self._threshold:
-            return
-        for at, odometer in ((self.at2, self.odometer2), (self.at1, self.odometer1)):
-            at[:] = np.nextafter((at - odometer).astype(np.float32), -BEYOND)
-        self.odometer2 = self.odometer1 = 0.0
-        self._bounds.changed(np.arange(0, self.c.size, 1))
+    def visited_all(self, c: Vector) -> None:
+        """The gradient of every column was just taken."""
+        self.top = self._largest(c)
+        for begin in range(0, c.size, CHUNK):
+            here = np.arange(begin, min(begin + CHUNK, c.size))
+            self._bounds.visited(here, c[here] * self.unit)
+
+    def _largest(self, c: Vector) -> float:
+        """The threshold at which no column of gradient c would be over it."""
+        reach = self.problem.penalty.reach(c)
+        reach[self.norm2 < 0.0] = 0.0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float(
+                (reach if self.factor is None else np.where(reach > 0.0, reach / self.factor, 0.0)).max(initial=0.0)
+            )
 
     def over(self, threshold: float, aside: float = 0.0) -> tuple[Int, float, float]:
         """Columns whose bound passes `threshold * factor_j`, the largest bound (over factor) there, and elsewhere.
 
         `aside`: how far the dual point is from the residual in the 2-norm, beyond what was travelled."""
-        self._threshold = threshold
-        reading1 = np.inf if aside else self.odometer1
-        cols, worst, largest = self._bounds.over(self.odometer2 + aside, reading1, threshold)
-        return cols, worst, largest
+        found, worst, largest = self._bounds.over(aside * self.unit, threshold * self.unit)
+        return found, worst / self.unit, largest / self.unit

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.descent import Descent, GramDescent, ProximalGradient, ResidualDescent
+from sparsereg.descent import Descent, ProximalGradient, ResidualDescent
+from sparsereg.gram_descent import GramDescent
 from sparsereg.problem import MOST_LOOSE, Coefficients, Problem, combine_gap
 from sparsereg.screening import Screen
 
@@ -30,7 +31,7 @@ INNER_SHARE = 0.3
 # A visited column within this share of its threshold is taken in too: it would be next. But in one round no more, the nearest
 # first, than so many and twice those in use: at a cold start most that are over their threshold are not when the first are in.
 NEAR = 0.95
-SOME = 100
+SOME = 10
 # Where a chunk of epochs leaves more than this share of the gap, coordinate descent crawls: a Newton step is tried, of at
 # most so many products with the Gram.
 SLOW = 0.3
@@ -117,7 +118,10 @@ class Solver:
         self.problem, self.l1_ratio, self.tol, self.max_iter, self.rng = problem, l1_ratio, tol, max_iter, rng
         make = ProximalGradient if method == "prox_gradient" else GramDescent
         self.descent: Descent = make(problem)
-        self.screen = Screen(problem, self.descent.gradient_at_zero())
+        c = self.descent.gradient_of(None)
+        if isinstance(self.descent, GramDescent):
+            self.descent.watch(c)
+        self.screen = Screen(problem, c)
         self._take_unpenalised()
         self._mark(self.descent.gradient())
 
@@ -133,13 +137,11 @@ class Solver:
         if loose.size <= MOST_LOOSE and not self.problem.penalty.positive:
             self.descent.set_w(self.problem.eliminated(loose, self.descent.gradient())[0])
         self._descend(1e-12 * self.problem.null_deviance, self.max_iter)
-        every = np.arange(self.problem.design.n_cols)
-        self.screen.visited(every, self.descent.gradient_of(every))
+        self.screen.visited_all(self.descent.gradient_of(None))
 
     def alpha_max(self) -> float:
         """The smallest alpha at which every penalised coefficient is 0. Only before the first `solve`."""
-        _, worst, _ = self.screen.over(0.0)
-        return worst / (self.problem.weight_sum * self.l1_ratio)
+        return self.screen.top / (self.problem.weight_sum * self.l1_ratio)
 
     def start_from(self, at: Coefficients) -> None:
         """Begin at given coefficients instead of 0."""
@@ -171,7 +173,8 @@ class Solver:
                 break
         at = self.descent.coefficients()
         gap = found.gap / problem.weight_sum
-        return Solution(at, problem.intercept(at), gap, epochs, found.squared_residual)
+        intercept = problem.intercept(at, float(descent.sums @ descent.w))
+        return Solution(at, intercept, gap, epochs, found.squared_residual)
 
     def solve_closely(self, alpha: float, tol: float) -> Solution:
         """`solve`, and once certified on to a smaller `tol`, for about as many epochs again, which are not counted.

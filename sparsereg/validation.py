@@ -98,6 +98,11 @@ def check_penalty_factor(penalty_factor: Any, n_features: int) -> Vector | None:
     """Non-negative, one a nominal column; 0 leaves a column unpenalised."""
     if penalty_factor is None:
         return None
+    if isinstance(penalty_factor, str) and penalty_factor == "dropout":
+        raise ValueError(
+            "penalty_factor='dropout' is known to Ridge alone: it adds squares of its own whatever alpha is, while these factors"
+            " multiply the l1 term as well. Pass one number for each column of X."
+        )
     factor = check_vector("penalty_factor", penalty_factor, n_features, "columns of X")
     if (factor < 0).any():
         where = int(np.flatnonzero(factor < 0)[0])

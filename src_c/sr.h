@@ -48,8 +48,8 @@ typedef struct {
 /* ---- products with X ------------------------------------------------------------------------------------------------
  * `cols` lists m columns; NULL means columns 0 .. m-1. */
 
-/* out[a] = x_cols[a]' v.  O(entries of the columns) */
-sr_status sr_rmatvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *v, double *out);
+/* out[a] = x_cols[a]' v; cols NULL: of columns first .. first+m-1.  O(entries of the columns) */
+sr_status sr_rmatvec(const sr_matrix *X, const int64_t *cols, int64_t first, int64_t m, const double *v, double *out);
 /* out += scale * s * sum_a w[a] x_cols[a], out of length n (s NULL: without weights).  O(entries of the columns with w != 0) */
 sr_status sr_matvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s, double *out);
 /* What is asked of a column once: x' s, x' (s x), |x|' s and max |x|; not centred, s NULL: all one. m each. */
@@ -103,13 +103,22 @@ typedef struct {
     int64_t used, size;
 } sr_gram;
 
-/* Work space for appending. position[label] is the place of a column in the Gram, or -1. */
+/* Numbers below zero stand for "no member", spread over so many places that adding to one seldom waits for the last addition there. */
+enum { SR_ASIDE = 256 };
+#define SR_NO_POSITION(label) (-1 - (int32_t)((label) % SR_ASIDE))
+
+/* Work space for appending. Some columns that are not in the Gram may be watched: their products with each new column are asked for too,
+ * and fall out of the same walk through its rows. position[label] is the place of a watched column, n_places + the place of a
+ * column in the Gram, or SR_NO_POSITION. */
 typedef struct {
-    int32_t *position;     /* one a label of Xt; all -1 at first; NULL where there is no Xt at all */
+    int32_t *position;     /* one a label of Xt; NULL where there is no Xt at all */
+    int32_t *dense_position; /* for each dense column, which has no position by its label: where there is an Xt */
     const int32_t *labels; /* internal column -> label of Xt; NULL: the same number */
-    double *sum;           /* m_max */
-    int32_t *stamp;        /* m_max; all -1 at first */
-    int32_t *touched;      /* m_max */
+    int64_t n_places, n_watched; /* places for watched columns, and how many of them, the first, are in use; n_watched > 0 wants Xt */
+    int32_t *watched_idx;  /* n_watched: where the products go that are not 0, ... */
+    double *watched_val;
+    int64_t n_met;         /* ... so many */
+    double *sum;           /* SR_ASIDE + n_places + m_max, all zero, left so */
     double *row;           /* n_rows, all zero, left so; only read without Xt */
 } sr_gram_work;
 
@@ -119,9 +128,9 @@ typedef struct {
 sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
                          sr_gram *G, sr_gram_work *work, int64_t *need);
 /* out[b] = x_j' s (y - X w) for the n columns j = wanted[b], the residual worked out on their own rows only: O(sum of row
- * lengths over those rows). w belongs to the columns that have a position in the Gram. Wants Xt. */
+ * lengths over those rows). w[SR_ASIDE + position] belongs to the column of that position, and is 0 for those without a coefficient. Wants Xt. */
 sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
-                      const int32_t *position, const int64_t *wanted, int64_t n, double *out);
+                      const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out);
 /* out[a] -= sum_b G_ab x_b over the m columns: O(entries of G in columns with x != 0). */
 void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out);
 /* Epochs on the Gram: in and out, q = X_M' r. Stops after max_epochs or when the largest sq_j step_j^2 of an epoch is at most
@@ -149,30 +158,44 @@ sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, co
 
 /* ---- screening ------------------------------------------------------------------------------------------------------*/
 
-/* What is known of every column that is not a member. */
+/* How far the residual has travelled, as sums of distances, so from above: in the 2-norm, and in the largest entry (centred). */
 typedef struct {
-    const double *c;           /* p: the centred gradient when each column was last visited */
-    const float *norm2, *at2;  /* |x_j - mean_j|_s and the odometer's reading then; norm2 = -inf: pass the column over */
-    const float *norm1, *at1;  /* sum_i s_i |x_ij| and the reading of the other odometer, of the largest entry */
-    const double *factor;      /* the threshold's factors; NULL: all one */
-} sr_bounds;
+    double two, one;
+} sr_odometer;
 
-/* A block of SR_BLOCK columns taken together: the largest c, norms and smallest readings and factor in it. */
+/* A block of SR_BLOCK columns taken together: the largest c and norms, the earliest visit and the smallest factor in it. */
 typedef struct {
-    double c, norm2, norm1, at2, at1, factor;
+    double c, norm2, norm1, factor;
+    int64_t at;
 } sr_block;
 enum { SR_BLOCK = 256 };
-/* Sum up block `block` anew, after something in it changed. Columns passed over do not count. */
-void sr_sum_up(sr_penalty pen, int64_t p, const sr_bounds *b, int64_t block, sr_block *out);
 
-/* Bounds instead of passes. The residual has moved by d since column j was visited, |d|_2 <= odo2 - at2_j and
- * |d - mean|_max <= odo1 - at1_j, so by Cauchy-Schwarz and Hoelder reach(x_j' r) <= reach(c_j) + min(norm2_j |d|_2, norm1_j |d|_max).
+/* What is known of each of p columns that are not members. norm2 = -inf: pass the column over. */
+typedef struct {
+    float *c;                   /* the reach of its gradient at its last visit, from above ... */
+    uint16_t *at;               /* ... and the number of that visit: the odometer then was readings[at] */
+    const float *norm2, *norm1; /* |x_j - mean_j|_s and sum_i s_i |x_ij| */
+    const double *factor;       /* the threshold's factors; NULL: all one */
+    const sr_odometer *readings;
+    sr_block *blocks;
+} sr_bounds;
+
+/* Columns `cols`, m of them, were just visited, for the at-th time that any were, and had the gradients c. */
+void sr_visited(sr_penalty pen, int64_t p, const int64_t *cols, int64_t m, const double *c, uint16_t at, const sr_bounds *b);
+/* Put every bound at the odometer's present reading in the place of c, and number `at` in the place of its visit. */
+void sr_renew(int64_t p, const sr_odometer *now, uint16_t at, const sr_bounds *b);
+/* Sum up the blocks of these columns anew, or with cols NULL the first m blocks. What norm2 or norm1 passed over later still counts in its
+ * block until then, which makes a bound no less true. */
+void sr_sum_up(int64_t p, const sr_bounds *b, const int64_t *cols, int64_t m);
+/* Bounds instead of passes. The residual has moved by d since the gradient of column j reached c_j, and |d|_2 and |d - mean|_max are at most what
+ * the odometer shows since then. By Cauchy-Schwarz and Hoelder reach(x_j' r) <= c_j + min(norm2_j |d|_2, norm1_j |d|_max).
  * The second is the sharper for light columns: a column of 100 rows among 10^6 feels the largest change of a row, not the sum over all.
+ * `aside`: how far the point in question is from the residual, in the 2-norm; unless it is 0, Hoelder is of no use.
  * Lists in out[0 .. *n_out) the j whose bound passes threshold * factor_j, in *worst the largest bound / factor_j
  * among them, and in *largest that among the others, or something above it: a block whose own bound is under the threshold
  * is not looked into, so with columns in the order of their norms the long tail of light ones costs next to nothing. */
-void sr_screen(sr_penalty pen, int64_t p, const sr_bounds *b, const sr_block *blocks, double odo2, double odo1, double threshold, int32_t *out,
-               int64_t *n_out, double *worst, double *largest);
+void sr_screen(int64_t p, const sr_bounds *b, const sr_odometer *now, double aside, double threshold, int32_t *out, int64_t *n_out,
+               double *worst, double *largest);
 
 /* ---- losses ---------------------------------------------------------------------------------------------------------*/
 
@@ -198,8 +221,8 @@ typedef struct {
 /* Check pointers, indices and values in one pass. count[k] = entries of minor k (NULL: not wanted); valued[k] = 1 where minor k
  * holds a value other than 1, major_valued likewise for majors (each may be NULL). */
 sr_status sr_inspect(const sr_compressed *A, int64_t *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found);
-/* Transpose into columns: entry (i, k) goes to place[k]++ of out_indices (int32 or int64 as `out_index` says) where place[k] >= 0, and its value to
- * out_data[place - shift] where place[k] >= shift. Entries of columns with place < 0 are left out. */
-sr_status sr_transpose(const sr_compressed *A, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, void *out_data);
+/* Transpose into columns: entry (i, k), i counted from first_major on, goes to place[k]++ of out_indices (int32 or int64 as `out_index` says) where 0 <= place[k] < stop, and its
+ * value to out_data[place - shift] where place[k] >= shift. Entries of columns with place < 0 are left out. */
+sr_status sr_transpose(const sr_compressed *A, int64_t first_major, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, int64_t stop, void *out_data);
 
 #endif

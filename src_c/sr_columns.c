@@ -2,9 +2,18 @@
 #include "sr.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "sr_coordinate.h"
 #include "sr_gram.h"
+
+/* Rows ahead of the one that is read, about as many as a cache miss takes. */
+enum { SR_AHEAD = 16 };
+#if defined(__GNUC__)
+#define SR_PREFETCH(address) __builtin_prefetch(address)
+#else
+#define SR_PREFETCH(address) ((void)(address))
+#endif
 
 enum { SR_KIND_ONES, SR_KIND_VALUED, SR_KIND_DENSE };
 SR_INLINE int sr_kind_of(const sr_matrix *X, int64_t j) {
@@ -47,8 +56,8 @@ SR_INLINE int sr_kind_of(const sr_matrix *X, int64_t j) {
         default: return SR_BAD_TYPE; \
     }
 
-sr_status sr_rmatvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *v, double *out) {
-#define CALL(suffix) sr_rmatvec##suffix(X, cols, m, v, out)
+sr_status sr_rmatvec(const sr_matrix *X, const int64_t *cols, int64_t first, int64_t m, const double *v, double *out) {
+#define CALL(suffix) sr_rmatvec##suffix(X, cols, first, m, v, out)
     SR_SWITCH(X)
 #undef CALL
     return SR_OK;
@@ -86,23 +95,30 @@ sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, co
 
 sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
                          sr_gram *G, sr_gram_work *work, int64_t *need) {
-    const int64_t label = work->labels ? work->labels[j] : j;
-    int64_t met = 0;
-    if (work->position) work->position[label] = (int32_t)m;
-#define CALL(suffix) met = sr_gram_column##suffix(X, Xt, s, cols, m, j, work)
+    double *watched = work->sum + SR_ASIDE, *members = watched + work->n_places;
+    int32_t *position = NULL;
+    if (work->position) position = j < X->n_sparse ? &work->position[work->labels ? work->labels[j] : j] : &work->dense_position[j - X->n_sparse];
+    const int32_t before = position ? *position : 0;
+    if (position) *position = (int32_t)(work->n_places + m);
+#define CALL(suffix) sr_gram_column##suffix(X, Xt, s, cols, m, j, work)
     SR_SWITCH(X)
 #undef CALL
-    const sr_status status = sr_gram_push(G, m, work, met, need);
-    if (status != SR_OK) { /* leave no trace: the same column comes again */
-        if (work->position) work->position[label] = -1;
-        for (int64_t t = 0; t < met; t++) work->stamp[work->touched[t]] = -1;
+    const sr_status status = sr_gram_push(G, m, members, need);
+    if (status != SR_OK && position) *position = before; /* the same column comes again */
+    memset(members, 0, (size_t)(m + 1) * sizeof *members);
+    work->n_met = 0;
+    for (int64_t k = 0; k < work->n_watched; k++) {
+        if (watched[k] == 0.0) continue;
+        work->watched_idx[work->n_met] = (int32_t)k;
+        work->watched_val[work->n_met++] = watched[k];
+        watched[k] = 0.0;
     }
     return status;
 }
 
 sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
-                      const int32_t *position, const int64_t *wanted, int64_t n, double *out) {
-#define CALL(suffix) sr_own_rows##suffix(X, Xt, s, y, w, position, wanted, n, out)
+                      const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out) {
+#define CALL(suffix) sr_own_rows##suffix(X, Xt, s, y, w, work, wanted, n, out)
     SR_SWITCH(X)
 #undef CALL
     return SR_OK;
@@ -115,8 +131,8 @@ sr_status sr_inspect(const sr_compressed *A, int64_t *count, uint8_t *valued, ui
     return SR_OK;
 }
 
-sr_status sr_transpose(const sr_compressed *A, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, void *out_data) {
-#define CALL(suffix) sr_transpose##suffix(A, place, out_index, out_indices, shift, out_data)
+sr_status sr_transpose(const sr_compressed *A, int64_t first_major, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, int64_t stop, void *out_data) {
+#define CALL(suffix) sr_transpose##suffix(A, first_major, place, out_index, out_indices, shift, stop, out_data)
     SR_SWITCH(A)
 #undef CALL
     return SR_OK;

@@ -59,8 +59,8 @@ static void SR_FN(axpy)(const sr_matrix *X, int64_t j, double step, const double
     }
 }
 
-static void SR_FN(rmatvec)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *v, double *out) {
-    for (int64_t a = 0; a < m; a++) out[a] = SR_FN(dot)(X, cols ? cols[a] : a, v);
+static void SR_FN(rmatvec)(const sr_matrix *X, const int64_t *cols, int64_t first, int64_t m, const double *v, double *out) {
+    for (int64_t a = 0; a < m; a++) out[a] = SR_FN(dot)(X, cols ? cols[a] : first + a, v);
 }
 
 static void SR_FN(matvec)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s, double *out) {
@@ -113,53 +113,63 @@ static double SR_FN(cd_residual)(const sr_matrix *X, const int64_t *cols, const 
     return decrease;
 }
 
-/* Collects column j of the Gram against the columns that have a position, through the rows of X. Returns how many it met. */
-SR_INLINE int64_t SR_FN(gram_by_rows)(const sr_matrix *X, const sr_matrix *Xt, const double *s, int64_t j, int32_t id, sr_gram_work *work) {
-    const SR_FN(column) x = SR_FN(column_at)(X, j);
-    const int kind = (int)sr_kind_of(X, j), ones = Xt->n_ones == Xt->n_cols;
-    int64_t met = 0;
+/* Row i of X, as column e of x's rows meets it; and a word to the memory that a later one will be wanted. */
+SR_INLINE SR_FN(column) SR_FN(row_of)(const sr_matrix *Xt, SR_FN(column) x, int64_t e, const int kind) {
+    if (e + SR_AHEAD < x.n) SR_PREFETCH((const Index *)Xt->indices + ((const Index *)Xt->start)[SR_ROW(x, e + SR_AHEAD, kind)]);
+    return SR_FN(column_at)(Xt, SR_ROW(x, e, kind));
+}
+
+/* x_j' (s x_d), d dense. */
+SR_INLINE double SR_FN(dot_of)(const sr_matrix *X, int64_t j, int64_t d, const double *s) {
+    const SR_FN(column) x = SR_FN(column_at)(X, j), dense = SR_FN(column_at)(X, d);
+    const int kind = (int)sr_kind_of(X, j);
+    double total = 0.0;
     for (int64_t e = 0; e < x.n; e++) {
         const int64_t i = SR_ROW(x, e, kind);
-        const double v = SR_VALUE(x, e, kind) * (s ? s[i] : 1.0);
-        const SR_FN(column) row = SR_FN(column_at)(Xt, i);
-        for (int64_t f = 0; f < row.n; f++) {
-            const int32_t at = work->position[row.rows[f]];
-            if (at < 0) continue;
-            if (work->stamp[at] != id) {
-                work->stamp[at] = id;
-                work->sum[at] = 0.0;
-                work->touched[met++] = at;
-            }
-            work->sum[at] += ones ? v : v * (double)row.values[f];
-        }
+        total += SR_VALUE(x, e, kind) * (double)dense.values[i] * (s ? s[i] : 1.0);
     }
-    return met;
+    return total;
+}
+
+/* Column j of the Gram against the columns that have a position, through the rows of X, added to work->sum. */
+SR_INLINE void SR_FN(gram_by_rows)(const sr_matrix *X, const sr_matrix *Xt, const double *s, int64_t j, sr_gram_work *work) {
+    const SR_FN(column) x = SR_FN(column_at)(X, j);
+    const int kind = (int)sr_kind_of(X, j), ones = Xt->n_ones == Xt->n_cols;
+    double *sum = work->sum + SR_ASIDE;
+    for (int64_t e = 0; e < x.n; e++) {
+        const double v = SR_VALUE(x, e, kind) * (s ? s[SR_ROW(x, e, kind)] : 1.0);
+        const SR_FN(column) row = SR_FN(row_of)(Xt, x, e, kind);
+        /* Without a branch on membership, which nothing could predict: an entry that is no member's is added aside. */
+        if (ones)
+            for (int64_t f = 0; f < row.n; f++) sum[work->position[row.rows[f]]] += v;
+        else
+            for (int64_t f = 0; f < row.n; f++) sum[work->position[row.rows[f]]] += v * (double)row.values[f];
+    }
+    for (int a = 0; a < SR_ASIDE; a++) work->sum[a] = 0.0;
+    for (int64_t d = X->n_sparse; d < X->n_cols; d++)
+        if (work->dense_position[d - X->n_sparse] >= 0) sum[work->dense_position[d - X->n_sparse]] = SR_FN(dot_of)(X, j, d, s);
 }
 
 /* The same through the m columns already there and j itself: scatter s x_j, one dot product each. */
-SR_INLINE int64_t SR_FN(gram_by_columns)(const sr_matrix *X, const double *s, const int64_t *cols, int64_t m, int64_t j, sr_gram_work *work) {
-    int64_t met = 0;
+SR_INLINE void SR_FN(gram_by_columns)(const sr_matrix *X, const double *s, const int64_t *cols, int64_t m, int64_t j, sr_gram_work *work) {
     SR_FN(axpy)(X, j, 1.0, s, work->row);
-    for (int64_t a = 0; a <= m; a++) {
-        const double sum = SR_FN(dot)(X, a < m ? cols[a] : j, work->row);
-        if (sum == 0.0) continue;
-        work->sum[a] = sum;
-        work->touched[met++] = (int32_t)a;
-    }
+    for (int64_t a = 0; a <= m; a++) work->sum[SR_ASIDE + work->n_places + a] = SR_FN(dot)(X, a < m ? cols[a] : j, work->row);
     const SR_FN(column) x = SR_FN(column_at)(X, j);
     const int kind = (int)sr_kind_of(X, j);
     for (int64_t e = 0; e < x.n; e++) work->row[SR_ROW(x, e, kind)] = 0.0;
-    return met;
 }
 
-static int64_t SR_FN(gram_column)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
-                                  sr_gram_work *work) {
-    return Xt ? SR_FN(gram_by_rows)(X, Xt, s, j, (int32_t)m, work) : SR_FN(gram_by_columns)(X, s, cols, m, j, work);
+static void SR_FN(gram_column)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
+                               sr_gram_work *work) {
+    if (Xt) SR_FN(gram_by_rows)(X, Xt, s, j, work);
+    else SR_FN(gram_by_columns)(X, s, cols, m, j, work);
 }
 
 static void SR_FN(own_rows)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
-                            const int32_t *position, const int64_t *wanted, int64_t n, double *out) {
+                            const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out) {
+    const int32_t *position = work->position;
     const int ones = Xt->n_ones == Xt->n_cols;
+    const double *of = w + SR_ASIDE;
     for (int64_t b = 0; b < n; b++) {
         const int64_t j = wanted[b];
         const SR_FN(column) x = SR_FN(column_at)(X, j);
@@ -167,11 +177,15 @@ static void SR_FN(own_rows)(const sr_matrix *X, const sr_matrix *Xt, const doubl
         double total = 0.0;
         for (int64_t e = 0; e < x.n; e++) {
             const int64_t i = SR_ROW(x, e, kind);
-            const SR_FN(column) row = SR_FN(column_at)(Xt, i);
+            const SR_FN(column) row = SR_FN(row_of)(Xt, x, e, kind);
             double r = y[i];
-            for (int64_t f = 0; f < row.n; f++) {
-                const int32_t at = position[row.rows[f]];
-                if (at >= 0) r -= ones ? w[at] : w[at] * (double)row.values[f];
+            if (ones)
+                for (int64_t f = 0; f < row.n; f++) r -= of[position[row.rows[f]]];
+            else
+                for (int64_t f = 0; f < row.n; f++) r -= of[position[row.rows[f]]] * (double)row.values[f];
+            for (int64_t d = X->n_sparse; d < X->n_cols; d++) {
+                const int32_t at = work->dense_position[d - X->n_sparse];
+                if (at >= 0) r -= of[at] * (double)SR_FN(column_at)(X, d).values[i];
             }
             total += SR_VALUE(x, e, kind) * (s ? s[i] : 1.0) * r;
         }
@@ -210,7 +224,7 @@ static sr_status SR_FN(inspect)(const sr_compressed *A, int64_t *count, uint8_t 
     return SR_OK;
 }
 
-SR_INLINE void SR_FN(transpose_to)(const sr_compressed *A, int64_t *place, int32_t *out32, int64_t *out64, int64_t shift, Real *out_data) {
+SR_INLINE void SR_FN(transpose_to)(const sr_compressed *A, int64_t first_major, int64_t *place, int32_t *out32, int64_t *out64, int64_t shift, int64_t stop, Real *out_data) {
     const Index *indptr = A->indptr, *indices = A->indices;
     const Real *data = A->data;
     for (int64_t i = 0; i < A->n_major; i++)
@@ -218,15 +232,18 @@ SR_INLINE void SR_FN(transpose_to)(const sr_compressed *A, int64_t *place, int32
             const int64_t k = indices[e], to = place[k];
             if (to < 0) continue;
             place[k] = to + 1;
-            if (out32) out32[to] = (int32_t)i;
-            else out64[to] = i;
+            if (to < stop) {
+                if (out32) out32[to] = (int32_t)(first_major + i);
+                else out64[to] = first_major + i;
+            }
             if (out_data && to >= shift) out_data[to - shift] = data ? data[e] : (Real)1;
         }
 }
 
-static void SR_FN(transpose)(const sr_compressed *A, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, void *out_data) {
-    if (out_index == SR_I32) SR_FN(transpose_to)(A, place, out_indices, NULL, shift, out_data);
-    else SR_FN(transpose_to)(A, place, NULL, out_indices, shift, out_data);
+static void SR_FN(transpose)(const sr_compressed *A, int64_t first_major, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, int64_t stop,
+                              void *out_data) {
+    if (out_index == SR_I32) SR_FN(transpose_to)(A, first_major, place, out_indices, NULL, shift, stop, out_data);
+    else SR_FN(transpose_to)(A, first_major, place, NULL, out_indices, shift, stop, out_data);
 }
 
 #include "sr_ridge.tpl.h"

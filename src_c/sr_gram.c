@@ -17,30 +17,33 @@ static void sr_gram_move(sr_gram *G, int64_t a, int64_t cap) {
     G->used += cap;
 }
 
-sr_status sr_gram_push(sr_gram *G, int64_t m, const sr_gram_work *work, int64_t met, int64_t *need) {
-    const int64_t own = met < SR_SMALLEST_COLUMN ? SR_SMALLEST_COLUMN : met + met / 4;
-    *need = own;
-    for (int64_t t = 0; t < met; t++) {
-        const int64_t a = work->touched[t];
-        if (a != m && G->len[a] == G->cap[a]) *need += 2 * G->cap[a];
+sr_status sr_gram_push(sr_gram *G, int64_t m, const double *sum, int64_t *need) {
+    int64_t met = 1, moves = 0;
+    for (int64_t a = 0; a < m; a++) {
+        if (sum[a] == 0.0) continue;
+        met++;
+        if (G->len[a] == G->cap[a]) moves += 2 * G->cap[a];
     }
+    const int64_t own = met < SR_SMALLEST_COLUMN ? SR_SMALLEST_COLUMN : met + met / 4;
+    *need = own + moves;
     if (G->used + *need > G->size) return SR_NEED_SPACE;
 
-    G->begin[m] = G->used;
+    int64_t to = G->used;
+    G->begin[m] = to;
     G->cap[m] = own;
     G->len[m] = met;
     G->used += own;
-    for (int64_t t = 0; t < met; t++) {
-        const int32_t a = work->touched[t];
-        const double v = work->sum[a];
-        G->idx[G->begin[m] + t] = a;
-        G->val[G->begin[m] + t] = v;
-        if (a == m) continue;
+    for (int64_t a = 0; a < m; a++) {
+        if (sum[a] == 0.0) continue;
+        G->idx[to] = (int32_t)a;
+        G->val[to++] = sum[a];
         if (G->len[a] == G->cap[a]) sr_gram_move(G, a, 2 * G->cap[a]);
         const int64_t at = G->begin[a] + G->len[a]++;
         G->idx[at] = (int32_t)m;
-        G->val[at] = v;
+        G->val[at] = sum[a];
     }
+    G->idx[to] = (int32_t)m;
+    G->val[to] = sum[m];
     return SR_OK;
 }
 

@@ -4,7 +4,7 @@
 
 #include "sr.h"
 
-/* Store the `met` sums of work->touched as column m, and each mirrored into its own column. */
-sr_status sr_gram_push(sr_gram *G, int64_t m, const sr_gram_work *work, int64_t met, int64_t *need);
+/* Store the sums that are not 0, of m + 1 columns, as column m, and each mirrored into its own column. */
+sr_status sr_gram_push(sr_gram *G, int64_t m, const double *sum, int64_t *need);
 
 #endif

@@ -38,4 +38,14 @@ static inline double sr_violation_elastic_net_nonneg(double b, double c, double 
     return b < 0.0 ? (double)INFINITY : fabs(c - l1 - l2 * b);
 }
 
+static inline double sr_reach(sr_penalty pen, double c) {
+    switch (pen) {
+#define SR_CASE(name) case SR_PENALTY_##name: return sr_reach_##name(c);
+        SR_FOR_EACH_PENALTY(SR_CASE)
+#undef SR_CASE
+        case SR_N_PENALTIES: break;
+    }
+    return (double)NAN;
+}
+
 #endif

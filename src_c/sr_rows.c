@@ -1,4 +1,4 @@
-/* Loops over coordinates and rows that need no X: penalties, losses, screening; and the names of the registries. */
+/* Loops over coordinates and rows that need no X: penalties and losses; and the names of the registries. */
 #include <math.h>
 
 #include "sr.h"
@@ -23,16 +23,6 @@ const char *sr_loss_name(sr_loss loss) {
         case SR_N_LOSSES: break;
     }
     return NULL;
-}
-
-static double sr_reach(sr_penalty pen, double c) {
-    switch (pen) {
-#define SR_CASE(name) case SR_PENALTY_##name: return sr_reach_##name(c);
-        SR_FOR_EACH_PENALTY(SR_CASE)
-#undef SR_CASE
-        case SR_N_PENALTIES: break;
-    }
-    return (double)NAN;
 }
 
 sr_status sr_gap_sums(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2, sr_gap_terms *out) {
@@ -83,52 +73,6 @@ sr_status sr_prox_step(sr_penalty pen, int64_t m, const double *z, const double 
     SR_PENALTY_LOOP(SR_CASE)
 #undef SR_CASE
     return SR_OK;
-}
-
-static double sr_seen(sr_penalty pen, double c) { return sr_reach(pen, -1.0) > 0.0 ? fabs(c) : c; }
-
-void sr_sum_up(sr_penalty pen, int64_t p, const sr_bounds *b, int64_t block, sr_block *out) {
-    const int64_t begin = block * SR_BLOCK, end = begin + SR_BLOCK < p ? begin + SR_BLOCK : p;
-    sr_block sum = {-(double)INFINITY, 0.0, 0.0, (double)INFINITY, (double)INFINITY, (double)INFINITY};
-    for (int64_t j = begin; j < end; j++) {
-        if (b->norm2[j] < 0.0f) continue;
-        sum.c = fmax(sum.c, sr_seen(pen, b->c[j]));
-        sum.norm2 = fmax(sum.norm2, (double)b->norm2[j]);
-        sum.norm1 = fmax(sum.norm1, (double)b->norm1[j]);
-        sum.at2 = fmin(sum.at2, (double)b->at2[j]);
-        sum.at1 = fmin(sum.at1, (double)b->at1[j]);
-        sum.factor = fmin(sum.factor, b->factor ? b->factor[j] : 1.0);
-    }
-    *out = sum;
-}
-
-void sr_screen(sr_penalty pen, int64_t p, const sr_bounds *b, const sr_block *blocks, double odo2, double odo1, double threshold,
-               int32_t *out, int64_t *n_out, double *worst, double *largest) {
-    int64_t n = 0;
-    double over = 0.0, under = 0.0;
-    for (int64_t block = 0; block * SR_BLOCK < p; block++) {
-        const sr_block *sum = &blocks[block];
-        const double most = sum->c + fmin(sum->norm2 * (odo2 - sum->at2), sum->norm1 * (odo1 - sum->at1));
-        if (!(most > threshold * sum->factor)) { /* also when no column of it counts: then c is -inf, and most NaN or -inf */
-            if (most / sum->factor > under) under = most / sum->factor;
-            continue;
-        }
-        const int64_t begin = block * SR_BLOCK, end = begin + SR_BLOCK < p ? begin + SR_BLOCK : p;
-        for (int64_t j = begin; j < end; j++) {
-            const double by2 = (double)b->norm2[j] * (odo2 - (double)b->at2[j]), by1 = (double)b->norm1[j] * (odo1 - (double)b->at1[j]);
-            const double bound = sr_seen(pen, b->c[j]) + (by1 < by2 ? by1 : by2);
-            const double scaled = b->factor ? bound / b->factor[j] : bound;
-            if (scaled > threshold) {
-                out[n++] = (int32_t)j;
-                if (scaled > over) over = scaled;
-            } else if (scaled > under) {
-                under = scaled;
-            }
-        }
-    }
-    *n_out = n;
-    *worst = over;
-    *largest = under;
 }
 
 sr_status sr_loss_rows(sr_loss loss, int64_t n, const double *y, const double *z, const double *s, double *total, double *slope) {

@@ -2,6 +2,8 @@
 
 import datetime as dt
 import decimal
+import doctest
+import math
 
 import numpy as np
 import pandas as pd
@@ -10,12 +12,14 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sparsereg._strings import text_codes
 
+from sparsereg import _strings
 from sparsereg.crosses.table import Table
 
 
 def read(table, position=0):
-    return Table(table, "FeatureCross", min_rows=0).column(position)
+    return Table(table, min_rows=0).column(position)
 
 
 def python_values(column):
@@ -210,21 +214,110 @@ def test_tables_that_are_none():
         (pd.Series([1, 2], name="a"), "Expected 2D array"),
         (np.arange(3), "Expected 2D array"),
         (pl.LazyFrame({"a": [1]}), "use X.collect"),
+        ({"a": [1]}, "make a data frame of it"),
         (np.zeros((2, 1), dtype="S3"), "dtype"),
         (np.zeros((2, 1), dtype=complex), "Complex data not supported"),
     ]:
         with pytest.raises(ValueError, match=words):
-            Table(table, "FeatureCross")
+            Table(table)
     with pytest.raises(ValueError, match="0 sample"):
-        Table(pd.DataFrame({"a": []}), "FeatureCross")
+        Table(pd.DataFrame({"a": []}))
     with pytest.raises(TypeError, match="string names"):
-        Table(pd.DataFrame({"a": [1], 2: [1]}), "FeatureCross")
+        Table(pd.DataFrame({"a": [1], 2: [1]}))
     with pytest.raises(ValueError, match="'a'"):
-        Table(pd.DataFrame(np.eye(2), columns=["a", "a"]), "FeatureCross")
+        Table(pd.DataFrame(np.eye(2), columns=["a", "a"]))
 
 
 def test_columns_without_names_go_by_position():
-    table = Table(pd.DataFrame([[1, "a"]]), "FeatureCross")
+    table = Table(pd.DataFrame([[1, "a"]]))
     assert table.names == ["x0", "x1"]
     assert not table.named
     assert table.column(1).value(0) == "a"
+
+
+class Sly(str):
+    """Equal to everything, and with the hash of another string: what a kernel must not fall for."""
+
+    __slots__ = ()
+
+    def __hash__(self):
+        return hash("a")
+
+    def __eq__(self, other):
+        return True
+
+
+def never(value):  # noqa: ARG001
+    return False
+
+
+# Equal strings in several objects, strings of every width that Python keeps, and shared hashes of empty ones.
+words = st.one_of(
+    st.text(max_size=3), st.sampled_from(["a", "b", "é", "日", "\U0001f600", "a\0", "a\0b", "\ud800", "x" * 99])
+)
+
+
+@given(st.lists(st.one_of(st.none(), words, st.just(math.nan)), max_size=30), st.integers(1, 3))
+def test_text_codes_number_strings_as_a_dict_does(values, stride):
+    table = np.empty((len(values), stride), dtype=object)
+    # A copy of each string, so that identity alone does not do.
+    table[:, 0] = ["".join(value) if isinstance(value, str) else value for value in values]
+    table.flags.writeable = False
+    codes, strings = text_codes(table[:, 0], math.isnan)
+    number = {}
+    expected = [number.setdefault(v, len(number)) if isinstance(v, str) else -1 for v in values]
+    assert codes.tolist() == expected
+    assert strings == list(number)
+
+
+def test_text_codes_of_many_strings_in_any_layout():
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 5000, 20_000).astype(str).astype(object)
+    for array in (
+        values,
+        values[::-1],
+        values[::3],
+        np.asfortranarray(np.c_[values, values])[:, 1],
+        np.c_[values, values][:, 1],
+    ):
+        codes, strings = text_codes(array, never)
+        assert [strings[code] for code in codes] == array.tolist()
+        assert len(set(strings)) == len(strings)
+    many = rng.integers(0, 5000, 200_000)
+    arrays = [many.astype(str), many.astype(str).astype(object)]
+    if hasattr(np.dtypes, "StringDType"):
+        arrays.append(many.astype(np.dtypes.StringDType()))
+    for array in arrays:
+        codes, strings = text_codes(array, never)
+        assert [int(strings[code]) for code in codes] == many.tolist()
+    packed = np.zeros(3, dtype=[("pad", "i1"), ("word", object)])
+    packed["word"] = ["b", "a", "b"]
+    assert text_codes(packed["word"], never)[0].tolist() == [0, 1, 0]
+
+
+def test_text_codes_leave_alone_what_is_no_string():
+    for odd in (1, b"a", Sly("a"), np.str_("a"), ["a"], object()):
+        array = np.array(["a", None, None], dtype=object)
+        array[2] = odd
+        assert text_codes(array, never) is None
+    with pytest.raises(ValueError, match="must have one dimension"):
+        text_codes(np.array([["a"]], dtype=object), never)
+
+    def fail(value):
+        raise KeyError(value)
+
+    with pytest.raises(KeyError):
+        text_codes(np.array([1], dtype=object), fail)
+
+
+def test_the_example_of_text_codes():
+    found = doctest.testmod(_strings)
+    assert found.attempted
+    assert found.failed == 0
+
+
+def test_strings_of_numpy_and_of_no_plain_type():
+    for values in (np.array(["a", "b" * 30, "a"]), np.array(["a", "b" * 30, "a"], dtype=object)):
+        assert python_values(read(values[:, None])) == ["a", "b" * 30, "a"]
+    odd = np.array([[np.str_("a")], [None], ["a"]], dtype=object)
+    assert python_values(read(odd)) == ["a", None, "a"]

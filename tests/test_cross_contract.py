@@ -289,7 +289,7 @@ def test_tables_without_rows():
         ({"bins": {"height": Width(1)}, "fields": ["city"]}, "'height', which is not among fields"),
         ({"bins": {"height": Width(1e-300)}}, "column 'height': value .* is infinite or too far"),
         ({"crosses": "city"}, "crosses='city' must be a list of tuples"),
-        ({"crosses": ["city"]}, "crosses='city' must be a list"),
+        ({"crosses": ["city"]}, r"crosses=\['city'\] must be a list of tuples"),
         ({"crosses": [("city",)]}, "needs two columns or more"),
         ({"crosses": [("city", "city")]}, "names a column twice"),
         ({"crosses": [("city", "code"), ("code", "city")]}, "holds the same cross twice"),

@@ -58,7 +58,9 @@ def test_hashing_is_a_signed_sum_of_the_columns(width):
     expected = np.zeros(found.shape)
     fallen = 0
     for column, name in enumerate(names[:-1]):
-        signed = name.replace(" +", "\n+").replace(" -", "\n-").split("\n") if name else []
+        signed = name.replace(" +", "\n+").replace(" -", "\n-").split("\n")
+        if name == f"hashed{column}":
+            signed = []
         fallen += len(signed)
         for word in signed:
             expected[:, column] += one_hot[:, place[word[1:]]] * (1 if word[0] == "+" else -1)

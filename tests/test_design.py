@@ -193,3 +193,27 @@ def test_product_needs_only_the_support(plain, form, k):
     values = rng.normal(size=(columns.size, 2))
     np.testing.assert_allclose(product(X, columns, values), plain[:, columns] @ values, atol=1e-12)
     np.testing.assert_allclose(product(X, columns, values[:, 0]), plain[:, columns] @ values[:, 0], atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+def test_columns_with_a_value_in_every_row_become_dense(dtype, index):
+    """They lose their indices, and the rows of the others their values where those are all ones."""
+    rng = np.random.default_rng(0)
+    plain = np.hstack(
+        [(rng.random((30, 8)) < 0.3), rng.normal(size=(30, 2)), np.ones((30, 1)), rng.normal(size=(30, 1))]
+    ).astype(dtype)
+    X = sp.csr_array(plain)
+    X.indices, X.indptr = X.indices.astype(index), X.indptr.astype(index)
+    design = as_design(X)
+    matrix = design.matrix
+    assert (matrix.n_ones, matrix.n_sparse, matrix.shape[1]) == (9, 9, 12)
+    assert sorted(design.columns[9:]) == [8, 9, 11]
+    v, w = rng.normal(size=30), rng.normal(size=12)
+    np.testing.assert_allclose(matrix.rmatvec(v), (plain.astype(float).T @ v)[design.columns], rtol=1e-12)
+    np.testing.assert_allclose(design.rows.rmatvec(w), plain.astype(float) @ w, rtol=1e-12)
+    np.testing.assert_allclose(design.sparse_rows.rmatvec(w), (plain != 0) @ w, rtol=1e-12)
+    plain[plain[:, 0] > 0, 0] = 2.0  # a value elsewhere, and rows keep them
+    kept = as_design(sp.csr_array(plain))
+    assert kept.matrix.n_ones == 8
+    assert kept.sparse_rows is kept.rows

@@ -208,3 +208,22 @@ def test_binding_refuses_what_would_leave_memory():
     store = _core.GramStore(X, Xt)
     with pytest.raises(_core.KernelError, match="outside"):
         store.append(np.array([-1]), True)
+
+
+def test_bounds_outlast_their_visit_numbers():
+    """Visits are numbered in 16 bits: when the numbers run out, every bound begins anew where it stands, and stays a bound."""
+    norms = np.array([1.0, 2.0, 0.5], dtype=np.float32)
+    bounds = _core.Bounds(0, norms, norms, None)
+    bounds.visited(np.arange(3), np.array([1.0, -1.0, 0.25]))
+    travelled = np.zeros(3)
+    for k in range(70_000):
+        bounds.travel(1e-4, 1e9)
+        travelled += 1e-4
+        if k % 2:
+            bounds.visited(np.array([0]), np.array([1.0]))
+            travelled[0] = 0.0
+    cols, worst, largest = bounds.over(0.0, 1.0001)
+    true = np.array([1.0, 1.0, 0.25]) + norms * travelled
+    assert cols.tolist() == [1, 2]
+    assert true[1] <= worst <= true[1] * 1.001
+    assert true[0] <= largest <= 1.0001

@@ -26,14 +26,17 @@ class Fitted:
     intercepts : (k,)
     certified : bool or None
         The package's own word that every point meets the tolerance; None when it gives none.
-    seconds, peak_bytes : float and int, or None
+    n_iter : int or None
+        The package's own count of iterations, of ridge.
+    timed, peak_bytes : (wall seconds, CPU seconds) and int, or None
         Set by adaptors whose package runs in a process of its own and is timed there.
     """
 
     coefs: np.ndarray | sp.sparray | sp.spmatrix
     intercepts: np.ndarray
     certified: bool | None = None
-    seconds: float | None = None
+    n_iter: int | None = None
+    timed: tuple[float, float] | None = None
     peak_bytes: int | None = None
 
 
@@ -58,6 +61,22 @@ class Rival(Protocol):
         """Solve at one strength, from nothing."""
 
 
+class RidgeRival(Protocol):
+    """What a rival for ridge offers; its strength is scikit-learn's, on the unnormalised sum."""
+
+    def version(self) -> str:
+        """As above."""
+
+    def tolerances(self, gradient: float, /) -> list[float]:
+        """Settings of the package's own tolerance to try, loosest first, for a relative gradient."""
+
+    def prepare(self, X: Matrix, y: np.ndarray, intercept: bool, /) -> object:
+        """As above."""
+
+    def ridge(self, X: object, y: np.ndarray, alpha: float, tol: float, intercept: bool, /) -> Fitted:
+        """Coefficients, (p,)."""
+
+
 RIVALS: dict[str, str] = {
     "sparsereg": "sparsereg_",
     "sparsereg-csc": "sparsereg_csc",
@@ -73,6 +92,20 @@ RIVALS: dict[str, str] = {
 def load(name: str) -> Rival:
     """The adaptor of a package, by the package's name."""
     return importlib.import_module(f"rivals.{RIVALS[name]}")  # type: ignore[return-value]
+
+
+def load_ridge(name: str) -> RidgeRival:
+    """The adaptor of a rival for ridge, by its name."""
+    from rivals import ridge
+
+    return ridge.RIVALS[name]
+
+
+def names(task: str) -> list[str]:
+    """The rivals that there are for a task."""
+    from rivals import ridge
+
+    return [*ridge.RIVALS] if task == "ridge" else [*RIVALS]
 
 
 def columns(X: Matrix) -> sp.csc_matrix | np.ndarray:

@@ -76,10 +76,10 @@ def path(X: OnDisk, y: np.ndarray, alphas: np.ndarray, l1_ratio: float, tol: flo
     out = _run(
         [str(SCRIPT), str(root), str(n), str(p), repr(float(l1_ratio / c)), repr(tol), str(intercept).upper()]
     ).split()
-    seconds, peak_bytes = float(out[-2]), int(float(out[-1]))
+    timed, peak_bytes = (float(out[-3]), float(out[-2])), int(float(out[-1]))
     parts = [np.fromfile(root / f"out_{name}.bin", dtype) for name, dtype in (("x", "f8"), ("i", "i4"), ("p", "i4"))]
     coefs = sp.csc_array((parts[0], parts[1], parts[2]), shape=(p, len(alphas)))
-    return Fitted(coefs, np.fromfile(root / "out_a0.bin"), seconds=seconds, peak_bytes=peak_bytes or None)
+    return Fitted(coefs, np.fromfile(root / "out_a0.bin"), timed=timed, peak_bytes=peak_bytes or None)
 
 
 def fit(X: OnDisk, y: np.ndarray, alpha: float, l1_ratio: float, tol: float, intercept: bool) -> Fitted:

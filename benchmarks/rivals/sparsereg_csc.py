@@ -6,11 +6,10 @@ import numpy as np
 
 from rivals import Matrix, columns
 from rivals.sparsereg_ import fit, path, tolerances, version
+from rivals.sparsereg_ import prepare as as_handed_in
 
 __all__ = ["fit", "path", "prepare", "tolerances", "version"]
 
 
-def prepare(X: Matrix, _y: np.ndarray, _l1_ratio: float, _intercept: bool) -> object:
-    import sparsereg  # noqa: F401  imported here, so that it is not timed
-
-    return columns(X)
+def prepare(X: Matrix, y: np.ndarray, l1_ratio: float, intercept: bool) -> object:
+    return columns(as_handed_in(X, y, l1_ratio, intercept))

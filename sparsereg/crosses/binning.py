@@ -111,6 +111,8 @@ class Width(Bins):
             raise ValueError(f"width={width!r} must be positive.")
         if self.period is not None and (self.period <= 0 or (self.period / self.width).denominator != 1):
             raise ValueError(f"period={period!r} must be a positive whole number of widths of {width!r}.")
+        if self.period is not None and self.period / self.width > _MOST_BINS:
+            raise ValueError(f"period={period!r} holds more than 2^51 widths of {width!r}; use wider bins.")
         try:
             self._terms()
         except OverflowError:
@@ -154,7 +156,7 @@ class Width(Bins):
         Raises
         ------
         ValueError
-            If a value is infinite or more than 2^51 widths from the origin.
+            If a value is infinite, or 2^51 widths or more from 0 or from the origin.
         """
         if not values.size:
             return np.empty(0, dtype=np.int64)
@@ -162,9 +164,11 @@ class Width(Bins):
             k = values - float(self.origin)
             k /= float(self.width)
         np.floor(k, out=k)
-        if not (k.max() < _MOST_BINS and k.min() > -_MOST_BINS):
-            far = values[np.argmax(np.abs(k))]
-            raise ValueError(f"value {far} is infinite or too far from the origin for {self!r}; use wider bins.")
+        # Values as large as that against the width, or an origin, lie no closer to one another than the bins are wide.
+        largest, most = max(abs(values.max()), abs(values.min())), _MOST_BINS * float(self.width)
+        if not (k.max() < _MOST_BINS and k.min() > -_MOST_BINS and largest < most):
+            far = values[np.argmax(np.maximum(np.abs(k), np.abs(values)))]
+            raise ValueError(f"value {far} is infinite or too far from 0 or the origin for {self!r}; use wider bins.")
         # The floor can be off by one where the division rounded across an edge.
         while (below := values < self._edge(k)).any():
             k -= below
@@ -229,7 +233,10 @@ class Edges(Bins):
 
     def __init__(self, edges: Iterable[float]) -> None:
         # Adding 0.0 turns -0.0 into 0.0, which compares equal and prints as people expect.
-        object.__setattr__(self, "edges", tuple(float(edge) + 0.0 for edge in edges))
+        try:
+            object.__setattr__(self, "edges", tuple(float(edge) + 0.0 for edge in edges))
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(f"edges={edges!r} must be a list of finite numbers.") from None
         if not all(map(math.isfinite, self.edges)):
             raise ValueError(f"edges={list(self.edges)} must be finite; the outer bins are open-ended already.")
         if any(a >= b for a, b in pairwise(self.edges)):
@@ -270,8 +277,8 @@ class Edges(Bins):
 class Quantiles(Rule):
     """Bins with about equally many rows; `fit` settles the edges and returns an `Edges`.
 
-    The edges are values of the column itself (the inverted empirical distribution), so that they are short when the
-    data are. Edges that coincide, as in a column with many zeros, are merged: there can be fewer than `n` bins.
+    Each edge is a value of the column itself, the first of its bin, so that edges are short when the data are. Equal values stay
+    together: in a column with many zeros there can be fewer than `n` bins, but none that is empty.
 
     Parameters
     ----------
@@ -287,7 +294,7 @@ class Quantiles(Rule):
     --------
     >>> import numpy as np
     >>> Quantiles(4).fit(np.arange(100.0))
-    Edges([24, 49, 74])
+    Edges([25, 50, 75])
     """
 
     n: int
@@ -305,8 +312,15 @@ class Quantiles(Rule):
         values = values[np.isfinite(values)]
         if not values.size:
             return Edges([])
-        quantiles = np.quantile(values, np.arange(1, self.n) / self.n, method="inverted_cdf")
-        return Edges(np.unique(quantiles).tolist())
+        # The first value of each upper part.
+        first = np.arange(1, self.n) * values.size // self.n
+        edges = np.partition(values, first)[first]
+        # Where that is the smallest of all, or an edge already, ties reach across: the next part begins behind them.
+        tied = edges == np.append(values.min(), edges[:-1])
+        if tied.any():
+            distinct = np.append(np.unique(values), np.inf)
+            edges[tied] = distinct[np.searchsorted(distinct, edges[tied], side="right")]
+        return Edges(np.unique(edges[np.isfinite(edges)]).tolist())
 
     def to_dict(self) -> dict[str, Any]:
         """The rule as JSON-able values."""

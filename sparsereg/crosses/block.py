@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 
 from sparsereg.crosses.keys import Combinations
 from sparsereg.crosses.ragged import Codes, Ragged, align, distinct_in_rows
+from sparsereg.crosses.vocabulary import CROSS
 
 __all__ = ["Block", "Fields", "Keep", "Observed", "Rare", "count_rows", "observe"]
 
 IntArray = NDArray[Any]
 Fields = tuple[str, ...]
-
-CROSS = " x "
 
 
 class Rare(Enum):
@@ -42,11 +41,14 @@ class Keep:
         Of those the most frequent ones, this many of a block at most; of equally frequent ones the first in order.
     pool : bool
         Whether the others share a column.
+    with_missing : bool
+        Whether missing is a level of its own, or no level at all.
     """
 
     min_count: int = 1
     max_levels: int | None = None
     pool: bool = False
+    with_missing: bool = True
 
     def chosen(self, counts: IntArray) -> IntArray:
         """The numbers, ascending, of levels that have so many rows (k,) each."""

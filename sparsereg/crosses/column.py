@@ -1,40 +1,33 @@
-"""`Column`: one column of pandas, polars, arrow or numpy brought to one of a handful of plain forms.
+"""`Column`: one column of a table in one of a handful of plain forms, and what it can be taken for.
 
-Columns are read through narwhals, and only the codes of strings and categories through the libraries themselves, which
-have them ready. This room may not know tables, bins, levels, or what a column is read for.
+This room may not know libraries or tables, bins, levels, or what a column is read for.
 """
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Any, Literal
 
-import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.crosses.keys import Combinations, distinct
 from sparsereg.crosses.ragged import Codes, Ragged, values_of
 
-__all__ = ["Column", "refuse_unknown"]
+__all__ = ["LARGEST_EXACT", "Column", "refuse_unknown"]
 
 AnyArray = NDArray[Any]
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
-Kind = Literal["boolean", "date", "integer", "missing", "number", "string"]
+Kind = Literal["boolean", "date", "integer", "list", "missing", "number", "string"]
 
-# Characters up to which fixed-width strings are keyed by their characters, at a pass for each.
-_LONGEST_KEY = 24
-_LARGEST_INT64 = np.iinfo(np.int64).max
+# The largest whole number up to which float64 has every one: beyond, two integers can be one float.
+LARGEST_EXACT = 2**53
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column in one of six plain forms.
+    """One column in one of seven plain forms.
 
     Attributes
     ----------
@@ -42,12 +35,17 @@ class Column:
     kind : str
         What `values` (n,) hold. ``"number"``: float64 with NaN where missing. ``"integer"``, ``"boolean"`` (0 and 1):
         int64, or uint64 where int64 does not do, anything where missing. ``"string"``: codes into `dictionary`, -1
-        where missing. ``"date"``: datetime64 in wall time, NaT where missing. ``"missing"``: nothing, all are missing.
+        where missing. ``"date"``: datetime64 in wall time, NaT where missing. ``"list"``: lengths of lists of `items`, -1
+        where missing. ``"missing"``: nothing, all are missing.
     values : ndarray, shape (n,)
     missing : ndarray of bool, shape (n,), or None
         Which integers or booleans are missing; None where none is.
     dictionary : list of str
         Strings, in any order; some may occur in no row, or twice.
+    items : Column or None
+        The items of all lists, one after another.
+    zone : str or None
+        The time zone whose wall clock the dates show; None where they have none.
     """
 
     name: str
@@ -55,6 +53,8 @@ class Column:
     values: AnyArray
     missing: BoolArray | None = None
     dictionary: Sequence[str] = ()
+    items: Column | None = None
+    zone: str | None = None
 
     def value(self, row: int) -> object:
         """The value of one row as a Python object, None where missing; for messages."""
@@ -62,6 +62,9 @@ class Column:
         if gaps is not None and gaps[row]:
             return None
         value = self.values[row]
+        if self.items is not None:
+            first = int(self.values[:row].clip(0).sum())
+            return [self.items.value(place) for place in range(first, first + value)]
         if self.kind == "string":
             return self.dictionary[value]
         if self.kind == "boolean":
@@ -75,25 +78,36 @@ class Column:
         if self.kind in ("integer", "boolean"):
             return self.missing
         gaps: BoolArray
-        if self.kind == "string":
+        if self.kind in ("list", "string"):
             gaps = self.values < 0
         else:
             gaps = np.isnan(self.values) if self.kind == "number" else np.isnat(self.values)
         return gaps if gaps.any() else None
 
     def as_numbers(self) -> Column:
-        """The column as float64 with NaN where missing.
+        """The column as float64 with NaN where missing; of booleans, 0 and 1.
 
         Raises
         ------
         ValueError
-            If it holds strings, booleans or dates.
+            If it holds strings or dates, or an integer that float64 does not have.
         """
         if self.kind == "number":
             return self
-        if self.kind not in ("integer", "missing"):
-            raise ValueError(f"column {self.name!r} holds {self.kind} values where numbers are needed.")
+        if self.kind not in ("boolean", "integer", "missing"):
+            hint = " (those of a categorical count as strings)" if self.kind == "string" else ""
+            raise ValueError(
+                f"column {self.name!r} holds {self.kind} values where numbers are needed{hint}; "
+                "convert it, for example with astype(float)."
+            )
         numbers = np.full(self.values.size, np.nan) if self.kind == "missing" else self.values.astype(np.float64)
+        large = (self.values > LARGEST_EXACT) | (self.values < -LARGEST_EXACT)
+        if large.any():
+            row = int(np.argmax(large))
+            raise ValueError(
+                f"column {self.name!r} holds {self.value(row)} in row {row}, and as floats, which bins and numbers are, whole "
+                "numbers beyond 2^53 run together; subtract an origin first, or divide."
+            )
         if self.missing is not None:
             numbers[self.missing] = np.nan
         return Column(self.name, "number", numbers)
@@ -118,16 +132,19 @@ class Column:
         Raises
         ------
         ValueError
-            If a number is not whole.
+            If a number is not whole, or beyond 2^53, where it may stand for several.
         """
         missing = self.gaps()
         numbers = self.values if missing is None else np.where(missing, 0.0, self.values)
-        wrong = (np.abs(numbers) >= 2.0**63) | (np.floor(numbers) != numbers)
+        # 2^53 itself may be what became of 2^53 + 1.
+        large = np.abs(numbers) >= LARGEST_EXACT
+        wrong = large | (np.floor(numbers) != numbers)
         if wrong.any():
             row = int(np.argmax(wrong))
+            why = ", where whole numbers have run together" if large[row] else ""
             raise ValueError(
-                f"column {self.name!r} was fitted as integers but holds {self.value(row)} in row {row}; "
-                "cast it as it was in fit."
+                f"column {self.name!r} was fitted as integers but holds {self.value(row)} in row {row}{why}; "
+                "read it as it was in fit, or as a nullable integer such as Int64."
             )
         return Column(self.name, "integer", numbers.astype(np.int64), missing)
 
@@ -150,16 +167,13 @@ class Column:
             )
         return numbers
 
-    @classmethod
-    def read(cls, name: str, values: Any) -> Column:
-        """Read an array (n,) or a narwhals Series of length n.
+    def or_missing(self) -> Column:
+        """The column, or one that is all missing where it holds nothing: libraries give that any type.
 
-        Raises
-        ------
-        ValueError
-            If its type, or a mixture of types in it, cannot be read.
+        So comes a chunk of a file with an empty text column as one of floats, and a table without rows as whatever.
         """
-        return _from_array(name, values) if isinstance(values, np.ndarray) else _from_series(name, values)
+        nothing = not self.values.size or (self.kind == "number" and bool(np.isnan(self.values).all()))
+        return Column(self.name, "missing", np.zeros(self.values.size, dtype=np.int64)) if nothing else self
 
 
 def refuse_unknown(codes: Codes, columns: Sequence[Column], excused: Iterable[BoolArray] = ()) -> None:
@@ -178,202 +192,3 @@ def refuse_unknown(codes: Codes, columns: Sequence[Column], excused: Iterable[Bo
     raise ValueError(
         f"{values} in row {row}, which was not seen in fit; fit on data that has it, or use handle_unknown='zero'."
     )
-
-
-def _from_array(name: str, values: AnyArray) -> Column:
-    kind = values.dtype.kind
-    if kind == "f":
-        return Column(name, "number", values.astype(np.float64, copy=False))
-    if kind in "iu":
-        return _integers(name, values)
-    if kind == "b":
-        return Column(name, "boolean", values.astype(np.int64))
-    if kind == "M":
-        return Column(name, "date", values)
-    if kind == "U" and values.dtype.itemsize <= _LONGEST_KEY * 4:
-        return Column(name, "string", *_short_strings(values))
-    return _from_objects(name, values.tolist())
-
-
-def _short_strings(values: AnyArray) -> tuple[AnyArray, None, Sequence[str]]:
-    """Codes (n,) of an array of fixed-width strings, and the distinct strings, without an object for each row."""
-    width = values.dtype.itemsize // 4
-    if not values.size or not width:
-        return np.zeros(values.size, dtype=np.int64), None, [""]
-    characters = np.ascontiguousarray(values).view(np.uint32).reshape(values.size, width)
-    columns: list[AnyArray] = [np.zeros(values.size, dtype=np.int64)]
-    radices = [1]
-    for column in characters.T:
-        low, high = int(column.min()), int(column.max())
-        if low < high:
-            columns.append(column - np.uint32(low))
-            radices.append(high - low + 1)
-    keys, codes = Combinations.fit(columns, radices)
-    sample = np.empty(len(keys), dtype=np.int64)
-    sample[codes] = np.arange(values.size)
-    return codes, None, values[sample].tolist()
-
-
-def _integers(name: str, values: AnyArray, missing: BoolArray | None = None) -> Column:
-    if values.dtype.kind == "u" and values.size and values.max() > _LARGEST_INT64:
-        return Column(name, "integer", values.astype(np.uint64, copy=False), missing)
-    return Column(name, "integer", values.astype(np.int64, copy=False), missing)
-
-
-def _from_series(name: str, series: Any) -> Column:
-    dtype = series.dtype
-    if dtype in (nw.String, nw.Categorical, nw.Enum):
-        return _coded(name, *_codes(series))
-    n_missing = series.null_count()
-    if dtype.is_float() or dtype.is_decimal():
-        return Column(name, "number", series.cast(nw.Float64).to_numpy().astype(np.float64, copy=False))
-    if n_missing == len(series) and n_missing:
-        return Column(name, "missing", np.zeros(len(series), dtype=np.int64))
-    if dtype.is_integer() or dtype == nw.Boolean:
-        missing = series.is_null().to_numpy() if n_missing else None
-        values = (series.fill_null(False if dtype == nw.Boolean else 0) if n_missing else series).to_numpy()
-        if dtype == nw.Boolean:
-            return Column(name, "boolean", values.astype(np.int64), missing)
-        return _integers(name, values, missing)
-    if dtype in (nw.Date, nw.Datetime):
-        if getattr(dtype, "time_zone", None) is not None:
-            series = series.dt.replace_time_zone(None)
-        return Column(name, "date", series.to_numpy().astype("datetime64[us]"))
-    return _from_objects(name, series.to_list())
-
-
-def _codes(series: Any) -> tuple[AnyArray, list[Any]]:
-    """Codes (n,), -1 where missing, and the values that they stand for, as the library at hand has them."""
-    native = nw.to_native(series)
-    categorical = series.dtype in (nw.Categorical, nw.Enum)
-    if series.implementation.is_pandas():
-        if categorical:
-            return native.cat.codes.to_numpy(), native.cat.categories.tolist()
-        codes, strings = native.factorize()
-        return codes, strings.tolist()
-    if series.implementation.is_polars():
-        return _polars_codes(native)
-    if series.implementation.is_pyarrow():
-        coded = (native if categorical else native.dictionary_encode()).unify_dictionaries().combine_chunks()
-        indices = coded.indices
-        codes = indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
-        if indices.null_count:
-            codes[indices.is_null().to_numpy(zero_copy_only=False)] = -1
-        return codes, coded.dictionary.to_pylist()
-    return _factorize(series.to_list())
-
-
-def _polars_codes(native: Any) -> tuple[AnyArray, list[Any]]:
-    import polars as pl
-
-    if native.dtype == pl.String:
-        native = native.cast(pl.Categorical)
-    present = native.drop_nulls()
-    # The codes of a Categorical may count through all categories of the process: number those that occur here.
-    numbers, codes = distinct(present.to_physical().to_numpy())
-    sample = np.empty(numbers.size, dtype=np.int64)
-    sample[codes] = np.arange(codes.size)
-    strings = present.gather(sample).cast(pl.String).to_list()
-    if len(present) == len(native):
-        return codes, strings
-    spread = np.full(len(native), -1, dtype=codes.dtype)
-    spread[native.is_not_null().to_numpy()] = codes
-    return spread, strings
-
-
-def _coded(name: str, codes: AnyArray, values: list[Any]) -> Column:
-    """A column of codes into values of any one type; all but integers and booleans count as their text."""
-    types = {type(value) for value in values if not _is_missing(value)}
-    if len(types) > 1:
-        raise _mixed(name, values)
-    if any(map(_is_missing, values)):
-        # Arrow allows a null in the dictionary itself.
-        present = np.array([-1 if _is_missing(value) else code for code, value in enumerate(values)] + [-1])
-        codes = present[codes]
-    if codes.size and not (codes >= 0).any():
-        return Column(name, "missing", np.zeros(codes.size, dtype=np.int64))
-    if not types or not (types <= {bool} or types <= {int}):
-        return Column(name, "string", codes, dictionary=[str(value) for value in values])
-    numbers = _int_array(name, [0 if _is_missing(value) else int(value) for value in values])
-    missing = codes < 0
-    kind: Kind = "boolean" if types == {bool} else "integer"
-    return Column(name, kind, numbers[codes], missing if missing.any() else None)
-
-
-def _from_objects(name: str, values: list[Any]) -> Column:
-    """A column of Python objects: strings, booleans, integers or floats, and missing ones among them."""
-    missing = None
-    try:
-        codes, strings = _factorize(values)
-    except TypeError:
-        raise _mixed(name, values) from None
-    if strings and set(map(type, strings)) == {str}:
-        return Column(name, "string", codes, dictionary=strings)
-    types = set(map(type, values))
-    if not types <= {str, bool, int, float}:
-        values = [_plain(value) for value in values]
-        types = set(map(type, values))
-    if not types <= {str, bool, int, type(None)} and not types <= {int, float, type(None)}:
-        values = [None if _is_missing(value) else value for value in values]
-        types = set(map(type, values))
-    if type(None) in types and types <= {bool, int, type(None)}:
-        missing = np.array([value is None for value in values], dtype=np.bool_)
-        values = [0 if value is None else value for value in values]
-    types.discard(type(None))
-    if not types:
-        return Column(name, "missing", np.zeros(len(values), dtype=np.int64))
-    if types == {str}:
-        codes, strings = _factorize(values)
-        return Column(name, "string", codes, dictionary=strings)
-    if types == {bool}:
-        return Column(name, "boolean", np.array(values, dtype=np.int64), missing)
-    if types == {int}:
-        return _integers(name, _int_array(name, values), missing)
-    if types <= {int, float}:
-        return Column(name, "number", np.array(values, dtype=np.float64))
-    raise _mixed(name, values)
-
-
-def _is_missing(value: Any) -> bool:
-    # NA and NaT are pandas' own, which is not imported here.
-    return (
-        value is None
-        or type(value).__name__ in ("NAType", "NaTType")
-        or (isinstance(value, float) and math.isnan(value))
-    )
-
-
-def _plain(value: Any) -> Any:
-    """NumPy scalars and strings as Python's own."""
-    value = value.item() if isinstance(value, np.generic) else value
-    return str(value) if isinstance(value, str) else value
-
-
-def _mixed(name: str, values: Iterable[Any]) -> ValueError:
-    examples = {type(value): value for value in values if value is not None}
-    words = ", ".join(f"{value!r} ({kind.__name__})" for kind, value in list(examples.items())[:2])
-    return ValueError(
-        f"column {name!r} holds values that are not all strings, all integers, all booleans or all numbers: {words}; "
-        "convert it, for example with astype(str)."
-    )
-
-
-def _int_array(name: str, values: list[int]) -> AnyArray:
-    for dtype in (np.int64, np.uint64):
-        try:
-            return np.array(values, dtype=dtype)
-        except OverflowError:
-            continue
-    largest = max(values, key=abs)
-    raise ValueError(f"column {name!r} holds {largest}, beyond 64 bits; convert it to strings.")
-
-
-def _factorize(values: list[Any]) -> tuple[AnyArray, list[Any]]:
-    """Codes (n,) of hashable objects, -1 for None, and the objects in order of appearance."""
-    codes_of: defaultdict[Any, int] = defaultdict(count().__next__)
-    codes = np.fromiter(map(codes_of.__getitem__, values), dtype=np.int64, count=len(values))
-    if None in codes_of:
-        gap = codes_of.pop(None)
-        codes[codes == gap] = -1
-        codes[codes > gap] -= 1
-    return codes, list(codes_of)

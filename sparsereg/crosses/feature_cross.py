@@ -163,8 +163,7 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
         ValueError
             If a parameter is wrong, or a column cannot be read as it asks.
         """
-        seen, table = self._fit(X)
-        self._keep(seen.layout, table.names, table.named)
+        self._fit(X)
         return self
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:  # noqa: ARG002
@@ -183,9 +182,8 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
         """
         if fit_params:
             raise ValueError(f"fit_params={sorted(fit_params)} are not known to FeatureCross.fit_transform.")
-        seen, table = self._fit(X)
-        self._keep(seen.layout, table.names, table.named)
-        return self._assemble(seen.places(), seen.numbers, table.n_rows)
+        seen = self._fit(X)
+        return self._assemble(seen.places(), seen.numbers, seen.layout.n_rows)
 
     def transform(self, X: Any) -> Any:
         """The one-hot and crossed columns of a table, row for row.
@@ -207,10 +205,9 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
             not seen in `fit` and ``handle_unknown="error"``.
         """
         check_is_fitted(self, "n_features_out_")
-        table = Table(X, "FeatureCross", min_rows=0)
+        table = Table(X, min_rows=0)
         columns = self._read(table, self._sources())
-        strict, with_missing = self.handle_unknown == "error", self.missing == "level"
-        places = find_places(self._layout, columns, strict, with_missing)
+        places = find_places(self._layout, columns, self.handle_unknown == "error")
         return self._assemble(places, [columns[name].as_finite() for name in self.numbers_], table.n_rows)
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
@@ -235,12 +232,7 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
         ValueError
             If a column has changed its type since the first chunk, and whatever `fit` raises.
         """
-        known = getattr(self, "_layout", None)
-        seen, table = self._fit(X, known)
-        if known is None:
-            self._keep(seen.layout, table.names, table.named)
-        else:
-            self._keep(known.merge(seen.layout), self._names_in, hasattr(self, "feature_names_in_"))
+        self._fit(X, getattr(self, "_layout", None))
         return self
 
     def merge(self, other: FeatureCross) -> Self:
@@ -270,8 +262,7 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
         """What fitting on a table will come to: columns, entries, bytes. Nothing is kept.
 
         Tables of up to `sample` rows are counted exactly. Of larger ones so many rows are drawn (always the same ones), and
-        the number of columns of each block is extrapolated as a power of the rows, with the exponent that the sample shows
-        between its half and its whole: it errs on the side of too many, or with `min_count` on either.
+        how many columns each block will have is inferred from how often each level occurs in them.
 
         Parameters
         ----------
@@ -290,15 +281,15 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
             If `sample` is not positive, and whatever `fit` raises.
         """
         check_whole("sample", sample)
-        return self._plan(Table(X, "FeatureCross"), sample)
+        return self._plan(Table(X), sample)
 
     def _plan(self, table: Table, sample: int = 250_000, known: Layout | None = None) -> Plan:
         seen = self._look(table.sample(sample), known)
         return Plan.of(seen, table.n_rows, np.dtype(self.dtype).itemsize, self.hashed)
 
-    def _fit(self, X: Any, known: Layout | None = None) -> tuple[Sighting, Table]:
-        """Look at a table, if there is room for what it will come to."""
-        table = Table(X, "FeatureCross")
+    def _fit(self, X: Any, known: Layout | None = None) -> Sighting:
+        """Look at a table, if there is room for what it will come to, and add it to what is known."""
+        table = Table(X)
         if self.max_memory is not None:
             # A limit that is no number is refused as other parameters are.
             plan = self._plan(table, known=known)
@@ -308,7 +299,12 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
                     "take; use coarser bins, fewer crosses, a larger min_count, max_levels, or dtype float32.\n"
                     f"{plan}"
                 )
-        return self._look(table, known), table
+        seen = self._look(table, known)
+        if known is None:
+            self._keep(seen.layout, table.names, table.named)
+        else:
+            self._keep(known.merge(seen.layout), self._names_in, hasattr(self, "feature_names_in_"))
+        return seen
 
     def _look(self, table: Table, known: Layout | None) -> Sighting:
         names = table.names if known is None else self._names_in
@@ -316,7 +312,8 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
         recipe = Recipe.resolve(self.get_params(deep=False), names, named)
         if known is None:
             place = {name: position for position, name in enumerate(table.names)}
-            columns = {name: table.column(place[source]) for name, source in recipe.sources.items()}
+            read = {source: table.column(place[source]) for source in dict.fromkeys(recipe.sources.values())}
+            columns = {name: read[source] for name, source in recipe.sources.items()}
         else:
             columns = self._read(table, recipe.sources)
         return Sighting.of(recipe, columns, table.n_rows, known)
@@ -343,6 +340,14 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
         return {name: columns[source] for name, source in sources.items()}
 
     def _assemble(self, places: list[Codes], numbers: list[FloatArray], n_rows: int) -> Any:
+        largest = np.finfo(self.dtype).max
+        for name, column in zip(self.numbers_, numbers, strict=True):
+            if np.dtype(self.dtype) == np.float32 and (large := np.abs(column) > largest).any():
+                row = int(np.argmax(large))
+                raise ValueError(
+                    f"column {name!r} holds {column[row]} in row {row}, too large for dtype={np.dtype(self.dtype).name}; "
+                    "use float64, or scale it."
+                )
         starts = [block.start for block in self._layout.categories]
         matrix = csr_of_ones(places, starts, numbers, (n_rows, self._layout.n_columns), self.dtype)
         if self._hashing is None:

@@ -5,6 +5,7 @@ Names, levels, counts, and where columns are found in another cross. This room m
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ class FittedColumns:
         -------
         list of str
             Such as ``"latitude=[37.75,37.7667) x ocean_proximity=INLAND"``. With `hashed`, all that fall in the column,
-            each with its sign, such as ``"+a=1 -b=2 x c=3"``; empty where nothing does.
+            each with its sign, such as ``"+a=1 -b=2 x c=3"``; ``"hashed5"`` where nothing does.
 
         Raises
         ------
@@ -97,7 +98,8 @@ class FittedColumns:
         for column, part in zip(wanted.tolist(), members, strict=True):
             words = [next(names) for _ in range(part.size)]
             is_number = column >= hashing.width
-            joined.append(words[0][0] if is_number else " ".join(f"{'-' if s < 0 else '+'}{word}" for word, s in words))
+            signed = " ".join(f"{'-' if sign < 0 else '+'}{word}" for word, sign in words) or f"hashed{column}"
+            joined.append(words[0][0] if is_number else signed)
         return joined
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
@@ -131,15 +133,17 @@ class FittedColumns:
         Raises
         ------
         ValueError
-            If the column is not one of the output's, or hashed.
+            If the column is not one of the output's, or one of those that hashing shares out.
         """
         check_is_fitted(self, "n_features_out_")
-        if self._hashing is not None:
+        (wanted,) = column_numbers([column], self.n_features_out_).tolist()
+        if self._hashing is None:
+            return self._layout.inverse(wanted)
+        if wanted < self._hashing.width:
             raise ValueError(
                 f"column {column} of hashed={self._hashing.width} has no single meaning; see feature_names."
             )
-        (wanted,) = column_numbers([column], self.n_features_out_).tolist()
-        return self._layout.inverse(wanted)
+        return ((self.blocks_[wanted - self._hashing.width + 1].name, (-math.inf, math.inf)),)
 
     def columns_in(self, other: FittedColumns) -> NDArray[np.int64]:
         """Which column of another fitted cross means the same as each column of this one.
@@ -158,12 +162,18 @@ class FittedColumns:
         Raises
         ------
         ValueError
-            If the two are hashed to different widths, or only one is.
+            If the two are hashed to different widths, or only one is, or a hashed field has other bins in the other.
         """
         check_is_fitted(self, "n_features_out_")
         check_is_fitted(other, "n_features_out_")
         if self._hashing is not None or other._hashing is not None:
-            return _hashed_columns_in(self._hashing, other._hashing)
+            found = _hashed_columns_in(self._hashing, other._hashing)
+            for name, levels in self._layout.levels.items():
+                if name not in other._layout.levels:
+                    raise ValueError(f"field {name!r} is not in the other cross; hashed columns are only found alike.")
+                if not levels.is_like(other._layout.levels[name]):
+                    raise ValueError(f"field {name!r} has other bins or levels in the other cross; fit both alike.")
+            return found
         return self._layout.columns_in(other._layout)
 
     def describe(self) -> list[dict[str, Any]]:

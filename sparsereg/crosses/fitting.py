@@ -55,13 +55,15 @@ class Sighting:
                     numbers[name] = column.as_finite()
                 continue
             fit = Levels.fit if before is None else before.refit
-            levels[name], codes[name] = fit(name, column, recipe.bins.get(name), recipe.with_missing)
+            levels[name], codes[name] = fit(name, column, recipe.bins.get(name), recipe.keep.with_missing)
         found, observed = [], []
         mains = [(name,) for name in recipe.mains if name in codes]
         for fields in [*mains, *recipe.all_crosses(list(codes))]:
             combinations, block = observe([codes[name] for name in fields], [len(levels[name]) for name in fields])
             found.append(block)
             observed.append(Observed(fields, combinations, count_rows(values_of(block))))
+        if not observed and not numbers:
+            raise ValueError("main_effects and crosses leave no columns; name a field in one of them.")
         return cls(Layout.build(levels, observed, numbers, n_rows, recipe.keep), found, list(numbers.values()))
 
     def places(self) -> list[Codes]:
@@ -69,18 +71,18 @@ class Sighting:
         return [block.place(part) for block, part in zip(self.layout.categories, self.found, strict=True)]
 
 
-def find_places(layout: Layout, columns: Mapping[str, Column], strict: bool, with_missing: bool) -> list[Codes]:
+def find_places(layout: Layout, columns: Mapping[str, Column], strict: bool) -> list[Codes]:
     """For each block of categories the column of each row of another table, within the block.
 
     Raises
     ------
     ValueError
-        If it is to be strict and a level or combination was not seen; one that is missing may be, without `with_missing`.
+        If it is to be strict and a level or combination was not seen; one that is missing may be, if that is no level.
     """
 
     def refuse(codes: Codes, fields: Any) -> None:
         own = [columns[name] for name in fields]
-        excused = [gaps for column in own if not with_missing and (gaps := column.gaps()) is not None]
+        excused = [gaps for column in own if not layout.keep.with_missing and (gaps := column.gaps()) is not None]
         refuse_unknown(codes, own, excused)
 
     codes = {name: levels.encode(columns[name]) for name, levels in layout.levels.items()}

@@ -7,6 +7,7 @@ where it is when the vocabulary grows. This room may not know tables, or the mat
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,6 +95,9 @@ def _hash_levels(name: str, levels: Levels) -> Hashes:
         hashes = np.array([_hash_text(word) for word in levels.strings], dtype=np.uint64)
     else:
         hashes = _mix(levels.numbers.astype(np.uint64))
+    if levels.bins is not None:
+        # The same index means something else in other bins.
+        hashes = _mix(hashes ^ _hash_text(json.dumps(levels.bins.to_dict())))
     if levels.missing:
         hashes = np.append(hashes, _hash_text("missing\0"))
     return _mix(hashes ^ _hash_text(name))

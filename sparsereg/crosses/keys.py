@@ -47,6 +47,8 @@ def distinct(values: IntArray) -> tuple[IntArray, IntArray]:
     """
     if not values.size:
         return values.copy(), np.empty(0, dtype=np.int32)
+    # A column of a table by rows is gone through several times.
+    values = np.ascontiguousarray(values)
     offsets, span = _offsets(values)
     if span <= _table_size(values.size):
         seen = np.zeros(span, dtype=np.bool_)

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.crosses.block import CROSS, Block, Keep, Observed, Rare, count_rows, observe
+from sparsereg.crosses.block import Block, Keep, Observed, Rare, count_rows, observe
 from sparsereg.crosses.keys import Combinations, Stage
 from sparsereg.crosses.ragged import values_of
-from sparsereg.crosses.vocabulary import Levels
+from sparsereg.crosses.vocabulary import CROSS, Levels
 
 __all__ = ["Layout", "column_numbers"]
 
@@ -164,6 +164,8 @@ class Layout:
                 f"blocks {[block.name for block in other.blocks]} cannot be merged into "
                 f"{[block.name for block in self.blocks]}; fit both with the same parameters."
             )
+        if self.keep != other.keep:
+            raise ValueError(f"{other.keep} cannot be merged into {self.keep}; fit both with the same parameters.")
         levels = {name: own.union(other.levels[name]) for name, own in self.levels.items()}
         observed = []
         for pair in zip(self.categories, other.categories, strict=True):

@@ -69,7 +69,7 @@ def csr_of_ones(
     for begin in range(0, n_rows, _ROWS_AT_ONCE):
         rows = slice(begin, begin + _ROWS_AT_ONCE)
         for place, (column, start) in enumerate(zip(singles, starts, strict=True)):
-            np.add(column[rows], start, out=indices[rows, place], casting="same_kind")
+            np.add(column[rows], index_dtype(start), out=indices[rows, place], casting="same_kind")
         for place, column in enumerate(numbers):
             indices[rows, len(codes) + place] = first_number + place
             data[rows, len(codes) + place] = column[rows]
@@ -125,9 +125,9 @@ def _csr_of_ragged(
     free = indptr[:-1].copy()  # where each row goes on
     for part, start, count in zip(codes, starts, counts, strict=False):
         if isinstance(part, Ragged):
-            indices[free[part.rows] + part.ranks] = part.values + start
+            indices[free[part.rows] + part.ranks] = part.values + indices.dtype.type(start)
         else:
-            indices[free[count]] = part[count] + start
+            indices[free[count]] = part[count] + indices.dtype.type(start)
         free += count
     first_number = n_columns - len(numbers)
     for place, (column, count) in enumerate(zip(numbers, counts[len(codes) :], strict=True)):

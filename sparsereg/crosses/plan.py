@@ -11,13 +11,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaln
 
-from sparsereg.crosses.block import Block, count_rows
+from sparsereg.crosses.block import Block
 from sparsereg.crosses.fitting import Sighting
 from sparsereg.crosses.ragged import Codes, Ragged, values_of
 
 __all__ = ["Plan"]
 
+# Counts in a sample up to which it is asked what else than their proportion lies behind them; and steps of that search, after
+# which nothing moves that anybody would plan by.
+_FEW = 30
+_STEPS = 300
 # Bytes a row while the keys of a cross are sorted: keys, offsets, order, ordered keys, ranks (8 each), and scratch.
 _WORK = 44
 # Bytes of an entry where rows can have several: its value and row, as found and as placed (8 each).
@@ -68,14 +73,14 @@ class Plan:
         sampled = seen.layout.n_rows
         # How many levels each field can have; a cross has no more combinations than its fields allow.
         most = {name: levels.n_cells if levels.bins else n_rows for name, levels in seen.layout.levels.items()}
-        blocks = [_estimate(block, found, n_rows, seen, most) for block, found in _with_found(seen)]
+        numbers = [block for block in seen.layout.blocks if block.is_number]
+        found = [*zip(seen.layout.categories, seen.found, strict=True), *zip(numbers, seen.numbers, strict=True)]
+        blocks = [_estimate(block, part, n_rows, seen, most) for block, part in found]
         observed, entries = sum(row["columns"] for row in blocks), sum(row["entries"] for row in blocks)
         n_fields = len(seen.layout.levels)
         n_crosses = sum(len(block.fields) > 1 for block in seen.layout.categories)
         width = 4 if max(entries, observed, hashed or 0) < 2**31 else 8
-        ragged = [
-            row["entries"] for row, (_, part) in zip(blocks, _with_found(seen), strict=True) if isinstance(part, Ragged)
-        ]
+        ragged = [row["entries"] for row, (_, part) in zip(blocks, found, strict=True) if isinstance(part, Ragged)]
         matrix = entries * (itemsize + width) + n_rows * width
         # Rows without an entry in some block: the full rectangle is made first, and copied without the gaps.
         full = n_rows * len(blocks)
@@ -130,18 +135,8 @@ class Plan:
         return "\n".join(lines)
 
 
-def _with_found(seen: Sighting) -> list[tuple[Block, Codes]]:
-    numbers = [block for block in seen.layout.blocks if block.is_number]
-    return [*zip(seen.layout.categories, seen.found, strict=True), *zip(numbers, seen.numbers, strict=True)]
-
-
 def _estimate(block: Block, found: Codes, n_rows: int, seen: Sighting, most: dict[str, int]) -> dict[str, Any]:
-    """Columns and entries of a block; `most` levels of each field bound it, and a field's own estimate is put there.
-
-    Distinct levels grow about as a power of the rows (Heaps' law): the exponent is read off between half of the sample
-    and all of it. It falls as a vocabulary fills up, so that this errs on the side of too many; with `min_count`, which
-    levels can come up to late, on either side.
-    """
+    """Columns and entries of a block; `most` levels of each field bound it, and a field's own estimate is put there."""
     sampled = seen.layout.n_rows
     if block.is_number:
         entries = round(np.count_nonzero(values_of(found)) * n_rows / sampled)
@@ -153,30 +148,42 @@ def _estimate(block: Block, found: Codes, n_rows: int, seen: Sighting, most: dic
     if sampled == n_rows:
         return row
     scale = n_rows / sampled
-    half = _counts_of_half(found)
-    levels = min(_grow(half, counts, 1, scale), math.prod(most[name] for name in block.fields))
+    sizes, levels = _deconvolve(counts, scale)
+    limit = math.prod(most[name] for name in block.fields)
     if len(block.fields) == 1:
-        most[block.fields[0]] = levels
-    # Those with `min_count` rows are some of all, and each takes as many entries as it needs.
-    estimate = min(levels, _grow(half, counts, keep.min_count, scale), int(counts.sum() * scale) // keep.min_count)
+        most[block.fields[0]] = min(max(round(levels.sum()), counts.size), limit)
+    often = sizes >= keep.min_count
+    columns = min(max(round(levels[often].sum()), int((counts >= keep.min_count).sum())), limit)
     if keep.max_levels is not None:
-        estimate = min(estimate, keep.max_levels)
-    # A level with c of all rows has about c / scale of the sampled ones.
-    often = counts if keep.pool else counts[counts >= keep.min_count / scale]
-    return row | {"columns": estimate + keep.pool, "entries": round(int(often.sum()) * scale), "exact": False}
+        columns = min(columns, keep.max_levels)
+    # The sizes of all levels make up the table.
+    share = 1.0 if keep.pool else (sizes * levels)[often].sum() / (sizes @ levels)
+    return row | {"columns": columns + keep.pool, "entries": round(counts.sum() * scale * share), "exact": False}
 
 
-def _grow(half: NDArray[Any], counts: NDArray[Any], least: int, scale: float) -> int:
-    """How many levels will have `least` rows or more in `scale` times the sample, by their counts in half of it and in all."""
-    before, now = int((half >= least).sum()), int((counts >= least).sum())
-    exponent = min(1.0, math.log2(now / before)) if before else float(now > 0)
-    return round(now * scale**exponent)
+def _deconvolve(counts: NDArray[Any], scale: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sizes (m,) of levels in a table of `scale` times the rows of a sample, and how many levels have each.
 
-
-def _counts_of_half(found: Codes) -> NDArray[Any]:
-    if isinstance(found, Ragged):
-        return count_rows(found.values[found.rows % 2 == 0])
-    return count_rows(found[::2])
+    A level with c rows in the table has a binomial number of them in the sample, none at all among others. How many levels there
+    are of each c is the non-parametric maximum of the likelihood of the counts in the sample, by EM (Laird 1978). Counts
+    beyond a few dozen are taken to be in proportion.
+    """
+    often = counts[counts > _FEW] * scale
+    k = np.arange(1, _FEW + 1)[:, None]
+    seen = np.bincount(counts[counts <= _FEW], minlength=_FEW + 1)[1:].astype(np.float64)
+    # Every size up to some dozens, then sizes in steps of some percent: a sample tells no more apart.
+    c = np.unique(np.append(np.arange(1.0, 40.0), np.geomspace(40, 2 * _FEW * scale, 60).round()))
+    rest = np.maximum(c - k, 0)
+    log_chance = (
+        gammaln(c + 1) - gammaln(k + 1) - gammaln(rest + 1) - k * math.log(scale) + rest * math.log1p(-1 / scale)
+    )
+    chance = np.where(c < k, 0.0, np.exp(log_chance))
+    at_all = -np.expm1(c * math.log1p(-1 / scale))
+    chance /= at_all
+    levels = np.full(c.size, seen.sum() / c.size)
+    for _ in range(_STEPS):
+        levels *= chance.T @ (seen / np.maximum(chance @ levels, np.finfo(np.float64).tiny))
+    return np.append(c, often), np.append(levels / at_all, np.ones(often.size))
 
 
 def _bytes(size: int) -> str:

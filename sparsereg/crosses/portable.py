@@ -50,6 +50,7 @@ class Portable(FittedColumns):
         parameters = self.get_params(deep=False)
         parameters["bins"] = [[_plain(key), rule.to_dict()] for key, rule in (self.bins or {}).items()]
         parameters["dtype"] = np.dtype(self.dtype).name
+        parameters["hashed"] = None if self._hashing is None else self._hashing.width
         spec = {"parameters": parameters, "names": self._names_in, "named": hasattr(self, "feature_names_in_")}
         return {"cross": np.array(json.dumps(spec, default=_plain)), **self._layout.to_arrays()}
 

@@ -5,7 +5,6 @@ This room may not know the values in the table: only the names of its columns, a
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -37,8 +36,6 @@ class Recipe:
     numeric : frozenset of str
     degree : int
     keep : Keep
-    with_missing : bool
-        Whether missing is a level of its own.
     """
 
     bins: Mapping[str, Rule]
@@ -48,7 +45,6 @@ class Recipe:
     numeric: frozenset[str]
     degree: int
     keep: Keep
-    with_missing: bool
 
     @classmethod
     def resolve(cls, parameters: Mapping[str, Any], columns: Sequence[str], named: bool) -> Recipe:
@@ -90,16 +86,20 @@ class Recipe:
         numeric = frozenset(names(parameters["numeric"], "numeric", fields))
         if both := numeric & bins.keys():
             raise ValueError(f"column {min(both)!r} is both in numeric and in bins; choose one.")
-        degree = operator.index(parameters["degree"])
+        if left_out := numeric - set(mains):
+            raise ValueError(
+                f"numeric names {min(left_out)!r}, which main_effects leaves out; numbers have no crosses."
+            )
+        degree = int(parameters["degree"])
         needed = {*mains, *(name for cross in crosses for name in cross)}
         used = fields if degree > 1 else tuple(name for name in fields if name in needed)
         if not used:
             raise ValueError("main_effects and crosses leave no columns; name a field in one of them.")
         most = parameters["max_levels"]
-        pool = parameters["rare"] == "pool"
-        keep = Keep(operator.index(parameters["min_count"]), None if most is None else operator.index(most), pool)
+        pool, with_missing = parameters["rare"] == "pool", parameters["missing"] == "level"
+        keep = Keep(int(parameters["min_count"]), None if most is None else int(most), pool, with_missing)
         read = {name: sources.get(name, name) for name in used}
-        return cls(bins, read, mains, crosses, numeric, degree, keep, parameters["missing"] == "level")
+        return cls(bins, read, mains, crosses, numeric, degree, keep)
 
     def is_number(self, name: str, column: Column) -> bool:
         """Whether a field passes through as a number.
@@ -141,7 +141,9 @@ def _check_choices(parameters: Mapping[str, Any]) -> None:
         value = parameters[name]
         if value is None and name not in ("degree", "min_count"):
             continue
-        check_whole(name, value)
+        # Memory is often written as 2e9.
+        whole = name == "max_memory" and isinstance(value, float) and value.is_integer()
+        check_whole(name, int(value) if whole else value)
 
 
 def check_whole(name: str, value: Any) -> None:
@@ -191,8 +193,8 @@ def _rules(bins: Any, columns: Sequence[str], named: bool) -> tuple[dict[str, Ru
 
 
 def _crosses(crosses: Any, names: Any) -> tuple[Fields, ...]:
-    if not _is_list(crosses):
-        raise ValueError(f"crosses={crosses!r} must be a list of tuples of columns.")
+    if not _is_list(crosses) or not all(map(_is_list, crosses)):
+        raise ValueError(f"crosses={crosses!r} must be a list of tuples of columns, such as [('a', 'b')].")
     found = tuple(names(cross) for cross in crosses)
     for cross in found:
         if len(cross) < 2:

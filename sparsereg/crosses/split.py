@@ -1,4 +1,4 @@
-"""`Split`: the rule for a column whose texts name several categories at once.
+"""`Split`: the rule for a column whose texts or lists name several categories at once.
 
 This room may not know tables or levels.
 """
@@ -15,21 +15,22 @@ __all__ = ["Split"]
 
 @dataclass(frozen=True)
 class Split(Rule):
-    """Several categories in one text: ``"Comedy|Drama"`` is both.
+    """Several categories in one text or list: ``"Comedy|Drama"`` is both.
 
     A row has a one for each of its categories, whatever their order and however often they are repeated. A cross with such
-    a field has all combinations of the row's categories. A text without any, such as ``""``, makes a row without ones; a
-    missing one is treated as `missing` says.
+    a field has all combinations of the row's categories. A text without any, such as ``""``, or an empty list makes a row
+    without ones; a missing one is treated as `missing` says. Empty and missing items of a list are passed over.
 
     Parameters
     ----------
-    separator : str
+    separator : str, optional
         What stands between two categories, exactly: spaces around it belong to the categories unless it has them too.
+        None, the default, is for a column of lists of strings.
 
     Raises
     ------
     ValueError
-        If the separator is not a text, or empty.
+        If the separator is neither None nor a text, or empty.
 
     Examples
     --------
@@ -37,15 +38,16 @@ class Split(Rule):
     ['Comedy', 'Drama']
     """
 
-    separator: str
+    separator: str | None = None
 
     def __post_init__(self) -> None:
         is_text = isinstance(self.separator, str)
-        if not is_text or not self.separator:
-            raise ValueError(f"separator={self.separator!r} must be a text such as '|'.")
+        if self.separator is not None and not (is_text and self.separator):
+            raise ValueError(f"separator={self.separator!r} must be a text such as '|', or None for lists.")
 
     def parts(self, text: str) -> list[str]:
         """The categories in a text, sorted, each once."""
+        assert self.separator is not None
         return sorted({part for part in text.split(self.separator) if part})
 
     def to_dict(self) -> dict[str, Any]:

@@ -16,8 +16,12 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 
 from sparsereg.crosses.column import Column
+from sparsereg.crosses.reading import read_column
 
 __all__ = ["Table", "some"]
+
+# Who reads tables, for messages.
+_READER = "FeatureCross"
 
 
 class Table:
@@ -26,8 +30,6 @@ class Table:
     Parameters
     ----------
     X : DataFrame of pandas, polars, modin..., pyarrow Table, or array-like of shape (n, p)
-    name : str
-        Of the estimator, for messages.
     min_rows : int, default=1
         Fewer rows are an error.
 
@@ -46,13 +48,12 @@ class Table:
 
     Examples
     --------
-    >>> table = Table(np.array([[1, 2], [3, 4]]), "FeatureCross")
+    >>> table = Table(np.array([[1, 2], [3, 4]]))
     >>> table.names, table.column(1).values
     (['x0', 'x1'], array([2, 4]))
     """
 
-    def __init__(self, X: Any, name: str, min_rows: int = 1) -> None:
-        self._reader = name
+    def __init__(self, X: Any, min_rows: int = 1) -> None:
         if nw.dependencies.is_into_dataframe(X):
             frame = nw.from_native(X, eager_only=True)
             labels = list(frame.columns)
@@ -61,10 +62,10 @@ class Table:
             if self.n_rows < min_rows or not labels:
                 raise ValueError(
                     f"Found array with {self.n_rows} sample(s) and {len(labels)} feature(s) "
-                    f"(shape={frame.shape}) while a minimum of {max(min_rows, 1)} is required by {name}."
+                    f"(shape={frame.shape}) while a minimum of {max(min_rows, 1)} is required by {_READER}."
                 )
         else:
-            array = _array(X, name, min_rows)
+            array = _array(X, min_rows)
             labels = list(range(array.shape[1]))
             self._columns = list(array.T)
             self.n_rows = array.shape[0]
@@ -85,7 +86,7 @@ class Table:
         ValueError
             If its type, or a mixture of types in it, cannot be read.
         """
-        return Column.read(self.names[position], self._columns[position])
+        return read_column(self.names[position], self._columns[position])
 
     def sample(self, size: int) -> Table:
         """A table of so many rows, drawn at random but always the same, in order; the table itself if it has no more."""
@@ -100,7 +101,7 @@ class Table:
     def like(self, names: Sequence[str], named: bool, wanted: Iterable[str]) -> dict[str, Column]:
         """Read the wanted columns of a table that is like an earlier one, whose columns had `names`.
 
-        They go by name where both tables have names, and by position otherwise.
+        They go by name where both tables have names, and by position otherwise. One that holds nothing has no type.
 
         Raises
         ------
@@ -115,17 +116,17 @@ class Table:
         else:
             if len(self.names) != len(names):
                 raise ValueError(
-                    f"X has {len(self.names)} features, but {self._reader} is expecting {len(names)} features as input."
+                    f"X has {len(self.names)} features, but {_READER} is expecting {len(names)} features as input."
                 )
             if named != self.named:
                 have, were = ("has", "without") if self.named else ("does not have valid", "with")
                 warnings.warn(
-                    f"X {have} feature names, but {self._reader} was fitted {were} feature names; they go by position.",
+                    f"X {have} feature names, but {_READER} was fitted {were} feature names; they go by position.",
                     UserWarning,
                     stacklevel=3,
                 )
             position = {name: place for place, name in enumerate(names)}
-        return {name: Column.read(name, self._columns[position[name]]) for name in wanted}
+        return {name: read_column(name, self._columns[position[name]]).or_missing() for name in wanted}
 
 
 def some(names: Sequence[str]) -> str:
@@ -133,16 +134,19 @@ def some(names: Sequence[str]) -> str:
     return f"{list(names)}" if len(names) <= 20 else f"{list(names[:20])} and {len(names) - 20} more"
 
 
-def _array(X: Any, name: str, min_rows: int) -> NDArray[Any]:
+def _array(X: Any, min_rows: int) -> NDArray[Any]:
     if nw.dependencies.is_into_series(X):
-        raise ValueError(f"Expected 2D array, got a 1D series instead; {name} needs a table: use X.to_frame().")
+        raise ValueError(f"Expected 2D array, got a 1D series instead; {_READER} needs a table: use X.to_frame().")
+    # Some sparse matrices are a kind of dict as well.
+    if type(X) is dict:
+        raise ValueError(f"X is a dict; {_READER} needs a table: make a data frame of it.")
     if nw.dependencies.is_polars_lazyframe(X):
-        raise ValueError(f"X is a LazyFrame; {name} needs the data at hand: use X.collect().")
+        raise ValueError(f"X is a LazyFrame; {_READER} needs the data at hand: use X.collect().")
     if isinstance(X, (list, tuple)) and _holds_strings(X):
         # NumPy would turn the numbers of a mixed list into strings.
         X = np.asarray(X, dtype=object)
     array: NDArray[Any] = check_array(
-        X, dtype=None, ensure_all_finite=False, ensure_min_samples=min_rows, estimator=name, input_name="X"
+        X, dtype=None, ensure_all_finite=False, ensure_min_samples=min_rows, estimator=_READER, input_name="X"
     )
     if array.dtype.names is not None or array.dtype.kind in "SV":
         raise ValueError(f"X has the dtype {array.dtype}; use numbers, str, bool, datetime64 or object.")

@@ -10,20 +10,22 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import compress, pairwise
+from operator import ne
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.crosses.binning import Bins, Quantiles, Rule
+from sparsereg.crosses.binning import Bins, Edges, Quantiles, Rule
 from sparsereg.crosses.column import BoolArray, Column
 from sparsereg.crosses.keys import distinct, lookup
+from sparsereg.crosses.parts import parts_of_rows
 from sparsereg.crosses.ragged import Codes, Ragged
 from sparsereg.crosses.rules import rule_from_dict
 from sparsereg.crosses.split import Split
 
-__all__ = ["Levels", "pack_strings", "unpack_strings"]
+__all__ = ["CROSS", "Levels", "pack_strings", "unpack_strings"]
 
 IntArray = NDArray[Any]
 
@@ -32,6 +34,8 @@ _SEARCH_COST = 8
 _MISSING = "missing"
 # Words that name a level of their own; a string that says the same is quoted.
 _RESERVED = (_MISSING, "rare")
+# What stands between the fields of a cross, and its levels, in names.
+CROSS = " x "
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +61,8 @@ class Levels:
         Of a binned field.
     split : Split or None
         Of a field with several levels a row; its codes are `Ragged`.
+    zone : str or None
+        The time zone of the dates that were seen.
     """
 
     field: str
@@ -68,6 +74,7 @@ class Levels:
     n_cells: int
     bins: Bins | None = None
     split: Split | None = None
+    zone: str | None = None
 
     def __len__(self) -> int:
         return self.numbers.size + len(self.strings) + self.missing
@@ -84,9 +91,10 @@ class Levels:
             If the column cannot be read as categories, or not through the rule.
         """
         none = np.empty(0, dtype=np.int64)
-        if rule is None and column.kind == "date":
+        if rule is None and column.kind in ("date", "list"):
+            needed = "DatePart('month')" if column.kind == "date" else "Split()"
             raise ValueError(
-                f"column {column.name!r} holds dates, which need a rule in bins, such as DatePart('month'); "
+                f"column {column.name!r} holds {column.kind}s, which need a rule in bins, such as {needed}; "
                 "or leave it out of fields."
             )
         gaps = column.gaps()
@@ -96,9 +104,10 @@ class Levels:
             levels = cls(field, column.name, "missing", none, (), missing, int(missing), split=split)
             return levels, levels.encode(column)
         if split:
-            strings, n_cells = _split_strings(column, split)
-            levels = cls(field, column.name, "string", none, strings, missing, n_cells + missing, split=split)
-            return levels, levels.encode(column)
+            words, found = parts_of_rows(column, split)
+            strings = tuple(words[number] for number in np.unique(found.values) if number < len(words))
+            levels = cls(field, column.name, "string", none, strings, missing, len(words) + missing, split=split)
+            return levels, levels._code_parts(words, found)
         if rule is None and column.kind == "string":
             strings, codes = _sorted_strings(column)
             levels = cls(field, column.name, "string", none, strings, missing, len(set(column.dictionary)) + missing)
@@ -116,11 +125,18 @@ class Levels:
             n_cells = bins.n_cells(int(numbers[0]), int(numbers[-1]))
         kind = "bin" if bins is not None else column.kind
         assert kind in ("bin", "boolean", "integer")
-        levels = cls(field, column.name, kind, numbers, (), missing, n_cells + missing, bins)
+        levels = cls(field, column.name, kind, numbers, (), missing, n_cells + missing, bins, zone=column.zone)
         return levels, _spread(codes, gaps, numbers.size if missing else -1)
 
     def refit(self, field: str, column: Column, rule: Rule | None, with_missing: bool = True) -> tuple[Levels, Codes]:
         """`fit` for another chunk of the same field: with these bins, and as integers what are integers here."""
+        fitted = self.bins or self.split
+        settled = isinstance(rule, Quantiles) and isinstance(fitted, Edges)
+        if rule != fitted and not settled:
+            raise ValueError(
+                f"field {field!r} was fitted with {fitted!r} and cannot go on with {rule!r}; start anew with fit."
+            )
+        self._check_zone(column)
         if self.kind == "integer" and column.kind == "number":
             column = column.as_integers()
         if rule is None and column.kind == "number":
@@ -139,10 +155,11 @@ class Levels:
         ValueError
             If the column is of another type than it was in fit.
         """
+        self._check_zone(column)
         gaps = column.gaps()
         missing = len(self) - 1 if self.missing else -1
         if self.split is not None:
-            return self._encode_parts(column, self.split, missing)
+            return self._code_parts(*parts_of_rows(column, self.split))
         if column.kind == "missing":
             return np.full(column.values.size, missing, dtype=np.int32)
         if self.kind == "missing":
@@ -166,18 +183,23 @@ class Levels:
         integers = column.values if gaps is None else column.values[~gaps]
         return _spread(lookup(self.numbers, integers), gaps, missing)
 
-    def _encode_parts(self, column: Column, split: Split, missing: int) -> Ragged:
-        """Codes of all levels that a row's text names."""
-        # The number -1 of a missing value finds the last list.
-        of_missing = [missing] if missing >= 0 else []
-        if column.kind == "missing":
-            return Ragged.of(np.zeros(column.values.size, dtype=np.int64), [of_missing])
-        parts = _parts(column, split)
-        words = sorted({word for part in parts for word in part})
-        code_of = dict(zip(words, self._find(words), strict=True))
-        # Sorted, as the words are and the levels; one that is not known may come anywhere.
-        lists = [[code_of[word] for word in part] for part in parts]
-        return Ragged.of(column.values, [*lists, of_missing])
+    def _code_parts(self, words: Sequence[str], found: Ragged) -> Ragged:
+        """Codes of the levels of each row, from what `parts_of_rows` found."""
+        codes_of = np.array([*self._find(words), len(self) - 1 if self.missing else -1], dtype=np.int32)
+        return Ragged(codes_of[found.values], found.rows, found.n_rows)
+
+    def _check_zone(self, column: Column) -> None:
+        if column.kind == "date" and self.numbers.size and column.zone != self.zone:
+            raise ValueError(
+                f"column {column.name!r} holds dates {_in(column.zone)}, but fit saw them {_in(self.zone)}; convert them."
+            )
+
+    def is_like(self, other: Levels) -> bool:
+        """Whether a level of the other field, if it has the same words or number, means the same."""
+        known = self.kind != "missing" and other.kind != "missing"
+        zoned = self.numbers.size and other.numbers.size and self.zone != other.zone
+        alike = self.column == other.column and self.bins == other.bins and self.split == other.split and not zoned
+        return alike and (self.kind == other.kind or not known)
 
     def _find(self, words: Sequence[str]) -> list[int]:
         """Code of each string, or -1."""
@@ -209,7 +231,8 @@ class Levels:
         if self.bins is not None:
             return self.bins.label(int(self.numbers[code]))
         word = str(level)
-        return repr(word) if word in _RESERVED or word.startswith(("'", '"')) else word
+        quoted = word in _RESERVED or word.startswith(("'", '"')) or CROSS in word
+        return repr(word) if quoted else word
 
     def union(self, other: Levels) -> Levels:
         """The levels of both.
@@ -217,8 +240,16 @@ class Levels:
         Raises
         ------
         ValueError
-            If one has other bins, or levels of another kind.
+            If one is of another column, or has other bins, levels of another kind, or dates of another zone.
         """
+        if self.column != other.column:
+            raise ValueError(
+                f"field {self.field!r} is made of column {self.column!r} on one side and of {other.column!r} on the other."
+            )
+        if self.numbers.size and other.numbers.size and self.zone != other.zone:
+            raise ValueError(
+                f"field {self.field!r} has dates {_in(self.zone)} on one side, {_in(other.zone)} on the other; convert them."
+            )
         if self.kind == "missing" or other.kind == "missing":
             some = other if self.kind == "missing" else self
             missing = self.missing or other.missing
@@ -240,16 +271,18 @@ class Levels:
             n_cells = self.bins.n_cells(int(numbers[0]), int(numbers[-1]))
         # A categorical has more cells than levels, and its own count of them is the larger.
         n_cells = max(n_cells, self.n_cells - self.missing, other.n_cells - other.missing)
-        return replace(self, numbers=numbers, strings=strings, missing=missing, n_cells=n_cells + missing)
+        zone = self.zone if self.numbers.size else other.zone
+        return replace(self, numbers=numbers, strings=strings, missing=missing, n_cells=n_cells + missing, zone=zone)
 
     def codes_in(self, other: Levels) -> IntArray:
         """Code of each level (k,) among other levels, -1 where it is not there."""
+        if not self.is_like(other):
+            return np.full(len(self), -1)
         if self.kind == "string":
             code_of = {string: code for code, string in enumerate(other.strings)}
             codes = np.array([code_of.get(string, -1) for string in self.strings], dtype=np.int64)
         else:
-            same = self.kind == other.kind and self.bins == other.bins
-            codes = lookup(other.numbers, self.numbers) if same else np.full(self.numbers.size, -1)
+            codes = lookup(other.numbers, self.numbers).astype(np.int64)
         missing = [len(other) - 1 if other.missing else -1] if self.missing else []
         return np.concatenate([codes, np.array(missing, dtype=np.int64)])
 
@@ -261,6 +294,7 @@ class Levels:
             "kind": self.kind,
             "missing": self.missing,
             "n_cells": self.n_cells,
+            "zone": self.zone,
         }
         rule = self.bins or self.split
         spec["bins"] = None if rule is None else rule.to_dict()
@@ -279,7 +313,7 @@ class Levels:
             strings, numbers = unpack_strings(arrays["text"], arrays["offsets"]), np.empty(0, dtype=np.int64)
         else:
             strings, numbers = (), arrays["numbers"]
-        plain = {key: spec[key] for key in ("field", "column", "kind", "missing", "n_cells")}
+        plain = {key: spec[key] for key in ("field", "column", "kind", "missing", "n_cells", "zone")}
         split = rule if isinstance(rule, Split) else None
         return cls(
             **plain, numbers=numbers, strings=strings, bins=rule if isinstance(rule, Bins) else None, split=split
@@ -291,28 +325,13 @@ def _sorted_strings(column: Column) -> tuple[tuple[str, ...], IntArray]:
     # One more at the end, where the code -1 of a missing value points.
     seen = np.zeros(len(column.dictionary) + 1, dtype=np.bool_)
     seen[column.values] = True
-    used = np.flatnonzero(seen[:-1]).tolist()
-    strings = sorted({column.dictionary[code] for code in used})
-    code_of = {string: code for code, string in enumerate(strings)}
+    used = sorted(np.flatnonzero(seen[:-1]).tolist(), key=column.dictionary.__getitem__)
+    strings = [column.dictionary[code] for code in used]
+    # A dictionary may hold a string twice.
+    new = [True, *map(ne, strings[1:], strings)][: len(strings)]
     codes = np.full(len(column.dictionary) + 1, -1, dtype=np.int32)
-    codes[used] = [code_of[column.dictionary[code]] for code in used]
-    return tuple(strings), codes[column.values]
-
-
-def _parts(column: Column, split: Split) -> list[list[str]]:
-    """The categories in each string of the column's dictionary."""
-    if column.kind != "string":
-        raise ValueError(
-            f"column {column.name!r} holds {column.kind} values where texts are needed that {split!r} can split."
-        )
-    return [split.parts(text) for text in column.dictionary]
-
-
-def _split_strings(column: Column, split: Split) -> tuple[tuple[str, ...], int]:
-    """The categories that occur, sorted, and how many there are in the dictionary, used or not."""
-    parts = _parts(column, split)
-    used = np.unique(column.values[column.values >= 0]).tolist()
-    return tuple(sorted({word for code in used for word in parts[code]})), len({w for part in parts for w in part})
+    codes[used] = np.cumsum(new) - 1
+    return tuple(compress(strings, new)), codes[column.values]
 
 
 def _present(column: Column, reads: str, gaps: BoolArray | None) -> NDArray[Any]:
@@ -334,6 +353,10 @@ def _index(column: Column, bins: Bins, gaps: BoolArray | None) -> IntArray:
         return bins.index(values)
     except ValueError as error:
         raise ValueError(f"column {column.name!r}: {error}") from None
+
+
+def _in(zone: str | None) -> str:
+    return "without a time zone" if zone is None else f"in the zone {zone}"
 
 
 def _union_of_signs(a: IntArray, b: IntArray, field: str) -> IntArray:

@@ -1,5 +1,6 @@
 """The scikit-learn shells, under the name that scikit-learn gives the room. They know no kernels."""
 
+from sparsereg.linear_model.degrees import DegreesOfFreedom, degrees_of_freedom
 from sparsereg.linear_model.lasso import ElasticNet, Lasso
 from sparsereg.linear_model.paths import enet_path, lasso_path
 from sparsereg.linear_model.ridge import Ridge
@@ -8,6 +9,7 @@ from sparsereg.linear_model.ridge_cv import RidgeCV
 from sparsereg.linear_model.ridge_path import RidgePath, ridge_path
 
 __all__ = [
+    "DegreesOfFreedom",
     "ElasticNet",
     "Lasso",
     "Ridge",
@@ -15,6 +17,7 @@ __all__ = [
     "RidgeClassifier",
     "RidgeClassifierCV",
     "RidgePath",
+    "degrees_of_freedom",
     "enet_path",
     "lasso_path",
     "ridge_path",

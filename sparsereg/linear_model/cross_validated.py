@@ -19,7 +19,8 @@ from sklearn.utils import Bunch, check_random_state, check_scalar
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
 from sparsereg.design import as_design
-from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, HeldCoefficients, Ridge
+from sparsereg.linear_model.held import HeldCoefficients
+from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, Ridge
 from sparsereg.linear_model.ridge_path import warn_unconverged
 from sparsereg.ridge.cross_validation import Probes, choose_validation, generalised, held_out, left_out
 from sparsereg.ridge.solve import Plan, choose_method, solve_ridge

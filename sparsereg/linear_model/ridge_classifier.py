@@ -14,7 +14,8 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sparsereg.linear_model.cross_validated import CrossValidated
-from sparsereg.linear_model.ridge import HeldCoefficients, Ridge
+from sparsereg.linear_model.held import HeldCoefficients
+from sparsereg.linear_model.ridge import Ridge
 from sparsereg.validation import check_weights
 
 __all__ = ["RidgeClassifier", "RidgeClassifierCV"]
@@ -159,8 +160,9 @@ class RidgeClassifier(RidgeClassification):
         """
         X, y, Y, sample_weight = self._prepared(X, y, sample_weight)
         shared = {name: value for name, value in self.get_params(deep=False).items() if name != "class_weight"}
-        fitted = vars(Ridge(**shared).fit(X, Y, sample_weight))
-        for name in set(fitted) - set(shared) - {"n_features_in_"}:
+        ridge = Ridge(**shared).fit(X, Y, sample_weight)
+        fitted = vars(ridge)
+        for name in set(fitted) - set(ridge.get_params()) - {"n_features_in_"}:
             setattr(self, name, fitted[name])
         return self
 

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import validate_data
 
 from sparsereg.linear_model.cross_validated import CrossValidated
-from sparsereg.linear_model.ridge import RidgeRegressor
+from sparsereg.linear_model.held import RidgeRegressor
 
 __all__ = ["RidgeCV"]
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from sparsereg.ridge.system import NormalEquations, Solution, System
 
-__all__ = ["Slabs", "dual", "gram", "polished", "polished_dual", "svd"]
+__all__ = ["Slabs", "dual", "gram", "polished", "polished_dual", "shares", "svd"]
 
 Vector = NDArray[np.float64]
 Matrix2 = NDArray[np.float64]
@@ -36,6 +36,8 @@ Inverse = Callable[[Vector], Vector]
 SLAB = 4_000_000
 # A sparse product does about a tenth of a dense one's operations a second.
 SPARSE_PENALTY = 10.0
+# Columns of a square that are solved for at a time.
+COLUMNS = 256
 # Newton steps at most; each gains the digits that the factorisation has.
 POLISH = 6
 # Squared ratio of Cholesky pivots below which H counts as singular.
@@ -173,7 +175,7 @@ def _inverse(H: Matrix2) -> Inverse:
     values, vectors = scipy.linalg.eigh(H)
     keep = values > H.shape[0] * np.finfo(float).eps * max(values[-1], 0.0)
     values, vectors = values[keep], vectors[:, keep]
-    return lambda g: np.asarray(vectors @ ((vectors.T @ g) / values))
+    return lambda g: np.asarray((vectors / values) @ (vectors.T @ g))
 
 
 def dual(slabs: Slabs, systems: list[System], alphas: Vector) -> list[Solution]:
@@ -212,10 +214,7 @@ def polished_dual(slabs: Slabs, system: System, alpha: float, inverse: Inverse) 
 def svd(slabs: Slabs, systems: list[System], alphas: Vector) -> list[Solution]:
     """Each system from the singular values of `B V^-1/2`: right for any alpha, also 0, where the norm is least. Wants V positive."""
     scale = 1.0 / np.sqrt(slabs.equations.factor)
-    B = np.concatenate(list(slabs.rows())) * scale
-    left, values, right = scipy.linalg.svd(B, full_matrices=False)
-    keep = values > max(B.shape) * np.finfo(float).eps * values[0]
-    left, values, right = left[:, keep], values[keep], right[keep]
+    left, values, right = _singular_values(slabs)
     solutions = []
     for system, alpha in zip(systems, alphas, strict=True):
         y = system.y if slabs.root is None else slabs.root * system.y
@@ -225,3 +224,38 @@ def svd(slabs: Slabs, systems: list[System], alphas: Vector) -> list[Solution]:
         gap = float(np.sum(inside**2 / (values**2 + alpha)))
         solutions.append(replace(found, dual_gap=min(found.dual_gap, gap)))
     return solutions
+
+
+def _singular_values(slabs: Slabs) -> tuple[Matrix2, Vector, Matrix2]:
+    """`B V^-1/2 = left diag(values) right`, without values that are rounding. Wants V positive."""
+    B = np.concatenate(list(slabs.rows())) / np.sqrt(slabs.equations.factor)
+    left, values, right = scipy.linalg.svd(B, full_matrices=False)
+    keep = values > max(B.shape) * np.finfo(float).eps * values[0]
+    return left[:, keep], values[keep], right[keep]
+
+
+def shares(slabs: Slabs, alpha: float, method: str) -> Vector:
+    """The diagonal of `H^-1 B' B`, see `ridge.probes`, by the factorisation that `method` is named after.
+
+    "dual" and "svd" want V positive, and "dual" alpha as well."""
+    equations = slabs.equations
+    if method == "svd":
+        _, values, right = _singular_values(slabs)
+        out: Vector = (right**2).T @ (values**2 / (values**2 + alpha))
+    elif method == "dual":
+        out = np.empty(slabs.shape[1])
+        inverse = _inverse(slabs.kernel() + alpha * np.eye(slabs.shape[0]))
+        for here, slab in slabs.columns():
+            out[here] = np.einsum("ij,ij->j", slab, inverse(slab)) / equations.factor[here]
+    else:
+        square, H = slabs.gram(), equations.diagonal + alpha * equations.factor
+        # To a diagonal of 1, so that no column's unit makes it seem singular; constant columns to 0, without rounding.
+        scale = np.divide(1.0, np.sqrt(H), out=np.zeros_like(H), where=equations.diagonal > 0.0)
+        square *= scale
+        square *= scale[:, None]
+        inverse = _inverse(square + np.diag(alpha * equations.factor * scale**2))
+        out = np.empty(H.size)
+        for begin in range(0, H.size, COLUMNS):
+            here = slice(begin, begin + COLUMNS)
+            out[here] = np.diag(inverse(square[:, here])[here])
+    return np.clip(out, 0.0, 1.0)

@@ -119,8 +119,7 @@ class NormalEquations:
         z -= self.mean(z)
         if self.s is not None:
             z *= self.s
-        out: Vector = self.design.matrix.rmatvec(z)
-        return out
+        return self.design.transposed(z)
 
 
 @dataclass(frozen=True)

@@ -91,14 +91,14 @@ static void test_products(const fixture *f, const sr_matrix *X, const double *s)
     const int64_t cols[] = {10, 0, 6};
     for (int i = 0; i < N; i++) v[i] = uniform() - 0.5;
     for (int j = 0; j < P; j++) w[j] = j % 3 ? uniform() - 0.5 : 0.0;
-    CHECK(sr_rmatvec(X, NULL, P, v, out) == SR_OK, "rmatvec");
+    CHECK(sr_rmatvec(X, NULL, 0, P, v, out) == SR_OK, "rmatvec");
     for (int j = 0; j < P; j++) {
         double sum = 0.0;
         for (int i = 0; i < N; i++) sum += f->plain[i][j] * v[i];
         CHECK(near(out[j], sum), "rmatvec column %d: %g, not %g", j, out[j], sum);
     }
     double some[3];
-    CHECK(sr_rmatvec(X, cols, 3, v, some) == SR_OK && near(some[0], out[10]) && near(some[1], out[0]) && near(some[2], out[6]), "listed columns");
+    CHECK(sr_rmatvec(X, cols, 0, 3, v, some) == SR_OK && near(some[0], out[10]) && near(some[1], out[0]) && near(some[2], out[6]), "listed columns");
     CHECK(sr_matvec(X, NULL, P, w, -2.0, s, z) == SR_OK, "matvec");
     for (int i = 0; i < N; i++) {
         double sum = 0.0;
@@ -117,24 +117,40 @@ static void test_products(const fixture *f, const sr_matrix *X, const double *s)
     }
 }
 
-enum { ARENA = 4 * P * P, ROOM = P };
+enum { ARENA = 4 * P * P, ROOM = P, WATCHED = 3 };
 typedef struct {
     int64_t begin[ROOM], len[ROOM], cap[ROOM];
-    int32_t idx[ARENA], position[P], stamp[ROOM], touched[ROOM];
-    double val[ARENA], sum[ROOM], row[N];
+    int32_t idx[ARENA], position[P], dense_position[P - N_SPARSE], watched_idx[WATCHED];
+    double val[ARENA], sum[SR_ASIDE + WATCHED + ROOM], row[N], watched_val[WATCHED];
 } gram_room;
 
-/* Fills a Gram with all columns in a scrambled order, growing the arena as asked; checks every entry. */
+static double product(const fixture *f, const double *s, int64_t a, int64_t b) {
+    double sum = 0.0;
+    for (int i = 0; i < N; i++) sum += f->plain[i][a] * f->plain[i][b] * (s ? s[i] : 1.0);
+    return sum;
+}
+
+/* Fills a Gram with all columns in a scrambled order, growing the arena as asked; checks every entry. With rows the last columns in that
+ * order are watched until they come in themselves, and their products are checked too. */
 static sr_gram test_gram(const fixture *f, const sr_matrix *X, const sr_matrix *Xt, const double *s, gram_room *g, int64_t *order) {
     sr_gram G = {g->begin, g->len, g->cap, g->idx, g->val, 0, 1};
-    sr_gram_work work = {Xt ? g->position : NULL, NULL, g->sum, g->stamp, g->touched, g->row};
+    const int64_t n_watched = Xt ? WATCHED : 0;
+    sr_gram_work work = {Xt ? g->position : NULL, g->dense_position, NULL, n_watched, n_watched, g->watched_idx, g->watched_val, 0, g->sum, g->row};
     memset(g->row, 0, sizeof g->row);
-    for (int j = 0; j < P; j++) g->position[j] = g->stamp[j] = -1;
+    memset(g->sum, 0, sizeof g->sum);
+    for (int64_t m = 0; m < P; m++) order[m] = (m * 7 + 3) % P;
+    for (int j = 0; j < P; j++) g->position[j] = SR_NO_POSITION(j);
+    for (int d = 0; d < P - N_SPARSE; d++) g->dense_position[d] = -1;
+    for (int64_t k = 0; k < n_watched; k++) g->position[order[P - WATCHED + k]] = (int32_t)k;
     int64_t need = 0, refusals = 0;
     for (int64_t m = 0; m < P; m++) {
-        order[m] = (m * 7 + 3) % P;
         while (sr_gram_append(X, Xt, s, order, m, order[m], &G, &work, &need) == SR_NEED_SPACE) G.size = G.used + need, refusals++;
         CHECK(G.size <= ARENA, "arena of %d is too small for the test", ARENA);
+        double met[WATCHED] = {0};
+        for (int64_t e = 0; e < work.n_met; e++) met[work.watched_idx[e]] = work.watched_val[e];
+        for (int64_t k = m + WATCHED < P ? 0 : m + WATCHED - P + 1; k < n_watched; k++)
+            CHECK(near(met[k], product(f, s, order[m], order[P - WATCHED + k])), "watched %d with %d", (int)k, (int)m);
+        for (size_t a = 0; a < sizeof g->sum / sizeof *g->sum; a++) CHECK(g->sum[a] == 0.0, "sums not left zero");
     }
     CHECK(refusals > 0, "the refusal was never tested");
     for (int i = 0; i < N; i++) CHECK(g->row[i] == 0.0, "work row not left zero");
@@ -142,8 +158,7 @@ static sr_gram test_gram(const fixture *f, const sr_matrix *X, const sr_matrix *
         double got[P] = {0};
         for (int64_t e = 0; e < G.len[a]; e++) got[G.idx[G.begin[a] + e]] += G.val[G.begin[a] + e];
         for (int64_t b = 0; b < P; b++) {
-            double sum = 0.0;
-            for (int i = 0; i < N; i++) sum += f->plain[i][order[a]] * f->plain[i][order[b]] * (s ? s[i] : 1.0);
+            const double sum = product(f, s, order[a], order[b]);
             CHECK(near(got[b], sum), "gram %d %d: %g, not %g", (int)a, (int)b, got[b], sum);
         }
     }
@@ -163,7 +178,7 @@ static void test_descent(const fixture *f, const sr_matrix *X, const sr_matrix *
 
     double w_r[P] = {0}, w_g[P] = {0}, r[N], q[P], r_sum = 0.0, g_sum = 0.0, decrease = 0.0;
     for (int i = 0; i < N; i++) r[i] = (s ? s[i] : 1.0) * (y[i] - mean / total), r_sum += r[i];
-    sr_rmatvec(X, cols, P, r, q);
+    sr_rmatvec(X, cols, 0, P, r, q);
     g_sum = r_sum;
     sr_coordinates by_r = {P, sums, squares, l1, l2, total, pen, w_r, &r_sum}, by_g = {P, sums, squares, l1, l2, total, pen, w_g, &g_sum};
     for (int epoch = 0; epoch < 5000; epoch++) CHECK(sr_cd_residual(X, cols, &by_r, order, P, s, r, &decrease) == SR_OK, "cd");
@@ -172,7 +187,7 @@ static void test_descent(const fixture *f, const sr_matrix *X, const sr_matrix *
     CHECK(epochs > 1, "one epoch cannot do");
 
     double c[P], q_now[P], violation[P], norm = 0.0;
-    sr_rmatvec(X, cols, P, r, q_now);
+    sr_rmatvec(X, cols, 0, P, r, q_now);
     for (int a = 0; a < P; a++) c[a] = q_now[a] - sums[a] / total * r_sum, norm = fmax(norm, fabs(w_r[a]));
     CHECK(norm > 0.0, "nothing was fitted");
     CHECK(sr_violation(pen, P, w_r, c, l1, l2, violation) == SR_OK, "violation");
@@ -184,13 +199,14 @@ static void test_descent(const fixture *f, const sr_matrix *X, const sr_matrix *
         CHECK(near(q[a], q_now[a]), "q drifted at %d", a);
         CHECK(pen != SR_PENALTY_elastic_net_nonneg || w_r[a] >= 0.0, "negative coefficient");
     }
-    double own[2], at_place[P] = {0}; /* on their own rows: the same gradient, from y and w alone */
+    double own[2], at_place[SR_ASIDE + WATCHED + P] = {0}; /* on their own rows: the same gradient, from y and w alone */
     if (Xt) {
         const int64_t wanted[2] = {cols[4], cols[8]};
+        const sr_gram_work work = {room.position, room.dense_position, NULL, WATCHED, 0, NULL, NULL, 0, NULL, NULL};
         double centred[N];
         for (int i = 0; i < N; i++) centred[i] = y[i] - mean / total;
-        for (int a = 0; a < P; a++) at_place[a] = w_r[a];
-        CHECK(sr_own_rows(X, Xt, s, centred, at_place, room.position, wanted, 2, own) == SR_OK, "own rows");
+        for (int a = 0; a < P; a++) at_place[SR_ASIDE + WATCHED + a] = w_r[a];
+        CHECK(sr_own_rows(X, Xt, s, centred, at_place, &work, wanted, 2, own) == SR_OK, "own rows");
         CHECK(near(own[0], q_now[4]) && near(own[1], q_now[8]), "own rows: %g %g, not %g %g", own[0], own[1], q_now[4], q_now[8]);
     }
     double prox[P], metric[P]; /* a fixed point of the proximal step */
@@ -228,25 +244,40 @@ static void test_gauss_seidel(const fixture *f, const sr_matrix *X, const double
     }
 }
 
+/* To the digits of a float32. */
+static int close_to(double a, double b) { return fabs(a - b) <= 1e-6 * (1.0 + fabs(b)); }
+
 static void test_screen(void) {
     const double c[] = {1.0, -3.0, 2.0, 9.0, 0.5}, factor[] = {1.0, 2.0, 1.0, 1.0, 1.0};
-    const float norm2[] = {1.0f, 1.0f, 1.0f, -INFINITY, 4.0f}, at2[] = {0.0f, 1.0f, 2.0f, 0.0f, 0.0f};
-    const float norm1[] = {9.0f, 9.0f, 9.0f, -INFINITY, 0.1f}, at1[5] = {0};
-    const sr_bounds bounds = {c, norm2, at2, norm1, at1, factor};
-    int32_t out[5];
-    int64_t n;
-    double worst, largest;
-    sr_block sum, signed_sum;
-    sr_sum_up(SR_PENALTY_elastic_net, 5, &bounds, 0, &sum);
-    sr_sum_up(SR_PENALTY_elastic_net_nonneg, 5, &bounds, 0, &signed_sum);
-    CHECK(near(sum.c, 3.0) && near(signed_sum.c, 2.0) && near(sum.norm2, 4.0) && near(sum.at2, 0.0) && near(sum.factor, 1.0), "block");
-    sr_screen(SR_PENALTY_elastic_net, 5, &bounds, &sum, 2.0, 1.0, 2.5, out, &n, &worst, &largest);
-    /* bounds: 1 + 2, (3 + 1) / 2, 2 + 0, passed over, 0.5 + min(8, 0.1) */
-    CHECK(n == 1 && out[0] == 0 && near(worst, 3.0) && near(largest, 2.0), "screen: %d, %g, %g", (int)n, worst, largest);
-    sr_screen(SR_PENALTY_elastic_net_nonneg, 5, &bounds, &signed_sum, 2.0, 1.0, 2.5, out, &n, &worst, &largest);
-    CHECK(n == 1 && near(largest, 2.0), "a negative gradient is no violation where w >= 0");
-    sr_screen(SR_PENALTY_elastic_net, 5, &bounds, &sum, 0.0, 0.0, 100.0, out, &n, &worst, &largest);
-    CHECK(n == 0 && largest >= 2.0 && largest < 9.0, "a column passed over never counts, a block's bound is above its columns'");
+    const float norm2[] = {1.0f, 1.0f, 1.0f, -INFINITY, 4.0f}, norm1[] = {9.0f, 9.0f, 9.0f, -INFINITY, 0.1f};
+    const sr_odometer readings[] = {{0.0, 0.0}, {1.0, 0.0}, {2.0, 0.0}}, now = {2.0, 1.0};
+    const uint16_t visit[] = {0, 1, 2, 0, 0};
+    for (int pen = 0; pen < SR_N_PENALTIES; pen++) {
+        const int one_sided = pen == SR_PENALTY_elastic_net_nonneg;
+        float kept[5];
+        uint16_t at[5];
+        sr_block block;
+        const sr_bounds bounds = {kept, at, norm2, norm1, factor, readings, &block};
+        for (int64_t j = 0; j < 5; j++) sr_visited((sr_penalty)pen, 5, &j, 1, &c[j], visit[j], &bounds);
+        CHECK(close_to(block.c, one_sided ? 2.0 : 3.0) && block.norm2 == 4.0 && block.at == 0 && block.factor == 1.0, "block");
+        int32_t out[5];
+        int64_t n;
+        double worst, largest;
+        /* bounds: 1 + 2, (3 + 1) / 2 or (-3 + 1) / 2, 2 + 0, passed over, 0.5 + min(8, 0.1) */
+        sr_screen(5, &bounds, &now, 0.0, 2.5, out, &n, &worst, &largest);
+        CHECK(n == 1 && out[0] == 0 && close_to(worst, 3.0) && close_to(largest, 2.0), "screen: %d, %g, %g", (int)n, worst, largest);
+        CHECK(worst >= 3.0 && largest >= 2.0, "a bound was rounded down");
+        /* aside: Hoelder is of no use, 0.5 + 4 * 2.5 */
+        sr_screen(5, &bounds, &now, 0.5, 2.5, out, &n, &worst, &largest);
+        CHECK(n == 3 && out[2] == 4 && close_to(worst, 10.5), "aside: %d, %g", (int)n, worst);
+        sr_screen(5, &bounds, &readings[0], 0.0, 100.0, out, &n, &worst, &largest);
+        CHECK(n == 0 && largest < 9.0, "a column passed over never counts");
+        const sr_odometer further[] = {{2.0, 1.0}, {0.0, 0.0}, {0.0, 0.0}};
+        const sr_bounds renewed = {kept, at, norm2, norm1, factor, further, &block};
+        sr_renew(5, &now, 0, &bounds);
+        sr_screen(5, &renewed, &now, 0.0, 2.5, out, &n, &worst, &largest);
+        CHECK(n == 1 && out[0] == 0 && close_to(worst, 3.0) && close_to(largest, 2.0), "renewed: %d, %g, %g", (int)n, worst, largest);
+    }
 }
 
 static void test_losses(void) {
@@ -284,7 +315,7 @@ static void test_intake(const fixture *f, int real, int index) {
     const int64_t shift = place[N_ONES];
     float out_f[MAX_ENTRIES];
     double out_d[MAX_ENTRIES];
-    CHECK(sr_transpose(&A, place, SR_I64, back, shift, full ? (void *)out_d : out_f) == SR_OK, "transpose");
+    CHECK(sr_transpose(&A, 0, place, SR_I64, back, shift, f->row_entries, full ? (void *)out_d : out_f) == SR_OK, "transpose");
     for (int j = 0; j < P; j++)
         for (int64_t e = place[j] - count[j]; e < place[j]; e++) {
             const double v = e < shift ? 1.0 : full ? out_d[e - shift] : (double)out_f[e - shift];

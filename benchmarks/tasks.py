@@ -1,0 +1,116 @@
+"""What can be measured: a path, one cold fit, a ridge. Knows how a rival is called and how good its answer is; no timing.
+
+Everything a task says about an answer is recomputed from the coefficients by certificate.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import certificate
+import numpy as np
+import rivals
+import scipy.sparse as sp
+import workloads
+
+# A single cold fit is made at this fraction of alpha_max.
+FIT_AT = 1 / 50
+# A requirement counts as met up to the rounding of the certificate itself.
+ROUNDING = 1 + 1e-6
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What to measure.
+
+    Attributes
+    ----------
+    task : "path" (`points` strengths from alpha_max to alpha_max * eps), "fit" (one strength) or "ridge" (at `alpha`)
+    alpha : strength of ridge, on the unnormalised sum; 0 for the other tasks
+    required : the relative duality gap that every point must reach; for ridge the relative gradient
+    loosest : tolerances above this are not tried, because they failed a weaker requirement
+    """
+
+    workload: str
+    rival: str
+    task: str = "path"
+    l1_ratio: float = 1.0
+    alpha: float = 0.0
+    intercept: bool = True
+    required: float = 1e-4
+    points: int = 100
+    eps: float = 1e-2
+    loosest: float = np.inf
+
+
+class Task(Protocol):
+    """One thing to solve, by whichever rival."""
+
+    def prepare(self) -> object:
+        """X as the rival likes it best."""
+
+    def solve(self, native: object, tol: float, /) -> rivals.Fitted:
+        """What is timed."""
+
+    def quality(self, fitted: rivals.Fitted, /) -> dict[str, object]:
+        """Cells of the row; `reached` is the worst of what `required` bounds."""
+
+
+class Path:
+    """The lasso or elastic net, at a list of strengths or cold at one."""
+
+    def __init__(self, spec: Spec, rival: rivals.Rival, data: workloads.Data) -> None:
+        self.spec, self.rival, (self.X, self.y) = spec, rival, data
+        largest = certificate.alpha_max(self.X, self.y, spec.l1_ratio)
+        fractions = np.geomspace(1, spec.eps, spec.points) if spec.task == "path" else np.array([FIT_AT])
+        self.alphas = largest * fractions
+
+    def prepare(self) -> object:
+        return self.rival.prepare(self.X, self.y, self.spec.l1_ratio, self.spec.intercept)
+
+    def solve(self, native: object, tol: float) -> rivals.Fitted:
+        rest = (self.spec.l1_ratio, tol, self.spec.intercept)
+        if self.spec.task == "path":
+            return self.rival.path(native, self.y, self.alphas, *rest)
+        return self.rival.fit(native, self.y, float(self.alphas[0]), *rest)
+
+    def quality(self, fitted: rivals.Fitted) -> dict[str, object]:
+        coefs = sp.csc_array(fitted.coefs)
+        path = (coefs, np.asarray(fitted.intercepts, dtype=np.float64))
+        found = certificate.certify(self.X, self.y, path, self.alphas, self.spec.l1_ratio, self.spec.intercept)
+        return {
+            "reached": float(found.relative_gap.max()),
+            "median_gap": float(np.median(found.relative_gap)),
+            "share_reached": float(np.mean(found.relative_gap <= self.spec.required * ROUNDING)),
+            "objective_last": float(found.objective[-1]),
+            "nonzero_last": int(coefs[:, [-1]].nnz),
+        }
+
+
+class Ridge:
+    """Ridge at one strength."""
+
+    def __init__(self, spec: Spec, rival: rivals.RidgeRival, data: workloads.Data) -> None:
+        self.spec, self.rival, (self.X, self.y) = spec, rival, data
+
+    def prepare(self) -> object:
+        return self.rival.prepare(self.X, self.y, self.spec.intercept)
+
+    def solve(self, native: object, tol: float) -> rivals.Fitted:
+        return self.rival.ridge(native, self.y, self.spec.alpha, tol, self.spec.intercept)
+
+    def quality(self, fitted: rivals.Fitted) -> dict[str, object]:
+        w = np.asarray(fitted.coefs, dtype=np.float64).ravel()
+        gradient = certificate.ridge_gradient(self.X, self.y, w, self.spec.alpha, self.spec.intercept)
+        met = float(gradient <= self.spec.required * ROUNDING)
+        return {"reached": gradient, "share_reached": met, "nonzero_last": int(np.count_nonzero(w))}
+
+
+def make(spec: Spec, data: workloads.Data) -> Task:
+    """The task of a spec; without an intercept, y is centred beforehand."""
+    X, y = data
+    data = (X, y if spec.intercept else y - y.mean())
+    if spec.task == "ridge":
+        return Ridge(spec, rivals.load_ridge(spec.rival), data)
+    return Path(spec, rivals.load(spec.rival), data)

@@ -1,0 +1,144 @@
+"""Coordinate descent on the members' sparse Gram matrix, and what that Gram makes cheap. Knows no grid of strengths and no screening."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg._core import GramStore, solve_psd
+from sparsereg.descent import Descent
+from sparsereg.problem import Problem
+
+__all__ = ["GramDescent"]
+
+Vector = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+# What visiting a column on its own rows costs, against entries read in a stream: a row is a cache miss or two, and each of its
+# entries asks whose it is.
+MISS = 30
+LOOK_UP = 6
+# Active members up to which a Newton step is solved directly: a dense square of 2 MB, some milliseconds.
+DIRECT = 500
+# Columns that are watched: so many, if they have so many entries and rows are no longer than this. Their products with the
+# members take 12 bytes each, so that with one for every SHARE entries of X they take a quarter of its indices' room.
+MOST_WATCHED = 8192
+LIGHT = 8
+LONG_ROW = 100
+SHARE = 12
+SMALL = 50_000
+
+
+class GramDescent(Descent):
+    """Coordinate descent on the members' sparse Gram: an epoch costs its entries, not those of X.
+
+    in and out of every method: q = X_M' r for the residual that is not centred, r_sum = sum(r).
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        design = problem.design
+        self.row_length = design.nnz / design.n_rows
+        self.store = GramStore(design.matrix, design.sparse_rows, design.labels, problem.s)
+        self.q = np.empty(0)
+        self.r_sum = 0.0
+        self.watched, self._watched_c0, self._watched_sums = np.empty(0, dtype=np.int64), np.empty(0), np.empty(0)
+
+    def watch(self, c: Vector) -> None:
+        """Watch the heaviest columns, from the gradient `c` of all at w = 0.
+
+        Their products with a column that is taken in fall out of the walk through its rows that the Gram asks for anyway; with
+        those, their gradients follow from the coefficients, and the columns that would be visited most are never read again.
+        Where rows are long such walks would cost more than they save."""
+        design = self.problem.design
+        if design.rows is None or self.row_length > LONG_ROW:
+            return
+        first = np.arange(min(MOST_WATCHED, design.n_cols))  # each kind of column has its longest first
+        heavy = np.unique(np.concatenate([first, design.matrix.n_ones + first, design.matrix.n_sparse + first]))
+        heavy = heavy[heavy < design.n_cols]
+        lengths = design.lengths(heavy)
+        heavy = heavy[np.argsort(-lengths, kind="stable")[:MOST_WATCHED]]
+        self.watched = heavy[design.lengths(heavy) >= LIGHT]
+        self._watched_c0, self._watched_sums = c[self.watched], self.problem.stats(self.watched).sums
+        self.store.watch(self.watched)
+
+    def _watch_fewer(self) -> None:
+        """Keep the heavier half of the watched columns."""
+        half = self.watched.size // 2
+        self.store.watch_fewer(self.watched, half)
+        self.watched = self.watched[:half].copy()
+        self._watched_c0, self._watched_sums = self._watched_c0[:half].copy(), self._watched_sums[:half].copy()
+
+    def gradient_of(self, cols: Int | None) -> Vector:
+        """From the coefficients where a column is watched; of the others on their own rows where that reads less than
+        a residual for all rows."""
+        if cols is None or self.problem.design.rows is None:
+            return super().gradient_of(cols)
+        places = self.store.places(cols)
+        seen = places >= 0
+        c = np.empty(cols.size)
+        if seen.any():
+            c[seen] = self._watched_gradient()[places[seen]]
+        if not seen.all():
+            c[~seen] = self._visit(cols[~seen])
+        return c
+
+    def _watched_gradient(self) -> Vector:
+        c = self._watched_c0 - self._watched_sums * (self.r_sum / self.problem.weight_sum)
+        self.store.subtract_watched(self.w, c)
+        return c
+
+    def _visit(self, cols: Int) -> Vector:
+        problem, design = self.problem, self.problem.design
+        own, active = design.lengths(cols).sum(), design.lengths(self.cols[self.w != 0.0]).sum()
+        if own * (MISS + LOOK_UP * self.row_length) > design.n_rows + active + own:
+            return super().gradient_of(cols)
+        c: Vector = self.store.own_rows(cols, problem.y, self.w)
+        if problem.fit_intercept:
+            c -= problem.stats(cols).sums * (problem.centre + self.r_sum / problem.weight_sum)
+        return c
+
+    def _added(self, cols: Int) -> None:
+        """Through the rows of the new columns or by a dot product with each member, whichever reads less."""
+        design = self.problem.design
+        rows = float(design.lengths(cols).sum()) * self.row_length
+        fewer = design.rows is not None and rows <= cols.size * self.nnz + design.n_rows
+        self.store.append(cols, fewer or self.watched.size > 0)
+        while self.watched.size and self.store.watched_used > SMALL + design.nnz // SHARE:
+            self._watch_fewer()
+        self._refresh()
+
+    def set_w(self, w: Vector) -> None:
+        self.w[:] = w
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """q and r_sum from w, so that nothing drifts: c0 is q at w = 0, where sum(r) = 0."""
+        self.q = self.c0.copy()
+        self.store.subtract(self.w, self.q)
+        self.r_sum = -float(self.sums @ self.w)
+
+    def descend(self, max_epochs: int, tol: float, order: Int) -> int:
+        co = self._coordinates(self.r_sum)
+        epochs, _ = self.store.cd(co, order, self.q, max_epochs, tol)
+        self.r_sum = co.r_sum
+        return int(epochs)
+
+    def gradient(self) -> Vector:
+        return self.q - self.sums * (self.r_sum / self.problem.weight_sum)
+
+    def gram_product(self, x: Vector) -> Vector:
+        out = np.zeros(self.m)
+        self.store.subtract(x, out)
+        return -out - self.sums * (float(self.sums @ x) / self.problem.weight_sum)
+
+    def _newton_step(self, slope: Vector, active: NDArray[np.bool_], most: int) -> tuple[Vector, int]:
+        """Directly while the active members are few, which takes no more time than a few products."""
+        here = np.flatnonzero(active)
+        if not 0 < here.size <= DIRECT:
+            return self._conjugate_gradients(slope, active, most)
+        sums, step = self.sums[here], np.zeros(self.m)
+        hessian = self.store.toarray(here) - np.outer(sums, sums / self.problem.weight_sum)
+        hessian[np.diag_indices(here.size)] += self.l2[here]
+        step[here] = solve_psd(hessian, slope[here])
+        return step, 1

@@ -1,0 +1,105 @@
+"""Fitted ridge coefficients, held on the observed columns: `coef_`, `sparse_coef_`, `predict`. Knows no solvers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sparsereg.design import Design, product
+from sparsereg.ridge.system import NormalEquations
+
+__all__ = ["HeldCoefficients", "RidgeRegressor"]
+
+Vector = NDArray[np.float64]
+
+# Coefficients are held on the observed columns alone where the nominal width is more than this many times larger.
+WIDE = 4
+
+
+class HeldCoefficients:
+    """Coefficients of T targets on some of p columns; `coef_` in full is kept, or made when somebody asks where p is huge.
+
+    A user may set `coef_` by hand: that one counts then."""
+
+    n_features_in_: int
+    intercept_: Any
+    _coef: NDArray[Any]
+    _columns: NDArray[np.int64] | None
+
+    def _hold(self, design: Design, values: NDArray[Any], one_target: bool) -> None:
+        """`values` of shape (T, n_cols), on the observed columns."""
+        order = np.argsort(design.columns)
+        self._columns, self._coef = design.columns[order], np.ascontiguousarray(values[:, order])
+        if one_target:
+            self._coef = self._coef[0]
+        if design.n_features <= WIDE * self._columns.size:
+            self._columns, self._coef = None, self.coef_
+
+    def _hold_fit(self, equations: NormalEquations, W: Vector, y: NDArray[Any]) -> None:
+        """Coefficients W of shape (T, n_cols) and their intercepts, in the type of X and the shape of y."""
+        dtype, Y = equations.design.dtype, y.reshape(y.shape[0], -1)
+        means = np.array([equations.mean(np.asarray(y_t, dtype=np.float64)) for y_t in Y.T])
+        intercepts = (means - W @ equations.means).astype(dtype)
+        self._hold(equations.design, W.astype(dtype), Y.shape[1] == 1)
+        self.intercept_ = intercepts[0] if y.ndim == 1 else intercepts
+
+    @property
+    def coef_(self) -> NDArray[Any]:
+        """Coefficients, of shape (p,) or (T, p)."""
+        if not hasattr(self, "_coef"):
+            raise AttributeError(f"this {type(self).__name__} has no coef_ yet: call fit first.")
+        if self._columns is None:
+            return self._coef
+        out = np.zeros((*self._coef.shape[:-1], self.n_features_in_), dtype=self._coef.dtype)
+        out[..., self._columns] = self._coef
+        return out
+
+    @coef_.setter
+    def coef_(self, value: Any) -> None:
+        self._columns, self._coef = None, value
+
+    @property
+    def sparse_coef_(self) -> sp.csr_array:
+        """Coefficients as a CSR array of shape (1, p) or (T, p)."""
+        if not hasattr(self, "_coef") or self._columns is None:
+            return sp.csr_array(np.atleast_2d(self.coef_))
+        values = np.atleast_2d(self._coef)
+        T, m = values.shape
+        parts = (values.ravel(), np.tile(self._columns, T), np.arange(T + 1) * m)
+        return sp.csr_array(parts, shape=(T, self.n_features_in_))
+
+    def _decide(self, X: Any) -> NDArray[Any]:
+        """`X coef'`."""
+        if self._columns is not None:
+            return product(X, self._columns, self._coef.T)
+        return np.asarray(X @ np.asarray(self._coef).T)
+
+
+class RidgeRegressor(HeldCoefficients, MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """What ridge regressors share once they are fitted."""
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict.
+
+        Parameters
+        ----------
+        X : sparse matrix or array, dense array, or data frame of numbers, of shape (n, p)
+
+        Returns
+        -------
+        array of shape (n,) or (n, n_targets), in the type of X and the coefficients
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=("csr", "csc", "coo"), dtype=(np.float64, np.float32), reset=False)
+        out = self._decide(X)
+        return np.asarray(out + np.asarray(self.intercept_, dtype=out.dtype))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

@@ -1,0 +1,68 @@
+"""How many threads, and work shared among them. Knows nothing of what the work is.
+
+Threads of Python itself: the kernels let the interpreter's lock go, nothing has to be there when the package is built, and a
+process may fork. No result depends on their number: every number is worked out by one thread, in an order of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["run", "split", "thread_count"]
+
+T = TypeVar("T")
+
+# Entries below which a thread takes longer to start than it spares.
+WORTH = 500_000
+
+
+def thread_count(n_jobs: Any) -> int:
+    """Threads to use, by joblib's convention.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        None: 1, or what a surrounding `joblib.parallel_config` says; -1: every core; -2: all but one; and so on.
+
+    Raises
+    ------
+    ValueError
+        For 0, or anything but an integer.
+    """
+    if n_jobs is None:
+        if "joblib" not in sys.modules:  # nobody can have set a context without importing it
+            return 1
+    elif not isinstance(n_jobs, int | np.integer) or isinstance(n_jobs, bool) or n_jobs == 0:
+        raise ValueError(f"n_jobs={n_jobs!r}: expected None, a positive number of threads, or -1 for every core.")
+    elif n_jobs > 0:
+        return int(n_jobs)
+    import joblib  # a heavy import, where it is not there already
+
+    return int(joblib.effective_n_jobs(n_jobs))
+
+
+def split(starts: NDArray[Any], n_threads: int) -> list[tuple[int, int]]:
+    """Consecutive parts of about equally many entries: items a to b, where item i has the entries `starts[i]` to `starts[i + 1]`.
+
+    As many as are worth a thread each, at most `n_threads`."""
+    entries = int(starts[-1]) - int(starts[0])
+    n = max(1, min(n_threads, entries // WORTH, starts.size - 1))
+    places = np.searchsorted(starts, starts[0] + entries * np.arange(1, n) / n)
+    bounds = np.concatenate([[0], places, [starts.size - 1]]).tolist()
+    return list(pairwise(bounds))
+
+
+def run(work: Callable[..., T], parts: list[tuple[Any, ...]]) -> list[T]:
+    """`work(*part)` for each part, at the same time; the results in the order of the parts."""
+    if len(parts) == 1:
+        return [work(*parts[0])]
+    with ThreadPoolExecutor(len(parts) - 1) as others:
+        waiting = [others.submit(work, *part) for part in parts[1:]]
+        return [work(*parts[0]), *(one.result() for one in waiting)]

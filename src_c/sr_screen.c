@@ -1,0 +1,91 @@
+/* Screening: bounds on the gradients of columns that are not visited. Knows nothing of X. */
+#include <float.h>
+#include <math.h>
+
+#include "sr_coordinate.h"
+
+/* A float that is not below v: rounding takes half of what is added at most. (nextafterf is a call.) */
+SR_INLINE float sr_up(double v) { return (float)(v + fabs(v) * 0x1p-22 + (double)FLT_MIN); }
+
+/* Not fmax, which is a call: this is one instruction, and there is no NaN. */
+SR_INLINE float sr_larger(float a, float b) { return a > b ? a : b; }
+
+static void sr_sum_up_block(int64_t p, const sr_bounds *b, int64_t block) {
+    const int64_t begin = block * SR_BLOCK, end = begin + SR_BLOCK < p ? begin + SR_BLOCK : p;
+    float c = -INFINITY, norm2 = 0.0f, norm1 = 0.0f;
+    uint16_t at = UINT16_MAX;
+    double factor = (double)INFINITY;
+    for (int64_t j = begin; j < end; j++) {
+        const int passed = b->norm2[j] < 0.0f;
+        const uint16_t visit = passed ? UINT16_MAX : b->at[j];
+        c = sr_larger(c, passed ? -INFINITY : b->c[j]);
+        norm2 = sr_larger(norm2, b->norm2[j]);
+        norm1 = sr_larger(norm1, b->norm1[j]);
+        at = visit < at ? visit : at;
+    }
+    for (int64_t j = begin; j < end; j++)
+        if (!(b->norm2[j] < 0.0f)) factor = fmin(factor, b->factor ? b->factor[j] : 1.0);
+    b->blocks[block] = (sr_block){(double)c, (double)norm2, (double)norm1, factor, c > -INFINITY ? at : 0};
+}
+
+void sr_sum_up(int64_t p, const sr_bounds *b, const int64_t *cols, int64_t m) {
+    int64_t last = -1;
+    for (int64_t a = 0; a < m; a++) {
+        const int64_t block = cols ? cols[a] / SR_BLOCK : a;
+        if (block != last) sr_sum_up_block(p, b, block);
+        last = block;
+    }
+}
+
+void sr_visited(sr_penalty pen, int64_t p, const int64_t *cols, int64_t m, const double *c, uint16_t at, const sr_bounds *b) {
+    for (int64_t a = 0; a < m; a++) {
+        b->c[cols[a]] = sr_up(sr_reach(pen, c[a]));
+        b->at[cols[a]] = at;
+    }
+    sr_sum_up(p, b, cols, m);
+}
+
+SR_INLINE double sr_bound(double c, double norm2, double norm1, const sr_odometer *then, const sr_odometer *now, double aside) {
+    const double by2 = norm2 * (now->two - then->two + aside), by1 = aside > 0.0 ? by2 : norm1 * (now->one - then->one);
+    return c + (by1 < by2 ? by1 : by2);
+}
+
+SR_INLINE double sr_bound_on(const sr_bounds *b, int64_t j, const sr_odometer *now, double aside) {
+    return sr_bound((double)b->c[j], (double)b->norm2[j], (double)b->norm1[j], &b->readings[b->at[j]], now, aside);
+}
+
+void sr_renew(int64_t p, const sr_odometer *now, uint16_t at, const sr_bounds *b) {
+    for (int64_t j = 0; j < p; j++) {
+        if (!(b->norm2[j] < 0.0f)) b->c[j] = sr_up(sr_bound_on(b, j, now, 0.0));
+        b->at[j] = at;
+    }
+    sr_sum_up(p, b, NULL, (p + SR_BLOCK - 1) / SR_BLOCK);
+}
+
+void sr_screen(int64_t p, const sr_bounds *b, const sr_odometer *now, double aside, double threshold, int32_t *out, int64_t *n_out,
+               double *worst, double *largest) {
+    int64_t n = 0;
+    double over = 0.0, under = 0.0;
+    for (int64_t block = 0; block * SR_BLOCK < p; block++) {
+        const sr_block *sum = &b->blocks[block];
+        const double most = sr_bound(sum->c, sum->norm2, sum->norm1, &b->readings[sum->at], now, aside);
+        if (!(most > threshold * sum->factor)) { /* also when no column of it counts: then c is -inf */
+            if (most / sum->factor > under) under = most / sum->factor;
+            continue;
+        }
+        const int64_t begin = block * SR_BLOCK, end = begin + SR_BLOCK < p ? begin + SR_BLOCK : p;
+        for (int64_t j = begin; j < end; j++) {
+            if (b->norm2[j] < 0.0f) continue;
+            const double bound = sr_bound_on(b, j, now, aside), scaled = b->factor ? bound / b->factor[j] : bound;
+            if (scaled > threshold) {
+                out[n++] = (int32_t)j;
+                if (scaled > over) over = scaled;
+            } else if (scaled > under) {
+                under = scaled;
+            }
+        }
+    }
+    *n_out = n;
+    *worst = over;
+    *largest = under;
+}

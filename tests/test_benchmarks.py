@@ -1,0 +1,152 @@
+"""The benchmarks' machinery: a row comes back whatever a rival does; ratios, ridge's certificate, instruction counts."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+for needed in ("psutil", "click", "rich"):
+    pytest.importorskip(needed)
+
+pytestmark = pytest.mark.usefixtures("benchmarks")
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+BROKEN = """
+import os, time
+import numpy as np
+from rivals import Fitted
+
+def version(): return "1"
+def tolerances(gap): return [1e-1, 1e-2]
+def prepare(X, y, l1_ratio, intercept): return X
+
+def path(X, y, alphas, l1_ratio, tol, intercept):
+    print("last words", flush=True)
+    {body}
+    return Fitted(np.zeros((X.shape[1], len(alphas))), np.full(len(alphas), y.mean()))
+"""
+
+
+@pytest.fixture
+def benchmarks(monkeypatch):
+    """The folder on the path, and nothing of it in memory afterwards."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        file = str(getattr(sys.modules[name], "__file__", None))
+        if name.startswith("rivals") or file.startswith(str(BENCHMARKS)):
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("body", "required", "status", "detail"),
+    [
+        ("raise RuntimeError('no way')", 1e-3, "error", "RuntimeError: no way"),
+        ("os._exit(3)", 1e-3, "crashed", "path at tol 1e-01; exit code 3; last words"),
+        ("time.sleep(60)", 1e-3, "time limit", "path at tol 1e-01"),
+        ("", 1e-3, "not reached", None),
+        ("", 1.0, "ok", None),
+    ],
+)
+def test_a_row_comes_back(tmp_path, monkeypatch, body, required, status, detail):
+    package = tmp_path / "rivals"
+    package.mkdir()
+    original = BENCHMARKS / "rivals" / "__init__.py"
+    extended = f"{original.read_text()}\nRIVALS['broken'] = 'broken'\n__path__.append({str(original.parent)!r})\n"
+    (package / "__init__.py").write_text(extended)
+    (package / "broken.py").write_text(BROKEN.format(body=body))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("SPARSEREG_BENCH_CACHE", str(tmp_path))
+    from child import Child
+    from tasks import Spec
+
+    child = Child(Spec("smoke_wide", "broken", points=3, required=required), time_limit=1.0, say=lambda _: None)
+    try:
+        row = child.row()
+        again = child.again() if status == "ok" else row
+    finally:
+        child.end()
+    assert row["status"] == status
+    assert row.get("detail") == detail
+    assert again["status"] == status
+    if status in ("ok", "not reached"):
+        assert row["reached"] > 1e-3
+        assert 0.0 <= row["seconds"] < 1.0
+        assert row["tol"] == (1e-1 if status == "ok" else 1e-2)
+
+
+def test_ratios_are_to_the_fastest_rival_that_got_there():
+    import table
+
+    common = {"workload": "a", "task": "path", "l1_ratio": 1.0, "alpha": 0.0, "intercept": True, "required": 1e-4}
+    common |= {
+        "points": 100,
+        "eps": 1e-2,
+        "cpu": "c",
+        "cores": "2",
+        "system": "s",
+        "python": "3",
+        "numpy": "2",
+        "scipy": "1",
+    }
+    common |= {"when": "today", "version": "1"}
+    times = {"sparsereg": (1.0, 0.5), "b": (4.0, 4.0), "c": (3.0, 5.0)}
+    rows = [
+        common | {"rival": rival, "status": "ok", "seconds": wall, "cpu_seconds": cpu}
+        for rival, (wall, cpu) in times.items()
+    ]
+    rows.append(common | {"rival": "d", "status": "not reached", "seconds": 0.1, "cpu_seconds": 0.1})
+    table.add_ratios(rows)
+    assert [row.get("ratio") for row in rows] == [3.0, 0.75, 1.0, None]
+    assert [row.get("cpu_ratio") for row in rows] == [8.0, 1.0, 0.8, None]
+    text = table.markdown(rows, "python run.py")
+    assert "| **sparsereg 1** | **1 (3.0x / 8.0x)** |" in text
+    assert "| d 1 | not reached |" in text
+    as_read = table.from_text({key: str(value) for key, value in rows[0].items()})
+    assert as_read == rows[0]
+
+
+def test_ridge_gradient_is_the_objectives():
+    import certificate
+
+    rng = np.random.default_rng(0)
+    X, y, w, h = rng.standard_normal((30, 4)), rng.standard_normal(30), rng.standard_normal(4), 1e-5
+
+    def objective(w):
+        r = y - X @ w
+        return 0.5 * np.sum((r - r.mean()) ** 2) + 0.5 * 3.0 * w @ w
+
+    slopes = [(objective(w + h * e) - objective(w - h * e)) / (2 * h) for e in np.eye(4)]
+    expected = np.linalg.norm(slopes) / np.linalg.norm(X.T @ (y - y.mean()))
+    assert certificate.ridge_gradient(X, y, w, 3.0, True) == pytest.approx(expected, rel=1e-6)
+
+
+def test_instructions_are_those_of_the_object_itself():
+    import instructions
+
+    profile = (
+        "ob=/a/_core.so\nfn=f\n0 100\ncob=/b/numpy.so\ncfn=g\ncalls=3 0\n0 7000\n0 11\nob=/b/numpy.so\nfn=g\n0 7000\n"
+    )
+    spent = instructions.by_object(profile)
+    assert spent == {"/a/_core.so": 111, "/b/numpy.so": 7000}
+    assert instructions.parts(spent) == {"kernels": 111, "everything else": 7000, "total": 7111}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"kernels": 0.5, "everything else": -0.2, "total": 0.09}, []),
+        ({"kernels": 0.0, "everything else": 0.0, "total": 0.11}, ["a: total is SLOWER by more than 10%"]),
+        ({"kernels": 0.2, "everything else": np.nan, "total": np.nan}, ["a: kernels is SLOWER by more than 10%"]),
+        ({"kernels": np.nan, "everything else": np.nan, "total": np.nan}, []),
+    ],
+)
+def test_instructions_are_judged_in_sum_or_by_part(changes, said):
+    import instructions
+
+    assert instructions.verdict("a", changes) == said
