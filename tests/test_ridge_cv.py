@@ -325,3 +325,8 @@ def test_training_rows_without_weight() -> None:
     X, Y, _ = data(14, 30, 4)
     with pytest.raises(ValueError, match="sample_weight is zero on all rows that cv gives for training"):
         RidgeCV(cv=KFold(2)).fit(X, Y[:, 0], (np.arange(30) < 15) * 1.0)
+
+
+def test_nothing_can_be_left_out_of_one_row() -> None:
+    with pytest.raises(ValueError, match=r"X has 1 sample\(s\) with any weight"):
+        RidgeCV().fit([[1.0, 2.0], [3.0, 1.0]], [1.0, 2.0], [0.0, 1.0])

@@ -23,6 +23,9 @@ __all__ = ["RidgePath", "ridge_path", "warn_unconverged"]
 
 Vector = NDArray[np.float64]
 
+# A relative gradient at which a factorisation did not solve anything.
+FAILED = 1e-4
+
 
 @dataclass(frozen=True, eq=False)
 class RidgePath:
@@ -190,15 +193,17 @@ def _grid(equations: NormalEquations, n: int, eps: float) -> Vector:
 
 
 def warn_unconverged(points: PathSolution, alphas: Vector, tol: float, plan: Plan) -> None:
-    """Say which points of a path miss `tol`, and what to do; direct methods have done what can be done."""
-    missed = np.flatnonzero(points.gradient_norms > max(tol, FLOOR))
-    if not plan.iterative or not missed.size:
+    """Say which points of a path miss `tol`, and what to do. Direct methods are told of only where they fail outright."""
+    limit = max(tol, FLOOR) if plan.iterative else max(tol, FAILED)
+    missed = np.flatnonzero(points.gradient_norms > limit)
+    if not missed.size:
         return
     worst = int(missed[np.argmax(points.gradient_norms[missed])])
-    cause = "increase max_iter" if points.n_iters[worst] >= plan.max_iter else "increase alphas, or tol"
+    short = plan.iterative and points.n_iters[worst] >= plan.max_iter
+    cause = "increase max_iter" if short else "what is left is rounding: increase alphas, or tol"
     warnings.warn(
         f"{missed.size} of {alphas.size} points did not converge; the worst, alpha={alphas[worst]:.4g}, reached a relative gradient of"
-        f" {points.gradient_norms[worst]:.3g}, asked for {tol:.3g}; {cause}.",
+        f" {points.gradient_norms[worst]:.3g}, asked for {limit:.3g}; {cause}.",
         ConvergenceWarning,
         stacklevel=3,
     )

@@ -52,6 +52,11 @@ def choose_validation(equations: NormalEquations, alphas: Vector) -> tuple[str, 
 def left_out(X: Any, equations: NormalEquations, Y: Vector, alphas: Vector, method: str) -> Iterator[Vector]:
     """Leave-one-out residuals of shape (n, T), for one alpha after the other; method "gram", "dual" or "svd"."""
     require_feasible(method, equations)
+    n = Y.shape[0] if equations.s is None else int(np.count_nonzero(equations.s))
+    if equations.fit_intercept and n < 2:
+        raise ValueError(
+            f"X has {n} sample(s) with any weight; none can be left out: fit Ridge, or set fit_intercept=False."
+        )
     return Spectrum(Slabs(X, equations), method).left_out(Y, alphas)
 
 

@@ -150,6 +150,6 @@ class System:
         return Solution(w, self.relative(g), gap, n_iter)
 
     def relative(self, g: Vector) -> float:
-        """`|g| / |b|`."""
-        size = float(np.linalg.norm(g))
-        return size / float(np.linalg.norm(self.b)) if size else 0.0
+        """`|g| / |b|`; where b is 0, so is the solution, and g is rounding."""
+        scale = float(np.linalg.norm(self.b))
+        return float(np.linalg.norm(g)) / scale if scale else 0.0
