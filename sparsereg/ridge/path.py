@@ -29,7 +29,7 @@ __all__ = ["PathSolution", "Preconditioners", "ReducedBasis", "solve_path", "sol
 Vector = NDArray[np.float64]
 
 # Strengths within this factor of each other share a preconditioner.
-SHARED = 10.0
+SHARED = 4.0
 # Points of the basis are solved to this share of the tolerance, so that those between them have room.
 SHARE = 0.8
 # Next is the strongest alpha whose gradient is at least this share of the largest: from there the basis reaches a little further
@@ -323,6 +323,11 @@ def _greedy(
         system = equations.system(y, alphas[worst])
         start = basis.start(A[worst], alphas[worst])
         w, g, done = relax(system, preconditioners.at(alphas[worst]), start, SHARE * target, max_iter - n_iters[worst])
+        if (
+            coarse and not done
+        ):  # there was nothing to do: inner products have shown their rounding, and are of no more use
+            coarse = False
+            continue
         basis.add(w, basis.b - g - system.penalty * w)
         n_iters[worst] += done
         tries[worst] += 1 if np.linalg.norm(g) <= target else TRIES
