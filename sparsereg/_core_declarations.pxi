@@ -1,0 +1,127 @@
+# What sr.h declares, for the binding: the same names in the same order.
+
+cdef extern from "sr.h" nogil:
+    ctypedef enum sr_status:
+        SR_OK
+        SR_NEED_SPACE
+        SR_BAD_INDEX
+        SR_NOT_FINITE
+        SR_BAD_TYPE
+    ctypedef enum sr_penalty:
+        SR_N_PENALTIES
+    ctypedef enum sr_loss:
+        SR_N_LOSSES
+    enum:
+        SR_F32
+        SR_F64
+        SR_I32
+        SR_I64
+    ctypedef struct sr_matrix:
+        int64_t n_rows, n_cols, n_ones, n_sparse
+        const void *start
+        const void *stop
+        const void *indices
+        const void *data
+        int64_t data_shift
+        const void *dense
+        int64_t dense_stride
+        int32_t real, index
+    ctypedef struct sr_gap_terms:
+        double l1_norm, l2_sq, slope, dual_norm, fenchel
+    ctypedef struct sr_coordinates:
+        int64_t m
+        const double *sums
+        const double *sq
+        const double *l1
+        const double *l2
+        double weight_sum
+        sr_penalty penalty
+        double *w
+        double *r_sum
+    ctypedef struct sr_quadratic:
+        const double *sums
+        const double *penalty
+        const double *inverse
+        double weight_sum
+    ctypedef struct sr_gram:
+        int64_t *begin
+        int64_t *len
+        int64_t *cap
+        int32_t *idx
+        double *val
+        int64_t used, size
+    ctypedef struct sr_gram_work:
+        int32_t *position
+        int32_t *dense_position
+        const int32_t *labels
+        int64_t n_places, n_watched
+        int32_t *watched_idx
+        double *watched_val
+        int64_t n_met
+        double *sum
+        double *row
+    enum:
+        SR_ASIDE
+    ctypedef struct sr_compressed:
+        int64_t n_major, n_minor
+        const void *indptr
+        const void *indices
+        const void *data
+        int32_t real, index
+    ctypedef struct sr_stats:
+        double *sums
+        double *squares
+        double *sizes
+        double *peaks
+    ctypedef struct sr_odometer:
+        double two, one
+    ctypedef struct sr_block:
+        double c, norm2, norm1, factor
+        int64_t at
+    ctypedef struct sr_bounds:
+        float *c
+        uint16_t *at
+        const float *norm2
+        const float *norm1
+        const double *factor
+        const sr_odometer *readings
+        sr_block *blocks
+    enum:
+        SR_BLOCK
+    ctypedef struct sr_findings:
+        int64_t bad, disordered
+
+    const char *sr_penalty_name(sr_penalty pen)
+    const char *sr_loss_name(sr_loss loss)
+    sr_status sr_rmatvec(const sr_matrix *X, const int64_t *cols, int64_t first, int64_t m, const double *v, double *out)
+    sr_status sr_matvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s, double *out)
+    sr_status sr_column_stats(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s, const sr_stats *out)
+    sr_status sr_gap_sums(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2, sr_gap_terms *out)
+    sr_status sr_violation(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2, double *out)
+    sr_status sr_prox_step(sr_penalty pen, int64_t m, const double *z, const double *c, const double *a, const double *l1, const double *l2, double *w_new)
+    sr_status sr_cd_residual(const sr_matrix *X, const int64_t *cols, const sr_coordinates *co, const int64_t *order, int64_t n_order, const double *s, double *r, double *decrease)
+    sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, const sr_quadratic *q, const double *g, const double *s, double *z, double *v, double *v_sum)
+    ctypedef struct sr_levels:
+        const int32_t *codes
+        double *values
+        int64_t m
+    enum:
+        SR_MOST_FIELDS
+    sr_status sr_fields(const sr_matrix *Xt, int64_t *next, int64_t max_fields, uint8_t *field, int64_t *n_fields)
+    sr_status sr_field_codes(const sr_matrix *Xt, const uint8_t *field, const int32_t *level, int32_t *codes)
+    sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t n_at, int64_t k, const double *s, int32_t *at, double *value, double *G)
+    void sr_exchange(int64_t n, const double *s, double *v, int64_t n_give, const sr_levels *give, int64_t n_take, const sr_levels *take)
+    int64_t sr_majority(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t *coarse, int64_t n_coarse, int32_t *parent, int32_t *votes)
+    int64_t sr_nested(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t *coarse, int64_t n_coarse, int32_t *parent)
+    sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j, sr_gram *G, sr_gram_work *work, int64_t *need)
+    sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w, const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out)
+    void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out)
+    void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs, double tol, double *q, int64_t *epochs, double *decrease)
+    void sr_solve_psd(int64_t n, double *A, double *b, double tiny)
+    void sr_visited(sr_penalty pen, int64_t p, const int64_t *cols, int64_t m, const double *c, uint16_t at, const sr_bounds *b)
+    void sr_renew(int64_t p, const sr_odometer *now, uint16_t at, const sr_bounds *b)
+    void sr_sum_up(int64_t p, const sr_bounds *b, const int64_t *cols, int64_t m)
+    void sr_screen(int64_t p, const sr_bounds *b, const sr_odometer *now, double aside, double threshold, int32_t *out, int64_t *n_out, double *worst, double *largest)
+    sr_status sr_loss_rows(sr_loss loss, int64_t n, const double *y, const double *z, const double *s, double *total, double *slope)
+    sr_status sr_inspect(const sr_compressed *A, int64_t *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found)
+    sr_status sr_transpose(const sr_compressed *A, int64_t first_major, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, int64_t stop, void *out_data)

@@ -1,0 +1,259 @@
+# What coordinate descent and sweeps know, and the growing Gram they run on.
+
+cdef class Quadratic:
+    """`H = Xc' S Xc + diag(penalty)` as a sweep knows it (`sr_quadratic`): column sums (all zero without an intercept), penalty, 1 / H_jj."""
+
+    cdef const double[::1] sums, penalty, inverse
+    cdef double weight_sum
+
+    def __init__(self, const double[::1] sums, const double[::1] penalty, const double[::1] inverse, double weight_sum):
+        require(sums.shape[0] == penalty.shape[0] == inverse.shape[0], "lengths differ")
+        self.sums, self.penalty, self.inverse, self.weight_sum = sums, penalty, inverse, weight_sum
+
+
+cdef class Coordinates:
+    """What coordinate descent knows of its m columns (`sr_coordinates`), and the `w` and `r_sum` it moves."""
+
+    cdef const double[::1] sums, sq, l1, l2
+    cdef double[::1] w
+    cdef double weight_sum
+    cdef int penalty
+    cdef readonly int64_t m
+    cdef public double r_sum
+
+    def __init__(self, double[::1] w, const double[::1] sums, const double[::1] sq, const double[::1] l1, const double[::1] l2,
+                 double weight_sum, int penalty, double r_sum):
+        self.m = w.shape[0]
+        require(sums.shape[0] == self.m and sq.shape[0] == self.m and l1.shape[0] == self.m and l2.shape[0] == self.m, "lengths differ")
+        require(0 <= penalty < SR_N_PENALTIES, "no such penalty")
+        self.w, self.sums, self.sq, self.l1, self.l2 = w, sums, sq, l1, l2
+        self.weight_sum, self.penalty, self.r_sum = weight_sum, penalty, r_sum
+
+    cdef sr_coordinates borrow(self):
+        cdef sr_coordinates view
+        view.m, view.weight_sum, view.penalty = self.m, self.weight_sum, <sr_penalty>self.penalty
+        view.sums, view.sq, view.l1, view.l2 = &self.sums[0], &self.sq[0], &self.l1[0], &self.l2[0]
+        view.w, view.r_sum = &self.w[0], &self.r_sum
+        return view
+
+
+cdef class GramStore:
+    """A growing symmetric sparse Gram matrix `X_M' diag(s) X_M` of chosen columns (`sr_gram`), in one arena.
+
+    Parameters
+    ----------
+    X : Matrix
+    Xt : Matrix or None
+        The rows of X seen as columns; None where only the columns are at hand.
+    labels : int32 array or None
+        The number under which each column of X stands in Xt; None: the same.
+    s : float64 array or None
+        Row weights.
+    """
+
+    cdef Matrix X, Xt
+    cdef const double[::1] s
+    cdef const int32_t[::1] labels
+    cdef int64_t[::1] begin, lengths, cap, cols
+    cdef int32_t[::1] idx, position, dense_position
+    cdef double[::1] val, sum, row
+    cdef readonly int64_t m, used
+    # Products of watched columns with the members, member by member; the last two numbers are places for them, and those in use.
+    cdef int64_t[::1] watched_begin, watched_lengths
+    cdef int32_t[::1] watched_idx
+    cdef double[::1] watched_val
+    cdef readonly int64_t watched_used, n_places, n_watched
+
+    def __init__(self, Matrix X not None, Matrix Xt, const int32_t[::1] labels=None, const double[::1] s=None):
+        require(Xt is None or (Xt.view.n_cols == X.view.n_rows and (Xt.view.real == X.view.real or Xt.view.n_ones == Xt.view.n_cols) and Xt.view.index == X.view.index), "Xt does not match X")
+        require(labels is None or labels.shape[0] == X.view.n_cols, "labels do not match X")
+        require(s is None or s.shape[0] == X.view.n_rows, "s has the wrong length")
+        self.X, self.Xt, self.labels, self.s = X, Xt, labels, s
+        self.m = self.used = self.watched_used = self.n_places = self.n_watched = 0
+        labels_of_rows = np.arange(0 if Xt is None else Xt.view.n_rows, dtype=np.int32)
+        self.position = -1 - labels_of_rows % SR_ASIDE
+        self.dense_position = np.full(max(X.view.n_cols - X.view.n_sparse, 1), -1, dtype=np.int32)
+        self.row = np.empty(0)
+        self.begin = self.lengths = self.cap = self.cols = self.watched_begin = self.watched_lengths = np.empty(0, dtype=np.int64)
+        self.sum = self.val = self.watched_val = np.empty(0)
+        self.idx = self.watched_idx = np.empty(0, dtype=np.int32)
+
+    @property
+    def nbytes(self):
+        return self.val.nbytes + self.idx.nbytes
+
+    def _room_for(self, int64_t m):
+        if m <= self.begin.shape[0]:
+            return
+        room = max(64, m + m // 2)
+        self.begin, self.lengths = grown(self.begin, room), grown(self.lengths, room)
+        self.cap, self.cols = grown(self.cap, room), grown(self.cols, room)
+        self.watched_begin, self.watched_lengths = grown(self.watched_begin, room), grown(self.watched_lengths, room)
+        self.sum = np.zeros(SR_ASIDE + self.n_places + room)
+
+    def _room_in_arena(self, int64_t need):
+        size = max(self.used + need, self.used + self.used // 2, 1024)
+        self.idx, self.val = grown(self.idx, size), grown(self.val, size)
+
+    cdef sr_gram borrow(self):
+        cdef sr_gram view
+        view.begin, view.len, view.cap = &self.begin[0], &self.lengths[0], &self.cap[0]
+        view.idx, view.val = &self.idx[0], &self.val[0]
+        view.used, view.size = self.used, self.idx.shape[0]
+        return view
+
+    cdef sr_status _append_one(self, int64_t j, bint by_rows, int64_t *need):
+        cdef sr_gram gram = self.borrow()
+        cdef sr_gram_work work
+        cdef const sr_matrix *rows = &self.Xt.view if by_rows else NULL
+        cdef const double *weights = doubles(self.s)
+        cdef sr_status status
+        work.position, work.dense_position = NULL if self.Xt is None else &self.position[0], &self.dense_position[0]
+        work.row = &self.row[0]
+        work.labels = NULL if self.labels is None else &self.labels[0]
+        work.sum, work.n_places, work.n_watched = &self.sum[0], self.n_places, self.n_watched
+        if self.n_watched:
+            work.watched_idx, work.watched_val = &self.watched_idx[self.watched_used], &self.watched_val[self.watched_used]
+        with nogil:
+            status = sr_gram_append(&self.X.view, rows, weights, &self.cols[0], self.m, j, &gram, &work, need)
+        self.used = gram.used
+        if status == SR_OK:
+            self.watched_begin[self.m], self.watched_lengths[self.m] = self.watched_used, work.n_met
+            self.watched_used += work.n_met
+        return status
+
+    def watch(self, const int64_t[::1] cols):
+        """From now on also keep the products of these columns of X with every member. Before the first member; wants Xt."""
+        require(self.Xt is not None and self.m == 0, "there are no rows to go by, or members already")
+        require_within(cols, self.X.view.n_cols)
+        self.n_places = self.n_watched = cols.shape[0]
+        self._place(np.asarray(cols), np.arange(cols.shape[0], dtype=np.int32))
+
+    def _of_labels(self, cols):
+        """The sparse ones among `cols` as a mask, their labels, and the numbers of the others among the dense columns."""
+        sparse = cols < self.X.view.n_sparse
+        labels = cols[sparse] if self.labels is None else np.asarray(self.labels)[cols[sparse]]
+        return sparse, labels, cols[~sparse] - self.X.view.n_sparse
+
+    def _place(self, cols, places):
+        sparse, labels, dense = self._of_labels(cols)
+        np.asarray(self.position)[labels], np.asarray(self.dense_position)[dense] = places[sparse], places[~sparse]
+
+    def watch_fewer(self, const int64_t[::1] cols, int64_t n):
+        """Of the watched columns, which are `cols`, keep only the first n."""
+        require(cols.shape[0] == self.n_watched >= n, "cols is not what is watched")
+        left = np.asarray(cols)[n:]
+        places = self.places(left)
+        left = left[places >= 0]
+        self._place(left, -1 - (left % SR_ASIDE).astype(np.int32))
+        used = np.asarray(self.watched_idx)[: self.watched_used]
+        keep = used < n
+        owner = np.repeat(np.arange(self.m), np.asarray(self.watched_lengths)[: self.m])
+        lengths = np.bincount(owner[keep], minlength=self.m)
+        np.asarray(self.watched_lengths)[: self.m] = lengths
+        np.asarray(self.watched_begin)[: self.m] = np.cumsum(lengths) - lengths
+        self.watched_idx, self.watched_val = used[keep], np.asarray(self.watched_val)[: self.watched_used][keep]
+        self.watched_used = self.watched_idx.shape[0]
+        self.n_watched = n
+
+    def places(self, const int64_t[::1] cols):
+        """Where each of these columns stands among the watched ones; -1 where it does not."""
+        require_within(cols, self.X.view.n_cols)
+        sparse, labels, dense = self._of_labels(np.asarray(cols))
+        places = np.empty(cols.shape[0], dtype=np.int32)
+        places[sparse], places[~sparse] = np.asarray(self.position)[labels], np.asarray(self.dense_position)[dense]
+        return np.where((places >= 0) & (places < self.n_watched), places, -1)
+
+    def subtract_watched(self, const double[::1] w, double[::1] out):
+        """`out -= X_watched' X_M w`, in place."""
+        require(w.shape[0] == self.m and out.shape[0] >= self.n_watched, "w or out has the wrong length")
+        cdef sr_gram products = self.borrow()
+        products.begin, products.len = &self.watched_begin[0], &self.watched_lengths[0]
+        products.idx, products.val = &self.watched_idx[0], &self.watched_val[0]
+        with nogil:
+            sr_gram_subtract(&products, self.m, &w[0], &out[0])
+
+    def append(self, const int64_t[::1] cols, bint by_rows):
+        """Append the columns `cols` of X, in order. None may be there already.
+
+        `by_rows` meets the others through the rows of the new columns, which wants Xt; otherwise one dot product each."""
+        cdef int64_t a, need = 0
+        cdef sr_status status
+        require_within(cols, self.X.view.n_cols)
+        require(not by_rows or self.Xt is not None, "there are no rows to go by")
+        require(by_rows or not self.n_watched, "watched columns are met by rows")
+        if not by_rows and self.row.shape[0] == 0:
+            self.row = np.zeros(self.X.view.n_rows)
+        self._room_for(self.m + cols.shape[0])
+        for a in range(cols.shape[0]):
+            if self.watched_used + self.n_watched > self.watched_idx.shape[0]:
+                room = self.watched_used + self.watched_used // 4 + self.n_watched
+                self.watched_idx, self.watched_val = grown(self.watched_idx, room), grown(self.watched_val, room)
+            status = self._append_one(cols[a], by_rows, &need)
+            while status == SR_NEED_SPACE:
+                self._room_in_arena(need)
+                status = self._append_one(cols[a], by_rows, &need)
+            check(status)
+            self.cols[self.m] = cols[a]
+            self.m += 1
+            PyErr_CheckSignals()
+
+    def own_rows(self, const int64_t[::1] wanted, const double[::1] y, const double[::1] w):
+        """`x_j' s (y - X_M w)` for columns `wanted` of X, reading only their own rows. Wants Xt."""
+        require(self.Xt is not None and y.shape[0] == self.X.view.n_rows and w.shape[0] == self.m, "no rows, or y or w has the wrong length")
+        require_within(wanted, self.X.view.n_cols)
+        cdef double[::1] out = np.empty(wanted.shape[0])
+        cdef double[::1] aside = np.concatenate([np.zeros(SR_ASIDE + self.n_places), w])
+        cdef const double *weights = doubles(self.s)
+        cdef sr_gram_work work
+        work.position, work.dense_position = &self.position[0], &self.dense_position[0]
+        cdef sr_status status
+        with nogil:
+            status = sr_own_rows(&self.X.view, &self.Xt.view, weights, &y[0], &aside[0], &work, &wanted[0], wanted.shape[0], &out[0])
+        check(status)
+        return np.asarray(out)
+
+    def subtract(self, const double[::1] x, double[::1] out):
+        """`out -= G x`, in place."""
+        require(x.shape[0] == self.m and out.shape[0] == self.m, "x or out has the wrong length")
+        cdef sr_gram gram = self.borrow()
+        with nogil:
+            sr_gram_subtract(&gram, self.m, &x[0], &out[0])
+
+    def cd(self, Coordinates co not None, const int64_t[::1] order, double[::1] q, int64_t max_epochs, double tol):
+        """Epochs of coordinate descent with `q = X_M' r` in place; returns (epochs, largest decrease of the last)."""
+        require(co.m == self.m and q.shape[0] == self.m, "co or q has the wrong length")
+        require_within(order, self.m)
+        cdef sr_gram gram = self.borrow()
+        cdef sr_coordinates view = co.borrow()
+        cdef int64_t epochs = 0
+        cdef double decrease = 0.0
+        with nogil:
+            sr_cd_gram(&gram, &view, &order[0], order.shape[0], max_epochs, tol, &q[0], &epochs, &decrease)
+        return epochs, decrease
+
+    def toarray(self, const int64_t[::1] at=None):
+        """The dense Gram of the positions `at` (of all without), float64 of shape (k, k)."""
+        places = np.arange(self.m) if at is None else np.asarray(at)
+        require_within(places, self.m)
+        cdef const int64_t[::1] rows = places
+        cdef int64_t a, e, k = rows.shape[0]
+        cdef double[:, ::1] out = np.zeros((k, k))
+        cdef int64_t[::1] column = np.full(self.m, -1, dtype=np.int64)
+        for a in range(k):
+            column[rows[a]] = a
+        for a in range(k):
+            for e in range(self.begin[rows[a]], self.begin[rows[a]] + self.lengths[rows[a]]):
+                if column[self.idx[e]] >= 0:
+                    out[a, column[self.idx[e]]] = self.val[e]
+        return np.asarray(out)
+
+
+cdef grown(old, int64_t room, fill=None):
+    """A longer copy of a one-dimensional array; the new part holds `fill`, or whatever it held."""
+    old = np.asarray(old)
+    new = np.empty(room, dtype=old.dtype)
+    new[: old.size] = old
+    if fill is not None:
+        new[old.size :] = fill
+    return new

@@ -1,0 +1,64 @@
+# Rows by the levels of fields.
+
+cdef class Levels:
+    """The level that each of n rows has of a field with m levels; m stands for none (`sr_levels`).
+
+    Parameters
+    ----------
+    codes : int32 array of shape (n,), in [0, m]
+    m : int
+    """
+
+    cdef readonly int64_t m
+    cdef readonly object codes
+    cdef const int32_t[::1] view
+
+    def __init__(self, const int32_t[::1] codes, int64_t m):
+        numbers = np.asarray(codes)
+        require(codes.shape[0] > 0 and numbers.min() >= 0 and numbers.max() <= m, "codes leave their range")
+        self.codes, self.view, self.m = numbers, codes, m
+
+    def parents(self, Levels coarse not None):
+        """The level of `coarse` that contains each level of this field: int32 of shape (m,), -1 for a level of no row; None where one
+        row or more contradict."""
+        require(coarse.view.shape[0] == self.view.shape[0], "levels of different rows")
+        out = np.full(self.m, -1, dtype=np.int32)
+        cdef int32_t[::1] parent = out
+        cdef int64_t nested
+        with nogil:
+            nested = sr_nested(self.view.shape[0], &self.view[0], self.m, &coarse.view[0], coarse.m, &parent[0])
+        return out if nested else None
+
+
+    def majority(self, Levels coarse not None, int64_t n):
+        """The level of `coarse` that most rows of each level have, by the first n rows: int32 of shape (m,); and how many rows agree."""
+        require(0 <= n <= self.view.shape[0] == coarse.view.shape[0], "levels of different rows")
+        out = np.zeros(self.m, dtype=np.int32)
+        cdef int32_t[::1] parent = out, votes = np.zeros(self.m, dtype=np.int32)
+        cdef int64_t agreed
+        with nogil:
+            agreed = sr_majority(n, &self.view[0], self.m, &coarse.view[0], coarse.m, &parent[0], &votes[0])
+        return out, agreed
+
+
+cdef int64_t borrow_levels(list pairs, int64_t n, sr_levels *out) except -1:
+    require(len(pairs) <= SR_MOST_FIELDS, "too many fields at a time")
+    cdef Levels levels
+    cdef double[::1] values
+    for a, (levels, values) in enumerate(pairs):
+        require(levels.view.shape[0] == n and values.shape[0] == levels.m + 1, "levels and values do not fit")
+        out[<int64_t>a].codes, out[<int64_t>a].values, out[<int64_t>a].m = &levels.view[0], &values[0], levels.m
+    return len(pairs)
+
+
+def exchange(double[::1] v, list give, list take, const double[::1] s=None):
+    """`v += s * values[codes]` for each `(Levels, values)` to give, then `values[codes] += v` for each one to take; all in place.
+
+    `values` has m + 1 entries, the last for rows without a level."""
+    cdef sr_levels given[SR_MOST_FIELDS]
+    cdef sr_levels taken[SR_MOST_FIELDS]
+    cdef int64_t n = v.shape[0], n_give = borrow_levels(give, n, given), n_take = borrow_levels(take, n, taken)
+    require(s is None or s.shape[0] == n, "s has the wrong length")
+    cdef const double *weights = doubles(s)
+    with nogil:
+        sr_exchange(n, weights, &v[0], n_give, given, n_take, taken)
