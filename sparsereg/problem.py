@@ -168,6 +168,7 @@ class Problem:
         extra = 0.0
         if loose.size:
             extra, c = self.project_out(loose, c, every)
+            c[sq == 0.0] = 0.0  # again: the projection brings some back
         rr = float(r @ r if self.s is None else r @ np.divide(r, self.s, out=np.zeros_like(r), where=self.s > 0))
         augmented = c - l2 * w
         reach, over = self.penalty.reach(augmented), np.maximum(self.penalty.reach(c) - l1, 0.0)

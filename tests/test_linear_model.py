@@ -364,3 +364,12 @@ def test_default_fits_do_not_warn():
             for model in (Lasso(alpha=alpha), ElasticNet(alpha=alpha), ElasticNet(alpha=alpha, l1_ratio=0.01)):
                 model.fit(X, y)
                 model.fit(X.astype(np.float32), y)
+
+
+def test_an_unpenalised_constant_column_leaves_a_certificate():
+    rng = np.random.default_rng(0)
+    for seed in range(20):
+        X = np.c_[np.ones(50), (np.random.default_rng(seed).random((50, 6)) < 0.4) * 1.0]
+        y = rng.normal(size=50) + X[:, 1]
+        model = Lasso(alpha=0.05, penalty_factor=[0, 0, 0, 1, 1, 1, 1]).fit(X, y)
+        assert model.dual_gap_ < 1e-6

@@ -338,3 +338,16 @@ def test_types_agree(real: type, make: object) -> None:
             model = Ridge(solver="cg", tol=1e-6).fit(Z, y)
             np.testing.assert_allclose(model.coef_, exact.coef_, atol=1e-5)
             assert model.coef_.dtype == real
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("n", [60, 25])
+def test_one_field_alone(n, fit_intercept):
+    """A single category, also with a row a level: nothing nests, and rows are rows."""
+    rng = np.random.default_rng(0)
+    codes = np.concatenate([np.arange(25), rng.integers(0, 25, n - 25)])
+    X = sp.csr_array((np.ones(n), (np.arange(n), codes)), shape=(n, 25))
+    y = rng.normal(size=n)
+    found = Ridge(solver="cg", tol=1e-8, fit_intercept=fit_intercept).fit(X, y)
+    exact = Ridge(solver="svd", fit_intercept=fit_intercept).fit(X.toarray(), y)
+    np.testing.assert_allclose(found.coef_, exact.coef_, atol=1e-8)

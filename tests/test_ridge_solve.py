@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 from sparsereg._core import Quadratic
 
+from sparsereg import Ridge
 from sparsereg.design import as_design
 from sparsereg.ridge.cg import conjugate_gradients
 from sparsereg.ridge.precondition import HeavyBlock, Plain, TwoLevel
@@ -224,3 +225,27 @@ def test_what_cannot_be_factorised_is_refused() -> None:
     for method in ("gram", "dual", "svd"):
         with pytest.raises(ValueError, match=r"solver.*'cg'"):
             solve_ridge(X, equations, np.ones((30_000, 1)), np.ones(1), Plan(method, 1e-6, 10))
+
+
+@pytest.mark.parametrize("unit", [1e7, 1e9])
+def test_one_column_in_large_units_costs_the_others_nothing(unit):
+    """Neither their coefficients, nor the truth of the certificate."""
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(2000, 30))
+    y = Z[:, 1:] @ rng.normal(size=29)
+    Z[:, 0] *= unit
+    model = Ridge(alpha=1.0, solver="gram").fit(Z, y)
+    assert model.score(Z, y) > 1 - 1e-5
+    small = Ridge(alpha=1e-9, solver="gram", fit_intercept=False)
+    small.fit(np.eye(2), [0.0, 1.0], sample_weight=[1e12, 1e-6])
+    np.testing.assert_allclose(small.coef_, [0.0, 1e-6 / (1e-6 + 1e-9)], rtol=1e-9)
+
+
+def test_a_pseudo_inverse_certifies_nothing():
+    """Duplicate columns without penalty: the bound is not taken from directions that were left out."""
+    X = np.array([[1.0, 1.0, 1e-9], [2.0, 2.0, 0.0], [4.0, 4.0, 0.0], [3.0, 3.0, 1e-9]])
+    y = np.array([1.0, 0.0, 0.0, 1.0])
+    model = Ridge(alpha=0.0, solver="gram").fit(X, y)
+    best = np.linalg.lstsq(X - X.mean(axis=0), y - y.mean(), rcond=1e-14)[0]
+    loss = lambda w: np.sum((y - y.mean() - (X - X.mean(axis=0)) @ w) ** 2)
+    assert loss(model.coef_) - loss(best) <= model.dual_gap_ + 1e-12

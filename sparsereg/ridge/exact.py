@@ -138,18 +138,20 @@ def _observed(X: Any, columns: NDArray[np.int64]) -> Any:
 def gram(slabs: Slabs, systems: list[System]) -> list[Solution]:
     """Each system by a factorisation of H, shared among equal penalties."""
     square = slabs.gram()
-    inverses: dict[bytes, Inverse] = {}
+    inverses: dict[bytes, tuple[Inverse, bool]] = {}
     solutions = []
     for system in systems:
         key = system.penalty.tobytes()
         if key not in inverses:
             inverses[key] = _inverse(square + np.diag(system.penalty))
-        solutions.append(polished(system, inverses[key]))
+        solutions.append(polished(system, *inverses[key]))
     return solutions
 
 
-def polished(system: System, inverse: Inverse) -> Solution:
-    """Newton steps on the true gradient while they help: the first one from 0 is the solution, the others its lost digits."""
+def polished(system: System, inverse: Inverse, whole: bool) -> Solution:
+    """Newton steps on the true gradient while they help: the first one from 0 is the solution, the others its lost digits.
+
+    A `whole` inverse bounds what is left, `g' H^-1 g`; a pseudo-inverse knows nothing of the directions that it leaves out."""
     w = np.zeros(system.penalty.size)
     g, steps = system.b, 0
     while steps < POLISH:
@@ -160,22 +162,27 @@ def polished(system: System, inverse: Inverse) -> Solution:
             break
         w, g = w_new, g_new
     found = system.solution(w, steps)
-    return replace(found, dual_gap=min(found.dual_gap, max(float(g @ inverse(g)), 0.0)))
+    return replace(found, dual_gap=min(found.dual_gap, max(float(g @ inverse(g)), 0.0))) if whole else found
 
 
-def _inverse(H: Matrix2) -> Inverse:
-    """`H^-1`; where H is singular to rounding, its pseudo-inverse, so that solutions have the least norm."""
+def _inverse(H: Matrix2) -> tuple[Inverse, bool]:
+    """`H^-1`, and True; where H is singular to rounding, its pseudo-inverse, so that solutions have the least norm, and False.
+
+    Judged and factorised with a diagonal of 1, so that no column's unit makes H seem singular. Constant columns that bear no penalty
+    stay at 0."""
+    diagonal = np.diag(H)
+    scale = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
     try:
-        factor = scipy.linalg.cho_factor(H, lower=True)
+        factor = scipy.linalg.cho_factor(H * scale * scale[:, None], lower=True, overwrite_a=True)
         pivots = np.diag(factor[0])
         if (pivots.min() / pivots.max()) ** 2 > SINGULAR:
-            return lambda g: np.asarray(scipy.linalg.cho_solve(factor, g))
+            return lambda g: np.asarray((scipy.linalg.cho_solve(factor, (g.T * scale).T).T * scale).T), True
     except np.linalg.LinAlgError:
         pass
     values, vectors = scipy.linalg.eigh(H)
     keep = values > H.shape[0] * np.finfo(float).eps * max(values[-1], 0.0)
     values, vectors = values[keep], vectors[:, keep]
-    return lambda g: np.asarray((vectors / values) @ (vectors.T @ g))
+    return lambda g: np.asarray((vectors / values) @ (vectors.T @ g)), False
 
 
 def dual(slabs: Slabs, systems: list[System], alphas: Vector) -> list[Solution]:
@@ -185,7 +192,7 @@ def dual(slabs: Slabs, systems: list[System], alphas: Vector) -> list[Solution]:
     solutions = []
     for system, alpha in zip(systems, alphas, strict=True):
         if alpha not in inverses:
-            inverses[alpha] = _inverse(kernel + alpha * np.eye(kernel.shape[0]))
+            inverses[alpha] = _inverse(kernel + alpha * np.eye(kernel.shape[0]))[0]
         solutions.append(polished_dual(slabs, system, float(alpha), inverses[alpha]))
     return solutions
 
@@ -244,16 +251,14 @@ def shares(slabs: Slabs, alpha: float, method: str) -> Vector:
         out: Vector = (right**2).T @ (values**2 / (values**2 + alpha))
     elif method == "dual":
         out = np.empty(slabs.shape[1])
-        inverse = _inverse(slabs.kernel() + alpha * np.eye(slabs.shape[0]))
+        inverse, _ = _inverse(slabs.kernel() + alpha * np.eye(slabs.shape[0]))
         for here, slab in slabs.columns():
             out[here] = np.einsum("ij,ij->j", slab, inverse(slab)) / equations.factor[here]
     else:
-        square, H = slabs.gram(), equations.diagonal + alpha * equations.factor
-        # To a diagonal of 1, so that no column's unit makes it seem singular; constant columns to 0, without rounding.
-        scale = np.divide(1.0, np.sqrt(H), out=np.zeros_like(H), where=equations.diagonal > 0.0)
-        square *= scale
-        square *= scale[:, None]
-        inverse = _inverse(square + np.diag(alpha * equations.factor * scale**2))
+        varies = equations.diagonal > 0.0  # constant columns have a share of 0, without rounding
+        square = slabs.gram() * varies * varies[:, None]
+        H = alpha * equations.factor
+        inverse, _ = _inverse(square + np.diag(H))
         out = np.empty(H.size)
         for begin in range(0, H.size, COLUMNS):
             here = slice(begin, begin + COLUMNS)

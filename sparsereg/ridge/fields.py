@@ -141,7 +141,7 @@ class Fields:
         nested = _nestings(levels, [lengths[order[part]] for part in parts])
         refined = {coarse for _, coarse in nested}
         tops = {f: Levels(own.codes.copy(), own.m) for f, own in enumerate(levels) if f not in refined}
-        grouped = complete and len(tops) == 1
+        grouped = complete and len(tops) == 1 and bool(nested)
         shadows = [] if grouped else _shadows(levels, nested, tops, least_rows)
         if grouped:
             tops = {t: Levels(np.arange(top.m, dtype=np.int32), top.m) for t, top in tops.items()}

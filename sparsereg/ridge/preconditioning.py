@@ -40,7 +40,7 @@ def preconditioning(equations: NormalEquations, least_penalty: Vector) -> Callab
     if fields is None:
         heavy = HeavyBlock.of(equations, least_penalty)
         return lambda system: TwoLevel(system, heavy)
-    if fields.grouped and fields.host:
+    if fields.grouped:
         return lambda system: GroupedSweep(system, fields)
     border = border_block(equations, fields, _border_columns(equations, fields, least_penalty))
     return lambda system: NestedSweep(system, fields, border)

@@ -65,7 +65,7 @@ class Spectrum:
             if self.by_rows:
                 out.append(polished_dual(self.slabs, system, float(alpha), inverse))
             else:
-                out.append(polished(system, inverse))
+                out.append(polished(system, inverse, whole=self._is_resolved(float(alpha))))
         return out
 
     def left_out(self, Y: Matrix2, alphas: Vector) -> Iterator[Matrix2]:
@@ -103,6 +103,10 @@ class Spectrum:
         """Centred predictions."""
         Z = [self.equations.product(w) for w in W]
         return np.stack([z - self.equations.mean(z) for z in Z], axis=1)
+
+    def _is_resolved(self, alpha: float) -> bool:
+        """Whether alpha stands out of the rounding of the squares, so that the inverse is one."""
+        return alpha > 10.0 * self.squares.size * float(np.finfo(np.float64).eps) * float(self.squares.max(initial=0.0))
 
     def _inverse(self, alpha: float) -> Inverse:
         weights = 1.0 / (self.squares + alpha)
