@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import daxpy
 
 from sparsereg.ridge.cg import Preconditioner, conjugate_gradients, relax
 from sparsereg.ridge.exact import Slabs
@@ -37,10 +38,10 @@ SHARE = 0.8
 EASY = 0.1
 # A point that was solved may need it again, as combinations are best in energy and not in gradient; so often at most.
 TRIES = 3
-# A solution that lies in the basis but for this share of its length adds rounding only.
-DEPENDENT = 1e-11
-# Gradients from inner products hold half the digits: closer than this they are worked out entry by entry.
-HALF_THE_DIGITS = 5e-7
+# Numbers in a sketch: gradients are known by it to some 1 / sqrt(2 SKETCH), so that combinations are taken where it says that
+# they are within this share of the tolerance.
+SKETCH = 1_000
+ROOM = 0.95
 # Entries of a slab of the gradients at all strengths: 8 MB.
 SLAB = 1_000_000
 
@@ -109,7 +110,10 @@ class Nearby:
 
 
 class ReducedBasis:
-    """Orthonormal vectors W, `H0 W`, and all inner products that combinations and the size of their gradients need.
+    """Vectors W, `H0 W`, and a sketch of both, in which the best combinations and the size of their gradients are found.
+
+    The sketch adds the entries of a vector up in groups, with random signs: lengths survive to a few percent at any size, down to
+    rounding (Nakatsukasa & Tropp 2024), and no vector has to be made orthogonal to the others.
 
     Parameters
     ----------
@@ -122,42 +126,30 @@ class ReducedBasis:
         self.equations, self.b = equations, b
         self.W: list[Vector] = []
         self.H0W: list[Vector] = []
-        self.stiffness, self.mass = np.empty((0, 0)), np.empty((0, 0))  # W' H0 W, W' V W
-        self.Wb = np.empty(0)
-        self.products = np.array([[b @ b]])  # of b, H0 W_0, V W_0, H0 W_1, V W_1, ...
+        rng = np.random.default_rng(0)
+        self._group = rng.integers(0, SKETCH, b.size, dtype=np.int32)
+        self._sign = rng.choice((-1.0, 1.0), b.size)
+        self._sketched_b, self._sketched_H0W, self._sketched_VW = self._sketch(b), list[Vector](), list[Vector]()
 
     def add(self, w: Vector, H0w: Vector) -> None:
-        """Take in a vector, made orthogonal to the others: twice, as once leaves rounding (Giraud, Langou & Rozloznik 2005)."""
+        """Take in a vector, scaled to length 1."""
         length = float(np.linalg.norm(w))
         if length == 0.0:
             return
-        w, H0w = w / length, H0w / length
-        for _ in range(2):
-            for w_k, H0w_k in zip(self.W, self.H0W, strict=True):
-                share = float(w_k @ w)
-                w -= share * w_k
-                H0w -= share * H0w_k
-        rest = float(np.linalg.norm(w))
-        if rest < DEPENDENT:
-            return
-        w /= rest
-        H0w /= rest
-        self.W.append(w)
-        self.H0W.append(H0w)
-        self._multiply(w, H0w)
+        self.W.append(w / length)
+        self.H0W.append(H0w / length)
+        self._sketched_H0W.append(self._sketch(self.H0W[-1]))
+        self._sketched_VW.append(self._sketch(self.equations.factor * self.W[-1]))
+
+    def sizes(self, alphas: Vector) -> Vector:
+        """The norm of the least gradient of any combination for each alpha, to a few percent."""
+        return np.abs(np.linalg.qr(self._triangles(alphas), mode="r")[:, -1, -1])
 
     def combinations(self, alphas: Vector) -> NDArray[np.float64]:
-        """The best coefficients of the basis for each alpha, one row each."""
-        out = np.empty((alphas.size, len(self.W)))
-        for a, alpha in zip(out, alphas, strict=True):
-            a[:] = np.linalg.lstsq(self.stiffness + alpha * self.mass, self.Wb)[0]
-        return out
-
-    def sizes(self, alphas: Vector, A: NDArray[np.float64]) -> Vector:
-        """The norm of each combination's gradient, to half the digits."""
-        c = np.ones((alphas.size, 1 + 2 * len(self.W)))
-        c[:, 1::2], c[:, 2::2] = -A, -alphas[:, None] * A
-        return np.asarray(np.sqrt(np.maximum(np.einsum("ij,ij->i", c @ self.products, c), 0.0)))
+        """The coefficients of these, one row each."""
+        if not self.W:
+            return np.zeros((alphas.size, 0))
+        return np.stack([np.linalg.lstsq(T[:, :-1], T[:, -1])[0] for T in self._triangles(alphas)])
 
     def certificates(self, alphas: Vector, A: NDArray[np.float64]) -> tuple[Vector, Vector]:
         """The norm of each combination's gradient, to all digits, and the bound on its distance from the minimum."""
@@ -174,42 +166,47 @@ class ReducedBasis:
                 )
         return np.sqrt(squares), gaps
 
-    def recompute(self) -> None:
-        """`H0 W` afresh, through X."""
-        for k, w in enumerate(self.W):
-            self.H0W[k] = self.equations.transposed(self.equations.product(w))
+    def gradient(self, a: Vector, alpha: float) -> Vector:
+        """Of one combination."""
+        g = _combination(self.W, -alpha * a, self.b.size)
+        g *= self.equations.factor
+        g += self.b
+        return _added(g, self.H0W, -a)
 
-    def start(self, a: Vector, alpha: float) -> tuple[Vector, Vector]:
-        """A combination and its gradient."""
-        m = self.b.size
-        w = _combination(self.W, a, m)
-        return w, self.b - _combination(self.H0W, a, m) - alpha * self.equations.factor * w
+    def _sketch(self, x: Vector) -> Vector:
+        if x.size <= SKETCH:
+            return x
+        return np.bincount(self._group, weights=x * self._sign, minlength=SKETCH)
 
-    def _multiply(self, w: Vector, H0w: Vector) -> None:
-        v, k = self.equations.factor, len(self.W)
-        vw = v * w
-        of_h = [x for h, u in zip(self.H0W, self.W, strict=True) for x in (H0w @ h, (v * H0w) @ u)]
-        of_v = [x for h, u in zip(self.H0W, self.W, strict=True) for x in (vw @ h, (v * vw) @ u)]
-        old, self.products = self.products, np.empty((1 + 2 * k, 1 + 2 * k))
-        self.products[: 2 * k - 1, : 2 * k - 1] = old
-        for place, row in ((2 * k - 1, [self.b @ H0w, *of_h]), (2 * k, [self.b @ vw, *of_v])):
-            self.products[place, : len(row)] = self.products[: len(row), place] = row
-        # The other way round, H0w @ u, the rounding of a short rest would meet the longest vectors of the basis.
-        self.stiffness = _grown(self.stiffness, np.array([h @ w for h in self.H0W]))
-        self.mass = _grown(self.mass, np.array([vw @ u for u in self.W]))
-        self.Wb = np.append(self.Wb, self.b @ w)
+    def _triangles(self, alphas: Vector) -> NDArray[np.float64]:
+        """The least-squares problem of each alpha, `[H W, b]`, in so few rows as `[H0 W, V W, b]` has columns."""
+        k = len(self.W)
+        R = np.linalg.qr(np.stack([*self._sketched_H0W, *self._sketched_VW, self._sketched_b], axis=1), mode="r")
+        out = np.zeros((alphas.size, 2 * k + 1, k + 1))
+        out[:, : R.shape[0], :k] = R[:, :k] + alphas[:, None, None] * R[:, k : 2 * k]
+        out[:, : R.shape[0], k] = R[:, 2 * k]
+        return out
 
     def _gradients(self, alphas: Vector, A: NDArray[np.float64]) -> Iterator[tuple[slice, NDArray[np.float64]]]:
         """All gradients by slabs of columns."""
-        m = self.b.size
+        shares = -np.hstack([A, alphas[:, None] * A])
         step = max(1, SLAB // max(alphas.size, 1))
-        for begin in range(0, m, step):
-            here = slice(begin, min(begin + step, m))
-            g = np.tile(self.b[here], (alphas.size, 1))
-            if self.W:
-                g -= A @ np.stack([h[here] for h in self.H0W])
-                g -= (alphas[:, None] * A) @ (np.stack([w[here] for w in self.W]) * self.equations.factor[here])
-            yield here, g
+        for begin in range(0, self.b.size, step):
+            here = slice(begin, min(begin + step, self.b.size))
+            v = self.equations.factor[here]
+            g = shares @ np.stack([*(h[here] for h in self.H0W), *(v * w[here] for w in self.W)]) if self.W else 0.0
+            yield here, g + self.b[here] + np.zeros((alphas.size, 1))
+
+
+@dataclass(frozen=True)
+class Remainder(System):
+    """`H step = g`: what is left to be done where the gradient is g."""
+
+    g: Vector
+
+    def gradient(self, w: Vector) -> Vector:
+        """What is left after a step, in two passes over X."""
+        return self.g - self.times(w)
 
 
 def solve_paths(
@@ -305,33 +302,24 @@ def _greedy(
     target, max_iter = until
     basis = ReducedBasis(equations, equations.system(y, 0.0).b)
     n_iters, tries = np.zeros(alphas.size, dtype=np.int64), np.zeros(alphas.size, dtype=np.int64)
-    coarse = target > HALF_THE_DIGITS * float(np.linalg.norm(basis.b))
-    fresh = False
     while True:
-        A = basis.combinations(alphas)
-        certificates = (np.empty(0), np.empty(0)) if coarse and not fresh else basis.certificates(alphas, A)
-        sizes = basis.sizes(alphas, A) if coarse and not fresh else certificates[0]
-        sizes = np.where(tries >= TRIES, 0.0, sizes)
-        most = sizes.max(initial=0.0)
-        if not most > target:
-            if fresh:
+        sizes, within = basis.sizes(alphas), ROOM * target
+        if not (sizes[tries < TRIES] > within).any():
+            A = basis.combinations(alphas)
+            certificates = basis.certificates(alphas, A)
+            sizes, within = certificates[0], target
+            if not (sizes[tries < TRIES] > within).any():
                 return basis, A, certificates, n_iters
-            basis.recompute()
-            fresh = True
-            continue
-        worst = int(np.argmax(sizes >= max(EASY * most, target)))
-        system = equations.system(y, alphas[worst])
-        start = basis.start(A[worst], alphas[worst])
-        w, g, done = relax(system, preconditioners.at(alphas[worst]), start, SHARE * target, max_iter - n_iters[worst])
-        if (
-            coarse and not done
-        ):  # there was nothing to do: inner products have shown their rounding, and are of no more use
-            coarse = False
-            continue
-        basis.add(w, basis.b - g - system.penalty * w)
+        sizes = np.where(tries < TRIES, sizes, 0.0)
+        worst = int(np.argmax((sizes >= EASY * sizes.max()) & (sizes > within)))
+        alpha = alphas[worst]
+        g = basis.gradient(basis.combinations(alphas[[worst]])[0], alpha)
+        left = Remainder(equations, y, alpha * equations.factor, g)
+        todo = (np.zeros_like(g), g)
+        step, g, done = relax(left, preconditioners.at(alpha), todo, SHARE * target, max_iter - n_iters[worst])
+        basis.add(step, left.g - g - left.penalty * step)
         n_iters[worst] += done
         tries[worst] += 1 if np.linalg.norm(g) <= target else TRIES
-        fresh = False
 
 
 def _with_least_norm(
@@ -367,14 +355,11 @@ def _felt(equations: NormalEquations, alphas: Vector) -> NDArray[np.bool_]:
 
 
 def _combination(vectors: list[Vector], a: Vector, size: int) -> Vector:
-    out = np.zeros(size)
+    return _added(np.zeros(size), vectors, a)
+
+
+def _added(out: Vector, vectors: list[Vector], a: Vector) -> Vector:
+    """out, and so much of each vector more."""
     for share, vector in zip(a, vectors, strict=True):
-        if share != 0.0:
-            out += share * vector
-    return out
-
-
-def _grown(square: NDArray[np.float64], row: Vector) -> NDArray[np.float64]:
-    out = np.pad(square, ((0, 1), (0, 1)))
-    out[-1], out[:, -1] = row, row
+        out = daxpy(vector, out, a=share)
     return out
