@@ -29,10 +29,8 @@ __all__ = ["PathSolution", "Preconditioners", "ReducedBasis", "solve_path", "sol
 
 Vector = NDArray[np.float64]
 
-# Strengths within this factor of each other share a preconditioner.
-SHARED = 4.0
 # Points of the basis are solved to this share of the tolerance, so that those between them have room.
-SHARE = 0.8
+SHARE = 0.9
 # Next is the strongest alpha whose gradient is at least this share of the largest: from there the basis reaches a little further
 # into what is hard, until the hardest needs hardly an iteration. Taking the largest gradient itself solves the hardest from nothing.
 EASY = 0.1
@@ -41,7 +39,7 @@ TRIES = 3
 # Numbers in a sketch: gradients are known by it to some 1 / sqrt(2 SKETCH), so that combinations are taken where it says that
 # they are within this share of the tolerance.
 SKETCH = 1_000
-ROOM = 0.95
+ROOM = 0.97
 # Entries of a slab of the gradients at all strengths: 8 MB.
 SLAB = 1_000_000
 
@@ -74,39 +72,22 @@ class PathSolution:
 
 
 class Preconditioners:
-    """What each strength is preconditioned by: what the design says is worked out once, the rest once for all strengths of an order."""
+    """What each strength is preconditioned by: what the design says is worked out once, the rest for each strength anew.
+
+    A preconditioner of a strength two times off costs an iteration in ten, and one made anew as much as one iteration; all of them
+    kept would be a factor of the heavy columns each.
+    """
 
     def __init__(self, equations: NormalEquations, alphas: Vector) -> None:
         self.equations = equations
         self.least_alpha = float(alphas[_felt(equations, alphas)].min(initial=np.inf))
         self.make: Callable[[System], Preconditioner] | None = None
-        self.made: dict[int, Preconditioner] = {}
 
-    def at(self, alpha: float) -> Preconditioner:
-        """For `H0 + alpha V`, alpha one of the strengths that are felt."""
-        order = round(float(np.log(alpha / self.least_alpha) / np.log(SHARED)))
-        near = self.least_alpha * SHARED**order
-        if order not in self.made:
-            if self.make is None:
-                self.make = preconditioning(self.equations, self.least_alpha * self.equations.factor)
-            self.made[order] = self.make(self._system(near))
-        return Nearby(self.made[order], (alpha - near) * self.equations.factor)
-
-    def _system(self, alpha: float) -> System:
-        return self.equations.system(np.zeros(self.equations.design.n_rows), alpha)
-
-
-class Nearby:
-    """The preconditioner of one penalty for another one, `extra` more."""
-
-    def __init__(self, near: Preconditioner, extra: Vector) -> None:
-        self.near, self.extra = near, extra
-
-    def apply(self, g: Vector) -> tuple[Vector, Vector]:
-        """`(z, H z)` with z near `H^-1 g`."""
-        z, Hz = self.near.apply(g)
-        Hz += self.extra * z
-        return z, Hz
+    def of(self, system: System) -> Preconditioner:
+        """For one of the strengths that are felt."""
+        if self.make is None:
+            self.make = preconditioning(self.equations, self.least_alpha * self.equations.factor)
+        return self.make(system)
 
 
 class ReducedBasis:
@@ -316,7 +297,7 @@ def _greedy(
         g = basis.gradient(basis.combinations(alphas[[worst]])[0], alpha)
         left = Remainder(equations, y, alpha * equations.factor, g)
         todo = (np.zeros_like(g), g)
-        step, g, done = relax(left, preconditioners.at(alpha), todo, SHARE * target, max_iter - n_iters[worst])
+        step, g, done = relax(left, preconditioners.of(left), todo, SHARE * target, max_iter - n_iters[worst])
         basis.add(step, left.g - g - left.penalty * step)
         n_iters[worst] += done
         tries[worst] += 1 if np.linalg.norm(g) <= target else TRIES
