@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sparsereg import Ridge, ridge_path
 from sparsereg.design import as_design
 from sparsereg.ridge import path
-from sparsereg.ridge.path import Preconditioners, ReducedBasis, solve_path
+from sparsereg.ridge.path import Preconditioners, ReducedBasis, Until, solve_path
 from sparsereg.ridge.system import NormalEquations
 
 METHODS = ["gram", "dual", "svd", "cg"]
@@ -68,7 +68,7 @@ def test_gradients_and_gaps_are_those_of_x(tol: float) -> None:
     design = as_design(X)
     equations = NormalEquations(design, s, True, np.ones(design.n_cols))
     alphas = np.geomspace(1e3, 1e-2, 30)
-    found = solve_path(equations, y, alphas, tol, 1000, Preconditioners(equations, alphas))
+    found = solve_path(equations, y, alphas, Until(tol, 1000), Preconditioners(equations, alphas))
     for k, alpha in enumerate(alphas):
         true = equations.system(y, alpha).solution(found.w(k), 0)
         assert found.gradient_norms[k] == pytest.approx(true.gradient_norm, abs=1e-12)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from sparsereg.ridge.solve import LOST, WEAK, Plan, require_feasible, solve_ridg
 from sparsereg.ridge.spectrum import Spectrum
 from sparsereg.ridge.system import NormalEquations, System
 
-__all__ = ["PathSolution", "Preconditioners", "ReducedBasis", "solve_path", "solve_paths"]
+__all__ = ["PathSolution", "Preconditioners", "ReducedBasis", "Until", "solve_path", "solve_paths"]
 
 Vector = NDArray[np.float64]
 
@@ -40,8 +40,27 @@ TRIES = 3
 # they are within this share of the tolerance.
 SKETCH = 1_000
 ROOM = 0.97
+TINY = float(np.finfo(float).tiny)
 # Entries of a slab of the gradients at all strengths: 8 MB.
 SLAB = 1_000_000
+
+
+class Until(NamedTuple):
+    """When a path is good enough.
+
+    Attributes
+    ----------
+    tol : float
+        At `|g| <= tol |b|`;
+    max_iter : int
+        most iterations at one alpha;
+    share : float
+        or, at each alpha, where the gap is at most this share of `b' w`, as far as penalties are known to be at least their least.
+    """
+
+    tol: float
+    max_iter: int
+    share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +76,8 @@ class PathSolution:
         As in `Solution`.
     n_iters : int64 array of shape (k,)
         Iterations spent at each strength; 0 where the basis was good enough.
+    explained : float64 array of shape (k,)
+        `b' H^-1 b` but for `g' H^-1 g`, always from below; where `Until` asks for a share of it, else zeros.
     """
 
     n_cols: int
@@ -65,6 +86,7 @@ class PathSolution:
     gradient_norms: Vector
     dual_gaps: Vector
     n_iters: NDArray[np.int64]
+    explained: Vector
 
     def w(self, k: int) -> Vector:
         """The coefficients of point k."""
@@ -147,6 +169,23 @@ class ReducedBasis:
                 )
         return np.sqrt(squares), gaps
 
+    def targets(self, alphas: Vector, until: Until) -> Vector:
+        """The largest gradients that will do."""
+        least = until.tol * float(np.linalg.norm(self.b))
+        if not (until.share and self.W):
+            return np.full(alphas.size, least)
+        explained = self.combinations(alphas) @ np.array([self.b @ w for w in self.W])
+        penalty = alphas * float(self.equations.factor.min(initial=1.0))
+        return np.maximum(least, np.sqrt(until.share * penalty * np.maximum(explained, 0.0)))
+
+    def explained(self, alphas: Vector) -> Vector:
+        """`b' w` of the combinations that are best in energy: `b' H^-1 b` but for the square of what they are off by."""
+        W, v = self.W, self.equations.factor
+        stiffness = np.array([[h @ u for u in W] for h in self.H0W]).reshape(len(W), len(W))
+        mass = np.array([[(v * w) @ u for u in W] for w in W]).reshape(len(W), len(W))
+        Wb = np.array([self.b @ w for w in W])
+        return np.array([Wb @ np.linalg.lstsq(stiffness + alpha * mass, Wb)[0] for alpha in alphas])
+
     def gradient(self, a: Vector, alpha: float) -> Vector:
         """Of one combination."""
         g = _combination(self.W, -alpha * a, self.b.size)
@@ -219,7 +258,7 @@ def solve_paths(
     require_feasible(plan.method, equations)
     if plan.method == "cg":
         preconditioners = preconditioners or Preconditioners(equations, alphas)
-        return [solve_path(equations, y, alphas, plan.tol, plan.max_iter, preconditioners) for y in Y.T]
+        return [solve_path(equations, y, alphas, Until(plan.tol, plan.max_iter), preconditioners) for y in Y.T]
     strong = float(alphas.min() * equations.factor.min()) > WEAK * float(equations.diagonal.max(initial=0.0))
     spectrum = Spectrum(Slabs(X, equations), plan.method) if plan.method in ("gram", "dual") and strong else None
     paths = []
@@ -231,7 +270,15 @@ def solve_paths(
         norms, gaps = np.array([s.gradient_norm for s in found]), np.array([s.dual_gap for s in found])
         n_iters = np.array([s.n_iter for s in found])
         paths.append(
-            PathSolution(equations.design.n_cols, [s.w for s in found], np.eye(alphas.size), norms, gaps, n_iters)
+            PathSolution(
+                equations.design.n_cols,
+                [s.w for s in found],
+                np.eye(alphas.size),
+                norms,
+                gaps,
+                n_iters,
+                np.zeros(alphas.size),
+            )
         )
     return paths
 
@@ -240,20 +287,17 @@ def solve_path(
     equations: NormalEquations,
     y: Vector,
     alphas: Vector,
-    tol: float,
-    max_iter: int,
+    until: Until,
     preconditioners: Preconditioners,
 ) -> PathSolution:
-    """One target at every alpha, to `|g| <= tol |b|`, by conjugate gradients where the reduced basis leaves more.
+    """One target at every alpha by conjugate gradients where the reduced basis leaves more.
 
     Parameters
     ----------
     equations : NormalEquations
     y : float64 array of shape (n,)
     alphas : float64 array of shape (k,)
-    tol : float
-    max_iter : int
-        Most iterations at one alpha.
+    until : Until
     preconditioners : Preconditioners
         Of these equations and alphas; shared among targets.
     """
@@ -262,52 +306,57 @@ def solve_path(
         np.argsort(-alphas[felt], kind="stable")
     ]  # the easy ones, which are nearly free, first
     b = equations.system(y, 0.0).b
-    target = tol * float(np.linalg.norm(b))
-    basis, A, certificates, n_iters = _greedy(equations, y, alphas[order], (target, max_iter), preconditioners)
+    basis, A, certificates, n_iters = _greedy(equations, y, alphas[order], until, preconditioners)
     k, r = alphas.size, len(basis.W)
-    solution = PathSolution(b.size, basis.W, np.zeros((k, r)), np.zeros(k), np.zeros(k), np.zeros(k, dtype=np.int64))
+    solution = PathSolution(
+        b.size, basis.W, np.zeros((k, r)), np.zeros(k), np.zeros(k), np.zeros(k, dtype=np.int64), np.zeros(k)
+    )
     scale = float(np.linalg.norm(b)) or 1.0
     solution.mixture[order], solution.n_iters[order] = A, n_iters
     solution.gradient_norms[order], solution.dual_gaps[order] = certificates[0] / scale, certificates[1]
-    return _with_least_norm(equations, y, alphas, (tol, max_iter), np.flatnonzero(~felt), solution)
+    if until.share:
+        solution.explained[order] = basis.explained(alphas[order])
+    return _with_least_norm(equations, y, alphas, until, np.flatnonzero(~felt), solution)
 
 
 def _greedy(
     equations: NormalEquations,
     y: Vector,
     alphas: Vector,
-    until: tuple[float, int],
+    until: Until,
     preconditioners: Preconditioners,
 ) -> tuple[ReducedBasis, NDArray[np.float64], tuple[Vector, Vector], NDArray[np.int64]]:
     """A basis that is good enough for every alpha, the combinations, their certificates, and the iterations spent at each."""
-    target, max_iter = until
     basis = ReducedBasis(equations, equations.system(y, 0.0).b)
     n_iters, tries = np.zeros(alphas.size, dtype=np.int64), np.zeros(alphas.size, dtype=np.int64)
     while True:
-        sizes, within = basis.sizes(alphas), ROOM * target
-        if not (sizes[tries < TRIES] > within).any():
+        targets = basis.targets(alphas, until)
+        sizes, within = basis.sizes(alphas), ROOM * targets
+        if not (sizes > within)[tries < TRIES].any():
             A = basis.combinations(alphas)
             certificates = basis.certificates(alphas, A)
-            sizes, within = certificates[0], target
-            if not (sizes[tries < TRIES] > within).any():
+            sizes, within = certificates[0], targets
+            if not (sizes > within)[tries < TRIES].any():
                 return basis, A, certificates, n_iters
-        sizes = np.where(tries < TRIES, sizes, 0.0)
-        worst = int(np.argmax((sizes >= EASY * sizes.max()) & (sizes > within)))
+        excess = np.where((tries < TRIES) & (sizes > within), sizes / np.maximum(targets, TINY), 0.0)
+        worst = int(np.argmax(excess >= EASY * excess.max()))
         alpha = alphas[worst]
         g = basis.gradient(basis.combinations(alphas[[worst]])[0], alpha)
         left = Remainder(equations, y, alpha * equations.factor, g)
         todo = (np.zeros_like(g), g)
-        step, g, done = relax(left, preconditioners.of(left), todo, SHARE * target, max_iter - n_iters[worst])
+        step, g, done = relax(
+            left, preconditioners.of(left), todo, SHARE * targets[worst], until.max_iter - n_iters[worst]
+        )
         basis.add(step, left.g - g - left.penalty * step)
         n_iters[worst] += done
-        tries[worst] += 1 if np.linalg.norm(g) <= target else TRIES
+        tries[worst] += 1 if np.linalg.norm(g) <= targets[worst] else TRIES
 
 
 def _with_least_norm(
     equations: NormalEquations,
     y: Vector,
     alphas: Vector,
-    until: tuple[float, int],
+    until: Until,
     places: NDArray[np.int64],
     found: PathSolution,
 ) -> PathSolution:
@@ -318,15 +367,18 @@ def _with_least_norm(
     mixture = np.pad(found.mixture, ((0, 0), (0, places.size)))
     for k in places:
         system = equations.system(y, alphas[k])
-        solution = conjugate_gradients(system, Plain(system), *until)
+        solution = conjugate_gradients(system, Plain(system), until.tol, until.max_iter)
         mixture[k, len(basis)] = 1.0
+        found.explained[k] = system.b @ solution.w if until.share else 0.0
         basis.append(solution.w)
         found.gradient_norms[k], found.dual_gaps[k], found.n_iters[k] = (
             solution.gradient_norm,
             solution.dual_gap,
             solution.n_iter,
         )
-    return PathSolution(found.n_cols, basis, mixture, found.gradient_norms, found.dual_gaps, found.n_iters)
+    return PathSolution(
+        found.n_cols, basis, mixture, found.gradient_norms, found.dual_gaps, found.n_iters, found.explained
+    )
 
 
 def _felt(equations: NormalEquations, alphas: Vector) -> NDArray[np.bool_]:

@@ -11,15 +11,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.ridge.path import Preconditioners, solve_path
+from sparsereg.ridge.path import Preconditioners, Until, solve_path
 from sparsereg.ridge.system import NormalEquations
 
 __all__ = ["probe_traces"]
 
 Vector = NDArray[np.float64]
 
-# The relative gradient probes are solved to: the bound on what they miss is then a fraction of a percent, at weak strengths; the truth less.
-TOL = 3e-3
+# Probes are solved until the bound on what they miss is this share of what they are, and the truth less; or to this relative
+# gradient, whichever is the sooner: the first is for strong penalties, where gradients say little, the second for weak ones.
+SHARE, TOL = 3e-3, 3e-3
 
 
 def probe_traces(
@@ -52,8 +53,7 @@ def probe_traces(
     traces, missing = np.empty((n_probes, alphas.size)), np.empty((n_probes, alphas.size))
     for k in range(n_probes):
         u = np.divide(rng.choice((-1.0, 1.0), n), root, out=np.zeros(n), where=root > 0.0)
-        found = solve_path(equations, u, alphas, TOL, max_iter, preconditioners)
-        b = equations.system(u, 0.0).b
-        traces[k] = found.mixture @ np.array([b @ w for w in found.basis])
+        found = solve_path(equations, u, alphas, Until(TOL, max_iter, SHARE), preconditioners)
+        traces[k] = found.explained
         missing[k] = found.dual_gaps
     return traces, missing
