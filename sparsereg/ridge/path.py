@@ -1,10 +1,10 @@
 """Ridge at many strengths for little more than the hardest one. Knows the normal equations, no estimators.
 
 The solution of `(H0 + alpha V) w = b` is a smooth function of log alpha, so that a few solved points span all others nearly
-(a reduced basis; Quarteroni, Manzoni & Negri 2016). For any alpha the best combination of them is a system of their number,
-and as `H0 W` is held beside the basis W, its true gradient `b - H0 W a - alpha V W a` costs no pass over X. So the alpha with the
-largest gradient, or an easier one nearly as far off, is solved, starting from its combination, and joins the basis, until no
-gradient is too large.
+(a reduced basis; Quarteroni, Manzoni & Negri 2016). For any alpha the combination of them with the least gradient is a least-squares
+problem in their number, found in a sketch of `H0 W` and `V W`; as `H0 W` is held beside the basis W, its true gradient
+`b - H0 W a - alpha V W a` costs no pass over X. So the alpha whose gradient is furthest off, or an easier one nearly as far off, is
+solved, starting from its combination, and the step joins the basis, until no gradient is too large.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import daxpy
 
-from sparsereg.ridge.cg import Preconditioner, conjugate_gradients, relax
+from sparsereg.ridge.cg import Preconditioner, conjugate_gradients, descend, relax
 from sparsereg.ridge.exact import Slabs
 from sparsereg.ridge.precondition import Plain
 from sparsereg.ridge.preconditioning import preconditioning
@@ -34,12 +34,14 @@ SHARE = 0.9
 # Next is the strongest alpha whose gradient is at least this share of the largest: from there the basis reaches a little further
 # into what is hard, until the hardest needs hardly an iteration. Taking the largest gradient itself solves the hardest from nothing.
 EASY = 0.1
-# A point that was solved may need it again, as combinations are best in energy and not in gradient; so often at most.
+# A point that was solved may need it again, as a sketch is not exact; so often at most.
 TRIES = 3
-# Numbers in a sketch: gradients are known by it to some 1 / sqrt(2 SKETCH), so that combinations are taken where it says that
-# they are within this share of the tolerance.
+# Numbers in a sketch. It knows the size of a gradient to some percent, so that combinations are taken where it says that they are
+# within this share of the tolerance.
 SKETCH = 1_000
 ROOM = 0.97
+# Rounding of the recurrence that is this share of a tolerance is left as it is; more is cleared away through X.
+TRUE = 1e-4
 TINY = float(np.finfo(float).tiny)
 # Entries of a slab of the gradients at all strengths: 8 MB.
 SLAB = 1_000_000
@@ -146,7 +148,7 @@ class ReducedBasis:
 
     def sizes(self, alphas: Vector) -> Vector:
         """The norm of the least gradient of any combination for each alpha, to a few percent."""
-        return np.abs(np.linalg.qr(self._triangles(alphas), mode="r")[:, -1, -1])
+        return np.abs(_triangle(self._triangles(alphas))[:, -1, -1])
 
     def combinations(self, alphas: Vector) -> NDArray[np.float64]:
         """The coefficients of these, one row each."""
@@ -196,12 +198,12 @@ class ReducedBasis:
     def _sketch(self, x: Vector) -> Vector:
         if x.size <= SKETCH:
             return x
-        return np.bincount(self._group, weights=x * self._sign, minlength=SKETCH)
+        return np.bincount(self._group, weights=x * self._sign, minlength=SKETCH).astype(np.float64, copy=False)
 
     def _triangles(self, alphas: Vector) -> NDArray[np.float64]:
         """The least-squares problem of each alpha, `[H W, b]`, in so few rows as `[H0 W, V W, b]` has columns."""
         k = len(self.W)
-        R = np.linalg.qr(np.stack([*self._sketched_H0W, *self._sketched_VW, self._sketched_b], axis=1), mode="r")
+        R = _triangle(np.stack([*self._sketched_H0W, *self._sketched_VW, self._sketched_b], axis=1))
         out = np.zeros((alphas.size, 2 * k + 1, k + 1))
         out[:, : R.shape[0], :k] = R[:, :k] + alphas[:, None, None] * R[:, k : 2 * k]
         out[:, : R.shape[0], k] = R[:, 2 * k]
@@ -328,6 +330,7 @@ def _greedy(
 ) -> tuple[ReducedBasis, NDArray[np.float64], tuple[Vector, Vector], NDArray[np.int64]]:
     """A basis that is good enough for every alpha, the combinations, their certificates, and the iterations spent at each."""
     basis = ReducedBasis(equations, equations.system(y, 0.0).b)
+    witness = _witness(equations)
     n_iters, tries = np.zeros(alphas.size, dtype=np.int64), np.zeros(alphas.size, dtype=np.int64)
     while True:
         targets = basis.targets(alphas, until)
@@ -343,13 +346,31 @@ def _greedy(
         alpha = alphas[worst]
         g = basis.gradient(basis.combinations(alphas[[worst]])[0], alpha)
         left = Remainder(equations, y, alpha * equations.factor, g)
-        todo = (np.zeros_like(g), g)
-        step, g, done = relax(
-            left, preconditioners.of(left), todo, SHARE * targets[worst], until.max_iter - n_iters[worst]
+        step, g, done = _solved(
+            left, preconditioners.of(left), witness, SHARE * targets[worst], until.max_iter - n_iters[worst]
         )
         basis.add(step, left.g - g - left.penalty * step)
         n_iters[worst] += done
         tries[worst] += 1 if np.linalg.norm(g) <= targets[worst] else TRIES
+
+
+def _solved(
+    left: Remainder, precondition: Preconditioner, witness: tuple[Vector, Vector], target: float, max_iter: int
+) -> tuple[Vector, Vector, int]:
+    """A step, the gradient after it, and the iterations: by the recurrence alone, unless the witness sees its rounding."""
+    step, g, done = descend(left.g, precondition, target, max_iter)
+    t, H0t = witness
+    off = abs(t @ (left.g - g) - H0t @ step - t @ (left.penalty * step))
+    if off <= TRUE * target:
+        return step, g, done
+    step, g, more = relax(left, precondition, (step, left.gradient(step)), target, max_iter - done)
+    return step, g, done + more
+
+
+def _witness(equations: NormalEquations) -> tuple[Vector, Vector]:
+    """`(t, H0 t)` with t random: `t' e` is of the size of any e that does not know t."""
+    t = np.random.default_rng(1).normal(size=equations.factor.size)
+    return t, equations.transposed(equations.product(t))
 
 
 def _with_least_norm(
@@ -385,6 +406,11 @@ def _felt(equations: NormalEquations, alphas: Vector) -> NDArray[np.bool_]:
     """Strengths that are not lost beside the curvature."""
     most: float = equations.diagonal.max(initial=0.0)
     return np.asarray(alphas * equations.factor.max(initial=0.0) > LOST * most)
+
+
+def _triangle(M: NDArray[np.float64]) -> NDArray[np.float64]:
+    """R of the QR factorisation of each matrix."""
+    return np.asarray(np.linalg.qr(M, mode="r"), dtype=np.float64)
 
 
 def _combination(vectors: list[Vector], a: Vector, size: int) -> Vector:
