@@ -11,9 +11,11 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sparsereg import Ridge, ridge_path
 from sparsereg.design import as_design
-from sparsereg.ridge import path
-from sparsereg.ridge.path import Preconditioners, ReducedBasis, Until, solve_path
-from sparsereg.ridge.system import NormalEquations
+from sparsereg.ridge import basis as reduced
+from sparsereg.ridge.basis import ReducedBasis, Until
+from sparsereg.ridge.cg import Preconditioner
+from sparsereg.ridge.path import Preconditioners, solve_path
+from sparsereg.ridge.system import NormalEquations, System
 
 METHODS = ["gram", "dual", "svd", "cg"]
 
@@ -105,7 +107,7 @@ def test_any_problem_agrees_with_one_solve_each(seed: int, fit_intercept: bool, 
 def test_combinations_have_the_least_gradients(sketched: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     X, y, _ = problem(3)
     design = as_design(X)
-    monkeypatch.setattr(path, "SKETCH", 200 if sketched else design.n_cols)
+    monkeypatch.setattr(reduced, "SKETCH", 200 if sketched else design.n_cols)
     assert design.n_cols > 200
     equations = NormalEquations(design, None, True, np.random.default_rng(0).uniform(0.5, 2.0, design.n_cols))
     system = equations.system(y, 2.0)
@@ -208,3 +210,46 @@ def test_bad_parameters_are_named(bad: dict[str, object]) -> None:
         ridge_path(X, y, **bad)
     with pytest.raises(ValueError, match="the path was fitted on"):
         ridge_path(X, y, alphas=[1.0]).predict(X[:, :5])
+
+
+@pytest.mark.parametrize("n_cols_per_group", [1, 5])
+def test_a_sketch_keeps_lengths(n_cols_per_group: int) -> None:
+    """Of gradients a million times shorter than what they are the rest of, too."""
+    rng = np.random.default_rng(0)
+    m = reduced.SKETCH * n_cols_per_group
+    design = as_design(sp.eye_array(m, format="csr"))
+    equations = NormalEquations(design, None, False, np.ones(m))
+    b = rng.normal(size=m)
+    basis = ReducedBasis(equations, b)
+    near = b + 1e-8 * rng.normal(size=m)
+    basis.add(near, near)
+    alphas = np.array([1.0, 9.0])
+    A = basis.combinations(alphas)
+    true = np.array([np.linalg.norm(b - (1.0 + alpha) * a[0] * basis.W[0]) for alpha, a in zip(alphas, A, strict=True)])
+    np.testing.assert_allclose(basis.sizes(alphas), true, rtol=1e-6 if n_cols_per_group == 1 else 0.15)
+    np.testing.assert_allclose(basis.certificates(alphas, A)[0], true, rtol=1e-6)
+
+
+def test_rounding_that_the_witness_sees_is_cleared_away() -> None:
+    """A preconditioner that misstates `H z` would have the recurrence believe in a gradient that is not there."""
+    X, y, _ = problem(8)
+    design = as_design(X)
+    equations = NormalEquations(design, None, True, np.ones(design.n_cols))
+    alphas = np.array([1.0, 30.0])
+
+    class Careless(Preconditioners):
+        def of(self, system: System) -> Preconditioner:
+            exact = super().of(system)
+
+            class Off:
+                def apply(self, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+                    z, Hz = exact.apply(g)
+                    return z, Hz * (1.0 + 1e-4 * np.sin(np.arange(Hz.size)))
+
+            return Off()
+
+    found = solve_path(equations, y, alphas, Until(1e-6, 1000), Careless(equations, alphas))
+    for k, alpha in enumerate(alphas):
+        true = equations.system(y, alpha).solution(found.w(k), 0)
+        assert found.gradient_norms[k] == pytest.approx(true.gradient_norm, abs=1e-12)
+        assert true.gradient_norm <= 1e-6

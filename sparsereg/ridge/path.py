@@ -9,14 +9,14 @@ solved, starting from its combination, and the step joins the basis, until no gr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.blas import daxpy
 
+from sparsereg.ridge.basis import ReducedBasis, Until, combination
 from sparsereg.ridge.cg import Preconditioner, conjugate_gradients, descend, relax
 from sparsereg.ridge.exact import Slabs
 from sparsereg.ridge.precondition import Plain
@@ -25,7 +25,7 @@ from sparsereg.ridge.solve import LOST, WEAK, Plan, require_feasible, solve_ridg
 from sparsereg.ridge.spectrum import Spectrum
 from sparsereg.ridge.system import NormalEquations, System
 
-__all__ = ["PathSolution", "Preconditioners", "ReducedBasis", "Until", "solve_path", "solve_paths"]
+__all__ = ["PathSolution", "Preconditioners", "solve_path", "solve_paths"]
 
 Vector = NDArray[np.float64]
 
@@ -36,33 +36,11 @@ SHARE = 0.9
 EASY = 0.1
 # A point that was solved may need it again, as a sketch is not exact; so often at most.
 TRIES = 3
-# Numbers in a sketch. It knows the size of a gradient to some percent, so that combinations are taken where it says that they are
-# within this share of the tolerance.
-SKETCH = 1_000
+# A sketch knows sizes to some percent: combinations are taken where it says that they are within this share of the tolerance.
 ROOM = 0.97
 # Rounding of the recurrence that is this share of a tolerance is left as it is; more is cleared away through X.
 TRUE = 1e-4
 TINY = float(np.finfo(float).tiny)
-# Entries of a slab of the gradients at all strengths: 8 MB.
-SLAB = 1_000_000
-
-
-class Until(NamedTuple):
-    """When a path is good enough.
-
-    Attributes
-    ----------
-    tol : float
-        At `|g| <= tol |b|`;
-    max_iter : int
-        most iterations at one alpha;
-    share : float
-        or, at each alpha, where the gap is at most this share of `b' w`, as far as penalties are known to be at least their least.
-    """
-
-    tol: float
-    max_iter: int
-    share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -92,7 +70,7 @@ class PathSolution:
 
     def w(self, k: int) -> Vector:
         """The coefficients of point k."""
-        return _combination(self.basis, self.mixture[k], self.n_cols)
+        return combination(self.basis, self.mixture[k], self.n_cols)
 
 
 class Preconditioners:
@@ -112,112 +90,6 @@ class Preconditioners:
         if self.make is None:
             self.make = preconditioning(self.equations, self.least_alpha * self.equations.factor)
         return self.make(system)
-
-
-class ReducedBasis:
-    """Vectors W, `H0 W`, and a sketch of both, in which the best combinations and the size of their gradients are found.
-
-    The sketch adds the entries of a vector up in groups, with random signs: lengths survive to a few percent at any size, down to
-    rounding (Nakatsukasa & Tropp 2024), and no vector has to be made orthogonal to the others.
-
-    Parameters
-    ----------
-    equations : NormalEquations
-    b : float64 array of shape (n_cols,)
-        The right side.
-    """
-
-    def __init__(self, equations: NormalEquations, b: Vector) -> None:
-        self.equations, self.b = equations, b
-        self.W: list[Vector] = []
-        self.H0W: list[Vector] = []
-        rng = np.random.default_rng(0)
-        self._group = rng.integers(0, SKETCH, b.size, dtype=np.int32)
-        self._sign = rng.choice((-1.0, 1.0), b.size)
-        self._sketched_b, self._sketched_H0W, self._sketched_VW = self._sketch(b), list[Vector](), list[Vector]()
-
-    def add(self, w: Vector, H0w: Vector) -> None:
-        """Take in a vector, scaled to length 1."""
-        length = float(np.linalg.norm(w))
-        if length == 0.0:
-            return
-        self.W.append(w / length)
-        self.H0W.append(H0w / length)
-        self._sketched_H0W.append(self._sketch(self.H0W[-1]))
-        self._sketched_VW.append(self._sketch(self.equations.factor * self.W[-1]))
-
-    def sizes(self, alphas: Vector) -> Vector:
-        """The norm of the least gradient of any combination for each alpha, to a few percent."""
-        return np.abs(_triangle(self._triangles(alphas))[:, -1, -1])
-
-    def combinations(self, alphas: Vector) -> NDArray[np.float64]:
-        """The coefficients of these, one row each."""
-        if not self.W:
-            return np.zeros((alphas.size, 0))
-        return np.stack([np.linalg.lstsq(T[:, :-1], T[:, -1])[0] for T in self._triangles(alphas)])
-
-    def certificates(self, alphas: Vector, A: NDArray[np.float64]) -> tuple[Vector, Vector]:
-        """The norm of each combination's gradient, to all digits, and the bound on its distance from the minimum."""
-        squares, gaps = np.zeros(alphas.size), np.zeros(alphas.size)
-        bounded = bool(self.equations.factor.min(initial=1.0) > 0.0)
-        with np.errstate(over="ignore"):
-            for here, g in self._gradients(alphas, A):
-                g *= g
-                squares += g.sum(axis=1)
-                gaps += (
-                    g @ (1.0 / self.equations.factor[here]) / alphas
-                    if bounded
-                    else np.where(g.any(axis=1), np.inf, 0.0)
-                )
-        return np.sqrt(squares), gaps
-
-    def targets(self, alphas: Vector, until: Until) -> Vector:
-        """The largest gradients that will do."""
-        least = until.tol * float(np.linalg.norm(self.b))
-        if not (until.share and self.W):
-            return np.full(alphas.size, least)
-        explained = self.combinations(alphas) @ np.array([self.b @ w for w in self.W])
-        penalty = alphas * float(self.equations.factor.min(initial=1.0))
-        return np.maximum(least, np.sqrt(until.share * penalty * np.maximum(explained, 0.0)))
-
-    def explained(self, alphas: Vector) -> Vector:
-        """`b' w` of the combinations that are best in energy: `b' H^-1 b` but for the square of what they are off by."""
-        W, v = self.W, self.equations.factor
-        stiffness = np.array([[h @ u for u in W] for h in self.H0W]).reshape(len(W), len(W))
-        mass = np.array([[(v * w) @ u for u in W] for w in W]).reshape(len(W), len(W))
-        Wb = np.array([self.b @ w for w in W])
-        return np.array([Wb @ np.linalg.lstsq(stiffness + alpha * mass, Wb)[0] for alpha in alphas])
-
-    def gradient(self, a: Vector, alpha: float) -> Vector:
-        """Of one combination."""
-        g = _combination(self.W, -alpha * a, self.b.size)
-        g *= self.equations.factor
-        g += self.b
-        return _added(g, self.H0W, -a)
-
-    def _sketch(self, x: Vector) -> Vector:
-        if x.size <= SKETCH:
-            return x
-        return np.bincount(self._group, weights=x * self._sign, minlength=SKETCH).astype(np.float64, copy=False)
-
-    def _triangles(self, alphas: Vector) -> NDArray[np.float64]:
-        """The least-squares problem of each alpha, `[H W, b]`, in so few rows as `[H0 W, V W, b]` has columns."""
-        k = len(self.W)
-        R = _triangle(np.stack([*self._sketched_H0W, *self._sketched_VW, self._sketched_b], axis=1))
-        out = np.zeros((alphas.size, 2 * k + 1, k + 1))
-        out[:, : R.shape[0], :k] = R[:, :k] + alphas[:, None, None] * R[:, k : 2 * k]
-        out[:, : R.shape[0], k] = R[:, 2 * k]
-        return out
-
-    def _gradients(self, alphas: Vector, A: NDArray[np.float64]) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-        """All gradients by slabs of columns."""
-        shares = -np.hstack([A, alphas[:, None] * A])
-        step = max(1, SLAB // max(alphas.size, 1))
-        for begin in range(0, self.b.size, step):
-            here = slice(begin, min(begin + step, self.b.size))
-            v = self.equations.factor[here]
-            g = shares @ np.stack([*(h[here] for h in self.H0W), *(v * w[here] for w in self.W)]) if self.W else 0.0
-            yield here, g + self.b[here] + np.zeros((alphas.size, 1))
 
 
 @dataclass(frozen=True)
@@ -406,19 +278,3 @@ def _felt(equations: NormalEquations, alphas: Vector) -> NDArray[np.bool_]:
     """Strengths that are not lost beside the curvature."""
     most: float = equations.diagonal.max(initial=0.0)
     return np.asarray(alphas * equations.factor.max(initial=0.0) > LOST * most)
-
-
-def _triangle(M: NDArray[np.float64]) -> NDArray[np.float64]:
-    """R of the QR factorisation of each matrix."""
-    return np.asarray(np.linalg.qr(M, mode="r"), dtype=np.float64)
-
-
-def _combination(vectors: list[Vector], a: Vector, size: int) -> Vector:
-    return _added(np.zeros(size), vectors, a)
-
-
-def _added(out: Vector, vectors: list[Vector], a: Vector) -> Vector:
-    """out, and so much of each vector more."""
-    for share, vector in zip(a, vectors, strict=True):
-        out = daxpy(vector, out, a=share)
-    return out

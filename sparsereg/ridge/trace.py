@@ -2,8 +2,9 @@
 
 For random signs u, `u' A u` is on average the trace of A (Hutchinson 1989). With `A = S^1/2 Xc H^-1 Xc' S^1/2`, the hat matrix without
 its intercept, that is `b' w`: w ridge fitted to the target `S^-1/2 u`. So a probe is a target like any other, and a reduced basis
-serves all its strengths. `b' w` misses its value by `g' H^-1 g` only, the square of what the gradient is small by, and always from below:
-probes are solved loosely. The variance of a probe is at most `2 trace(A)`, which is small beside the square of `n - trace(A)`.
+serves all its strengths. Where w is the combination of the basis that is best in energy, `b' w` misses its value by `g' H^-1 g` only, the
+square of what the gradient is small by, and always from below; the combination with the least gradient misses no less, so that its gap
+is a bound. Probes are solved loosely. The variance of a probe is at most `2 trace(A)`, which is small beside the square of `n - trace(A)`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.ridge.path import Preconditioners, Until, solve_path
+from sparsereg.ridge.basis import Until
+from sparsereg.ridge.path import Preconditioners, solve_path
 from sparsereg.ridge.system import NormalEquations
 
 __all__ = ["probe_traces"]
