@@ -63,6 +63,7 @@ ORDER = [
     "ridge.probes",
     "ridge.early",
     "ridge.spectrum",
+    "ridge.basis",
     "ridge.path",
     "ridge.trace",
     "ridge.cross_validation",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sparsereg.ridge.system import Solution, System
 
-__all__ = ["Preconditioner", "conjugate_gradients", "relax"]
+__all__ = ["Preconditioner", "conjugate_gradients", "descend", "relax"]
 
 Vector = NDArray[np.float64]
 
@@ -53,7 +53,7 @@ def relax(
     w, g = start
     size, n_iter = float(np.linalg.norm(g)), 0
     while size > target and n_iter < max_iter:
-        step, done = _descend(g, precondition, target, max_iter - n_iter)
+        step, _, done = descend(g, precondition, target, max_iter - n_iter)
         n_iter += done
         g_new = system.gradient(w + step)
         before, after = size, float(np.linalg.norm(g_new))
@@ -65,8 +65,9 @@ def relax(
     return w, g, n_iter
 
 
-def _descend(g: Vector, precondition: Preconditioner, target: float, max_iter: int) -> tuple[Vector, int]:
-    """One uninterrupted run, from where the gradient is g; returns the step taken. Hestenes & Stiefel 1952.
+def descend(g: Vector, precondition: Preconditioner, target: float, max_iter: int) -> tuple[Vector, Vector, int]:
+    """One uninterrupted run, from where the gradient is g; returns the step taken and what the
+    recurrence makes of g. Hestenes & Stiefel 1952.
 
     `H p` follows the recurrence of p itself, so that X is met by the preconditioner alone."""
     step, g = np.zeros_like(g), g.copy()
@@ -75,16 +76,16 @@ def _descend(g: Vector, precondition: Preconditioner, target: float, max_iter: i
     for done in range(1, max_iter + 1):
         curvature = float(p @ Hp)
         if not curvature > 0.0:  # p lies in the null space of a singular H
-            return step, done
+            return step, g, done
         length = gz / curvature
         step += length * p
         g -= length * Hp
         if np.linalg.norm(g) <= target:
-            return step, done
+            return step, g, done
         z, Hz = precondition.apply(g)
         gz, before = float(g @ z), gz
         p *= gz / before
         p += z
         Hp *= gz / before
         Hp += Hz
-    return step, max_iter
+    return step, g, max_iter

@@ -1,0 +1,161 @@
+"""What a few vectors can do for ridge at many strengths: their best combinations, and how good these are. Does not know where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg.blas import daxpy
+
+from sparsereg.ridge.system import NormalEquations
+
+__all__ = ["ReducedBasis", "Until", "combination"]
+
+Vector = NDArray[np.float64]
+
+# Numbers in a sketch, many times the vectors of a basis.
+SKETCH = 1_000
+# Entries of a slab of the gradients at all strengths: 8 MB.
+SLAB = 1_000_000
+
+
+class Until(NamedTuple):
+    """When a path is good enough.
+
+    Attributes
+    ----------
+    tol : float
+        At `|g| <= tol |b|`;
+    max_iter : int
+        most iterations at one alpha;
+    share : float
+        or, at each alpha, where the gap is at most this share of `b' w`, as far as penalties are known to be at least their least.
+    """
+
+    tol: float
+    max_iter: int
+    share: float = 0.0
+
+
+class ReducedBasis:
+    """Vectors W, `H0 W`, and a sketch of both, in which the best combinations and the size of their gradients are found.
+
+    The sketch adds the entries of a vector up in groups, with random signs: lengths survive to a few percent at any size, down to
+    rounding (Nakatsukasa & Tropp 2024), and no vector has to be made orthogonal to the others.
+
+    Parameters
+    ----------
+    equations : NormalEquations
+    b : float64 array of shape (n_cols,)
+        The right side.
+    """
+
+    def __init__(self, equations: NormalEquations, b: Vector) -> None:
+        self.equations, self.b = equations, b
+        self.W: list[Vector] = []
+        self.H0W: list[Vector] = []
+        rng = np.random.default_rng(0)
+        self._group = rng.integers(0, SKETCH, b.size, dtype=np.int32)
+        self._sign = rng.choice((-1.0, 1.0), b.size)
+        self._sketched_b, self._sketched_H0W, self._sketched_VW = self._sketch(b), list[Vector](), list[Vector]()
+
+    def add(self, w: Vector, H0w: Vector) -> None:
+        """Take in a vector, scaled to length 1."""
+        length = float(np.linalg.norm(w))
+        if length == 0.0:
+            return
+        self.W.append(w / length)
+        self.H0W.append(H0w / length)
+        self._sketched_H0W.append(self._sketch(self.H0W[-1]))
+        self._sketched_VW.append(self._sketch(self.equations.factor * self.W[-1]))
+
+    def sizes(self, alphas: Vector) -> Vector:
+        """The norm of the least gradient of any combination for each alpha, to a few percent."""
+        return np.abs(_triangle(self._triangles(alphas))[:, -1, -1])
+
+    def combinations(self, alphas: Vector) -> NDArray[np.float64]:
+        """The coefficients of these, one row each."""
+        if not self.W:
+            return np.zeros((alphas.size, 0))
+        return np.stack([np.linalg.lstsq(T[:, :-1], T[:, -1])[0] for T in self._triangles(alphas)])
+
+    def certificates(self, alphas: Vector, A: NDArray[np.float64]) -> tuple[Vector, Vector]:
+        """The norm of each combination's gradient, to all digits, and the bound on its distance from the minimum."""
+        squares, gaps = np.zeros(alphas.size), np.zeros(alphas.size)
+        bounded = bool(self.equations.factor.min(initial=1.0) > 0.0)
+        with np.errstate(over="ignore"):
+            for here, g in self._gradients(alphas, A):
+                g *= g
+                squares += g.sum(axis=1)
+                gaps += (
+                    g @ (1.0 / self.equations.factor[here]) / alphas
+                    if bounded
+                    else np.where(g.any(axis=1), np.inf, 0.0)
+                )
+        return np.sqrt(squares), gaps
+
+    def targets(self, alphas: Vector, until: Until) -> Vector:
+        """The largest gradients that will do."""
+        least = until.tol * float(np.linalg.norm(self.b))
+        if not (until.share and self.W):
+            return np.full(alphas.size, least)
+        explained = self.combinations(alphas) @ np.array([self.b @ w for w in self.W])
+        penalty = alphas * float(self.equations.factor.min(initial=1.0))
+        return np.maximum(least, np.sqrt(until.share * penalty * np.maximum(explained, 0.0)))
+
+    def explained(self, alphas: Vector) -> Vector:
+        """`b' w` of the combinations that are best in energy: `b' H^-1 b` but for the square of what they are off by."""
+        W, v = self.W, self.equations.factor
+        stiffness = np.array([[h @ u for u in W] for h in self.H0W]).reshape(len(W), len(W))
+        mass = np.array([[(v * w) @ u for u in W] for w in W]).reshape(len(W), len(W))
+        Wb = np.array([self.b @ w for w in W])
+        return np.array([Wb @ np.linalg.lstsq(stiffness + alpha * mass, Wb)[0] for alpha in alphas])
+
+    def gradient(self, a: Vector, alpha: float) -> Vector:
+        """Of one combination."""
+        g = combination(self.W, -alpha * a, self.b.size)
+        g *= self.equations.factor
+        g += self.b
+        return _added(g, self.H0W, -a)
+
+    def _sketch(self, x: Vector) -> Vector:
+        if x.size <= SKETCH:
+            return x
+        return np.bincount(self._group, weights=x * self._sign, minlength=SKETCH).astype(np.float64, copy=False)
+
+    def _triangles(self, alphas: Vector) -> NDArray[np.float64]:
+        """The least-squares problem of each alpha, `[H W, b]`, in so few rows as `[H0 W, V W, b]` has columns."""
+        k = len(self.W)
+        R = _triangle(np.stack([*self._sketched_H0W, *self._sketched_VW, self._sketched_b], axis=1))
+        out = np.zeros((alphas.size, 2 * k + 1, k + 1))
+        out[:, : R.shape[0], :k] = R[:, :k] + alphas[:, None, None] * R[:, k : 2 * k]
+        out[:, : R.shape[0], k] = R[:, 2 * k]
+        return out
+
+    def _gradients(self, alphas: Vector, A: NDArray[np.float64]) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        """All gradients by slabs of columns."""
+        shares = -np.hstack([A, alphas[:, None] * A])
+        step = max(1, SLAB // max(alphas.size, 1))
+        for begin in range(0, self.b.size, step):
+            here = slice(begin, min(begin + step, self.b.size))
+            v = self.equations.factor[here]
+            g = shares @ np.stack([*(h[here] for h in self.H0W), *(v * w[here] for w in self.W)]) if self.W else 0.0
+            yield here, g + self.b[here] + np.zeros((alphas.size, 1))
+
+
+def _triangle(M: NDArray[np.float64]) -> NDArray[np.float64]:
+    """R of the QR factorisation of each matrix."""
+    return np.asarray(np.linalg.qr(M, mode="r"), dtype=np.float64)
+
+
+def combination(vectors: list[Vector], a: Vector, size: int) -> Vector:
+    return _added(np.zeros(size), vectors, a)
+
+
+def _added(out: Vector, vectors: list[Vector], a: Vector) -> Vector:
+    """out, and so much of each vector more."""
+    for share, vector in zip(a, vectors, strict=True):
+        out = daxpy(vector, out, a=share)
+    return out
