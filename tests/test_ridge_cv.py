@@ -6,6 +6,7 @@ import warnings
 from inspect import signature
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 import sklearn
@@ -291,6 +292,32 @@ def test_metadata_are_routed() -> None:
             for kind in (RidgeCV, skl.RidgeCV)
         )
     assert ours.best_score_ == pytest.approx(theirs.best_score_)
+
+
+@pytest.mark.parametrize("cv", [None, 3])
+def test_scores_weigh_rows_as_the_fit_does_whatever_holds_the_weights(cv: int | None) -> None:
+    X, Y, s = data(15, 30, 4)
+    expected = RidgeCV(scoring="r2", cv=cv).fit(X, Y[:, 0], s)
+    order = np.random.default_rng(0).permutation(30)
+    for weights in (list(s), pd.Series(s, index=order), pd.Series(s, index=range(100, 130))):
+        model = RidgeCV(scoring="r2", cv=cv).fit(X, Y[:, 0], weights)
+        assert model.best_score_ == expected.best_score_
+        np.testing.assert_array_equal(model.coef_, expected.coef_)
+    same = RidgeCV(scoring="r2", cv=cv).fit(X, Y[:, 0], 2.0)
+    assert same.best_score_ == RidgeCV(scoring="r2", cv=cv).fit(X, Y[:, 0], np.full(30, 2.0)).best_score_
+
+
+def test_metadata_of_the_scorer_are_taken_by_place() -> None:
+    X, Y, s = data(15, 30, 4)
+    labelled = pd.Series(s, index=np.random.default_rng(0).permutation(30))
+
+    def score(y: np.ndarray, z: np.ndarray, costs: object) -> float:
+        return -float(np.asarray(costs) @ (y - z) ** 2)
+
+    with sklearn.config_context(enable_metadata_routing=True):
+        scorer = make_scorer(score).set_score_request(costs=True)
+        found = [RidgeCV(cv=3, scoring=scorer).fit(X, Y[:, 0], costs=c).best_score_ for c in (s, labelled, list(s))]
+    assert found[1] == found[2] == found[0]
 
 
 def test_a_scorer_that_takes_no_weights_says_so() -> None:

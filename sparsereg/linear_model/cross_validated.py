@@ -17,6 +17,7 @@ from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch, check_random_state, check_scalar
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.validation import _check_method_params
 
 from sparsereg.design import as_design
 from sparsereg.linear_model.held import HeldCoefficients
@@ -75,8 +76,8 @@ class CrossValidated(HeldCoefficients):
     ) -> None:
         """Validate every strength, and fit at the best."""
         alphas, scorer = self._check_parameters(), self._get_scorer()
-        routed = self._routed(scorer, params, sample_weight)
         equations = Ridge(fit_intercept=self.fit_intercept)._equations(as_design(X), sample_weight)
+        routed = self._routed(scorer, params, equations.s)
         plan = Plan("auto", max(GRADIENT_SHARE * self.tol, FLOOR), self.max_iter or MAX_ITER)
         task = Task(X, y, target, equations, alphas, plan)
         if self.cv is not None:
@@ -148,10 +149,7 @@ class CrossValidated(HeldCoefficients):
             methods.add(fold.method)
             for path in fold.paths:
                 warn_unconverged(path, task.alphas, self.tol, replace(task.plan, method=fold.method))
-            theirs = {
-                name: value[test] if np.ndim(value) and len(value) == n else value
-                for name, value in routed.scorer.score.items()
-            }
+            theirs = _check_method_params(task.X, routed.scorer.score, test)
             scores.append([self._score(scorer, Z[test], task.y[test], theirs) for Z in fold.predictions()])
         by_fold = np.array(scores, dtype=np.float64)
         self._settle(task, by_fold.mean(axis=0)[:, None], [], "folds-" + "-".join(sorted(methods)))
@@ -215,7 +213,7 @@ class CrossValidated(HeldCoefficients):
             check_number(name, alpha, low=0, high=float(np.finfo(np.float64).max))
         return np.array(given, dtype=np.float64)
 
-    def _routed(self, scorer: Any, params: dict[str, Any], sample_weight: Any) -> Any:
+    def _routed(self, scorer: Any, params: dict[str, Any], sample_weight: Vector | None) -> Any:
         """What of the metadata goes to the scorer and to the splitter."""
         if params and not get_config()["enable_metadata_routing"]:
             raise ValueError(
