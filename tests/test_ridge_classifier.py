@@ -146,3 +146,9 @@ def test_scores_weigh_rows_whatever_holds_the_weights(class_weight):
     for weights in (list(s), pd.Series(s, index=order)):
         model = RidgeClassifierCV(cv=3, class_weight=class_weight).fit(X, y, weights)
         assert model.best_score_ == expected.best_score_
+
+
+@pytest.mark.parametrize("kind", [RidgeClassifier, RidgeClassifierCV])
+def test_nothing_stored_gives_the_commoner_class(kind):
+    X, y = sp.csr_array((30, 4)), np.arange(30) % 3 > 0
+    assert kind().fit(X, y).predict(X).all()

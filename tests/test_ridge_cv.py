@@ -357,3 +357,17 @@ def test_training_rows_without_weight() -> None:
 def test_nothing_can_be_left_out_of_one_row() -> None:
     with pytest.raises(ValueError, match=r"X has 1 sample\(s\) with any weight"):
         RidgeCV().fit([[1.0, 2.0], [3.0, 1.0]], [1.0, 2.0], [0.0, 1.0])
+
+
+@pytest.mark.parametrize("parameters", [{}, {"cv": 3}, {"scoring": "r2"}, {"fit_intercept": False}])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_nothing_stored(parameters: dict[str, object], weighted: bool) -> None:
+    _, Y, s = data(16, 30, 4)
+    X, w = sp.csr_array((30, 4)), s if weighted else None
+    ours, theirs = (
+        kind(**parameters).fit(Z, Y[:, 0], w) for kind, Z in ((RidgeCV, X), (skl.RidgeCV, np.zeros((30, 4))))
+    )
+    assert ours.best_score_ == pytest.approx(theirs.best_score_)
+    np.testing.assert_array_equal(ours.coef_, np.zeros(4))
+    np.testing.assert_allclose(ours.predict(X), theirs.predict(np.zeros((30, 4))))
+    assert X.nnz == 0

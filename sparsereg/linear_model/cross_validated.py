@@ -76,6 +76,8 @@ class CrossValidated(HeldCoefficients):
     ) -> None:
         """Validate every strength, and fit at the best."""
         alphas, scorer = self._check_parameters(), self._get_scorer()
+        if sp.issparse(X) and not X.nnz:  # one entry of 0, so that there is a column to leave rows out of
+            X = sp.csr_array(([0.0], ([0], [0])), shape=X.shape, dtype=X.dtype)
         equations = Ridge(fit_intercept=self.fit_intercept)._equations(as_design(X), sample_weight)
         routed = self._routed(scorer, params, equations.s)
         plan = Plan("auto", max(GRADIENT_SHARE * self.tol, FLOOR), self.max_iter or MAX_ITER)

@@ -17,7 +17,7 @@ from sparsereg.linear_model.held import RidgeRegressor
 from sparsereg.ridge.dropout import dropout_factor
 from sparsereg.ridge.early import descend_until_worse, hold_out, step_length
 from sparsereg.ridge.solve import Plan, choose_method, solve_ridge
-from sparsereg.ridge.system import NormalEquations, Solution
+from sparsereg.ridge.system import NOTHING, NormalEquations, Solution
 from sparsereg.validation import (
     check_choice,
     check_flag,
@@ -327,6 +327,9 @@ class Ridge(RidgeRegressor):
             )
         rng = check_random_state(self.random_state)
         fitted, held = hold_out(equations, self.validation_fraction, self.n_iter_no_change, rng)
+        if not fitted.design.n_cols:
+            self.equivalent_alpha_ = _one_or_all([np.inf] * alphas.size)
+            return fitted, [NOTHING] * alphas.size
         steps = {alpha: step_length(fitted, alpha, rng) for alpha in np.unique(alphas)}
         ends = [
             descend_until_worse(fitted.system(y, alpha), alpha, steps[alpha], held, plan)
