@@ -371,3 +371,13 @@ def test_nothing_stored(parameters: dict[str, object], weighted: bool) -> None:
     np.testing.assert_array_equal(ours.coef_, np.zeros(4))
     np.testing.assert_allclose(ours.predict(X), theirs.predict(np.zeros((30, 4))))
     assert X.nnz == 0
+
+
+def test_a_refit_another_way_leaves_nothing_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, Y, _ = data(17, 60, 8)
+    with monkeypatch.context() as patched:
+        patched.setattr(cross_validation, "LEVERAGE_OPERATIONS", 0)
+        model = RidgeCV(store_cv_results=True).fit(X, Y[:, 0])
+    assert model.cv_method_.startswith("gcv")
+    model.set_params(cv=3, store_cv_results=False).fit(X, Y[:, 0])
+    assert vars(model).keys() == vars(RidgeCV(cv=3).fit(X, Y[:, 0])).keys()

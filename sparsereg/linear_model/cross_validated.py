@@ -32,6 +32,9 @@ __all__ = ["CrossValidated"]
 
 Vector = NDArray[np.float64]
 
+# Fitted attributes that not every way to validate leaves.
+OF_ONE_WAY = ("cv_results_", "trace_", "trace_error_", "n_probes_", "cv_separated_")
+
 
 @dataclass(frozen=True)
 class Task:
@@ -82,6 +85,8 @@ class CrossValidated(HeldCoefficients):
         routed = self._routed(scorer, params, equations.s)
         plan = Plan("auto", max(GRADIENT_SHARE * self.tol, FLOOR), self.max_iter or MAX_ITER)
         task = Task(X, y, target, equations, alphas, plan)
+        for name in OF_ONE_WAY:  # of an earlier fit
+            self.__dict__.pop(name, None)
         if self.cv is not None:
             self._by_folds(task, scorer, routed)
             return
