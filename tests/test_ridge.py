@@ -345,3 +345,30 @@ def test_nothing_stored_along_a_path(solver: str) -> None:
     assert path.coefs.shape == (4, 2)
     assert path.coefs.nnz == 0
     assert (path.dual_gaps == 0.0).all()
+
+
+def test_coefficients_made_at_access_are_read_only() -> None:
+    X = sp.csr_array(([1.0, 2.0, 3.0], ([0, 1, 2], [1, 5, 7])), shape=(3, 100))
+    model = Ridge().fit(X, [1.0, 2.0, 4.0])
+    before = model.coef_[5]
+    with pytest.raises(ValueError, match="read-only"):
+        model.coef_[5] = 7.0
+    model.coef_ = np.ones(100)
+    model.coef_[5] = 7.0
+    assert before != model.coef_[5] == 7.0
+
+
+@pytest.mark.parametrize("bad", [{"fit_intercept": "no"}, {"positive": 1}, {"alpha": None}])
+def test_what_is_no_flag_or_number_is_named(bad: dict[str, object]) -> None:
+    X, y, _ = data()
+    ((name, value),) = bad.items()
+    with pytest.raises(ValueError, match=f"{name}={value!r}: expected"):
+        Ridge(**bad).fit(X, y)
+
+
+def test_a_factorisation_that_fails_says_so() -> None:
+    rng = np.random.default_rng(0)
+    X, y, s = rng.normal(size=(40, 5)), rng.normal(size=40), 10.0 ** rng.uniform(-6, 6, 40)
+    with pytest.warns(ConvergenceWarning, match="what is left is rounding"):
+        Ridge(alpha=1e-8, solver="dual").fit(X, y, s)
+    assert Ridge(alpha=1e-8).fit(X, y, s).gradient_norm_ < 1e-12

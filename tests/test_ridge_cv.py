@@ -336,6 +336,8 @@ def test_a_scorer_that_takes_no_weights_says_so() -> None:
         {"alphas": np.inf},
         {"gcv_mode": "fast"},
         {"fit_intercept": "no"},
+        {"alphas": None},
+        {"scoring": ["r2"]},
         {"tol": -1.0},
         {"max_iter": 0},
         {"store_cv_results": True, "cv": 3},

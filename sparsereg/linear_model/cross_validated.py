@@ -141,7 +141,7 @@ class CrossValidated(HeldCoefficients):
         self.trace_, self.trace_error_, self.n_probes_ = found.trace, found.trace_errors, found.n_probes
         self.cv_separated_ = found.separated(per_target)
         for path in found.paths:
-            warn_unconverged(path, task.alphas, self.tol, task.plan)
+            warn_unconverged(path, task.alphas, task.plan)
         best = np.broadcast_to(self._best, len(found.paths))
         W = np.stack([path.w(k) for path, k in zip(found.paths, best, strict=True)])
         self._hold_fit(task.equations, W, task.target)
@@ -155,7 +155,7 @@ class CrossValidated(HeldCoefficients):
             fold = held_out(task.X, task.equations, task.Y, task.alphas, np.arange(n)[train], task.plan)
             methods.add(fold.method)
             for path in fold.paths:
-                warn_unconverged(path, task.alphas, self.tol, replace(task.plan, method=fold.method))
+                warn_unconverged(path, task.alphas, replace(task.plan, method=fold.method))
             theirs = _check_method_params(task.X, routed.scorer.score, test)
             scores.append([self._score(scorer, Z[test], task.y[test], theirs) for Z in fold.predictions()])
         by_fold = np.array(scores, dtype=np.float64)
@@ -210,7 +210,9 @@ class CrossValidated(HeldCoefficients):
         for name in ("store_cv_results", "alpha_per_target"):
             if self.cv is not None and getattr(self, name):
                 raise ValueError(f"cv!=None and {name}=True are incompatible; set cv=None or {name}=False.")
-        if np.ndim(self.alphas) > 1 or not np.size(self.alphas) or isinstance(self.alphas, str):
+        if not (self.scoring is None or isinstance(self.scoring, str) or callable(self.scoring)):
+            raise ValueError(f"scoring={self.scoring!r}: expected one name or one function, to choose a strength by.")
+        if self.alphas is None or np.ndim(self.alphas) > 1 or not np.size(self.alphas) or isinstance(self.alphas, str):
             raise ValueError(f"alphas={self.alphas!r}: expected one or more strengths.")
         boundaries = "neither" if self.cv is None else "left"
         given = [self.alphas] if np.ndim(self.alphas) == 0 else list(self.alphas)

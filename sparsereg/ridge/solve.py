@@ -34,6 +34,8 @@ LARGEST_SVD = 1e8
 WEAK = 1e-10
 # Penalties below this share are lost beside the curvature; what is meant then is the solution of least norm.
 LOST = 1e-14
+# A relative gradient at which a factorisation did not solve anything.
+FAILED = 1e-4
 TOO_LARGE = "X, y or sample_weight holds numbers too large to square in double precision; scale them down."
 
 
@@ -48,6 +50,13 @@ class Plan:
     @property
     def iterative(self) -> bool:
         return self.method in ("cg", "bounded")
+
+    @property
+    def limit(self) -> float:
+        """The relative gradient above which the user is to be warned; a descent that is stopped early is meant to leave one."""
+        if self.method == "gradient":
+            return np.inf
+        return self.tol if self.iterative else max(self.tol, FAILED)
 
 
 def choose_method(equations: NormalEquations, alphas: Vector) -> str:
