@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import check_estimator
 
-from sparsereg import Ridge
+from sparsereg import Ridge, degrees_of_freedom, ridge_path
 
 METHODS = ["auto", "gram", "dual", "svd", "cg"]
 
@@ -305,3 +305,70 @@ def test_numbers_too_large_to_square() -> None:
     for solver in METHODS:
         with pytest.raises(ValueError, match="too large to square"), np.errstate(all="ignore"):
             Ridge(solver=solver).fit(X * 1e200, y)
+
+
+EMPTY = sp.csr_array((30, 4))
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        *({"solver": method} for method in METHODS),
+        {"alpha": 0.0},
+        {"positive": True},
+        {"fit_intercept": False},
+        {"penalty_factor": "dropout", "dropout_rate": 0.5},
+    ],
+)
+def test_nothing_stored_leaves_the_mean(parameters: dict[str, object]) -> None:
+    _, y, s = data(20, 30)
+    model = Ridge(**parameters).fit(EMPTY, y, s)
+    mean = np.average(y, weights=s) if model.fit_intercept else 0.0
+    np.testing.assert_array_equal(model.coef_, np.zeros(4))
+    np.testing.assert_allclose(model.predict(EMPTY), np.full(30, mean))
+    assert model.gradient_norm_ == model.dual_gap_ == 0.0
+    assert degrees_of_freedom(model, EMPTY, s).total == degrees_of_freedom(model, EMPTY, s, n_probes=4).total == 0.0
+
+
+def test_nothing_stored_has_nothing_to_stop() -> None:
+    _, y, _ = data(20, 30)
+    model = Ridge(early_stopping=True, random_state=0).fit(EMPTY, np.stack([y, -y], axis=1))
+    np.testing.assert_array_equal(model.coef_, np.zeros((2, 4)))
+    np.testing.assert_array_equal(model.equivalent_alpha_, [np.inf, np.inf])
+
+
+@pytest.mark.parametrize("solver", METHODS)
+def test_nothing_stored_along_a_path(solver: str) -> None:
+    _, y, s = data(20, 30)
+    path = ridge_path(EMPTY, y, alphas=[1.0, 0.0], sample_weight=s, solver=solver)
+    np.testing.assert_allclose(path.predict(EMPTY, 0), np.full(30, np.average(y, weights=s)))
+    assert path.coefs.shape == (4, 2)
+    assert path.coefs.nnz == 0
+    assert (path.dual_gaps == 0.0).all()
+
+
+def test_coefficients_made_at_access_are_read_only() -> None:
+    X = sp.csr_array(([1.0, 2.0, 3.0], ([0, 1, 2], [1, 5, 7])), shape=(3, 100))
+    model = Ridge().fit(X, [1.0, 2.0, 4.0])
+    before = model.coef_[5]
+    with pytest.raises(ValueError, match="read-only"):
+        model.coef_[5] = 7.0
+    model.coef_ = np.ones(100)
+    model.coef_[5] = 7.0
+    assert before != model.coef_[5] == 7.0
+
+
+@pytest.mark.parametrize("bad", [{"fit_intercept": "no"}, {"positive": 1}, {"alpha": None}])
+def test_what_is_no_flag_or_number_is_named(bad: dict[str, object]) -> None:
+    X, y, _ = data()
+    ((name, value),) = bad.items()
+    with pytest.raises(ValueError, match=f"{name}={value!r}: expected"):
+        Ridge(**bad).fit(X, y)
+
+
+def test_a_factorisation_that_fails_says_so() -> None:
+    rng = np.random.default_rng(0)
+    X, y, s = rng.normal(size=(40, 5)), rng.normal(size=40), 10.0 ** rng.uniform(-6, 6, 40)
+    with pytest.warns(ConvergenceWarning, match="what is left is rounding"):
+        Ridge(alpha=1e-8, solver="dual").fit(X, y, s)
+    assert Ridge(alpha=1e-8).fit(X, y, s).gradient_norm_ < 1e-12

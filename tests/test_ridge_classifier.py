@@ -6,6 +6,7 @@ import warnings
 from inspect import signature
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 import sklearn.linear_model as skl
@@ -135,3 +136,19 @@ def test_bad_input_is_named(kind):
         kind(class_weight="balanced").fit(X, y, s[:-1])
     with pytest.raises(ValueError, match="Unknown label type"):
         kind().fit(X, X[:, 0])
+
+
+@pytest.mark.parametrize("class_weight", [None, "balanced"])
+def test_scores_weigh_rows_whatever_holds_the_weights(class_weight):
+    X, y, s = data(7, 3)
+    expected = RidgeClassifierCV(cv=3, class_weight=class_weight).fit(X, y, s)
+    order = np.random.default_rng(0).permutation(len(y))
+    for weights in (list(s), pd.Series(s, index=order)):
+        model = RidgeClassifierCV(cv=3, class_weight=class_weight).fit(X, y, weights)
+        assert model.best_score_ == expected.best_score_
+
+
+@pytest.mark.parametrize("kind", [RidgeClassifier, RidgeClassifierCV])
+def test_nothing_stored_gives_the_commoner_class(kind):
+    X, y = sp.csr_array((30, 4)), np.arange(30) % 3 > 0
+    assert kind().fit(X, y).predict(X).all()

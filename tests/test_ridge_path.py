@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -14,7 +18,7 @@ from sparsereg.design import as_design
 from sparsereg.ridge import basis as reduced
 from sparsereg.ridge.basis import ReducedBasis, Until
 from sparsereg.ridge.cg import Preconditioner
-from sparsereg.ridge.path import Preconditioners, solve_path
+from sparsereg.ridge.path import PathSolution, Preconditioners, solve_path, solve_paths
 from sparsereg.ridge.system import NormalEquations, System
 
 METHODS = ["gram", "dual", "svd", "cg"]
@@ -200,6 +204,7 @@ def test_stopped_short_says_so() -> None:
         {"tol": -1.0},
         {"max_iter": 0},
         {"solver": "bounded"},
+        {"fit_intercept": "no"},
         {"penalty_factor": [1.0]},
         {"sample_weight": [1.0]},
     ],
@@ -253,3 +258,18 @@ def test_rounding_that_the_witness_sees_is_cleared_away() -> None:
         true = equations.system(y, alpha).solution(found.w(k), 0)
         assert found.gradient_norms[k] == pytest.approx(true.gradient_norm, abs=1e-12)
         assert true.gradient_norm <= 1e-6
+
+
+def test_warns_by_the_gradient_that_was_promised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A point that was given up between tol / 100 and tol is told of, as `Ridge` does."""
+    X, y, _ = problem(3)
+    given_up = solve_paths
+
+    def loosely(*given: Any) -> list[PathSolution]:
+        *others, plan = given
+        return given_up(*others, replace(plan, tol=3e-5))
+
+    monkeypatch.setattr(sys.modules["sparsereg.linear_model.ridge_path"], "solve_paths", loosely)
+    with pytest.warns(ConvergenceWarning, match="asked for 1e-06; what is left"):
+        path = ridge_path(X, y, alphas=5, solver="cg", tol=1e-4)
+    assert 1e-6 < path.gradient_norms.max() < 1e-4

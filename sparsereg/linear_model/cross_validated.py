@@ -17,6 +17,7 @@ from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch, check_random_state, check_scalar
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.validation import _check_method_params
 
 from sparsereg.design import as_design
 from sparsereg.linear_model.held import HeldCoefficients
@@ -30,6 +31,9 @@ from sparsereg.validation import check_choice, check_flag, check_number
 __all__ = ["CrossValidated"]
 
 Vector = NDArray[np.float64]
+
+# Fitted attributes that not every way to validate leaves.
+OF_ONE_WAY = ("cv_results_", "trace_", "trace_error_", "n_probes_", "cv_separated_")
 
 
 @dataclass(frozen=True)
@@ -75,10 +79,14 @@ class CrossValidated(HeldCoefficients):
     ) -> None:
         """Validate every strength, and fit at the best."""
         alphas, scorer = self._check_parameters(), self._get_scorer()
-        routed = self._routed(scorer, params, sample_weight)
+        if sp.issparse(X) and not X.nnz:  # one entry of 0, so that there is a column to leave rows out of
+            X = sp.csr_array(([0.0], ([0], [0])), shape=X.shape, dtype=X.dtype)
         equations = Ridge(fit_intercept=self.fit_intercept)._equations(as_design(X), sample_weight)
+        routed = self._routed(scorer, params, equations.s)
         plan = Plan("auto", max(GRADIENT_SHARE * self.tol, FLOOR), self.max_iter or MAX_ITER)
         task = Task(X, y, target, equations, alphas, plan)
+        for name in OF_ONE_WAY:  # of an earlier fit
+            self.__dict__.pop(name, None)
         if self.cv is not None:
             self._by_folds(task, scorer, routed)
             return
@@ -133,7 +141,7 @@ class CrossValidated(HeldCoefficients):
         self.trace_, self.trace_error_, self.n_probes_ = found.trace, found.trace_errors, found.n_probes
         self.cv_separated_ = found.separated(per_target)
         for path in found.paths:
-            warn_unconverged(path, task.alphas, self.tol, task.plan)
+            warn_unconverged(path, task.alphas, task.plan)
         best = np.broadcast_to(self._best, len(found.paths))
         W = np.stack([path.w(k) for path, k in zip(found.paths, best, strict=True)])
         self._hold_fit(task.equations, W, task.target)
@@ -147,11 +155,8 @@ class CrossValidated(HeldCoefficients):
             fold = held_out(task.X, task.equations, task.Y, task.alphas, np.arange(n)[train], task.plan)
             methods.add(fold.method)
             for path in fold.paths:
-                warn_unconverged(path, task.alphas, self.tol, replace(task.plan, method=fold.method))
-            theirs = {
-                name: value[test] if np.ndim(value) and len(value) == n else value
-                for name, value in routed.scorer.score.items()
-            }
+                warn_unconverged(path, task.alphas, replace(task.plan, method=fold.method))
+            theirs = _check_method_params(task.X, routed.scorer.score, test)
             scores.append([self._score(scorer, Z[test], task.y[test], theirs) for Z in fold.predictions()])
         by_fold = np.array(scores, dtype=np.float64)
         self._settle(task, by_fold.mean(axis=0)[:, None], [], "folds-" + "-".join(sorted(methods)))
@@ -205,7 +210,9 @@ class CrossValidated(HeldCoefficients):
         for name in ("store_cv_results", "alpha_per_target"):
             if self.cv is not None and getattr(self, name):
                 raise ValueError(f"cv!=None and {name}=True are incompatible; set cv=None or {name}=False.")
-        if np.ndim(self.alphas) > 1 or not np.size(self.alphas) or isinstance(self.alphas, str):
+        if not (self.scoring is None or isinstance(self.scoring, str) or callable(self.scoring)):
+            raise ValueError(f"scoring={self.scoring!r}: expected one name or one function, to choose a strength by.")
+        if self.alphas is None or np.ndim(self.alphas) > 1 or not np.size(self.alphas) or isinstance(self.alphas, str):
             raise ValueError(f"alphas={self.alphas!r}: expected one or more strengths.")
         boundaries = "neither" if self.cv is None else "left"
         given = [self.alphas] if np.ndim(self.alphas) == 0 else list(self.alphas)
@@ -215,7 +222,7 @@ class CrossValidated(HeldCoefficients):
             check_number(name, alpha, low=0, high=float(np.finfo(np.float64).max))
         return np.array(given, dtype=np.float64)
 
-    def _routed(self, scorer: Any, params: dict[str, Any], sample_weight: Any) -> Any:
+    def _routed(self, scorer: Any, params: dict[str, Any], sample_weight: Vector | None) -> Any:
         """What of the metadata goes to the scorer and to the splitter."""
         if params and not get_config()["enable_metadata_routing"]:
             raise ValueError(

@@ -123,6 +123,8 @@ def degrees_of_freedom(
         return _exactly(columns, np.ones(columns.size), ends)
     ridge = _ridge if isinstance(estimator, Ridge) else _elastic_net
     part = ridge(estimator, X, sample_weight, target)
+    if not part.columns.size:
+        return _exactly(part.columns, np.zeros(0), ends)
     if n_probes is None and part.method != "cg":
         return _exactly(part.columns, shares(Slabs(part.X, part.equations), part.alpha, part.method), ends)
     rng, groups = np.random.default_rng(random_state), Groups(_owner(part.columns, ends), ends.size)

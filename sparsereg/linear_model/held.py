@@ -53,13 +53,14 @@ class HeldCoefficients:
 
     @property
     def coef_(self) -> NDArray[Any]:
-        """Coefficients, of shape (p,) or (T, p)."""
+        """Coefficients, of shape (p,) or (T, p); read-only where they are made here, as what is written would be lost."""
         if not hasattr(self, "_coef"):
             raise AttributeError(f"this {type(self).__name__} has no coef_ yet: call fit first.")
         if self._columns is None:
             return self._coef
         out = np.zeros((*self._coef.shape[:-1], self.n_features_in_), dtype=self._coef.dtype)
         out[..., self._columns] = self._coef
+        out.flags.writeable = False
         return out
 
     @coef_.setter

@@ -17,7 +17,7 @@ from sparsereg.linear_model.held import RidgeRegressor
 from sparsereg.ridge.dropout import dropout_factor
 from sparsereg.ridge.early import descend_until_worse, hold_out, step_length
 from sparsereg.ridge.solve import Plan, choose_method, solve_ridge
-from sparsereg.ridge.system import NormalEquations, Solution
+from sparsereg.ridge.system import NOTHING, NormalEquations, Solution
 from sparsereg.validation import (
     check_choice,
     check_flag,
@@ -112,7 +112,7 @@ class Ridge(RidgeRegressor):
     Attributes
     ----------
     coef_ : array of shape (p,) or (n_targets, p), in the type of X
-        Where p is far more than the observed columns it is made at every access: `sparse_coef_` is held.
+        Where p is far more than the observed columns it is made at every access, and read-only: `sparse_coef_` is held.
     sparse_coef_ : scipy.sparse.csr_array of shape (n_targets, p)
     intercept_ : float, or array of shape (n_targets,)
     n_iter_ : int64 array of shape (n_targets,)
@@ -219,7 +219,8 @@ class Ridge(RidgeRegressor):
         Warns
         -----
         ConvergenceWarning
-            When an iterative method was stopped short of its tolerance; the message gives the gradient it reached. With early
+            When an iterative method was stopped short of its tolerance, or a factorisation left a relative gradient above
+            1e-4; the message gives the gradient it reached. With early
             stopping, when the held-out error was still falling after `max_iter` steps.
         """
         solver = self._check_parameters()
@@ -243,6 +244,8 @@ class Ridge(RidgeRegressor):
         return self
 
     def _check_parameters(self) -> str:
+        check_flag("fit_intercept", self.fit_intercept)
+        check_flag("positive", self.positive)
         check_number("tol", self.tol, low=0)
         if self.max_iter is not None:
             check_number("max_iter", self.max_iter, low=1, integer=True)
@@ -277,6 +280,8 @@ class Ridge(RidgeRegressor):
         if isinstance(self.alpha, Real):
             check_number("alpha", self.alpha, low=0, high=float(np.finfo(np.float64).max))
             return np.full(n_targets, float(self.alpha))
+        if self.alpha is None:
+            raise ValueError("alpha=None: expected a number that is not negative, or one for each target.")
         alphas = check_vector("alpha", np.ravel(self.alpha), np.size(self.alpha), "targets")
         if alphas.size not in (1, n_targets):
             raise ValueError(
@@ -327,6 +332,9 @@ class Ridge(RidgeRegressor):
             )
         rng = check_random_state(self.random_state)
         fitted, held = hold_out(equations, self.validation_fraction, self.n_iter_no_change, rng)
+        if not fitted.design.n_cols:
+            self.equivalent_alpha_ = _one_or_all([np.inf] * alphas.size)
+            return fitted, [NOTHING] * alphas.size
         steps = {alpha: step_length(fitted, alpha, rng) for alpha in np.unique(alphas)}
         ends = [
             descend_until_worse(fitted.system(y, alpha), alpha, steps[alpha], held, plan)
@@ -351,13 +359,17 @@ class Ridge(RidgeRegressor):
 
     def _warn_unconverged(self, found: list[Solution], plan: Plan) -> None:
         worst = max(solution.gradient_norm for solution in found)
-        if not plan.iterative or worst <= plan.tol:
+        if worst <= plan.limit:
             return
         most = max(solution.n_iter for solution in found)
-        cause = "increase max_iter" if most >= plan.max_iter else "what is left is rounding: increase alpha, or tol"
+        cause = (
+            "increase max_iter"
+            if plan.iterative and most >= plan.max_iter
+            else "what is left is rounding: increase alpha, or tol"
+        )
         warnings.warn(
             f"The {self.solver_} solver did not converge after {most} iterations: it reached a relative gradient of {worst:.3g},"
-            f" asked for {plan.tol:.3g}; {cause}.",
+            f" asked for {plan.limit:.3g}; {cause}.",
             ConvergenceWarning,
             stacklevel=4,
         )

@@ -17,14 +17,11 @@ from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, Ridge
 from sparsereg.ridge.path import PathSolution, solve_paths
 from sparsereg.ridge.solve import METHODS, Plan, choose_method
 from sparsereg.ridge.system import NormalEquations
-from sparsereg.validation import check_alphas, check_choice, check_number, check_target
+from sparsereg.validation import check_alphas, check_choice, check_flag, check_number, check_target
 
 __all__ = ["RidgePath", "ridge_path", "warn_unconverged"]
 
 Vector = NDArray[np.float64]
-
-# A relative gradient at which a factorisation did not solve anything.
-FAILED = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +136,7 @@ def ridge_path(
     Warns
     -----
     ConvergenceWarning
-        When points were stopped short of `tol`; the message gives the gradient that was reached.
+        When points were stopped short of `tol / 100`, or a factorisation left more than 1e-4; the message gives the gradient that was reached.
 
     Examples
     --------
@@ -155,6 +152,7 @@ def ridge_path(
     check_number("max_iter", max_iter, low=1, integer=True)
     check_number("eps", eps, low=0, high=1, open_low=True)
     check_choice("solver", solver, ("auto", *(method for method in METHODS if method != "bounded")))
+    check_flag("fit_intercept", fit_intercept)
     grid = check_alphas(alphas)
     X = check_array(X, accept_sparse=("csr", "csc"), dtype=(np.float64, np.float32), input_name="X")
     design = as_design(X)
@@ -164,9 +162,10 @@ def ridge_path(
     if isinstance(grid, int):
         grid = _grid(equations, grid, eps)
     method = choose_method(equations, grid) if solver == "auto" else solver
-    plan = Plan(method, max(GRADIENT_SHARE * tol, FLOOR), max_iter)
+    # Without columns there is nothing to factorise.
+    plan = Plan(method if design.n_cols else "cg", max(GRADIENT_SHARE * tol, FLOOR), max_iter)
     (points,) = solve_paths(X, equations, y[:, None], grid, plan)
-    warn_unconverged(points, grid, tol, plan)
+    warn_unconverged(points, grid, plan)
     order = np.argsort(design.columns)
     means = (
         points.mixture @ np.array([equations.means @ w for w in points.basis]) if points.basis else np.zeros(grid.size)
@@ -192,10 +191,9 @@ def _grid(equations: NormalEquations, n: int, eps: float) -> Vector:
     return np.geomspace(most, eps * most, n) if n > 1 else np.array([most])
 
 
-def warn_unconverged(points: PathSolution, alphas: Vector, tol: float, plan: Plan) -> None:
-    """Say which points of a path miss `tol`, and what to do. Direct methods are told of only where they fail outright."""
-    limit = max(tol, FLOOR) if plan.iterative else max(tol, FAILED)
-    missed = np.flatnonzero(points.gradient_norms > limit)
+def warn_unconverged(points: PathSolution, alphas: Vector, plan: Plan) -> None:
+    """Say which points of a path miss what was asked for, and what to do."""
+    missed = np.flatnonzero(points.gradient_norms > plan.limit)
     if not missed.size:
         return
     worst = int(missed[np.argmax(points.gradient_norms[missed])])
@@ -203,7 +201,7 @@ def warn_unconverged(points: PathSolution, alphas: Vector, tol: float, plan: Pla
     cause = "increase max_iter" if short else "what is left is rounding: increase alphas, or tol"
     warnings.warn(
         f"{missed.size} of {alphas.size} points did not converge; the worst, alpha={alphas[worst]:.4g}, reached a relative gradient of"
-        f" {points.gradient_norms[worst]:.3g}, asked for {limit:.3g}; {cause}.",
+        f" {points.gradient_norms[worst]:.3g}, asked for {plan.limit:.3g}; {cause}.",
         ConvergenceWarning,
         stacklevel=3,
     )

@@ -68,6 +68,12 @@ class PathSolution:
     n_iters: NDArray[np.int64]
     explained: Vector
 
+    @classmethod
+    def of(cls, basis: list[Vector], k: int, n_cols: int) -> PathSolution:
+        """Zeros at k strengths, to be filled in."""
+        zeros = [np.zeros(k) for _ in range(3)]
+        return cls(n_cols, basis, np.zeros((k, len(basis))), zeros[0], zeros[1], np.zeros(k, dtype=np.int64), zeros[2])
+
     def w(self, k: int) -> Vector:
         """The coefficients of point k."""
         return combination(self.basis, self.mixture[k], self.n_cols)
@@ -175,16 +181,15 @@ def solve_path(
     preconditioners : Preconditioners
         Of these equations and alphas; shared among targets.
     """
+    if not equations.design.n_cols:
+        return PathSolution.of([], alphas.size, 0)
     felt = _felt(equations, alphas)
     order = np.flatnonzero(felt)[
         np.argsort(-alphas[felt], kind="stable")
     ]  # the easy ones, which are nearly free, first
     b = equations.system(y, 0.0).b
     basis, A, certificates, n_iters = _greedy(equations, y, alphas[order], until, preconditioners)
-    k, r = alphas.size, len(basis.W)
-    solution = PathSolution(
-        b.size, basis.W, np.zeros((k, r)), np.zeros(k), np.zeros(k), np.zeros(k, dtype=np.int64), np.zeros(k)
-    )
+    solution = PathSolution.of(basis.W, alphas.size, b.size)
     scale = float(np.linalg.norm(b)) or 1.0
     solution.mixture[order], solution.n_iters[order] = A, n_iters
     solution.gradient_norms[order], solution.dual_gaps[order] = certificates[0] / scale, certificates[1]

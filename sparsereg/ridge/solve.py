@@ -14,7 +14,7 @@ from sparsereg.ridge.cg import Preconditioner, conjugate_gradients
 from sparsereg.ridge.exact import Slabs, dual, gram, svd
 from sparsereg.ridge.precondition import Plain
 from sparsereg.ridge.preconditioning import preconditioning
-from sparsereg.ridge.system import NormalEquations, Solution, System
+from sparsereg.ridge.system import NOTHING, NormalEquations, Solution, System
 from sparsereg.solve import Solver
 
 __all__ = ["METHODS", "Plan", "choose_method", "require_feasible", "solve_ridge"]
@@ -34,6 +34,8 @@ LARGEST_SVD = 1e8
 WEAK = 1e-10
 # Penalties below this share are lost beside the curvature; what is meant then is the solution of least norm.
 LOST = 1e-14
+# A relative gradient at which a factorisation did not solve anything.
+FAILED = 1e-4
 TOO_LARGE = "X, y or sample_weight holds numbers too large to square in double precision; scale them down."
 
 
@@ -49,12 +51,20 @@ class Plan:
     def iterative(self) -> bool:
         return self.method in ("cg", "bounded")
 
+    @property
+    def limit(self) -> float:
+        """The relative gradient above which the user is to be warned; a descent that is stopped early is meant to leave one."""
+        if self.method == "gradient":
+            return np.inf
+        return self.tol if self.iterative else max(self.tol, FAILED)
+
 
 def choose_method(equations: NormalEquations, alphas: Vector) -> str:
     """One of `METHODS`, from the counts of rows and observed columns and the least penalty."""
     n, m = equations.design.n_rows, equations.design.n_cols
-    penalised = bool(equations.factor.min() > 0.0)
-    weak = float(alphas.min()) * float(equations.factor.min()) <= WEAK * float(equations.diagonal.max())
+    least = float(equations.factor.min(initial=1.0))
+    penalised = least > 0.0
+    weak = float(alphas.min()) * least <= WEAK * float(equations.diagonal.max(initial=0.0))
     if penalised and weak and n * m * min(n, m) <= SMALL_SVD:
         return "svd"
     if penalised and n < m and n <= SMALL_SQUARE:
@@ -79,6 +89,8 @@ def solve_ridge(X: Any, equations: NormalEquations, Y: Vector, alphas: Vector, p
     ValueError
         Where the method cannot do it: a square too large, or unpenalised columns.
     """
+    if not equations.design.n_cols:
+        return [NOTHING] * alphas.size
     require_feasible(plan.method, equations)
     systems = [equations.system(y, alpha) for y, alpha in zip(Y.T, alphas, strict=True)]
     found = _solve(X, systems, alphas, plan)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from sparsereg.design import Design
 
-__all__ = ["NormalEquations", "Solution", "System"]
+__all__ = ["NOTHING", "NormalEquations", "Solution", "System"]
 
 Vector = NDArray[np.float64]
 
@@ -48,6 +48,10 @@ class Solution:
     gradient_norm: float
     dual_gap: float
     n_iter: int
+
+
+# Of a design without a single observed column.
+NOTHING = Solution(np.zeros(0), 0.0, 0.0, 0)
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,8 @@ class NormalEquations:
     def product(self, w: Vector) -> Vector:
         """`X w`: by rows where there are any, reading w here and there rather than writing all over z."""
         design = self.design
+        if not design.n_cols:
+            return np.zeros(design.n_rows)
         if design.rows is None:
             z = np.zeros(design.n_rows)
             design.matrix.add_matvec(w, z)
