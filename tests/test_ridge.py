@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import check_estimator
 
-from sparsereg import Ridge, degrees_of_freedom, ridge_path
+from sparsereg import Ridge, RidgeCV, degrees_of_freedom, ridge_path
 
 METHODS = ["auto", "gram", "dual", "svd", "cg"]
 
@@ -372,3 +372,15 @@ def test_a_factorisation_that_fails_says_so() -> None:
     with pytest.warns(ConvergenceWarning, match="what is left is rounding"):
         Ridge(alpha=1e-8, solver="dual").fit(X, y, s)
     assert Ridge(alpha=1e-8).fit(X, y, s).gradient_norm_ < 1e-12
+
+
+@pytest.mark.parametrize("kind", [Ridge, RidgeCV])
+@pytest.mark.parametrize("constant", [True, False])
+def test_a_target_beyond_single_precision_is_named(kind: type, constant: bool) -> None:
+    X, y, _ = data(21, 30, 5)
+    y = np.full(30, 1e59) if constant else 1e60 * (y - y.mean())
+    with pytest.raises(
+        ValueError, match=r"y is too large for coefficients in float32: it reaches \d.*e\+\d\d\. Rescale"
+    ):
+        kind().fit(X.astype(np.float32), y)
+    assert np.isfinite(kind().fit(X, y).intercept_)
