@@ -384,3 +384,18 @@ def test_a_target_beyond_single_precision_is_named(kind: type, constant: bool) -
     ):
         kind().fit(X.astype(np.float32), y)
     assert np.isfinite(kind().fit(X, y).intercept_)
+
+
+@pytest.mark.parametrize("method", ["gram", "dual", "cg"])
+def test_a_target_too_small_to_square_says_so(method: str) -> None:
+    X, y, _ = data(22, 30, 5)
+    with pytest.warns(ConvergenceWarning, match="did not converge"):
+        model = Ridge(solver=method).fit(X, 1e-200 * y)
+    assert model.gradient_norm_ > 0.1
+
+
+@pytest.mark.parametrize("method", ["gram", "dual", "svd", "cg"])
+def test_a_target_too_large_to_square_is_named(method: str) -> None:
+    X, y, _ = data(22, 30, 5)
+    with pytest.raises(ValueError, match="too large to square"):
+        Ridge(solver=method).fit(X, 1e200 * y)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import scipy.linalg
 from numpy.typing import NDArray
 
 from sparsereg.design import Design
@@ -155,5 +156,10 @@ class System:
 
     def relative(self, g: Vector) -> float:
         """`|g| / |b|`; where b is 0, so is the solution, and g is rounding."""
-        scale = float(np.linalg.norm(self.b))
-        return float(np.linalg.norm(g)) / scale if scale else 0.0
+        scale = _norm(self.b)
+        return _norm(g) / scale if scale else 0.0
+
+
+def _norm(v: Vector) -> float:
+    """The Euclidean norm, whose squares neither overflow nor vanish."""
+    return float(scipy.linalg.norm(v, check_finite=False)) if v.size else 0.0
