@@ -399,3 +399,11 @@ def test_a_target_too_large_to_square_is_named(method: str) -> None:
     X, y, _ = data(22, 30, 5)
     with pytest.raises(ValueError, match="too large to square"):
         Ridge(solver=method).fit(X, 1e200 * y)
+
+
+def test_rounding_in_a_constant_column_is_no_gradient() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        y, s = 1e5 + rng.normal(size=7), rng.uniform(0.1, 2.0, 7)
+        model = Ridge(alpha=0.0).fit(np.ones((7, 2)), y, s)  # a warning is an error here
+        assert model.gradient_norm_ == 0.0

@@ -124,7 +124,14 @@ class NormalEquations:
         z -= self.mean(z)
         if self.s is not None:
             z *= self.s
-        return self.design.transposed(z)
+        out = self.design.transposed(z)
+        out[self._constant] = 0.0
+        return out
+
+    @cached_property
+    def _constant(self) -> NDArray[np.int64]:
+        """Columns in which a product leaves nothing but rounding."""
+        return np.flatnonzero(self.diagonal == 0.0)
 
 
 @dataclass(frozen=True)
