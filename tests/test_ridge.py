@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import check_estimator
 
-from sparsereg import Ridge, degrees_of_freedom, ridge_path
+from sparsereg import Ridge, RidgeCV, degrees_of_freedom, ridge_path
 
 METHODS = ["auto", "gram", "dual", "svd", "cg"]
 
@@ -372,3 +372,38 @@ def test_a_factorisation_that_fails_says_so() -> None:
     with pytest.warns(ConvergenceWarning, match="what is left is rounding"):
         Ridge(alpha=1e-8, solver="dual").fit(X, y, s)
     assert Ridge(alpha=1e-8).fit(X, y, s).gradient_norm_ < 1e-12
+
+
+@pytest.mark.parametrize("kind", [Ridge, RidgeCV])
+@pytest.mark.parametrize("constant", [True, False])
+def test_a_target_beyond_single_precision_is_named(kind: type, constant: bool) -> None:
+    X, y, _ = data(21, 30, 5)
+    y = np.full(30, 1e59) if constant else 1e60 * (y - y.mean())
+    with pytest.raises(
+        ValueError, match=r"y is too large for coefficients in float32: it reaches \d.*e\+\d\d\. Rescale"
+    ):
+        kind().fit(X.astype(np.float32), y)
+    assert np.isfinite(kind().fit(X, y).intercept_)
+
+
+@pytest.mark.parametrize("method", ["gram", "dual", "cg"])
+def test_a_target_too_small_to_square_says_so(method: str) -> None:
+    X, y, _ = data(22, 30, 5)
+    with pytest.warns(ConvergenceWarning, match="did not converge"):
+        model = Ridge(solver=method).fit(X, 1e-200 * y)
+    assert model.gradient_norm_ > 0.1
+
+
+@pytest.mark.parametrize("method", ["gram", "dual", "svd", "cg"])
+def test_a_target_too_large_to_square_is_named(method: str) -> None:
+    X, y, _ = data(22, 30, 5)
+    with pytest.raises(ValueError, match="too large to square"):
+        Ridge(solver=method).fit(X, 1e200 * y)
+
+
+def test_rounding_in_a_constant_column_is_no_gradient() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        y, s = 1e5 + rng.normal(size=7), rng.uniform(0.1, 2.0, 7)
+        model = Ridge(alpha=0.0).fit(np.ones((7, 2)), y, s)  # a warning is an error here
+        assert model.gradient_norm_ == 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
 from sparsereg._core import Quadratic
 
 from sparsereg import Ridge
@@ -245,7 +246,20 @@ def test_a_pseudo_inverse_certifies_nothing():
     """Duplicate columns without penalty: the bound is not taken from directions that were left out."""
     X = np.array([[1.0, 1.0, 1e-9], [2.0, 2.0, 0.0], [4.0, 4.0, 0.0], [3.0, 3.0, 1e-9]])
     y = np.array([1.0, 0.0, 0.0, 1.0])
-    model = Ridge(alpha=0.0, solver="gram").fit(X, y)
+    with pytest.warns(ConvergenceWarning, match="gram"):
+        model = Ridge(alpha=0.0, solver="gram").fit(X, y)
     best = np.linalg.lstsq(X - X.mean(axis=0), y - y.mean(), rcond=1e-14)[0]
     loss = lambda w: np.sum((y - y.mean() - (X - X.mean(axis=0)) @ w) ** 2)
     assert loss(model.coef_) - loss(best) <= model.dual_gap_ + 1e-12
+
+
+@pytest.mark.parametrize("unit", [1e4, 1e7])
+def test_conjugate_gradients_are_not_fooled_by_one_column_in_large_units(unit):
+    rng = np.random.default_rng(0)
+    A = sp.random_array((600, 250), density=0.03, rng=rng, format="csr")
+    A.data[:] = 1.0
+    y = A @ rng.normal(size=250)
+    X = sp.hstack([sp.csr_array(unit * (1.0 + rng.random((600, 1)))), A], format="csr")
+    model = Ridge(alpha=1.0, solver="cg").fit(X, y)
+    assert model.score(X, y) > 0.98 * Ridge(alpha=1.0, solver="svd").fit(X.toarray(), y).score(X, y)
+    assert model.gradient_norm_ <= 1e-6

@@ -47,8 +47,13 @@ class HeldCoefficients:
         """Coefficients W of shape (T, n_cols) and their intercepts, in the type of X and the shape of y."""
         dtype, Y = equations.design.dtype, y.reshape(y.shape[0], -1)
         means = np.array([equations.mean(np.asarray(y_t, dtype=np.float64)) for y_t in Y.T])
-        intercepts = (means - W @ equations.means).astype(dtype)
-        self._hold(equations.design, W.astype(dtype), Y.shape[1] == 1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            intercepts, values = (means - W @ equations.means).astype(dtype), W.astype(dtype)
+        if not (np.isfinite(values).all() and np.isfinite(intercepts).all()):
+            raise ValueError(
+                f"y is too large for coefficients in {dtype}: it reaches {np.abs(Y).max():.3g}. Rescale it, or pass X as float64."
+            )
+        self._hold(equations.design, values, Y.shape[1] == 1)
         self.intercept_ = intercepts[0] if y.ndim == 1 else intercepts
 
     @property

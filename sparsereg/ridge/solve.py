@@ -93,6 +93,9 @@ def solve_ridge(X: Any, equations: NormalEquations, Y: Vector, alphas: Vector, p
         return [NOTHING] * alphas.size
     require_feasible(plan.method, equations)
     systems = [equations.system(y, alpha) for y, alpha in zip(Y.T, alphas, strict=True)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        if not all(np.isfinite(system.b @ system.b) for system in systems):
+            raise ValueError(TOO_LARGE)
     found = _solve(X, systems, alphas, plan)
     if not all(np.isfinite(solution.gradient_norm) for solution in found):
         raise ValueError(TOO_LARGE)

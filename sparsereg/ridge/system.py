@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import scipy.linalg
 from numpy.typing import NDArray
 
 from sparsereg.design import Design
@@ -125,7 +126,18 @@ class NormalEquations:
         z -= self.mean(z)
         if self.s is not None:
             z *= self.s
-        return self.design.transposed(z)
+        out = self.design.transposed(z)
+        out[self._constant] = 0.0
+        return out
+
+    @cached_property
+    def _constant(self) -> NDArray[np.int64]:
+        """Columns in which a product leaves nothing but rounding."""
+        return np.flatnonzero(self.diagonal == 0.0)
+
+
+# A gradient that is small in the columns' own units may be this many times larger when each is measured by its curvature.
+OTHER_UNITS = 100.0
 
 
 @dataclass(frozen=True)
@@ -156,6 +168,18 @@ class System:
         return Solution(w, self.relative(g), gap, n_iter)
 
     def relative(self, g: Vector) -> float:
-        """`|g| / |b|`; where b is 0, so is the solution, and g is rounding."""
-        scale = float(np.linalg.norm(self.b))
-        return float(np.linalg.norm(g)) / scale if scale else 0.0
+        """`|g| / |b|`; or, where that is more, a hundredth of the same with each column in units of its own curvature: as they stand,
+        one column in large units hides the gradients of all the others. Where b is 0, so is the solution, and g is rounding."""
+        scale = _norm(self.b)
+        return max(_norm(g) / scale, self._by_curvature(g) / OTHER_UNITS) if scale else 0.0
+
+    def _by_curvature(self, g: Vector) -> float:
+        curvature = self.equations.diagonal + self.penalty
+        root = np.sqrt(np.where(curvature > 0.0, curvature, np.inf))
+        scale = _norm(self.b / root)
+        return _norm(g / root) / scale if scale else 0.0
+
+
+def _norm(v: Vector) -> float:
+    """The Euclidean norm, whose squares neither overflow nor vanish."""
+    return float(scipy.linalg.norm(v, check_finite=False)) if v.size else 0.0
