@@ -78,10 +78,6 @@ cdef class GramStore:
         self.sum = self.val = self.watched_val = np.empty(0)
         self.idx = self.watched_idx = np.empty(0, dtype=np.int32)
 
-    @property
-    def nbytes(self):
-        return self.val.nbytes + self.idx.nbytes
-
     def _room_for(self, int64_t m):
         if m <= self.begin.shape[0]:
             return
@@ -249,11 +245,9 @@ cdef class GramStore:
         return np.asarray(out)
 
 
-cdef grown(old, int64_t room, fill=None):
-    """A longer copy of a one-dimensional array; the new part holds `fill`, or whatever it held."""
+cdef grown(old, int64_t room):
+    """A longer copy of a one-dimensional array; the new part holds whatever it held."""
     old = np.asarray(old)
     new = np.empty(room, dtype=old.dtype)
     new[: old.size] = old
-    if fill is not None:
-        new[old.size :] = fill
     return new

@@ -57,8 +57,8 @@ class GramDescent(Descent):
         heavy = np.unique(np.concatenate([first, design.matrix.n_ones + first, design.matrix.n_sparse + first]))
         heavy = heavy[heavy < design.n_cols]
         lengths = design.lengths(heavy)
-        heavy = heavy[np.argsort(-lengths, kind="stable")[:MOST_WATCHED]]
-        self.watched = heavy[design.lengths(heavy) >= LIGHT]
+        order = np.argsort(-lengths, kind="stable")[:MOST_WATCHED]
+        self.watched = heavy[order[lengths[order] >= LIGHT]]
         self._watched_c0, self._watched_sums = c[self.watched], self.problem.stats(self.watched).sums
         self.store.watch(self.watched)
 

@@ -28,7 +28,8 @@ BEYOND = np.float32(np.inf)
 class Screen:
     """The last known gradient of every observed column, and how far it may have gone since.
 
-    Memory: 14 bytes a column, three numbers in float32 rounded to the safe side and the number of the last visit. Inside, everything is measured in units of `|y|`, so that float32 has room for it.
+    Memory: 14 bytes a column, three numbers in float32 rounded to the safe side and the number of the last visit.
+    Inside, everything is measured in units of `|y|`, so that float32 has room for it.
     """
 
     def __init__(self, problem: Problem, c: Vector) -> None:

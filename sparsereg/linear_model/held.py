@@ -83,10 +83,14 @@ class HeldCoefficients:
         return sp.csr_array(parts, shape=(T, self.n_features_in_))
 
     def _decide(self, X: Any) -> NDArray[Any]:
-        """`X coef'`."""
+        """`X coef' + intercept`, in the type of X and the coefficients; X is checked."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=("csr", "csc", "coo"), dtype=(np.float64, np.float32), reset=False)
         if self._columns is not None:
-            return product(X, self._columns, self._coef.T)
-        return np.asarray(X @ np.asarray(self._coef).T)
+            out = product(X, self._columns, self._coef.T)
+        else:
+            out = np.asarray(X @ np.asarray(self._coef).T)
+        return np.asarray(out + np.asarray(self.intercept_, dtype=out.dtype))
 
 
 class RidgeRegressor(HeldCoefficients, MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -103,10 +107,7 @@ class RidgeRegressor(HeldCoefficients, MultiOutputMixin, RegressorMixin, BaseEst
         -------
         array of shape (n,) or (n, n_targets), in the type of X and the coefficients
         """
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=("csr", "csc", "coo"), dtype=(np.float64, np.float32), reset=False)
-        out = self._decide(X)
-        return np.asarray(out + np.asarray(self.intercept_, dtype=out.dtype))
+        return self._decide(X)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

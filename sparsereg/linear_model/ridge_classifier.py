@@ -38,10 +38,7 @@ class RidgeClassification(HeldCoefficients, LinearClassifierMixin, BaseEstimator
         -------
         array of shape (n,) for two classes, otherwise (n, n_classes)
         """
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=("csr", "csc", "coo"), dtype=(np.float64, np.float32), reset=False)
         scores = self._decide(X)
-        scores = scores + np.asarray(self.intercept_, dtype=scores.dtype)
         return np.asarray(scores[:, 0] if scores.ndim == 2 and scores.shape[1] == 1 else scores)
 
     def predict(self, X: Any) -> NDArray[Any]:

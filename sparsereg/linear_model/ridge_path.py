@@ -162,8 +162,7 @@ def ridge_path(
     if isinstance(grid, int):
         grid = _grid(equations, grid, eps)
     method = choose_method(equations, grid) if solver == "auto" else solver
-    # Without columns there is nothing to factorise.
-    plan = Plan(method if design.n_cols else "cg", max(GRADIENT_SHARE * tol, FLOOR), max_iter)
+    plan = Plan(method, max(GRADIENT_SHARE * tol, FLOOR), max_iter)
     (points,) = solve_paths(X, equations, y[:, None], grid, plan)
     warn_unconverged(points, grid, plan)
     order = np.argsort(design.columns)

@@ -135,6 +135,8 @@ def solve_paths(
     ValueError
         As `solve_ridge`.
     """
+    if not equations.design.n_cols:
+        return [PathSolution.of([], alphas.size, 0) for _ in Y.T]
     require_feasible(plan.method, equations)
     if plan.method == "cg":
         preconditioners = preconditioners or Preconditioners(equations, alphas)
@@ -181,8 +183,6 @@ def solve_path(
     preconditioners : Preconditioners
         Of these equations and alphas; shared among targets.
     """
-    if not equations.design.n_cols:
-        return PathSolution.of([], alphas.size, 0)
     felt = _felt(equations, alphas)
     order = np.flatnonzero(felt)[
         np.argsort(-alphas[felt], kind="stable")

@@ -108,8 +108,6 @@ class NormalEquations:
     def product(self, w: Vector) -> Vector:
         """`X w`: by rows where there are any, reading w here and there rather than writing all over z."""
         design = self.design
-        if not design.n_cols:
-            return np.zeros(design.n_rows)
         if design.rows is None:
             z = np.zeros(design.n_rows)
             design.matrix.add_matvec(w, z)
