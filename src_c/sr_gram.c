@@ -47,10 +47,15 @@ sr_status sr_gram_push(sr_gram *G, int64_t m, const double *sum, int64_t *need) 
     return SR_OK;
 }
 
-SR_INLINE void sr_gram_axpy(const sr_gram *G, int64_t a, double step, double *q) {
+/* A column without gaps, its last index one less than its length, is read as the dense vector that it is. */
+SR_INLINE void sr_gram_axpy(const sr_gram *G, int64_t a, double step, double *restrict q) {
+    const int64_t n = G->len[a];
     const int32_t *idx = G->idx + G->begin[a];
-    const double *val = G->val + G->begin[a];
-    for (int64_t e = 0; e < G->len[a]; e++) q[idx[e]] -= step * val[e];
+    const double *restrict val = G->val + G->begin[a];
+    if (n > 0 && idx[n - 1] == n - 1)
+        for (int64_t e = 0; e < n; e++) q[e] -= step * val[e];
+    else
+        for (int64_t e = 0; e < n; e++) q[idx[e]] -= step * val[e];
 }
 
 void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out) {
