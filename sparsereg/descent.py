@@ -100,14 +100,15 @@ class Descent:
         the square root of what coordinate descent needs. Coordinates that would change sign stop at 0 if that lowers the objective; else the
         whole step stops where the first one gets there. Returns the products with the Gram spent.
         """
-        active = self.w != 0.0
-        slope = np.where(active, self.gradient() - self.l1 * np.sign(self.w) - self.l2 * self.w, 0.0)
-        step, products = self._newton_step(slope, active, max_products)
-        if not products:
+        old, sign = self.w.copy(), np.sign(self.w)
+        active = sign != 0.0
+        if not active.any():
             return 0
+        slope = np.where(active, self.gradient() - self.l1 * sign - self.l2 * old, 0.0)
+        step, products = self._newton_step(slope, active, max_products)
         # The change of the objective along the step: F(w + t step) - F(w) = t^2/2 curve - t gain, while no sign changes.
-        old, new = self.w.copy(), self.w + step
-        flips = active & (np.sign(new) != np.sign(old))
+        new = old + step
+        flips = np.sign(new) != sign
         if flips.any():
             clipped = np.where(flips, 0.0, new) - old
             curve = clipped @ (self.gram_product(clipped) + self.l2 * clipped)
@@ -121,6 +122,10 @@ class Descent:
         if 0.5 * step @ (self.gram_product(step) + self.l2 * step) < slope @ step:  # else rounding has the word
             self.set_w(old + step)
         return products + 1
+
+    def newton_is_cheap(self) -> bool:
+        """Whether a Newton step takes no longer than some epochs."""
+        return False
 
     def _newton_step(self, slope: Vector, active: NDArray[np.bool_], most: int) -> tuple[Vector, int]:
         return self._conjugate_gradients(slope, active, most)

@@ -195,16 +195,16 @@ class Solver:
         descent, epochs = self.descent, 0
         rounding = ROUNDING * self.problem.null_deviance
         gap = np.inf
-        while epochs < max_epochs:
+        if max_epochs > CHUNK and descent.newton_is_cheap():  # where the support stays, that is all there is to do
+            epochs, gap = descent.newton(1), self._own_gap()
+        while epochs < max_epochs and gap > INNER_SHARE * target:
             chunk = min(CHUNK, max_epochs - epochs)
             done = descent.descend(chunk, rounding, self._order())
             epochs += done
             if done < chunk:
                 return epochs, True
             before, gap = gap, self._own_gap()
-            if gap <= INNER_SHARE * target:
-                break
-            if gap > SLOW * before and epochs < max_epochs:
+            if max(SLOW * before, INNER_SHARE * target) < gap and epochs < max_epochs:
                 epochs += descent.newton(min(MOST_PRODUCTS, max_epochs - epochs))
         return epochs, False
 
