@@ -185,7 +185,7 @@ static void SR_FN(own_rows)(const sr_matrix *X, const sr_matrix *Xt, const doubl
                 for (int64_t f = 0; f < row.n; f++) r -= of[position[row.rows[f]]] * (double)row.values[f];
             for (int64_t d = X->n_sparse; d < X->n_cols; d++) {
                 const int32_t at = work->dense_position[d - X->n_sparse];
-                if (at >= 0) r -= of[at] * (double)SR_FN(column_at)(X, d).values[i];
+                if (at >= 0 && of[at] != 0.0) r -= of[at] * (double)SR_FN(column_at)(X, d).values[i];
             }
             total += SR_VALUE(x, e, kind) * (s ? s[i] : 1.0) * r;
         }
