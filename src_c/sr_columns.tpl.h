@@ -38,7 +38,7 @@ SR_INLINE void SR_FN(axpy_kind)(SR_FN(column) x, double step, const double *s, d
     }
 }
 
-static double SR_FN(dot)(const sr_matrix *X, int64_t j, const double *v) {
+SR_WIDE static double SR_FN(dot)(const sr_matrix *X, int64_t j, const double *v) {
     const SR_FN(column) x = SR_FN(column_at)(X, j);
     switch (sr_kind_of(X, j)) {
         case SR_KIND_ONES: return SR_FN(dot_kind)(x, v, SR_KIND_ONES);
@@ -47,7 +47,7 @@ static double SR_FN(dot)(const sr_matrix *X, int64_t j, const double *v) {
     }
 }
 
-static void SR_FN(axpy)(const sr_matrix *X, int64_t j, double step, const double *s, double *out) {
+SR_WIDE static void SR_FN(axpy)(const sr_matrix *X, int64_t j, double step, const double *s, double *out) {
     const SR_FN(column) x = SR_FN(column_at)(X, j);
     switch (2 * (int)sr_kind_of(X, j) + (s != NULL)) {
         case 2 * SR_KIND_ONES: SR_FN(axpy_kind)(x, step, s, out, SR_KIND_ONES, 0); break;
