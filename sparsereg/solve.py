@@ -120,6 +120,7 @@ class Solver:
         self.problem, self.l1_ratio, self.tol, self.max_iter, self.rng = problem, l1_ratio, tol, max_iter, rng
         make = ProximalGradient if method == "prox_gradient" else GramDescent
         self.descent: Descent = make(problem)
+        self._crawled = False  # whether a chunk of epochs was not enough somewhere
         c = self.descent.gradient_of(None)
         if isinstance(self.descent, GramDescent):
             self.descent.watch(c)
@@ -206,8 +207,8 @@ class Solver:
         descent, epochs = self.descent, 0
         rounding = ROUNDING * self.problem.null_deviance
         gap = np.inf
-        if max_epochs > CHUNK and descent.newton_is_cheap():  # where the support stays, that is all there is to do
-            epochs, gap = descent.newton(1), self._own_gap()
+        if self._crawled and max_epochs > CHUNK and descent.newton_is_cheap():
+            epochs, gap = descent.newton(1), self._own_gap()  # where the support stays, that is all there is to do
         while epochs < max_epochs and gap > INNER_SHARE * target:
             chunk = min(CHUNK, max_epochs - epochs)
             done = descent.descend(chunk, rounding, self._order())
@@ -215,7 +216,10 @@ class Solver:
             if done < chunk:
                 return epochs, True
             before, gap = gap, self._own_gap()
-            if max(SLOW * before, INNER_SHARE * target) < gap and epochs < max_epochs:
+            if gap <= INNER_SHARE * target:
+                break
+            self._crawled = True
+            if gap > SLOW * before and epochs < max_epochs:
                 epochs += descent.newton(min(MOST_PRODUCTS, max_epochs - epochs))
         return epochs, False
 
