@@ -29,6 +29,8 @@ class Descent:
         `x_j' s`, the curvature, the largest `|x_ij|`, and the centred gradient at w = 0.
     l1, l2 : float64 arrays of shape (m,)
         Strengths at the present alpha.
+    loose : int64 array
+        Positions of the members that are not penalised.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -37,6 +39,7 @@ class Descent:
         self.nnz = 0
         self.w, self.sums, self.sq, self.peak, self.c0, self.l1, self.l2 = (np.empty(0) for _ in range(7))
         self._scale, self._l1_ratio = 0.0, 1.0
+        self.loose = np.empty(0, dtype=np.int64)
         self._sy = problem.y if problem.s is None else problem.s * problem.y
         self._room: Vector | None = None
 
@@ -54,12 +57,17 @@ class Descent:
         known["c0"] = problem.gradient(self._sy, cols) - stats.sums * problem.centre
         for name, values in known.items():
             setattr(self, name, np.concatenate([getattr(self, name), values]))
+        self._find_loose()
         self.nnz += int(problem.design.lengths(cols).sum())
         self._added(cols)
 
     def set_strength(self, alpha: float, l1_ratio: float) -> None:
         self._scale, self._l1_ratio = self.problem.weight_sum * alpha, l1_ratio
         self.l1, self.l2 = self.problem.penalty.strengths(self._scale, l1_ratio, self.cols)
+        self._find_loose()
+
+    def _find_loose(self) -> None:
+        self.loose = np.flatnonzero(self.l1 + self.l2 == 0.0)
 
     def coefficients(self) -> Coefficients:
         """The non-zero ones, in the order of the columns."""
