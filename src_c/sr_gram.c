@@ -52,10 +52,12 @@ SR_INLINE void sr_gram_axpy(const sr_gram *G, int64_t a, double step, double *re
     const int64_t n = G->len[a];
     const int32_t *idx = G->idx + G->begin[a];
     const double *restrict val = G->val + G->begin[a];
-    if (n > 0 && idx[n - 1] == n - 1)
+    if (n > 0 && idx[n - 1] == n - 1) {
+        SR_UNROLL
         for (int64_t e = 0; e < n; e++) q[e] -= step * val[e];
-    else
+    } else {
         for (int64_t e = 0; e < n; e++) q[idx[e]] -= step * val[e];
+    }
 }
 
 SR_WIDE void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out) {
@@ -108,6 +110,7 @@ SR_WIDE void sr_solve_psd(int64_t n, double *A, double *b, double tiny) {
         for (int64_t i = k + 1; i < n; i++) {
             double *restrict other = A + i * n;
             const double l = row[i] / row[k];
+            SR_UNROLL
             for (int64_t j = i; j < n; j++) other[j] -= l * row[j];
             b[i] -= l * b[k];
         }
