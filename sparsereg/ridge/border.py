@@ -105,7 +105,7 @@ class Border:
 
     def solve(self, state: State, q: dict[int, Vector]) -> dict[int, Vector]:
         """From `X' v` on the tops' levels to the change of `X z + intercept` on them; v itself takes the valued columns' part."""
-        left = state.g0 - float(state.v.sum())
+        left = -float(state.v.sum())
         pulls, work = np.zeros(self.sums.size), []
         for group, copies in zip(self.groups, self.copies, strict=True):
             r, pull = copies.pulled(state, group.taken(q))

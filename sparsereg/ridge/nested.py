@@ -16,7 +16,7 @@ from sparsereg.ridge.fields import Fields
 from sparsereg.ridge.precondition import HeavyBlock
 from sparsereg.ridge.system import System
 
-__all__ = ["NestedSweep", "Sweep", "scattered"]
+__all__ = ["NestedSweep", "Sweep"]
 
 Vector = NDArray[np.float64]
 
@@ -73,7 +73,7 @@ class _Top:
 
 
 class Sweep:
-    """The symmetric sweep itself, on vectors in the order of the fields.
+    """The symmetric sweep itself, an approximation of `H^-1` on vectors in the order of the fields.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class Sweep:
     """
 
     def __init__(self, fields: Fields, penalty: Vector, sums: Vector, rows: Rows, heavy: HeavyBlock) -> None:
-        self.fields, self.penalty, self.rows = fields, penalty, rows
+        self.fields, self.penalty, self.sums, self.rows = fields, penalty, sums, rows
         in_border = np.isin(fields.order, heavy.cols)
         swept = [f for f in (*fields.tops, *fields.host) if not in_border[fields.parts[f]].all()]
         swept.sort(key=lambda f: -_size(fields.parts[f]))
@@ -96,7 +96,16 @@ class Sweep:
                 self.tops.append(_Top(t, fields, penalty, sums, hosted))
         self.border = Border(fields, penalty, heavy, sums, rows)
 
-    def solve(self, state: State) -> Vector:
+    def apply(self, g: Vector) -> tuple[Vector, Vector]:
+        """`(z, H z)` with z near `H^-1 g`."""
+        state = State(g, self.penalty, self.rows.n)
+        Hz = self._solve(state)
+        if self.rows.weight_sum:
+            Hz -= self.sums * (float(state.v.sum()) / self.rows.weight_sum)
+        Hz += self.penalty * state.z
+        return state.z, Hz
+
+    def _solve(self, state: State) -> Vector:
         """Brings z near the solution of `H z = g`; returns `X' v`, field by field."""
         give: list[tuple[Levels, Vector]] = []
         for top in self.tops:
@@ -131,7 +140,7 @@ class Sweep:
 
 
 class NestedSweep:
-    """An approximation of `H^-1` for a design of fields and a few valued columns, each penalised.
+    """A sweep for a design of fields and a few valued columns, each penalised, in the order of the fields.
 
     Each application reads the tops of each row seven times; a pass over X reads all fields once. Memory: a vector of length n and
     a few of length n_cols while it is applied, a few of length n_cols to keep, the fields' own and the factor of the heavy block.
@@ -148,24 +157,22 @@ class NestedSweep:
 
     def __init__(self, system: System, fields: Fields, heavy: HeavyBlock) -> None:
         equations, self.order = system.equations, fields.order
-        self.penalty = system.penalty[self.order]
-        self.sums = equations.design.matrix.column_stats(equations.s)[0][self.order]
+        sums = equations.design.matrix.column_stats(equations.s)[0][self.order]
         X, weight_sum = equations.design.matrix, equations.weight_sum if equations.fit_intercept else None
         valued = (X, np.arange(X.n_ones, X.shape[1])) if X.n_ones < X.shape[1] else None
-        self.rows = Rows(equations.design.n_rows, equations.s, weight_sum, valued)
-        self.sweep = Sweep(fields, self.penalty, self.sums, self.rows, heavy)
+        rows = Rows(equations.design.n_rows, equations.s, weight_sum, valued)
+        self.inner = Sweep(fields, system.penalty[self.order], sums, rows, heavy)
 
-    def apply(self, g: Vector) -> tuple[Vector, Vector]:
-        """`(z, H z)` with z near `H^-1 g`."""
-        state = State(g[self.order], self.penalty, self.rows.n)
-        Hz = self.sweep.solve(state)
-        if self.rows.weight_sum:
-            Hz -= self.sums * (float(state.v.sum()) / self.rows.weight_sum)
-        Hz += self.penalty * state.z
-        return scattered(self.order, state.z), scattered(self.order, Hz)
+    def entered(self, g: Vector) -> Vector:
+        """g in the order of the fields."""
+        return g[self.order]
+
+    def left(self, _g: Vector, step: Vector, rest: Vector) -> tuple[Vector, Vector]:
+        """Both in the order of the columns."""
+        return _scattered(self.order, step), _scattered(self.order, rest)
 
 
-def scattered(order: NDArray[np.int64], x: Vector) -> Vector:
+def _scattered(order: NDArray[np.int64], x: Vector) -> Vector:
     """From the order of the fields to that of the columns."""
     out = np.empty(x.size)
     out[order] = x
