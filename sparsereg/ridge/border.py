@@ -82,9 +82,8 @@ class Border:
         number[heavy.cols] = np.arange(heavy.cols.size)
         number = number[fields.order]
         self.groups = _groups(fields, number)
-        # The tops that any of it is met through; the intercept is given through the first of them, or through any.
-        met = {group.field if group.host is None else group.host for group in self.groups}
-        self.met = sorted(met) or sorted(fields.tops)[:1]
+        # The tops that any of it is met through.
+        self.met = sorted({group.field if group.host is None else group.host for group in self.groups})
         # P'P <= diag(P' shared) for the 0/1 matrix P of all copies.
         shared = (number >= 0).astype(np.float64)
         for group in self.groups:
@@ -104,8 +103,10 @@ class Border:
         self.factor = factorised(heavy.gram, self.stiffness) if k else None
 
     def solve(self, state: State, q: dict[int, Vector]) -> dict[int, Vector]:
-        """From `X' v` on the tops' levels to the change of `X z + intercept` on them; v itself takes the valued columns' part."""
-        left = -float(state.v.sum())
+        """From `X' v` on the tops' levels to the change of `X z + intercept` on them; v itself takes the valued columns' part.
+
+        The intercept is given through the first of these tops."""
+        left = -float(next(iter(q.values())).sum())
         pulls, work = np.zeros(self.sums.size), []
         for group, copies in zip(self.groups, self.copies, strict=True):
             r, pull = copies.pulled(state, group.taken(q))
