@@ -97,7 +97,7 @@ class Fields:
         """The fields of a sparse design of ones and at most a few valued columns; None where it has no such structure.
 
         Shadows have `least_rows` a level at least."""
-        rows, n_ones = design.rows, design.matrix.n_ones
+        rows, n_ones = design.rows, design.n_ones
         if rows is None or n_ones == 0 or design.n_cols - n_ones > MOST_VALUED:
             return None
         field_of, runs = rows.fields(MOST_FIELDS)
