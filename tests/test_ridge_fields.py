@@ -359,3 +359,18 @@ def test_one_field_alone(n, fit_intercept):
     found = Ridge(solver="cg", tol=1e-8, fit_intercept=fit_intercept).fit(X, y)
     exact = Ridge(solver="svd", fit_intercept=fit_intercept).fit(X.toarray(), y)
     np.testing.assert_allclose(found.coef_, exact.coef_, atol=1e-8)
+
+
+@pytest.mark.parametrize("make", [crossed, grouped])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_rows_of_ones_are_enough(make: object, weighted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ridge on the rows of one-hot fields never makes the columns."""
+    X = make(500, 4)  # type: ignore[operator]
+    rng = np.random.default_rng(3)
+    y, s = rng.normal(size=500), rng.uniform(0.5, 2.0, 500) if weighted else None
+    exact = Ridge(solver="gram").fit(X, y, s)
+    made: list[int] = []
+    monkeypatch.setattr("sparsereg.design._columns_of_rows", lambda *_: made.append(1))
+    model = Ridge(solver="cg", tol=1e-6).fit(X, y, s)
+    assert not made
+    np.testing.assert_allclose(model.coef_, exact.coef_, atol=1e-6)

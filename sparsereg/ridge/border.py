@@ -29,13 +29,12 @@ def border_block(equations: NormalEquations, fields: Fields, cols: Int) -> Heavy
     by_host = Counter(shadow.host for shadow in fields.shadows)
     position = np.full((design.rows.shape[0], 1 + max(by_host.values(), default=0)), -1, dtype=np.int32)
     position[labels[cols], 0] = np.arange(cols.size)
-    sums = equations.weight_sum * equations.means
-    border_sums, k = [sums[cols]], int(cols.size)
+    border_sums, k = [equations.sums[cols]], int(cols.size)
     for shadow in fields.shadows:
         host = fields.order[fields.parts[shadow.host]]
         position[labels[host], by_host[shadow.host]] = k + shadow.held[shadow.host].codes
         by_host[shadow.host] -= 1
-        border_sums.append(summed(shadow.held[shadow.host], sums[host]))
+        border_sums.append(summed(shadow.held[shadow.host], equations.sums[host]))
         k += shadow.m
     for top in by_host:  # the kernel stops at the first that is negative
         those = labels[fields.order[fields.parts[top]]]

@@ -41,8 +41,7 @@ class GroupedSweep:
         equations, ((top, _),) = system.equations, fields.tops.items()
         part = fields.parts[top]
         self.cells, self.others = fields.order[part], np.delete(fields.order, part)
-        sums = equations.design.matrix.column_stats(equations.s)[0]
-        n, p = sums[self.cells], system.penalty[self.cells]
+        n, p = equations.sums[self.cells], system.penalty[self.cells]
         self.inverse = 1.0 / (n + p)
         self.share = n * self.inverse  # what a level takes of what the other columns come to
         weights = p * self.share

@@ -192,11 +192,10 @@ class NestedSweep:
 
     def __init__(self, system: System, fields: Fields, heavy: HeavyBlock) -> None:
         equations, self.order = system.equations, fields.order
-        sums = equations.design.matrix.column_stats(equations.s)[0][self.order]
-        X, weight_sum = equations.design.matrix, equations.weight_sum if equations.fit_intercept else None
-        valued = (X, np.arange(X.n_ones, X.shape[1])) if X.n_ones < X.shape[1] else None
-        rows = Rows(equations.design.n_rows, equations.s, weight_sum, valued)
-        self.inner = Sweep(fields, system.penalty[self.order], sums, rows, heavy)
+        design, weight_sum = equations.design, equations.weight_sum if equations.fit_intercept else None
+        valued = (design.matrix, np.arange(design.n_ones, design.n_cols)) if design.n_ones < design.n_cols else None
+        rows = Rows(design.n_rows, equations.s, weight_sum, valued)
+        self.inner = Sweep(fields, system.penalty[self.order], equations.sums[self.order], rows, heavy)
 
     def entered(self, g: Vector) -> Vector:
         """g in the order of the fields."""

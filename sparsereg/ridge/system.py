@@ -80,22 +80,36 @@ class NormalEquations:
 
     @cached_property
     def _stats(self) -> tuple[Vector, Vector]:
-        sums, squares, _, _ = self.design.matrix.column_stats(self.s)
-        if not self.fit_intercept:
-            return np.zeros_like(sums), squares
-        centred = squares - sums * sums / self.weight_sum
-        centred[centred <= CONSTANT * squares] = 0.0
-        return sums / self.weight_sum, centred
+        """Weighted sums of the columns and of their squares: the same where all are ones, and then without the column view."""
+        design = self.design
+        if design.n_ones < design.n_cols:
+            sums, squares, _, _ = design.matrix.column_stats(self.s)
+            return sums, squares
+        if self.s is not None:
+            sums = self._by_columns(self.s)
+        else:
+            sums = np.subtract(design.layout.stop, design.layout.start, dtype=np.float64)
+        return sums, sums
 
     @property
-    def means(self) -> Vector:
-        """Weighted means of the columns; zeros without an intercept."""
+    def sums(self) -> Vector:
+        """Weighted sums of the columns."""
         return self._stats[0]
 
-    @property
+    @cached_property
+    def means(self) -> Vector:
+        """Weighted means of the columns; zeros without an intercept."""
+        return self.sums / self.weight_sum if self.fit_intercept else np.zeros(self.sums.size)
+
+    @cached_property
     def diagonal(self) -> Vector:
         """The diagonal of `Xc' S Xc`; exactly 0 for constant columns."""
-        return self._stats[1]
+        sums, squares = self._stats
+        if not self.fit_intercept:
+            return squares
+        centred: Vector = squares - sums * sums / self.weight_sum
+        centred[centred <= CONSTANT * squares] = 0.0
+        return centred
 
     def system(self, y: Vector, alpha: float) -> System:
         """The equations for one target and one strength."""
@@ -112,11 +126,11 @@ class NormalEquations:
             z = np.zeros(design.n_rows)
             design.matrix.add_matvec(w, z)
             return z
-        labelled = w
         if design.labels is not None:
             labelled = np.zeros(design.rows.shape[0])
             labelled[design.labels] = w
-        by_rows: Vector = design.rows.rmatvec(labelled)
+            w = labelled
+        by_rows: Vector = design.rows.rmatvec(w)
         return by_rows
 
     def transposed(self, z: Vector) -> Vector:
@@ -124,9 +138,19 @@ class NormalEquations:
         z -= self.mean(z)
         if self.s is not None:
             z *= self.s
-        out = self.design.transposed(z)
+        out = self._by_columns(z)
         out[self._constant] = 0.0
         return out
+
+    def _by_columns(self, z: Vector) -> Vector:
+        """`X' z`, through the rows where those are what the user handed in."""
+        design = self.design
+        if design.by_rows is None:
+            return design.transposed(z)
+        assert design.rows is not None
+        out = np.zeros(design.rows.shape[0])
+        design.rows.add_matvec(z, out)
+        return out if design.labels is None else out[design.labels]
 
     @cached_property
     def _constant(self) -> NDArray[np.int64]:
