@@ -61,13 +61,15 @@ def conjugate_gradients(
     w = np.zeros(system.penalty.size) if start is None else start
     g = system.b if start is None else system.gradient(w)
     w, g, n_iter = relax(system, precondition, (w, g), tol * float(np.linalg.norm(system.b)), max_iter)
-    while tol < system.relative(g) and n_iter < max_iter:
+    found = system.solution(w, n_iter, g)
+    while tol < found.gradient_norm and n_iter < max_iter:
         before = float(np.linalg.norm(g))
         w, g, done = relax(system, precondition, (w, g), 0.1 * before, max_iter - n_iter)
         n_iter += done
+        found = system.solution(w, n_iter, g)
         if not float(np.linalg.norm(g)) < before:
             break
-    return system.solution(w, n_iter, g)
+    return found
 
 
 def relax(

@@ -12,6 +12,7 @@ gradient `g = Xc' S (yc - Xc w) - penalty w`, worked out from X itself and in do
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -160,6 +161,8 @@ class NormalEquations:
 
 # A gradient that is small in the columns' own units may be this many times larger when each is measured by its curvature.
 OTHER_UNITS = 100.0
+# Squares that are summed without losing any that matter lie between this and its inverse.
+SAFE = 1e-200
 
 
 @dataclass(frozen=True)
@@ -185,23 +188,26 @@ class System:
     def solution(self, w: Vector, n_iter: int, g: Vector | None = None) -> Solution:
         """Coefficients with what can be said of them without solving anything more; g where it is known already."""
         g = self.gradient(w) if g is None else g
-        with np.errstate(divide="ignore", invalid="ignore"):
-            gap = float(np.sum(np.where(g == 0.0, 0.0, g**2 / self.penalty)))
+        with np.errstate(divide="ignore"):
+            gap = float(g @ np.divide(g, self.penalty, out=np.zeros(g.size), where=g != 0.0))
         return Solution(w, self.relative(g), gap, n_iter)
 
     def relative(self, g: Vector) -> float:
         """`|g| / |b|`; or, where that is more, a hundredth of the same with each column in units of its own curvature: as they stand,
         one column in large units hides the gradients of all the others. Where b is 0, so is the solution, and g is rounding."""
-        scale = _norm(self.b)
-        return max(_norm(g) / scale, self._by_curvature(g) / OTHER_UNITS) if scale else 0.0
-
-    def _by_curvature(self, g: Vector) -> float:
-        curvature = self.equations.diagonal + self.penalty
+        if not (scale := _norm(self.b)):
+            return 0.0
+        plain, curvature = _norm(g) / scale, self.equations.diagonal + self.penalty
+        if curvature.max() <= OTHER_UNITS**2 * curvature.min():
+            return plain  # units differ too little for the other to be more
         root = np.sqrt(np.where(curvature > 0.0, curvature, np.inf))
         scale = _norm(self.b / root)
-        return _norm(g / root) / scale if scale else 0.0
+        return max(plain, _norm(g / root) / scale / OTHER_UNITS) if scale else plain
 
 
 def _norm(v: Vector) -> float:
     """The Euclidean norm, whose squares neither overflow nor vanish."""
+    square = float(v @ v)
+    if SAFE < square < 1.0 / SAFE:
+        return math.sqrt(square)
     return float(scipy.linalg.norm(v, check_finite=False)) if v.size else 0.0
