@@ -36,7 +36,7 @@ SOME = 10
 # most so many products with the Gram.
 SLOW = 0.3
 MOST_PRODUCTS = 50
-# Dense columns among sparse ones that are taken in at once: each costs about a pass.
+# Dense columns among sparse ones that are taken in first: each costs about a pass.
 FEW_DENSE = 16
 # Columns taken in between two looks at the size of the Gram.
 BATCH = 256
@@ -127,7 +127,6 @@ class Solver:
             self.descent.watch(c)
         self.screen = Screen(problem, c)
         self._take_unpenalised()
-        self._take_dense()
         self._mark(self.descent.gradient())
 
     def _take_unpenalised(self) -> None:
@@ -143,14 +142,6 @@ class Solver:
             self.descent.set_w(self.problem.eliminated(loose, self.descent.gradient())[0])
         self._descend(1e-12 * self.problem.null_deviance, self.max_iter)
         self.screen.visited_all(self.descent.gradient_of(None))
-
-    def _take_dense(self) -> None:
-        """A few dense columns among sparse ones are members from the start, so that what they have with the watched columns is
-        known when those come in, and not gathered row by row from as many places."""
-        matrix = self.problem.design.matrix
-        dense = np.arange(matrix.n_sparse, matrix.shape[1])
-        if dense.size <= FEW_DENSE and isinstance(self.descent, GramDescent) and self.descent.watched.size:
-            self._take_in(dense[self.screen.norm2[dense] >= 0.0])
 
     def alpha_max(self) -> float:
         """The smallest alpha at which every penalised coefficient is 0. Only before the first `solve`."""
@@ -283,8 +274,21 @@ class Solver:
         most = SOME + 2 * np.count_nonzero(self.descent.w)
         if nearest.size > most:
             nearest = nearest[np.argpartition(-reach[nearest], most)[:most]]
-        self._take_in(visited[nearest])
+        cols = visited[nearest]
+        if cols.size and not self.descent.m:
+            first = self._few_dense()
+            cols = np.concatenate([first, np.setdiff1d(cols, first)])
+        self._take_in(cols)
         return nearest.size
+
+    def _few_dense(self) -> Int:
+        """A few dense columns among sparse ones go first: what they have with the watched columns is then known when those
+        come in, and not gathered row by row from as many places."""
+        matrix = self.problem.design.matrix
+        dense = np.arange(matrix.n_sparse, matrix.shape[1])
+        if dense.size > FEW_DENSE or not isinstance(self.descent, GramDescent) or not self.descent.watched.size:
+            return dense[:0]
+        return dense[self.screen.norm2[dense] >= 0.0]
 
     def _take_in(self, cols: Int) -> None:
         """Make members of these columns; a batch at a time, so that a Gram that grows too large is given up in time."""

@@ -165,10 +165,14 @@ sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, co
 
 /* Cuts the columns into runs, the *fields*, of which no row has two columns: as few and as long as can be, found from the left.
  * Xt: the rows of X, n_rows of it being columns, in increasing order. next[j]: n_rows each at first; afterwards the least column that
- * follows j in a row. field[j]: the field of j. *n_fields: 0 where there are more than max_fields <= 255.  O(entries) */
-sr_status sr_fields(const sr_matrix *Xt, int64_t *next, int64_t max_fields, uint8_t *field, int64_t *n_fields);
-/* codes[field[j] * n + i] = level[j] for every entry (i, j) with level[j] >= 0; n rows of X. Others are left alone. */
-sr_status sr_field_codes(const sr_matrix *Xt, const uint8_t *field, const int32_t *level, int32_t *codes);
+ * follows j in a row. field[j]: the field of j. ends[f]: the column after field f, max_fields of them at most. *n_fields: 0 where there
+ * are more than max_fields <= 255.  O(entries) */
+sr_status sr_fields(const sr_matrix *Xt, int64_t *next, int64_t max_fields, uint8_t *field, int64_t *ends, int64_t *n_fields);
+/* codes[f][i] = level[j] for every entry (i, j) with level[j] >= 0, f being the field of j. Others are left alone.  O(entries) */
+sr_status sr_field_codes(const sr_matrix *Xt, const int64_t *ends, const int32_t *level, int32_t *const *codes);
+/* Numbers the levels of each field. Column j < m stands at labels[j] (NULL: at j), where it is in field[labels[j]] < n_fields.
+ * level[labels[j]]: j's number among the columns of its field. order: the columns field by field. sizes: n_fields, 0 at first. */
+void sr_number_levels(int64_t m, const int32_t *labels, const uint8_t *field, int64_t n_fields, int32_t *level, int64_t *order, int64_t *sizes);
 /* Adds Z' diag(s) Z to the lower triangle of G, k by k: column j of X is part of the columns position[j * n_at + b] of Z, n_at of
  * them up to the first negative one; columns of X that are part of the same one share no row. at, value: work space, n_at times the longest row.  O(sum over rows of their entries in Z, squared) */
 sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t n_at, int64_t k, const double *s, int32_t *at, double *value,
@@ -183,7 +187,8 @@ typedef struct {
 enum { SR_MOST_FIELDS = 64 }; /* to give or to take at a time */
 /* v[i] += s[i] sum_a give[a].values[level of i], and then take[a].values[level of i] += v[i] for each a.  O(n (n_give + n_take)) */
 void sr_exchange(int64_t n, const double *s, double *v, int64_t n_give, const sr_levels *give, int64_t n_take, const sr_levels *take);
-/* Whether every row with a level of `fine` has one of `coarse`, always the same: parent[level of fine], all -1 at first.  O(n) */
+/* Whether rows of one level of `fine` have one level of `coarse`, parent[level of fine], and rows without one have none. parent:
+ * n_fine + 1, all -1 at first; the last belongs to those without.  O(n) */
 int64_t sr_nested(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t *coarse, int64_t n_coarse, int32_t *parent);
 
 /* The same where nearly every row agrees: parent[c] is the level that more than half of the rows of c have, where there is one, and

@@ -93,15 +93,15 @@ sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, co
     return SR_OK;
 }
 
-sr_status sr_fields(const sr_matrix *Xt, int64_t *next, int64_t max_fields, uint8_t *field, int64_t *n_fields) {
-#define CALL(suffix) sr_fields##suffix(Xt, next, max_fields, field, n_fields)
+sr_status sr_fields(const sr_matrix *Xt, int64_t *next, int64_t max_fields, uint8_t *field, int64_t *ends, int64_t *n_fields) {
+#define CALL(suffix) sr_fields##suffix(Xt, next, max_fields, field, ends, n_fields)
     SR_SWITCH(Xt)
 #undef CALL
     return SR_OK;
 }
 
-sr_status sr_field_codes(const sr_matrix *Xt, const uint8_t *field, const int32_t *level, int32_t *codes) {
-#define CALL(suffix) sr_field_codes##suffix(Xt, field, level, codes)
+sr_status sr_field_codes(const sr_matrix *Xt, const int64_t *ends, const int32_t *level, int32_t *const *codes) {
+#define CALL(suffix) sr_field_codes##suffix(Xt, ends, level, codes)
     SR_SWITCH(Xt)
 #undef CALL
     return SR_OK;

@@ -15,7 +15,7 @@ static void SR_FN(gauss_seidel)(const sr_matrix *X, const int64_t *cols, int64_t
 }
 
 /* Xt: the rows of X, their columns in increasing order */
-static void SR_FN(fields)(const sr_matrix *Xt, int64_t *next, int64_t max_fields, uint8_t *field, int64_t *n_fields) {
+static void SR_FN(fields)(const sr_matrix *Xt, int64_t *next, int64_t max_fields, uint8_t *field, int64_t *ends, int64_t *n_fields) {
     for (int64_t i = 0; i < Xt->n_cols; i++) {
         const SR_FN(column) row = SR_FN(column_at)(Xt, i);
         for (int64_t e = 0; e + 1 < row.n; e++)
@@ -24,21 +24,27 @@ static void SR_FN(fields)(const sr_matrix *Xt, int64_t *next, int64_t max_fields
     int64_t f = 0, end = Xt->n_rows; /* the field under way must stop before column `end` */
     for (int64_t j = 0; j < Xt->n_rows; j++) {
         if (j == end) {
+            ends[f] = end;
             end = Xt->n_rows;
             if (++f == max_fields) break;
         }
         field[j] = (uint8_t)f;
         if (next[j] < end) end = next[j];
     }
+    if (f < max_fields) ends[f] = end;
     *n_fields = f == max_fields ? 0 : f + 1;
 }
 
-static void SR_FN(field_codes)(const sr_matrix *Xt, const uint8_t *field, const int32_t *level, int32_t *codes) {
-    const int64_t n = Xt->n_cols;
-    for (int64_t i = 0; i < n; i++) {
+/* Xt: the same */
+static void SR_FN(field_codes)(const sr_matrix *Xt, const int64_t *ends, const int32_t *level, int32_t *const *codes) {
+    for (int64_t i = 0; i < Xt->n_cols; i++) {
         const SR_FN(column) row = SR_FN(column_at)(Xt, i);
-        for (int64_t e = 0; e < row.n; e++)
-            if (level[row.rows[e]] >= 0) codes[(int64_t)field[row.rows[e]] * n + i] = level[row.rows[e]];
+        int64_t f = 0;
+        for (int64_t e = 0; e < row.n; e++) {
+            const int32_t code = level[row.rows[e]];
+            while ((int64_t)row.rows[e] >= ends[f]) f++;
+            if (code >= 0) codes[f][i] = code;
+        }
     }
 }
 

@@ -12,7 +12,7 @@ from sparsereg._core import Levels, exchange
 
 from sparsereg import Ridge
 from sparsereg.design import as_design
-from sparsereg.ridge.cg import Preconditioner, conjugate_gradients
+from sparsereg.ridge.cg import Elsewhere, conjugate_gradients
 from sparsereg.ridge.fields import Fields
 from sparsereg.ridge.grouped import GroupedSweep
 from sparsereg.ridge.nested import NestedSweep
@@ -203,15 +203,23 @@ def test_the_preconditioners_are_symmetric_positive_and_know_their_image(
     }[kind]
     s = np.random.default_rng(3).uniform(0.2, 3.0, X.shape[0]) if weighted else None
     system = equations_of(X, s, fit_intercept).system(np.ones(X.shape[0]), 0.3)
-    precondition: Preconditioner = preconditioning(system.equations, system.penalty)(system)
+    precondition: Elsewhere = preconditioning(system.equations, system.penalty)(system)
     assert isinstance(precondition, GroupedSweep if kind in ("grouped", "chain") else NestedSweep)
     H = dense_H(X, system)
-    applied = [precondition.apply(e) for e in np.eye(H.shape[0])]
+    applied = [applied_to(e, precondition) for e in np.eye(H.shape[0])]
     M = np.stack([z for z, _ in applied])
     np.testing.assert_allclose(M, M.T, rtol=1e-8, atol=1e-10)
     assert np.linalg.eigvalsh(M).min() > 0
     np.testing.assert_allclose(np.stack([Hz for _, Hz in applied]), M @ H, rtol=1e-8, atol=1e-8)
     assert np.linalg.eigvals(M @ H).real.max() < 1 + 1e-8  # no step overshoots
+
+
+def applied_to(g: np.ndarray, precondition: Elsewhere) -> tuple[np.ndarray, np.ndarray]:
+    """`(z, H z)` from what the preconditioner makes of g in its own unknowns."""
+    inside = precondition.entered(g)
+    z, Hz = precondition.inner.apply(inside)
+    z, rest = precondition.left(g, z, inside - Hz)
+    return z, g - rest
 
 
 def test_copies_beat_two_levels_on_crosses() -> None:
@@ -351,3 +359,18 @@ def test_one_field_alone(n, fit_intercept):
     found = Ridge(solver="cg", tol=1e-8, fit_intercept=fit_intercept).fit(X, y)
     exact = Ridge(solver="svd", fit_intercept=fit_intercept).fit(X.toarray(), y)
     np.testing.assert_allclose(found.coef_, exact.coef_, atol=1e-8)
+
+
+@pytest.mark.parametrize("make", [crossed, grouped])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_rows_of_ones_are_enough(make: object, weighted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ridge on the rows of one-hot fields never makes the columns."""
+    X = make(500, 4)  # type: ignore[operator]
+    rng = np.random.default_rng(3)
+    y, s = rng.normal(size=500), rng.uniform(0.5, 2.0, 500) if weighted else None
+    exact = Ridge(solver="gram").fit(X, y, s)
+    made: list[int] = []
+    monkeypatch.setattr("sparsereg.design._columns_of_rows", lambda *_: made.append(1))
+    model = Ridge(solver="cg", tol=1e-6).fit(X, y, s)
+    assert not made
+    np.testing.assert_allclose(model.coef_, exact.coef_, atol=1e-6)

@@ -54,6 +54,6 @@ def _border_columns(equations: NormalEquations, fields: Fields, least_penalty: V
     score = np.where(equations.diagonal > WORTH * least_penalty, equations.diagonal, 0.0)
     for f in whole:
         score[fields.order[fields.parts[f]]] = np.inf
-    score[equations.design.matrix.n_ones :] = np.inf  # valued columns are solved for nowhere else
+    score[equations.design.n_ones :] = np.inf  # valued columns are solved for nowhere else
     heaviest = np.argsort(-score, kind="stable")[: max(MOST_HEAVY, np.count_nonzero(np.isinf(score)))]
     return np.sort(heaviest[score[heaviest] > 0.0])
