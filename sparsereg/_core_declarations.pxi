@@ -120,6 +120,7 @@ cdef extern from "sr.h" nogil:
     sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w, const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out)
     void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out)
     void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs, double tol, double *q, int64_t *epochs, double *decrease)
+    void sr_gram_hessian(const sr_gram *G, const sr_coordinates *co, const int64_t *at, int64_t k, int64_t *place, double *H)
     void sr_solve_psd(int64_t n, double *A, double *b, double tiny)
     void sr_visited(sr_penalty pen, int64_t p, const int64_t *cols, int64_t m, const double *c, uint16_t at, const sr_bounds *b)
     void sr_renew(int64_t p, const sr_odometer *now, uint16_t at, const sr_bounds *b)

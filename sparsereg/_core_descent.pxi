@@ -237,20 +237,32 @@ cdef class GramStore:
             sr_cd_gram(&gram, &view, &order[0], order.shape[0], max_epochs, tol, &q[0], &epochs, &decrease)
         return epochs, decrease
 
-    def toarray(self, const int64_t[::1] at=None):
-        """The dense Gram of the positions `at` (of all without), float64 of shape (k, k)."""
-        places = np.arange(self.m) if at is None else np.asarray(at)
-        require_within(places, self.m)
-        cdef const int64_t[::1] rows = places
-        cdef int64_t a, e, k = rows.shape[0]
-        cdef double[:, ::1] out = np.zeros((k, k))
-        cdef int64_t[::1] column = np.full(self.m, -1, dtype=np.int64)
-        for a in range(k):
-            column[rows[a]] = a
-        for a in range(k):
-            for e in range(self.begin[rows[a]], self.begin[rows[a]] + self.lengths[rows[a]]):
-                if column[self.idx[e]] >= 0:
-                    out[a, column[self.idx[e]]] = self.val[e]
+    def newton_step(self, Coordinates co not None, const double[::1] slope, double tiny=1e-13):
+        """The step of the members with w != 0 that `slope`, minus the objective's gradient there, asks for; 0 for the others."""
+        require(co.m == self.m == slope.shape[0], "co or slope has the wrong length")
+        step = np.zeros(self.m)
+        active = np.flatnonzero(np.asarray(co.w))
+        cdef int64_t k = active.size
+        if not k:
+            return step
+        cdef const int64_t[::1] at = active
+        cdef int64_t[::1] place = np.empty(self.m, dtype=np.int64)
+        cdef double[::1] H = np.empty(k * k), x = np.asarray(slope)[active]
+        cdef sr_gram gram = self.borrow()
+        cdef sr_coordinates view = co.borrow()
+        with nogil:
+            sr_gram_hessian(&gram, &view, &at[0], k, &place[0], &H[0])
+            sr_solve_psd(k, &H[0], &x[0], tiny)
+        step[active] = x
+        return step
+
+    def toarray(self):
+        """The dense Gram, float64 of shape (m, m)."""
+        cdef int64_t a, e
+        cdef double[:, ::1] out = np.zeros((self.m, self.m))
+        for a in range(self.m):
+            for e in range(self.begin[a], self.begin[a] + self.lengths[a]):
+                out[a, self.idx[e]] = self.val[e]
         return np.asarray(out)
 
 

@@ -80,11 +80,12 @@ class Certificate:
 
 @dataclass(frozen=True)
 class MembersGap:
-    """The members' part of a certificate; called with the largest bound of the others over its threshold, the gap."""
+    """The members' part of a certificate, and their gradient; called with the largest bound of the others over its threshold, the gap."""
 
     terms: dict[str, float]
     rr: float
     extra: float
+    c: Vector
 
     def __call__(self, outside: float) -> float:
         return combine_gap(self.terms, self.rr, outside) + 0.5 * self.extra
@@ -120,6 +121,7 @@ class Solver:
         self.problem, self.l1_ratio, self.tol, self.max_iter, self.rng = problem, l1_ratio, tol, max_iter, rng
         make = ProximalGradient if method == "prox_gradient" else GramDescent
         self.descent: Descent = make(problem)
+        self._crawled = False  # whether a chunk of epochs was not enough somewhere
         c = self.descent.gradient_of(None)
         if isinstance(self.descent, GramDescent):
             self.descent.watch(c)
@@ -163,9 +165,9 @@ class Solver:
         target = self.tol * problem.null_deviance
         epochs = 0
         while True:
-            done, stalled = self._descend(target, self.max_iter - epochs)
+            done, stalled, members = self._descend(target, self.max_iter - epochs)
             epochs += done
-            found = self._certify(threshold, target)
+            found = self._certify(members, threshold, target)
             if found.gap <= target or (stalled and not found.taken) or epochs >= self.max_iter:
                 break
         at = self.descent.coefficients()
@@ -192,36 +194,39 @@ class Solver:
 
     # ---- descending ------------------------------------------------------------------------------------------------
 
-    def _descend(self, target: float, max_epochs: int) -> tuple[int, bool]:
-        """Until the members' own gap is a share of the target. Returns the epochs, and whether only rounding was left."""
+    def _descend(self, target: float, max_epochs: int) -> tuple[int, bool, MembersGap]:
+        """Until the members' own gap is a share of the target. Returns the epochs, whether only rounding was left, and that gap."""
         descent, epochs = self.descent, 0
         rounding = ROUNDING * self.problem.null_deviance
-        gap = np.inf
-        while epochs < max_epochs:
+        gap, here = np.inf, None
+        if self._crawled and max_epochs > CHUNK and descent.newton_is_cheap():
+            epochs = descent.newton(1)  # where the support stays, that is all there is to do
+            here = self._members_gap()
+            gap = here(0.0)
+        while epochs < max_epochs and gap > INNER_SHARE * target:
             chunk = min(CHUNK, max_epochs - epochs)
             done = descent.descend(chunk, rounding, self._order())
             epochs += done
+            here = self._members_gap()
             if done < chunk:
-                return epochs, True
-            before, gap = gap, self._own_gap()
+                return epochs, True, here
+            before, gap = gap, here(0.0)
             if gap <= INNER_SHARE * target:
                 break
+            self._crawled = True
             if gap > SLOW * before and epochs < max_epochs:
                 epochs += descent.newton(min(MOST_PRODUCTS, max_epochs - epochs))
-        return epochs, False
+                here = None
+        return epochs, False, here or self._members_gap()
 
-    def _own_gap(self) -> float:
-        """The gap of the problem over the members alone."""
-        return self._gap_terms(self.descent.gradient())(0.0)
-
-    def _gap_terms(self, c: Vector) -> MembersGap:
-        """What the members bring to the duality gap, from their gradient."""
+    def _members_gap(self) -> MembersGap:
+        """What the members bring to the duality gap here."""
         descent, problem = self.descent, self.problem
+        c = at = descent.gradient()
         rr, extra = descent.squared_residual(c), 0.0
-        loose = np.flatnonzero((descent.l1 == 0.0) & (descent.l2 == 0.0))
-        if loose.size:
-            extra, c = problem.project_out(loose, c, descent.cols)
-        return MembersGap(problem.penalty.gap_sums(descent.w, c, descent.l1, descent.l2), rr, extra)
+        if descent.loose.size:
+            extra, at = problem.project_out(descent.loose, c, descent.cols)
+        return MembersGap(problem.penalty.gap_sums(descent.w, at, descent.l1, descent.l2), rr, extra, c)
 
     def _order(self) -> Int:
         return np.arange(self.descent.m) if self.rng is None else self.rng.permutation(self.descent.m)
@@ -231,15 +236,13 @@ class Solver:
     def _mark(self, c: Vector) -> None:
         self._w_mark, self._c_mark = self.descent.w.copy(), c
 
-    def _certify(self, threshold: float, target: float) -> Certificate:
+    def _certify(self, members: MembersGap, threshold: float, target: float) -> Certificate:
         """The duality gap here, true also for columns that were not visited.
 
         Where bounds alone leave it over the target, the columns that none holds down are visited, and those over their
         threshold, or nearly, become members."""
-        c = self.descent.gradient()
-        self.screen.travel(*self._distance(c))
-        self._mark(c)
-        members = self._gap_terms(c)
+        self.screen.travel(*self._distance(members.c))
+        self._mark(members.c)
         aside = float(np.sqrt(members.extra))
         candidates, most, others = self.screen.over(threshold, aside)
         gap = members(_share(max(most, others), threshold))

@@ -141,9 +141,13 @@ void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out)
 void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs, double tol,
                 double *q, int64_t *epochs, double *decrease);
 
-/* Solve A x = b for a small symmetric positive semidefinite A of n by n (row-major; its lower triangle is overwritten), x in place of b,
- * by L D L'. A column that depends on those before it, its pivot below tiny times its diagonal, gets x = 0. Written here rather
- * than taken from a BLAS: it runs in one thread, and gives the same digits whatever the number of threads. O(n^3 / 6) */
+/* The Hessian of the k members `at`, in increasing order: the upper triangle of G_AA - sums sums' / S + diag(l2), k by k in H.
+ * place: m, work space.  O(k^2 + entries of their columns) */
+void sr_gram_hessian(const sr_gram *G, const sr_coordinates *co, const int64_t *at, int64_t k, int64_t *place, double *H);
+
+/* Solve A x = b for a small symmetric positive semidefinite A of n by n (row-major; its upper triangle is read, all of it overwritten),
+ * x in place of b, by elimination without pivoting. A column that depends on those before it, its pivot below tiny times its diagonal, gets
+ * x = 0. Written here rather than taken from a BLAS: it runs in one thread, and gives the same digits whatever the number of threads. O(n^3 / 6) */
 void sr_solve_psd(int64_t n, double *A, double *b, double tiny);
 
 /* ---- ridge ----------------------------------------------------------------------------------------------------------*/

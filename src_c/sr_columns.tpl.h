@@ -21,6 +21,12 @@ SR_INLINE SR_FN(column) SR_FN(column_at)(const sr_matrix *X, int64_t j) {
 SR_INLINE double SR_FN(dot_kind)(SR_FN(column) x, const double *v, const int kind) {
     double a0 = 0.0, a1 = 0.0, a2 = 0.0, a3 = 0.0;
     int64_t e = 0;
+    if (kind == SR_KIND_DENSE) { /* long, and nothing looked up: eight */
+        double a[8] = {0.0};
+        for (; e + 8 <= x.n; e += 8)
+            for (int l = 0; l < 8; l++) a[l] += SR_VALUE(x, e + l, kind) * v[e + l];
+        a0 = a[0] + a[4], a1 = a[1] + a[5], a2 = a[2] + a[6], a3 = a[3] + a[7];
+    }
     for (; e + 4 <= x.n; e += 4) {
         a0 += SR_VALUE(x, e, kind) * v[SR_ROW(x, e, kind)];
         a1 += SR_VALUE(x, e + 1, kind) * v[SR_ROW(x, e + 1, kind)];

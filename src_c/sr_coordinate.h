@@ -21,6 +21,13 @@
 #define SR_WIDE
 #endif
 
+/* Before a loop over vectors that reads little a turn. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define SR_UNROLL _Pragma("GCC unroll 4")
+#else
+#define SR_UNROLL
+#endif
+
 /* From the centred gradient c at w_a to the exact minimiser along coordinate a; returns the step, 0 when it does not move. */
 SR_INLINE double sr_coordinate_step(const sr_coordinates *co, int64_t a, double c) {
     const double old = co->w[a], curvature = co->sq[a], linear = c + curvature * old;

@@ -53,18 +53,18 @@ void sr_visited(sr_penalty pen, int64_t p, const int64_t *cols, int64_t m, const
     sr_sum_up(p, b, cols, m);
 }
 
-SR_INLINE double sr_bound(double c, double norm2, double norm1, const sr_odometer *then, const sr_odometer *now, double aside) {
-    const double by2 = norm2 * (now->two - then->two + aside), by1 = aside > 0.0 ? by2 : norm1 * (now->one - then->one);
+SR_INLINE double sr_bound(double c, double norm2, double norm1, const sr_odometer *then, const sr_odometer *now) {
+    const double by2 = norm2 * (now->two - then->two), by1 = norm1 * (now->one - then->one);
     return c + (by1 < by2 ? by1 : by2);
 }
 
-SR_INLINE double sr_bound_on(const sr_bounds *b, int64_t j, const sr_odometer *now, double aside) {
-    return sr_bound((double)b->c[j], (double)b->norm2[j], (double)b->norm1[j], &b->readings[b->at[j]], now, aside);
+SR_INLINE double sr_bound_on(const sr_bounds *b, int64_t j, const sr_odometer *now) {
+    return sr_bound((double)b->c[j], (double)b->norm2[j], (double)b->norm1[j], &b->readings[b->at[j]], now);
 }
 
 void sr_renew(int64_t p, const sr_odometer *now, uint16_t at, const sr_bounds *b) {
     for (int64_t j = 0; j < p; j++) {
-        if (!(b->norm2[j] < 0.0f)) b->c[j] = sr_up(sr_bound_on(b, j, now, 0.0));
+        if (!(b->norm2[j] < 0.0f)) b->c[j] = sr_up(sr_bound_on(b, j, now));
         b->at[j] = at;
     }
     sr_sum_up(p, b, NULL, (p + SR_BLOCK - 1) / SR_BLOCK);
@@ -72,11 +72,12 @@ void sr_renew(int64_t p, const sr_odometer *now, uint16_t at, const sr_bounds *b
 
 void sr_screen(int64_t p, const sr_bounds *b, const sr_odometer *now, double aside, double threshold, int32_t *out, int64_t *n_out,
                double *worst, double *largest) {
+    const sr_odometer there = {now->two + aside, aside > 0.0 ? (double)INFINITY : now->one};
     int64_t n = 0;
     double over = 0.0, under = 0.0;
     for (int64_t block = 0; block * SR_BLOCK < p; block++) {
         const sr_block *sum = &b->blocks[block];
-        const double most = sr_bound(sum->c, sum->norm2, sum->norm1, &b->readings[sum->at], now, aside);
+        const double most = sr_bound(sum->c, sum->norm2, sum->norm1, &b->readings[sum->at], &there);
         if (!(most > threshold * sum->factor)) { /* also when no column of it counts: then c is -inf */
             if (most / sum->factor > under) under = most / sum->factor;
             continue;
@@ -85,7 +86,7 @@ void sr_screen(int64_t p, const sr_bounds *b, const sr_odometer *now, double asi
          * was travelled, NaN: neither is larger than anything. */
         const int64_t begin = block * SR_BLOCK, end = begin + SR_BLOCK < p ? begin + SR_BLOCK : p;
         for (int64_t j = begin; j < end; j++) {
-            const double bound = sr_bound_on(b, j, now, aside), scaled = b->factor ? bound / b->factor[j] : bound;
+            const double bound = sr_bound_on(b, j, &there), scaled = b->factor ? bound / b->factor[j] : bound;
             const int passes = scaled > threshold;
             const double above = passes ? scaled : 0.0, below = passes ? 0.0 : scaled;
             out[n] = (int32_t)j;
