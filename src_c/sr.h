@@ -156,6 +156,9 @@ typedef struct {
 sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, const sr_quadratic *q, const double *g, const double *s,
                           double *z, double *v, double *v_sum);
 
+/* out += X' r and *total = sum(r) for r = s (y + shift - X w), in one walk. Xt: the rows of X, all of them sparse; w, out: one a column.  O(entries) */
+sr_status sr_residual_products(const sr_matrix *Xt, const double *w, const double *y, const double *s, double shift, double *out, double *total);
+
 /* Cuts the columns into runs, the *fields*, of which no row has two columns: as few and as long as can be, found from the left.
  * Xt: the rows of X, n_rows of it being columns, in increasing order. next[j]: n_rows each at first; afterwards the least column that
  * follows j in a row. field[j]: the field of j. ends[f]: the column after field f, max_fields of them at most. *n_fields: 0 where there

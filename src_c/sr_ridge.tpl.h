@@ -14,6 +14,27 @@ static void SR_FN(gauss_seidel)(const sr_matrix *X, const int64_t *cols, int64_t
     }
 }
 
+/* Xt: the rows of X */
+static double SR_FN(residual_products)(const sr_matrix *Xt, const double *w, const double *y, const double *s, double shift, double *out) {
+    const int ones = Xt->n_ones == Xt->n_cols;
+    double total = 0.0;
+    for (int64_t i = 0; i < Xt->n_cols; i++) {
+        const SR_FN(column) row = SR_FN(column_at)(Xt, i);
+        double r = y[i] + shift;
+        if (ones)
+            for (int64_t e = 0; e < row.n; e++) r -= w[row.rows[e]];
+        else
+            for (int64_t e = 0; e < row.n; e++) r -= (double)row.values[e] * w[row.rows[e]];
+        if (s) r *= s[i];
+        total += r;
+        if (ones)
+            for (int64_t e = 0; e < row.n; e++) out[row.rows[e]] += r;
+        else
+            for (int64_t e = 0; e < row.n; e++) out[row.rows[e]] += r * (double)row.values[e];
+    }
+    return total;
+}
+
 /* Xt: the rows of X, their columns in increasing order */
 static void SR_FN(fields)(const sr_matrix *Xt, int64_t *next, int64_t max_fields, uint8_t *field, int64_t *ends, int64_t *n_fields) {
     for (int64_t i = 0; i < Xt->n_cols; i++) {
