@@ -208,5 +208,7 @@ cdef class Matrix:
             status = sr_dense_gram(&self.view, &position[0, 0], n_at, k, weights, &at[0], &value[0], &G[0, 0])
         check(status)
         out = np.asarray(G)
-        out += np.tril(out, -1).T
+        diagonal = out.diagonal().copy()
+        out += out.T
+        np.fill_diagonal(out, diagonal)
         return out

@@ -169,7 +169,7 @@ sr_status sr_field_codes(const sr_matrix *Xt, const int64_t *ends, const int32_t
 /* Numbers the levels of each field. Column j < m stands at labels[j] (NULL: at j), where it is in field[labels[j]] < n_fields.
  * level[labels[j]]: j's number among the columns of its field. order: the columns field by field. sizes: n_fields, 0 at first. */
 void sr_number_levels(int64_t m, const int32_t *labels, const uint8_t *field, int64_t n_fields, int32_t *level, int64_t *order, int64_t *sizes);
-/* Adds Z' diag(s) Z to the lower triangle of G, k by k: column j of X is part of the columns position[j * n_at + b] of Z, n_at of
+/* Adds to G, k by k, so that G + G' with the diagonal once is Z' diag(s) Z: column j of X is part of the columns position[j * n_at + b] of Z, n_at of
  * them up to the first negative one; columns of X that are part of the same one share no row. at, value: work space, n_at times the longest row.  O(sum over rows of their entries in Z, squared) */
 sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t n_at, int64_t k, const double *s, int32_t *at, double *value,
                         double *G);
