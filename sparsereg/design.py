@@ -153,10 +153,13 @@ class Design:
     @cached_property
     def _shares(self) -> list[tuple[int, int]]:
         """A part of the columns for each thread."""
-        return split(np.concatenate([[0], np.cumsum(self.matrix.lengths())]), self.n_threads)
+        return split(np.concatenate([[0], np.cumsum(self.lengths())]), self.n_threads)
 
-    def lengths(self, cols: Int) -> Int:
-        """Stored entries of these observed columns."""
+    def lengths(self, cols: Int | None = None) -> Int:
+        """Stored entries of these observed columns, or of all."""
+        if cols is None:
+            dense = np.full(self.n_cols - self.layout.n_sparse, self.n_rows, dtype=np.int64)
+            return np.concatenate([self.layout.stop - self.layout.start, dense])
         lengths: Int = self.matrix.lengths(cols)
         return lengths
 

@@ -87,10 +87,7 @@ class NormalEquations:
         if design.n_ones < design.n_cols:
             sums, squares, _, _ = design.matrix.column_stats(self.s)
             return sums, squares
-        if self.s is not None:
-            sums = self._by_columns(self.s)
-        else:
-            sums = np.subtract(design.layout.stop, design.layout.start, dtype=np.float64)
+        sums = self._by_columns(self.s) if self.s is not None else design.lengths().astype(np.float64)
         return sums, sums
 
     @property
