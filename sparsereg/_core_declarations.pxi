@@ -55,9 +55,11 @@ cdef extern from "sr.h" nogil:
         int32_t *dense_position
         const int32_t *labels
         int64_t n_places, n_watched
+        const int64_t *watched
         int32_t *watched_idx
         double *watched_val
         int64_t n_met
+        const sr_gram *kept
         double *sum
         double *row
     enum:

@@ -27,7 +27,7 @@ cdef class Levels:
         cdef int64_t nested
         with nogil:
             nested = sr_nested(self.view.shape[0], &self.view[0], self.m, &coarse.view[0], coarse.m, &parent[0])
-        return out[:-1] if nested else None
+        return out[: self.m] if nested else None
 
     def majority(self, Levels coarse not None, int64_t n):
         """The level of `coarse` that most rows of each level have, by the first n rows: int32 of shape (m,); and how many rows agree."""

@@ -28,7 +28,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sparsereg._core import Matrix, inspect, transpose
-from sparsereg.threads import run, split
+from sparsereg.threads import run, split, worthwhile
 
 __all__ = ["Design", "as_design", "product"]
 
@@ -36,6 +36,8 @@ Int = NDArray[np.int64]
 
 # With fewer stored entries than this many a column, per-column counters cost more than sorting the entries' numbers.
 HYPERSPARSE = 0.25
+# Parts a thread of a pass over all columns.
+PIECES = 16
 
 
 @dataclass(frozen=True)
@@ -144,16 +146,17 @@ class Design:
 
     def transposed(self, v: NDArray[np.float64], cols: Int | None = None) -> NDArray[np.float64]:
         """`X[:, cols]' v` in double; every observed column without `cols`."""
-        if cols is not None or self.n_threads == 1:
+        n_threads = worthwhile(self.nnz, self.n_threads)
+        if cols is not None or n_threads == 1:
             return np.asarray(self.matrix.rmatvec(v, cols))
         out = np.empty(self.n_cols)
-        run(lambda a, b: self.matrix.rmatvec_into(out[a:b], v, a), self._shares)
+        run(lambda a, b: self.matrix.rmatvec_into(out[a:b], v, a), self._pieces, n_threads)
         return out
 
     @cached_property
-    def _shares(self) -> list[tuple[int, int]]:
-        """A part of the columns for each thread."""
-        return split(np.concatenate([[0], np.cumsum(self.lengths())]), self.n_threads)
+    def _pieces(self) -> list[tuple[int, int]]:
+        """Parts of the columns, several a thread: an entry's time depends on where its row is, and other work may hold a core."""
+        return split(np.concatenate([[0], np.cumsum(self.lengths() + 1)]), PIECES * self.n_threads)
 
     def lengths(self, cols: Int | None = None) -> Int:
         """Stored entries of these observed columns, or of all."""
@@ -172,10 +175,17 @@ class Design:
 
     @cached_property
     def sparse_rows(self) -> Matrix | None:
-        """The same for who wants only entries of the sparse columns: without values where those are all ones."""
-        if self.by_rows is None or self.n_ones < self.layout.n_sparse:
+        """The same for who wants only entries of the sparse columns: without values where those are all ones, and without
+        those dense columns that come before, or after, all sparse ones in every row."""
+        n_sparse, of = self.layout.n_sparse, self.by_rows
+        if of is None or n_sparse == self.n_cols:
             return self.rows
-        return Compressed(self.by_rows.shape, self.by_rows.indptr, self.by_rows.indices, None).as_columns()
+        sparse, dense = self.columns[:n_sparse], self.columns[n_sparse:]
+        first, last = (sparse.min(), sparse.max()) if n_sparse else (0, self.n_features)
+        before, after = int(np.count_nonzero(dense < first)), int(np.count_nonzero(dense > last))
+        start, stop = of.indptr[:-1] + before, of.indptr[1:] - after
+        ones = self.n_ones == n_sparse
+        return Matrix(of.shape[1], start, stop, of.indices, start.size if ones else 0, None if ones else of.data)
 
     @cached_property
     def longest_row(self) -> int:
@@ -273,7 +283,7 @@ def dense_design(X: NDArray[Any], dtype: np.dtype[Any]) -> Design:
 
 def _from_columns(X: Compressed, dtype: np.dtype[Any], name: str, n_threads: int) -> Design | None:
     valued = np.zeros(X.shape[0], dtype=np.uint8)
-    parts = split(X.indptr, n_threads)
+    parts = split(X.indptr, worthwhile(X.indices.size, n_threads))
     if _inspected(X, name, parts, by_rows=False, major_valued=[valued[a:b] for a, b in parts]):
         return None
     columns, n_ones, _ = _by_kind(np.diff(X.indptr), valued, X.shape[1] + 1)  # borrowed as they are, none as dense
@@ -294,7 +304,7 @@ def _from_rows(X: Compressed, dtype: np.dtype[Any], name: str, n_threads: int) -
         return Design(lambda: matrix, n, layout, p, dtype, by_rows=rows, labels=labels)
     if X.indices.size < HYPERSPARSE * p:
         return _from_hypersparse_rows(X, dtype, name, n_threads)
-    parts = split(X.indptr, n_threads)
+    parts = split(X.indptr, worthwhile(X.indices.size, n_threads))
     counts, valued = np.zeros((len(parts), p), dtype=np.int64), np.zeros((len(parts), p), dtype=np.uint8)
     if _inspected(X, name, parts, by_rows=True, count=counts, valued=valued):
         return None
@@ -328,7 +338,7 @@ def _columns_of_rows(
     def write(a: int, b: int, place: Int) -> None:
         transpose((b - a, p), X.indptr[a : b + 1], X.indices, X.data, place, indices, shift, values, a)
 
-    run(write, [(*part, place) for part, place in zip(parts, places, strict=True)])
+    run(write, [(*part, place) for part, place in zip(parts, places, strict=True)], len(parts))
     data = None if values is None else values[: stop - shift]
     dense = None if values is None else values[stop - shift :].reshape(-1, n).T
     return Matrix(n, layout.start, layout.stop, indices, n_ones, data, shift, dense)
@@ -336,7 +346,7 @@ def _columns_of_rows(
 
 def _from_hypersparse_rows(X: Compressed, dtype: np.dtype[Any], name: str, n_threads: int) -> Design | None:
     """Number the observed columns among themselves first: memory by what was observed."""
-    if _inspected(X, name, split(X.indptr, n_threads), by_rows=True):
+    if _inspected(X, name, split(X.indptr, worthwhile(X.indices.size, n_threads)), by_rows=True):
         return None
     observed, compact = np.unique(X.indices, return_inverse=True)
     narrow = Compressed((X.shape[0], observed.size), X.indptr, compact.astype(X.indices.dtype), X.data)
@@ -355,7 +365,7 @@ def _inspected(X: Compressed, name: str, parts: list[tuple[int, int]], *, by_row
         own = {key: arrays[number] for key, arrays in wanted.items()}
         return inspect((b - a, X.shape[1]), X.indptr[a : b + 1], X.indices, X.data, **own)
 
-    found = run(look, [(*part, number) for number, part in enumerate(parts)])
+    found = run(look, [(*part, number) for number, part in enumerate(parts)], len(parts))
     fault, where = next(((fault, where) for fault, where, _ in found if fault), ("", -1))
     if not fault:
         return any(disordered for _, _, disordered in found)

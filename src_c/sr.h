@@ -114,16 +114,19 @@ typedef struct {
     int32_t *position;     /* one a label of Xt; NULL where there is no Xt at all */
     int32_t *dense_position; /* for each dense column, which has no position by its label: where there is an Xt */
     const int32_t *labels; /* internal column -> label of Xt; NULL: the same number */
-    int64_t n_places, n_watched; /* places for watched columns, and how many of them, the first, are in use; n_watched > 0 wants Xt */
+    int64_t n_places, n_watched; /* places for watched columns, and how many of them, the first, are in use */
+    const int64_t *watched; /* n_watched: which columns they are; only read without Xt */
     int32_t *watched_idx;  /* n_watched: where the products go that are not 0, ... */
     double *watched_val;
     int64_t n_met;         /* ... so many */
+    const sr_gram *kept;   /* the same of each member, as columns of a Gram */
+    int32_t place;         /* that of the new column itself among the watched ones, or below 0; set by sr_gram_append */
     double *sum;           /* SR_ASIDE + n_places + m_max, all zero, left so */
     double *row;           /* n_rows, all zero, left so; only read without Xt */
 } sr_gram_work;
 
 /* Append column `j` as number m of the Gram. With Xt (the rows of X): O(sum of row lengths over the rows of j); with Xt NULL:
- * O(entries of the m columns in `cols`).  cols[0 .. m) are the columns already there. SR_NEED_SPACE: nothing was changed and
+ * O(entries of the m columns in `cols` and of those watched).  cols[0 .. m) are the columns already there. SR_NEED_SPACE: nothing was changed and
  * *need entries more are wanted in the arena. */
 sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
                          sr_gram *G, sr_gram_work *work, int64_t *need);

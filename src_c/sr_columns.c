@@ -127,8 +127,9 @@ sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *
     double *watched = work->sum + SR_ASIDE, *members = watched + work->n_places;
     int32_t *position = NULL;
     if (work->position) position = j < X->n_sparse ? &work->position[work->labels ? work->labels[j] : j] : &work->dense_position[j - X->n_sparse];
-    const int32_t before = position ? *position : 0;
+    const int32_t before = position ? *position : -1;
     if (position) *position = (int32_t)(work->n_places + m);
+    work->place = before < work->n_watched ? before : -1;
 #define CALL(suffix) sr_gram_column##suffix(X, Xt, s, cols, m, j, work)
     SR_SWITCH(X)
 #undef CALL

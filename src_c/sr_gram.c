@@ -47,19 +47,24 @@ sr_status sr_gram_push(sr_gram *G, int64_t m, const double *sum, int64_t *need) 
     return SR_OK;
 }
 
-SR_INLINE void sr_gram_axpy(const sr_gram *G, int64_t a, double step, double *q) {
+/* A column without gaps, its last index one less than its length, is read as the dense vector that it is. */
+SR_INLINE void sr_gram_axpy(const sr_gram *G, int64_t a, double step, double *restrict q) {
+    const int64_t n = G->len[a];
     const int32_t *idx = G->idx + G->begin[a];
-    const double *val = G->val + G->begin[a];
-    for (int64_t e = 0; e < G->len[a]; e++) q[idx[e]] -= step * val[e];
+    const double *restrict val = G->val + G->begin[a];
+    if (n > 0 && idx[n - 1] == n - 1)
+        for (int64_t e = 0; e < n; e++) q[e] -= step * val[e];
+    else
+        for (int64_t e = 0; e < n; e++) q[idx[e]] -= step * val[e];
 }
 
-void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out) {
+SR_WIDE void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out) {
     for (int64_t a = 0; a < m; a++)
         if (x[a] != 0.0) sr_gram_axpy(G, a, x[a], out);
 }
 
 /* in and out: q = X_M' r, *r_sum = sum(r) */
-void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs, double tol,
+SR_WIDE void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs, double tol,
                 double *q, int64_t *epochs, double *decrease) {
     *epochs = 0;
     while (*epochs < max_epochs) {
@@ -92,7 +97,7 @@ SR_INLINE double sr_dot(int64_t n, const double *a, const double *b) {
 }
 
 /* Row i of L holds l_ik for k < i, and d_i stands on the diagonal; dropped columns have d_i = 0 and l_ik = 0. */
-void sr_solve_psd(int64_t n, double *A, double *b, double tiny) {
+SR_WIDE void sr_solve_psd(int64_t n, double *A, double *b, double tiny) {
     for (int64_t i = 0; i < n; i++) {
         double *row = A + i * n;
         const double original = row[i];
