@@ -153,6 +153,19 @@ cdef class Matrix:
         return v_sum
 
 
+    def residual_products(self, const double[::1] w, const double[::1] y, double shift, double[::1] out, const double[::1] s=None):
+        """For the rows of X: `out += X' r`, in place, and returns `sum(r)`, for `r = s (y + shift - X w)`."""
+        require(self.view.n_sparse == self.view.n_cols and y.shape[0] == self.view.n_cols, "y has the wrong length, or rows are dense")
+        require(w.shape[0] == self.view.n_rows == out.shape[0], "w or out has the wrong length")
+        require(s is None or s.shape[0] == y.shape[0], "s has the wrong length")
+        cdef const double *weights = doubles(s)
+        cdef double total = 0.0
+        cdef sr_status status
+        with nogil:
+            status = sr_residual_products(&self.view, &w[0], &y[0], weights, shift, &out[0], &total)
+        check(status)
+        return total
+
     def fields(self, int64_t max_fields):
         """For the rows of X: the field of each of its columns, uint8 of shape (n_rows,), and where each field ends; none for too many."""
         require(0 < max_fields <= 255 and self.view.n_sparse == self.view.n_cols, "too many fields, or dense rows")
@@ -195,5 +208,7 @@ cdef class Matrix:
             status = sr_dense_gram(&self.view, &position[0, 0], n_at, k, weights, &at[0], &value[0], &G[0, 0])
         check(status)
         out = np.asarray(G)
-        out += np.tril(out, -1).T
+        diagonal = out.diagonal().copy()
+        out += out.T
+        np.fill_diagonal(out, diagonal)
         return out

@@ -156,10 +156,13 @@ class Design:
     @cached_property
     def _pieces(self) -> list[tuple[int, int]]:
         """Parts of the columns, several a thread: an entry's time depends on where its row is, and other work may hold a core."""
-        return split(np.concatenate([[0], np.cumsum(self.matrix.lengths() + 1)]), PIECES * self.n_threads)
+        return split(np.concatenate([[0], np.cumsum(self.lengths() + 1)]), PIECES * self.n_threads)
 
-    def lengths(self, cols: Int) -> Int:
-        """Stored entries of these observed columns."""
+    def lengths(self, cols: Int | None = None) -> Int:
+        """Stored entries of these observed columns, or of all."""
+        if cols is None:
+            dense = np.full(self.n_cols - self.layout.n_sparse, self.n_rows, dtype=np.int64)
+            return np.concatenate([self.layout.stop - self.layout.start, dense])
         lengths: Int = self.matrix.lengths(cols)
         return lengths
 

@@ -163,6 +163,9 @@ typedef struct {
 sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, const sr_quadratic *q, const double *g, const double *s,
                           double *z, double *v, double *v_sum);
 
+/* out += X' r and *total = sum(r) for r = s (y + shift - X w), in one walk. Xt: the rows of X, all of them sparse; w, out: one a column.  O(entries) */
+sr_status sr_residual_products(const sr_matrix *Xt, const double *w, const double *y, const double *s, double shift, double *out, double *total);
+
 /* Cuts the columns into runs, the *fields*, of which no row has two columns: as few and as long as can be, found from the left.
  * Xt: the rows of X, n_rows of it being columns, in increasing order. next[j]: n_rows each at first; afterwards the least column that
  * follows j in a row. field[j]: the field of j. ends[f]: the column after field f, max_fields of them at most. *n_fields: 0 where there
@@ -173,7 +176,7 @@ sr_status sr_field_codes(const sr_matrix *Xt, const int64_t *ends, const int32_t
 /* Numbers the levels of each field. Column j < m stands at labels[j] (NULL: at j), where it is in field[labels[j]] < n_fields.
  * level[labels[j]]: j's number among the columns of its field. order: the columns field by field. sizes: n_fields, 0 at first. */
 void sr_number_levels(int64_t m, const int32_t *labels, const uint8_t *field, int64_t n_fields, int32_t *level, int64_t *order, int64_t *sizes);
-/* Adds Z' diag(s) Z to the lower triangle of G, k by k: column j of X is part of the columns position[j * n_at + b] of Z, n_at of
+/* Adds to G, k by k, so that G + G' with the diagonal once is Z' diag(s) Z: column j of X is part of the columns position[j * n_at + b] of Z, n_at of
  * them up to the first negative one; columns of X that are part of the same one share no row. at, value: work space, n_at times the longest row.  O(sum over rows of their entries in Z, squared) */
 sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t n_at, int64_t k, const double *s, int32_t *at, double *value,
                         double *G);

@@ -93,6 +93,13 @@ sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, co
     return SR_OK;
 }
 
+sr_status sr_residual_products(const sr_matrix *Xt, const double *w, const double *y, const double *s, double shift, double *out, double *total) {
+#define CALL(suffix) *total = sr_residual_products##suffix(Xt, w, y, s, shift, out)
+    SR_SWITCH(Xt)
+#undef CALL
+    return SR_OK;
+}
+
 sr_status sr_fields(const sr_matrix *Xt, int64_t *next, int64_t max_fields, uint8_t *field, int64_t *ends, int64_t *n_fields) {
 #define CALL(suffix) sr_fields##suffix(Xt, next, max_fields, field, ends, n_fields)
     SR_SWITCH(Xt)
