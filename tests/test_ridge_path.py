@@ -247,6 +247,8 @@ def test_rounding_that_the_witness_sees_is_cleared_away() -> None:
             exact = super().of(system)
 
             class Off:
+                order = exact.order
+
                 def apply(self, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
                     z, Hz = exact.apply(g)
                     return z, Hz * (1.0 + 1e-4 * np.sin(np.arange(Hz.size)))

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import daxpy
 
 from sparsereg.ridge.system import Solution, System
 
@@ -18,7 +19,16 @@ STALL = 0.5
 
 
 class Preconditioner(Protocol):
-    """An approximation of `H^-1`, symmetric and positive."""
+    """An approximation of `H^-1`, symmetric and positive.
+
+    Attributes
+    ----------
+    order : int64 array of shape (n_cols,) or None
+        The order of columns that its vectors are in; None where that is the design's.
+    """
+
+    @property
+    def order(self) -> NDArray[np.int64] | None: ...
 
     def apply(self, g: Vector) -> tuple[Vector, Vector]:
         """`(z, H z)` with z near `H^-1 g`: a preconditioner that has been through X knows `H z` almost for free."""
@@ -76,22 +86,29 @@ def descend(g: Vector, precondition: Preconditioner, target: float, max_iter: in
     recurrence makes of g. Hestenes & Stiefel 1952.
 
     `H p` follows the recurrence of p itself, so that X is met by the preconditioner alone."""
-    step, g = np.zeros_like(g), g.copy()
+    order = precondition.order
+    g = g.copy() if order is None else g[order]
+    step = np.zeros_like(g)
     p, Hp = precondition.apply(g)
     gz = float(g @ p)
     for done in range(1, max_iter + 1):
         curvature = float(p @ Hp)
         if not curvature > 0.0:  # p lies in the null space of a singular H
-            return step, g, done
-        length = gz / curvature
-        step += length * p
-        g -= length * Hp
-        if np.linalg.norm(g) <= target:
-            return step, g, done
+            break
+        step = daxpy(p, step, a=gz / curvature)
+        g = daxpy(Hp, g, a=-gz / curvature)
+        if np.linalg.norm(g) <= target or done == max_iter:
+            break
         z, Hz = precondition.apply(g)
         gz, before = float(g @ z), gz
-        p *= gz / before
-        p += z
-        Hp *= gz / before
-        Hp += Hz
-    return step, g, max_iter
+        p, Hp = daxpy(p, z, a=gz / before), daxpy(Hp, Hz, a=gz / before)
+    return _scattered(order, step), _scattered(order, g), done
+
+
+def _scattered(order: NDArray[np.int64] | None, x: Vector) -> Vector:
+    """From a preconditioner's order to that of the columns."""
+    if order is None:
+        return x
+    out = np.empty_like(x)
+    out[order] = x
+    return out

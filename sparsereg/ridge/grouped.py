@@ -12,10 +12,11 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import daxpy
 
 from sparsereg.ridge.copies import Rows, State, summed
 from sparsereg.ridge.fields import Fields, hosts
-from sparsereg.ridge.nested import Sweep, scattered
+from sparsereg.ridge.nested import Sweep
 from sparsereg.ridge.precondition import HeavyBlock
 from sparsereg.ridge.system import System
 
@@ -55,27 +56,26 @@ class GroupedSweep:
         self.sweep = Sweep(_without_top(fields, self.top), self.penalty, sums, rows, none)
 
     def apply(self, g: Vector) -> tuple[Vector, Vector]:
-        """`(z, H z)` with z near `H^-1 g`."""
-        g = g[self.order]
-        n, p = self.sums[self.part], self.penalty[self.part]
+        """`(z, H z)` with z near `H^-1 g`, all field by field."""
         top = g[self.part] * self.inverse  # what the top would be, were the others 0
-        met = n * top
+        met = self.sums[self.part] * top
         met_by = {f: summed(levels, met) for f, levels in self.levels.items()}
+        rest = np.empty_like(g)  # the sweep does not look at the top
         for f, values in met_by.items():
-            g[self.parts[f]] -= values
-        state = State(g, self.penalty, n.size, -float(met.sum()))
+            np.subtract(g[self.parts[f]], values, out=rest[self.parts[f]])
+        state = State(rest, self.penalty, met.size, -float(met.sum()))
         Hz = self.sweep.solve(state)
-        z = state.z
-        v = state.v  # n p / (n + p) times what the others and the intercept come to
-        z[self.part] = top - v / p
+        z, v = state.z, state.v  # n p / (n + p) times what the others and the intercept come to
+        np.divide(v, self.penalty[self.part], out=z[self.part])
+        np.subtract(top, z[self.part], out=z[self.part])
         v += met  # S (X z + z0) by level, top and all
         for f, values in met_by.items():
             Hz[self.parts[f]] += values
         Hz[self.part] = v
         if self.weight_sum:
-            Hz -= self.sums * (float(v.sum()) / self.weight_sum)
+            Hz = daxpy(self.sums, Hz, a=-float(v.sum()) / self.weight_sum)
         Hz += self.penalty * z
-        return scattered(self.order, z), scattered(self.order, Hz)
+        return z, Hz
 
 
 def _without_top(fields: Fields, top: int) -> Fields:

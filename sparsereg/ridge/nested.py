@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import daxpy
 
 from sparsereg._core import Levels, exchange
 from sparsereg.ridge.border import Border
@@ -16,7 +17,7 @@ from sparsereg.ridge.fields import Fields
 from sparsereg.ridge.precondition import HeavyBlock
 from sparsereg.ridge.system import System
 
-__all__ = ["NestedSweep", "Sweep", "scattered"]
+__all__ = ["NestedSweep", "Sweep"]
 
 Vector = NDArray[np.float64]
 
@@ -156,20 +157,13 @@ class NestedSweep:
         self.sweep = Sweep(fields, self.penalty, self.sums, self.rows, heavy)
 
     def apply(self, g: Vector) -> tuple[Vector, Vector]:
-        """`(z, H z)` with z near `H^-1 g`."""
-        state = State(g[self.order], self.penalty, self.rows.n)
+        """`(z, H z)` with z near `H^-1 g`, all field by field."""
+        state = State(g, self.penalty, self.rows.n)
         Hz = self.sweep.solve(state)
         if self.rows.weight_sum:
-            Hz -= self.sums * (float(state.v.sum()) / self.rows.weight_sum)
+            Hz = daxpy(self.sums, Hz, a=-float(state.v.sum()) / self.rows.weight_sum)
         Hz += self.penalty * state.z
-        return scattered(self.order, state.z), scattered(self.order, Hz)
-
-
-def scattered(order: NDArray[np.int64], x: Vector) -> Vector:
-    """From the order of the fields to that of the columns."""
-    out = np.empty(x.size)
-    out[order] = x
-    return out
+        return state.z, Hz
 
 
 def _size(part: slice) -> int:

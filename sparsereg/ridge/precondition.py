@@ -37,6 +37,8 @@ OUT = 10_000
 class Plain:
     """No preconditioner. From 0, conjugate gradients then find the solution of least norm where there are many."""
 
+    order = None
+
     def __init__(self, system: System) -> None:
         self.system = system
 
@@ -88,6 +90,8 @@ class TwoLevel:
         Each column with a positive penalty or curvature; the others stay at 0.
     heavy : HeavyBlock
     """
+
+    order = None
 
     def __init__(self, system: System, heavy: HeavyBlock) -> None:
         self.system, self.heavy = system, heavy
