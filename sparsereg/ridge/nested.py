@@ -45,7 +45,7 @@ class _Top:
     """A field that the rows are met through, and the coarser ones that it hosts."""
 
     def __init__(self, t: int, fields: Fields, penalty: Vector, curvature: Vector, hosted: list[int]) -> None:
-        self.part, self.levels = fields.parts[t], fields.tops[t]
+        self.field, self.part, self.levels = t, fields.parts[t], fields.tops[t]
         self.curvature = curvature[self.part]
         self.inverse = 1.0 / (self.curvature + penalty[self.part])
         self.hosted = [_Coarse(f, fields, penalty, curvature) for f in hosted]
@@ -64,6 +64,11 @@ class _Top:
             change += coarse.solve(state, q + self.curvature * change)
         change += self._own(state, q + self.curvature * change)
         return np.append(change, 0.0)
+
+    def visited(self, q: Vector, change: Vector) -> tuple[list[tuple[Levels, Vector]], dict[int, Vector]]:
+        """What to give to v, and what this field will have of it then, q being what it had before."""
+        q[:-1] += self.curvature * change[:-1]
+        return [(self.levels, change)], {self.field: q}
 
     def _own(self, state: State, q: Vector) -> Vector:
         step = state.rest(self.part)
@@ -100,26 +105,31 @@ class Sweep:
     def solve(self, state: State) -> Vector:
         """Brings z near the solution of `H z = g`; returns `X' v`, field by field."""
         give: list[tuple[Levels, Vector]] = []
+        known: dict[int, Vector] = {}
         for top in self.tops:
             q = np.zeros(top.levels.m + 1)
-            exchange(state.v, give, [(top.levels, q)], self.rows.s)
-            give = [(top.levels, top.forward(state, q[:-1]))]
-        change = self.border.solve(state, self._taken(state, give, self.border.met))
-        give = [(self.fields.tops[t], values) for t, values in change.items()]
+            if give:  # else v is 0 still
+                exchange(state.v, give, [(top.levels, q)], self.rows.s)
+            give, known = top.visited(q, top.forward(state, q[:-1]))
+        change = self.border.solve(state, self._taken(state, give, self.border.met, known))
+        give, known = [(self.fields.tops[t], values) for t, values in change.items()], {}
         for top in reversed(self.tops):
             q = np.zeros(top.levels.m + 1)
             exchange(state.v, give, [(top.levels, q)], self.rows.s)
-            give = [(top.levels, top.backward(state, q[:-1]))]
-        out = self._collected(self._taken(state, give, list(self.fields.tops)))
+            give, known = top.visited(q, top.backward(state, q[:-1]))
+        out = self._collected(self._taken(state, give, list(self.fields.tops), known))
         if self.rows.valued:
             X, cols = self.rows.valued
             out[self.fields.n_levels :] = X.rmatvec(state.v, cols)
         return out
 
-    def _taken(self, state: State, give: list[tuple[Levels, Vector]], wanted: list[int]) -> dict[int, Vector]:
-        """`X' v` on the levels of some tops, once `give` is in v."""
-        q = {t: np.zeros(self.fields.tops[t].m + 1) for t in wanted}
-        exchange(state.v, give, [(self.fields.tops[t], q[t]) for t in wanted], self.rows.s)
+    def _taken(
+        self, state: State, give: list[tuple[Levels, Vector]], wanted: list[int], known: dict[int, Vector]
+    ) -> dict[int, Vector]:
+        """`X' v` on the levels of some tops, once `give` is in v; read from the rows where it is not known."""
+        q = {t: known[t] if t in known else np.zeros(self.fields.tops[t].m + 1) for t in wanted}
+        take = [(self.fields.tops[t], values) for t, values in q.items() if t not in known]
+        exchange(state.v, give, take, self.rows.s)
         return q
 
     def _collected(self, q: dict[int, Vector]) -> Vector:
