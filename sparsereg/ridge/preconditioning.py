@@ -87,5 +87,7 @@ def _still_worth(
     kept = required[border.cols] | heavy
     sizes = [shadow.m for shadow in fields.shadows]
     at = np.flatnonzero(np.concatenate([kept, np.repeat(np.array(worth, dtype=bool), sizes)]))
+    if at.size == len(border.gram):
+        return fields, border
     fields = replace(fields, shadows=list(itertools.compress(fields.shadows, worth)))
     return fields, HeavyBlock(border.cols[kept], border.gram[np.ix_(at, at)])
