@@ -205,7 +205,11 @@ def test_the_preconditioners_are_symmetric_positive_and_know_their_image(
     system = equations_of(X, s, fit_intercept).system(np.ones(X.shape[0]), 0.3)
     precondition: Elsewhere = preconditioning(system.equations, system.penalty)(system)
     assert isinstance(precondition, GroupedSweep if kind in ("grouped", "chain") else NestedSweep)
-    H = dense_H(X, system)
+    require_nearness(precondition, dense_H(X, system))
+
+
+def require_nearness(precondition: Elsewhere, H: np.ndarray) -> None:
+    """Symmetric, positive, right about `H z`, and never too far."""
     applied = [applied_to(e, precondition) for e in np.eye(H.shape[0])]
     M = np.stack([z for z, _ in applied])
     np.testing.assert_allclose(M, M.T, rtol=1e-8, atol=1e-10)
@@ -220,6 +224,23 @@ def applied_to(g: np.ndarray, precondition: Elsewhere) -> tuple[np.ndarray, np.n
     z, Hz = precondition.inner.apply(inside)
     z, rest = precondition.left(g, z, inside - Hz)
     return z, g - rest
+
+
+def test_a_stronger_penalty_keeps_of_the_border_what_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sparsereg.ridge.preconditioning.MOST_HEAVY", 20)
+    X = beside_numbers(shadowed())
+    equations = equations_of(X, np.random.default_rng(3).uniform(0.2, 3.0, X.shape[0]), True)
+    make = preconditioning(equations, 0.05 * equations.factor)
+    sizes = []
+    for alpha in (0.05, 20.0, 1e5):
+        system = equations.system(np.ones(X.shape[0]), alpha)
+        precondition = make(system)
+        assert isinstance(precondition, NestedSweep)
+        sizes.append((len(precondition.inner.fields.shadows), precondition.inner.border.sums.size))
+        require_nearness(precondition, dense_H(X, system))
+    assert sizes[0][0] == 1
+    assert sizes[1][0] == sizes[2][0] == 0
+    assert sizes[0][1] > sizes[1][1] > sizes[2][1] >= 2  # numbers stay
 
 
 def test_copies_beat_two_levels_on_crosses() -> None:
