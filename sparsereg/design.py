@@ -8,8 +8,9 @@ The caller's arrays are read, never written, and not copied where the layout all
 input              columns                                                rows (only where a Gram wants them)
 =================  =====================================================  ================================
 CSC                borrowed                                               built once, 4 bytes an entry (+ values)
-CSR                built once, 4 bytes an entry (+ values where not 1),   borrowed
-                   but a column with a value in every row as dense
+CSR                built when first wanted, 4 bytes an entry (+ values    borrowed
+                   where not 1), but a column with a value in every
+                   row as dense
 dense, Fortran     borrowed                                               none
 dense, C           copied to Fortran order                                none
 =================  =====================================================  ================================
@@ -25,7 +26,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sparsereg._core import Matrix, inspect, transpose
+from sparsereg._core import Matrix
+from sparsereg.compressed import Compressed, Counted, inspected, word
 from sparsereg.threads import run, split, worthwhile
 
 __all__ = ["Design", "as_design", "product"]
@@ -39,28 +41,13 @@ PIECES = 16
 
 
 @dataclass(frozen=True)
-class Compressed:
-    """A CSR or CSC matrix as three arrays; `shape` is (major, minor). `data` None means all ones."""
-
-    shape: tuple[int, int]
-    indptr: NDArray[Any]
-    indices: NDArray[Any]
-    data: NDArray[Any] | None
-
-    def as_columns(self) -> Matrix:
-        """Majors as the columns of a `Matrix`; one storage kind for all."""
-        n_ones = self.shape[0] if self.data is None else 0
-        return Matrix(self.shape[1], self.indptr[:-1], self.indptr[1:], self.indices, n_ones, self.data)
-
-
-@dataclass(frozen=True)
 class Design:
     """X by its observed columns.
 
     Attributes
     ----------
-    matrix : Matrix
-        The observed columns, all-ones columns first.
+    held : Matrix or Counted
+        The observed columns, all-ones columns first; those of a CSR are only counted.
     n_features : int
         Nominal width of X.
     columns : int32 or int64 array of shape (n_cols,)
@@ -77,7 +64,7 @@ class Design:
         A dense X, in Fortran order.
     """
 
-    matrix: Matrix
+    held: Matrix | Counted
     n_features: int
     columns: Int
     dtype: np.dtype[Any]
@@ -89,16 +76,26 @@ class Design:
 
     @property
     def n_rows(self) -> int:
-        return int(self.matrix.shape[0])
+        return int(self.held.shape[0])
 
     @property
     def n_cols(self) -> int:
         """Number of observed columns."""
-        return int(self.matrix.shape[1])
+        return int(self.held.shape[1])
 
     @property
     def nnz(self) -> int:
-        return int(self.matrix.nnz)
+        return int(self.held.nnz)
+
+    @property
+    def n_ones(self) -> int:
+        """Number of columns that hold only ones; they come first."""
+        return int(self.held.n_ones)
+
+    @cached_property
+    def matrix(self) -> Matrix:
+        """The observed columns; those of a CSR are written when this is first asked for."""
+        return self.held.write(self.n_threads) if isinstance(self.held, Counted) else self.held
 
     def transposed(self, v: NDArray[np.float64], cols: Int | None = None) -> NDArray[np.float64]:
         """`X[:, cols]' v` in double; every observed column without `cols`."""
@@ -112,35 +109,41 @@ class Design:
     @cached_property
     def _pieces(self) -> list[tuple[int, int]]:
         """Parts of the columns, several a thread: an entry's time depends on where its row is, and other work may hold a core."""
-        return split(np.concatenate([[0], np.cumsum(self.matrix.lengths() + 1)]), PIECES * self.n_threads)
+        return split(np.concatenate([[0], np.cumsum(self.held.lengths() + 1)]), PIECES * self.n_threads)
 
-    def lengths(self, cols: Int) -> Int:
-        """Stored entries of these observed columns."""
-        lengths: Int = self.matrix.lengths(cols)
+    def lengths(self, cols: Int | None = None) -> Int:
+        """Stored entries of these observed columns, or of all."""
+        lengths: Int = self.held.lengths(cols)
         return lengths
+
+    def column_stats(
+        self, s: NDArray[np.float64] | None, cols: Int | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """`x_j' s`, `x_j' (s x_j)`, `|x_j|' s` and `max |x_j|` of the listed columns, or of all, in arrays not to be written to."""
+        if s is not None or self.n_ones < self.n_cols:
+            sums, squares, sizes, peaks = self.matrix.column_stats(s, cols)
+            return sums, squares, sizes, peaks
+        lengths = self.held.lengths(cols).astype(np.float64)  # of ones without weights no more need be known
+        return lengths, lengths, lengths, np.ones(lengths.size)
 
     @cached_property
     def rows(self) -> Matrix | None:
         """The rows of X as columns of a `Matrix`, numbered as `labels` says; None for a dense X."""
         if self.by_rows is None and self.by_columns is None:
             return None
-        return (self.by_rows or _transposed(self.by_columns)).as_columns()  # type: ignore[arg-type]
+        return (self.by_rows or self.by_columns.transposed()).as_columns()  # type: ignore[union-attr]
 
     @cached_property
     def sparse_rows(self) -> Matrix | None:
         """The same for who wants only entries of the sparse columns: without values where those are all ones."""
-        if self.by_rows is None or self.matrix.n_ones < self.matrix.n_sparse:
+        if self.by_rows is None or self.by_rows.data is None or self.matrix.n_ones < self.matrix.n_sparse:
             return self.rows
         return Compressed(self.by_rows.shape, self.by_rows.indptr, self.by_rows.indices, None).as_columns()
 
     @cached_property
     def longest_row(self) -> int:
         """Most stored entries of a row."""
-        if self.rows is None:
-            return self.n_cols
-        if self.by_rows is not None:
-            return int(np.diff(self.by_rows.indptr).max())
-        return int(self.rows.lengths().max())
+        return self.n_cols if self.rows is None else int(self.rows.longest)
 
 
 def as_design(X: Any, name: str = "X", n_threads: int = 1) -> Design:
@@ -213,7 +216,7 @@ def _from_dense(X: NDArray[Any], name: str) -> Design:
         finite = np.isfinite(np.add.reduce(X, axis=None, dtype=np.float64)) or np.isfinite(X).all()
     if not finite:
         row, column = np.argwhere(~np.isfinite(X))[0]
-        raise ValueError(f"{name} contains {_word(X[row, column])} at row {row}, column {column}; impute or drop it.")
+        raise ValueError(f"{name} contains {word(X[row, column])} at row {row}, column {column}; impute or drop it.")
     n = X.shape[0]
     borrowable = X.strides[0] == X.itemsize and X.strides[1] >= n * X.itemsize and X.flags.aligned
     dense = X if borrowable else np.asfortranarray(X)
@@ -229,7 +232,7 @@ def dense_design(X: NDArray[Any], dtype: np.dtype[Any]) -> Design:
 def _from_columns(X: Compressed, dtype: np.dtype[Any], name: str, n_threads: int) -> Design | None:
     valued = np.zeros(X.shape[0], dtype=np.uint8)
     parts = split(X.indptr, worthwhile(X.indices.size, n_threads))
-    if _inspected(X, name, parts, by_rows=False, major_valued=[valued[a:b] for a, b in parts]):
+    if inspected(X, name, parts, by_rows=False, major_valued=[valued[a:b] for a, b in parts]):
         return None
     start = X.indptr
     columns, n_ones, _ = _by_kind(np.diff(start), valued, X.shape[1] + 1)  # borrowed as they are, none as dense
@@ -253,70 +256,27 @@ def _from_rows(X: Compressed, dtype: np.dtype[Any], name: str, n_threads: int) -
     if X.indices.size < HYPERSPARSE * p:
         return _from_hypersparse_rows(X, dtype, name, n_threads)
     parts = split(X.indptr, worthwhile(X.indices.size, n_threads))
-    counts, valued = np.zeros((len(parts), p), dtype=np.int64), np.zeros((len(parts), p), dtype=np.uint8)
-    if _inspected(X, name, parts, by_rows=True, count=counts, valued=valued):
+    counts, valued = (np.zeros((len(parts), p), dtype=kind) for kind in (X.indices.dtype, np.uint8))
+    if inspected(X, name, parts, by_rows=True, count=counts, valued=valued):
         return None
-    count = counts.sum(axis=0) if len(parts) > 1 else counts[0]
+    count = counts.sum(axis=0, dtype=counts.dtype) if len(parts) > 1 else counts[0]
     columns, n_ones, n_sparse = _by_kind(count, np.maximum.reduce(valued), n)
-    start = np.zeros(columns.size + 1, dtype=X.indptr.dtype)
+    start = np.zeros(columns.size + 1, dtype=X.indices.dtype)
     np.cumsum(count[columns], out=start[1:])
-    before = np.zeros(p, dtype=np.int64)  # where each part writes the next entry of a column
-    before[columns] = start[:-1]
-    for number in range(len(parts) - 1):
-        here = counts[number].copy()
-        counts[number] = before
-        before += here
-    places = [*counts[:-1], before]
-    del count, counts, valued
-    shift, stop = int(start[n_ones]), int(start[n_sparse])
-    indices = np.empty(stop, dtype=X.indices.dtype)
-    values = np.empty(start[-1] - shift, dtype=dtype) if shift < start[-1] else None
-
-    def write(a: int, b: int, place: Int) -> None:
-        transpose((b - a, p), X.indptr[a : b + 1], X.indices, X.data, place, indices, shift, values, a)
-
-    run(write, [(*part, place) for part, place in zip(parts, places, strict=True)], len(parts))
-    data = None if values is None else values[: stop - shift]
-    dense = None if values is None else values[stop - shift :].reshape(-1, n).T
-    matrix = Matrix(n, start[:n_sparse], start[1 : n_sparse + 1], indices, n_ones, data, shift, dense)
-    borrowed = Compressed(X.shape, X.indptr, X.indices, None if values is None else X.data)
-    return Design(matrix, p, columns, dtype, by_rows=borrowed, labels=_labels(columns, p))
+    borrowed = Compressed(X.shape, X.indptr, X.indices, None if n_ones == columns.size else X.data)
+    counted = Counted(borrowed, columns, start, n_ones, n_sparse)
+    return Design(counted, p, columns, dtype, by_rows=borrowed, labels=_labels(columns, p))
 
 
 def _from_hypersparse_rows(X: Compressed, dtype: np.dtype[Any], name: str, n_threads: int) -> Design | None:
     """Number the observed columns among themselves first: memory by what was observed."""
-    if _inspected(X, name, split(X.indptr, worthwhile(X.indices.size, n_threads)), by_rows=True):
+    if inspected(X, name, split(X.indptr, worthwhile(X.indices.size, n_threads)), by_rows=True):
         return None
     observed, compact = np.unique(X.indices, return_inverse=True)
     narrow = Compressed((X.shape[0], observed.size), X.indptr, compact.astype(X.indices.dtype), X.data)
     found = _from_rows(narrow, dtype, name, n_threads)
     assert found is not None
     return replace(found, n_features=X.shape[1], columns=observed.astype(np.int64)[found.columns])
-
-
-def _inspected(X: Compressed, name: str, parts: list[tuple[int, int]], *, by_rows: bool, **wanted: Any) -> bool:
-    """Check pointers, indices and values; True when indices do not strictly increase, so that entries may repeat.
-
-    `wanted` has an array for each part."""
-
-    def look(a: int, b: int, number: int) -> tuple[str, int, int]:
-        own = {key: arrays[number] for key, arrays in wanted.items()}
-        return inspect((b - a, X.shape[1]), X.indptr[a : b + 1], X.indices, X.data, **own)
-
-    found = run(look, [(*part, number) for number, part in enumerate(parts)], len(parts))
-    fault, where = next(((fault, where) for fault, where, _ in found if fault), ("", -1))
-    if not fault:
-        return any(disordered for _, _, disordered in found)
-    major = int(np.searchsorted(X.indptr, where, side="right")) - 1
-    row, column = (major, X.indices[where]) if by_rows else (X.indices[where], major)
-    if fault == "index":
-        raise ValueError(f"{name} has an index outside its shape: entry {where} stands at row {row}, column {column}.")
-    assert X.data is not None
-    raise ValueError(f"{name} contains {_word(X.data[where])} at row {row}, column {column}; impute or drop it.")
-
-
-def _word(value: float) -> str:
-    return "NaN" if np.isnan(value) else f"infinity ({value})"
 
 
 def _by_kind(count: Int, valued: NDArray[Any], n: int) -> tuple[NDArray[Any], int, int]:
@@ -344,17 +304,6 @@ def _labels(columns: NDArray[Any], p: int) -> NDArray[np.int32] | None:
     if columns.size == p and bool((columns == np.arange(p)).all()):
         return None
     return columns.astype(np.int32, copy=False)
-
-
-def _transposed(X: Compressed) -> Compressed:
-    """The rows of a borrowed CSC matrix."""
-    majors, minors = X.shape
-    count = np.bincount(X.indices, minlength=minors)
-    start = np.concatenate([[0], np.cumsum(count)])
-    indices = np.empty(start[-1], dtype=X.indices.dtype)
-    data = None if X.data is None else np.empty(start[-1], dtype=X.data.dtype)
-    transpose(X.shape, X.indptr, X.indices, X.data, start[:-1].copy(), indices, 0, data)
-    return Compressed((minors, majors), start.astype(X.indptr.dtype), indices, data)
 
 
 def product(X: Any, columns: Int, values: NDArray[Any]) -> NDArray[Any]:

@@ -40,7 +40,7 @@ class GroupedSweep:
         (self.top,) = fields.tops
         self.part = fields.parts[self.top]
         self.penalty = system.penalty[self.order]
-        self.sums = equations.design.matrix.column_stats(equations.s)[0][self.order]
+        self.sums = equations.design.column_stats(equations.s)[0][self.order]
         self.weight_sum = equations.weight_sum if equations.fit_intercept else None
         n, p = self.sums[self.part], self.penalty[self.part]
         self.inverse = 1.0 / (n + p)

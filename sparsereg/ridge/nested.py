@@ -149,7 +149,7 @@ class NestedSweep:
     def __init__(self, system: System, fields: Fields, heavy: HeavyBlock) -> None:
         equations, self.order = system.equations, fields.order
         self.penalty = system.penalty[self.order]
-        self.sums = equations.design.matrix.column_stats(equations.s)[0][self.order]
+        self.sums = equations.design.column_stats(equations.s)[0][self.order]
         X, weight_sum = equations.design.matrix, equations.weight_sum if equations.fit_intercept else None
         valued = (X, np.arange(X.n_ones, X.shape[1])) if X.n_ones < X.shape[1] else None
         self.rows = Rows(equations.design.n_rows, equations.s, weight_sum, valued)

@@ -80,7 +80,7 @@ class NormalEquations:
 
     @cached_property
     def _stats(self) -> tuple[Vector, Vector]:
-        sums, squares, _, _ = self.design.matrix.column_stats(self.s)
+        sums, squares, _, _ = self.design.column_stats(self.s)
         if not self.fit_intercept:
             return np.zeros_like(sums), squares
         centred = squares - sums * sums / self.weight_sum
