@@ -41,7 +41,7 @@ class HeavyRows:
         assert design.rows is not None
         assert design.by_rows is not None
         self.n_heavy, self.n_slots = n_heavy, n_heavy + SHARED
-        table = (n_heavy + np.arange(design.rows.shape[0]) % SHARED).astype(np.uint16)
+        table = np.resize(np.arange(n_heavy, self.n_slots, dtype=np.uint16), design.rows.shape[0])
         heavy = np.arange(n_heavy)
         table[heavy if design.labels is None else design.labels[:n_heavy]] = heavy
         self._rows = SlottedRows(design.rows, table, self.n_slots)

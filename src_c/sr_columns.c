@@ -116,7 +116,6 @@ sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t n_
 
 sr_status sr_sweep(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *table, uint16_t *slots, const double *y, double base,
                    const double *w, double *c, sr_swept *out) {
-    *out = (sr_swept){0.0, 0.0};
 #define CALL(suffix) sr_sweep##suffix(Xt, begin, end, table, slots, y, base, w, c, out)
     SR_SWITCH(Xt)
 #undef CALL

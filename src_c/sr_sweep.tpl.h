@@ -3,6 +3,7 @@
 /* in and out: c += Z' r */
 static void SR_FN(sweep)(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *table, uint16_t *slots, const double *y,
                          double base, const double *w, double *c, sr_swept *out) {
+    double rr = 0.0, peak = 0.0;
     for (int64_t i = begin; i < end; i++) {
         const SR_FN(column) row = SR_FN(column_at)(Xt, i);
         uint16_t *slot = slots + (row.rows - (const Index *)Xt->indices);
@@ -10,9 +11,10 @@ static void SR_FN(sweep)(const sr_matrix *Xt, int64_t begin, int64_t end, const 
         for (int64_t e = 0; table && e < row.n; e++) slot[e] = table[row.rows[e]];
         for (int64_t e = 0; w && e < row.n; e++) r -= w[slot[e]];
         for (int64_t e = 0; e < row.n; e++) c[slot[e]] += r;
-        out->rr += r * r;
-        out->peak = fabs(r) > out->peak ? fabs(r) : out->peak;
+        rr += r * r;
+        peak = fabs(r) > peak ? fabs(r) : peak;
     }
+    *out = (sr_swept){rr, peak};
 }
 
 /* in and out: G */
