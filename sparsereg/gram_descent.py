@@ -21,11 +21,11 @@ LOOK_UP = 6
 # Active members up to which a Newton step is solved directly: a dense square of 2 MB, some milliseconds.
 DIRECT = 500
 # Columns that are watched: so many, if they have so many entries and rows are no longer than this. Their products with the
-# members take 12 bytes each, so that with one for every SHARE entries of X they take a quarter of its indices' room.
+# members take 12 bytes each, so that with one for every SHARE entries of X they take an eighth of its indices' room.
 MOST_WATCHED = 8192
 LIGHT = 8
 LONG_ROW = 100
-SHARE = 12
+SHARE = 24
 SMALL = 50_000
 
 
