@@ -23,11 +23,11 @@ DIRECT = 500
 # A Newton step that costs as many epochs is cheap.
 EPOCHS = 6
 # Columns that are watched: so many, if they have so many entries and rows are no longer than this. Their products with the
-# members take 12 bytes each, so that with one for every SHARE entries of X they take a quarter of its indices' room.
+# members take 12 bytes each, so that with one for every SHARE entries of X they take an eighth of its indices' room.
 MOST_WATCHED = 8192
 LIGHT = 8
 LONG_ROW = 100
-SHARE = 12
+SHARE = 24
 SMALL = 50_000
 
 

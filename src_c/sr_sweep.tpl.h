@@ -24,11 +24,12 @@ static void SR_FN(count_pairs)(const sr_matrix *Xt, int64_t begin, int64_t end, 
         const SR_FN(column) row = SR_FN(column_at)(Xt, i);
         const uint16_t *slot = slots + (row.rows - (const Index *)Xt->indices);
         int64_t n = 0;
+        /* Without a branch on membership, which nothing could predict: what is no member's is written over. */
         for (int64_t e = 0; e < row.n; e++) {
-            const int16_t at = position[slot[e]];
-            if (at < 0) continue;
-            for (int64_t b = 0; b < n; b++) G[at * k + met[b]] += 1.0;
-            met[n++] = at;
+            met[n] = position[slot[e]];
+            n += met[n] >= 0;
         }
+        for (int64_t a = 1; a < n; a++)
+            for (int64_t b = 0; b < a; b++) G[met[a] * k + met[b]] += 1.0;
     }
 }
