@@ -107,7 +107,7 @@ class Runner:
                 for spec in specs:
                     if self._take_easier(spec):
                         continue
-                    spec = replace(spec, loosest=self._easier(spec).get("tol", float("inf")))
+                    spec = replace(spec, loosest=self._loosest(spec))
                     contenders.append((Child(spec, self.time_limit, status.update), self._new_row(spec)))
                     self._search(*contenders[-1])
                     contenders = self._still_in_it(contenders)
@@ -152,6 +152,15 @@ class Runner:
         rows = [row for row in self.rows if row["required"] > spec.required and self._holds(row)]
         rows = [row for row in rows if all(row[key] == getattr(spec, key) for key in kind)]
         return min(rows, key=lambda row: row["required"], default={})
+
+    def _loosest(self, spec: Spec) -> float:
+        """The tolerance to begin with: the one that sufficed in an earlier run, or where least more was allowed."""
+        same = [
+            row
+            for row in self.rows
+            if identity(row) == identity(vars(spec)) and self._holds(row) and row["status"] == "ok"
+        ]
+        return next((row["tol"] for row in (*same, self._easier(spec)) if "tol" in row), float("inf"))
 
     def _holds(self, row: Row) -> bool:
         return still_holds(row, self.time_limit, self.machine)
@@ -203,7 +212,8 @@ def measure_all(runner: Runner, specs: list[Spec], again: bool, out: Path | None
     problems: dict[tuple, list[Spec]] = {}
     for spec in specs:
         row = known.get(identity(vars(spec)))
-        if again or not (row and still_holds(row, runner.time_limit, runner.machine)):
+        kept = row is not None and still_holds(row, runner.time_limit, runner.machine)
+        if not kept or (again and row["status"] == "ok"):
             problems.setdefault(identity(vars(spec))[:-1], []).append(spec)
     to_do = [spec for members in problems.values() for spec in members]
     runner.console.print(
@@ -297,7 +307,7 @@ def _numbers(_context: click.Context, parameter: click.Parameter, value: str) ->
 @click.option("--close", default=1.5, type=click.FloatRange(1), help="So many times the fastest is repeated too.")
 @click.option("--time-limit", default=300.0, type=click.FloatRange(0, min_open=True), help="Seconds for any one call.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="CSV; .md and .svg go beside it.")
-@click.option("--again", is_flag=True, help="Measure also what --out already holds of the same versions.")
+@click.option("--again", is_flag=True, help="Measure anew what --out already holds, at the same tolerances.")
 @click.option("--smoke", is_flag=True, help="Tiny workloads, everything in under a minute.")
 def main(smoke: bool, out: Path | None, again: bool, repeats: int, close: float, time_limit: float, **options) -> None:
     """Time rivals on workloads, one thread each, at equal quality recomputed from the coefficients they return.

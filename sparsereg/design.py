@@ -8,8 +8,9 @@ The caller's arrays are read, never written, and not copied where the layout all
 input              columns                                                rows (only where a Gram wants them)
 =================  =====================================================  ================================
 CSC                borrowed                                               built once, 4 bytes an entry (+ values)
-CSR                built once, 4 bytes an entry (+ values where not 1),   borrowed
-                   but a column with a value in every row as dense
+CSR                built once, when first asked for: 4 bytes an entry     borrowed
+                   (+ values where not 1), but a column with a value in
+                   every row as dense
 dense, Fortran     borrowed                                               none
 dense, C           copied to Fortran order                                none
 =================  =====================================================  ================================
@@ -17,16 +18,17 @@ dense, C           copied to Fortran order                                none
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sparsereg._core import Matrix, inspect, transpose
-from sparsereg.threads import run, split
+from sparsereg.threads import run, split, worthwhile
 
 __all__ = ["Design", "as_design", "product"]
 
@@ -34,6 +36,8 @@ Int = NDArray[np.int64]
 
 # With fewer stored entries than this many a column, per-column counters cost more than sorting the entries' numbers.
 HYPERSPARSE = 0.25
+# Parts a thread of a pass over all columns.
+PIECES = 16
 
 
 @dataclass(frozen=True)
@@ -51,18 +55,47 @@ class Compressed:
         return Matrix(self.shape[1], self.indptr[:-1], self.indptr[1:], self.indices, n_ones, self.data)
 
 
+class Layout(NamedTuple):
+    """Observed columns in the order of their kinds: n_ones of ones, then others up to n_sparse, then dense ones.
+
+    Sparse column j holds the entries [start[j], stop[j])."""
+
+    columns: NDArray[Any]
+    n_ones: int
+    start: NDArray[Any]
+    stop: NDArray[Any]
+
+    @property
+    def n_sparse(self) -> int:
+        return int(self.start.size)
+
+
+class Later:
+    """A column view that is made when somebody asks for it; ridge on fields of ones never does."""
+
+    def __init__(self, make: Callable[[], Matrix]) -> None:
+        self._make: Callable[[], Matrix] | None = make
+        self._made: Matrix | None = None
+
+    def __call__(self) -> Matrix:
+        if (make := self._make) is not None:
+            self._made, self._make = make(), None  # lets go of what it was made from
+        assert self._made is not None
+        return self._made
+
+
 @dataclass(frozen=True)
 class Design:
     """X by its observed columns.
 
     Attributes
     ----------
-    matrix : Matrix
-        The observed columns, all-ones columns first.
+    view : callable
+        Gives the observed columns, all-ones columns first.
+    n_rows : int
+    layout : Layout
     n_features : int
         Nominal width of X.
-    columns : int32 or int64 array of shape (n_cols,)
-        Original number of each observed column; int32 where that holds them.
     dtype : numpy.dtype
         float32 or float64, the type of X's values.
     n_threads : int
@@ -75,9 +108,10 @@ class Design:
         A dense X, in Fortran order.
     """
 
-    matrix: Matrix
+    view: Callable[[], Matrix]
+    n_rows: int
+    layout: Layout
     n_features: int
-    columns: Int
     dtype: np.dtype[Any]
     n_threads: int = 1
     by_rows: Compressed | None = field(default=None, repr=False)
@@ -86,33 +120,49 @@ class Design:
     dense: NDArray[Any] | None = field(default=None, repr=False)
 
     @property
-    def n_rows(self) -> int:
-        return int(self.matrix.shape[0])
+    def matrix(self) -> Matrix:
+        """The observed columns, all-ones columns first."""
+        return self.view()
+
+    @property
+    def columns(self) -> NDArray[Any]:
+        """Original number of each observed column: int32 where that holds them, else int64, of shape (n_cols,)."""
+        return self.layout.columns
 
     @property
     def n_cols(self) -> int:
         """Number of observed columns."""
-        return int(self.matrix.shape[1])
+        return int(self.layout.columns.size)
 
     @property
+    def n_ones(self) -> int:
+        """Number of all-ones columns."""
+        return self.layout.n_ones
+
+    @cached_property
     def nnz(self) -> int:
-        return int(self.matrix.nnz)
+        dense = (self.n_cols - self.layout.n_sparse) * self.n_rows
+        return dense + int(self.layout.stop.sum(dtype=np.int64) - self.layout.start.sum(dtype=np.int64))
 
     def transposed(self, v: NDArray[np.float64], cols: Int | None = None) -> NDArray[np.float64]:
         """`X[:, cols]' v` in double; every observed column without `cols`."""
-        if cols is not None or self.n_threads == 1:
+        n_threads = worthwhile(self.nnz, self.n_threads)
+        if cols is not None or n_threads == 1:
             return np.asarray(self.matrix.rmatvec(v, cols))
         out = np.empty(self.n_cols)
-        run(lambda a, b: self.matrix.rmatvec_into(out[a:b], v, a), self._shares)
+        run(lambda a, b: self.matrix.rmatvec_into(out[a:b], v, a), self._pieces, n_threads)
         return out
 
     @cached_property
-    def _shares(self) -> list[tuple[int, int]]:
-        """A part of the columns for each thread."""
-        return split(np.concatenate([[0], np.cumsum(self.matrix.lengths())]), self.n_threads)
+    def _pieces(self) -> list[tuple[int, int]]:
+        """Parts of the columns, several a thread: an entry's time depends on where its row is, and other work may hold a core."""
+        return split(np.concatenate([[0], np.cumsum(self.lengths() + 1)]), PIECES * self.n_threads)
 
-    def lengths(self, cols: Int) -> Int:
-        """Stored entries of these observed columns."""
+    def lengths(self, cols: Int | None = None) -> Int:
+        """Stored entries of these observed columns, or of all."""
+        if cols is None:
+            dense = np.full(self.n_cols - self.layout.n_sparse, self.n_rows, dtype=np.int64)
+            return np.concatenate([self.layout.stop - self.layout.start, dense])
         lengths: Int = self.matrix.lengths(cols)
         return lengths
 
@@ -125,10 +175,17 @@ class Design:
 
     @cached_property
     def sparse_rows(self) -> Matrix | None:
-        """The same for who wants only entries of the sparse columns: without values where those are all ones."""
-        if self.by_rows is None or self.matrix.n_ones < self.matrix.n_sparse:
+        """The same for who wants only entries of the sparse columns: without values where those are all ones, and without
+        those dense columns that come before, or after, all sparse ones in every row."""
+        n_sparse, of = self.layout.n_sparse, self.by_rows
+        if of is None or n_sparse == self.n_cols:
             return self.rows
-        return Compressed(self.by_rows.shape, self.by_rows.indptr, self.by_rows.indices, None).as_columns()
+        sparse, dense = self.columns[:n_sparse], self.columns[n_sparse:]
+        first, last = (sparse.min(), sparse.max()) if n_sparse else (0, self.n_features)
+        before, after = int(np.count_nonzero(dense < first)), int(np.count_nonzero(dense > last))
+        start, stop = of.indptr[:-1] + before, of.indptr[1:] - after
+        ones = self.n_ones == n_sparse
+        return Matrix(of.shape[1], start, stop, of.indices, start.size if ones else 0, None if ones else of.data)
 
     @cached_property
     def longest_row(self) -> int:
@@ -220,51 +277,60 @@ def _from_dense(X: NDArray[Any], name: str) -> Design:
 def dense_design(X: NDArray[Any], dtype: np.dtype[Any]) -> Design:
     """A checked dense X in Fortran order; `dtype` is what coefficients are given back in."""
     none, (n, p) = np.zeros(0, dtype=np.int32), X.shape
-    return Design(Matrix(n, none, none, none, 0, None, 0, X), p, np.arange(p), dtype, dense=X)
+    matrix = Matrix(n, none, none, none, 0, None, 0, X)
+    return Design(lambda: matrix, n, Layout(np.arange(p), 0, none, none), p, dtype, dense=X)
 
 
 def _from_columns(X: Compressed, dtype: np.dtype[Any], name: str, n_threads: int) -> Design | None:
     valued = np.zeros(X.shape[0], dtype=np.uint8)
-    parts = split(X.indptr, n_threads)
+    parts = split(X.indptr, worthwhile(X.indices.size, n_threads))
     if _inspected(X, name, parts, by_rows=False, major_valued=[valued[a:b] for a, b in parts]):
         return None
-    start = X.indptr
-    columns, n_ones, _ = _by_kind(np.diff(start), valued, X.shape[1] + 1)  # borrowed as they are, none as dense
+    columns, n_ones, _ = _by_kind(np.diff(X.indptr), valued, X.shape[1] + 1)  # borrowed as they are, none as dense
     data = None if n_ones == columns.size else X.data
-    matrix = Matrix(X.shape[1], start[:-1][columns], start[1:][columns], X.indices, n_ones, data)
+    layout = Layout(columns, n_ones, X.indptr[:-1][columns], X.indptr[1:][columns])
+    matrix = Matrix(X.shape[1], layout.start, layout.stop, X.indices, n_ones, data)
     borrowed = Compressed(X.shape, X.indptr, X.indices, data)
-    return Design(matrix, X.shape[0], columns, dtype, by_columns=borrowed, labels=_labels(columns, X.shape[0]))
+    labels = _labels(columns, X.shape[0])
+    return Design(lambda: matrix, X.shape[1], layout, X.shape[0], dtype, by_columns=borrowed, labels=labels)
 
 
 def _from_rows(X: Compressed, dtype: np.dtype[Any], name: str, n_threads: int) -> Design | None:
     n, p = X.shape
     if not X.indices.size:
         nothing = X.indices[:0]
-        return Design(
-            Matrix(n, nothing, nothing, nothing, 0),
-            p,
-            np.empty(0, dtype=np.int64),
-            dtype,
-            by_rows=Compressed(X.shape, X.indptr, nothing, None),
-        )
+        matrix, layout = Matrix(n, nothing, nothing, nothing, 0), Layout(nothing, 0, nothing, nothing)
+        rows, labels = Compressed(X.shape, X.indptr, nothing, None), nothing.astype(np.int32)
+        return Design(lambda: matrix, n, layout, p, dtype, by_rows=rows, labels=labels)
     if X.indices.size < HYPERSPARSE * p:
         return _from_hypersparse_rows(X, dtype, name, n_threads)
-    parts = split(X.indptr, n_threads)
+    parts = split(X.indptr, worthwhile(X.indices.size, n_threads))
     counts, valued = np.zeros((len(parts), p), dtype=np.int64), np.zeros((len(parts), p), dtype=np.uint8)
     if _inspected(X, name, parts, by_rows=True, count=counts, valued=valued):
         return None
     count = counts.sum(axis=0) if len(parts) > 1 else counts[0]
     columns, n_ones, n_sparse = _by_kind(count, np.maximum.reduce(valued), n)
-    start = np.zeros(columns.size + 1, dtype=X.indptr.dtype)
-    np.cumsum(count[columns], out=start[1:])
+    pointers = np.zeros(columns.size + 1, dtype=X.indptr.dtype)
+    np.cumsum(count[columns], out=pointers[1:])
+    layout = Layout(columns, n_ones, pointers[:n_sparse], pointers[1 : n_sparse + 1])
+    borrowed = Compressed(X.shape, X.indptr, X.indices, X.data if n_ones < columns.size else None)
+    view = Later(partial(_columns_of_rows, borrowed, layout, pointers, parts, counts[:-1].copy()))
+    return Design(view, n, layout, p, dtype, by_rows=borrowed, labels=_labels(columns, p))
+
+
+def _columns_of_rows(
+    X: Compressed, layout: Layout, start: NDArray[Any], parts: list[tuple[int, int]], counts: NDArray[np.int64]
+) -> Matrix:
+    """The column view of X, where column j begins at start[j]; `counts`: entries by column of each part of the rows but the last."""
+    (n, p), dtype = X.shape, None if X.data is None else X.data.dtype
     before = np.zeros(p, dtype=np.int64)  # where each part writes the next entry of a column
-    before[columns] = start[:-1]
-    for number in range(len(parts) - 1):
-        here = counts[number].copy()
-        counts[number] = before
+    before[layout.columns] = start[:-1]
+    places = []
+    for here in counts:
+        places.append(before.copy())
         before += here
-    places = [*counts[:-1], before]
-    del count, counts, valued
+    places.append(before)
+    n_ones, n_sparse = layout.n_ones, layout.n_sparse
     shift, stop = int(start[n_ones]), int(start[n_sparse])
     indices = np.empty(stop, dtype=X.indices.dtype)
     values = np.empty(start[-1] - shift, dtype=dtype) if shift < start[-1] else None
@@ -272,23 +338,22 @@ def _from_rows(X: Compressed, dtype: np.dtype[Any], name: str, n_threads: int) -
     def write(a: int, b: int, place: Int) -> None:
         transpose((b - a, p), X.indptr[a : b + 1], X.indices, X.data, place, indices, shift, values, a)
 
-    run(write, [(*part, place) for part, place in zip(parts, places, strict=True)])
+    run(write, [(*part, place) for part, place in zip(parts, places, strict=True)], len(parts))
     data = None if values is None else values[: stop - shift]
     dense = None if values is None else values[stop - shift :].reshape(-1, n).T
-    matrix = Matrix(n, start[:n_sparse], start[1 : n_sparse + 1], indices, n_ones, data, shift, dense)
-    borrowed = Compressed(X.shape, X.indptr, X.indices, None if values is None else X.data)
-    return Design(matrix, p, columns, dtype, by_rows=borrowed, labels=_labels(columns, p))
+    return Matrix(n, layout.start, layout.stop, indices, n_ones, data, shift, dense)
 
 
 def _from_hypersparse_rows(X: Compressed, dtype: np.dtype[Any], name: str, n_threads: int) -> Design | None:
     """Number the observed columns among themselves first: memory by what was observed."""
-    if _inspected(X, name, split(X.indptr, n_threads), by_rows=True):
+    if _inspected(X, name, split(X.indptr, worthwhile(X.indices.size, n_threads)), by_rows=True):
         return None
     observed, compact = np.unique(X.indices, return_inverse=True)
     narrow = Compressed((X.shape[0], observed.size), X.indptr, compact.astype(X.indices.dtype), X.data)
     found = _from_rows(narrow, dtype, name, n_threads)
     assert found is not None
-    return replace(found, n_features=X.shape[1], columns=observed.astype(np.int64)[found.columns])
+    layout = found.layout._replace(columns=observed.astype(np.int64)[found.columns])
+    return replace(found, n_features=X.shape[1], layout=layout)
 
 
 def _inspected(X: Compressed, name: str, parts: list[tuple[int, int]], *, by_rows: bool, **wanted: Any) -> bool:
@@ -300,7 +365,7 @@ def _inspected(X: Compressed, name: str, parts: list[tuple[int, int]], *, by_row
         own = {key: arrays[number] for key, arrays in wanted.items()}
         return inspect((b - a, X.shape[1]), X.indptr[a : b + 1], X.indices, X.data, **own)
 
-    found = run(look, [(*part, number) for number, part in enumerate(parts)])
+    found = run(look, [(*part, number) for number, part in enumerate(parts)], len(parts))
     fault, where = next(((fault, where) for fault, where, _ in found if fault), ("", -1))
     if not fault:
         return any(disordered for _, _, disordered in found)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["run", "split", "thread_count"]
+__all__ = ["run", "split", "thread_count", "worthwhile"]
 
 T = TypeVar("T")
 
@@ -48,21 +48,34 @@ def thread_count(n_jobs: Any) -> int:
     return int(joblib.effective_n_jobs(n_jobs))
 
 
-def split(starts: NDArray[Any], n_threads: int) -> list[tuple[int, int]]:
-    """Consecutive parts of about equally many entries: items a to b, where item i has the entries `starts[i]` to `starts[i + 1]`.
+def worthwhile(entries: int, n_threads: int) -> int:
+    """At most `n_threads`, and no more than have enough to do."""
+    return max(1, min(n_threads, entries // WORTH))
 
-    As many as are worth a thread each, at most `n_threads`."""
-    entries = int(starts[-1]) - int(starts[0])
-    n = max(1, min(n_threads, entries // WORTH, starts.size - 1))
-    places = np.searchsorted(starts, starts[0] + entries * np.arange(1, n) / n)
+
+def split(starts: NDArray[Any], n: int) -> list[tuple[int, int]]:
+    """At most n consecutive parts of about equally many entries: items a to b, where item i has the entries `starts[i]` to `starts[i + 1]`."""
+    n = max(1, min(n, starts.size - 1))
+    first, entries = int(starts[0]), int(starts[-1]) - int(starts[0])
+    places = np.searchsorted(starts, first + entries * np.arange(1, n) / n)
     bounds = np.concatenate([[0], places, [starts.size - 1]]).tolist()
     return list(pairwise(bounds))
 
 
-def run(work: Callable[..., T], parts: list[tuple[Any, ...]]) -> list[T]:
-    """`work(*part)` for each part, at the same time; the results in the order of the parts."""
-    if len(parts) == 1:
-        return [work(*parts[0])]
-    with ThreadPoolExecutor(len(parts) - 1) as others:
-        waiting = [others.submit(work, *part) for part in parts[1:]]
-        return [work(*parts[0]), *(one.result() for one in waiting)]
+def run(work: Callable[..., T], parts: list[tuple[Any, ...]], n_threads: int) -> list[T]:
+    """`work(*part)` for each part, each by the first thread that is free; the results in the order of the parts."""
+    if n_threads == 1 or len(parts) == 1:
+        return [work(*part) for part in parts]
+    results: list[Any] = [None] * len(parts)
+    waiting = iter(enumerate(parts))
+
+    def take_turns() -> None:
+        for number, part in waiting:
+            results[number] = work(*part)
+
+    with ThreadPoolExecutor(n_threads - 1) as others:
+        started = [others.submit(take_turns) for _ in range(min(n_threads, len(parts)) - 1)]
+        take_turns()
+        for one in started:
+            one.result()
+    return results

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import joblib
 import numpy as np
 import pytest
@@ -32,7 +34,7 @@ def test_a_design_is_the_same_however_it_was_shared(form, n_threads):
     alone, shared = as_design(X), as_design(X, n_threads=n_threads)
     assert (shared.columns == alone.columns).all()
     assert (shared.transposed(y) == alone.transposed(y)).all()
-    assert len(shared._shares) == n_threads
+    assert n_threads < len(shared._pieces) <= shared.n_cols
     w = np.random.default_rng(1).normal(size=alone.n_cols)
     products = [np.zeros(y.size), np.zeros(y.size)]
     for z, one in zip(products, (alone, shared), strict=True):
@@ -70,13 +72,27 @@ def test_convention():
             threads.thread_count(wrong)
 
 
-def test_parts_are_even_and_small_work_is_not_shared(monkeypatch):
+def test_parts_are_even_and_small_work_is_not_shared():
     starts = np.arange(0, 2_000_001, 10)
     assert threads.split(starts, 1) == [(0, 200_000)]
     assert threads.split(starts, 2) == [(0, 100_000), (100_000, 200_000)]
-    assert len(threads.split(starts, 64)) == 4
-    monkeypatch.setattr(threads, "WORTH", 1)
-    assert threads.split(np.array([0, 5, 5, 5]), 3)[-1][1] == 3
+    assert threads.split(np.array([0, 5, 5, 5]), 5)[-1][1] == 3
+    assert [threads.worthwhile(2_000_000, n) for n in (1, 2, 64)] == [1, 2, 4]
+    assert threads.worthwhile(10, 64) == 1
+
+
+def test_parts_are_taken_by_whoever_is_free():
+    """The first part ends only when all others are done: one thread cannot have got stuck behind it."""
+    rest = threading.Semaphore(0)
+
+    def work(a):
+        if a:
+            rest.release()
+        else:
+            assert all(rest.acquire(timeout=10) for _ in range(5))
+        return a
+
+    assert threads.run(work, [(a,) for a in range(6)], 2) == list(range(6))
 
 
 def test_errors_come_through():
@@ -85,6 +101,6 @@ def test_errors_come_through():
             raise KeyError("two")
         return a
 
-    assert threads.run(work, [(0,), (1,)]) == [0, 1]
+    assert threads.run(work, [(0,), (1,)], 2) == [0, 1]
     with pytest.raises(KeyError, match="two"):
-        threads.run(work, [(1,), (2,), (3,)])
+        threads.run(work, [(1,), (2,), (3,)], 2)

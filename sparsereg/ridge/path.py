@@ -21,7 +21,7 @@ from sparsereg.ridge.cg import Preconditioner, conjugate_gradients, descend, rel
 from sparsereg.ridge.exact import Slabs
 from sparsereg.ridge.precondition import Plain
 from sparsereg.ridge.preconditioning import preconditioning
-from sparsereg.ridge.solve import LOST, WEAK, Plan, require_feasible, solve_ridge
+from sparsereg.ridge.solve import WEAK, Plan, felt, require_feasible, solve_ridge
 from sparsereg.ridge.spectrum import Spectrum
 from sparsereg.ridge.system import NormalEquations, System
 
@@ -91,7 +91,7 @@ class Preconditioners:
 
     def __init__(self, equations: NormalEquations, alphas: Vector) -> None:
         self.equations = equations
-        self.least_alpha = float(alphas[_felt(equations, alphas)].min(initial=np.inf))
+        self.least_alpha = float(alphas[felt(equations, alphas)].min(initial=np.inf))
         self.make: Callable[[System], Preconditioner] | None = None
 
     def of(self, system: System) -> Preconditioner:
@@ -186,9 +186,9 @@ def solve_path(
     preconditioners : Preconditioners
         Of these equations and alphas; shared among targets.
     """
-    felt = _felt(equations, alphas)
-    order = np.flatnonzero(felt)[
-        np.argsort(-alphas[felt], kind="stable")
+    are_felt = felt(equations, alphas)
+    order = np.flatnonzero(are_felt)[
+        np.argsort(-alphas[are_felt], kind="stable")
     ]  # the easy ones, which are nearly free, first
     b = equations.system(y, 0.0).b
     basis, A, certificates, n_iters = _greedy(equations, y, alphas[order], until, preconditioners)
@@ -198,7 +198,7 @@ def solve_path(
     solution.gradient_norms[order], solution.dual_gaps[order] = certificates[0] / scale, certificates[1]
     if until.share:
         solution.explained[order] = basis.explained(alphas[order])
-    return _with_least_norm(equations, y, alphas, until, np.flatnonzero(~felt), solution)
+    return _with_least_norm(equations, y, alphas, until, np.flatnonzero(~are_felt), solution)
 
 
 def _greedy(
@@ -281,9 +281,3 @@ def _with_least_norm(
     return PathSolution(
         found.n_cols, basis, mixture, found.gradient_norms, found.dual_gaps, found.n_iters, found.explained
     )
-
-
-def _felt(equations: NormalEquations, alphas: Vector) -> NDArray[np.bool_]:
-    """Strengths that are not lost beside the curvature."""
-    most: float = equations.diagonal.max(initial=0.0)
-    return np.asarray(alphas * equations.factor.max(initial=0.0) > LOST * most)

@@ -59,7 +59,7 @@ def _required(equations: NormalEquations, fields: Fields) -> NDArray[np.bool_]:
     required = np.zeros(equations.design.n_cols, dtype=bool)
     for f in by_size[np.cumsum(sizes[by_size]) <= MOST_HEAVY * WHOLE_FIELDS]:
         required[fields.order[fields.parts[f]]] = True
-    required[equations.design.matrix.n_ones :] = True
+    required[equations.design.n_ones :] = True
     return required
 
 
