@@ -96,17 +96,6 @@ def prox_step(int penalty, const double[::1] z, const double[::1] c, const doubl
     return np.asarray(out)
 
 
-def solve_psd(double[:, ::1] A not None, const double[::1] b, double tiny=1e-13):
-    """The solution of `A x = b` for a symmetric positive semidefinite A, which is overwritten; 0 where columns depend."""
-    cdef int64_t n = A.shape[0]
-    require(A.shape[1] == n and b.shape[0] == n, "A or b has the wrong shape")
-    x = np.array(b)
-    cdef double[::1] out = x
-    with nogil:
-        sr_solve_psd(n, &A[0, 0], &out[0], tiny)
-    return x
-
-
 def loss_rows(int loss, const double[::1] y, const double[::1] z, const double[::1] s=None, double[::1] slope=None):
     """`sum_i s_i loss(y_i, z_i)`; fills `slope` with the weighted residual `-s_i dloss/dz` when it is given."""
     require(y.shape[0] == z.shape[0], "lengths differ")

@@ -54,6 +54,7 @@ cdef class GramStore:
     cdef Matrix X, Xt
     cdef const double[::1] s
     cdef const int32_t[::1] labels
+    cdef const int64_t[::1] watched_cols
     cdef int64_t[::1] begin, lengths, cap, cols
     cdef int32_t[::1] idx, position, dense_position
     cdef double[::1] val, sum, row
@@ -98,6 +99,12 @@ cdef class GramStore:
         view.used, view.size = self.used, self.idx.shape[0]
         return view
 
+    cdef sr_gram borrow_watched(self):
+        cdef sr_gram view
+        view.begin, view.len = &self.watched_begin[0], &self.watched_lengths[0]
+        view.idx, view.val = &self.watched_idx[0], &self.watched_val[0]
+        return view
+
     cdef sr_status _append_one(self, int64_t j, bint by_rows, int64_t *need):
         cdef sr_gram gram = self.borrow()
         cdef sr_gram_work work
@@ -108,8 +115,11 @@ cdef class GramStore:
         work.row = &self.row[0]
         work.labels = NULL if self.labels is None else &self.labels[0]
         work.sum, work.n_places, work.n_watched = &self.sum[0], self.n_places, self.n_watched
+        cdef sr_gram kept = self.borrow_watched()
+        work.kept = &kept
         if self.n_watched:
-            work.watched_idx, work.watched_val = &self.watched_idx[self.watched_used], &self.watched_val[self.watched_used]
+            work.watched = &self.watched_cols[0]
+            work.watched_idx, work.watched_val = kept.idx + self.watched_used, kept.val + self.watched_used
         with nogil:
             status = sr_gram_append(&self.X.view, rows, weights, &self.cols[0], self.m, j, &gram, &work, need)
         self.used = gram.used
@@ -123,6 +133,7 @@ cdef class GramStore:
         require(self.Xt is not None and self.m == 0, "there are no rows to go by, or members already")
         require_within(cols, self.X.view.n_cols)
         self.n_places = self.n_watched = cols.shape[0]
+        self.watched_cols = cols
         self._place(np.asarray(cols), np.arange(cols.shape[0], dtype=np.int32))
 
     def _of_labels(self, cols):
@@ -163,32 +174,30 @@ cdef class GramStore:
     def subtract_watched(self, const double[::1] w, double[::1] out):
         """`out -= X_watched' X_M w`, in place."""
         require(w.shape[0] == self.m and out.shape[0] >= self.n_watched, "w or out has the wrong length")
-        cdef sr_gram products = self.borrow()
-        products.begin, products.len = &self.watched_begin[0], &self.watched_lengths[0]
-        products.idx, products.val = &self.watched_idx[0], &self.watched_val[0]
+        cdef sr_gram products = self.borrow_watched()
         with nogil:
             sr_gram_subtract(&products, self.m, &w[0], &out[0])
 
     def append(self, const int64_t[::1] cols, bint by_rows):
         """Append the columns `cols` of X, in order. None may be there already.
 
-        `by_rows` meets the others through the rows of the new columns, which wants Xt; otherwise one dot product each."""
+        `by_rows` meets the others through the rows of the new columns, which wants Xt; otherwise, and where a column is dense, one dot
+        product each."""
         cdef int64_t a, need = 0
         cdef sr_status status
         require_within(cols, self.X.view.n_cols)
         require(not by_rows or self.Xt is not None, "there are no rows to go by")
-        require(by_rows or not self.n_watched, "watched columns are met by rows")
-        if not by_rows and self.row.shape[0] == 0:
+        if self.row.shape[0] == 0 and not (by_rows and np.max(cols, initial=0) < self.X.view.n_sparse):
             self.row = np.zeros(self.X.view.n_rows)
         self._room_for(self.m + cols.shape[0])
         for a in range(cols.shape[0]):
             if self.watched_used + self.n_watched > self.watched_idx.shape[0]:
                 room = self.watched_used + self.watched_used // 4 + self.n_watched
                 self.watched_idx, self.watched_val = grown(self.watched_idx, room), grown(self.watched_val, room)
-            status = self._append_one(cols[a], by_rows, &need)
+            status = self._append_one(cols[a], by_rows and cols[a] < self.X.view.n_sparse, &need)
             while status == SR_NEED_SPACE:
                 self._room_in_arena(need)
-                status = self._append_one(cols[a], by_rows, &need)
+                status = self._append_one(cols[a], by_rows and cols[a] < self.X.view.n_sparse, &need)
             check(status)
             self.cols[self.m] = cols[a]
             self.m += 1
@@ -242,20 +251,32 @@ cdef class GramStore:
             sr_cd_gram(&gram, &view, &order[0], order.shape[0], max_epochs, tol, &q[0], &epochs, &decrease)
         return epochs, decrease
 
-    def toarray(self, const int64_t[::1] at=None):
-        """The dense Gram of the positions `at` (of all without), float64 of shape (k, k)."""
-        places = np.arange(self.m) if at is None else np.asarray(at)
-        require_within(places, self.m)
-        cdef const int64_t[::1] rows = places
-        cdef int64_t a, e, k = rows.shape[0]
-        cdef double[:, ::1] out = np.zeros((k, k))
-        cdef int64_t[::1] column = np.full(self.m, -1, dtype=np.int64)
-        for a in range(k):
-            column[rows[a]] = a
-        for a in range(k):
-            for e in range(self.begin[rows[a]], self.begin[rows[a]] + self.lengths[rows[a]]):
-                if column[self.idx[e]] >= 0:
-                    out[a, column[self.idx[e]]] = self.val[e]
+    def newton_step(self, Coordinates co not None, const double[::1] slope, double tiny=1e-13):
+        """The step of the members with w != 0 that `slope`, minus the objective's gradient there, asks for; 0 for the others."""
+        require(co.m == self.m == slope.shape[0], "co or slope has the wrong length")
+        step = np.zeros(self.m)
+        active = np.flatnonzero(np.asarray(co.w))
+        cdef int64_t k = active.size
+        if not k:
+            return step
+        cdef const int64_t[::1] at = active
+        cdef int64_t[::1] place = np.empty(self.m, dtype=np.int64)
+        cdef double[::1] H = np.empty(k * k), x = np.asarray(slope)[active]
+        cdef sr_gram gram = self.borrow()
+        cdef sr_coordinates view = co.borrow()
+        with nogil:
+            sr_gram_hessian(&gram, &view, &at[0], k, &place[0], &H[0])
+            sr_solve_psd(k, &H[0], &x[0], tiny)
+        step[active] = x
+        return step
+
+    def toarray(self):
+        """The dense Gram, float64 of shape (m, m)."""
+        cdef int64_t a, e
+        cdef double[:, ::1] out = np.zeros((self.m, self.m))
+        for a in range(self.m):
+            for e in range(self.begin[a], self.begin[a] + self.lengths[a]):
+                out[a, self.idx[e]] = self.val[e]
         return np.asarray(out)
 
 

@@ -20,15 +20,14 @@ cdef class Levels:
 
     def parents(self, Levels coarse not None):
         """The level of `coarse` that contains each level of this field: int32 of shape (m,), -1 for a level of no row; None where one
-        row or more contradict."""
+        row or more contradict, by their levels or by having one of `coarse` and none of this field."""
         require(coarse.view.shape[0] == self.view.shape[0], "levels of different rows")
-        out = np.full(self.m, -1, dtype=np.int32)
+        out = np.full(self.m + 1, -1, dtype=np.int32)
         cdef int32_t[::1] parent = out
         cdef int64_t nested
         with nogil:
             nested = sr_nested(self.view.shape[0], &self.view[0], self.m, &coarse.view[0], coarse.m, &parent[0])
-        return out if nested else None
-
+        return out[: self.m] if nested else None
 
     def majority(self, Levels coarse not None, int64_t n):
         """The level of `coarse` that most rows of each level have, by the first n rows: int32 of shape (m,); and how many rows agree."""
@@ -39,6 +38,29 @@ cdef class Levels:
         with nogil:
             agreed = sr_majority(n, &self.view[0], self.m, &coarse.view[0], coarse.m, &parent[0], &votes[0])
         return out, agreed
+
+
+def number_levels(const uint8_t[::1] field not None, const int32_t[::1] labels, int64_t m, int64_t n_fields):
+    """The levels of each field, numbered as its columns stand: column j < m at `labels[j]`, or at j, which is in field[labels[j]].
+
+    Returns
+    -------
+    level : int32 of shape of field
+        By place, -1 where no column stands.
+    order : int64 of shape (m,)
+        The columns field by field.
+    sizes : int64 of shape (n_fields,)
+    """
+    require(0 < n_fields <= 255 and np.max(field) < n_fields, "too many fields")
+    require(m <= field.shape[0] if labels is None else m <= labels.shape[0], "labels have the wrong length")
+    if labels is not None and m:
+        require(0 <= np.min(labels[:m]) and np.max(labels[:m]) < field.shape[0], "labels leave the fields")
+    cdef int32_t[::1] level = np.full(field.shape[0], -1, dtype=np.int32)
+    cdef int64_t[::1] order = np.empty(max(m, 1), dtype=np.int64), sizes = np.zeros(n_fields, dtype=np.int64)
+    cdef const int32_t *standing = NULL if labels is None else &labels[0]
+    with nogil:
+        sr_number_levels(m, standing, &field[0], n_fields, &level[0], &order[0], &sizes[0])
+    return np.asarray(level), np.asarray(order)[:m], np.asarray(sizes)
 
 
 cdef int64_t borrow_levels(list pairs, int64_t n, sr_levels *out) except -1:

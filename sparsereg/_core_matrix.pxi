@@ -154,25 +154,44 @@ cdef class Matrix:
         return v_sum
 
 
+    def residual_products(self, const double[::1] w, const double[::1] y, double shift, double[::1] out, const double[::1] s=None):
+        """For the rows of X: `out += X' r`, in place, and returns `sum(r)`, for `r = s (y + shift - X w)`."""
+        require(self.view.n_sparse == self.view.n_cols and y.shape[0] == self.view.n_cols, "y has the wrong length, or rows are dense")
+        require(w.shape[0] == self.view.n_rows == out.shape[0], "w or out has the wrong length")
+        require(s is None or s.shape[0] == y.shape[0], "s has the wrong length")
+        cdef const double *weights = doubles(s)
+        cdef double total = 0.0
+        cdef sr_status status
+        with nogil:
+            status = sr_residual_products(&self.view, &w[0], &y[0], weights, shift, &out[0], &total)
+        check(status)
+        return total
+
     def fields(self, int64_t max_fields):
-        """For the rows of X: the field of each of its columns, uint8 of shape (n_rows,), and how many there are; 0 for too many."""
+        """For the rows of X: the field of each of its columns, uint8 of shape (n_rows,), and where each field ends; none for too many."""
         require(0 < max_fields <= 255 and self.view.n_sparse == self.view.n_cols, "too many fields, or dense rows")
         cdef int64_t[::1] following = np.full(self.view.n_rows, self.view.n_rows)
         cdef uint8_t[::1] field = np.zeros(self.view.n_rows, dtype=np.uint8)
+        cdef int64_t[::1] ends = np.empty(max_fields, dtype=np.int64)
         cdef int64_t n_fields = 0
         cdef sr_status status
         with nogil:
-            status = sr_fields(&self.view, &following[0], max_fields, &field[0], &n_fields)
+            status = sr_fields(&self.view, &following[0], max_fields, &field[0], &ends[0], &n_fields)
         check(status)
-        return np.asarray(field), n_fields
+        return np.asarray(field), np.asarray(ends)[:n_fields]
 
-    def field_codes(self, const uint8_t[::1] field, const int32_t[::1] level, int32_t[:, ::1] codes):
-        """For the rows of X: `codes[field[j], i] = level[j]` for every entry (i, j) with a level >= 0, in place."""
-        require(field.shape[0] == self.view.n_rows == level.shape[0], "field or level has the wrong length")
-        require(codes.shape[1] == self.view.n_cols and codes.shape[0] > np.max(field), "codes has the wrong shape")
+    def field_codes(self, const int64_t[::1] ends, const int32_t[::1] level, list codes):
+        """For the rows of X: `codes[f][i] = level[j]` for every entry (i, j) with a level >= 0, f its field, in place; ends as of `fields`."""
+        require(0 < ends.shape[0] == len(codes) <= SR_MOST_FIELDS and ends[ends.shape[0] - 1] == self.view.n_rows, "fields do not fit")
+        require(level.shape[0] == self.view.n_rows, "level has the wrong length")
+        cdef int32_t *to[SR_MOST_FIELDS]
+        cdef int32_t[::1] code
+        for f, code in enumerate(codes):
+            require(code.shape[0] == self.view.n_cols, "codes have the wrong length")
+            to[<int64_t>f] = &code[0]
         cdef sr_status status
         with nogil:
-            status = sr_field_codes(&self.view, &field[0], &level[0], &codes[0, 0])
+            status = sr_field_codes(&self.view, &ends[0], &level[0], to)
         check(status)
 
     def dense_gram(self, const int32_t[:, ::1] position, int64_t k, const double[::1] s=None):
@@ -189,5 +208,7 @@ cdef class Matrix:
             status = sr_dense_gram(&self.view, &position[0, 0], n_at, k, weights, &at[0], &value[0], &G[0, 0])
         check(status)
         out = np.asarray(G)
-        out += np.tril(out, -1).T
+        diagonal = out.diagonal().copy()
+        out += out.T
+        np.fill_diagonal(out, diagonal)
         return out

@@ -158,7 +158,7 @@ class ColdSolver(Solver):
 
         Returns the epochs of the first part."""
         weight_sum = self.problem.weight_sum
-        epochs, _ = self._descend(enough * weight_sum, most)
+        epochs, _, _ = self._descend(enough * weight_sum, most)
         if epochs < most:
             spare = max(SPARE, epochs)
             self._descend(close * weight_sum, spare - self.descent.newton(min(MOST_PRODUCTS, spare)))

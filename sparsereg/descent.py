@@ -29,6 +29,8 @@ class Descent:
         `x_j' s`, the curvature, the largest `|x_ij|`, and the centred gradient at w = 0.
     l1, l2 : float64 arrays of shape (m,)
         Strengths at the present alpha.
+    loose : int64 array
+        Positions of the members that are not penalised.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -37,6 +39,7 @@ class Descent:
         self.nnz = 0
         self.w, self.sums, self.sq, self.peak, self.c0, self.l1, self.l2 = (np.empty(0) for _ in range(7))
         self._scale, self._l1_ratio = 0.0, 1.0
+        self.loose = np.empty(0, dtype=np.int64)
         self._sy = problem.y if problem.s is None else problem.s * problem.y
         self._room: Vector | None = None
 
@@ -54,12 +57,17 @@ class Descent:
         known["c0"] = self._gradient_at_zero(cols, stats.sums)
         for name, values in known.items():
             setattr(self, name, np.concatenate([getattr(self, name), values]))
+        self._find_loose()
         self.nnz += int(problem.design.lengths(cols).sum())
         self._added(cols)
 
     def set_strength(self, alpha: float, l1_ratio: float) -> None:
         self._scale, self._l1_ratio = self.problem.weight_sum * alpha, l1_ratio
         self.l1, self.l2 = self.problem.penalty.strengths(self._scale, l1_ratio, self.cols)
+        self._find_loose()
+
+    def _find_loose(self) -> None:
+        self.loose = np.flatnonzero(self.l1 + self.l2 == 0.0)
 
     def coefficients(self) -> Coefficients:
         """The non-zero ones, in the order of the columns."""
@@ -103,14 +111,15 @@ class Descent:
         the square root of what coordinate descent needs. Coordinates that would change sign stop at 0 if that lowers the objective; else the
         whole step stops where the first one gets there. Returns the products with the Gram spent.
         """
-        active = self.w != 0.0
-        slope = np.where(active, self.gradient() - self.l1 * np.sign(self.w) - self.l2 * self.w, 0.0)
-        step, products = self._newton_step(slope, active, max_products)
-        if not products:
+        old, sign = self.w.copy(), np.sign(self.w)
+        active = sign != 0.0
+        if not active.any():
             return 0
+        slope = np.where(active, self.gradient() - self.l1 * sign - self.l2 * old, 0.0)
+        step, products = self._newton_step(slope, active, max_products)
         # The change of the objective along the step: F(w + t step) - F(w) = t^2/2 curve - t gain, while no sign changes.
-        old, new = self.w.copy(), self.w + step
-        flips = active & (np.sign(new) != np.sign(old))
+        new = old + step
+        flips = np.sign(new) != sign
         if flips.any():
             clipped = np.where(flips, 0.0, new) - old
             curve = clipped @ (self.gram_product(clipped) + self.l2 * clipped)
@@ -124,6 +133,10 @@ class Descent:
         if 0.5 * step @ (self.gram_product(step) + self.l2 * step) < slope @ step:  # else rounding has the word
             self.set_w(old + step)
         return products + 1
+
+    def newton_is_cheap(self) -> bool:
+        """Whether a Newton step takes no longer than some epochs."""
+        return False
 
     def _newton_step(self, slope: Vector, active: NDArray[np.bool_], most: int) -> tuple[Vector, int]:
         return self._conjugate_gradients(slope, active, most)

@@ -135,10 +135,17 @@ class Design:
 
     @cached_property
     def sparse_rows(self) -> Matrix | None:
-        """The same for who wants only entries of the sparse columns: without values where those are all ones."""
-        if self.by_rows is None or self.by_rows.data is None or self.matrix.n_ones < self.matrix.n_sparse:
+        """The same for who wants only entries of the sparse columns: without values where those are all ones, and without
+        those dense columns that come before, or after, all sparse ones in every row."""
+        n_sparse, of = self.held.n_sparse, self.by_rows
+        if of is None or n_sparse == self.n_cols:
             return self.rows
-        return Compressed(self.by_rows.shape, self.by_rows.indptr, self.by_rows.indices, None).as_columns()
+        sparse, dense = self.columns[:n_sparse], self.columns[n_sparse:]
+        first, last = (sparse.min(), sparse.max()) if n_sparse else (0, self.n_features)
+        before, after = int(np.count_nonzero(dense < first)), int(np.count_nonzero(dense > last))
+        start, stop = of.indptr[:-1] + before, of.indptr[1:] - after
+        ones = self.n_ones == n_sparse
+        return Matrix(of.shape[1], start, stop, of.indices, start.size if ones else 0, None if ones else of.data)
 
     @cached_property
     def longest_row(self) -> int:
@@ -252,6 +259,7 @@ def _from_rows(X: Compressed, dtype: np.dtype[Any], name: str, n_threads: int) -
             np.empty(0, dtype=np.int64),
             dtype,
             by_rows=Compressed(X.shape, X.indptr, nothing, None),
+            labels=np.empty(0, dtype=np.int32),
         )
     if X.indices.size < HYPERSPARSE * p:
         return _from_hypersparse_rows(X, dtype, name, n_threads)

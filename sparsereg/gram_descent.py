@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core import GramStore, solve_psd
+from sparsereg._core import GramStore
 from sparsereg.descent import Descent
 from sparsereg.problem import Problem
 
@@ -20,6 +20,8 @@ MISS = 30
 LOOK_UP = 6
 # Active members up to which a Newton step is solved directly: a dense square of 2 MB, some milliseconds.
 DIRECT = 500
+# A Newton step that costs as many epochs is cheap.
+EPOCHS = 6
 # Columns that are watched: so many, if they have so many entries and rows are no longer than this. Their products with the
 # members take 12 bytes each, so that with one for every SHARE entries of X they take an eighth of its indices' room.
 MOST_WATCHED = 8192
@@ -135,13 +137,13 @@ class GramDescent(Descent):
         self.store.subtract(x, out)
         return -out - self.sums * (float(self.sums @ x) / self.problem.weight_sum)
 
+    def newton_is_cheap(self) -> bool:
+        """By count: k^3/6 for k active members, and the entries of their columns for an epoch."""
+        k = np.count_nonzero(self.w)
+        return bool(0 < k <= DIRECT and k * k * self.m < 6 * EPOCHS * self.store.used)
+
     def _newton_step(self, slope: Vector, active: NDArray[np.bool_], most: int) -> tuple[Vector, int]:
         """Directly while the active members are few, which takes no more time than a few products."""
-        here = np.flatnonzero(active)
-        if not 0 < here.size <= DIRECT:
+        if np.count_nonzero(active) > DIRECT:
             return self._conjugate_gradients(slope, active, most)
-        sums, step = self.sums[here], np.zeros(self.m)
-        hessian = self.store.toarray(here) - np.outer(sums, sums / self.problem.weight_sum)
-        hessian[np.diag_indices(here.size)] += self.l2[here]
-        step[here] = solve_psd(hessian, slope[here])
-        return step, 1
+        return self.store.newton_step(self._coordinates(self.r_sum), slope), 1

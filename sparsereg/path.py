@@ -246,13 +246,11 @@ def trace(
 
 def stack(design: Design, points: list[Solution]) -> sp.csc_array:
     """The points' coefficients as sparse columns, in X's own numbering."""
-    indptr = np.concatenate([[0], np.cumsum([p.at.w.size for p in points])])
-    indices, data = np.empty(indptr[-1], dtype=np.int64), np.empty(indptr[-1])
-    for p, begin, end in zip(points, indptr[:-1], indptr[1:], strict=True):
-        columns = design.columns[p.at.cols]
-        order = np.argsort(columns)
-        indices[begin:end], data[begin:end] = columns[order], p.at.w[order]
-    return sp.csc_array((data, indices, indptr), shape=(design.n_features, len(points)))
+    lengths = [p.at.w.size for p in points]
+    columns = design.columns[np.concatenate([p.at.cols for p in points])]
+    order = np.lexsort((columns, np.repeat(np.arange(len(points)), lengths)))
+    data, indptr = np.concatenate([p.at.w for p in points])[order], np.concatenate([[0], np.cumsum(lengths)])
+    return sp.csc_array((data, columns[order].astype(np.int64), indptr), shape=(design.n_features, len(points)))
 
 
 def warn_uncertified(problem: Problem, result: PathResult) -> None:

@@ -10,6 +10,7 @@ their own accounts and are tested against this one.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -279,8 +280,8 @@ def combine_gap(terms: dict[str, float], rr: float, outside: float = 0.0) -> flo
     """
     direct = terms["fenchel"] if outside <= 1.0 else np.inf
     dual_norm = max(terms["dual_norm"], outside, 1.0)
-    if not np.isfinite(dual_norm):
-        return float(direct)
+    if not math.isfinite(dual_norm):
+        return float(max(direct, 0.0))
     t = 1.0 / dual_norm
     scaled = 0.5 * (1.0 - t) ** 2 * (rr + terms["l2_sq"]) + terms["l1_norm"] - t * terms["slope"]
     return float(max(min(direct, scaled), 0.0))

@@ -68,9 +68,15 @@ class Screen:
         """The residual has moved by at most this much, in the 2-norm and in the largest entry."""
         self._bounds.travel(distance2 * self.unit, distance1 * self.unit)
 
-    def visited(self, cols: Int, c: Vector) -> None:
-        """These gradients were just taken at the present residual."""
+    def visited(self, cols: Int, c: Vector, aside: float = 0.0) -> tuple[Vector, float]:
+        """These gradients were just taken at the present residual. Returns their reach over the factors, and the largest
+        that it can be at a point `aside` in the 2-norm."""
         self._bounds.visited(cols, c * self.unit)
+        reach = self.problem.penalty.reach(c)
+        bound = reach + aside * self.norm2[cols] if aside > 0.0 else reach
+        if self.factor is not None:
+            reach, bound = reach / self.factor[cols], bound / self.factor[cols]
+        return reach, float(bound.max())
 
     def visited_all(self, c: Vector) -> None:
         """The gradient of every column was just taken."""

@@ -36,6 +36,8 @@ SOME = 10
 # most so many products with the Gram.
 SLOW = 0.3
 MOST_PRODUCTS = 50
+# Dense columns among sparse ones that are taken in first: each costs about a pass.
+FEW_DENSE = 16
 # Columns taken in between two looks at the size of the Gram.
 BATCH = 256
 # Entries that are nothing: a Gram of this size (6 MB) is never too large.
@@ -69,20 +71,21 @@ class Solution:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A gap of `S F`, and the columns whose bounds stand in the way of a smaller one."""
+    """A gap of `S F`, and how many columns were taken in because they stand in the way of a smaller one."""
 
     gap: float
-    candidates: Int
     squared_residual: float
+    taken: int
 
 
 @dataclass(frozen=True)
 class MembersGap:
-    """The members' part of a certificate; called with the largest bound of the others over its threshold, the gap."""
+    """The members' part of a certificate, and their gradient; called with the largest bound of the others over its threshold, the gap."""
 
     terms: dict[str, float]
     rr: float
     extra: float
+    c: Vector
 
     def __call__(self, outside: float) -> float:
         return combine_gap(self.terms, self.rr, outside) + 0.5 * self.extra
@@ -105,6 +108,8 @@ class Solver:
     rng : numpy.random.Generator or None
         Visit coordinates in random order instead of cyclically.
     """
+
+    _crawled = False  # whether a chunk of epochs was once not enough
 
     def __init__(
         self,
@@ -161,15 +166,10 @@ class Solver:
         target = self.tol * problem.null_deviance
         epochs = 0
         while True:
-            done, stalled = self._descend(target, self.max_iter - epochs)
+            done, stalled, members = self._descend(target, self.max_iter - epochs)
             epochs += done
-            found = self._certify(threshold)
-            if found.gap <= target or (stalled and not found.candidates.size):
-                break
-            if found.candidates.size:
-                self._look_closer(found.candidates, threshold)
-            if epochs >= self.max_iter:
-                found = self._certify(threshold)  # the last look may have brought bounds down
+            found = self._certify(members, threshold, target)
+            if found.gap <= target or (stalled and not found.taken) or epochs >= self.max_iter:
                 break
         at = self.descent.coefficients()
         gap = found.gap / problem.weight_sum
@@ -195,36 +195,39 @@ class Solver:
 
     # ---- descending ------------------------------------------------------------------------------------------------
 
-    def _descend(self, target: float, max_epochs: int) -> tuple[int, bool]:
-        """Until the members' own gap is a share of the target. Returns the epochs, and whether only rounding was left."""
+    def _descend(self, target: float, max_epochs: int) -> tuple[int, bool, MembersGap]:
+        """Until the members' own gap is a share of the target. Returns the epochs, whether only rounding was left, and that gap."""
         descent, epochs = self.descent, 0
         rounding = ROUNDING * self.problem.null_deviance
-        gap = np.inf
-        while epochs < max_epochs:
+        gap, here = np.inf, None
+        if self._crawled and max_epochs > CHUNK and descent.newton_is_cheap():
+            epochs = descent.newton(1)  # where the support stays, that is all there is to do
+            here = self._members_gap()
+            gap = here(0.0)
+        while epochs < max_epochs and gap > INNER_SHARE * target:
             chunk = min(CHUNK, max_epochs - epochs)
             done = descent.descend(chunk, rounding, self._order())
             epochs += done
+            here = self._members_gap()
             if done < chunk:
-                return epochs, True
-            before, gap = gap, self._own_gap()
+                return epochs, True, here
+            before, gap = gap, here(0.0)
             if gap <= INNER_SHARE * target:
                 break
+            self._crawled = True
             if gap > SLOW * before and epochs < max_epochs:
                 epochs += descent.newton(min(MOST_PRODUCTS, max_epochs - epochs))
-        return epochs, False
+                here = None
+        return epochs, False, here or self._members_gap()
 
-    def _own_gap(self) -> float:
-        """The gap of the problem over the members alone."""
-        return self._gap_terms(self.descent.gradient())(0.0)
-
-    def _gap_terms(self, c: Vector) -> MembersGap:
-        """What the members bring to the duality gap, from their gradient."""
+    def _members_gap(self) -> MembersGap:
+        """What the members bring to the duality gap here."""
         descent, problem = self.descent, self.problem
+        c = at = descent.gradient()
         rr, extra = descent.squared_residual(c), 0.0
-        loose = np.flatnonzero((descent.l1 == 0.0) & (descent.l2 == 0.0))
-        if loose.size:
-            extra, c = problem.project_out(loose, c, descent.cols)
-        return MembersGap(problem.penalty.gap_sums(descent.w, c, descent.l1, descent.l2), rr, extra)
+        if descent.loose.size:
+            extra, at = problem.project_out(descent.loose, c, descent.cols)
+        return MembersGap(problem.penalty.gap_sums(descent.w, at, descent.l1, descent.l2), rr, extra, c)
 
     def _order(self) -> Int:
         return np.arange(self.descent.m) if self.rng is None else self.rng.permutation(self.descent.m)
@@ -234,16 +237,21 @@ class Solver:
     def _mark(self, c: Vector) -> None:
         self._w_mark, self._c_mark = self.descent.w.copy(), c
 
-    def _certify(self, threshold: float) -> Certificate:
-        """The duality gap here, true also for columns that were not visited."""
-        c = self.descent.gradient()
-        self.screen.travel(*self._distance(c))
-        self._mark(c)
-        members = self._gap_terms(c)
-        candidates, worst, largest = self.screen.over(threshold, np.sqrt(members.extra))
-        most = max(worst, largest)
-        outside = most / threshold if threshold > 0.0 else (np.inf if most > 0.0 else 0.0)
-        return Certificate(members(outside), candidates, members.rr)
+    def _certify(self, members: MembersGap, threshold: float, target: float) -> Certificate:
+        """The duality gap here, true also for columns that were not visited.
+
+        Where bounds alone leave it over the target, the columns that none holds down are visited, and those over their
+        threshold, or nearly, become members."""
+        self.screen.travel(*self._distance(members.c))
+        self._mark(members.c)
+        aside = float(np.sqrt(members.extra))
+        candidates, most, others = self.screen.over(threshold, aside)
+        gap = members(_share(max(most, others), threshold))
+        if gap <= target or not candidates.size:
+            return Certificate(gap, members.rr, 0)
+        reach, most = self.screen.visited(candidates, self.descent.gradient_of(candidates), aside)
+        gap = members(_share(max(most, others), threshold))
+        return Certificate(gap, members.rr, self._take_in_nearest(candidates, reach, threshold))
 
     def _distance(self, c: Vector) -> tuple[float, float]:
         """How far the residual is from the mark, from above: `|d|_2`, and `|d - mean|_max`.
@@ -259,19 +267,29 @@ class Solver:
         mean = abs(float(descent.sums @ step)) / self.problem.weight_sum
         return float(np.sqrt(squared + rounding)), (float(sizes.sum()) + mean) * (1 + 1e-12)
 
-    # ---- looking closer --------------------------------------------------------------------------------------------
+    # ---- taking in -------------------------------------------------------------------------------------------------
 
-    def _look_closer(self, candidates: Int, threshold: float) -> None:
-        """Visit the columns that a bound does not hold down, and take in those that are over their threshold, or nearly."""
-        c = self.descent.gradient_of(candidates)
-        self.screen.visited(candidates, c)
-        factor = 1.0 if self.screen.factor is None else self.screen.factor[candidates]
-        share = self.problem.penalty.reach(c) / (threshold * factor) if threshold > 0.0 else np.full(c.size, np.inf)
-        nearest = np.flatnonzero(share > NEAR)
+    def _take_in_nearest(self, visited: Int, reach: Vector, threshold: float) -> int:
+        """Make members of those over their threshold, or nearly. Returns how many."""
+        nearest = np.flatnonzero(reach > NEAR * threshold)
         most = SOME + 2 * np.count_nonzero(self.descent.w)
         if nearest.size > most:
-            nearest = nearest[np.argpartition(-share[nearest], most)[:most]]
-        self._take_in(candidates[nearest])
+            nearest = nearest[np.argpartition(-reach[nearest], most)[:most]]
+        cols = visited[nearest]
+        if cols.size and not self.descent.m:
+            first = self._few_dense()
+            cols = np.concatenate([first, np.setdiff1d(cols, first)])
+        self._take_in(cols)
+        return nearest.size
+
+    def _few_dense(self) -> Int:
+        """A few dense columns among sparse ones go first: what they have with the watched columns is then known when those
+        come in, and not gathered row by row from as many places."""
+        matrix = self.problem.design.matrix
+        dense = np.arange(matrix.n_sparse, matrix.shape[1])
+        if dense.size > FEW_DENSE or not isinstance(self.descent, GramDescent) or not self.descent.watched.size:
+            return dense[:0]
+        return dense[self.screen.norm2[dense] >= 0.0]
 
     def _take_in(self, cols: Int) -> None:
         """Make members of these columns; a batch at a time, so that a Gram that grows too large is given up in time."""
@@ -299,6 +317,11 @@ class Solver:
         new.set_strength(old._scale / self.problem.weight_sum, self.l1_ratio)
         new.set_w(old.w)
         self.descent = new
+
+
+def _share(reach: float, threshold: float) -> float:
+    """How much of its threshold a gradient reaches."""
+    return reach / threshold if threshold > 0.0 else (np.inf if reach > 0.0 else 0.0)
 
 
 def nowhere() -> Coefficients:

@@ -114,16 +114,19 @@ typedef struct {
     int32_t *position;     /* one a label of Xt; NULL where there is no Xt at all */
     int32_t *dense_position; /* for each dense column, which has no position by its label: where there is an Xt */
     const int32_t *labels; /* internal column -> label of Xt; NULL: the same number */
-    int64_t n_places, n_watched; /* places for watched columns, and how many of them, the first, are in use; n_watched > 0 wants Xt */
+    int64_t n_places, n_watched; /* places for watched columns, and how many of them, the first, are in use */
+    const int64_t *watched; /* n_watched: which columns they are; only read without Xt */
     int32_t *watched_idx;  /* n_watched: where the products go that are not 0, ... */
     double *watched_val;
     int64_t n_met;         /* ... so many */
+    const sr_gram *kept;   /* the same of each member, as columns of a Gram */
+    int32_t place;         /* that of the new column itself among the watched ones, or below 0; set by sr_gram_append */
     double *sum;           /* SR_ASIDE + n_places + m_max, all zero, left so */
     double *row;           /* n_rows, all zero, left so; only read without Xt */
 } sr_gram_work;
 
 /* Append column `j` as number m of the Gram. With Xt (the rows of X): O(sum of row lengths over the rows of j); with Xt NULL:
- * O(entries of the m columns in `cols`).  cols[0 .. m) are the columns already there. SR_NEED_SPACE: nothing was changed and
+ * O(entries of the m columns in `cols` and of those watched).  cols[0 .. m) are the columns already there. SR_NEED_SPACE: nothing was changed and
  * *need entries more are wanted in the arena. */
 sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
                          sr_gram *G, sr_gram_work *work, int64_t *need);
@@ -140,9 +143,13 @@ void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out)
 void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs, double tol,
                 double *q, int64_t *epochs, double *decrease);
 
-/* Solve A x = b for a small symmetric positive semidefinite A of n by n (row-major; its lower triangle is overwritten), x in place of b,
- * by L D L'. A column that depends on those before it, its pivot below tiny times its diagonal, gets x = 0. Written here rather
- * than taken from a BLAS: it runs in one thread, and gives the same digits whatever the number of threads. O(n^3 / 6) */
+/* The Hessian of the k members `at`, in increasing order: the upper triangle of G_AA - sums sums' / S + diag(l2), k by k in H.
+ * place: m, work space.  O(k^2 + entries of their columns) */
+void sr_gram_hessian(const sr_gram *G, const sr_coordinates *co, const int64_t *at, int64_t k, int64_t *place, double *H);
+
+/* Solve A x = b for a small symmetric positive semidefinite A of n by n (row-major; its upper triangle is read, all of it overwritten),
+ * x in place of b, by elimination without pivoting. A column that depends on those before it, its pivot below tiny times its diagonal, gets
+ * x = 0. Written here rather than taken from a BLAS: it runs in one thread, and gives the same digits whatever the number of threads. O(n^3 / 6) */
 void sr_solve_psd(int64_t n, double *A, double *b, double tiny);
 
 /* ---- ridge ----------------------------------------------------------------------------------------------------------*/
@@ -158,13 +165,20 @@ typedef struct {
 sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, const sr_quadratic *q, const double *g, const double *s,
                           double *z, double *v, double *v_sum);
 
+/* out += X' r and *total = sum(r) for r = s (y + shift - X w), in one walk. Xt: the rows of X, all of them sparse; w, out: one a column.  O(entries) */
+sr_status sr_residual_products(const sr_matrix *Xt, const double *w, const double *y, const double *s, double shift, double *out, double *total);
+
 /* Cuts the columns into runs, the *fields*, of which no row has two columns: as few and as long as can be, found from the left.
  * Xt: the rows of X, n_rows of it being columns, in increasing order. next[j]: n_rows each at first; afterwards the least column that
- * follows j in a row. field[j]: the field of j. *n_fields: 0 where there are more than max_fields <= 255.  O(entries) */
-sr_status sr_fields(const sr_matrix *Xt, int64_t *next, int64_t max_fields, uint8_t *field, int64_t *n_fields);
-/* codes[field[j] * n + i] = level[j] for every entry (i, j) with level[j] >= 0; n rows of X. Others are left alone. */
-sr_status sr_field_codes(const sr_matrix *Xt, const uint8_t *field, const int32_t *level, int32_t *codes);
-/* Adds Z' diag(s) Z to the lower triangle of G, k by k: column j of X is part of the columns position[j * n_at + b] of Z, n_at of
+ * follows j in a row. field[j]: the field of j. ends[f]: the column after field f, max_fields of them at most. *n_fields: 0 where there
+ * are more than max_fields <= 255.  O(entries) */
+sr_status sr_fields(const sr_matrix *Xt, int64_t *next, int64_t max_fields, uint8_t *field, int64_t *ends, int64_t *n_fields);
+/* codes[f][i] = level[j] for every entry (i, j) with level[j] >= 0, f being the field of j. Others are left alone.  O(entries) */
+sr_status sr_field_codes(const sr_matrix *Xt, const int64_t *ends, const int32_t *level, int32_t *const *codes);
+/* Numbers the levels of each field. Column j < m stands at labels[j] (NULL: at j), where it is in field[labels[j]] < n_fields.
+ * level[labels[j]]: j's number among the columns of its field. order: the columns field by field. sizes: n_fields, 0 at first. */
+void sr_number_levels(int64_t m, const int32_t *labels, const uint8_t *field, int64_t n_fields, int32_t *level, int64_t *order, int64_t *sizes);
+/* Adds to G, k by k, so that G + G' with the diagonal once is Z' diag(s) Z: column j of X is part of the columns position[j * n_at + b] of Z, n_at of
  * them up to the first negative one; columns of X that are part of the same one share no row. at, value: work space, n_at times the longest row.  O(sum over rows of their entries in Z, squared) */
 sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t n_at, int64_t k, const double *s, int32_t *at, double *value,
                         double *G);
@@ -178,7 +192,8 @@ typedef struct {
 enum { SR_MOST_FIELDS = 64 }; /* to give or to take at a time */
 /* v[i] += s[i] sum_a give[a].values[level of i], and then take[a].values[level of i] += v[i] for each a.  O(n (n_give + n_take)) */
 void sr_exchange(int64_t n, const double *s, double *v, int64_t n_give, const sr_levels *give, int64_t n_take, const sr_levels *take);
-/* Whether every row with a level of `fine` has one of `coarse`, always the same: parent[level of fine], all -1 at first.  O(n) */
+/* Whether rows of one level of `fine` have one level of `coarse`, parent[level of fine], and rows without one have none. parent:
+ * n_fine + 1, all -1 at first; the last belongs to those without.  O(n) */
 int64_t sr_nested(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t *coarse, int64_t n_coarse, int32_t *parent);
 
 /* The same where nearly every row agrees: parent[c] is the level that more than half of the rows of c have, where there is one, and

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sr_coordinate.h"
+#include "sr_gram.h"
 
 /* Rows ahead of the one that is read, about as many as a cache miss takes. */
 enum { SR_AHEAD = 16 };
@@ -92,15 +93,22 @@ sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, co
     return SR_OK;
 }
 
-sr_status sr_fields(const sr_matrix *Xt, int64_t *next, int64_t max_fields, uint8_t *field, int64_t *n_fields) {
-#define CALL(suffix) sr_fields##suffix(Xt, next, max_fields, field, n_fields)
+sr_status sr_residual_products(const sr_matrix *Xt, const double *w, const double *y, const double *s, double shift, double *out, double *total) {
+#define CALL(suffix) *total = sr_residual_products##suffix(Xt, w, y, s, shift, out)
     SR_SWITCH(Xt)
 #undef CALL
     return SR_OK;
 }
 
-sr_status sr_field_codes(const sr_matrix *Xt, const uint8_t *field, const int32_t *level, int32_t *codes) {
-#define CALL(suffix) sr_field_codes##suffix(Xt, field, level, codes)
+sr_status sr_fields(const sr_matrix *Xt, int64_t *next, int64_t max_fields, uint8_t *field, int64_t *ends, int64_t *n_fields) {
+#define CALL(suffix) sr_fields##suffix(Xt, next, max_fields, field, ends, n_fields)
+    SR_SWITCH(Xt)
+#undef CALL
+    return SR_OK;
+}
+
+sr_status sr_field_codes(const sr_matrix *Xt, const int64_t *ends, const int32_t *level, int32_t *const *codes) {
+#define CALL(suffix) sr_field_codes##suffix(Xt, ends, level, codes)
     SR_SWITCH(Xt)
 #undef CALL
     return SR_OK;
@@ -135,8 +143,9 @@ sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *
     double *watched = work->sum + SR_ASIDE, *members = watched + work->n_places;
     int32_t *position = NULL;
     if (work->position) position = j < X->n_sparse ? &work->position[work->labels ? work->labels[j] : j] : &work->dense_position[j - X->n_sparse];
-    const int32_t before = position ? *position : 0;
+    const int32_t before = position ? *position : -1;
     if (position) *position = (int32_t)(work->n_places + m);
+    work->place = before < work->n_watched ? before : -1;
 #define CALL(suffix) sr_gram_column##suffix(X, Xt, s, cols, m, j, work)
     SR_SWITCH(X)
 #undef CALL

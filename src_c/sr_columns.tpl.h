@@ -21,6 +21,12 @@ SR_INLINE SR_FN(column) SR_FN(column_at)(const sr_matrix *X, int64_t j) {
 SR_INLINE double SR_FN(dot_kind)(SR_FN(column) x, const double *v, const int kind) {
     double a0 = 0.0, a1 = 0.0, a2 = 0.0, a3 = 0.0;
     int64_t e = 0;
+    if (kind == SR_KIND_DENSE) { /* long, and nothing looked up: eight */
+        double a[8] = {0.0};
+        for (; e + 8 <= x.n; e += 8)
+            for (int l = 0; l < 8; l++) a[l] += SR_VALUE(x, e + l, kind) * v[e + l];
+        a0 = a[0] + a[4], a1 = a[1] + a[5], a2 = a[2] + a[6], a3 = a[3] + a[7];
+    }
     for (; e + 4 <= x.n; e += 4) {
         a0 += SR_VALUE(x, e, kind) * v[SR_ROW(x, e, kind)];
         a1 += SR_VALUE(x, e + 1, kind) * v[SR_ROW(x, e + 1, kind)];
@@ -38,7 +44,7 @@ SR_INLINE void SR_FN(axpy_kind)(SR_FN(column) x, double step, const double *s, d
     }
 }
 
-static double SR_FN(dot)(const sr_matrix *X, int64_t j, const double *v) {
+SR_WIDE static double SR_FN(dot)(const sr_matrix *X, int64_t j, const double *v) {
     const SR_FN(column) x = SR_FN(column_at)(X, j);
     switch (sr_kind_of(X, j)) {
         case SR_KIND_ONES: return SR_FN(dot_kind)(x, v, SR_KIND_ONES);
@@ -47,7 +53,7 @@ static double SR_FN(dot)(const sr_matrix *X, int64_t j, const double *v) {
     }
 }
 
-static void SR_FN(axpy)(const sr_matrix *X, int64_t j, double step, const double *s, double *out) {
+SR_WIDE static void SR_FN(axpy)(const sr_matrix *X, int64_t j, double step, const double *s, double *out) {
     const SR_FN(column) x = SR_FN(column_at)(X, j);
     switch (2 * (int)sr_kind_of(X, j) + (s != NULL)) {
         case 2 * SR_KIND_ONES: SR_FN(axpy_kind)(x, step, s, out, SR_KIND_ONES, 0); break;
@@ -146,14 +152,21 @@ SR_INLINE void SR_FN(gram_by_rows)(const sr_matrix *X, const sr_matrix *Xt, cons
             for (int64_t f = 0; f < row.n; f++) sum[work->position[row.rows[f]]] += v * (double)row.values[f];
     }
     for (int a = 0; a < SR_ASIDE; a++) work->sum[a] = 0.0;
-    for (int64_t d = X->n_sparse; d < X->n_cols; d++)
-        if (work->dense_position[d - X->n_sparse] >= 0) sum[work->dense_position[d - X->n_sparse]] = SR_FN(dot_of)(X, j, d, s);
+    for (int64_t d = X->n_sparse; d < X->n_cols; d++) {
+        const int32_t at = work->dense_position[d - X->n_sparse];
+        if (at < 0) continue;
+        const int known = d != j && at >= work->n_places && work->place >= 0; /* a member, which met j as a watched column */
+        sum[at] = known ? sr_gram_entry(work->kept, at - work->n_places, work->place) : SR_FN(dot_of)(X, j, d, s);
+    }
 }
 
-/* The same through the m columns already there and j itself: scatter s x_j, one dot product each. */
+/* The same through the m columns already there, j itself and those watched: scatter s x_j, one dot product each. */
 SR_INLINE void SR_FN(gram_by_columns)(const sr_matrix *X, const double *s, const int64_t *cols, int64_t m, int64_t j, sr_gram_work *work) {
     SR_FN(axpy)(X, j, 1.0, s, work->row);
-    for (int64_t a = 0; a <= m; a++) work->sum[SR_ASIDE + work->n_places + a] = SR_FN(dot)(X, a < m ? cols[a] : j, work->row);
+    double *watched = work->sum + SR_ASIDE, *members = watched + work->n_places;
+    for (int64_t a = 0; a <= m; a++) members[a] = SR_FN(dot)(X, a < m ? cols[a] : j, work->row);
+    for (int64_t k = 0; k < work->n_watched; k++)
+        if (k != work->place) watched[k] = SR_FN(dot)(X, work->watched[k], work->row);
     const SR_FN(column) x = SR_FN(column_at)(X, j);
     const int kind = (int)sr_kind_of(X, j);
     for (int64_t e = 0; e < x.n; e++) work->row[SR_ROW(x, e, kind)] = 0.0;
@@ -185,7 +198,7 @@ static void SR_FN(own_rows)(const sr_matrix *X, const sr_matrix *Xt, const doubl
                 for (int64_t f = 0; f < row.n; f++) r -= of[position[row.rows[f]]] * (double)row.values[f];
             for (int64_t d = X->n_sparse; d < X->n_cols; d++) {
                 const int32_t at = work->dense_position[d - X->n_sparse];
-                if (at >= 0) r -= of[at] * (double)SR_FN(column_at)(X, d).values[i];
+                if (at >= 0 && of[at] != 0.0) r -= of[at] * (double)SR_FN(column_at)(X, d).values[i];
             }
             total += SR_VALUE(x, e, kind) * (s ? s[i] : 1.0) * r;
         }

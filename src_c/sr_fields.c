@@ -44,15 +44,40 @@ void sr_exchange(int64_t n, const double *s, double *v, int64_t n_give, const sr
     for (int64_t a = 0; a < n_take; a++) sr_gather_lanes(&take[a], lanes[a], take[a].m + 1);
 }
 
+/* Rows between two looks at whether any has disagreed: no branch on a row, as nothing could predict which is the first of its level. */
+enum { SR_GLANCE = 4096 };
+
 int64_t sr_nested(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t *coarse, int64_t n_coarse, int32_t *parent) {
-    for (int64_t i = 0; i < n; i++) {
-        const int32_t c = fine[i];
-        if (c == n_fine) continue;
-        if (coarse[i] == n_coarse) return 0;
-        if (parent[c] < 0) parent[c] = coarse[i];
-        else if (parent[c] != coarse[i]) return 0;
+    parent[n_fine] = (int32_t)n_coarse;
+    for (int64_t begin = 0; begin < n; begin += SR_GLANCE) {
+        const int64_t end = begin + SR_GLANCE < n ? begin + SR_GLANCE : n;
+        int64_t wrong = 0;
+        for (int64_t i = begin; i < end; i++) {
+            const int32_t before = parent[fine[i]];
+            wrong += (before >= 0) & (before != coarse[i]);
+            parent[fine[i]] = coarse[i];
+        }
+        if (wrong) return 0;
     }
+    for (int64_t c = 0; c < n_fine; c++)
+        if (parent[c] == n_coarse) return 0;
     return 1;
+}
+
+void sr_number_levels(int64_t m, const int32_t *labels, const uint8_t *field, int64_t n_fields, int32_t *level, int64_t *order, int64_t *sizes) {
+    int64_t begin[256], place = 0;
+    for (int64_t j = 0; j < m; j++) sizes[field[labels ? labels[j] : j]]++;
+    for (int64_t f = 0; f < n_fields; f++) {
+        begin[f] = place;
+        place += sizes[f];
+        sizes[f] = 0;
+    }
+    for (int64_t j = 0; j < m; j++) {
+        const int64_t at = labels ? labels[j] : j;
+        const int64_t number = sizes[field[at]]++;
+        level[at] = (int32_t)number;
+        order[begin[field[at]] + number] = j;
+    }
 }
 
 /* Boyer & Moore 1991: the candidate that is left has the majority, if any has. */

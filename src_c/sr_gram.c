@@ -45,26 +45,34 @@ sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *n
     return SR_OK;
 }
 
-SR_INLINE void sr_gram_axpy(const sr_gram *G, int64_t a, double step, double *q) {
+/* A column without gaps, its last index one less than its length, is read as the dense vector that it is. */
+SR_INLINE void sr_gram_axpy(const sr_gram *G, int64_t a, double step, double *restrict q) {
+    const int64_t n = G->len[a];
     const int32_t *idx = G->idx + G->begin[a];
-    const double *val = G->val + G->begin[a];
-    for (int64_t e = 0; e < G->len[a]; e++) q[idx[e]] -= step * val[e];
+    const double *restrict val = G->val + G->begin[a];
+    if (n > 0 && idx[n - 1] == n - 1) {
+        SR_UNROLL
+        for (int64_t e = 0; e < n; e++) q[e] -= step * val[e];
+    } else {
+        for (int64_t e = 0; e < n; e++) q[idx[e]] -= step * val[e];
+    }
 }
 
-void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out) {
+SR_WIDE void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out) {
     for (int64_t a = 0; a < m; a++)
         if (x[a] != 0.0) sr_gram_axpy(G, a, x[a], out);
 }
 
 /* in and out: q = X_M' r, *r_sum = sum(r) */
-void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs, double tol,
+SR_WIDE void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs, double tol,
                 double *q, int64_t *epochs, double *decrease) {
+    const double share = 1.0 / co->weight_sum;
     *epochs = 0;
     while (*epochs < max_epochs) {
         double moved = 0.0;
         for (int64_t o = 0; o < n_order; o++) {
             const int64_t a = order[o];
-            const double c = q[a] - co->sums[a] / co->weight_sum * *co->r_sum;
+            const double c = q[a] - co->sums[a] * (*co->r_sum * share);
             const double step = sr_coordinate_step(co, a, c);
             if (step == 0.0) continue;
             sr_gram_axpy(G, a, step, q);
@@ -76,37 +84,39 @@ void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order
     }
 }
 
-SR_INLINE double sr_dot(int64_t n, const double *a, const double *b) {
-    double s0 = 0.0, s1 = 0.0, s2 = 0.0, s3 = 0.0;
-    int64_t t = 0;
-    for (; t + 4 <= n; t += 4) {
-        s0 += a[t] * b[t];
-        s1 += a[t + 1] * b[t + 1];
-        s2 += a[t + 2] * b[t + 2];
-        s3 += a[t + 3] * b[t + 3];
+void sr_gram_hessian(const sr_gram *G, const sr_coordinates *co, const int64_t *at, int64_t k, int64_t *place, double *H) {
+    for (int64_t b = 0; b < co->m; b++) place[b] = -1;
+    for (int64_t a = 0; a < k; a++) place[at[a]] = a;
+    for (int64_t a = 0; a < k; a++) {
+        double *row = H + a * k;
+        const int64_t begin = G->begin[at[a]], end = begin + G->len[at[a]];
+        const double share = co->sums[at[a]] / co->weight_sum;
+        for (int64_t b = a; b < k; b++) row[b] = -share * co->sums[at[b]];
+        for (int64_t e = begin; e < end; e++)
+            if (place[G->idx[e]] >= a) row[place[G->idx[e]]] += G->val[e];
+        row[a] += co->l2[at[a]];
     }
-    for (; t < n; t++) s0 += a[t] * b[t];
-    return (s0 + s1) + (s2 + s3);
 }
 
-/* Row i of L holds l_ik for k < i, and d_i stands on the diagonal; dropped columns have d_i = 0 and l_ik = 0. */
-void sr_solve_psd(int64_t n, double *A, double *b, double tiny) {
-    for (int64_t i = 0; i < n; i++) {
-        double *row = A + i * n;
-        const double original = row[i];
-        for (int64_t k = 0; k < i; k++) { /* row[k] becomes l_ik d_k */
-            const double *other = A + k * n;
-            row[k] = other[k] > 0.0 ? row[k] - sr_dot(k, row, other) : 0.0;
+/* Row k becomes d_k times that of a unit upper triangle U, with A = U' D U; a dropped column has d_k = 0. */
+SR_WIDE void sr_solve_psd(int64_t n, double *A, double *b, double tiny) {
+    for (int64_t i = 1; i < n; i++) A[i * n] = A[i * n + i]; /* kept in the lower triangle, which is not read */
+    for (int64_t k = 0; k < n; k++) {
+        double *restrict row = A + k * n;
+        if (!(row[k] > tiny * row[0])) row[k] = 0.0;
+        if (row[k] == 0.0) continue;
+        for (int64_t i = k + 1; i < n; i++) {
+            double *restrict other = A + i * n;
+            const double l = row[i] / row[k];
+            SR_UNROLL
+            for (int64_t j = i; j < n; j++) other[j] -= l * row[j];
+            b[i] -= l * b[k];
         }
-        for (int64_t k = 0; k < i; k++) {
-            const double d = A[k * n + k], l = d > 0.0 ? row[k] / d : 0.0;
-            row[i] -= row[k] * l;
-            row[k] = l;
-        }
-        if (!(row[i] > tiny * original)) row[i] = 0.0;
     }
-    for (int64_t i = 0; i < n; i++) b[i] -= sr_dot(i, A + i * n, b);
-    for (int64_t i = 0; i < n; i++) b[i] = A[i * n + i] > 0.0 ? b[i] / A[i * n + i] : 0.0;
-    for (int64_t i = n - 1; i > 0; i--)
-        for (int64_t k = 0; k < i; k++) b[k] -= A[i * n + k] * b[i];
+    for (int64_t k = n - 1; k >= 0; k--) {
+        const double *row = A + k * n;
+        double rest = b[k];
+        for (int64_t j = k + 1; j < n; j++) rest -= row[j] * b[j];
+        b[k] = row[k] > 0.0 ? rest / row[k] : 0.0;
+    }
 }

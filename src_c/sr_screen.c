@@ -10,22 +10,30 @@ SR_INLINE float sr_up(double v) { return (float)(v + fabs(v) * 0x1p-22 + (double
 /* Not fmax, which is a call: this is one instruction, and there is no NaN. */
 SR_INLINE float sr_larger(float a, float b) { return a > b ? a : b; }
 
+/* Four of each at a time: a comparison waits about four cycles for the one before it. */
 static void sr_sum_up_block(int64_t p, const sr_bounds *b, int64_t block) {
     const int64_t begin = block * SR_BLOCK, end = begin + SR_BLOCK < p ? begin + SR_BLOCK : p;
-    float c = -INFINITY, norm2 = 0.0f, norm1 = 0.0f;
+    float c[4], norm2[4] = {0.0f, 0.0f, 0.0f, 0.0f}, norm1[4] = {0.0f, 0.0f, 0.0f, 0.0f};
     uint16_t at = UINT16_MAX;
-    double factor = (double)INFINITY;
-    for (int64_t j = begin; j < end; j++) {
-        const int passed = b->norm2[j] < 0.0f;
-        const uint16_t visit = passed ? UINT16_MAX : b->at[j];
-        c = sr_larger(c, passed ? -INFINITY : b->c[j]);
-        norm2 = sr_larger(norm2, b->norm2[j]);
-        norm1 = sr_larger(norm1, b->norm1[j]);
-        at = visit < at ? visit : at;
+    double factor = b->factor ? (double)INFINITY : 1.0;
+    for (int l = 0; l < 4; l++) c[l] = -INFINITY;
+    for (int64_t j = begin; j < end; j += 4)
+        for (int64_t l = 0; l < (end - j < 4 ? end - j : 4); l++) {
+            const int passed = b->norm2[j + l] < 0.0f;
+            const uint16_t visit = passed ? UINT16_MAX : b->at[j + l];
+            c[l] = sr_larger(c[l], passed ? -INFINITY : b->c[j + l]);
+            norm2[l] = sr_larger(norm2[l], b->norm2[j + l]);
+            norm1[l] = sr_larger(norm1[l], b->norm1[j + l]);
+            at = visit < at ? visit : at;
+        }
+    for (int64_t j = begin; b->factor && j < end; j++)
+        if (!(b->norm2[j] < 0.0f) && b->factor[j] < factor) factor = b->factor[j];
+    for (int l = 1; l < 4; l++) {
+        c[0] = sr_larger(c[0], c[l]);
+        norm2[0] = sr_larger(norm2[0], norm2[l]);
+        norm1[0] = sr_larger(norm1[0], norm1[l]);
     }
-    for (int64_t j = begin; j < end; j++)
-        if (!(b->norm2[j] < 0.0f)) factor = fmin(factor, b->factor ? b->factor[j] : 1.0);
-    b->blocks[block] = (sr_block){(double)c, (double)norm2, (double)norm1, factor, c > -INFINITY ? at : 0};
+    b->blocks[block] = (sr_block){(double)c[0], (double)norm2[0], (double)norm1[0], factor, c[0] > -INFINITY ? at : 0};
 }
 
 void sr_sum_up(int64_t p, const sr_bounds *b, const int64_t *cols, int64_t m) {
@@ -45,18 +53,18 @@ void sr_visited(sr_penalty pen, int64_t p, const int64_t *cols, int64_t m, const
     sr_sum_up(p, b, cols, m);
 }
 
-SR_INLINE double sr_bound(double c, double norm2, double norm1, const sr_odometer *then, const sr_odometer *now, double aside) {
-    const double by2 = norm2 * (now->two - then->two + aside), by1 = aside > 0.0 ? by2 : norm1 * (now->one - then->one);
+SR_INLINE double sr_bound(double c, double norm2, double norm1, const sr_odometer *then, const sr_odometer *now) {
+    const double by2 = norm2 * (now->two - then->two), by1 = norm1 * (now->one - then->one);
     return c + (by1 < by2 ? by1 : by2);
 }
 
-SR_INLINE double sr_bound_on(const sr_bounds *b, int64_t j, const sr_odometer *now, double aside) {
-    return sr_bound((double)b->c[j], (double)b->norm2[j], (double)b->norm1[j], &b->readings[b->at[j]], now, aside);
+SR_INLINE double sr_bound_on(const sr_bounds *b, int64_t j, const sr_odometer *now) {
+    return sr_bound((double)b->c[j], (double)b->norm2[j], (double)b->norm1[j], &b->readings[b->at[j]], now);
 }
 
 void sr_renew(int64_t p, const sr_odometer *now, uint16_t at, const sr_bounds *b) {
     for (int64_t j = 0; j < p; j++) {
-        if (!(b->norm2[j] < 0.0f)) b->c[j] = sr_up(sr_bound_on(b, j, now, 0.0));
+        if (!(b->norm2[j] < 0.0f)) b->c[j] = sr_up(sr_bound_on(b, j, now));
         b->at[j] = at;
     }
     sr_sum_up(p, b, NULL, (p + SR_BLOCK - 1) / SR_BLOCK);
@@ -64,25 +72,27 @@ void sr_renew(int64_t p, const sr_odometer *now, uint16_t at, const sr_bounds *b
 
 void sr_screen(int64_t p, const sr_bounds *b, const sr_odometer *now, double aside, double threshold, int32_t *out, int64_t *n_out,
                double *worst, double *largest) {
+    const sr_odometer there = {now->two + aside, aside > 0.0 ? (double)INFINITY : now->one};
     int64_t n = 0;
     double over = 0.0, under = 0.0;
     for (int64_t block = 0; block * SR_BLOCK < p; block++) {
         const sr_block *sum = &b->blocks[block];
-        const double most = sr_bound(sum->c, sum->norm2, sum->norm1, &b->readings[sum->at], now, aside);
+        const double most = sr_bound(sum->c, sum->norm2, sum->norm1, &b->readings[sum->at], &there);
         if (!(most > threshold * sum->factor)) { /* also when no column of it counts: then c is -inf */
             if (most / sum->factor > under) under = most / sum->factor;
             continue;
         }
+        /* Without a branch on which side a column is, which nothing could predict. A column passed over has -inf or, where nothing
+         * was travelled, NaN: neither is larger than anything. */
         const int64_t begin = block * SR_BLOCK, end = begin + SR_BLOCK < p ? begin + SR_BLOCK : p;
         for (int64_t j = begin; j < end; j++) {
-            if (b->norm2[j] < 0.0f) continue;
-            const double bound = sr_bound_on(b, j, now, aside), scaled = b->factor ? bound / b->factor[j] : bound;
-            if (scaled > threshold) {
-                out[n++] = (int32_t)j;
-                if (scaled > over) over = scaled;
-            } else if (scaled > under) {
-                under = scaled;
-            }
+            const double bound = sr_bound_on(b, j, &there), scaled = b->factor ? bound / b->factor[j] : bound;
+            const int passes = scaled > threshold;
+            const double above = passes ? scaled : 0.0, below = passes ? 0.0 : scaled;
+            out[n] = (int32_t)j;
+            n += passes;
+            over = above > over ? above : over;
+            under = below > under ? below : under;
         }
     }
     *n_out = n;

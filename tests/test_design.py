@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sparsereg import regularization_path
 from sparsereg.design import as_design, product
 
 FORMATS = ["csr", "csc", "coo", "lil", "dok", "bsr", "dia"]
@@ -198,7 +199,9 @@ def test_product_needs_only_the_support(plain, form, k):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("index", [np.int32, np.int64])
 def test_columns_with_a_value_in_every_row_become_dense(dtype, index):
-    """They lose their indices, and the rows of the others their values where those are all ones."""
+    """They lose their indices, and the rows of the others their values where those are all ones.
+
+    Rows do without those that come before or after all others."""
     rng = np.random.default_rng(0)
     plain = np.hstack(
         [(rng.random((30, 8)) < 0.3), rng.normal(size=(30, 2)), np.ones((30, 1)), rng.normal(size=(30, 1))]
@@ -212,8 +215,20 @@ def test_columns_with_a_value_in_every_row_become_dense(dtype, index):
     v, w = rng.normal(size=30), rng.normal(size=12)
     np.testing.assert_allclose(matrix.rmatvec(v), (plain.astype(float).T @ v)[design.columns], rtol=1e-12)
     np.testing.assert_allclose(design.rows.rmatvec(w), plain.astype(float) @ w, rtol=1e-12)
-    np.testing.assert_allclose(design.sparse_rows.rmatvec(w), (plain != 0) @ w, rtol=1e-12)
+    np.testing.assert_allclose(design.sparse_rows.rmatvec(w), (plain[:, :11] != 0) @ w[:11], rtol=1e-12)
+    backwards = as_design(sp.csr_array(plain[:, ::-1]))
+    np.testing.assert_allclose(backwards.sparse_rows.rmatvec(w), (plain[:, 10::-1] != 0) @ w[1:], rtol=1e-12)
     plain[plain[:, 0] > 0, 0] = 2.0  # a value elsewhere, and rows keep them
     kept = as_design(sp.csr_array(plain))
     assert kept.matrix.n_ones == 8
-    assert kept.sparse_rows is kept.rows
+    np.testing.assert_allclose(kept.sparse_rows.rmatvec(w), plain[:, :11].astype(float) @ w[:11], rtol=1e-12)
+
+
+@pytest.mark.parametrize("place", [0, 4, 8])
+def test_paths_are_the_same_wherever_dense_columns_stand(place):
+    rng = np.random.default_rng(0)
+    sparse, dense = rng.random((200, 8)) < 0.3, rng.normal(size=(200, 2))
+    plain = np.hstack([sparse[:, :place], dense, sparse[:, place:]])
+    y = plain @ rng.normal(size=10) + rng.normal(size=200)
+    by_rows, dense = (regularization_path(X, y, tol=1e-10, alphas=20) for X in (sp.csr_array(plain), plain))
+    np.testing.assert_allclose(by_rows.coefs.toarray(), dense.coefs.toarray(), atol=1e-5)

@@ -167,17 +167,36 @@ def test_prox_and_violation_agree_with_brute_force(penalty):
         assert off == pytest.approx(0.25)
 
 
-@pytest.mark.parametrize("n", [1, 2, 9, 60])
-def test_solve_psd(n):
-    rng = np.random.default_rng(n)
-    root = rng.normal(size=(n + 3, n))
-    A, b = root.T @ root, rng.normal(size=n)
-    np.testing.assert_allclose(_core.solve_psd(A.copy(), b), np.linalg.solve(A, b), rtol=1e-8)
-    doubled = np.block([[A, A], [A, A]])  # every column twice: the second of each pair is left at 0
-    x = _core.solve_psd(doubled.copy(), np.r_[b, b])
-    np.testing.assert_array_equal(x[n:], 0.0)
-    np.testing.assert_allclose(doubled @ x, np.r_[b, b], atol=1e-8)
-    np.testing.assert_array_equal(_core.solve_psd(np.zeros((n, n)), np.zeros(n)), 0.0)
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("k", [1, 2, 9, 60])
+def test_newton_step(k, centred):
+    """On the active members only, with dependent ones (each of them twice) left at 0."""
+    rng = np.random.default_rng(k)
+    n, none = k + 4, np.zeros(0, dtype=np.int32)
+    half = rng.normal(size=(n, k))
+    plain = np.asfortranarray(np.hstack([half, rng.normal(size=(n, 3)), half]))
+    m = plain.shape[1]
+    store = _core.GramStore(_core.Matrix(n, none, none, none, 0, None, 0, plain), None)
+    store.append(np.arange(m), False)
+    sums, l2 = plain.sum(axis=0) if centred else np.zeros(m), rng.random(m)
+    H = plain.T @ plain - np.outer(sums, sums) / n
+
+    def step(active, l2, slope):
+        w = np.where(active, rng.normal(size=m), 0.0)
+        return store.newton_step(_core.Coordinates(w, sums, np.diag(H).copy(), l2, l2, n, 0, 0.0), slope)
+
+    active, slope = np.arange(m) < k + 3, rng.normal(size=m)
+    active[k // 2 + 1] = False
+    at = np.flatnonzero(active)
+    found = step(active, l2, slope)
+    np.testing.assert_array_equal(found[~active], 0.0)
+    np.testing.assert_allclose(found[at], np.linalg.solve((H + np.diag(l2))[np.ix_(at, at)], slope[at]), rtol=1e-8)
+    twice = (np.arange(m) < k) | (np.arange(m) >= k + 3)
+    slope[k + 3 :] = slope[:k]
+    found = step(twice, np.zeros(m), slope)
+    np.testing.assert_array_equal(found[k + 3 :], 0.0)
+    np.testing.assert_allclose((H @ found)[twice], slope[twice], atol=1e-8)
+    np.testing.assert_array_equal(step(np.zeros(m, dtype=bool), l2, slope), 0.0)
 
 
 def test_loss_rows():

@@ -29,13 +29,12 @@ def border_block(equations: NormalEquations, fields: Fields, cols: Int) -> Heavy
     by_host = Counter(shadow.host for shadow in fields.shadows)
     position = np.full((design.rows.shape[0], 1 + max(by_host.values(), default=0)), -1, dtype=np.int32)
     position[labels[cols], 0] = np.arange(cols.size)
-    sums = equations.weight_sum * equations.means
-    border_sums, k = [sums[cols]], int(cols.size)
+    border_sums, k = [equations.sums[cols]], int(cols.size)
     for shadow in fields.shadows:
         host = fields.order[fields.parts[shadow.host]]
         position[labels[host], by_host[shadow.host]] = k + shadow.held[shadow.host].codes
         by_host[shadow.host] -= 1
-        border_sums.append(summed(shadow.held[shadow.host], sums[host]))
+        border_sums.append(summed(shadow.held[shadow.host], equations.sums[host]))
         k += shadow.m
     for top in by_host:  # the kernel stops at the first that is negative
         those = labels[fields.order[fields.parts[top]]]
@@ -82,9 +81,8 @@ class Border:
         number[heavy.cols] = np.arange(heavy.cols.size)
         number = number[fields.order]
         self.groups = _groups(fields, number)
-        # The tops that any of it is met through; the intercept is given through the first of them, or through any.
-        met = {group.field if group.host is None else group.host for group in self.groups}
-        self.met = sorted(met) or sorted(fields.tops)[:1]
+        # The tops that any of it is met through.
+        self.met = sorted({group.field if group.host is None else group.host for group in self.groups})
         # P'P <= diag(P' shared) for the 0/1 matrix P of all copies.
         shared = (number >= 0).astype(np.float64)
         for group in self.groups:
@@ -104,8 +102,10 @@ class Border:
         self.factor = factorised(heavy.gram, self.stiffness) if k else None
 
     def solve(self, state: State, q: dict[int, Vector]) -> dict[int, Vector]:
-        """From `X' v` on the tops' levels to the change of `X z + intercept` on them; v itself takes the valued columns' part."""
-        left = state.g0 - float(state.v.sum())
+        """From `X' v` on the tops' levels to the change of `X z + intercept` on them; v itself takes the valued columns' part.
+
+        The intercept is given through the first of these tops."""
+        left = -float(next(iter(q.values())).sum())
         pulls, work = np.zeros(self.sums.size), []
         for group, copies in zip(self.groups, self.copies, strict=True):
             r, pull = copies.pulled(state, group.taken(q))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import daxpy
 
 from sparsereg.ridge.system import Solution, System
 
-__all__ = ["Preconditioner", "conjugate_gradients", "descend", "relax"]
+__all__ = ["Direct", "Elsewhere", "Preconditioner", "conjugate_gradients", "descend", "relax"]
 
 Vector = NDArray[np.float64]
 
@@ -17,11 +18,29 @@ Vector = NDArray[np.float64]
 STALL = 0.5
 
 
-class Preconditioner(Protocol):
+class Direct(Protocol):
     """An approximation of `H^-1`, symmetric and positive."""
 
     def apply(self, g: Vector) -> tuple[Vector, Vector]:
         """`(z, H z)` with z near `H^-1 g`: a preconditioner that has been through X knows `H z` almost for free."""
+
+
+@runtime_checkable
+class Elsewhere(Protocol):
+    """A preconditioner that is iterated with in other unknowns than the columns: fewer, say, as some are solved for exactly."""
+
+    @property
+    def inner(self) -> Direct:
+        """The preconditioner there."""
+
+    def entered(self, g: Vector) -> Vector:
+        """The gradient there: as long as the one here once what is solved for exactly is."""
+
+    def left(self, g: Vector, step: Vector, rest: Vector, /) -> tuple[Vector, Vector]:
+        """The step here and the gradient after it, from those there; g is the gradient that was entered with."""
+
+
+Preconditioner = Direct | Elsewhere
 
 
 def conjugate_gradients(
@@ -43,13 +62,15 @@ def conjugate_gradients(
     w = np.zeros(system.penalty.size) if start is None else start
     g = system.b if start is None else system.gradient(w)
     w, g, n_iter = relax(system, precondition, (w, g), tol * float(np.linalg.norm(system.b)), max_iter)
-    while tol < system.relative(g) and n_iter < max_iter:
+    found = system.solution(w, n_iter, g)
+    while tol < found.gradient_norm and n_iter < max_iter:
         before = float(np.linalg.norm(g))
         w, g, done = relax(system, precondition, (w, g), 0.1 * before, max_iter - n_iter)
         n_iter += done
+        found = system.solution(w, n_iter, g)
         if not float(np.linalg.norm(g)) < before:
             break
-    return system.solution(w, n_iter, g)
+    return found
 
 
 def relax(
@@ -76,22 +97,20 @@ def descend(g: Vector, precondition: Preconditioner, target: float, max_iter: in
     recurrence makes of g. Hestenes & Stiefel 1952.
 
     `H p` follows the recurrence of p itself, so that X is met by the preconditioner alone."""
-    step, g = np.zeros_like(g), g.copy()
+    if isinstance(precondition, Elsewhere):
+        step, rest, done = descend(precondition.entered(g), precondition.inner, target, max_iter)
+        return *precondition.left(g, step, rest), done
+    step, g = np.zeros(g.size), g.copy()
     p, Hp = precondition.apply(g)
     gz = float(g @ p)
     for done in range(1, max_iter + 1):
         curvature = float(p @ Hp)
         if not curvature > 0.0:  # p lies in the null space of a singular H
             return step, g, done
-        length = gz / curvature
-        step += length * p
-        g -= length * Hp
+        step, g = daxpy(p, step, a=gz / curvature), daxpy(Hp, g, a=-gz / curvature)
         if np.linalg.norm(g) <= target:
             return step, g, done
         z, Hz = precondition.apply(g)
         gz, before = float(g @ z), gz
-        p *= gz / before
-        p += z
-        Hp *= gz / before
-        Hp += Hz
+        p, Hp = daxpy(p, z, a=gz / before), daxpy(Hp, Hz, a=gz / before)
     return step, g, max_iter

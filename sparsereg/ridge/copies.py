@@ -37,10 +37,10 @@ class Rows:
 
 
 class State:
-    """One application under way: g and z field by field, `v = S (X z + z0)` on the rows; g0 and z0 are the intercept's."""
+    """One application under way: g and z field by field, `v = S (X z + z0)` on the rows, z0 the intercept's."""
 
-    def __init__(self, g: Vector, penalty: Vector, n_rows: int, g0: float = 0.0) -> None:
-        self.g, self.penalty, self.g0 = g, penalty, g0
+    def __init__(self, g: Vector, penalty: Vector, n_rows: int) -> None:
+        self.g, self.penalty = g, penalty
         self.z, self.v = np.zeros(g.size), np.zeros(n_rows)
 
     def rest(self, part: slice) -> Vector:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core import Levels
+from sparsereg._core import Levels, number_levels
 from sparsereg.design import Design
 
 __all__ = ["Fields", "hosts"]
@@ -97,35 +97,22 @@ class Fields:
         """The fields of a sparse design of ones and at most a few valued columns; None where it has no such structure.
 
         Shadows have `least_rows` a level at least."""
-        rows, n_ones = design.rows, design.matrix.n_ones
+        rows, n_ones = design.rows, design.n_ones
         if rows is None or n_ones == 0 or design.n_cols - n_ones > MOST_VALUED:
             return None
-        field_of, n_fields = rows.fields(MOST_FIELDS)
-        if not 0 < n_fields * LEAST_FILLED <= design.nnz / design.n_rows:
+        field_of, runs = rows.fields(MOST_FIELDS)
+        if not 0 < runs.size * LEAST_FILLED <= design.nnz / design.n_rows:
             return None
-        labels = np.arange(design.n_cols) if design.labels is None else design.labels
-        field = field_of[labels[:n_ones]]
-        held = np.bincount(field, minlength=n_fields) > 0  # a run may be all valued
-        field = (np.cumsum(held) - 1).astype(np.uint8)[field]
-        order = np.argsort(field, kind="stable")
-        sizes = np.bincount(field)
-        ends = np.cumsum(sizes)
-        level = np.full(rows.shape[0], -1, dtype=np.int32)
-        level[labels[order]] = np.arange(n_ones) - np.repeat(ends - sizes, sizes)
-        field_of[labels[:n_ones]] = field
-        codes = np.empty((sizes.size, design.n_rows), dtype=np.int32)
-        n_entries = int(design.lengths(order).sum())
-        if n_entries < codes.size:
-            codes[:] = sizes[:, None]
-        field_of[level < 0] = 0
-        rows.field_codes(field_of, level, codes)
-        levels = [Levels(code, size) for code, size in zip(codes, sizes, strict=True)]
-        parts = [slice(int(end - size), int(end)) for end, size in zip(ends, sizes, strict=True)]
+        level, order, sizes = number_levels(field_of, design.labels, n_ones, runs.size)
+        filled = design.nnz == runs.size * design.n_rows
+        codes = [np.empty(design.n_rows, np.int32) if filled else np.full(design.n_rows, m, np.int32) for m in sizes]
+        rows.field_codes(runs, level, codes)
+        levels = [Levels(code, m) for code, m in zip(codes, sizes, strict=True) if m]  # a run may be all valued
+        ends = np.cumsum([own.m for own in levels])
+        parts = [slice(int(end) - own.m, int(end)) for end, own in zip(ends, levels, strict=True)]
         valued = np.arange(n_ones, design.n_cols)
-        grouped = n_entries == codes.size and not valued.size
-        return cls._related(
-            np.concatenate([order, valued]), parts, levels, design.matrix.lengths(), grouped, least_rows
-        )
+        grouped = filled and not valued.size
+        return cls._related(np.concatenate([order, valued]), parts, levels, grouped, least_rows)
 
     @classmethod
     def _related(
@@ -133,14 +120,13 @@ class Fields:
         order: NDArray[np.int64],
         parts: list[slice],
         levels: list[Levels],
-        lengths: NDArray[np.int64],
         complete: bool,
         least_rows: float,
     ) -> Fields:
         """Fields put in their relations; with one top in `complete` rows, its levels take the place of the rows."""
-        nested = _nestings(levels, [lengths[order[part]] for part in parts])
+        nested = _nestings(levels)
         refined = {coarse for _, coarse in nested}
-        tops = {f: Levels(own.codes.copy(), own.m) for f, own in enumerate(levels) if f not in refined}
+        tops = {f: own for f, own in enumerate(levels) if f not in refined}
         grouped = complete and len(tops) == 1 and bool(nested)
         shadows = [] if grouped else _shadows(levels, nested, tops, least_rows)
         if grouped:
@@ -154,7 +140,7 @@ def hosts(tops: dict[int, Levels], nested: dict[tuple[int, int], Levels]) -> dic
     return {f: min((t for t in tops if (t, f) in nested), key=lambda t: tops[t].m) for f in refined}
 
 
-def _nestings(levels: list[Levels], counts: list[NDArray[np.int64]]) -> dict[tuple[int, int], Levels]:
+def _nestings(levels: list[Levels]) -> dict[tuple[int, int], Levels]:
     """Every pair of a fine and a coarse field; of two fields that are the same the first is the coarse one."""
     found = {}
     for fine, a in enumerate(levels):
@@ -162,7 +148,7 @@ def _nestings(levels: list[Levels], counts: list[NDArray[np.int64]]) -> dict[tup
             if (b.m, coarse) >= (a.m, fine):
                 continue
             parent = a.parents(b)
-            if parent is not None and (np.bincount(parent, counts[fine], b.m) == counts[coarse]).all():
+            if parent is not None:
                 found[fine, coarse] = Levels(parent, b.m)
     return found
 

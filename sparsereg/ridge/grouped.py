@@ -13,9 +13,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.ridge.copies import Rows, State, summed
+from sparsereg.ridge.copies import Rows, spread, summed
 from sparsereg.ridge.fields import Fields, hosts
-from sparsereg.ridge.nested import Sweep, scattered
+from sparsereg.ridge.nested import Sweep
 from sparsereg.ridge.precondition import HeavyBlock
 from sparsereg.ridge.system import System
 
@@ -25,7 +25,9 @@ Vector = NDArray[np.float64]
 
 
 class GroupedSweep:
-    """An approximation of `H^-1` for an all-ones design whose fields are grouped by one of them, each column penalised.
+    """A sweep over the other fields of an all-ones design whose fields are grouped by one of them, each column penalised.
+
+    Iterations meet the levels of the top in place of the rows, and vectors over the other columns only.
 
     Parameters
     ----------
@@ -36,51 +38,56 @@ class GroupedSweep:
     """
 
     def __init__(self, system: System, fields: Fields) -> None:
-        equations, self.order = system.equations, fields.order
-        (self.top,) = fields.tops
-        self.part = fields.parts[self.top]
-        self.penalty = system.penalty[self.order]
-        self.sums = equations.design.column_stats(equations.s)[0][self.order]
-        self.weight_sum = equations.weight_sum if equations.fit_intercept else None
-        n, p = self.sums[self.part], self.penalty[self.part]
+        equations, ((top, _),) = system.equations, fields.tops.items()
+        part = fields.parts[top]
+        self.cells, self.others = fields.order[part], np.delete(fields.order, part)
+        n, p = equations.sums[self.cells], system.penalty[self.cells]
         self.inverse = 1.0 / (n + p)
-        self.levels = {f: fields.nested[self.top, f] for f in fields.host}
-        weights = n * p * self.inverse
+        self.share = n * self.inverse  # what a level takes of what the other columns come to
+        weights = p * self.share
+        self.fields = _without_top(fields, top)
+        self.levels = {f: fields.nested[top, f] for f in fields.host}
         rows = Rows(n.size, weights, float(weights.sum()) if equations.fit_intercept else None)
-        sums = np.zeros(self.penalty.size)
-        for f, levels in self.levels.items():
-            sums[fields.parts[f]] = summed(levels, weights)
-        self.parts = fields.parts
         none = HeavyBlock(np.empty(0, dtype=np.int64), np.empty((0, 0)))
-        self.sweep = Sweep(_without_top(fields, self.top), self.penalty, sums, rows, none)
+        self.inner = Sweep(self.fields, system.penalty[self.others], self._summed(weights), rows, none)
 
-    def apply(self, g: Vector) -> tuple[Vector, Vector]:
-        """`(z, H z)` with z near `H^-1 g`."""
-        g = g[self.order]
-        n, p = self.sums[self.part], self.penalty[self.part]
-        top = g[self.part] * self.inverse  # what the top would be, were the others 0
-        met = n * top
-        met_by = {f: summed(levels, met) for f, levels in self.levels.items()}
-        for f, values in met_by.items():
-            g[self.parts[f]] -= values
-        state = State(g, self.penalty, n.size, -float(met.sum()))
-        Hz = self.sweep.solve(state)
-        z = state.z
-        v = state.v  # n p / (n + p) times what the others and the intercept come to
-        z[self.part] = top - v / p
-        v += met  # S (X z + z0) by level, top and all
-        for f, values in met_by.items():
-            Hz[self.parts[f]] += values
-        Hz[self.part] = v
-        if self.weight_sum:
-            Hz -= self.sums * (float(v.sum()) / self.weight_sum)
-        Hz += self.penalty * z
-        return scattered(self.order, z), scattered(self.order, Hz)
+    def entered(self, g: Vector) -> Vector:
+        """What the top leaves of g to the others, the intercept eliminated from them too."""
+        met = self.share * g[self.cells]
+        rest = g[self.others] - self._summed(met)
+        if weight_sum := self.inner.rows.weight_sum:
+            rest += self.inner.sums * (float(met.sum()) / weight_sum)
+        return rest
+
+    def left(self, g: Vector, step: Vector, rest: Vector) -> tuple[Vector, Vector]:
+        """The step of all columns; that of the top leaves no gradient there."""
+        z, after = np.empty(g.size), np.zeros(g.size)
+        z[self.others], after[self.others] = step, rest
+        top = g[self.cells]
+        others = np.zeros(top.size)
+        if weight_sum := self.inner.rows.weight_sum:
+            others -= (float(self.share @ top) + float(self.inner.sums @ step)) / weight_sum
+        for f, levels in self.levels.items():
+            spread(levels, step[self.fields.parts[f]], others)
+        z[self.cells] = self.inverse * top - self.share * others
+        return z, after
+
+    def _summed(self, x: Vector) -> Vector:
+        """What the other columns have of x, which is given by level of the top."""
+        out = np.empty(self.others.size)
+        for f, levels in self.levels.items():
+            out[self.fields.parts[f]] = summed(levels, x)
+        return out
 
 
 def _without_top(fields: Fields, top: int) -> Fields:
-    """The other fields; their rows are the levels of the top."""
+    """The other fields, whose columns stand as they are ordered here; their rows are the levels of the top."""
+    gone = fields.parts[top]
+    size = gone.stop - gone.start
+    parts = [part if part.stop <= gone.start else slice(part.start - size, part.stop - size) for part in fields.parts]
+    parts[top] = slice(gone.start, gone.start)
     nested = {pair: levels for pair, levels in fields.nested.items() if top not in pair}
     refined = {coarse for _, coarse in nested}
     tops = {f: fields.nested[top, f] for f in fields.host if f not in refined}
-    return replace(fields, tops=tops, nested=nested, host=hosts(tops, nested), grouped=False)
+    order = np.arange(fields.order.size - size)
+    return replace(fields, order=order, parts=parts, tops=tops, nested=nested, host=hosts(tops, nested), grouped=False)

@@ -6,6 +6,8 @@ Only tops are met on the rows: what a coarser field has of the residual follows 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +18,7 @@ from sparsereg.ridge.fields import Fields
 from sparsereg.ridge.precondition import HeavyBlock
 from sparsereg.ridge.system import System
 
-__all__ = ["NestedSweep", "Sweep", "scattered"]
+__all__ = ["NestedSweep", "Sweep"]
 
 Vector = NDArray[np.float64]
 
@@ -44,7 +46,7 @@ class _Top:
     """A field that the rows are met through, and the coarser ones that it hosts."""
 
     def __init__(self, t: int, fields: Fields, penalty: Vector, curvature: Vector, hosted: list[int]) -> None:
-        self.part, self.levels = fields.parts[t], fields.tops[t]
+        self.t, self.part = t, fields.parts[t]
         self.curvature = curvature[self.part]
         self.inverse = 1.0 / (self.curvature + penalty[self.part])
         self.hosted = [_Coarse(f, fields, penalty, curvature) for f in hosted]
@@ -54,7 +56,7 @@ class _Top:
         change = self._own(state, q)
         for coarse in self.hosted:
             change += coarse.solve(state, q + self.curvature * change)
-        return np.append(change, 0.0)
+        return change
 
     def backward(self, state: State, q: Vector) -> Vector:
         """The same in reverse."""
@@ -62,7 +64,7 @@ class _Top:
         for coarse in reversed(self.hosted):
             change += coarse.solve(state, q + self.curvature * change)
         change += self._own(state, q + self.curvature * change)
-        return np.append(change, 0.0)
+        return change
 
     def _own(self, state: State, q: Vector) -> Vector:
         step = state.rest(self.part)
@@ -72,8 +74,42 @@ class _Top:
         return step
 
 
+class _Met:
+    """v, and what the tops have of it: `X' v` by level, the last entry for rows without a level.
+
+    Rows are read only where a top has not been told of a change: what it changes itself, and what is 0, it knows.
+    """
+
+    def __init__(self, tops: dict[int, Levels], curvature: dict[int, Vector], v: Vector, s: Vector | None) -> None:
+        self.tops, self.curvature, self.v, self.s = tops, curvature, v, s
+        self.known = {t: np.zeros(levels.m + 1) for t, levels in tops.items()}
+        self.pending: dict[int, Vector] = {}
+
+    def take(self, wanted: Iterable[int]) -> dict[int, Vector]:
+        """`X' v` on the levels of some tops."""
+        stale = {t: np.zeros(self.tops[t].m + 1) for t in wanted if t not in self.known}
+        if stale:
+            self.settle(stale)
+            self.known |= stale
+        return {t: self.known[t] for t in wanted}
+
+    def give(self, t: int, change: Vector) -> None:
+        """Changes `X z + z0` by level, or, with an entry more, on the other rows too."""
+        self.known = {t: self.known[t]} if t in self.known else {}
+        here = slice(0, change.size)
+        for q in self.known.values():
+            q[here] += self.curvature[t][here] * change
+        self.pending.setdefault(t, np.zeros(self.tops[t].m + 1))[here] += change
+
+    def settle(self, stale: dict[int, Vector]) -> None:
+        """Brings v up to date, and adds up what some tops have of it."""
+        give, take = ([(self.tops[t], x) for t, x in by_top.items()] for by_top in (self.pending, stale))
+        exchange(self.v, give, take, self.s)
+        self.pending = {}
+
+
 class Sweep:
-    """The symmetric sweep itself, on vectors in the order of the fields.
+    """The symmetric sweep itself, an approximation of `H^-1` on vectors in the order of the fields.
 
     Parameters
     ----------
@@ -85,7 +121,7 @@ class Sweep:
     """
 
     def __init__(self, fields: Fields, penalty: Vector, sums: Vector, rows: Rows, heavy: HeavyBlock) -> None:
-        self.fields, self.penalty, self.rows = fields, penalty, rows
+        self.fields, self.penalty, self.sums, self.rows = fields, penalty, sums, rows
         in_border = np.isin(fields.order, heavy.cols)
         swept = [f for f in (*fields.tops, *fields.host) if not in_border[fields.parts[f]].all()]
         swept.sort(key=lambda f: -_size(fields.parts[f]))
@@ -95,31 +131,39 @@ class Sweep:
             if hosted or t in swept:
                 self.tops.append(_Top(t, fields, penalty, sums, hosted))
         self.border = Border(fields, penalty, heavy, sums, rows)
+        self.curvature = {t: _with_the_rest(sums[fields.parts[t]], rows.weight_sum) for t in fields.tops}
 
-    def solve(self, state: State) -> Vector:
-        """Brings z near the solution of `H z = g`; returns `X' v`, field by field."""
-        give: list[tuple[Levels, Vector]] = []
+    def apply(self, g: Vector) -> tuple[Vector, Vector]:
+        """`(z, H z)` with z near `H^-1 g`."""
+        state = State(g, self.penalty, self.rows.n)
+        Hz = self._solve(state)
+        Hz += self.penalty * state.z
+        return state.z, Hz
+
+    def _solve(self, state: State) -> Vector:
+        """Brings z near the solution of `H z = g`; returns `Xc' v`, field by field."""
+        met = _Met(self.fields.tops, self.curvature, state.v, self.rows.s)
         for top in self.tops:
-            q = np.zeros(top.levels.m + 1)
-            exchange(state.v, give, [(top.levels, q)], self.rows.s)
-            give = [(top.levels, top.forward(state, q[:-1]))]
-        change = self.border.solve(state, self._taken(state, give, self.border.met))
-        give = [(self.fields.tops[t], values) for t, values in change.items()]
+            met.give(top.t, top.forward(state, met.take([top.t])[top.t][:-1]))
+        self._solve_border(state, met)
         for top in reversed(self.tops):
-            q = np.zeros(top.levels.m + 1)
-            exchange(state.v, give, [(top.levels, q)], self.rows.s)
-            give = [(top.levels, top.backward(state, q[:-1]))]
-        out = self._collected(self._taken(state, give, list(self.fields.tops)))
+            met.give(top.t, top.backward(state, met.take([top.t])[top.t][:-1]))
+        out = self._collected(q := met.take(self.fields.tops))
         if self.rows.valued:
             X, cols = self.rows.valued
+            met.settle({})
             out[self.fields.n_levels :] = X.rmatvec(state.v, cols)
+        if self.rows.weight_sum:
+            out -= self.sums * (float(next(iter(q.values())).sum()) / self.rows.weight_sum)
         return out
 
-    def _taken(self, state: State, give: list[tuple[Levels, Vector]], wanted: list[int]) -> dict[int, Vector]:
-        """`X' v` on the levels of some tops, once `give` is in v."""
-        q = {t: np.zeros(self.fields.tops[t].m + 1) for t in wanted}
-        exchange(state.v, give, [(self.fields.tops[t], q[t]) for t in wanted], self.rows.s)
-        return q
+    def _solve_border(self, state: State, met: _Met) -> None:
+        q = met.take(self.border.met or [next(iter(met.known))])
+        if self.rows.valued:
+            met.settle({})
+            met.known = {}
+        for t, change in self.border.solve(state, q).items():
+            met.give(t, change)
 
     def _collected(self, q: dict[int, Vector]) -> Vector:
         out = np.zeros(self.penalty.size)
@@ -131,9 +175,9 @@ class Sweep:
 
 
 class NestedSweep:
-    """An approximation of `H^-1` for a design of fields and a few valued columns, each penalised.
+    """A sweep for a design of fields and a few valued columns, each penalised, in the order of the fields.
 
-    Each application reads the tops of each row seven times; a pass over X reads all fields once. Memory: a vector of length n and
+    Each application reads the tops of each row seven times at most; a pass over X reads all fields once. Memory: a vector of length n and
     a few of length n_cols while it is applied, a few of length n_cols to keep, the fields' own and the factor of the heavy block.
 
     Parameters
@@ -148,28 +192,30 @@ class NestedSweep:
 
     def __init__(self, system: System, fields: Fields, heavy: HeavyBlock) -> None:
         equations, self.order = system.equations, fields.order
-        self.penalty = system.penalty[self.order]
-        self.sums = equations.design.column_stats(equations.s)[0][self.order]
-        X, weight_sum = equations.design.matrix, equations.weight_sum if equations.fit_intercept else None
-        valued = (X, np.arange(X.n_ones, X.shape[1])) if X.n_ones < X.shape[1] else None
-        self.rows = Rows(equations.design.n_rows, equations.s, weight_sum, valued)
-        self.sweep = Sweep(fields, self.penalty, self.sums, self.rows, heavy)
+        design, weight_sum = equations.design, equations.weight_sum if equations.fit_intercept else None
+        valued = (design.matrix, np.arange(design.n_ones, design.n_cols)) if design.n_ones < design.n_cols else None
+        rows = Rows(design.n_rows, equations.s, weight_sum, valued)
+        self.inner = Sweep(fields, system.penalty[self.order], equations.sums[self.order], rows, heavy)
 
-    def apply(self, g: Vector) -> tuple[Vector, Vector]:
-        """`(z, H z)` with z near `H^-1 g`."""
-        state = State(g[self.order], self.penalty, self.rows.n)
-        Hz = self.sweep.solve(state)
-        if self.rows.weight_sum:
-            Hz -= self.sums * (float(state.v.sum()) / self.rows.weight_sum)
-        Hz += self.penalty * state.z
-        return scattered(self.order, state.z), scattered(self.order, Hz)
+    def entered(self, g: Vector) -> Vector:
+        """g in the order of the fields."""
+        return g[self.order]
+
+    def left(self, _g: Vector, step: Vector, rest: Vector) -> tuple[Vector, Vector]:
+        """Both in the order of the columns."""
+        return _scattered(self.order, step), _scattered(self.order, rest)
 
 
-def scattered(order: NDArray[np.int64], x: Vector) -> Vector:
+def _scattered(order: NDArray[np.int64], x: Vector) -> Vector:
     """From the order of the fields to that of the columns."""
     out = np.empty(x.size)
     out[order] = x
     return out
+
+
+def _with_the_rest(curvature: Vector, weight_sum: float | None) -> Vector:
+    """By level, and of the rows without one; these are moved by the intercept only."""
+    return np.append(curvature, weight_sum - curvature.sum() if weight_sum else 0.0)
 
 
 def _size(part: slice) -> int:

@@ -21,7 +21,7 @@ from sparsereg.ridge.cg import Preconditioner, conjugate_gradients, descend, rel
 from sparsereg.ridge.exact import Slabs
 from sparsereg.ridge.precondition import Plain
 from sparsereg.ridge.preconditioning import preconditioning
-from sparsereg.ridge.solve import LOST, WEAK, Plan, require_feasible, solve_ridge
+from sparsereg.ridge.solve import WEAK, Plan, felt, require_feasible, solve_ridge
 from sparsereg.ridge.spectrum import Spectrum
 from sparsereg.ridge.system import NormalEquations, System
 
@@ -34,6 +34,9 @@ SHARE = 0.9
 # Next is the strongest alpha whose gradient is at least this share of the largest: from there the basis reaches a little further
 # into what is hard, until the hardest needs hardly an iteration. Taking the largest gradient itself solves the hardest from nothing.
 EASY = 0.1
+# Towards the end the largest itself, where it is no more than so many times what will do: strengths just above the last one
+# say little, and have a preconditioner made each.
+NEAR = 20.0
 # A point that was solved may need it again, as a sketch is not exact; so often at most.
 TRIES = 3
 # A sketch knows sizes to some percent: combinations are taken where it says that they are within this share of the tolerance.
@@ -88,7 +91,7 @@ class Preconditioners:
 
     def __init__(self, equations: NormalEquations, alphas: Vector) -> None:
         self.equations = equations
-        self.least_alpha = float(alphas[_felt(equations, alphas)].min(initial=np.inf))
+        self.least_alpha = float(alphas[felt(equations, alphas)].min(initial=np.inf))
         self.make: Callable[[System], Preconditioner] | None = None
 
     def of(self, system: System) -> Preconditioner:
@@ -183,9 +186,9 @@ def solve_path(
     preconditioners : Preconditioners
         Of these equations and alphas; shared among targets.
     """
-    felt = _felt(equations, alphas)
-    order = np.flatnonzero(felt)[
-        np.argsort(-alphas[felt], kind="stable")
+    are_felt = felt(equations, alphas)
+    order = np.flatnonzero(are_felt)[
+        np.argsort(-alphas[are_felt], kind="stable")
     ]  # the easy ones, which are nearly free, first
     b = equations.system(y, 0.0).b
     basis, A, certificates, n_iters = _greedy(equations, y, alphas[order], until, preconditioners)
@@ -195,7 +198,7 @@ def solve_path(
     solution.gradient_norms[order], solution.dual_gaps[order] = certificates[0] / scale, certificates[1]
     if until.share:
         solution.explained[order] = basis.explained(alphas[order])
-    return _with_least_norm(equations, y, alphas, until, np.flatnonzero(~felt), solution)
+    return _with_least_norm(equations, y, alphas, until, np.flatnonzero(~are_felt), solution)
 
 
 def _greedy(
@@ -219,7 +222,8 @@ def _greedy(
             if not (sizes > within)[tries < TRIES].any():
                 return basis, A, certificates, n_iters
         excess = np.where((tries < TRIES) & (sizes > within), sizes / np.maximum(targets, TINY), 0.0)
-        worst = int(np.argmax(excess >= EASY * excess.max()))
+        most = float(excess.max())
+        worst = int(np.argmax(excess >= max(EASY * most, min(NEAR, most))))
         alpha = alphas[worst]
         g = basis.gradient(basis.combinations(alphas[[worst]])[0], alpha)
         left = Remainder(equations, y, alpha * equations.factor, g)
@@ -277,9 +281,3 @@ def _with_least_norm(
     return PathSolution(
         found.n_cols, basis, mixture, found.gradient_norms, found.dual_gaps, found.n_iters, found.explained
     )
-
-
-def _felt(equations: NormalEquations, alphas: Vector) -> NDArray[np.bool_]:
-    """Strengths that are not lost beside the curvature."""
-    most: float = equations.diagonal.max(initial=0.0)
-    return np.asarray(alphas * equations.factor.max(initial=0.0) > LOST * most)

@@ -17,7 +17,7 @@ from sparsereg.ridge.preconditioning import preconditioning
 from sparsereg.ridge.system import NOTHING, NormalEquations, Solution, System
 from sparsereg.solve import Solver
 
-__all__ = ["METHODS", "Plan", "choose_method", "require_feasible", "solve_ridge"]
+__all__ = ["METHODS", "Plan", "choose_method", "felt", "require_feasible", "solve_ridge"]
 
 Vector = NDArray[np.float64]
 
@@ -104,7 +104,7 @@ def solve_ridge(X: Any, equations: NormalEquations, Y: Vector, alphas: Vector, p
 
 def _solve(X: Any, systems: list[System], alphas: Vector, plan: Plan) -> list[Solution]:
     if plan.method == "cg":
-        return _iterate(systems, plan)
+        return _iterate(systems, alphas, plan)
     if plan.method == "bounded":
         return [solve_bounded(system, plan.tol, plan.max_iter) for system in systems]
     slabs = Slabs(X, systems[0].equations)
@@ -113,19 +113,24 @@ def _solve(X: Any, systems: list[System], alphas: Vector, plan: Plan) -> list[So
     return (dual if plan.method == "dual" else svd)(slabs, systems, alphas)
 
 
-def _iterate(systems: list[System], plan: Plan) -> list[Solution]:
-    """Conjugate gradients on each system; preconditioners are shared among equal penalties, and what they are made of by all."""
-    equations, penalties = systems[0].equations, np.stack([system.penalty for system in systems])
-    felt = penalties.max(axis=1) > LOST * equations.diagonal.max()
-    make = preconditioning(equations, penalties[felt].min(axis=0)) if felt.any() else Plain
-    made: dict[bytes, Preconditioner] = {}
+def _iterate(systems: list[System], alphas: Vector, plan: Plan) -> list[Solution]:
+    """Conjugate gradients on each system; preconditioners are shared among equal strengths, and what they are made of by all."""
+    equations = systems[0].equations
+    are_felt = felt(equations, alphas)
+    make = preconditioning(equations, alphas[are_felt].min() * equations.factor) if are_felt.any() else Plain
+    made: dict[float, Preconditioner] = {}
     found = []
-    for system, is_felt in zip(systems, felt, strict=True):
-        key = system.penalty.tobytes()
-        if key not in made:
-            made[key] = make(system) if is_felt else Plain(system)
-        found.append(conjugate_gradients(system, made[key], plan.tol, plan.max_iter))
+    for system, alpha, is_felt in zip(systems, alphas.tolist(), are_felt, strict=True):
+        if alpha not in made:
+            made[alpha] = make(system) if is_felt else Plain(system)
+        found.append(conjugate_gradients(system, made[alpha], plan.tol, plan.max_iter))
     return found
+
+
+def felt(equations: NormalEquations, alphas: Vector) -> NDArray[np.bool_]:
+    """Strengths that are not lost beside the curvature."""
+    most: float = equations.diagonal.max(initial=0.0)
+    return np.asarray(alphas * equations.factor.max(initial=0.0) > LOST * most)
 
 
 def require_feasible(method: str, equations: NormalEquations) -> None:

@@ -12,6 +12,7 @@ gradient `g = Xc' S (yc - Xc w) - penalty w`, worked out from X itself and in do
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,6 +20,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from sparsereg._core import Matrix
 from sparsereg.design import Design
 
 __all__ = ["NOTHING", "NormalEquations", "Solution", "System"]
@@ -80,22 +82,33 @@ class NormalEquations:
 
     @cached_property
     def _stats(self) -> tuple[Vector, Vector]:
-        sums, squares, _, _ = self.design.column_stats(self.s)
-        if not self.fit_intercept:
-            return np.zeros_like(sums), squares
-        centred = squares - sums * sums / self.weight_sum
-        centred[centred <= CONSTANT * squares] = 0.0
-        return sums / self.weight_sum, centred
+        """Weighted sums of the columns and of their squares: the same where all are ones, and then without the column view."""
+        design = self.design
+        if design.n_ones < design.n_cols:
+            sums, squares, _, _ = design.matrix.column_stats(self.s)
+            return sums, squares
+        sums = self._by_columns(self.s) if self.s is not None else design.lengths().astype(np.float64)
+        return sums, sums
 
     @property
-    def means(self) -> Vector:
-        """Weighted means of the columns; zeros without an intercept."""
+    def sums(self) -> Vector:
+        """Weighted sums of the columns."""
         return self._stats[0]
 
-    @property
+    @cached_property
+    def means(self) -> Vector:
+        """Weighted means of the columns; zeros without an intercept."""
+        return self.sums / self.weight_sum if self.fit_intercept else np.zeros(self.sums.size)
+
+    @cached_property
     def diagonal(self) -> Vector:
         """The diagonal of `Xc' S Xc`; exactly 0 for constant columns."""
-        return self._stats[1]
+        sums, squares = self._stats
+        if not self.fit_intercept:
+            return squares
+        centred: Vector = squares - sums * sums / self.weight_sum
+        centred[centred <= CONSTANT * squares] = 0.0
+        return centred
 
     def system(self, y: Vector, alpha: float) -> System:
         """The equations for one target and one strength."""
@@ -112,11 +125,7 @@ class NormalEquations:
             z = np.zeros(design.n_rows)
             design.matrix.add_matvec(w, z)
             return z
-        labelled = w
-        if design.labels is not None:
-            labelled = np.zeros(design.rows.shape[0])
-            labelled[design.labels] = w
-        by_rows: Vector = design.rows.rmatvec(labelled)
+        by_rows: Vector = design.rows.rmatvec(self._labelled(design.rows, w))
         return by_rows
 
     def transposed(self, z: Vector) -> Vector:
@@ -124,9 +133,41 @@ class NormalEquations:
         z -= self.mean(z)
         if self.s is not None:
             z *= self.s
-        out = self.design.transposed(z)
+        out = self._by_columns(z)
         out[self._constant] = 0.0
         return out
+
+    def residual_products(self, y: Vector, w: Vector) -> Vector:
+        """`Xc' S (y - Xc w)` for a centred y; in one walk through the rows where those were handed in."""
+        design = self.design
+        if design.by_rows is None:
+            return self.transposed(y - self.product(w))
+        assert design.rows is not None
+        out = np.zeros(design.rows.shape[0])
+        total = design.rows.residual_products(self._labelled(design.rows, w), y, float(self.means @ w), out, self.s)
+        if design.labels is not None:
+            out = out[design.labels]
+        out -= self.means * total  # of rounding only: the shift has centred what it could
+        out[self._constant] = 0.0
+        return out
+
+    def _labelled(self, rows: Matrix, w: Vector) -> Vector:
+        """w as the rows number the columns."""
+        if self.design.labels is None:
+            return w
+        out = np.zeros(rows.shape[0])
+        out[self.design.labels] = w
+        return out
+
+    def _by_columns(self, z: Vector) -> Vector:
+        """`X' z`, through the rows where those are what the user handed in."""
+        design = self.design
+        if design.by_rows is None:
+            return design.transposed(z)
+        assert design.rows is not None
+        out = np.zeros(design.rows.shape[0])
+        design.rows.add_matvec(z, out)
+        return out if design.labels is None else out[design.labels]
 
     @cached_property
     def _constant(self) -> NDArray[np.int64]:
@@ -136,6 +177,8 @@ class NormalEquations:
 
 # A gradient that is small in the columns' own units may be this many times larger when each is measured by its curvature.
 OTHER_UNITS = 100.0
+# Squares that are summed without losing any that matter lie between this and its inverse.
+SAFE = 1e-200
 
 
 @dataclass(frozen=True)
@@ -155,29 +198,32 @@ class System:
         return self.equations.transposed(self.equations.product(w)) + self.penalty * w
 
     def gradient(self, w: Vector) -> Vector:
-        """`g`, in two passes over X."""
-        return self.equations.transposed(self.y - self.equations.product(w)) - self.penalty * w
+        """`g`, worked out from X."""
+        return self.equations.residual_products(self.y, w) - self.penalty * w
 
     def solution(self, w: Vector, n_iter: int, g: Vector | None = None) -> Solution:
         """Coefficients with what can be said of them without solving anything more; g where it is known already."""
         g = self.gradient(w) if g is None else g
-        with np.errstate(divide="ignore", invalid="ignore"):
-            gap = float(np.sum(np.where(g == 0.0, 0.0, g**2 / self.penalty)))
+        with np.errstate(divide="ignore"):
+            gap = float(g @ np.divide(g, self.penalty, out=np.zeros(g.size), where=g != 0.0))
         return Solution(w, self.relative(g), gap, n_iter)
 
     def relative(self, g: Vector) -> float:
         """`|g| / |b|`; or, where that is more, a hundredth of the same with each column in units of its own curvature: as they stand,
         one column in large units hides the gradients of all the others. Where b is 0, so is the solution, and g is rounding."""
-        scale = _norm(self.b)
-        return max(_norm(g) / scale, self._by_curvature(g) / OTHER_UNITS) if scale else 0.0
-
-    def _by_curvature(self, g: Vector) -> float:
-        curvature = self.equations.diagonal + self.penalty
+        if not (scale := _norm(self.b)):
+            return 0.0
+        plain, curvature = _norm(g) / scale, self.equations.diagonal + self.penalty
+        if curvature.max() <= OTHER_UNITS**2 * curvature.min():
+            return plain  # units differ too little for the other to be more
         root = np.sqrt(np.where(curvature > 0.0, curvature, np.inf))
         scale = _norm(self.b / root)
-        return _norm(g / root) / scale if scale else 0.0
+        return max(plain, _norm(g / root) / scale / OTHER_UNITS) if scale else plain
 
 
 def _norm(v: Vector) -> float:
     """The Euclidean norm, whose squares neither overflow nor vanish."""
+    square = float(v @ v)
+    if SAFE < square < 1.0 / SAFE:
+        return math.sqrt(square)
     return float(scipy.linalg.norm(v, check_finite=False)) if v.size else 0.0

@@ -119,9 +119,9 @@ static void test_products(const fixture *f, const sr_matrix *X, const double *s)
 
 enum { ARENA = 4 * P * P, ROOM = P, WATCHED = 3 };
 typedef struct {
-    int64_t begin[ROOM], len[ROOM], cap[ROOM];
-    int32_t idx[ARENA], position[P], dense_position[P - N_SPARSE], watched_idx[WATCHED];
-    double val[ARENA], sum[SR_ASIDE + WATCHED + ROOM], row[N], watched_val[WATCHED];
+    int64_t begin[ROOM], len[ROOM], cap[ROOM], kept_begin[ROOM], kept_len[ROOM];
+    int32_t idx[ARENA], position[P], dense_position[P - N_SPARSE], kept_idx[ROOM * WATCHED];
+    double val[ARENA], sum[SR_ASIDE + WATCHED + ROOM], row[N], kept_val[ROOM * WATCHED];
 } gram_room;
 
 static double product(const fixture *f, const double *s, int64_t a, int64_t b) {
@@ -130,12 +130,13 @@ static double product(const fixture *f, const double *s, int64_t a, int64_t b) {
     return sum;
 }
 
-/* Fills a Gram with all columns in a scrambled order, growing the arena as asked; checks every entry. With rows the last columns in that
+/* Fills a Gram with all columns in a scrambled order, growing the arena as asked; checks every entry. The last columns in that
  * order are watched until they come in themselves, and their products are checked too. */
 static sr_gram test_gram(const fixture *f, const sr_matrix *X, const sr_matrix *Xt, const double *s, gram_room *g, int64_t *order) {
     sr_gram G = {g->begin, g->len, g->cap, g->idx, g->val, 0, 1};
-    const int64_t n_watched = Xt ? WATCHED : 0;
-    sr_gram_work work = {Xt ? g->position : NULL, g->dense_position, NULL, n_watched, n_watched, g->watched_idx, g->watched_val, 0, g->sum, g->row};
+    const int64_t n_watched = WATCHED;
+    const sr_gram kept = {g->kept_begin, g->kept_len, NULL, g->kept_idx, g->kept_val, 0, 0};
+    sr_gram_work work = {Xt ? g->position : NULL, g->dense_position, NULL, n_watched, n_watched, order + P - WATCHED, g->kept_idx, g->kept_val, 0, &kept, -1, g->sum, g->row};
     memset(g->row, 0, sizeof g->row);
     memset(g->sum, 0, sizeof g->sum);
     for (int64_t m = 0; m < P; m++) order[m] = (m * 7 + 3) % P;
@@ -144,8 +145,10 @@ static sr_gram test_gram(const fixture *f, const sr_matrix *X, const sr_matrix *
     for (int64_t k = 0; k < n_watched; k++) g->position[order[P - WATCHED + k]] = (int32_t)k;
     int64_t need = 0, refusals = 0;
     for (int64_t m = 0; m < P; m++) {
+        work.watched_idx = g->kept_idx + m * WATCHED, work.watched_val = g->kept_val + m * WATCHED;
         while (sr_gram_append(X, Xt, s, order, m, order[m], &G, &work, &need) == SR_NEED_SPACE) G.size = G.used + need, refusals++;
         CHECK(G.size <= ARENA, "arena of %d is too small for the test", ARENA);
+        g->kept_begin[m] = m * WATCHED, g->kept_len[m] = work.n_met;
         double met[WATCHED] = {0};
         for (int64_t e = 0; e < work.n_met; e++) met[work.watched_idx[e]] = work.watched_val[e];
         for (int64_t k = m + WATCHED < P ? 0 : m + WATCHED - P + 1; k < n_watched; k++)
@@ -202,7 +205,7 @@ static void test_descent(const fixture *f, const sr_matrix *X, const sr_matrix *
     double own[2], at_place[SR_ASIDE + WATCHED + P] = {0}; /* on their own rows: the same gradient, from y and w alone */
     if (Xt) {
         const int64_t wanted[2] = {cols[4], cols[8]};
-        const sr_gram_work work = {room.position, room.dense_position, NULL, WATCHED, 0, NULL, NULL, 0, NULL, NULL};
+        const sr_gram_work work = {room.position, room.dense_position, NULL, WATCHED, 0, NULL, NULL, NULL, 0, NULL, -1, NULL, NULL};
         double centred[N];
         for (int i = 0; i < N; i++) centred[i] = y[i] - mean / total;
         for (int a = 0; a < P; a++) at_place[SR_ASIDE + WATCHED + a] = w_r[a];
