@@ -54,15 +54,16 @@ class HeavyRows:
         padded = None if w is None else np.concatenate([w, np.zeros(SHARED)])
         parts = [(*half, np.zeros(self.n_slots)) for half in self._halves]
         found = run(lambda a, b, c: self._rows.sweep(a, b, y, base, c, padded), parts, self._n_threads)
-        c = np.add.reduce([part[2] for part in parts])
+        c = sum((part[2] for part in parts[1:]), start=parts[0][2])
         return sum(rr for rr, _ in found), max(peak for _, peak in found), c[: self.n_heavy]
 
     def gram(self, cols: Int, lengths: Int) -> NDArray[np.float64]:
         """`X_cols' X_cols` of at most 32,767 heavy columns, whose numbers of entries are known. After the first sweep."""
         position = np.full(self.n_slots, -1, dtype=np.int16)
         position[cols] = np.arange(cols.size)
-        parts = [(*half, position, cols.size) for half in self._halves]
-        pairs = np.add.reduce(run(self._rows.count_pairs, parts, self._n_threads))
-        gram: NDArray[np.float64] = pairs + pairs.T
+        shares = self._halves if self._n_threads > 1 else [(0, self._halves[-1][1])]  # counts are exact in any order
+        found = run(self._rows.count_pairs, [(*share, position, cols.size) for share in shares], self._n_threads)
+        gram: NDArray[np.float64] = sum(found[1:], start=found[0])
+        gram = gram + gram.T
         gram[np.diag_indices(cols.size)] = lengths
         return gram
