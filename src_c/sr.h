@@ -130,6 +130,8 @@ typedef struct {
  * *need entries more are wanted in the arena. */
 sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
                          sr_gram *G, sr_gram_work *work, int64_t *need);
+/* The same from products that are known: those with the m columns already there and with itself, where not 0. */
+sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *need);
 /* out[b] = x_j' s (y - X w) for the n columns j = wanted[b], the residual worked out on their own rows only: O(sum of row
  * lengths over those rows). w[SR_ASIDE + position] belongs to the column of that position, and is 0 for those without a coefficient. Wants Xt. */
 sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
@@ -163,6 +165,9 @@ typedef struct {
 sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, const sr_quadratic *q, const double *g, const double *s,
                           double *z, double *v, double *v_sum);
 
+/* out += X' r and *total = sum(r) for r = s (y + shift - X w), in one walk. Xt: the rows of X, all of them sparse; w, out: one a column.  O(entries) */
+sr_status sr_residual_products(const sr_matrix *Xt, const double *w, const double *y, const double *s, double shift, double *out, double *total);
+
 /* Cuts the columns into runs, the *fields*, of which no row has two columns: as few and as long as can be, found from the left.
  * Xt: the rows of X, n_rows of it being columns, in increasing order. next[j]: n_rows each at first; afterwards the least column that
  * follows j in a row. field[j]: the field of j. ends[f]: the column after field f, max_fields of them at most. *n_fields: 0 where there
@@ -173,7 +178,7 @@ sr_status sr_field_codes(const sr_matrix *Xt, const int64_t *ends, const int32_t
 /* Numbers the levels of each field. Column j < m stands at labels[j] (NULL: at j), where it is in field[labels[j]] < n_fields.
  * level[labels[j]]: j's number among the columns of its field. order: the columns field by field. sizes: n_fields, 0 at first. */
 void sr_number_levels(int64_t m, const int32_t *labels, const uint8_t *field, int64_t n_fields, int32_t *level, int64_t *order, int64_t *sizes);
-/* Adds Z' diag(s) Z to the lower triangle of G, k by k: column j of X is part of the columns position[j * n_at + b] of Z, n_at of
+/* Adds to G, k by k, so that G + G' with the diagonal once is Z' diag(s) Z: column j of X is part of the columns position[j * n_at + b] of Z, n_at of
  * them up to the first negative one; columns of X that are part of the same one share no row. at, value: work space, n_at times the longest row.  O(sum over rows of their entries in Z, squared) */
 sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t n_at, int64_t k, const double *s, int32_t *at, double *value,
                         double *G);
@@ -194,6 +199,22 @@ int64_t sr_nested(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t 
 /* The same where nearly every row agrees: parent[c] is the level that more than half of the rows of c have, where there is one, and
  * some level otherwise. Returns how many rows agree with their parent. parent, votes: n_fine each, 0 at first.  O(n) */
 int64_t sr_majority(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t *coarse, int64_t n_coarse, int32_t *parent, int32_t *votes);
+
+/* ---- sweeps through rows of ones -----------------------------------------------------------------------------------*/
+
+/* A column has a slot of its own or shares one with others; slots[e] is that of the column of entry e. All on rows begin to end of X, the rows
+ * of which Xt has, its values being ones. */
+typedef struct {
+    double rr, peak; /* sum r^2 and max |r| */
+} sr_swept;
+/* r = y - base - Z w, where Z has the columns of X with the same slot added up; c += Z' r. w NULL: 0. With `table`, the slot of each
+ * label of Xt, `slots` is written first; afterwards it need not be given.  O(entries) */
+sr_status sr_sweep(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *table, uint16_t *slots, const double *y, double base,
+                   const double *w, double *c, sr_swept *out);
+/* G, k by k: of the members, whose slots have a position in 0 .. k, entry (a, b) += the rows that have both, b standing before a in them.
+ * met: work space, as long as the longest row.  O(entries + pairs of members in a row) */
+sr_status sr_count_pairs(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *slots, const int16_t *position, int64_t k,
+                         int16_t *met, double *G);
 
 /* ---- screening ------------------------------------------------------------------------------------------------------*/
 
@@ -257,11 +278,11 @@ typedef struct {
     int64_t disordered; /* majors whose indices do not strictly increase (so: perhaps duplicates) */
 } sr_findings;
 
-/* Check pointers, indices and values in one pass. count[k] = entries of minor k (NULL: not wanted); valued[k] = 1 where minor k
- * holds a value other than 1, major_valued likewise for majors (each may be NULL). */
-sr_status sr_inspect(const sr_compressed *A, int64_t *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found);
-/* Transpose into columns: entry (i, k), i counted from first_major on, goes to place[k]++ of out_indices (int32 or int64 as `out_index` says) where 0 <= place[k] < stop, and its
- * value to out_data[place - shift] where place[k] >= shift. Entries of columns with place < 0 are left out. */
-sr_status sr_transpose(const sr_compressed *A, int64_t first_major, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, int64_t stop, void *out_data);
+/* Check pointers, indices and values in one pass. count[k], an Index, += the entries of minor k (NULL: not wanted); valued[k] = 1 where
+ * minor k holds a value other than 1, major_valued likewise for majors (each may be NULL). */
+sr_status sr_inspect(const sr_compressed *A, void *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found);
+/* Transpose into columns: entry (i, k), i counted from first_major on, goes to place[k]++ of out_indices where place[k] < stop, and its
+ * value to out_data[place[k] - shift] where place[k] >= shift (NULL: nowhere). place and out_indices are of type Index. */
+sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place, void *out_indices, int64_t shift, int64_t stop, void *out_data);
 
 #endif

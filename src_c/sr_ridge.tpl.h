@@ -14,6 +14,27 @@ static void SR_FN(gauss_seidel)(const sr_matrix *X, const int64_t *cols, int64_t
     }
 }
 
+/* Xt: the rows of X */
+static double SR_FN(residual_products)(const sr_matrix *Xt, const double *w, const double *y, const double *s, double shift, double *out) {
+    const int ones = Xt->n_ones == Xt->n_cols;
+    double total = 0.0;
+    for (int64_t i = 0; i < Xt->n_cols; i++) {
+        const SR_FN(column) row = SR_FN(column_at)(Xt, i);
+        double r = y[i] + shift;
+        if (ones)
+            for (int64_t e = 0; e < row.n; e++) r -= w[row.rows[e]];
+        else
+            for (int64_t e = 0; e < row.n; e++) r -= (double)row.values[e] * w[row.rows[e]];
+        if (s) r *= s[i];
+        total += r;
+        if (ones)
+            for (int64_t e = 0; e < row.n; e++) out[row.rows[e]] += r;
+        else
+            for (int64_t e = 0; e < row.n; e++) out[row.rows[e]] += r * (double)row.values[e];
+    }
+    return total;
+}
+
 /* Xt: the rows of X, their columns in increasing order */
 static void SR_FN(fields)(const sr_matrix *Xt, int64_t *next, int64_t max_fields, uint8_t *field, int64_t *ends, int64_t *n_fields) {
     for (int64_t i = 0; i < Xt->n_cols; i++) {
@@ -48,10 +69,9 @@ static void SR_FN(field_codes)(const sr_matrix *Xt, const int64_t *ends, const i
     }
 }
 
-/* in and out: the lower triangle of G */
-static void SR_FN(dense_gram)(const sr_matrix *Xt, const int32_t *position, int64_t n_at, int64_t k, const double *s, int32_t *at,
-                              double *value, double *G) {
-    const int ones = Xt->n_ones == Xt->n_cols;
+/* in and out: G, of which G + G' counts, the diagonal once */
+SR_INLINE void SR_FN(dense_gram_kind)(const sr_matrix *Xt, const int32_t *position, int64_t n_at, int64_t k, const double *s, int32_t *at,
+                                      double *value, double *G, const int ones) {
     for (int64_t i = 0; i < Xt->n_cols; i++) {
         const SR_FN(column) row = SR_FN(column_at)(Xt, i);
         const double weight = s ? s[i] : 1.0;
@@ -61,14 +81,21 @@ static void SR_FN(dense_gram)(const sr_matrix *Xt, const int32_t *position, int6
                 const int32_t to = position[(int64_t)row.rows[e] * n_at + b];
                 if (to < 0) break;
                 at[met] = to;
-                value[met++] = ones ? 1.0 : (double)row.values[e];
+                if (!ones) value[met] = (double)row.values[e];
+                met++;
             }
         for (int64_t a = 0; a < met; a++) {
-            const double x = weight * value[a];
-            for (int64_t b = 0; b <= a; b++) {
-                const int64_t hi = at[a] > at[b] ? at[a] : at[b], lo = at[a] > at[b] ? at[b] : at[a];
-                G[hi * k + lo] += x * value[b];
-            }
+            double *const of = G + at[a] * k;
+            if (ones)
+                for (int64_t b = 0; b <= a; b++) of[at[b]] += weight;
+            else
+                for (int64_t b = 0; b <= a; b++) of[at[b]] += weight * value[a] * value[b];
         }
     }
+}
+
+static void SR_FN(dense_gram)(const sr_matrix *Xt, const int32_t *position, int64_t n_at, int64_t k, const double *s, int32_t *at,
+                              double *value, double *G) {
+    if (Xt->n_ones == Xt->n_cols) SR_FN(dense_gram_kind)(Xt, position, n_at, k, s, at, value, G, 1);
+    else SR_FN(dense_gram_kind)(Xt, position, n_at, k, s, at, value, G, 0);
 }

@@ -26,7 +26,7 @@ from sparsereg.ridge.cross_validation import Probes, choose_validation, generali
 from sparsereg.ridge.path import Preconditioners
 from sparsereg.ridge.solve import Plan
 from sparsereg.ridge.system import NormalEquations
-from sparsereg.ridge.trace import probe_traces
+from sparsereg.ridge.trace import difference_error, probe_traces, trace_error
 
 ALPHAS = np.array([0.05, 1.0, 20.0, 400.0])
 
@@ -103,6 +103,34 @@ def test_probes_agree_with_the_trace(weighted: bool, fit_intercept: bool) -> Non
         assert (missing[:, k] < 0.1 * np.trace(A)).all()
 
 
+@pytest.mark.parametrize("p", [3, 40])
+def test_errors_of_traces_bound_what_signs_scatter(p: int) -> None:
+    X, _, s = data(7, 50, p)
+    matrices = [hat_matrix(X, s, True, alpha, np.ones(p)) for alpha in ALPHAS]
+    traces = np.array([np.trace(A) for A in matrices])
+    for k, B in enumerate(matrices):
+        for n_probes, slack in ((2, 10.0), (10**6, 1e-2)):  # with many, nothing is allowed for chance
+            to_others = difference_error(traces, ALPHAS, k, n_probes)
+            assert to_others[k] == 0.0
+            bounds = [trace_error(traces, n_probes)[k], *np.delete(to_others, k)]
+            for bound, M in zip(bounds, [B, *(A - B for j, A in enumerate(matrices) if j != k)], strict=True):
+                scatter = np.sqrt(2.0 * ((M**2).sum() - (np.diag(M) ** 2).sum()) / n_probes)
+                largest = np.abs(np.linalg.eigvalsh(M)).max()
+                assert scatter <= bound
+                assert bound <= (1.0 + slack) * np.sqrt(2.0 * abs(np.trace(M)) / n_probes)
+                assert largest * abs(np.trace(M)) <= (1 + 1e-9) * bound**2 * n_probes / 2.0
+    assert not trace_error(traces, 0).any()
+
+
+def test_no_shares_of_two_strengths_differ_by_more_than_supposed() -> None:
+    weak, strong = 0.3, 40.0
+    sigma = np.sqrt(weak * strong) * np.array([0.5, 1.0, 2.0])
+    differences = sigma / (sigma + weak) - sigma / (sigma + strong)
+    supposed = difference_error(np.array([1e12, 0.0]), np.array([weak, strong]), 0, 2)[1] ** 2 / 1e12
+    assert differences[1] == pytest.approx(supposed, rel=1e-4)
+    assert differences.max() == differences[1]
+
+
 @pytest.mark.parametrize("method", ["cg", "gram"])
 @pytest.mark.parametrize("weighted", [True, False])
 def test_generalised_scores_are_those_of_the_explicit_trace(method: str, weighted: bool) -> None:
@@ -129,7 +157,7 @@ def test_generalised_scores_are_those_of_the_explicit_trace(method: str, weighte
 def test_more_probes_until_the_best_stands_out(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = wide_fields(0)
     clear = RidgeCV(alphas=[0.01, 1.0, 1e4]).fit(X, y)
-    assert (clear.n_probes_, clear.cv_separated_) == (4, True)
+    assert (clear.n_probes_, clear.cv_separated_) == (1, True)
     tied = RidgeCV(alphas=[1.0, 1.0]).fit(X, y)
     assert (tied.n_probes_, tied.cv_separated_) == (16, False)
     monkeypatch.setattr(cross_validation, "MOST_PROBES", 8)

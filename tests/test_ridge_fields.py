@@ -205,7 +205,11 @@ def test_the_preconditioners_are_symmetric_positive_and_know_their_image(
     system = equations_of(X, s, fit_intercept).system(np.ones(X.shape[0]), 0.3)
     precondition: Elsewhere = preconditioning(system.equations, system.penalty)(system)
     assert isinstance(precondition, GroupedSweep if kind in ("grouped", "chain") else NestedSweep)
-    H = dense_H(X, system)
+    require_nearness(precondition, dense_H(X, system))
+
+
+def require_nearness(precondition: Elsewhere, H: np.ndarray) -> None:
+    """Symmetric, positive, right about `H z`, and never too far."""
     applied = [applied_to(e, precondition) for e in np.eye(H.shape[0])]
     M = np.stack([z for z, _ in applied])
     np.testing.assert_allclose(M, M.T, rtol=1e-8, atol=1e-10)
@@ -220,6 +224,23 @@ def applied_to(g: np.ndarray, precondition: Elsewhere) -> tuple[np.ndarray, np.n
     z, Hz = precondition.inner.apply(inside)
     z, rest = precondition.left(g, z, inside - Hz)
     return z, g - rest
+
+
+def test_a_stronger_penalty_keeps_of_the_border_what_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sparsereg.ridge.preconditioning.MOST_HEAVY", 20)
+    X = beside_numbers(shadowed())
+    equations = equations_of(X, np.random.default_rng(3).uniform(0.2, 3.0, X.shape[0]), True)
+    make = preconditioning(equations, 0.05 * equations.factor)
+    sizes = []
+    for alpha in (0.05, 20.0, 1e5):
+        system = equations.system(np.ones(X.shape[0]), alpha)
+        precondition = make(system)
+        assert isinstance(precondition, NestedSweep)
+        sizes.append((len(precondition.inner.fields.shadows), precondition.inner.border.sums.size))
+        require_nearness(precondition, dense_H(X, system))
+    assert sizes[0][0] == 1
+    assert sizes[1][0] == sizes[2][0] == 0
+    assert sizes[0][1] > sizes[1][1] > sizes[2][1] >= 2  # numbers stay
 
 
 def test_copies_beat_two_levels_on_crosses() -> None:
@@ -369,8 +390,24 @@ def test_rows_of_ones_are_enough(make: object, weighted: bool, monkeypatch: pyte
     rng = np.random.default_rng(3)
     y, s = rng.normal(size=500), rng.uniform(0.5, 2.0, 500) if weighted else None
     exact = Ridge(solver="gram").fit(X, y, s)
-    made: list[int] = []
-    monkeypatch.setattr("sparsereg.design._columns_of_rows", lambda *_: made.append(1))
+    monkeypatch.delattr("sparsereg.design.Design.matrix")
     model = Ridge(solver="cg", tol=1e-6).fit(X, y, s)
-    assert not made
     np.testing.assert_allclose(model.coef_, exact.coef_, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["ones", "valued", "a dense column", "columns"])
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_gradients_in_one_walk(kind: str, weighted: bool, fit_intercept: bool) -> None:
+    rng, X = np.random.default_rng(8), crossed(200)
+    X = X[:, np.flatnonzero(rng.uniform(size=X.shape[1]) < 0.8)]
+    if kind != "ones":
+        X = beside_numbers(X) if kind == "a dense column" else sp.csr_array(X * rng.uniform(1, 2, X.shape[1]))
+    s = rng.uniform(0.2, 3.0, 200) if weighted else None
+    equations = equations_of(X.tocsc() if kind == "columns" else X, s, fit_intercept)
+    y, w = 50.0 + rng.normal(size=200), rng.normal(size=equations.design.n_cols)
+    system = equations.system(y, 0.7)
+    H = dense_H(X, system)
+    Z, weights = X.toarray()[:, equations.design.columns], np.ones(200) if s is None else s
+    b = Z.T @ (weights * (y - (np.average(y, weights=weights) if fit_intercept else 0.0)))
+    np.testing.assert_allclose(system.gradient(w), b - H @ w, rtol=1e-10, atol=1e-10 * np.linalg.norm(b))

@@ -17,8 +17,8 @@ Vector = NDArray[np.float64]
 
 # Numbers in a sketch, many times the vectors of a basis.
 SKETCH = 1_000
-# Entries of a slab of the gradients at all strengths: 8 MB.
-SLAB = 1_000_000
+# Entries of a slab of the gradients at all strengths: 2 MB, near a cache.
+SLAB = 250_000
 
 
 class Until(NamedTuple):
@@ -83,18 +83,18 @@ class ReducedBasis:
 
     def certificates(self, alphas: Vector, A: NDArray[np.float64]) -> tuple[Vector, Vector]:
         """The norm of each combination's gradient, to all digits, and the bound on its distance from the minimum."""
-        squares, gaps = np.zeros(alphas.size), np.zeros(alphas.size)
-        bounded = bool(self.equations.factor.min(initial=1.0) > 0.0)
+        v = self.equations.factor
+        bounded = bool(v.min(initial=1.0) > 0.0)
+        squares = np.zeros((alphas.size, 2))  # plain, and by the factors; where one is 0, whether there is anything
         with np.errstate(over="ignore"):
             for here, g in self._gradients(alphas, A):
                 g *= g
-                squares += g.sum(axis=1)
-                gaps += (
-                    g @ (1.0 / self.equations.factor[here]) / alphas
-                    if bounded
-                    else np.where(g.any(axis=1), np.inf, 0.0)
+                squares += g @ np.stack(
+                    [np.ones(g.shape[1]), 1.0 / v[here] if bounded else np.ones(g.shape[1])], axis=1
                 )
-        return np.sqrt(squares), gaps
+        if not bounded:
+            squares[:, 1] = np.where(squares[:, 0] > 0.0, np.inf, 0.0)
+        return np.sqrt(squares[:, 0]), squares[:, 1] / alphas
 
     def targets(self, alphas: Vector, until: Until) -> Vector:
         """The largest gradients that will do."""
@@ -136,13 +136,12 @@ class ReducedBasis:
 
     def _gradients(self, alphas: Vector, A: NDArray[np.float64]) -> Iterator[tuple[slice, NDArray[np.float64]]]:
         """All gradients by slabs of columns."""
-        shares = -np.hstack([A, alphas[:, None] * A])
+        shares = np.hstack([-A, -alphas[:, None] * A, np.ones((alphas.size, 1))])
         step = max(1, SLAB // max(alphas.size, 1))
         for begin in range(0, self.b.size, step):
             here = slice(begin, min(begin + step, self.b.size))
             v = self.equations.factor[here]
-            g = shares @ np.stack([*(h[here] for h in self.H0W), *(v * w[here] for w in self.W)]) if self.W else 0.0
-            yield here, g + self.b[here] + np.zeros((alphas.size, 1))
+            yield here, shares @ np.stack([*(h[here] for h in self.H0W), *(v * w[here] for w in self.W), self.b[here]])
 
 
 def _triangle(M: NDArray[np.float64]) -> NDArray[np.float64]:

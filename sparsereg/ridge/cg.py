@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import daxpy
 
 from sparsereg.ridge.system import Solution, System
 
@@ -99,22 +100,17 @@ def descend(g: Vector, precondition: Preconditioner, target: float, max_iter: in
     if isinstance(precondition, Elsewhere):
         step, rest, done = descend(precondition.entered(g), precondition.inner, target, max_iter)
         return *precondition.left(g, step, rest), done
-    step, g = np.zeros_like(g), g.copy()
+    step, g = np.zeros(g.size), g.copy()
     p, Hp = precondition.apply(g)
     gz = float(g @ p)
     for done in range(1, max_iter + 1):
         curvature = float(p @ Hp)
         if not curvature > 0.0:  # p lies in the null space of a singular H
             return step, g, done
-        length = gz / curvature
-        step += length * p
-        g -= length * Hp
+        step, g = daxpy(p, step, a=gz / curvature), daxpy(Hp, g, a=-gz / curvature)
         if np.linalg.norm(g) <= target:
             return step, g, done
         z, Hz = precondition.apply(g)
         gz, before = float(g @ z), gz
-        p *= gz / before
-        p += z
-        Hp *= gz / before
-        Hp += Hz
+        p, Hp = daxpy(p, z, a=gz / before), daxpy(Hp, Hz, a=gz / before)
     return step, g, max_iter

@@ -4,7 +4,7 @@
 way                says                                            cost
 =================  ==============================================  =====================================================
 leave-one-out      every row's residual without it, exactly        one eigendecomposition: for few columns or few rows
-generalised        the mean leverage in place of each row's        one path, and some loosely solved probes for the trace
+generalised        the mean leverage in place of each row's        one path, and a loosely solved probe or some for the trace
 folds              residuals on rows that were held out            one path a fold
 =================  ==============================================  =====================================================
 
@@ -25,7 +25,7 @@ from sparsereg.ridge.path import PathSolution, Preconditioners, solve_paths
 from sparsereg.ridge.solve import Plan, choose_method, require_feasible
 from sparsereg.ridge.spectrum import Spectrum
 from sparsereg.ridge.system import NormalEquations
-from sparsereg.ridge.trace import probe_traces
+from sparsereg.ridge.trace import SURE, difference_error, probe_traces, trace_error
 
 __all__ = ["Fold", "Generalised", "Probes", "choose_validation", "generalised", "held_out", "left_out"]
 
@@ -34,10 +34,8 @@ Int = NDArray[np.int64]
 
 # Operations that leave-one-out may take by columns, beyond which the leverages are too dear: some seconds.
 LEVERAGE_OPERATIONS = 3e10
-# Probes at a time, and most of them.
-BATCH, MOST_PROBES = 4, 16
-# The best strength is told from another by this many standard errors of their difference; few probes make rough errors.
-SURE = 3.0
+# Probes at most: one, and twice as many as long as the best strength does not stand out.
+MOST_PROBES = 16
 
 
 def choose_validation(equations: NormalEquations, alphas: Vector) -> tuple[str, str]:
@@ -71,31 +69,36 @@ class Generalised:
     rows : (int, int)
         n, and the rows that have any weight.
     intercept : bool
+    alphas : float64 array of shape (k,)
+    paths : list of PathSolution
+        One for each target.
     traces : float64 array of shape (n_probes, k)
         Estimates of the trace of the hat matrix without its intercept; one exact row where the Gram was factorised.
     missing : float64 array of shape (n_probes, k)
         Bounds on how much too small these are, besides being random.
-    paths : list of PathSolution
-        One for each target.
+    n_probes : int
+        Random probes; 0 where the trace is exact.
     """
 
     squares: Vector
     rows: tuple[int, int]
     intercept: bool
+    alphas: Vector
+    paths: list[PathSolution]
     traces: Vector
     missing: Vector
-    paths: list[PathSolution]
+    n_probes: int
 
     @property
     def scores(self) -> Vector:
         """Minus the generalised mean square, of shape (k, T)."""
-        return self._scores(self.traces.mean(axis=0))
+        return np.asarray(-self.squares / self._free(self.traces.mean(axis=0))[:, None] ** 2)
 
     @property
     def score_errors(self) -> Vector:
-        """Standard error of each score, with what probes may miss at most."""
-        short = np.abs(self._scores(self.traces.mean(axis=0) + self.missing.mean(axis=0)) - self.scores)
-        return _standard_error(self._by_probe()) + short
+        """Standard error of each score at most, with what probes may miss at most."""
+        free = self._free(self.traces.mean(axis=0) + self.trace_errors)
+        return np.asarray(self.squares / free[:, None] ** 2 + self.scores)
 
     @property
     def trace(self) -> Vector:
@@ -104,36 +107,29 @@ class Generalised:
 
     @property
     def trace_errors(self) -> Vector:
-        """Standard error of each trace, with what probes may miss at most."""
-        return np.asarray(_standard_error(self.traces) + self.missing.mean(axis=0))
+        """Standard error of each trace at most, with what probes may miss at most."""
+        return np.asarray(trace_error(self.traces.mean(axis=0), self.n_probes) + self.missing.mean(axis=0))
 
     def separated(self, per_target: bool) -> bool:
-        """Whether the probes agree on the best strength: on one for all targets, or on one each."""
-        by_probe = self._by_probe()
-        by_probe = by_probe if per_target else by_probe.mean(axis=2, keepdims=True)
-        for scores in np.moveaxis(by_probe, 2, 0):
-            best = int(np.argmax(scores.mean(axis=0)))
-            lead = scores[:, [best]] - np.delete(scores, best, axis=1)
-            if (lead.mean(axis=0) <= SURE * _standard_error(lead)).any():
+        """Whether the best strength, of all targets or of each, stands out by more than the probes' errors."""
+        trace = self.traces.mean(axis=0)
+        slopes = 2.0 * self.scores / (self._free(trace) * self.rows[1])[:, None]  # of the scores, by the trace
+        scores, slopes = (M if per_target else M.mean(axis=1, keepdims=True) for M in (self.scores, slopes))
+        own = trace_error(trace, self.n_probes)
+        for score, slope in zip(scores.T, slopes.T, strict=True):
+            best = int(np.argmax(score))
+            error = np.abs(slope - slope[best]) * own
+            error += np.abs(slope[best]) * difference_error(trace, self.alphas, best, self.n_probes)
+            behind = np.arange(score.size) != best
+            if (score[best] - score <= SURE * error)[behind].any():
                 return False
         return True
-
-    @property
-    def n_probes(self) -> int:
-        """Random probes; 0 where the trace is exact."""
-        return len(self.traces) if len(self.traces) > 1 else 0
 
     def rows_scored(self, equations: NormalEquations, Y: Vector) -> Iterator[Vector]:
         """What each row adds to the scores, of shape (n, T), for one alpha after the other; their means are minus the scores."""
         for k, free in enumerate(self._free(self.traces.mean(axis=0))):
             E = np.stack([_residual(equations, y, path.w(k)) for path, y in zip(self.paths, Y.T, strict=True)], axis=1)
             yield (E / free) ** 2 if equations.s is None else equations.s[:, None] * (E / free) ** 2
-
-    def _by_probe(self) -> NDArray[np.float64]:
-        return np.stack([self._scores(trace) for trace in self.traces])
-
-    def _scores(self, trace: Vector) -> Vector:
-        return np.asarray(-self.squares / self._free(trace)[:, None] ** 2)
 
     def _free(self, trace: Vector) -> Vector:
         """The share of the rows' freedom that the fit has left."""
@@ -161,18 +157,21 @@ def generalised(
     )
     n = Y.shape[0]
     rows = (n, n if equations.s is None else int(np.count_nonzero(equations.s)))
+    none = np.empty((0, alphas.size))
+    found = Generalised(squares, rows, equations.fit_intercept, alphas, paths, none, none, 0)
     if plan.method != "cg":
         traces = Spectrum(Slabs(X, equations), plan.method).traces(alphas)[None]
-        return Generalised(squares, rows, equations.fit_intercept, traces, np.zeros_like(traces), paths)
-    none = np.empty((0, alphas.size))
-    found = Generalised(squares, rows, equations.fit_intercept, none, none, paths)
-    while True:
-        traces, missing = probe_traces(equations, alphas, BATCH, probes.rng, plan.max_iter, preconditioners)
+        return replace(found, traces=traces, missing=np.zeros_like(traces))
+    while not found.n_probes or (found.n_probes < MOST_PROBES and not found.separated(probes.per_target)):
+        more = max(1, found.n_probes)
+        traces, missing = probe_traces(equations, alphas, more, probes.rng, plan.max_iter, preconditioners)
         found = replace(
-            found, traces=np.concatenate([found.traces, traces]), missing=np.concatenate([found.missing, missing])
+            found,
+            traces=np.concatenate([found.traces, traces]),
+            missing=np.concatenate([found.missing, missing]),
+            n_probes=found.n_probes + more,
         )
-        if found.separated(probes.per_target) or found.traces.shape[0] >= MOST_PROBES:
-            return found
+    return found
 
 
 @dataclass(frozen=True)
@@ -213,9 +212,3 @@ def _residual(equations: NormalEquations, y: Vector, w: Vector) -> Vector:
 def _mean_square(equations: NormalEquations, y: Vector, w: Vector) -> float:
     e = _residual(equations, y, w)
     return float((e @ e if equations.s is None else equations.s @ e**2) / y.size)
-
-
-def _standard_error(samples: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of the mean over the first axis; 0 for a single, exact one."""
-    n = samples.shape[0]
-    return np.asarray(samples.std(axis=0, ddof=1) / np.sqrt(n)) if n > 1 else np.zeros(samples.shape[1:])

@@ -121,13 +121,15 @@ class TwoLevel:
 
 
 def factorised(gram: NDArray[np.float64], diagonal: Vector) -> NDArray[np.float64]:
-    """The lower Cholesky factor of `gram + diag(diagonal)`, lifted by rounding where that is what it takes."""
+    """The lower Cholesky factor of `gram + diag(diagonal)`, lifted by rounding where that is what it takes; what is above it is not 0."""
     lift = 0.0
     while True:
         try:
-            lifted = np.diag(diagonal + lift)
-            lifted += gram
-            return np.asarray(scipy.linalg.cholesky(lifted, lower=True, overwrite_a=True))
+            lifted = gram.copy()
+            lifted.flat[:: diagonal.size + 1] += diagonal + lift
+            return np.asarray(
+                scipy.linalg.cho_factor(lifted.T, lower=True, overwrite_a=True)[0]
+            )  # .T: as LAPACK has it
         except np.linalg.LinAlgError:
             lift = max(100.0 * lift, 1e-14 * float(np.diag(gram).max()))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,8 @@ WHOLE_FIELDS = 0.5
 TOO_WEAK = 1e-11
 # A level of a shadow stands for this many times its penalty in curvature at least, on average.
 WORTH_A_SHADOW = 100.0
+# What is in a border is left out at stronger penalties only where it is not worth this share of that.
+STILL = 0.1
 
 
 def preconditioning(equations: NormalEquations, least_penalty: Vector) -> Callable[[System], Preconditioner]:
@@ -42,18 +46,48 @@ def preconditioning(equations: NormalEquations, least_penalty: Vector) -> Callab
         return lambda system: TwoLevel(system, heavy)
     if fields.grouped:
         return lambda system: GroupedSweep(system, fields)
-    border = border_block(equations, fields, _border_columns(equations, fields, least_penalty))
-    return lambda system: NestedSweep(system, fields, border)
+    required = _required(equations, fields)
+    border = border_block(equations, fields, _border_columns(equations, required, least_penalty))
+    return lambda system: NestedSweep(system, *_still_worth(equations, fields, required, border, system.penalty))
 
 
-def _border_columns(equations: NormalEquations, fields: Fields, least_penalty: Vector) -> NDArray[np.int64]:
-    """The smallest fields as a whole, which spares the sweep of them, and of the other columns the heaviest that are worth it."""
+def _required(equations: NormalEquations, fields: Fields) -> NDArray[np.bool_]:
+    """The columns that belong in any border: the smallest fields as a whole, which spares the sweep of them, and valued columns,
+    which are solved for nowhere else."""
     sizes = np.array([part.stop - part.start for part in fields.parts])
     by_size = np.argsort(sizes, kind="stable")
-    whole = by_size[np.cumsum(sizes[by_size]) <= MOST_HEAVY * WHOLE_FIELDS]
+    required = np.zeros(equations.design.n_cols, dtype=bool)
+    for f in by_size[np.cumsum(sizes[by_size]) <= MOST_HEAVY * WHOLE_FIELDS]:
+        required[fields.order[fields.parts[f]]] = True
+    required[equations.design.n_ones :] = True
+    return required
+
+
+def _border_columns(
+    equations: NormalEquations, required: NDArray[np.bool_], least_penalty: Vector
+) -> NDArray[np.int64]:
+    """The required columns, and of the others the heaviest that are worth it."""
     score = np.where(equations.diagonal > WORTH * least_penalty, equations.diagonal, 0.0)
-    for f in whole:
-        score[fields.order[fields.parts[f]]] = np.inf
-    score[equations.design.n_ones :] = np.inf  # valued columns are solved for nowhere else
-    heaviest = np.argsort(-score, kind="stable")[: max(MOST_HEAVY, np.count_nonzero(np.isinf(score)))]
+    score[required] = np.inf
+    heaviest = np.argsort(-score, kind="stable")[: max(MOST_HEAVY, np.count_nonzero(required))]
     return np.sort(heaviest[score[heaviest] > 0.0])
+
+
+def _still_worth(
+    equations: NormalEquations,
+    fields: Fields,
+    required: NDArray[np.bool_],
+    border: HeavyBlock,
+    penalty: Vector,
+) -> tuple[Fields, HeavyBlock]:
+    """What of the shadows and of a border that were made for the least penalty is worth its factor at this one."""
+    heavy = equations.diagonal[border.cols] > STILL * WORTH * penalty[border.cols]
+    weak = STILL * WORTH_A_SHADOW * float(np.median(penalty))
+    worth = [shadow.m * weak <= equations.weight_sum for shadow in fields.shadows]
+    kept = required[border.cols] | heavy
+    sizes = [shadow.m for shadow in fields.shadows]
+    at = np.flatnonzero(np.concatenate([kept, np.repeat(np.array(worth, dtype=bool), sizes)]))
+    if at.size == len(border.gram):
+        return fields, border
+    fields = replace(fields, shadows=list(itertools.compress(fields.shadows, worth)))
+    return fields, HeavyBlock(border.cols[kept], border.gram[np.ix_(at, at)])

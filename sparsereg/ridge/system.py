@@ -20,6 +20,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from sparsereg._core import Matrix
 from sparsereg.design import Design
 
 __all__ = ["NOTHING", "NormalEquations", "Solution", "System"]
@@ -86,10 +87,7 @@ class NormalEquations:
         if design.n_ones < design.n_cols:
             sums, squares, _, _ = design.matrix.column_stats(self.s)
             return sums, squares
-        if self.s is not None:
-            sums = self._by_columns(self.s)
-        else:
-            sums = np.subtract(design.layout.stop, design.layout.start, dtype=np.float64)
+        sums = self._by_columns(self.s) if self.s is not None else design.lengths().astype(np.float64)
         return sums, sums
 
     @property
@@ -127,11 +125,7 @@ class NormalEquations:
             z = np.zeros(design.n_rows)
             design.matrix.add_matvec(w, z)
             return z
-        if design.labels is not None:
-            labelled = np.zeros(design.rows.shape[0])
-            labelled[design.labels] = w
-            w = labelled
-        by_rows: Vector = design.rows.rmatvec(w)
+        by_rows: Vector = design.rows.rmatvec(self._labelled(design.rows, w))
         return by_rows
 
     def transposed(self, z: Vector) -> Vector:
@@ -141,6 +135,28 @@ class NormalEquations:
             z *= self.s
         out = self._by_columns(z)
         out[self._constant] = 0.0
+        return out
+
+    def residual_products(self, y: Vector, w: Vector) -> Vector:
+        """`Xc' S (y - Xc w)` for a centred y; in one walk through the rows where those were handed in."""
+        design = self.design
+        if design.by_rows is None:
+            return self.transposed(y - self.product(w))
+        assert design.rows is not None
+        out = np.zeros(design.rows.shape[0])
+        total = design.rows.residual_products(self._labelled(design.rows, w), y, float(self.means @ w), out, self.s)
+        if design.labels is not None:
+            out = out[design.labels]
+        out -= self.means * total  # of rounding only: the shift has centred what it could
+        out[self._constant] = 0.0
+        return out
+
+    def _labelled(self, rows: Matrix, w: Vector) -> Vector:
+        """w as the rows number the columns."""
+        if self.design.labels is None:
+            return w
+        out = np.zeros(rows.shape[0])
+        out[self.design.labels] = w
         return out
 
     def _by_columns(self, z: Vector) -> Vector:
@@ -182,8 +198,8 @@ class System:
         return self.equations.transposed(self.equations.product(w)) + self.penalty * w
 
     def gradient(self, w: Vector) -> Vector:
-        """`g`, in two passes over X."""
-        return self.equations.transposed(self.y - self.equations.product(w)) - self.penalty * w
+        """`g`, worked out from X."""
+        return self.equations.residual_products(self.y, w) - self.penalty * w
 
     def solution(self, w: Vector, n_iter: int, g: Vector | None = None) -> Solution:
         """Coefficients with what can be said of them without solving anything more; g where it is known already."""
