@@ -8,7 +8,7 @@ included parts; loops over coordinates and rows, and taking a matrix in, here.
 import numpy as np
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t
 
 include "_core_declarations.pxi"
 
@@ -63,6 +63,7 @@ include "_core_matrix.pxi"
 include "_core_fields.pxi"
 include "_core_descent.pxi"
 include "_core_screening.pxi"
+include "_core_sweep.pxi"
 
 
 cdef int require_same(const double[::1] a, const double[::1] b, const double[::1] c, const double[::1] d) except -1:
@@ -120,8 +121,8 @@ cdef sr_compressed compressed(tuple shape, indptr, indices, data) except *:
     return view
 
 
-def inspect(tuple shape, indptr, indices, data, int64_t[::1] count=None, uint8_t[::1] valued=None, uint8_t[::1] major_valued=None):
-    """Check a compressed matrix of `shape` (major, minor) in one pass.
+def inspect(tuple shape, indptr, indices, data, count=None, uint8_t[::1] valued=None, uint8_t[::1] major_valued=None):
+    """Check a compressed matrix of `shape` (major, minor) in one pass; add to `count`, of the indices' type, what each minor has.
 
     Returns
     -------
@@ -132,12 +133,12 @@ def inspect(tuple shape, indptr, indices, data, int64_t[::1] count=None, uint8_t
         Majors whose indices do not strictly increase.
     """
     cdef sr_compressed view = compressed(shape, indptr, indices, data)
-    require(count is None or count.shape[0] == view.n_minor, "count has the wrong length")
+    require(count is None or (count.shape[0] == view.n_minor and count.dtype == indices.dtype), "count does not fit")
     require(valued is None or valued.shape[0] == view.n_minor, "valued has the wrong length")
     require(major_valued is None or major_valued.shape[0] == view.n_major, "major_valued has the wrong length")
     require(indptr[0] >= 0 and indptr[shape[0]] <= indices.shape[0] and (indptr[1:] >= indptr[: shape[0]]).all(), "indptr runs backwards or leaves indices")
     cdef sr_findings found
-    cdef int64_t *counts = NULL if count is None else &count[0]
+    cdef void *counts = <void *>address(count)
     cdef uint8_t *flags = NULL if valued is None else &valued[0]
     cdef uint8_t *majors = NULL if major_valued is None else &major_valued[0]
     cdef sr_status status
@@ -151,17 +152,17 @@ def inspect(tuple shape, indptr, indices, data, int64_t[::1] count=None, uint8_t
     return "", -1, found.disordered
 
 
-def transpose(tuple shape, indptr, indices, data, int64_t[::1] place, out_indices, int64_t shift=0, out_data=None, int64_t first_major=0):
-    """Write the entries of an inspected matrix by columns: minor k from `place[k]` on, those beyond the end of `out_indices` without
-    their indices. See `sr_transpose`."""
+def transpose(tuple shape, indptr, indices, data, place, out_indices, int64_t shift=0, out_data=None, int64_t first_major=0):
+    """Write the entries of an inspected matrix by columns: minor k from `place[k]` on, which ends up behind the last; those beyond the end
+    of `out_indices` without their indices. All three of one type. See `sr_transpose`."""
     cdef sr_compressed view = compressed(shape, indptr, indices, data)
-    require(place.shape[0] == view.n_minor, "place has the wrong length")
+    require(place.shape[0] == view.n_minor and place.dtype == out_indices.dtype == indices.dtype, "place does not fit")
     require(out_data is None or data is None or out_data.dtype == data.dtype, "out_data has another type")
     cdef int64_t stop = out_indices.shape[0]
-    cdef int32_t out_index = _INDEX[out_indices.dtype]
+    cdef void *places = <void *>address(place)
     cdef void *to = <void *>address(out_indices)
     cdef void *values = <void *>address(out_data)
     cdef sr_status status
     with nogil:
-        status = sr_transpose(&view, first_major, &place[0], out_index, to, shift, stop, values)
+        status = sr_transpose(&view, first_major, places, to, shift, stop, values)
     check(status)

@@ -203,6 +203,20 @@ cdef class GramStore:
             self.m += 1
             PyErr_CheckSignals()
 
+    def append_products(self, const double[:, ::1] products):
+        """Append columns whose products are known: row a with the columns there are, with those before it, and with itself."""
+        cdef int64_t a, need = 0, n = products.shape[0]
+        cdef sr_gram gram
+        require(products.shape[1] == self.m + n, "products has the wrong shape")
+        self._room_for(self.m + n)
+        for a in range(n):
+            gram = self.borrow()
+            while sr_gram_push(&gram, self.m, &products[a, 0], &need) == SR_NEED_SPACE:
+                self._room_in_arena(need)
+                gram = self.borrow()
+            self.used = gram.used
+            self.m += 1
+
     def own_rows(self, const int64_t[::1] wanted, const double[::1] y, const double[::1] w):
         """`x_j' s (y - X_M w)` for columns `wanted` of X, reading only their own rows. Wants Xt."""
         require(self.Xt is not None and y.shape[0] == self.X.view.n_rows and w.shape[0] == self.m, "no rows, or y or w has the wrong length")

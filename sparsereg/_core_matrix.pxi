@@ -19,7 +19,7 @@ cdef class Matrix:
     cdef sr_matrix view
     cdef object keep
     cdef readonly object dtype
-    cdef readonly int64_t nnz
+    cdef readonly int64_t nnz, longest
 
     def __init__(self, int64_t n_rows, start, stop, indices, int64_t n_ones, data=None, int64_t data_shift=0, dense=None):
         cdef int64_t n_sparse = start.shape[0], n_dense = 0 if dense is None else dense.shape[1]
@@ -40,6 +40,7 @@ cdef class Matrix:
         if n_ones < n_sparse:
             require(start[n_ones:].min() >= data_shift and stop[n_ones:].max() - data_shift <= data.shape[0], "column pointers leave the values")
         self.nnz = n_dense * n_rows + int(lengths.sum(dtype=np.int64))
+        self.longest = n_rows if n_dense else int(lengths.max(initial=0))
         self.view.n_rows, self.view.n_cols = n_rows, n_sparse + n_dense
         self.view.n_ones, self.view.n_sparse = n_ones, n_sparse
         self.view.start, self.view.stop = address(start), address(stop)
@@ -199,9 +200,8 @@ cdef class Matrix:
         require(s is None or s.shape[0] == self.view.n_cols, "s has the wrong length")
         cdef int64_t n_at = position.shape[1]
         cdef double[:, ::1] G = np.zeros((k, k))
-        cdef int64_t longest = n_at * int(self.lengths().max())
-        cdef int32_t[::1] at = np.empty(longest + 1, dtype=np.int32)
-        cdef double[::1] value = np.empty(longest + 1)
+        cdef int32_t[::1] at = np.empty(n_at * self.longest + 1, dtype=np.int32)
+        cdef double[::1] value = np.empty(n_at * self.longest + 1)
         cdef const double *weights = doubles(s)
         cdef sr_status status
         with nogil:

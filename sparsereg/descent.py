@@ -54,7 +54,7 @@ class Descent:
         l1, l2 = problem.penalty.strengths(self._scale, self._l1_ratio, cols)
         known = {"cols": cols, "w": np.zeros(cols.size), "l1": l1, "l2": l2}
         known |= {"sums": stats.sums, "sq": stats.sq, "peak": stats.peak}
-        known["c0"] = problem.gradient(self._sy, cols) - stats.sums * problem.centre
+        known["c0"] = self._gradient_at_zero(cols, stats.sums)
         for name, values in known.items():
             setattr(self, name, np.concatenate([getattr(self, name), values]))
         self._find_loose()
@@ -80,6 +80,9 @@ class Descent:
     def _coordinates(self, r_sum: float) -> Coordinates:
         kind = self.problem.penalty.kind
         return Coordinates(self.w, self.sums, self.sq, self.l1, self.l2, self.problem.weight_sum, kind, r_sum)
+
+    def _gradient_at_zero(self, cols: Int, sums: Vector) -> Vector:
+        return self.problem.gradient(self._sy, cols) - sums * self.problem.centre
 
     def _added(self, cols: Int) -> None:
         raise NotImplementedError

@@ -99,7 +99,7 @@ class Problem:
 
     def stats(self, cols: Int | None = None) -> ColumnStats:
         """What the listed columns (or all) are, in the weighted and centred geometry."""
-        sums, squares, sizes, peaks = self.design.matrix.column_stats(self.s, cols)
+        sums, squares, sizes, peaks = self.design.column_stats(self.s, cols)
         if not self.fit_intercept:
             return ColumnStats(np.zeros_like(sums), squares, sizes, peaks)
         with np.errstate(over="ignore", invalid="ignore"):  # `Screen` refuses columns too large to square
@@ -157,20 +157,28 @@ class Problem:
 
     def duality_gap(self, at: Coefficients, alpha: float, l1_ratio: float) -> float:
         """An upper bound on `F(at) - min F`, by one full pass and plain NumPy. Infinite where no dual point was found."""
-        every = np.arange(self.design.n_cols)
-        w = np.zeros(every.size)
-        w[at.cols] = at.w
-        l1, l2 = self.penalty.strengths(self.weight_sum * alpha, l1_ratio, every)
         r = self.residual(at)
+        rr = r @ r if self.s is None else r @ np.divide(r, self.s, out=np.zeros_like(r), where=self.s > 0)
         c = self.gradient(r)
-        sq = self.stats().sq
+        l1 = self.weight_sum * alpha * l1_ratio * self.penalty.l1_factor
+        # A column at 0 and within its threshold adds nothing, but projecting unpenalised columns out may put it beyond.
+        here = np.arange(c.size)
+        if np.all(l1 > 0.0):
+            here = np.union1d(np.flatnonzero(self.penalty.reach(c) > l1), at.cols)
+        return self.gap_from(at, alpha, l1_ratio, float(rr), here, c[here])
+
+    def gap_from(self, at: Coefficients, alpha: float, l1_ratio: float, rr: float, here: Int, c: Vector) -> float:
+        """The same from `|r|_s^2` and the gradients `c` of the columns `here`: in increasing order all that are not at 0, or over their threshold."""
+        w = np.zeros(here.size)
+        w[np.searchsorted(here, at.cols)] = at.w
+        l1, l2 = self.penalty.strengths(self.weight_sum * alpha, l1_ratio, here)
+        sq = self.stats(here).sq
         c[sq == 0.0] = 0.0  # a constant column: nothing but rounding
         loose = np.flatnonzero((l1 == 0) & (l2 == 0) & (sq > 0))
         extra = 0.0
         if loose.size:
-            extra, c = self.project_out(loose, c, every)
+            extra, c = self.project_out(loose, c, here)
             c[sq == 0.0] = 0.0  # again: the projection brings some back
-        rr = float(r @ r if self.s is None else r @ np.divide(r, self.s, out=np.zeros_like(r), where=self.s > 0))
         augmented = c - l2 * w
         reach, over = self.penalty.reach(augmented), np.maximum(self.penalty.reach(c) - l1, 0.0)
         reach[loose] = over[loose] = 0.0
@@ -324,7 +332,9 @@ def _near_their_means(design: Design, s: Vector | None) -> tuple[Design, Vector 
     digits that the deviations stand in. A sparse X is refused where that would cost more than half of them.
 
     Returns the design and what was taken off each column, or None."""
-    valued = np.arange(design.matrix.n_ones, design.n_cols)  # a column of ones varies, or is constant
+    valued = np.arange(design.n_ones, design.n_cols)  # a column of ones varies, or is constant
+    if not valued.size:
+        return design, None
     sums, squares, _, peaks = design.matrix.column_stats(s, valued)
     total = design.n_rows if s is None else s.sum()
     with np.errstate(over="ignore", invalid="ignore"):

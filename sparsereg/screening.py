@@ -80,19 +80,20 @@ class Screen:
 
     def visited_all(self, c: Vector) -> None:
         """The gradient of every column was just taken."""
-        self.top = self._largest(c)
+        self.top = 0.0
         for begin in range(0, c.size, CHUNK):
             here = np.arange(begin, min(begin + CHUNK, c.size))
+            self.top = max(self.top, self._largest(here, c[here]))
             self._bounds.visited(here, c[here] * self.unit)
 
-    def _largest(self, c: Vector) -> float:
-        """The threshold at which no column of gradient c would be over it."""
+    def _largest(self, cols: Int, c: Vector) -> float:
+        """The threshold at which none of these columns, of gradient c, would be over it."""
         reach = self.problem.penalty.reach(c)
-        reach[self.norm2 < 0.0] = 0.0
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return float(
-                (reach if self.factor is None else np.where(reach > 0.0, reach / self.factor, 0.0)).max(initial=0.0)
-            )
+        reach[self.norm2[cols] < 0.0] = 0.0
+        if self.factor is not None:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                reach = np.where(reach > 0.0, reach / self.factor[cols], 0.0)
+        return float(reach.max(initial=0.0))
 
     def over(self, threshold: float, aside: float = 0.0) -> tuple[Int, float, float]:
         """Columns whose bound passes `threshold * factor_j`, the largest bound (over factor) there, and elsewhere.

@@ -109,6 +109,8 @@ class Solver:
         Visit coordinates in random order instead of cyclically.
     """
 
+    _crawled = False  # whether a chunk of epochs was once not enough
+
     def __init__(
         self,
         problem: Problem,
@@ -121,7 +123,6 @@ class Solver:
         self.problem, self.l1_ratio, self.tol, self.max_iter, self.rng = problem, l1_ratio, tol, max_iter, rng
         make = ProximalGradient if method == "prox_gradient" else GramDescent
         self.descent: Descent = make(problem)
-        self._crawled = False  # whether a chunk of epochs was not enough somewhere
         c = self.descent.gradient_of(None)
         if isinstance(self.descent, GramDescent):
             self.descent.watch(c)

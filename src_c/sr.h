@@ -130,6 +130,8 @@ typedef struct {
  * *need entries more are wanted in the arena. */
 sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
                          sr_gram *G, sr_gram_work *work, int64_t *need);
+/* The same from products that are known: those with the m columns already there and with itself, where not 0. */
+sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *need);
 /* out[b] = x_j' s (y - X w) for the n columns j = wanted[b], the residual worked out on their own rows only: O(sum of row
  * lengths over those rows). w[SR_ASIDE + position] belongs to the column of that position, and is 0 for those without a coefficient. Wants Xt. */
 sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
@@ -198,6 +200,22 @@ int64_t sr_nested(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t 
  * some level otherwise. Returns how many rows agree with their parent. parent, votes: n_fine each, 0 at first.  O(n) */
 int64_t sr_majority(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t *coarse, int64_t n_coarse, int32_t *parent, int32_t *votes);
 
+/* ---- sweeps through rows of ones -----------------------------------------------------------------------------------*/
+
+/* A column has a slot of its own or shares one with others; slots[e] is that of the column of entry e. All on rows begin to end of X, the rows
+ * of which Xt has, its values being ones. */
+typedef struct {
+    double rr, peak; /* sum r^2 and max |r| */
+} sr_swept;
+/* r = y - base - Z w, where Z has the columns of X with the same slot added up; c += Z' r. w NULL: 0. With `table`, the slot of each
+ * label of Xt, `slots` is written first; afterwards it need not be given.  O(entries) */
+sr_status sr_sweep(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *table, uint16_t *slots, const double *y, double base,
+                   const double *w, double *c, sr_swept *out);
+/* G, k by k: of the members, whose slots have a position in 0 .. k, entry (a, b) += the rows that have both, b standing before a in them.
+ * met: work space, as long as the longest row.  O(entries + pairs of members in a row) */
+sr_status sr_count_pairs(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *slots, const int16_t *position, int64_t k,
+                         int16_t *met, double *G);
+
 /* ---- screening ------------------------------------------------------------------------------------------------------*/
 
 /* How far the residual has travelled, as sums of distances, so from above: in the 2-norm, and in the largest entry (centred). */
@@ -260,11 +278,11 @@ typedef struct {
     int64_t disordered; /* majors whose indices do not strictly increase (so: perhaps duplicates) */
 } sr_findings;
 
-/* Check pointers, indices and values in one pass. count[k] = entries of minor k (NULL: not wanted); valued[k] = 1 where minor k
- * holds a value other than 1, major_valued likewise for majors (each may be NULL). */
-sr_status sr_inspect(const sr_compressed *A, int64_t *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found);
-/* Transpose into columns: entry (i, k), i counted from first_major on, goes to place[k]++ of out_indices (int32 or int64 as `out_index` says) where 0 <= place[k] < stop, and its
- * value to out_data[place - shift] where place[k] >= shift. Entries of columns with place < 0 are left out. */
-sr_status sr_transpose(const sr_compressed *A, int64_t first_major, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, int64_t stop, void *out_data);
+/* Check pointers, indices and values in one pass. count[k], an Index, += the entries of minor k (NULL: not wanted); valued[k] = 1 where
+ * minor k holds a value other than 1, major_valued likewise for majors (each may be NULL). */
+sr_status sr_inspect(const sr_compressed *A, void *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found);
+/* Transpose into columns: entry (i, k), i counted from first_major on, goes to place[k]++ of out_indices where place[k] < stop, and its
+ * value to out_data[place[k] - shift] where place[k] >= shift (NULL: nowhere). place and out_indices are of type Index. */
+sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place, void *out_indices, int64_t shift, int64_t stop, void *out_data);
 
 #endif

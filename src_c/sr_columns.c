@@ -122,6 +122,22 @@ sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t n_
     return SR_OK;
 }
 
+sr_status sr_sweep(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *table, uint16_t *slots, const double *y, double base,
+                   const double *w, double *c, sr_swept *out) {
+#define CALL(suffix) sr_sweep##suffix(Xt, begin, end, table, slots, y, base, w, c, out)
+    SR_SWITCH(Xt)
+#undef CALL
+    return SR_OK;
+}
+
+sr_status sr_count_pairs(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *slots, const int16_t *position, int64_t k,
+                         int16_t *met, double *G) {
+#define CALL(suffix) sr_count_pairs##suffix(Xt, begin, end, slots, position, k, met, G)
+    SR_SWITCH(Xt)
+#undef CALL
+    return SR_OK;
+}
+
 sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
                          sr_gram *G, sr_gram_work *work, int64_t *need) {
     double *watched = work->sum + SR_ASIDE, *members = watched + work->n_places;
@@ -154,15 +170,15 @@ sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, 
     return SR_OK;
 }
 
-sr_status sr_inspect(const sr_compressed *A, int64_t *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found) {
+sr_status sr_inspect(const sr_compressed *A, void *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found) {
 #define CALL(suffix) return sr_inspect##suffix(A, count, valued, major_valued, found)
     SR_SWITCH(A)
 #undef CALL
     return SR_OK;
 }
 
-sr_status sr_transpose(const sr_compressed *A, int64_t first_major, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, int64_t stop, void *out_data) {
-#define CALL(suffix) sr_transpose##suffix(A, first_major, place, out_index, out_indices, shift, stop, out_data)
+sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place, void *out_indices, int64_t shift, int64_t stop, void *out_data) {
+#define CALL(suffix) sr_transpose##suffix(A, first_major, place, out_indices, shift, stop, out_data)
     SR_SWITCH(A)
 #undef CALL
     return SR_OK;

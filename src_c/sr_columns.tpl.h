@@ -206,7 +206,7 @@ static void SR_FN(own_rows)(const sr_matrix *X, const sr_matrix *Xt, const doubl
     }
 }
 
-static sr_status SR_FN(inspect)(const sr_compressed *A, int64_t *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found) {
+static sr_status SR_FN(inspect)(const sr_compressed *A, Index *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found) {
     const Index *indptr = A->indptr, *indices = A->indices;
     const Real *data = A->data;
     *found = (sr_findings){0, 0};
@@ -237,29 +237,19 @@ static sr_status SR_FN(inspect)(const sr_compressed *A, int64_t *count, uint8_t 
     return SR_OK;
 }
 
-SR_INLINE void SR_FN(transpose_to)(const sr_compressed *A, int64_t first_major, int64_t *place, int32_t *out32, int64_t *out64, int64_t shift, int64_t stop, Real *out_data) {
+static void SR_FN(transpose)(const sr_compressed *A, int64_t first_major, Index *place, Index *out_indices, int64_t shift, int64_t stop, Real *out_data) {
     const Index *indptr = A->indptr, *indices = A->indices;
     const Real *data = A->data;
     for (int64_t i = 0; i < A->n_major; i++)
         for (int64_t e = indptr[i]; e < (int64_t)indptr[i + 1]; e++) {
-            const int64_t k = indices[e], to = place[k];
-            if (to < 0) continue;
-            place[k] = to + 1;
-            if (to < stop) {
-                if (out32) out32[to] = (int32_t)(first_major + i);
-                else out64[to] = first_major + i;
-            }
+            const Index to = place[indices[e]]++;
+            if (to < stop) out_indices[to] = (Index)(first_major + i);
             if (out_data && to >= shift) out_data[to - shift] = data ? data[e] : (Real)1;
         }
 }
 
-static void SR_FN(transpose)(const sr_compressed *A, int64_t first_major, int64_t *place, int32_t out_index, void *out_indices, int64_t shift, int64_t stop,
-                              void *out_data) {
-    if (out_index == SR_I32) SR_FN(transpose_to)(A, first_major, place, out_indices, NULL, shift, stop, out_data);
-    else SR_FN(transpose_to)(A, first_major, place, NULL, out_indices, shift, stop, out_data);
-}
-
 #include "sr_ridge.tpl.h"
+#include "sr_sweep.tpl.h"
 
 #undef SR_ROW
 #undef SR_VALUE

@@ -1,6 +1,4 @@
 /* The growing Gram matrix and coordinate descent on it. Knows nothing of X. */
-#include "sr_gram.h"
-
 #include <string.h>
 
 #include "sr_coordinate.h"
@@ -17,10 +15,10 @@ static void sr_gram_move(sr_gram *G, int64_t a, int64_t cap) {
     G->used += cap;
 }
 
-sr_status sr_gram_push(sr_gram *G, int64_t m, const double *sum, int64_t *need) {
+sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *need) {
     int64_t met = 1, moves = 0;
     for (int64_t a = 0; a < m; a++) {
-        if (sum[a] == 0.0) continue;
+        if (products[a] == 0.0) continue;
         met++;
         if (G->len[a] == G->cap[a]) moves += 2 * G->cap[a];
     }
@@ -34,16 +32,16 @@ sr_status sr_gram_push(sr_gram *G, int64_t m, const double *sum, int64_t *need) 
     G->len[m] = met;
     G->used += own;
     for (int64_t a = 0; a < m; a++) {
-        if (sum[a] == 0.0) continue;
+        if (products[a] == 0.0) continue;
         G->idx[to] = (int32_t)a;
-        G->val[to++] = sum[a];
+        G->val[to++] = products[a];
         if (G->len[a] == G->cap[a]) sr_gram_move(G, a, 2 * G->cap[a]);
         const int64_t at = G->begin[a] + G->len[a]++;
         G->idx[at] = (int32_t)m;
-        G->val[at] = sum[a];
+        G->val[at] = products[a];
     }
     G->idx[to] = (int32_t)m;
-    G->val[to] = sum[m];
+    G->val[to] = products[m];
     return SR_OK;
 }
 

@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_consistent_length, metadata_routing
 from sklearn.utils.validation import validate_data
 
+from sparsereg.cold import ColdSolver
 from sparsereg.design import Design, as_design
 from sparsereg.linear_model.coefficients import SparseLinearModel, nonzero
 from sparsereg.linear_model.gram_check import check_gram
@@ -260,17 +261,32 @@ class ElasticNet(SparseLinearModel):
         target = self.tol * problem.gap_scale
         if start.w.size and problem.duality_gap(start, self.alpha, self.l1_ratio) <= target:
             return self._conclude(problem, start, 0, target)
-        run = Solver(problem, float(self.l1_ratio), float(self.tol), EPOCHS * int(self.max_iter), self.solver, rng)
+        alpha, how = float(self.alpha), (float(self.l1_ratio), float(self.tol), EPOCHS * int(self.max_iter))
+        tol = closer(min(self.tol, POLISHED), self.alpha, self.l1_ratio)
+        if not start.w.size and self.solver != "prox_gradient" and ColdSolver.suits(problem, alpha, self.l1_ratio):
+            swept = ColdSolver(problem, alpha, *how, rng).solve_at(tol)
+            if swept is not None:
+                return self._conclude(problem, swept.at, -(-swept.epochs // EPOCHS), target, gap=swept.dual_gap)
+        run = Solver(problem, *how, self.solver, rng)
         if start.w.size:
             run.start_from(start)
-        found = run.solve_closely(float(self.alpha), closer(min(self.tol, POLISHED), self.alpha, self.l1_ratio))
+        found = run.solve_closely(alpha, tol)
         return self._conclude(problem, found.at, -(-found.epochs // EPOCHS), target, found.dual_gap)
 
-    def _conclude(self, problem: Problem, at: Coefficients, epochs: int, target: float, bound: float = np.inf) -> Fit:
-        """The certificate, at the coefficients as they are handed out: in the precision of X."""
+    def _conclude(
+        self,
+        problem: Problem,
+        at: Coefficients,
+        epochs: int,
+        target: float,
+        bound: float = np.inf,
+        gap: float | None = None,
+    ) -> Fit:
+        """The certificate, at the coefficients as they are handed out: in the precision of X. `gap`: it is known there."""
         w = at.w.astype(problem.design.dtype)
         kept = Coefficients(at.cols, w.astype(np.float64))
-        gap, intercept = problem.duality_gap(kept, self.alpha, self.l1_ratio), problem.intercept(kept)
+        gap = problem.duality_gap(kept, self.alpha, self.l1_ratio) if gap is None else gap
+        intercept = problem.intercept(kept)
         if not (np.isfinite(w).all() and np.isfinite(intercept)):
             raise ValueError(
                 "Coordinate descent iterations resulted in non-finite parameter values; X or y may contain large values:"

@@ -177,7 +177,7 @@ class Sweep:
 class NestedSweep:
     """A sweep for a design of fields and a few valued columns, each penalised, in the order of the fields.
 
-    Each application reads the tops of each row at most seven times; a pass over X reads all fields once. Memory: a vector of length n and
+    Each application reads the tops of each row seven times at most; a pass over X reads all fields once. Memory: a vector of length n and
     a few of length n_cols while it is applied, a few of length n_cols to keep, the fields' own and the factor of the heavy block.
 
     Parameters

@@ -305,24 +305,27 @@ static void test_intake(const fixture *f, int real, int index) {
     const int wide = index == SR_I64, full = real == SR_F64;
     sr_compressed A = {N, P, wide ? (const void *)f->first64 : f->first32, wide ? (const void *)f->cols64 : f->cols32,
                        full ? (const void *)f->row_values_d : f->row_values_f, real, index};
-    int64_t count[P] = {0}, place[P], back[MAX_ENTRIES];
+    int32_t count32[P] = {0}, place32[P], back32[MAX_ENTRIES];
+    int64_t count64[P] = {0}, place64[P], back64[MAX_ENTRIES];
     uint8_t valued[P] = {0}, major_valued[N] = {0};
     sr_findings found;
-    CHECK(sr_inspect(&A, count, valued, major_valued, &found) == SR_OK && found.disordered == 0, "inspect");
-    int64_t total = 0;
+    CHECK(sr_inspect(&A, wide ? (void *)count64 : count32, valued, major_valued, &found) == SR_OK && found.disordered == 0, "inspect");
+    int64_t total = 0, shift = 0;
     for (int j = 0; j < P; j++) {
         CHECK(valued[j] == (j >= N_ONES), "column %d valued", j);
-        place[j] = total, total += count[j];
+        if (j == N_ONES) shift = total;
+        place32[j] = (int32_t)(place64[j] = total), total += wide ? count64[j] : count32[j];
     }
     CHECK(total == f->row_entries, "counts");
-    const int64_t shift = place[N_ONES];
     float out_f[MAX_ENTRIES];
     double out_d[MAX_ENTRIES];
-    CHECK(sr_transpose(&A, 0, place, SR_I64, back, shift, f->row_entries, full ? (void *)out_d : out_f) == SR_OK, "transpose");
+    const sr_status status = sr_transpose(&A, 0, wide ? (void *)place64 : place32, wide ? (void *)back64 : back32, shift, f->row_entries,
+                                          full ? (void *)out_d : out_f);
+    CHECK(status == SR_OK, "transpose");
     for (int j = 0; j < P; j++)
-        for (int64_t e = place[j] - count[j]; e < place[j]; e++) {
+        for (int64_t e = j ? (wide ? place64[j - 1] : place32[j - 1]) : 0; e < (wide ? place64[j] : place32[j]); e++) {
             const double v = e < shift ? 1.0 : full ? out_d[e - shift] : (double)out_f[e - shift];
-            CHECK(near(v, f->plain[back[e]][j]), "transposed entry of column %d", j);
+            CHECK(near(v, f->plain[wide ? back64[e] : back32[e]][j]), "transposed entry of column %d", j);
         }
     double bad_d[MAX_ENTRIES];
     float bad_f[MAX_ENTRIES];

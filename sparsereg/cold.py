@@ -1,0 +1,175 @@
+"""One strength from nothing: a working set that grows by whole sweeps through the rows of X. Knows no path and no estimators.
+
+Along a path nearly every column is left alone, thanks to bounds, and to columns and products that stand ready; one fit alone would not live
+to see what preparing them saves. Here a sweep through the rows of a CSR of ones gives the residual, the gradients and so a certificate.
+The threshold being known, columns too light to get over it are told apart at the start, and no column is ever written.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg._core import GramStore, Matrix
+from sparsereg.gram_descent import GramDescent
+from sparsereg.problem import Coefficients, Problem
+from sparsereg.solve import MOST_PRODUCTS, NEAR, Solution, Solver, nowhere
+from sparsereg.sweep import MOST_HEAVY, HeavyRows, sweepable
+
+__all__ = ["ColdSolver"]
+
+Vector = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+# Columns taken in at a time, the nearest first: so many and twice those in use.
+SOME = 50
+# Members and columns over their threshold beyond which sweeps are the wrong tool: for a moment the members' products are a dense square.
+MOST = 2000
+# A fit goes on beyond what it was asked for, for as many epochs again or at least so many.
+SPARE = 100
+# A residual may grow by so much on the way before more columns have to be looked at.
+MARGIN = 1.05
+
+
+class SweptDescent(GramDescent):
+    """Coordinate descent on a Gram whose entries come from sweeps."""
+
+    def take_in(self, cols: Int, at_zero: Vector, rows: HeavyRows) -> None:
+        """Make members of these heavy columns, whose gradients at w = 0 are known."""
+        self._at_zero, self._rows = at_zero, rows
+        self.add(cols)
+
+    def _new_store(self) -> GramStore:
+        none = np.zeros(0, dtype=np.int32)
+        return GramStore(Matrix(0, none, none, none, 0), None)
+
+    def _gradient_at_zero(self, cols: Int, sums: Vector) -> Vector:  # noqa: ARG002 - they are known
+        return self._at_zero
+
+    def _added(self, cols: Int) -> None:
+        gram = self._rows.gram(self.cols, self.problem.design.lengths(self.cols))
+        self.store.append_products(gram[-cols.size :])
+        self._refresh()
+
+
+class ColdSolver(Solver):
+    """Solves one problem at one strength, if it `suits`.
+
+    Parameters
+    ----------
+    problem, l1_ratio, tol, max_iter, rng
+        As for `Solver`.
+    alpha : float
+    """
+
+    descent: SweptDescent
+
+    def __init__(
+        self,
+        problem: Problem,
+        alpha: float,
+        l1_ratio: float,
+        tol: float,
+        max_iter: int,
+        rng: np.random.Generator | None = None,
+    ) -> None:
+        self.problem, self.l1_ratio, self.tol, self.max_iter, self.rng = problem, l1_ratio, tol, max_iter, rng
+        self.alpha, self.threshold = alpha, problem.weight_sum * alpha * l1_ratio
+        self.descent = SweptDescent(problem)
+        self.descent.set_strength(alpha, l1_ratio)
+
+    @staticmethod
+    def suits(problem: Problem, alpha: float, l1_ratio: float) -> bool:
+        """Whether X can be swept, no more than its number of entries need be known of a column, and 0 is within any column's threshold."""
+        plain = problem.s is None and isinstance(problem.penalty.l1_factor, float)
+        return plain and alpha * l1_ratio > 0.0 and sweepable(problem.design)
+
+    def solve_at(self, tol: float) -> Solution | None:
+        """Minimise F until certified, and on to a smaller `tol`, in epochs that are not counted.
+
+        The coefficients are those that X's type holds, and their gap is `problem.duality_gap`. None where so many columns matter that sweeps
+        are the wrong tool."""
+        problem, descent = self.problem, self.descent
+        enough, close = self.tol * problem.gap_scale, tol * problem.gap_scale
+        epochs, most, certified, best = 0, self.max_iter, None, None
+        at, y = nowhere(), problem.y
+        if not self._prepare(max(y.max() - problem.centre, problem.centre - y.min())):
+            return None
+        while True:
+            swept = self._certify_at(at)
+            if swept is None:
+                return None
+            gap, reach = swept
+            if best is None or gap < best[0]:
+                best = gap, at
+            if certified is None and gap <= enough:
+                certified, most = epochs, epochs + max(SPARE, epochs)
+            over = np.count_nonzero(reach > self.threshold)
+            if gap <= close or epochs >= most or not over:
+                break
+            if over + descent.m > MOST:
+                return None
+            new = self._nearest(reach)
+            descent.take_in(new, self._at_zero[new], self._rows)
+            epochs += self._descend_closely(enough, close, most - epochs)
+            at = self._coefficients()
+        return self._solution(*best, epochs if certified is None else certified)
+
+    def _prepare(self, peak: float) -> bool:
+        """Make rows of all columns that may be over their threshold while no residual is larger than about `peak`; False for too many."""
+        lengths = self.problem.design.lengths()
+        heavy = np.flatnonzero(lengths * (MARGIN * peak) > self.threshold)
+        n_heavy = int(heavy[-1]) + 1 if heavy.size else 0
+        if n_heavy > MOST_HEAVY:
+            return False
+        self._rows, self._longest_light = HeavyRows(self.problem.design, n_heavy), int(lengths[n_heavy:].max(initial=0))
+        self._first = self._rows.sweep(self.problem.y, self.problem.centre, None)
+        self._at_zero = self._first[2]
+        self._constant = np.flatnonzero(self.problem.stats(np.arange(n_heavy)).sq == 0.0)
+        return True
+
+    def _certify_at(self, at: Coefficients) -> tuple[float, Vector] | None:
+        """The gap, and the reach of each heavy column that is not a member; None where too many columns matter.
+
+        Light ones are certified by Hoelder: `|x_j' r| <= length_j max |r|`."""
+        problem = self.problem
+        rr, peak, c = self._first
+        if at.w.size:
+            w = np.zeros(c.size)
+            w[at.cols] = at.w
+            mean = float(problem.stats(at.cols).sums @ at.w) / problem.weight_sum
+            rr, peak, c = self._rows.sweep(problem.y, problem.centre - mean, w)
+        if self._longest_light * peak > self.threshold * (1.0 - 1e-9):
+            return self._certify_at(at) if self._prepare(peak) else None
+        reach = problem.penalty.reach(c)
+        here = np.union1d(np.flatnonzero(reach > self.threshold), at.cols)
+        gap = problem.gap_from(at, self.alpha, self.l1_ratio, rr, here, c[here])
+        reach[self.descent.cols] = reach[self._constant] = 0.0
+        return gap, reach
+
+    def _nearest(self, reach: Vector) -> Int:
+        """Columns over their threshold, or nearly; not all at once."""
+        near = np.flatnonzero(reach > NEAR * self.threshold)
+        most = SOME + 2 * np.count_nonzero(self.descent.w)
+        return near if near.size <= most else near[np.argpartition(-reach[near], most)[:most]]
+
+    def _descend_closely(self, enough: float, close: float, most: int) -> int:
+        """Until the members' gap is small enough, and from there on until it is close; a Newton step then costs next to nothing.
+
+        Returns the epochs of the first part."""
+        weight_sum = self.problem.weight_sum
+        epochs, _, _ = self._descend(enough * weight_sum, most)
+        if epochs < most:
+            spare = max(SPARE, epochs)
+            self._descend(close * weight_sum, spare - self.descent.newton(min(MOST_PRODUCTS, spare)))
+            self.descent.newton(MOST_PRODUCTS)
+        return epochs
+
+    def _coefficients(self) -> Coefficients:
+        """Those of the members, as X's type holds them."""
+        at = self.descent.coefficients()
+        return Coefficients(at.cols, at.w.astype(self.problem.design.dtype).astype(np.float64))
+
+    def _solution(self, gap: float, at: Coefficients, epochs: int) -> Solution:
+        rr = self.descent.squared_residual(self.descent.gradient())
+        return Solution(at, self.problem.intercept(at), gap, epochs, rr)

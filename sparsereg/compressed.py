@@ -1,0 +1,140 @@
+"""CSR and CSC matrices as three arrays: checked, counted, and written the other way round. Knows no designs and no targets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg._core import Matrix, inspect, transpose
+from sparsereg.threads import run, split, worthwhile
+
+__all__ = ["Compressed", "Counted", "inspected"]
+
+Int = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """A CSR or CSC matrix as three arrays; `shape` is (major, minor). `data` None means all ones."""
+
+    shape: tuple[int, int]
+    indptr: NDArray[Any]
+    indices: NDArray[Any]
+    data: NDArray[Any] | None
+
+    def as_columns(self) -> Matrix:
+        """Majors as the columns of a `Matrix`; one storage kind for all."""
+        n_ones = self.shape[0] if self.data is None else 0
+        return Matrix(self.shape[1], self.indptr[:-1], self.indptr[1:], self.indices, n_ones, self.data)
+
+    def transposed(self) -> Compressed:
+        """The same by minors, on new arrays."""
+        start = np.zeros(self.shape[1] + 1, dtype=self.indices.dtype)
+        np.cumsum(np.bincount(self.indices, minlength=self.shape[1]), out=start[1:])
+        indices = np.empty(start[-1], dtype=self.indices.dtype)
+        data = None if self.data is None else np.empty(start[-1], dtype=self.data.dtype)
+        transpose(self.shape, self.indptr, self.indices, self.data, start[:-1].copy(), indices, 0, data)
+        return Compressed(self.shape[::-1], start, indices, data)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The observed columns of a CSR matrix before they are written: how many entries each has, and of what kind.
+
+    Attributes
+    ----------
+    rows : Compressed
+        The matrix.
+    columns : int32 or int64 array of shape (n_cols,)
+        Their numbers there, those of ones first, then those with values, then those to be kept dense.
+    start : array of shape (n_cols + 1,), in the indices' type
+        Where each begins when their entries stand one after the other.
+    n_ones, n_sparse : int
+        Where the second and the third kind begin.
+    """
+
+    rows: Compressed
+    columns: NDArray[Any]
+    start: NDArray[Any]
+    n_ones: int
+    n_sparse: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.rows.shape[0], self.columns.size
+
+    @property
+    def nnz(self) -> int:
+        return int(self.start[-1])
+
+    def lengths(self, cols: Int | None = None) -> Int:
+        """Stored entries of the listed columns, or of all."""
+        lengths = np.diff(self.start) if cols is None else self.start[cols + 1] - self.start[cols]
+        return lengths.astype(np.int64)
+
+    def write(self, n_threads: int) -> Matrix:
+        """The columns, on new arrays: 4 or 8 bytes an entry, and the values where they are not 1."""
+        X, start, (n, p) = self.rows, self.start, self.rows.shape
+        shift, stop = int(start[self.n_ones]), int(start[self.n_sparse])
+        indices = np.empty(stop, dtype=X.indices.dtype)
+        values = None if X.data is None or shift == self.nnz else np.empty(self.nnz - shift, dtype=X.data.dtype)
+
+        def write(a: int, b: int, place: NDArray[Any]) -> None:
+            transpose((b - a, p), X.indptr[a : b + 1], X.indices, X.data, place, indices, shift, values, a)
+
+        parts = split(X.indptr, worthwhile(self.nnz, n_threads))
+        places = zip(parts, self._places(parts), strict=True)
+        run(write, [(*part, place) for part, place in places], len(parts))
+        data = None if values is None else values[: stop - shift]
+        dense = None if values is None else values[stop - shift :].reshape(-1, n).T
+        return Matrix(n, start[: self.n_sparse], start[1 : self.n_sparse + 1], indices, self.n_ones, data, shift, dense)
+
+    def _places(self, parts: list[tuple[int, int]]) -> list[NDArray[Any]]:
+        """For each part of the rows, where it writes the next entry of each column of `rows`."""
+        X = self.rows
+        places = [np.zeros(X.shape[1], dtype=self.start.dtype) for _ in parts]
+        places[0][self.columns] = self.start[:-1]
+
+        def count(a: int, b: int, place: NDArray[Any]) -> None:
+            inspect((b - a, X.shape[1]), X.indptr[a : b + 1], X.indices, None, count=place)
+
+        run(count, [(*part, place) for part, place in zip(parts, places[1:], strict=False)], len(parts))
+        for before, place in pairwise(places):
+            place += before
+        return places
+
+
+def inspected(X: Compressed, name: str, parts: list[tuple[int, int]], *, by_rows: bool, **wanted: Any) -> bool:
+    """Check pointers, indices and values; True when indices do not strictly increase, so that entries may repeat.
+
+    `wanted` has an array for each part.
+
+    Raises
+    ------
+    ValueError
+        For an index outside the shape, NaN or infinity; the message calls the matrix `name`, and says where.
+    """
+
+    def look(a: int, b: int, number: int) -> tuple[str, int, int]:
+        own = {key: arrays[number] for key, arrays in wanted.items()}
+        return inspect((b - a, X.shape[1]), X.indptr[a : b + 1], X.indices, X.data, **own)
+
+    found = run(look, [(*part, number) for number, part in enumerate(parts)], len(parts))
+    fault, where = next(((fault, where) for fault, where, _ in found if fault), ("", -1))
+    if not fault:
+        return any(disordered for _, _, disordered in found)
+    major = int(np.searchsorted(X.indptr, where, side="right")) - 1
+    row, column = (major, X.indices[where]) if by_rows else (X.indices[where], major)
+    if fault == "index":
+        raise ValueError(f"{name} has an index outside its shape: entry {where} stands at row {row}, column {column}.")
+    assert X.data is not None
+    raise ValueError(f"{name} contains {word(X.data[where])} at row {row}, column {column}; impute or drop it.")
+
+
+def word(value: float) -> str:
+    """What a value that is not finite is called."""
+    return "NaN" if np.isnan(value) else f"infinity ({value})"

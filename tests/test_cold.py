@@ -1,0 +1,133 @@
+"""A fit from nothing by sweeps: what a sweep gives, and the same solutions as by columns."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sparsereg import ElasticNet, Lasso, cold, threads
+from sparsereg.cold import ColdSolver
+from sparsereg.design import as_design
+from sparsereg.problem import make_problem
+from sparsereg.solve import Solver
+from sparsereg.sweep import HeavyRows
+
+
+def one_hot(
+    n: int = 300, sizes: tuple[int, ...] = (3, 8, 40), constant: bool = False, seed: int = 0, index: type = np.int32
+):
+    """Fields of levels, some of them rare, and a target that a few of them move."""
+    rng = np.random.default_rng(seed)
+    blocks = [np.ones((n, 1))] if constant else []
+    for size in sizes:
+        level = np.minimum(rng.geometric(2.0 / size, n) - 1, size - 1)
+        blocks.append(np.eye(size)[level])
+    X = sp.csr_array(np.hstack(blocks))
+    X.indices, X.indptr = X.indices.astype(index), X.indptr.astype(index)
+    w = np.where(rng.random(X.shape[1]) < 0.2, rng.normal(size=X.shape[1]), 0.0)
+    return X, X @ w + 3.0 + 0.3 * rng.normal(size=n)
+
+
+def strongest(problem) -> float:
+    return Solver(problem, 1.0, 1e-4, 100).alpha_max()
+
+
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize("n_heavy", [0, 1, 20, None])
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_a_sweep_gives_residual_and_gradients(monkeypatch, index, n_heavy, n_threads):
+    monkeypatch.setattr(threads, "WORTH", 100)
+    X, y = one_hot(index=index)
+    design = as_design(X, n_threads=n_threads)
+    plain = X.toarray()[:, design.columns]
+    n_heavy = design.n_cols if n_heavy is None else n_heavy
+    rows = HeavyRows(design, n_heavy)
+    w = np.random.default_rng(1).normal(size=n_heavy)
+    for base, coefs in ((0.5, None), (-2.0, w)):
+        rr, peak, c = rows.sweep(y, base, coefs)
+        r = y - base - (0.0 if coefs is None else plain[:, :n_heavy] @ coefs)
+        assert rr == pytest.approx(r @ r, rel=1e-12)
+        assert peak == pytest.approx(np.abs(r).max(), rel=1e-12)
+        np.testing.assert_allclose(c, plain[:, :n_heavy].T @ r, rtol=1e-9, atol=1e-9)
+    cols = np.random.default_rng(2).permutation(n_heavy)[:7]
+    np.testing.assert_array_equal(rows.gram(cols, design.lengths(cols)), plain[:, cols].T @ plain[:, cols])
+    assert "matrix" not in vars(design)  # no column was written
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    share=st.floats(0.005, 1.1),
+    l1_ratio=st.sampled_from([1.0, 0.5]),
+    positive=st.booleans(),
+    intercept=st.booleans(),
+    some=st.sampled_from([1, 50]),
+)
+def test_the_same_solution_as_by_columns(seed, share, l1_ratio, positive, intercept, some):
+    X, y = one_hot(80, (3, 5, 30), constant=seed % 2 == 0, seed=seed)
+    problem = make_problem(as_design(X), y, fit_intercept=intercept, positive=positive)
+    alpha = share * strongest(problem)
+    assert ColdSolver.suits(problem, alpha, l1_ratio)
+    cold_problem = make_problem(as_design(X), y, fit_intercept=intercept, positive=positive)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cold, "SOME", some)
+        found = ColdSolver(cold_problem, alpha, l1_ratio, 1e-4, 10_000).solve_at(1e-8)
+    assert "matrix" not in vars(cold_problem.design)
+    assert found.dual_gap <= 1e-8 * problem.gap_scale
+    # Its gap is the plain one: full passes over the columns, which know nothing of slots and light columns.
+    plain = problem.duality_gap(found.at, alpha, l1_ratio)
+    assert found.dual_gap == pytest.approx(plain, rel=1e-6, abs=1e-13 * problem.gap_scale)
+    other = Solver(problem, l1_ratio, 1e-8, 10_000).solve(alpha)
+    reached = [problem.objective(one.at, alpha, l1_ratio) for one in (found, other)]
+    assert abs(reached[0] - reached[1]) <= 2e-8 * problem.gap_scale
+    assert found.intercept == pytest.approx(problem.intercept(found.at), rel=1e-12, abs=1e-12)
+
+
+def test_a_residual_that_grows_opens_light_columns(monkeypatch):
+    """As if the first residual had been smaller than a later one: columns told to be light then must be looked at after all."""
+    X, y = one_hot()
+    expected = Lasso(alpha=0.01).fit(X.tocsc(), y)
+    peaks, plain = [], ColdSolver._prepare
+
+    def prepare(self, peak):
+        peaks.append(peak)
+        return plain(self, peak if len(peaks) > 1 else 0.05 * peak)
+
+    monkeypatch.setattr(ColdSolver, "_prepare", prepare)
+    found = Lasso(alpha=0.01).fit(X, y)
+    assert len(peaks) == 2
+    np.testing.assert_allclose(found.coef_, expected.coef_, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("limit", ["MOST", "MOST_HEAVY"])
+def test_where_many_columns_matter_columns_are_written(monkeypatch, limit):
+    X, y = one_hot()
+    expected = ElasticNet(alpha=0.003, l1_ratio=0.9).fit(X, y)
+    monkeypatch.setattr(cold, limit, 5)
+    found = ElasticNet(alpha=0.003, l1_ratio=0.9).fit(X, y)
+    np.testing.assert_allclose(found.coef_, expected.coef_, rtol=1e-5, atol=1e-6)
+    assert found.dual_gap_ <= 1e-8 * y.var()
+
+
+def test_what_does_not_suit():
+    X, y = one_hot()
+    plain = make_problem(as_design(X), y)
+    assert ColdSolver.suits(plain, 0.1, 1.0)
+    assert not ColdSolver.suits(plain, 0.0, 1.0)
+    assert not ColdSolver.suits(plain, 0.1, 0.0)
+    assert not ColdSolver.suits(make_problem(as_design(X), y, sample_weight=np.ones(y.size)), 0.1, 1.0)
+    assert not ColdSolver.suits(make_problem(as_design(X), y, standardize=True), 0.1, 1.0)
+    assert not ColdSolver.suits(make_problem(as_design(2.0 * X), y), 0.1, 1.0)
+    assert not ColdSolver.suits(make_problem(as_design(X.tocsc()), y), 0.1, 1.0)
+    assert not ColdSolver.suits(make_problem(as_design(X.toarray()), y), 0.1, 1.0)
+
+
+def test_few_iterations_warn_and_give_what_was_reached():
+    X, y = one_hot(sizes=(10, 30, 60))
+    with pytest.warns(UserWarning, match="did not converge"):
+        model = Lasso(alpha=1e-3, max_iter=1, tol=1e-14).fit(X, y)
+    assert model.dual_gap_ > 0.0
+    assert model.n_iter_ == 1
