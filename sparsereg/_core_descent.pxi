@@ -153,14 +153,16 @@ cdef class GramStore:
         places = self.places(left)
         left = left[places >= 0]
         self._place(left, -1 - (left % SR_ASIDE).astype(np.int32))
-        used = np.asarray(self.watched_idx)[: self.watched_used]
-        keep = used < n
-        owner = np.repeat(np.arange(self.m), np.asarray(self.watched_lengths)[: self.m])
-        lengths = np.bincount(owner[keep], minlength=self.m)
-        np.asarray(self.watched_lengths)[: self.m] = lengths
-        np.asarray(self.watched_begin)[: self.m] = np.cumsum(lengths) - lengths
-        self.watched_idx, self.watched_val = used[keep], np.asarray(self.watched_val)[: self.watched_used][keep]
-        self.watched_used = self.watched_idx.shape[0]
+        cdef int64_t a, e, begin, to = 0
+        for a in range(self.m):  # in place: there may be much of it
+            begin, self.watched_begin[a] = self.watched_begin[a], to
+            for e in range(begin, begin + self.watched_lengths[a]):
+                if self.watched_idx[e] >= n:
+                    break  # they stand in order
+                self.watched_idx[to], self.watched_val[to] = self.watched_idx[e], self.watched_val[e]
+                to += 1
+            self.watched_lengths[a] = to - self.watched_begin[a]
+        self.watched_used = to
         self.n_watched = n
 
     def places(self, const int64_t[::1] cols):
@@ -192,8 +194,9 @@ cdef class GramStore:
         self._room_for(self.m + cols.shape[0])
         for a in range(cols.shape[0]):
             if self.watched_used + self.n_watched > self.watched_idx.shape[0]:
-                room = self.watched_used + self.watched_used // 4 + self.n_watched
-                self.watched_idx, self.watched_val = grown(self.watched_idx, room), grown(self.watched_val, room)
+                room = self.watched_used + self.watched_used // 8 + self.n_watched
+                self.watched_idx = grown(self.watched_idx, room)
+                self.watched_val = grown(self.watched_val, room)
             status = self._append_one(cols[a], by_rows and cols[a] < self.X.view.n_sparse, &need)
             while status == SR_NEED_SPACE:
                 self._room_in_arena(need)
