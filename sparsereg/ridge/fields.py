@@ -105,7 +105,9 @@ class Fields:
             return None
         level, order, sizes = number_levels(field_of, design.labels, n_ones, runs.size)
         valued = np.arange(n_ones, design.n_cols)
-        filled = not valued.size and design.nnz == runs.size * design.n_rows  # valued columns leave rows without a level
+        filled = (
+            not valued.size and design.nnz == runs.size * design.n_rows
+        )  # valued columns leave rows without a level
         codes = [np.empty(design.n_rows, np.int32) if filled else np.full(design.n_rows, m, np.int32) for m in sizes]
         rows.field_codes(runs, level, codes)
         levels = [Levels(code, m) for code, m in zip(codes, sizes, strict=True) if m]  # a run may be all valued
