@@ -131,6 +131,16 @@ def test_errors_of_traces_bound_what_signs_scatter(p: int) -> None:
     assert not trace_error(traces, 0).any()
 
 
+def test_scores_without_freedom_have_no_finite_error() -> None:
+    X, y, _ = data(1, 20, 40)
+    equations, alphas = equations_of(sp.csr_array(X), None, True), np.array([1e-6, 1e3])
+    plan = Plan("cg", 1e-8, 1000)
+    found = generalised(X, equations, y.reshape(-1, 1), alphas, plan, Probes(np.random.default_rng(0)))
+    assert np.isinf(found.score_errors[0, 0])
+    assert np.isfinite(found.score_errors[1, 0])
+    assert not found.separated(False)
+
+
 def test_no_shares_of_two_strengths_differ_by_more_than_supposed() -> None:
     weak, strong = 0.3, 40.0
     sigma = np.sqrt(weak * strong) * np.array([0.5, 1.0, 2.0])
