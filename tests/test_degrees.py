@@ -319,3 +319,13 @@ def test_what_is_refused() -> None:
             degrees_of_freedom(estimator, emptied)
     with pytest.raises(ValueError, match="sample_weight has an effect only with X"):
         SparsityReport.from_estimator(model, sample_weight=np.ones(60))
+
+
+def test_a_column_in_large_units_leaves_the_probes_the_others() -> None:
+    rng = np.random.default_rng(0)
+    fields = np.hstack([np.eye(20)[rng.integers(0, 20, 1000)], np.eye(15)[rng.integers(0, 15, 1000)]])
+    X = sp.csr_array(np.column_stack([1e6 * rng.lognormal(1.0, 0.7, 1000), fields]))
+    y = rng.normal(size=1000)
+    exact = degrees_of_freedom(Ridge(alpha=1.0, solver="gram").fit(X, y), X)
+    probed = degrees_of_freedom(Ridge(alpha=1.0, solver="gram").fit(X, y), X, n_probes=20)
+    assert abs(probed.total - exact.total) <= 4.0 * probed.error < 0.1 * exact.total

@@ -103,6 +103,15 @@ def test_probes_agree_with_the_trace(weighted: bool, fit_intercept: bool) -> Non
         assert (missing[:, k] < 0.1 * np.trace(A)).all()
 
 
+def test_probes_know_the_trace_beside_a_column_in_large_units() -> None:
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.lognormal(10.5, 0.7, 1000), np.eye(30)[rng.integers(0, 30, 1000)]])
+    equations, alphas = equations_of(sp.csr_array(X), None, True), np.geomspace(0.1, 1e3, 9)
+    traces, _ = probe_traces(equations, alphas, 16, rng, 1000, Preconditioners(equations, alphas))
+    exact = [np.trace(hat_matrix(X, np.ones(1000), True, alpha, np.ones(31))) for alpha in alphas]
+    assert (np.abs(traces.mean(axis=0) - exact) <= 2.0 * trace_error(np.array(exact), 16)).all()
+
+
 @pytest.mark.parametrize("p", [3, 40])
 def test_errors_of_traces_bound_what_signs_scatter(p: int) -> None:
     X, _, s = data(7, 50, p)
@@ -120,6 +129,16 @@ def test_errors_of_traces_bound_what_signs_scatter(p: int) -> None:
                 assert bound <= (1.0 + slack) * np.sqrt(2.0 * abs(np.trace(M)) / n_probes)
                 assert largest * abs(np.trace(M)) <= (1 + 1e-9) * bound**2 * n_probes / 2.0
     assert not trace_error(traces, 0).any()
+
+
+def test_scores_without_freedom_have_no_finite_error() -> None:
+    X, y, _ = data(1, 20, 40)
+    equations, alphas = equations_of(sp.csr_array(X), None, True), np.array([1e-6, 1e3])
+    plan = Plan("cg", 1e-8, 1000)
+    found = generalised(X, equations, y.reshape(-1, 1), alphas, plan, Probes(np.random.default_rng(0)))
+    assert np.isinf(found.score_errors[0, 0])
+    assert np.isfinite(found.score_errors[1, 0])
+    assert not found.separated(False)
 
 
 def test_no_shares_of_two_strengths_differ_by_more_than_supposed() -> None:

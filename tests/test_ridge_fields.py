@@ -171,6 +171,22 @@ def test_shadows_are_fields_nearly_nested() -> None:
     assert not Fields.of(as_design(crossed())).shadows
 
 
+def test_rows_have_no_level_where_a_column_of_numbers_stands_among_levels() -> None:
+    a, b, _ = table()
+    values = np.ones(A + B)
+    values[2] = 2.0
+    X = sp.csr_array(one_hot([np.append(np.arange(A), a), np.append(np.zeros(A, int), b)]) * values)
+    design = as_design(X)
+    fields = Fields.of(design)
+    assert fields is not None
+    (f,) = (f for f, part in enumerate(fields.parts) if part.stop - part.start == A - 1)
+    np.testing.assert_array_equal(fields.tops[f].codes == A - 1, X[:, [2]].toarray()[:, 0] != 0)
+    assert not fields.grouped
+    y = np.random.default_rng(1).normal(size=X.shape[0])
+    model = Ridge(solver="cg", tol=1e-6).fit(X, y)
+    np.testing.assert_allclose(model.coef_, Ridge(solver="gram").fit(X, y).coef_, atol=1e-6)
+
+
 def test_equal_fields_are_nested_once() -> None:
     a, _, _ = table()
     fields = Fields.of(as_design(one_hot([a, a, a])))

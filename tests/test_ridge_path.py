@@ -50,6 +50,24 @@ def dense_solution(
     return solution[1:], solution[0]
 
 
+def test_a_column_in_large_units_hides_no_others() -> None:
+    X, y, _ = problem(3, 1500)
+    income = np.random.default_rng(2).lognormal(10.5, 0.7, (1500, 1))
+    X = sp.csr_array(sp.hstack([income, X]))
+    y = y + 1e-5 * income[:, 0]
+    alphas = np.geomspace(1e3, 0.1, 12)
+    exact = ridge_path(X, y, alphas=alphas, solver="gram").coefs.toarray()
+    path = ridge_path(X, y, alphas=alphas, solver="cg")
+    np.testing.assert_allclose(path.coefs.toarray(), exact, atol=2e-4)
+    design = as_design(X)
+    equations = NormalEquations(design, None, True, np.ones(design.n_cols))
+    for k, alpha in enumerate(alphas):
+        system = equations.system(y, float(alpha))
+        w = path.coefs[:, [k]].toarray()[design.columns, 0]
+        assert path.gradient_norms[k] == pytest.approx(system.relative(system.gradient(w)), rel=1e-3, abs=1e-11)
+    assert path.gradient_norms.max() <= 1e-6
+
+
 @pytest.mark.parametrize("solver", METHODS)
 @pytest.mark.parametrize("sparse", [True, False])
 def test_every_point_is_the_solution(solver: str, sparse: bool) -> None:

@@ -56,13 +56,14 @@ class RidgeCV(CrossValidated, RidgeRegressor):
     cv_scores_ : array of shape (n_alphas,) or (n_alphas, n_targets)
         The score of every strength.
     cv_score_error_ : array like cv_scores_
-        Standard error: 0 for exact scores, over the folds, or at most that of the estimated trace.
+        Standard error: 0 for exact scores, over the folds, or at most that of the estimated trace: one of it, and infinite where
+        that may be all the rows.
     cv_results_ : array of shape (n, n_alphas) or (n, n_targets, n_alphas), only with `store_cv_results`
         Weighted squares of left-out residuals, or with `scoring` left-out predictions.
     trace_ : array of shape (n_alphas,), only after "gcv-gram" and "gcv-cg"
         Degrees of freedom of the fit at every strength, with the intercept's.
     trace_error_ : array of shape (n_alphas,), with trace_
-        Their standard error at most, by a bound that needs no sample, and what unfinished iterations may leave out at most.
+        Their standard error at most, one of it, by a bound that needs no sample; and what unfinished iterations may leave out at most.
     n_probes_ : int, with trace_
         Random probes, 0 if the trace is exact: 1, and twice as many until the best strength stands out, up to 16. For many rows
         one is enough, as its relative error falls with the degrees of freedom.

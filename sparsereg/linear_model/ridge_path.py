@@ -37,7 +37,8 @@ class RidgePath:
         Strengths on the unnormalised sum of squares, decreasing.
     intercepts : float64 array of shape (k,)
     gradient_norms : float64 array of shape (k,)
-        The relative gradient `|g| / |Xc' S yc|` of each point, worked out in double from X times the vectors that are held.
+        The relative gradient `|g| / |Xc' S yc|` of each point, worked out in double from X times the vectors that are held; or,
+        where that is more, a hundredth of the same with each column in units of its own curvature, as for `Ridge`.
     dual_gaps : float64 array of shape (k,)
         Upper bounds on how far each point's objective is from its minimum; infinite where columns are not penalised.
     n_iters : int64 array of shape (k,)

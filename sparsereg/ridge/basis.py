@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import daxpy
 
-from sparsereg.ridge.system import NormalEquations
+from sparsereg.ridge.system import OTHER_UNITS, NormalEquations
 
 __all__ = ["ReducedBasis", "Until", "combination"]
 
@@ -27,16 +27,18 @@ class Until(NamedTuple):
     Attributes
     ----------
     tol : float
-        At `|g| <= tol |b|`;
+        At `|g| <= tol |b|`, and with each column in units of its own curvature `units` times that;
     max_iter : int
         most iterations at one alpha;
     share : float
         or, at each alpha, where the gap is at most this share of `b' w`, as far as penalties are known to be at least their least.
+    units : float
     """
 
     tol: float
     max_iter: int
     share: float = 0.0
+    units: float = OTHER_UNITS
 
 
 class ReducedBasis:
@@ -96,11 +98,30 @@ class ReducedBasis:
             squares[:, 1] = np.where(squares[:, 0] > 0.0, np.inf, 0.0)
         return np.sqrt(squares[:, 0]), squares[:, 1] / alphas
 
-    def targets(self, alphas: Vector, until: Until) -> Vector:
+    def scales(self, alphas: Vector, units: float) -> Vector:
+        """What gradients are small beside: `|b|`, or less where one column in large units would hide those of the others.
+
+        Where `|g|` is a share of this, `|g / r|` is at most `units` times that share of `|b / r|`, r the root of the curvature."""
+        size = float(np.linalg.norm(self.b))
+        out = np.full(alphas.size, size)
+        if not size or not alphas.size:
+            return out
+        varies = self.equations.diagonal > 0.0  # b and gradients are 0 in the others
+        diagonal, factor, b = self.equations.diagonal[varies], self.equations.factor[varies], self.b[varies]
+
+        def in_units(alpha: float) -> float:
+            root = np.sqrt(diagonal + alpha * factor)
+            return min(size, units * float(root.min()) * float(np.linalg.norm(b / root)))
+
+        if min(in_units(alphas.min()), in_units(alphas.max())) < size:
+            out[:] = [in_units(alpha) for alpha in alphas]
+        return out
+
+    def targets(self, alphas: Vector, until: Until, scales: Vector) -> Vector:
         """The largest gradients that will do."""
-        least = until.tol * float(np.linalg.norm(self.b))
+        least = until.tol * scales
         if not (until.share and self.W):
-            return np.full(alphas.size, least)
+            return least
         explained = self.combinations(alphas) @ np.array([self.b @ w for w in self.W])
         penalty = alphas * float(self.equations.factor.min(initial=1.0))
         return np.maximum(least, np.sqrt(until.share * penalty * np.maximum(explained, 0.0)))

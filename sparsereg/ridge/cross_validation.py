@@ -36,6 +36,8 @@ Int = NDArray[np.int64]
 LEVERAGE_OPERATIONS = 3e10
 # Probes at most: one, and twice as many as long as the best strength does not stand out.
 MOST_PROBES = 16
+# A share of the rows' freedom that is none.
+NOTHING_FREE = float(np.finfo(float).eps)
 
 
 def choose_validation(equations: NormalEquations, alphas: Vector) -> tuple[str, str]:
@@ -96,9 +98,10 @@ class Generalised:
 
     @property
     def score_errors(self) -> Vector:
-        """Standard error of each score at most, with what probes may miss at most."""
+        """Standard error of each score at most, with what probes may miss at most; infinite where nothing may be left free."""
         free = self._free(self.traces.mean(axis=0) + self.trace_errors)
-        return np.asarray(self.squares / free[:, None] ** 2 + self.scores)
+        errors = self.squares / free[:, None] ** 2 + self.scores
+        return np.where((free <= NOTHING_FREE)[:, None] & (self.n_probes > 0), np.inf, errors)
 
     @property
     def trace(self) -> Vector:
@@ -116,12 +119,13 @@ class Generalised:
         slopes = 2.0 * self.scores / (self._free(trace) * self.rows[1])[:, None]  # of the scores, by the trace
         scores, slopes = (M if per_target else M.mean(axis=1, keepdims=True) for M in (self.scores, slopes))
         own = trace_error(trace, self.n_probes)
+        exhausted = (own > 0.0) & (self._free(trace + SURE * own) <= NOTHING_FREE)  # where slopes say nothing
         for score, slope in zip(scores.T, slopes.T, strict=True):
             best = int(np.argmax(score))
             error = np.abs(slope - slope[best]) * own
             error += np.abs(slope[best]) * difference_error(trace, self.alphas, best, self.n_probes)
             behind = np.arange(score.size) != best
-            if (score[best] - score <= SURE * error)[behind].any():
+            if (exhausted[best] | (score[best] - score <= SURE * error))[behind].any():
                 return False
         return True
 
@@ -133,7 +137,7 @@ class Generalised:
 
     def _free(self, trace: Vector) -> Vector:
         """The share of the rows' freedom that the fit has left."""
-        return np.maximum(1.0 - (trace + self.intercept) / self.rows[1], np.finfo(float).eps)
+        return np.maximum(1.0 - (trace + self.intercept) / self.rows[1], NOTHING_FREE)
 
 
 class Probes(NamedTuple):

@@ -104,15 +104,16 @@ class Fields:
         if not 0 < runs.size * LEAST_FILLED <= design.nnz / design.n_rows:
             return None
         level, order, sizes = number_levels(field_of, design.labels, n_ones, runs.size)
-        filled = design.nnz == runs.size * design.n_rows
+        valued = np.arange(n_ones, design.n_cols)
+        filled = (
+            not valued.size and design.nnz == runs.size * design.n_rows
+        )  # valued columns leave rows without a level
         codes = [np.empty(design.n_rows, np.int32) if filled else np.full(design.n_rows, m, np.int32) for m in sizes]
         rows.field_codes(runs, level, codes)
         levels = [Levels(code, m) for code, m in zip(codes, sizes, strict=True) if m]  # a run may be all valued
         ends = np.cumsum([own.m for own in levels])
         parts = [slice(int(end) - own.m, int(end)) for end, own in zip(ends, levels, strict=True)]
-        valued = np.arange(n_ones, design.n_cols)
-        grouped = filled and not valued.size
-        return cls._related(np.concatenate([order, valued]), parts, levels, grouped, least_rows)
+        return cls._related(np.concatenate([order, valued]), parts, levels, filled, least_rows)
 
     @classmethod
     def _related(

@@ -23,7 +23,7 @@ from sparsereg.ridge.precondition import Plain
 from sparsereg.ridge.preconditioning import preconditioning
 from sparsereg.ridge.solve import WEAK, Plan, felt, require_feasible, solve_ridge
 from sparsereg.ridge.spectrum import Spectrum
-from sparsereg.ridge.system import NormalEquations, System
+from sparsereg.ridge.system import NormalEquations, System, relative
 
 __all__ = ["PathSolution", "Preconditioners", "solve_path", "solve_paths"]
 
@@ -191,36 +191,43 @@ def solve_path(
         np.argsort(-alphas[are_felt], kind="stable")
     ]  # the easy ones, which are nearly free, first
     b = equations.system(y, 0.0).b
-    basis, A, certificates, n_iters = _greedy(equations, y, alphas[order], until, preconditioners)
+    basis = ReducedBasis(equations, b)
+    scales = basis.scales(alphas[order], until.units)
+    A, certificates, n_iters = _greedy(basis, y, alphas[order], until, scales, preconditioners)
     solution = PathSolution.of(basis.W, alphas.size, b.size)
-    scale = float(np.linalg.norm(b)) or 1.0
+    size = float(np.linalg.norm(b))
     solution.mixture[order], solution.n_iters[order] = A, n_iters
-    solution.gradient_norms[order], solution.dual_gaps[order] = certificates[0] / scale, certificates[1]
+    solution.gradient_norms[order], solution.dual_gaps[order] = certificates[0] / (size or 1.0), certificates[1]
+    for k in np.flatnonzero(scales < size):
+        alpha = float(alphas[order[k]])
+        g, curvature = basis.gradient(A[k], alpha), equations.diagonal + alpha * equations.factor
+        solution.gradient_norms[order[k]] = relative(g, b, curvature)
     if until.share:
         solution.explained[order] = basis.explained(alphas[order])
     return _with_least_norm(equations, y, alphas, until, np.flatnonzero(~are_felt), solution)
 
 
 def _greedy(
-    equations: NormalEquations,
+    basis: ReducedBasis,
     y: Vector,
     alphas: Vector,
     until: Until,
+    scales: Vector,
     preconditioners: Preconditioners,
-) -> tuple[ReducedBasis, NDArray[np.float64], tuple[Vector, Vector], NDArray[np.int64]]:
-    """A basis that is good enough for every alpha, the combinations, their certificates, and the iterations spent at each."""
-    basis = ReducedBasis(equations, equations.system(y, 0.0).b)
+) -> tuple[NDArray[np.float64], tuple[Vector, Vector], NDArray[np.int64]]:
+    """Fills a basis until it is good enough for every alpha: the combinations, their certificates, and the iterations spent at each."""
+    equations = basis.equations
     witness = _witness(equations)
     n_iters, tries = np.zeros(alphas.size, dtype=np.int64), np.zeros(alphas.size, dtype=np.int64)
     while True:
-        targets = basis.targets(alphas, until)
+        targets = basis.targets(alphas, until, scales)
         sizes, within = basis.sizes(alphas), ROOM * targets
         if not (sizes > within)[tries < TRIES].any():
             A = basis.combinations(alphas)
             certificates = basis.certificates(alphas, A)
             sizes, within = certificates[0], targets
             if not (sizes > within)[tries < TRIES].any():
-                return basis, A, certificates, n_iters
+                return A, certificates, n_iters
         excess = np.where((tries < TRIES) & (sizes > within), sizes / np.maximum(targets, TINY), 0.0)
         most = float(excess.max())
         worst = int(np.argmax(excess >= max(EASY * most, min(NEAR, most))))

@@ -25,6 +25,8 @@ TOL = 1e-6
 MAX_ITER = 10_000
 # Probes at a time: each holds some vectors of rows and columns; and each batch makes a preconditioner.
 BATCH = 4
+# Columns of more than so many times the usual curvature are scaled down to that in a probe, or it would be about them alone.
+LARGE = 1e6
 
 
 class Groups(NamedTuple):
@@ -65,6 +67,9 @@ def probed_shares(
     n_cols = groups.of.size
     penalty = alpha * equations.factor
     weight = np.where(penalty > 0.0, penalty, equations.diagonal)
+    usual = float(np.median(equations.diagonal))
+    if usual > 0.0:
+        weight *= np.maximum(1.0, equations.diagonal / (LARGE * usual))
     weight /= weight.max(initial=0.0) or 1.0
     scale = np.divide(1.0, np.sqrt(weight), out=np.zeros(n_cols), where=weight > 0.0)
     sums, worst = np.empty((n_probes, groups.n)), 0.0

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from sparsereg._core import Matrix
 from sparsereg.design import Design
 
-__all__ = ["NOTHING", "NormalEquations", "Solution", "System"]
+__all__ = ["NOTHING", "OTHER_UNITS", "NormalEquations", "Solution", "System", "relative"]
 
 Vector = NDArray[np.float64]
 
@@ -209,16 +209,21 @@ class System:
         return Solution(w, self.relative(g), gap, n_iter)
 
     def relative(self, g: Vector) -> float:
-        """`|g| / |b|`; or, where that is more, a hundredth of the same with each column in units of its own curvature: as they stand,
-        one column in large units hides the gradients of all the others. Where b is 0, so is the solution, and g is rounding."""
-        if not (scale := _norm(self.b)):
-            return 0.0
-        plain, curvature = _norm(g) / scale, self.equations.diagonal + self.penalty
-        if curvature.max() <= OTHER_UNITS**2 * curvature.min():
-            return plain  # units differ too little for the other to be more
-        root = np.sqrt(np.where(curvature > 0.0, curvature, np.inf))
-        scale = _norm(self.b / root)
-        return max(plain, _norm(g / root) / scale / OTHER_UNITS) if scale else plain
+        """See `relative`; 0 where b is 0, as then so is the solution, and g is rounding."""
+        return relative(g, self.b, self.equations.diagonal + self.penalty)
+
+
+def relative(g: Vector, b: Vector, curvature: Vector) -> float:
+    """`|g| / |b|`; or, where that is more, a hundredth of the same with each column in units of its own curvature: as they stand,
+    one column in large units hides the gradients of all the others. 0 where b is 0."""
+    if not (scale := _norm(b)):
+        return 0.0
+    plain = _norm(g) / scale
+    if curvature.max() <= OTHER_UNITS**2 * curvature.min():
+        return plain  # units differ too little for the other to be more
+    root = np.sqrt(np.where(curvature > 0.0, curvature, np.inf))
+    scale = _norm(b / root)
+    return max(plain, _norm(g / root) / scale / OTHER_UNITS) if scale else plain
 
 
 def _norm(v: Vector) -> float:

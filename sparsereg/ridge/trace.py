@@ -28,6 +28,8 @@ Vector = NDArray[np.float64]
 # Probes are solved until the bound on what they miss is this share of what they are, and the truth less; or to this relative
 # gradient, whichever is the sooner: the first is for strong penalties, where gradients say little, the second for weak ones.
 SHARE, TOL = 3e-3, 3e-3
+# And in units of curvature to so many times that: what a probe misses is nearly the square of this, whatever columns are measured in.
+UNITS = 10.0
 # Standard errors that nothing is expected to exceed.
 SURE = 3.0
 
@@ -62,7 +64,7 @@ def probe_traces(
     traces, missing = np.empty((n_probes, alphas.size)), np.empty((n_probes, alphas.size))
     for k in range(n_probes):
         u = np.divide(rng.choice((-1.0, 1.0), n), root, out=np.zeros(n), where=root > 0.0)
-        found = solve_path(equations, u, alphas, Until(TOL, max_iter, SHARE), preconditioners)
+        found = solve_path(equations, u, alphas, Until(TOL, max_iter, SHARE, UNITS), preconditioners)
         traces[k] = found.explained
         missing[k] = found.dual_gaps
     return traces, missing
