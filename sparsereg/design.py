@@ -180,8 +180,9 @@ def as_design(X: Any, name: str = "X", n_threads: int = 1) -> Design:
     dtype = _float_type(X.data.dtype, name)
     n, p = X.shape
     shape = (p, n) if X.format == "csc" else (n, p)
-    stored = int(X.indptr[-1])  # the arrays may have room to spare
-    matrix = Compressed(shape, X.indptr, X.indices[:stored], np.ascontiguousarray(X.data[:stored], dtype=dtype))
+    first, last = max(int(X.indptr[0]), 0), int(X.indptr[-1])  # the arrays may have room to spare
+    indptr, indices = X.indptr - first if first else X.indptr, np.ascontiguousarray(X.indices[first:last])
+    matrix = Compressed(shape, indptr, indices, np.ascontiguousarray(X.data[first:last], dtype=dtype))
     if matrix.indices.dtype not in (np.int32, np.int64) or matrix.indices.dtype != matrix.indptr.dtype:
         wide = np.int64 if matrix.indptr.dtype.itemsize > 4 or matrix.indices.dtype.itemsize > 4 else np.int32
         matrix = Compressed(shape, matrix.indptr.astype(wide), matrix.indices.astype(wide), matrix.data)
