@@ -264,9 +264,11 @@ class ElasticNet(SparseLinearModel):
         alpha, how = float(self.alpha), (float(self.l1_ratio), float(self.tol), EPOCHS * int(self.max_iter))
         tol = closer(min(self.tol, POLISHED), self.alpha, self.l1_ratio)
         if not start.w.size and self.solver != "prox_gradient" and ColdSolver.suits(problem, alpha, self.l1_ratio):
-            swept = ColdSolver(problem, alpha, *how, rng).solve_at(tol)
+            sweeps = ColdSolver(problem, alpha, *how, rng)
+            swept = sweeps.solve_at(tol)
             if swept is not None:
-                return self._conclude(problem, swept.at, -(-swept.epochs // EPOCHS), target, gap=swept.dual_gap)
+                gaps = swept.dual_gap, sweeps.gap_as_held(swept)
+                return self._conclude(problem, swept.at, -(-swept.epochs // EPOCHS), target, *gaps)
         run = Solver(problem, *how, self.solver, rng)
         if start.w.size:
             run.start_from(start)
