@@ -25,7 +25,8 @@ Int = NDArray[np.int64]
 
 # Columns taken in at a time, the nearest first: so many and twice those in use.
 SOME = 50
-# Members and columns over their threshold beyond which sweeps are the wrong tool: for a moment the members' products are a dense square.
+# Members and columns over their threshold beyond which sweeps are the wrong tool: for a moment the members' products are a dense square,
+# here of 32 MB.
 MOST = 2000
 # A fit goes on beyond what it was asked for, for as many epochs again or at least so many.
 SPARE = 100
@@ -157,9 +158,9 @@ class ColdSolver(Solver):
         return gap, rr, reach
 
     def _nearest(self, reach: Vector) -> Int:
-        """Columns over their threshold, or nearly; not all at once."""
+        """Columns over their threshold, or nearly; not all at once, and no more members than sweeps are right for."""
         near = np.flatnonzero(reach > NEAR * self.threshold)
-        most = SOME + 2 * np.count_nonzero(self.descent.w)
+        most = min(SOME + 2 * np.count_nonzero(self.descent.w), MOST - self.descent.m)
         return near if near.size <= most else near[np.argpartition(-reach[near], most)[:most]]
 
     def _descend_closely(self, enough: float, close: float, most: int) -> int:

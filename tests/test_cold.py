@@ -114,6 +114,24 @@ def test_where_many_columns_matter_columns_are_written(monkeypatch, limit):
     assert found.dual_gap_ <= 1e-8 * y.var()
 
 
+def test_members_are_never_more_than_a_dense_square_is_right_for(monkeypatch):
+    """Also where few columns are over their threshold and many nearly."""
+    n_cols = 400
+    X = sp.csr_array(np.repeat(np.eye(n_cols), 4, axis=0))
+    y = np.repeat(np.where(np.arange(n_cols) < 60, 2.0, 0.98), 4)
+    monkeypatch.setattr(cold, "MOST", 100)
+    sizes, plain = [], cold.SweptDescent.take_in
+
+    def take_in(self, *args):
+        plain(self, *args)
+        sizes.append(self.m)
+
+    monkeypatch.setattr(cold.SweptDescent, "take_in", take_in)
+    Lasso(alpha=1.0 / n_cols, fit_intercept=False).fit(X, y)
+    assert sizes
+    assert max(sizes) <= 100
+
+
 def test_what_does_not_suit():
     X, y = one_hot()
     plain = make_problem(as_design(X), y)
