@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -236,14 +238,18 @@ def test_paths_are_the_same_wherever_dense_columns_stand(place):
 
 @pytest.mark.parametrize("form", ["csr", "csc"])
 @pytest.mark.parametrize("value", [1.0, 2.0])
-def test_entries_before_the_first_pointer_are_not_read(form, value):
+@pytest.mark.parametrize("disordered", [False, True])
+def test_entries_before_the_first_pointer_are_not_read(form, value, disordered):
     """Nor need arrays be contiguous; scipy makes neither, but users set them."""
     rng = np.random.default_rng(0)
     plain = value * (rng.random((200, 8)) < 0.3)
     X = sp.csr_array(plain).asformat(form)
     y = plain @ rng.normal(size=8) + rng.normal(size=200)
     expected = Lasso(alpha=0.01).fit(X, y).coef_
-    X.indptr = X.indptr + np.int32(5000)
+    if disordered:
+        for begin, end in pairwise(X.indptr):
+            X.indices[begin:end] = X.indices[begin:end][::-1]
+    X.indptr = np.repeat(X.indptr + np.int32(5000), 2)[::2]
     X.indices = np.repeat(np.concatenate([np.full(5000, 77777, dtype=np.int32), X.indices]), 2)[::2]
     X.data = np.concatenate([np.full(5000, np.nan), X.data])
     np.testing.assert_array_equal(Lasso(alpha=0.01).fit(X, y).coef_, expected)
