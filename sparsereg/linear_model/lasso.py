@@ -94,7 +94,8 @@ class ElasticNet(SparseLinearModel):
     sparse_coef_ : sparse matrix of shape (1, p) or (n_targets, p)
     intercept_ : float or array of shape (n_targets,)
     dual_gap_ : float or array of shape (n_targets,)
-        Upper bound on how far the objective is from its minimum, worked out by an independent full pass in double.
+        Upper bound on how far the objective is from its minimum, worked out in double by a full pass, for the coefficients as
+        they are given. Rounding those to float32 may bring it above `tol` where the fit converged.
     n_iter_ : int or list of int
         Iterations until certified, of up to ten epochs each. A fit goes on a little from there, to spare its users the
         difference between a certified minimum and an exact one.
