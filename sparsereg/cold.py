@@ -160,7 +160,7 @@ class ColdSolver(Solver):
     def _nearest(self, reach: Vector) -> Int:
         """Columns over their threshold, or nearly; not all at once, and no more members than sweeps are right for."""
         near = np.flatnonzero(reach > NEAR * self.threshold)
-        most = min(SOME + 2 * np.count_nonzero(self.descent.w), MOST - self.descent.m)
+        most = min(SOME + 2 * int(np.count_nonzero(self.descent.w)), MOST - self.descent.m)
         return near if near.size <= most else near[np.argpartition(-reach[near], most)[:most]]
 
     def _descend_closely(self, enough: float, close: float, most: int) -> int:
