@@ -21,7 +21,7 @@ cdef class SlottedRows:
         require(Xt.view.n_ones == Xt.view.n_cols, "there are values")
         require(table.shape[0] == Xt.view.n_rows and (table.shape[0] == 0 or np.max(table) < n_slots), "table does not fit")
         self.Xt, self.table, self.n_slots = Xt, table, n_slots
-        self.slots = np.zeros(Xt.nnz, dtype=np.uint16)
+        self.slots = np.zeros(Xt.keep[2].shape[0], dtype=np.uint16)  # one an index, wherever rows begin
 
     def sweep(self, int64_t begin, int64_t end, const double[::1] y, double base, double[::1] c, const double[::1] w=None):
         """With `r = y - base - Z w` on the rows from begin to end, add `Z' r` to c and return `sum r^2` and `max |r|`.

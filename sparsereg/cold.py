@@ -7,6 +7,8 @@ The threshold being known, columns too light to get over it are told apart at th
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +25,8 @@ Int = NDArray[np.int64]
 
 # Columns taken in at a time, the nearest first: so many and twice those in use.
 SOME = 50
-# Members and columns over their threshold beyond which sweeps are the wrong tool: for a moment the members' products are a dense square.
+# Members and columns over their threshold beyond which sweeps are the wrong tool: for a moment the members' products are a dense square,
+# here of 32 MB.
 MOST = 2000
 # A fit goes on beyond what it was asked for, for as many epochs again or at least so many.
 SPARE = 100
@@ -87,8 +90,7 @@ class ColdSolver(Solver):
     def solve_at(self, tol: float) -> Solution | None:
         """Minimise F until certified, and on to a smaller `tol`, in epochs that are not counted.
 
-        The coefficients are those that X's type holds, and their gap is `problem.duality_gap`. None where so many columns matter that sweeps
-        are the wrong tool."""
+        The gap is `problem.duality_gap`. None where so many columns matter that sweeps are the wrong tool."""
         problem, descent = self.problem, self.descent
         enough, close = self.tol * problem.gap_scale, tol * problem.gap_scale
         epochs, most, certified, best = 0, self.max_iter, None, None
@@ -99,9 +101,9 @@ class ColdSolver(Solver):
             swept = self._certify_at(at)
             if swept is None:
                 return None
-            gap, reach = swept
-            if best is None or gap < best[0]:
-                best = gap, at
+            gap, rr, reach = swept
+            if best is None or gap < best.dual_gap:
+                best = Solution(at, problem.intercept(at), gap, 0, rr)
             if certified is None and gap <= enough:
                 certified, most = epochs, epochs + max(SPARE, epochs)
             over = np.count_nonzero(reach > self.threshold)
@@ -112,8 +114,16 @@ class ColdSolver(Solver):
             new = self._nearest(reach)
             descent.take_in(new, self._at_zero[new], self._rows)
             epochs += self._descend_closely(enough, close, most - epochs)
-            at = self._coefficients()
-        return self._solution(*best, epochs if certified is None else certified)
+            at = descent.coefficients()
+        return replace(best, epochs=epochs if certified is None else certified)
+
+    def gap_as_held(self, found: Solution) -> float:
+        """The gap of what `solve_at` found, as X's type holds its coefficients."""
+        held = Coefficients(found.at.cols, found.at.w.astype(self.problem.design.dtype).astype(np.float64))
+        if np.array_equal(held.w, found.at.w):
+            return found.dual_gap
+        swept = self._certify_at(held)
+        return self.problem.duality_gap(held, self.alpha, self.l1_ratio) if swept is None else swept[0]
 
     def _prepare(self, peak: float) -> bool:
         """Make rows of all columns that may be over their threshold while no residual is larger than about `peak`; False for too many."""
@@ -128,8 +138,8 @@ class ColdSolver(Solver):
         self._constant = np.flatnonzero(self.problem.stats(np.arange(n_heavy)).sq == 0.0)
         return True
 
-    def _certify_at(self, at: Coefficients) -> tuple[float, Vector] | None:
-        """The gap, and the reach of each heavy column that is not a member; None where too many columns matter.
+    def _certify_at(self, at: Coefficients) -> tuple[float, float, Vector] | None:
+        """The gap, `|r|^2`, and the reach of each heavy column that is not a member; None where too many columns matter.
 
         Light ones are certified by Hoelder: `|x_j' r| <= length_j max |r|`."""
         problem = self.problem
@@ -145,31 +155,24 @@ class ColdSolver(Solver):
         here = np.union1d(np.flatnonzero(reach > self.threshold), at.cols)
         gap = problem.gap_from(at, self.alpha, self.l1_ratio, rr, here, c[here])
         reach[self.descent.cols] = reach[self._constant] = 0.0
-        return gap, reach
+        return gap, rr, reach
 
     def _nearest(self, reach: Vector) -> Int:
-        """Columns over their threshold, or nearly; not all at once."""
+        """Columns over their threshold, or nearly; not all at once, and no more members than sweeps are right for."""
         near = np.flatnonzero(reach > NEAR * self.threshold)
-        most = SOME + 2 * np.count_nonzero(self.descent.w)
+        most = min(SOME + 2 * int(np.count_nonzero(self.descent.w)), MOST - self.descent.m)
         return near if near.size <= most else near[np.argpartition(-reach[near], most)[:most]]
 
     def _descend_closely(self, enough: float, close: float, most: int) -> int:
         """Until the members' gap is small enough, and from there on until it is close; a Newton step then costs next to nothing.
 
-        Returns the epochs of the first part."""
-        weight_sum = self.problem.weight_sum
-        epochs, _, _ = self._descend(enough * weight_sum, most)
+        Returns the epochs of the first part. The second lowers the objective, but may leave a larger gap: then it is undone."""
+        descent, weight_sum = self.descent, self.problem.weight_sum
+        epochs, _, here = self._descend(enough * weight_sum, most)
         if epochs < most:
-            spare = max(SPARE, epochs)
-            self._descend(close * weight_sum, spare - self.descent.newton(min(MOST_PRODUCTS, spare)))
-            self.descent.newton(MOST_PRODUCTS)
+            spare, w, gap = max(SPARE, epochs), descent.w.copy(), here(0.0)
+            self._descend(close * weight_sum, spare - descent.newton(min(MOST_PRODUCTS, spare)))
+            descent.newton(MOST_PRODUCTS)
+            if self._members_gap()(0.0) > max(gap, close * weight_sum):
+                descent.set_w(w)
         return epochs
-
-    def _coefficients(self) -> Coefficients:
-        """Those of the members, as X's type holds them."""
-        at = self.descent.coefficients()
-        return Coefficients(at.cols, at.w.astype(self.problem.design.dtype).astype(np.float64))
-
-    def _solution(self, gap: float, at: Coefficients, epochs: int) -> Solution:
-        rr = self.descent.squared_residual(self.descent.gradient())
-        return Solution(at, self.problem.intercept(at), gap, epochs, rr)

@@ -180,15 +180,18 @@ def as_design(X: Any, name: str = "X", n_threads: int = 1) -> Design:
     dtype = _float_type(X.data.dtype, name)
     n, p = X.shape
     shape = (p, n) if X.format == "csc" else (n, p)
-    stored = int(X.indptr[-1])  # the arrays may have room to spare
-    matrix = Compressed(shape, X.indptr, X.indices[:stored], np.ascontiguousarray(X.data[:stored], dtype=dtype))
+    first, last = max(int(X.indptr[0]), 0), int(X.indptr[-1])  # the arrays may have room to spare
+    indptr = X.indptr - first if first else np.ascontiguousarray(X.indptr)
+    indices, data = (np.ascontiguousarray(array[first:last]) for array in (X.indices, X.data))
+    matrix = Compressed(shape, indptr, indices, data.astype(dtype, copy=False))
     if matrix.indices.dtype not in (np.int32, np.int64) or matrix.indices.dtype != matrix.indptr.dtype:
         wide = np.int64 if matrix.indptr.dtype.itemsize > 4 or matrix.indices.dtype.itemsize > 4 else np.int32
         matrix = Compressed(shape, matrix.indptr.astype(wide), matrix.indices.astype(wide), matrix.data)
     take = _from_columns if X.format == "csc" else _from_rows
     found = take(matrix, dtype, name, n_threads)
     if found is None:  # duplicates, or merely unsorted: put right on a copy
-        X = X.copy()
+        compressed = sp.csc_array if X.format == "csc" else sp.csr_array
+        X = compressed((data, indices, indptr), shape=X.shape, copy=True)
         X.sum_duplicates()
         X.sort_indices()
         found = take(Compressed(shape, X.indptr, X.indices, X.data.astype(dtype)), dtype, name, n_threads)

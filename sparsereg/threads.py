@@ -7,6 +7,7 @@ process may fork. No result depends on their number: every number is worked out 
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -67,10 +68,15 @@ def run(work: Callable[..., T], parts: list[tuple[Any, ...]], n_threads: int) ->
     if n_threads == 1 or len(parts) == 1:
         return [work(*part) for part in parts]
     results: list[Any] = [None] * len(parts)
-    waiting = iter(enumerate(parts))
+    # Taking one out is safe without the interpreter's lock too; two threads may get the same from an iterator.
+    waiting = deque(enumerate(parts))
 
     def take_turns() -> None:
-        for number, part in waiting:
+        while True:
+            try:
+                number, part = waiting.popleft()
+            except IndexError:
+                return
             results[number] = work(*part)
 
     with ThreadPoolExecutor(n_threads - 1) as others:

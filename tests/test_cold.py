@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from sparsereg import ElasticNet, Lasso, cold, threads
 from sparsereg.cold import ColdSolver
 from sparsereg.design import as_design
-from sparsereg.problem import make_problem
+from sparsereg.problem import Coefficients, make_problem
 from sparsereg.solve import Solver
 from sparsereg.sweep import HeavyRows
 
@@ -112,6 +114,24 @@ def test_where_many_columns_matter_columns_are_written(monkeypatch, limit):
     assert found.dual_gap_ <= 1e-8 * y.var()
 
 
+def test_members_are_never_more_than_a_dense_square_is_right_for(monkeypatch):
+    """Also where few columns are over their threshold and many nearly."""
+    n_cols = 400
+    X = sp.csr_array(np.repeat(np.eye(n_cols), 4, axis=0))
+    y = np.repeat(np.where(np.arange(n_cols) < 60, 2.0, 0.98), 4)
+    monkeypatch.setattr(cold, "MOST", 100)
+    sizes, plain = [], cold.SweptDescent.take_in
+
+    def take_in(self, *args):
+        plain(self, *args)
+        sizes.append(self.m)
+
+    monkeypatch.setattr(cold.SweptDescent, "take_in", take_in)
+    Lasso(alpha=1.0 / n_cols, fit_intercept=False).fit(X, y)
+    assert sizes
+    assert max(sizes) <= 100
+
+
 def test_what_does_not_suit():
     X, y = one_hot()
     plain = make_problem(as_design(X), y)
@@ -131,3 +151,29 @@ def test_few_iterations_warn_and_give_what_was_reached():
         model = Lasso(alpha=1e-3, max_iter=1, tol=1e-14).fit(X, y)
     assert model.dual_gap_ > 0.0
     assert model.n_iter_ == 1
+
+
+def test_going_on_from_a_certified_point_does_not_lose_it():
+    """What lowers the objective may raise the gap: here tenfold, after which nothing would be left to take in."""
+    X, _ = one_hot(60, (5,), seed=250)
+    y = np.exp(2.0 * np.random.default_rng(250).normal(size=60))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = Lasso(alpha=1e-3 * y.std(), tol=1e-2).fit(X, y)
+    assert model.dual_gap_ <= 1e-2 * y.var()
+
+
+def test_coefficients_rounded_to_float32_are_no_failure():
+    """`dual_gap_` is that of what is handed out; whether it converged is said of what was found in double."""
+    X, y = one_hot(3000, (5, 40, 300))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = Lasso(alpha=0.01, tol=1e-13).fit(X.astype(np.float32), y)
+        plain = Lasso(alpha=0.01, tol=1e-13).fit(X.astype(np.float32).tocsc(), y)
+    assert model.coef_.dtype == np.float32
+    assert model.dual_gap_ > 1e-13 * y.var()
+    problem = make_problem(as_design(X), y)
+    order = np.argsort(problem.design.columns)[model.sparse_coef_.indices]
+    at = Coefficients(order, model.sparse_coef_.data.astype(np.float64)).nonzero()
+    assert model.dual_gap_ == pytest.approx(problem.duality_gap(at, 0.01, 1.0), rel=1e-3)
+    np.testing.assert_allclose(model.coef_, plain.coef_, rtol=1e-6)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparsereg import regularization_path
+from sparsereg import Lasso, regularization_path
 from sparsereg.design import as_design, product
 
 FORMATS = ["csr", "csc", "coo", "lil", "dok", "bsr", "dia"]
@@ -232,3 +234,26 @@ def test_paths_are_the_same_wherever_dense_columns_stand(place):
     y = plain @ rng.normal(size=10) + rng.normal(size=200)
     by_rows, dense = (regularization_path(X, y, tol=1e-10, alphas=20) for X in (sp.csr_array(plain), plain))
     np.testing.assert_allclose(by_rows.coefs.toarray(), dense.coefs.toarray(), atol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["csr", "csc"])
+@pytest.mark.parametrize("value", [1.0, 2.0])
+@pytest.mark.parametrize("disordered", [False, True])
+def test_entries_before_the_first_pointer_are_not_read(form, value, disordered):
+    """Nor need arrays be contiguous; scipy makes neither, but users set them."""
+    rng = np.random.default_rng(0)
+    plain = value * (rng.random((200, 8)) < 0.3)
+    X = sp.csr_array(plain).asformat(form)
+    y = plain @ rng.normal(size=8) + rng.normal(size=200)
+    expected = Lasso(alpha=0.01).fit(X, y).coef_
+    if disordered:
+        for begin, end in pairwise(X.indptr):
+            X.indices[begin:end] = X.indices[begin:end][::-1]
+    X.indptr = np.repeat(X.indptr + np.int32(5000), 2)[::2]
+    X.indices = np.repeat(np.concatenate([np.full(5000, 77777, dtype=np.int32), X.indices]), 2)[::2]
+    X.data = np.concatenate([np.full(5000, np.nan), X.data])
+    np.testing.assert_array_equal(Lasso(alpha=0.01).fit(X, y).coef_, expected)
+    design = as_design(X)
+    w = rng.normal(size=8)
+    np.testing.assert_allclose(design.rows.rmatvec(w), plain @ w)
+    np.testing.assert_allclose(design.transposed(y), (plain.T @ y)[design.columns])

@@ -94,7 +94,8 @@ class ElasticNet(SparseLinearModel):
     sparse_coef_ : sparse matrix of shape (1, p) or (n_targets, p)
     intercept_ : float or array of shape (n_targets,)
     dual_gap_ : float or array of shape (n_targets,)
-        Upper bound on how far the objective is from its minimum, worked out by an independent full pass in double.
+        Upper bound on how far the objective is from its minimum, worked out in double by a full pass, for the coefficients as
+        they are given. Rounding those to float32 may bring it above `tol` where the fit converged.
     n_iter_ : int or list of int
         Iterations until certified, of up to ten epochs each. A fit goes on a little from there, to spare its users the
         difference between a certified minimum and an exact one.
@@ -264,9 +265,11 @@ class ElasticNet(SparseLinearModel):
         alpha, how = float(self.alpha), (float(self.l1_ratio), float(self.tol), EPOCHS * int(self.max_iter))
         tol = closer(min(self.tol, POLISHED), self.alpha, self.l1_ratio)
         if not start.w.size and self.solver != "prox_gradient" and ColdSolver.suits(problem, alpha, self.l1_ratio):
-            swept = ColdSolver(problem, alpha, *how, rng).solve_at(tol)
+            sweeps = ColdSolver(problem, alpha, *how, rng)
+            swept = sweeps.solve_at(tol)
             if swept is not None:
-                return self._conclude(problem, swept.at, -(-swept.epochs // EPOCHS), target, gap=swept.dual_gap)
+                gaps = swept.dual_gap, sweeps.gap_as_held(swept)
+                return self._conclude(problem, swept.at, -(-swept.epochs // EPOCHS), target, *gaps)
         run = Solver(problem, *how, self.solver, rng)
         if start.w.size:
             run.start_from(start)
