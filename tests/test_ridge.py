@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import check_estimator
 
-from sparsereg import Ridge, RidgeCV, degrees_of_freedom, ridge_path
+from sparsereg import Ridge, RidgeClassifier, RidgeCV, degrees_of_freedom, ridge_path
 
 METHODS = ["auto", "gram", "dual", "svd", "cg"]
 
@@ -407,3 +407,18 @@ def test_rounding_in_a_constant_column_is_no_gradient() -> None:
         y, s = 1e5 + rng.normal(size=7), rng.uniform(0.1, 2.0, 7)
         model = Ridge(alpha=0.0).fit(np.ones((7, 2)), y, s)  # a warning is an error here
         assert model.gradient_norm_ == 0.0
+
+
+def test_without_an_intercept_it_is_a_plain_zero():
+    """As scikit-learn has it, also for several targets and classes."""
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    Y = X @ np.ones((3, 2))
+    classes = (Y[:, 0] > 0).astype(int) + (Y[:, 0] > 1)
+    for ours, theirs, y in (
+        (Ridge, skl.Ridge, Y),
+        (RidgeCV, skl.RidgeCV, Y),
+        (RidgeClassifier, skl.RidgeClassifier, classes),
+    ):
+        found, wanted = ours(fit_intercept=False).fit(X, y), theirs(fit_intercept=False).fit(X, y)
+        assert found.intercept_ == wanted.intercept_ == 0.0
+        np.testing.assert_allclose(found.predict(X), wanted.predict(X), atol=1e-10)

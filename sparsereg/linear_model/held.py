@@ -54,7 +54,7 @@ class HeldCoefficients:
                 f"y is too large for coefficients in {dtype}: it reaches {np.abs(Y).max():.3g}. Rescale it, or pass X as float64."
             )
         self._hold(equations.design, values, Y.shape[1] == 1)
-        self.intercept_ = intercepts[0] if y.ndim == 1 else intercepts
+        self.intercept_ = 0.0 if not equations.fit_intercept else intercepts[0] if y.ndim == 1 else intercepts
 
     @property
     def coef_(self) -> NDArray[Any]:

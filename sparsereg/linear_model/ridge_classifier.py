@@ -99,7 +99,7 @@ class RidgeClassifier(RidgeClassification):
     ----------
     classes_ : array of shape (n_classes,)
     coef_ : array of shape (p,) for two classes, otherwise (n_classes, p)
-    intercept_ : array of shape (1,) or (n_classes,)
+    intercept_ : array of shape (1,) or (n_classes,), or 0.0 without one
     sparse_coef_, n_iter_, solver_, method_, gradient_norm_, dual_gap_, n_features_in_, feature_names_in_
         As in `Ridge`.
 
