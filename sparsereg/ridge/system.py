@@ -84,11 +84,11 @@ class NormalEquations:
     def _stats(self) -> tuple[Vector, Vector]:
         """Weighted sums of the columns and of their squares: the same where all are ones, and then without the column view."""
         design = self.design
-        if design.n_ones < design.n_cols:
-            sums, squares, _, _ = design.matrix.column_stats(self.s)
-            return sums, squares
-        sums = self._by_columns(self.s) if self.s is not None else design.lengths().astype(np.float64)
-        return sums, sums
+        if self.s is not None and design.n_ones == design.n_cols:
+            sums = self._by_columns(self.s)
+            return sums, sums
+        sums, squares, _, _ = design.column_stats(self.s)
+        return sums, squares
 
     @property
     def sums(self) -> Vector:
