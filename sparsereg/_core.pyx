@@ -154,15 +154,17 @@ def inspect(tuple shape, indptr, indices, data, count=None, uint8_t[::1] valued=
 
 def transpose(tuple shape, indptr, indices, data, place, out_indices, int64_t shift=0, out_data=None, int64_t first_major=0):
     """Write the entries of an inspected matrix by columns: minor k from `place[k]` on, which ends up behind the last; those beyond the end
-    of `out_indices` without their indices. All three of one type. See `sr_transpose`."""
+    of `out_indices` without their indices, and beyond that of `out_data`, which begins at `shift`, without their values. All three of one type.
+    See `sr_transpose`."""
     cdef sr_compressed view = compressed(shape, indptr, indices, data)
     require(place.shape[0] == view.n_minor and place.dtype == out_indices.dtype == indices.dtype, "place does not fit")
     require(out_data is None or data is None or out_data.dtype == data.dtype, "out_data has another type")
     cdef int64_t stop = out_indices.shape[0]
+    cdef int64_t end = shift + (0 if out_data is None else out_data.shape[0])
     cdef void *places = <void *>address(place)
     cdef void *to = <void *>address(out_indices)
     cdef void *values = <void *>address(out_data)
     cdef sr_status status
     with nogil:
-        status = sr_transpose(&view, first_major, places, to, shift, stop, values)
+        status = sr_transpose(&view, first_major, places, to, shift, stop, values, end)
     check(status)

@@ -50,7 +50,7 @@ class Counted:
     rows : Compressed
         The matrix.
     columns : int32 or int64 array of shape (n_cols,)
-        Their numbers there, those of ones first, then those with values, then those to be kept dense.
+        Their numbers there, those of ones first, then those with values, then those to be kept dense. Others are not written.
     start : array of shape (n_cols + 1,), in the indices' type
         Where each begins when their entries stand one after the other.
     n_ones, n_sparse : int
@@ -76,6 +76,14 @@ class Counted:
         lengths = np.diff(self.start) if cols is None else self.start[cols + 1] - self.start[cols]
         return lengths.astype(np.int64)
 
+    def without(self, begin: int, end: int) -> Counted:
+        """Less the columns of ones from `begin` to `end`; on arrays of its own."""
+        kept = np.concatenate([np.arange(begin), np.arange(end, self.columns.size)])
+        start = np.zeros(kept.size + 1, dtype=self.start.dtype)
+        np.cumsum(self.lengths(kept), out=start[1:])
+        less = end - begin
+        return Counted(self.rows, self.columns[kept], start, self.n_ones - less, self.n_sparse - less)
+
     def write(self, n_threads: int) -> Matrix:
         """The columns, on new arrays: 4 or 8 bytes an entry, and the values where they are not 1."""
         X, start, (n, p) = self.rows, self.start, self.rows.shape
@@ -97,6 +105,7 @@ class Counted:
         """For each part of the rows, where it writes the next entry of each column of `rows`."""
         X = self.rows
         places = [np.zeros(X.shape[1], dtype=self.start.dtype) for _ in parts]
+        places[0].fill(self.nnz)  # beyond the end: nowhere
         places[0][self.columns] = self.start[:-1]
 
         def count(a: int, b: int, place: NDArray[Any]) -> None:

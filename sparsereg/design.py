@@ -38,6 +38,8 @@ Int = NDArray[np.int64]
 HYPERSPARSE = 0.25
 # Parts a thread of a pass over all columns.
 PIECES = 16
+# Columns of ones stand in the order of their lengths up to here.
+SORTED = 65535
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,10 @@ class Design:
         Where each column stands in those rows; None: at its own number.
     dense : array of shape (n_rows, n_cols) or None
         A dense X, in Fortran order.
+    dense_ends : (int, int)
+        Dense columns of a CSR that stand before, and after, all sparse ones in every row.
+    left_out : int
+        Stored entries of the longest column of ones that was left out; 0 where none was.
     """
 
     held: Matrix | Counted
@@ -73,6 +79,8 @@ class Design:
     by_columns: Compressed | None = field(default=None, repr=False)
     labels: NDArray[np.int32] | None = field(default=None, repr=False)
     dense: NDArray[Any] | None = field(default=None, repr=False)
+    dense_ends: tuple[int, int] = (0, 0)
+    left_out: int = 0
 
     @property
     def n_rows(self) -> int:
@@ -106,6 +114,17 @@ class Design:
         run(lambda a, b: self.matrix.rmatvec_into(out[a:b], v, a), self._pieces, n_threads)
         return out
 
+    def transposed_by_rows(self, v: NDArray[np.float64]) -> NDArray[np.float64]:
+        """`X' v` through the rows, which must be at hand, for every column as it is numbered there: `of_labels` has the observed ones."""
+        assert self.rows is not None
+        out = np.zeros(self.rows.shape[0])
+        self.rows.add_matvec(v, out)
+        return out
+
+    def of_labels(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What the rows number as they do, by observed columns."""
+        return values if self.labels is None else values[self.labels]
+
     @cached_property
     def _pieces(self) -> list[tuple[int, int]]:
         """Parts of the columns, several a thread: an entry's time depends on where its row is, and other work may hold a core."""
@@ -137,15 +156,44 @@ class Design:
     def sparse_rows(self) -> Matrix | None:
         """The same for who wants only entries of the sparse columns: without values where those are all ones, and without
         those dense columns that come before, or after, all sparse ones in every row."""
-        n_sparse, of = self.held.n_sparse, self.by_rows
-        if of is None or n_sparse == self.n_cols:
+        of, (before, after) = self.by_rows, self.dense_ends
+        if of is None or self.held.n_sparse == self.n_cols:
             return self.rows
-        sparse, dense = self.columns[:n_sparse], self.columns[n_sparse:]
-        first, last = (sparse.min(), sparse.max()) if n_sparse else (0, self.n_features)
-        before, after = int(np.count_nonzero(dense < first)), int(np.count_nonzero(dense > last))
         start, stop = of.indptr[:-1] + before, of.indptr[1:] - after
-        ones = self.n_ones == n_sparse
+        ones = self.n_ones == self.held.n_sparse
         return Matrix(of.shape[1], start, stop, of.indices, start.size if ones else 0, None if ones else of.data)
+
+    @property
+    def may_leave_out(self) -> bool:
+        """Whether this is a CSR whose columns were not written yet, and narrow enough for a number for each to be nothing beside them."""
+        counted = isinstance(self.held, Counted) and "matrix" not in self.__dict__
+        return counted and self.by_rows is not None and self.by_rows.shape[1] == self.n_features <= self.nnz
+
+    def without_light(self, length: float) -> Design:
+        """Less the columns of ones of fewer than `length` entries, but for one; if it `may_leave_out`.
+
+        What is left keeps nothing of theirs: memory by the columns that matter."""
+        held = self.held
+        assert isinstance(held, Counted)
+        lengths = np.diff(held.start[: self.n_ones + 1])
+        heavy = max(1, int(np.count_nonzero(lengths >= min(length, SORTED))))  # they come first
+        if heavy >= self.n_ones:
+            return self
+        kept = held.without(heavy, self.n_ones)
+        return replace(
+            self,
+            held=kept,
+            columns=kept.columns,
+            labels=_labels(kept.columns, self.n_features),
+            left_out=max(self.left_out, int(lengths[heavy])),
+        )
+
+    def with_all(self) -> Design:
+        """With the columns that were left out."""
+        assert self.by_rows is not None
+        found = _from_rows(self.by_rows, self.dtype, "X", self.n_threads)
+        assert found is not None
+        return replace(found, n_threads=self.n_threads)
 
     @cached_property
     def longest_row(self) -> int:
@@ -276,7 +324,8 @@ def _from_rows(X: Compressed, dtype: np.dtype[Any], name: str, n_threads: int) -
     np.cumsum(count[columns], out=start[1:])
     borrowed = Compressed(X.shape, X.indptr, X.indices, None if n_ones == columns.size else X.data)
     counted = Counted(borrowed, columns, start, n_ones, n_sparse)
-    return Design(counted, p, columns, dtype, by_rows=borrowed, labels=_labels(columns, p))
+    ends = _dense_ends(columns[:n_sparse], columns[n_sparse:])
+    return Design(counted, p, columns, dtype, by_rows=borrowed, labels=_labels(columns, p), dense_ends=ends)
 
 
 def _from_hypersparse_rows(X: Compressed, dtype: np.dtype[Any], name: str, n_threads: int) -> Design | None:
@@ -296,7 +345,7 @@ def _by_kind(count: Int, valued: NDArray[Any], n: int) -> tuple[NDArray[Any], in
 
     So screening, which looks at columns in blocks, finds light ones together. Lengths count up to 65,535: NumPy sorts
     16-bit numbers by their digits, in linear time."""
-    rank = (65535 - np.minimum(count, 65535)).astype(np.uint16)
+    rank = (SORTED - np.minimum(count, SORTED)).astype(np.uint16)
     order = _narrow(np.argsort(rank, kind="stable")[: np.count_nonzero(count)])
     with_values = valued[order] != 0
     if not with_values.any():
@@ -304,6 +353,13 @@ def _by_kind(count: Int, valued: NDArray[Any], n: int) -> tuple[NDArray[Any], in
     full = with_values & (count[order] == n)
     ones, sparse = order[~with_values], order[with_values & ~full]
     return np.concatenate([ones, sparse, order[full]]), ones.size, ones.size + sparse.size
+
+
+def _dense_ends(sparse: NDArray[Any], dense: NDArray[Any]) -> tuple[int, int]:
+    """How many dense columns come before, and after, all sparse ones."""
+    if not dense.size or not sparse.size:
+        return 0, 0
+    return int(np.count_nonzero(dense < sparse.min())), int(np.count_nonzero(dense > sparse.max()))
 
 
 def _narrow(columns: Int) -> NDArray[Any]:

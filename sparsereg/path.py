@@ -12,7 +12,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sparsereg.design import Design, as_design, product
+from sparsereg.design import as_design, product
+from sparsereg.light import without_light
 from sparsereg.problem import Problem, make_problem
 from sparsereg.solve import SOLVERS, Solution, Solver
 from sparsereg.threads import thread_count
@@ -199,7 +200,10 @@ def regularization_path(
         standardize=standardize,
         positive=positive,
     )
-    run = Solver(problem, float(l1_ratio), tol, max_iter, solver)
+    del design  # and with it what it knows of columns that are left out now
+    problem, c = without_light(problem, float(l1_ratio), grid, eps)
+    run = Solver(problem, float(l1_ratio), tol, max_iter, solver, c=c)
+    del c
     if isinstance(grid, int):
         grid = alpha_grid(run, grid, eps)
     return trace(run, grid, callback)
@@ -220,18 +224,20 @@ def trace(
 ) -> PathResult:
     """Solve at each of the strengths, in order; by `run.solve`, or something closer."""
     solve = solve or run.solve
-    problem, points, seconds = run.problem, [], np.empty(alphas.size)
+    points, columns, seconds = list[Solution](), list[NDArray[Any]](), np.empty(alphas.size)
     for i, alpha in enumerate(alphas):
         begin = perf_counter()
         points.append(solve(float(alpha)))
+        columns.append(run.problem.design.columns[points[-1].at.cols])  # columns may come back, and be numbered anew
         seconds[i] = perf_counter() - begin
         if callback is not None:
             callback(i, alphas.size, float(alpha), points[-1].at.w.size)
+    problem = run.problem
     total = problem.null_deviance or 1.0
     result = PathResult(
         alphas=alphas,
         l1_ratio=run.l1_ratio,
-        coefs=stack(problem.design, points),
+        coefs=stack(columns, [p.at.w for p in points], problem.design.n_features),
         intercepts=np.array([p.intercept for p in points]),
         dual_gaps=np.array([p.dual_gap for p in points]),
         gap_scale=problem.gap_scale,
@@ -244,13 +250,13 @@ def trace(
     return result
 
 
-def stack(design: Design, points: list[Solution]) -> sp.csc_array:
-    """The points' coefficients as sparse columns, in X's own numbering."""
-    lengths = [p.at.w.size for p in points]
-    columns = design.columns[np.concatenate([p.at.cols for p in points])]
-    order = np.lexsort((columns, np.repeat(np.arange(len(points)), lengths)))
-    data, indptr = np.concatenate([p.at.w for p in points])[order], np.concatenate([[0], np.cumsum(lengths)])
-    return sp.csc_array((data, columns[order].astype(np.int64), indptr), shape=(design.n_features, len(points)))
+def stack(columns: list[NDArray[Any]], values: list[Vector], n_features: int) -> sp.csc_array:
+    """Each point's coefficients as a sparse column."""
+    lengths = [w.size for w in values]
+    every = np.concatenate(columns).astype(np.int64)
+    order = np.lexsort((every, np.repeat(np.arange(len(values)), lengths)))
+    data, indptr = np.concatenate(values)[order], np.concatenate([[0], np.cumsum(lengths)])
+    return sp.csc_array((data, every[order], indptr), shape=(n_features, len(values)))
 
 
 def warn_uncertified(problem: Problem, result: PathResult) -> None:

@@ -104,9 +104,24 @@ class Problem:
             return ColumnStats(np.zeros_like(sums), squares, sizes, peaks)
         with np.errstate(over="ignore", invalid="ignore"):  # `Screen` refuses columns too large to square
             centred = squares - sums * sums / self.weight_sum
+        self._refuse_lost(centred, squares, peaks, cols)
         # A constant column: what is left is rounding, and a curvature of 1e-17 would make a coefficient of it.
         centred[centred <= 1e-14 * squares] = 0.0
         return ColumnStats(sums, centred, sizes, peaks)
+
+    def _refuse_lost(self, centred: Vector, squares: Vector, peaks: Vector, cols: Int | None) -> None:
+        """ValueError for a column whose deviations stand in too few of its digits: a dense X was centred, a sparse one cannot be."""
+        design = self.design
+        if design.dense is not None or design.n_ones == design.n_cols:
+            return
+        lost = np.flatnonzero((centred < 1e-11 * squares) & (centred > 1e-14 * squares))
+        columns = lost if cols is None else cols[lost]
+        valued = columns >= design.n_ones  # a column of ones varies, or is constant
+        if valued.any():
+            raise ValueError(
+                f"Column {design.columns[columns[valued][0]]} of the sparse X (up to {peaks[lost[valued][0]]:.6g}) varies by less than 1/300,000 of its"
+                " mean; subtract a constant from it, or pass X dense."
+            )
 
     @cached_property
     def null_deviance(self) -> float:
@@ -301,8 +316,8 @@ def make_problem(
     """Put the objective together from checked parts. `penalty_factor` has nominal width; the others one entry a row."""
     s = sample_weight
     columns, shift = design.columns, None
-    if fit_intercept:
-        design, shift = _near_their_means(design, s)
+    if fit_intercept and design.dense is not None:
+        design, shift = _near_their_means(design, design.dense, s)
     target = np.asarray(y if offset is None else np.subtract(y, offset, dtype=np.float64), dtype=np.float64)
     kind = PENALTIES["elastic_net_nonneg" if positive else "elastic_net"]
     with np.errstate(over="ignore", invalid="ignore"):
@@ -327,29 +342,18 @@ def _mean(y: Vector, s: Vector | None) -> float:
     return float(counted[0] if (counted == counted[0]).all() else np.average(y, weights=s))
 
 
-def _near_their_means(design: Design, s: Vector | None) -> tuple[Design, Vector | None]:
+def _near_their_means(design: Design, X: NDArray[Any], s: Vector | None) -> tuple[Design, Vector | None]:
     """A dense X some of whose columns are far from 0, on a copy less its means: centring sums afterwards would lose the
-    digits that the deviations stand in. A sparse X is refused where that would cost more than half of them.
+    digits that the deviations stand in. `Problem.stats` refuses a sparse X where that would cost more than half of them.
 
     Returns the design and what was taken off each column, or None."""
-    valued = np.arange(design.n_ones, design.n_cols)  # a column of ones varies, or is constant
-    if not valued.size:
-        return design, None
-    sums, squares, _, peaks = design.matrix.column_stats(s, valued)
+    sums, squares, _, _ = design.matrix.column_stats(s)
     total = design.n_rows if s is None else s.sum()
     with np.errstate(over="ignore", invalid="ignore"):
         centred = squares - sums * sums / total
         far = np.flatnonzero(centred * FAR < squares)
-    if design.dense is None:
-        lost = far[(centred[far] < 1e-11 * squares[far]) & (centred[far] > 1e-14 * squares[far])]
-        if lost.size:
-            raise ValueError(
-                f"Column {design.columns[valued[lost[0]]]} of the sparse X (up to {peaks[lost[0]]:.6g}) varies by less than 1/300,000 of its mean;"
-                " subtract a constant from it, or pass X dense."
-            )
+    if not any(np.ptp(X[:, j]) > 0 for j in far):
         return design, None
-    if not any(np.ptp(design.dense[:, j]) > 0 for j in far):
-        return design, None
-    means = np.average(design.dense.astype(np.float64, copy=False), axis=0, weights=s)
-    means[np.ptp(design.dense, axis=0) == 0.0] = design.dense[0, np.ptp(design.dense, axis=0) == 0.0]
-    return dense_design(np.asfortranarray(design.dense - means), design.dtype), means
+    means = np.average(X.astype(np.float64, copy=False), axis=0, weights=s)
+    means[np.ptp(X, axis=0) == 0.0] = X[0, np.ptp(X, axis=0) == 0.0]
+    return dense_design(np.asfortranarray(X - means), design.dtype), means

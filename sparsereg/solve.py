@@ -107,6 +107,8 @@ class Solver:
         "auto" is "cd" today.
     rng : numpy.random.Generator or None
         Visit coordinates in random order instead of cyclically.
+    c : float64 array of shape (n_cols,), optional
+        The gradient at w = 0 where it is known.
     """
 
     _crawled = False  # whether a chunk of epochs was once not enough
@@ -119,11 +121,18 @@ class Solver:
         max_iter: int,
         method: str = "auto",
         rng: np.random.Generator | None = None,
+        c: Vector | None = None,
     ) -> None:
-        self.problem, self.l1_ratio, self.tol, self.max_iter, self.rng = problem, l1_ratio, tol, max_iter, rng
-        make = ProximalGradient if method == "prox_gradient" else GramDescent
-        self.descent: Descent = make(problem)
-        c = self.descent.gradient_of(None)
+        self.l1_ratio, self.tol, self.max_iter, self.rng = l1_ratio, tol, max_iter, rng
+        self._make = ProximalGradient if method == "prox_gradient" else GramDescent
+        self._begin(problem, c)
+
+    def _begin(self, problem: Problem, c: Vector | None) -> None:
+        """At w = 0."""
+        self.problem, self._peak = problem, np.inf
+        self._largest_weight = 1.0 if problem.s is None else float(problem.s.max())
+        self.descent: Descent = self._make(problem)
+        c = self.descent.gradient_of(None) if c is None else c
         if isinstance(self.descent, GramDescent):
             self.descent.watch(c)
         self.screen = Screen(problem, c)
@@ -160,8 +169,8 @@ class Solver:
 
     def solve(self, alpha: float) -> Solution:
         """Minimise F at this alpha until certified, or until `max_iter` epochs."""
-        descent, problem = self.descent, self.problem
-        descent.set_strength(alpha, self.l1_ratio)
+        problem = self.problem
+        self.descent.set_strength(alpha, self.l1_ratio)
         threshold = problem.weight_sum * alpha * self.l1_ratio
         target = self.tol * problem.null_deviance
         epochs = 0
@@ -173,7 +182,7 @@ class Solver:
                 break
         at = self.descent.coefficients()
         gap = found.gap / problem.weight_sum
-        intercept = problem.intercept(at, float(descent.sums @ descent.w))
+        intercept = self.problem.intercept(at, float(self.descent.sums @ self.descent.w))
         return Solution(at, intercept, gap, epochs, found.squared_residual)
 
     def solve_closely(self, alpha: float, tol: float) -> Solution:
@@ -242,16 +251,41 @@ class Solver:
 
         Where bounds alone leave it over the target, the columns that none holds down are visited, and those over their
         threshold, or nearly, become members."""
-        self.screen.travel(*self._distance(members.c))
+        distance2, distance1 = self._distance(members.c)
+        self.screen.travel(distance2, distance1)
+        self._peak += distance1 * self._largest_weight
         self._mark(members.c)
         aside = float(np.sqrt(members.extra))
         candidates, most, others = self.screen.over(threshold, aside)
+        light = self._light(threshold)
+        others = max(others, light)
         gap = members(_share(max(most, others), threshold))
+        if gap > target and light > threshold:
+            self._take_all_back()
+            return Certificate(gap, members.rr, 1)
         if gap <= target or not candidates.size:
             return Certificate(gap, members.rr, 0)
         reach, most = self.screen.visited(candidates, self.descent.gradient_of(candidates), aside)
         gap = members(_share(max(most, others), threshold))
         return Certificate(gap, members.rr, self._take_in_nearest(candidates, reach, threshold))
+
+    def _light(self, threshold: float) -> float:
+        """The largest that the gradient of a column can be that was left out as too light; see `light.py`."""
+        length = self.problem.design.left_out
+        if length and length * self._peak > threshold:
+            descent = self.descent
+            r = descent.residual(-float(descent.sums @ descent.w) / self.problem.weight_sum)
+            self._peak = max(float(r.max()), -float(r.min()))
+        return length * self._peak if length else 0.0
+
+    def _take_all_back(self) -> None:
+        """Columns that were left out may matter after all: go on with all of them, from the same coefficients."""
+        old, problem = self.descent, self.problem
+        at, design = old.coefficients(), problem.design.with_all()
+        moved = np.where(at.cols < problem.design.n_ones, 0, design.n_cols - problem.design.n_cols)
+        self._begin(replace(problem, design=design, _eliminations={}), None)
+        self.descent.set_strength(old._scale / problem.weight_sum, self.l1_ratio)
+        self.start_from(Coefficients(at.cols + moved, at.w))
 
     def _distance(self, c: Vector) -> tuple[float, float]:
         """How far the residual is from the mark, from above: `|d|_2`, and `|d - mean|_max`.

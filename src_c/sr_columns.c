@@ -177,8 +177,9 @@ sr_status sr_inspect(const sr_compressed *A, void *count, uint8_t *valued, uint8
     return SR_OK;
 }
 
-sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place, void *out_indices, int64_t shift, int64_t stop, void *out_data) {
-#define CALL(suffix) sr_transpose##suffix(A, first_major, place, out_indices, shift, stop, out_data)
+sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place, void *out_indices, int64_t shift, int64_t stop, void *out_data,
+                       int64_t end) {
+#define CALL(suffix) sr_transpose##suffix(A, first_major, place, out_indices, shift, stop, out_data, end)
     SR_SWITCH(A)
 #undef CALL
     return SR_OK;

@@ -237,14 +237,15 @@ static sr_status SR_FN(inspect)(const sr_compressed *A, Index *count, uint8_t *v
     return SR_OK;
 }
 
-static void SR_FN(transpose)(const sr_compressed *A, int64_t first_major, Index *place, Index *out_indices, int64_t shift, int64_t stop, Real *out_data) {
+static void SR_FN(transpose)(const sr_compressed *A, int64_t first_major, Index *place, Index *out_indices, int64_t shift, int64_t stop,
+                             Real *out_data, int64_t end) {
     const Index *indptr = A->indptr, *indices = A->indices;
     const Real *data = A->data;
     for (int64_t i = 0; i < A->n_major; i++)
         for (int64_t e = indptr[i]; e < (int64_t)indptr[i + 1]; e++) {
             const Index to = place[indices[e]]++;
             if (to < stop) out_indices[to] = (Index)(first_major + i);
-            if (out_data && to >= shift) out_data[to - shift] = data ? data[e] : (Real)1;
+            if (out_data && to >= shift && to < end) out_data[to - shift] = data ? data[e] : (Real)1;
         }
 }
 

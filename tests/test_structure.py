@@ -22,6 +22,7 @@ ORDER = [
     "loss",
     "penalty",
     "problem",
+    "light",
     "screening",
     "descent",
     "gram_descent",

@@ -145,8 +145,7 @@ class NormalEquations:
         assert design.rows is not None
         out = np.zeros(design.rows.shape[0])
         total = design.rows.residual_products(self._labelled(design.rows, w), y, float(self.means @ w), out, self.s)
-        if design.labels is not None:
-            out = out[design.labels]
+        out = design.of_labels(out)
         out -= self.means * total  # of rounding only: the shift has centred what it could
         out[self._constant] = 0.0
         return out
@@ -164,10 +163,7 @@ class NormalEquations:
         design = self.design
         if design.by_rows is None:
             return design.transposed(z)
-        assert design.rows is not None
-        out = np.zeros(design.rows.shape[0])
-        design.rows.add_matvec(z, out)
-        return out if design.labels is None else out[design.labels]
+        return design.of_labels(design.transposed_by_rows(z))
 
     @cached_property
     def _constant(self) -> NDArray[np.int64]:

@@ -320,13 +320,31 @@ static void test_intake(const fixture *f, int real, int index) {
     float out_f[MAX_ENTRIES];
     double out_d[MAX_ENTRIES];
     const sr_status status = sr_transpose(&A, 0, wide ? (void *)place64 : place32, wide ? (void *)back64 : back32, shift, f->row_entries,
-                                          full ? (void *)out_d : out_f);
+                                          full ? (void *)out_d : out_f, f->row_entries);
     CHECK(status == SR_OK, "transpose");
     for (int j = 0; j < P; j++)
         for (int64_t e = j ? (wide ? place64[j - 1] : place32[j - 1]) : 0; e < (wide ? place64[j] : place32[j]); e++) {
             const double v = e < shift ? 1.0 : full ? out_d[e - shift] : (double)out_f[e - shift];
             CHECK(near(v, f->plain[wide ? back64[e] : back32[e]][j]), "transposed entry of column %d", j);
         }
+    /* Without column 0: its entries are sent beyond the end of everything, and nothing is written there. */
+    const int64_t less = wide ? count64[0] : count32[0], end = total - less;
+    int64_t next = 0;
+    for (int j = 0; j < P; j++) {
+        place32[j] = (int32_t)(place64[j] = j ? next : end);
+        if (j) next += wide ? count64[j] : count32[j];
+    }
+    double *own_d = malloc((size_t)(end - (shift - less)) * sizeof *own_d);
+    float *own_f = malloc((size_t)(end - (shift - less)) * sizeof *own_f);
+    CHECK(sr_transpose(&A, 0, wide ? (void *)place64 : place32, wide ? (void *)back64 : back32, shift - less, end,
+                       full ? (void *)own_d : own_f, end) == SR_OK, "transpose without a column");
+    for (int j = 1; j < P; j++)
+        for (int64_t e = j > 1 ? (wide ? place64[j - 1] : place32[j - 1]) : 0; e < (wide ? place64[j] : place32[j]); e++) {
+            const int64_t at = e - (shift - less);
+            const double v = at < 0 ? 1.0 : full ? own_d[at] : (double)own_f[at];
+            CHECK(near(v, f->plain[wide ? back64[e] : back32[e]][j]), "entry of column %d without column 0", j);
+        }
+    free(own_d), free(own_f);
     double bad_d[MAX_ENTRIES];
     float bad_f[MAX_ENTRIES];
     memcpy(bad_d, f->row_values_d, sizeof bad_d), memcpy(bad_f, f->row_values_f, sizeof bad_f);

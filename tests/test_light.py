@@ -1,0 +1,177 @@
+"""Columns left out as too light: the same path without them, and back again where they matter after all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sparsereg import regularization_path, solve, threads
+from sparsereg.design import as_design
+from sparsereg.light import without_light
+from sparsereg.problem import Coefficients, make_problem
+from sparsereg.solve import Solver
+
+
+def crosses(seed: int, n: int = 200, *, dense: str = "", index: type = np.int32, dtype: type = np.float64):
+    """Two fields, one with many rare levels; valued columns ("v") and columns with a value in every row ("d") before, between and after."""
+    rng = np.random.default_rng(seed)
+    blocks, kinds = [], iter([*dense, *"-" * 3])
+    for size in (5, 60):
+        kind = next(kinds)
+        if kind in "vd":
+            blocks.append(rng.normal(size=(n, 1)) * (1.0 if kind == "d" else rng.random((n, 1)) < 0.3))
+        blocks.append(np.eye(size)[np.minimum(rng.geometric(2.0 / size, n) - 1, size - 1)])
+    if next(kinds) in "vd":
+        blocks.append(rng.normal(size=(n, 2)))
+    X = sp.csr_array(np.hstack(blocks).astype(dtype))
+    X.indices, X.indptr = X.indices.astype(index), X.indptr.astype(index)
+    w = np.where(rng.random(X.shape[1]) < 0.3, rng.normal(size=X.shape[1]), 0.0)
+    return X, X @ w + 2.0 + 0.2 * rng.normal(size=n)
+
+
+def w_of(path, k):
+    return path.coefs[:, [k]].toarray()[:, 0]
+
+
+def whole_path(problem, alphas, l1_ratio, tol, solver):
+    run = Solver(problem, l1_ratio, tol, 10_000, solver)
+    return [run.solve(alpha) for alpha in alphas]
+
+
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize("dense", ["", "dv", "vdd", "-d", "--d"])
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_what_is_left_are_the_heavy_columns(monkeypatch, index, dense, n_threads):
+    monkeypatch.setattr(threads, "WORTH", 50)
+    X, _ = crosses(1, dense=dense, index=index, dtype=np.float32)
+    design = as_design(X, n_threads=n_threads)
+    lighter = design.without_light(8.5)
+    plain, counts = X.toarray(), np.diff(X.tocsc().indptr)
+    ones = (plain * (plain - 1.0) == 0.0).all(axis=0)
+    assert set(lighter.columns) == set(np.flatnonzero((counts > 8) | (~ones & (counts > 0))))
+    assert lighter.left_out == counts[ones & (counts <= 8)].max()
+    assert lighter.nnz == counts[lighter.columns].sum()
+    v = np.random.default_rng(0).normal(size=X.shape[0])
+    np.testing.assert_allclose(lighter.transposed(v), plain[:, lighter.columns].T @ v, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(
+        lighter.of_labels(design.transposed_by_rows(v)), plain[:, lighter.columns].T @ v, rtol=1e-9, atol=1e-9
+    )
+    back = lighter.with_all()
+    np.testing.assert_array_equal(back.columns, design.columns)
+    assert (back.left_out, back.n_ones, back.n_threads) == (0, design.n_ones, n_threads)
+
+
+def test_nothing_is_left_out_of_what_is_written_already_or_was_no_csr_or_is_too_wide():
+    X, y = crosses(1)
+    written = as_design(X)
+    assert written.may_leave_out
+    assert written.matrix.shape == (200, written.n_cols)
+    wide = sp.csr_array((X.data, X.indices.astype(np.int64) * 10**9, X.indptr.astype(np.int64)), shape=(200, 10**12))
+    for design in (written, as_design(X.tocsc()), as_design(X.toarray()), as_design(wide)):
+        assert not design.may_leave_out
+    for options in ({"penalty_factor": np.ones(X.shape[1])}, {"standardize": True}):
+        problem = make_problem(as_design(X), y, **options)
+        assert without_light(problem, 1.0, 10, 1e-2) == (problem, None)
+    problem = make_problem(as_design(X), y)
+    assert without_light(problem, 0.0, np.array([1.0]), 1e-2) == (problem, None)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    dense=st.sampled_from(["", "d", "vd", "--d", "-v"]),
+    l1_ratio=st.sampled_from([1.0, 0.5, 0.1]),
+    solver=st.sampled_from(["cd", "prox_gradient"]),
+    weighted=st.booleans(),
+    fit_intercept=st.booleans(),
+    positive=st.booleans(),
+)
+def test_the_path_is_that_of_all_columns(seed, dense, l1_ratio, solver, weighted, fit_intercept, positive):
+    X, y = crosses(seed, dense=dense)
+    s = np.random.default_rng(seed).random(y.size) * (y > 1.0) + 0.01 if weighted else None
+    path = regularization_path(
+        X,
+        y,
+        l1_ratio=l1_ratio,
+        alphas=8,
+        eps=0.2,
+        sample_weight=s,
+        fit_intercept=fit_intercept,
+        positive=positive,
+        tol=1e-9,
+        solver=solver,
+    )
+    assert path.certified.all()
+    problem = make_problem(as_design(X), y, sample_weight=s, fit_intercept=fit_intercept, positive=positive)
+    for k, point in enumerate(whole_path(problem, path.alphas, l1_ratio, 1e-9, "cd")):
+        w = np.zeros(X.shape[1])
+        w[problem.design.columns[point.at.cols]] = point.at.w
+        np.testing.assert_allclose(w_of(path, k), w, atol=2e-3)
+        assert path.intercepts[k] == pytest.approx(point.intercept, abs=2e-3)
+        cols = np.flatnonzero(w_of(path, k)[problem.design.columns])
+        mine = Coefficients(cols, w_of(path, k)[problem.design.columns[cols]])
+        gap = problem.duality_gap(mine, path.alphas[k], l1_ratio)
+        assert gap <= path.dual_gaps[k] + 1e-11 * path.gap_scale
+
+
+@pytest.mark.parametrize("solver", ["cd", "prox_gradient"])
+@pytest.mark.parametrize("dense", ["", "dv", "--d"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_columns_come_back_where_they_matter_after_all(solver, dense, weighted):
+    """A strength that nobody spoke of beforehand: as residuals that grow would, it lets light columns over their threshold."""
+    X, y = crosses(3, dense=dense)
+    s = np.random.default_rng(0).random(y.size) if weighted else None
+    problem = make_problem(as_design(X), y, sample_weight=s)
+    lighter, c = without_light(problem, 1.0, 10, 0.5)
+    assert lighter.design.left_out > 0
+    run = Solver(lighter, 1.0, 1e-9, 10_000, solver, c=c)
+    top = run.alpha_max()
+    assert top == pytest.approx(Solver(problem, 1.0, 1e-9, 10_000).alpha_max(), rel=1e-12)
+    run.solve(0.6 * top)
+    assert run.problem is lighter
+    found = run.solve(0.01 * top)
+    assert run.problem.design.n_cols == problem.design.n_cols
+    assert run.problem.design.left_out == 0
+    assert found.dual_gap <= 1e-9 * problem.gap_scale
+    assert problem.duality_gap(found.at, 0.01 * top, 1.0) <= 2e-9 * problem.gap_scale
+    assert found.intercept == pytest.approx(problem.intercept(found.at), rel=1e-9)
+    assert set(np.flatnonzero(np.diff(X.tocsc().indptr) <= lighter.design.left_out)) & set(
+        problem.design.columns[found.at.cols]
+    )
+
+
+def test_points_before_and_after_columns_come_back_are_numbered_alike():
+    X, y = crosses(3)
+    problem = make_problem(as_design(X), y)
+    lighter, c = without_light(problem, 1.0, 10, 0.5)
+    run = Solver(lighter, 1.0, 1e-9, 10_000, c=c)
+    from sparsereg.path import trace
+
+    alphas = run.alpha_max() * np.array([0.6, 0.3, 0.02])
+    path = trace(run, alphas)
+    expected = regularization_path(X.tocsc(), y, alphas=alphas, tol=1e-9)
+    np.testing.assert_allclose(path.coefs.toarray(), expected.coefs.toarray(), atol=1e-4)
+    assert path.n_nonzero[2] > path.n_nonzero[0] > 0
+
+
+def test_all_columns_too_light_leaves_zeros():
+    X, y = crosses(5)
+    path = regularization_path(X, y, alphas=[1e6, 1e5])
+    assert path.n_nonzero.tolist() == [0, 0]
+    assert path.certified.all()
+    constant = regularization_path(X, np.full(X.shape[0], 2.0), alphas=3)
+    assert constant.n_nonzero.tolist() == [0, 0, 0]
+
+
+def test_the_intercept_is_right_at_the_point_where_the_gram_is_given_up(monkeypatch):
+    X, y = crosses(7)
+    monkeypatch.setattr(Solver, "_gram_is_too_large", lambda self, descent: descent.m > 10)  # noqa: ARG005
+    problem = make_problem(as_design(X), y)
+    run = Solver(problem, 1.0, 1e-6, 10_000)
+    found = run.solve(0.02 * run.alpha_max())
+    assert isinstance(run.descent, solve.ResidualDescent)
+    assert not isinstance(run.descent, solve.GramDescent)
+    assert found.intercept == pytest.approx(problem.intercept(found.at), rel=1e-12)
