@@ -26,6 +26,7 @@ cdef extern from "sr.h" nogil:
         const void *dense
         int64_t dense_stride
         int32_t real, index
+        int64_t before, after
     ctypedef struct sr_gap_terms:
         double l1_norm, l2_sq, slope, dual_norm, fenchel
     ctypedef struct sr_coordinates:

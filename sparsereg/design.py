@@ -156,12 +156,12 @@ class Design:
     def sparse_rows(self) -> Matrix | None:
         """The same for who wants only entries of the sparse columns: without values where those are all ones, and without
         those dense columns that come before, or after, all sparse ones in every row."""
-        of, (before, after) = self.by_rows, self.dense_ends
+        of = self.by_rows
         if of is None or self.held.n_sparse == self.n_cols:
             return self.rows
-        start, stop = of.indptr[:-1] + before, of.indptr[1:] - after
-        ones = self.n_ones == self.held.n_sparse
-        return Matrix(of.shape[1], start, stop, of.indices, start.size if ones else 0, None if ones else of.data)
+        start, stop, ends, ones = of.indptr[:-1], of.indptr[1:], self.dense_ends, self.n_ones == self.held.n_sparse
+        data = None if ones else of.data
+        return Matrix(of.shape[1], start, stop, of.indices, start.size if ones else 0, data, passed_over=ends)
 
     @property
     def may_leave_out(self) -> bool:

@@ -43,6 +43,7 @@ typedef struct {
     const void *dense;        /* Real, or NULL when n_sparse == n_cols */
     int64_t dense_stride;
     int32_t real, index;         /* tags: SR_F32 or SR_F64, SR_I32 or SR_I64 */
+    int64_t before, after;       /* entries of each sparse column that are passed over, at its beginning and at its end */
 } sr_matrix;
 
 /* ---- products with X ------------------------------------------------------------------------------------------------

@@ -12,9 +12,9 @@ typedef struct {
 
 SR_INLINE SR_FN(column) SR_FN(column_at)(const sr_matrix *X, int64_t j) {
     if (j >= X->n_sparse) return (SR_FN(column)){NULL, (const Real *)X->dense + (j - X->n_sparse) * X->dense_stride, X->n_rows};
-    const int64_t begin = ((const Index *)X->start)[j];
+    const int64_t begin = ((const Index *)X->start)[j] + X->before, end = ((const Index *)X->stop)[j] - X->after;
     return (SR_FN(column)){(const Index *)X->indices + begin,
-                           j < X->n_ones ? NULL : (const Real *)X->data + (begin - X->data_shift), (int64_t)((const Index *)X->stop)[j] - begin};
+                           j < X->n_ones ? NULL : (const Real *)X->data + (begin - X->data_shift), end - begin};
 }
 
 /* Four partial sums: an addition waits about four cycles for the one before it, and the compiler may not reorder them for us. */
