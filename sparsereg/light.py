@@ -18,7 +18,7 @@ __all__ = ["without_light"]
 Vector = NDArray[np.float64]
 
 # The largest residual hardly grows along a path, but what a solver knows of it without looking does.
-MARGIN = 1.25
+MARGIN = 1.1
 
 
 def without_light(problem: Problem, l1_ratio: float, alphas: int | Vector, eps: float) -> tuple[Problem, Vector | None]:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_random_state
 
 from sparsereg.design import Design, as_design
+from sparsereg.light import without_light
 from sparsereg.linear_model.gram_check import check_gram
 from sparsereg.path import alpha_grid, trace
 from sparsereg.problem import Coefficients, make_problem
@@ -215,14 +216,16 @@ def enet_path(
     if not sp.issparse(X):
         check_gram(precompute, problem, Xy)
     rng = generator(options["selection"], options["random_state"])
-    run = Solver(problem, float(l1_ratio), options["tol"], EPOCHS * options["max_iter"], options["solver"], rng)
     chosen = check_alphas(grid)
     if isinstance(chosen, int):
         check_number("eps", eps, low=0, high=1, open_low=True)
+    problem, c = without_light(problem, float(l1_ratio), chosen, eps)
+    run = Solver(problem, float(l1_ratio), options["tol"], EPOCHS * options["max_iter"], options["solver"], rng, c)
+    if isinstance(chosen, int):
         chosen = alpha_grid(run, chosen, eps)
     if coef_init is not None:
         init = check_vector("coef_init", coef_init, design.n_features, "columns of X")
-        run.start_from(starting_point(design, np.flatnonzero(init), init[init != 0.0], positive))
+        run.start_from(starting_point(problem.design, np.flatnonzero(init), init[init != 0.0], positive))
     # A tolerance below the default asks for coefficients, not only for a certificate.
     share = options["tol"] if options["tol"] >= PARAMS["tol"] else closer(options["tol"], 1.0, l1_ratio)
     path = trace(
