@@ -50,8 +50,7 @@ class SweptDescent(GramDescent):
         return self._at_zero
 
     def _added(self, cols: Int) -> None:
-        gram = self._rows.gram(self.cols, self.problem.design.lengths(self.cols))
-        self.store.append_products(gram[-cols.size :])
+        self.store.append_products(self._rows.gram(self.cols, self.problem.design.lengths(cols)))
         self._refresh()
 
 
@@ -127,12 +126,12 @@ class ColdSolver(Solver):
 
     def _prepare(self, peak: float) -> bool:
         """Make rows of all columns that may be over their threshold while no residual is larger than about `peak`; False for too many."""
-        lengths = self.problem.design.lengths()
-        heavy = np.flatnonzero(lengths * (MARGIN * peak) > self.threshold)
-        n_heavy = int(heavy[-1]) + 1 if heavy.size else 0
+        n_heavy, self._longest_light = self.problem.design.heavier_than(
+            self.threshold / (MARGIN * peak) if peak > 0.0 else np.inf
+        )
         if n_heavy > MOST_HEAVY:
             return False
-        self._rows, self._longest_light = HeavyRows(self.problem.design, n_heavy), int(lengths[n_heavy:].max(initial=0))
+        self._rows = HeavyRows(self.problem.design, n_heavy)
         self._first = self._rows.sweep(self.problem.y, self.problem.centre, None)
         self._at_zero = self._first[2]
         self._constant = np.flatnonzero(self.problem.stats(np.arange(n_heavy)).sq == 0.0)

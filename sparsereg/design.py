@@ -169,14 +169,20 @@ class Design:
         counted = isinstance(self.held, Counted) and "matrix" not in self.__dict__
         return counted and self.by_rows is not None and self.by_rows.shape[1] == self.n_features <= self.nnz
 
+    def heavier_than(self, length: float) -> tuple[int, int]:
+        """How many columns of ones of a CSR have at least `length` entries, those being the first, and how many the next one has."""
+        assert isinstance(self.held, Counted)
+        lengths = np.diff(self.held.start[: self.n_ones + 1])
+        n_heavy = int(np.count_nonzero(lengths >= min(length, SORTED)))
+        return n_heavy, int(lengths[n_heavy]) if n_heavy < lengths.size else 0
+
     def without_light(self, length: float) -> Design:
         """Less the columns of ones of fewer than `length` entries, but for one; if it `may_leave_out`.
 
         What is left keeps nothing of theirs: memory by the columns that matter."""
         held = self.held
         assert isinstance(held, Counted)
-        lengths = np.diff(held.start[: self.n_ones + 1])
-        heavy = max(1, int(np.count_nonzero(lengths >= min(length, SORTED))))  # they come first
+        heavy = max(1, self.heavier_than(length)[0])
         if heavy >= self.n_ones:
             return self
         kept = held.without(heavy, self.n_ones)
@@ -185,7 +191,7 @@ class Design:
             held=kept,
             columns=kept.columns,
             labels=_labels(kept.columns, self.n_features),
-            left_out=max(self.left_out, int(lengths[heavy])),
+            left_out=max(self.left_out, int(held.lengths(np.array([heavy]))[0])),
         )
 
     def with_all(self) -> Design:

@@ -58,12 +58,15 @@ class HeavyRows:
         return sum(rr for rr, _ in found), max(peak for _, peak in found), c[: self.n_heavy]
 
     def gram(self, cols: Int, lengths: Int) -> NDArray[np.float64]:
-        """`X_cols' X_cols` of at most 32,767 heavy columns, whose numbers of entries are known. After the first sweep."""
+        """`X_new' X_cols` of at most 32,767 heavy columns, the last of which are new and have so many entries. After the first sweep."""
         position = np.full(self.n_slots, -1, dtype=np.int16)
         position[cols] = np.arange(cols.size)
         shares = self._halves if self._n_threads > 1 else [(0, self._halves[-1][1])]  # counts are exact in any order
         found = run(self._rows.count_pairs, [(*share, position, cols.size) for share in shares], self._n_threads)
-        gram: NDArray[np.float64] = sum(found[1:], start=found[0])
-        gram = gram + gram.T
-        gram[np.diag_indices(cols.size)] = lengths
+        pairs: NDArray[np.float64] = found.pop()
+        for more in found:
+            pairs += more
+        old = cols.size - lengths.size
+        gram = pairs[old:] + pairs[:, old:].T
+        gram[np.arange(lengths.size), np.arange(old, cols.size)] = lengths
         return gram

@@ -189,7 +189,9 @@ class ElasticNet(SparseLinearModel):
         factor = check_penalty_factor(self.penalty_factor, design.n_features)
         rng = generator(self.selection, self.random_state)
         fits: list[Fit] = []
-        for target, start in zip(np.atleast_2d(targets.T).copy(), self._starts(design, targets), strict=True):
+        for target, start in zip(
+            np.ascontiguousarray(np.atleast_2d(targets.T)), self._starts(design, targets), strict=True
+        ):
             problem = make_problem(
                 design,
                 target,
