@@ -7,7 +7,7 @@
 #include "sr_coordinate.h"
 #include "sr_gram.h"
 
-/* Rows ahead of the one that is read, about as many as a cache miss takes. */
+/* Rows ahead of the one that is read, about as many as a cache miss takes. A row often lies in two lines. */
 enum { SR_AHEAD = 16 };
 #if defined(__GNUC__)
 #define SR_PREFETCH(address) __builtin_prefetch(address)

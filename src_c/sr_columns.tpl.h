@@ -119,9 +119,13 @@ static double SR_FN(cd_residual)(const sr_matrix *X, const int64_t *cols, const 
     return decrease;
 }
 
-/* Row i of X, as column e of x's rows meets it; and a word to the memory that a later one will be wanted. */
+/* Row i of X, as entry e of column x meets it; and a word to the memory that both ends of a later one will be wanted. */
 SR_INLINE SR_FN(column) SR_FN(row_of)(const sr_matrix *Xt, SR_FN(column) x, int64_t e, const int kind) {
-    if (e + SR_AHEAD < x.n) SR_PREFETCH((const Index *)Xt->indices + ((const Index *)Xt->start)[SR_ROW(x, e + SR_AHEAD, kind)]);
+    if (e + SR_AHEAD < x.n) {
+        const int64_t later = SR_ROW(x, e + SR_AHEAD, kind);
+        SR_PREFETCH((const Index *)Xt->indices + ((const Index *)Xt->start)[later]);
+        SR_PREFETCH((const Index *)Xt->indices + ((const Index *)Xt->stop)[later] - 1);
+    }
     return SR_FN(column_at)(Xt, SR_ROW(x, e, kind));
 }
 
