@@ -51,20 +51,25 @@ cdef extern from "sr.h" nogil:
         int32_t *idx
         double *val
         int64_t used, size
+    ctypedef struct sr_products:
+        int64_t *begin
+        uint16_t *place
+        uint16_t *count
+        double *value
+        int64_t size
+    enum:
+        SR_ASIDE
     ctypedef struct sr_gram_work:
-        int32_t *position
+        void *position
         int32_t *dense_position
         const int32_t *labels
         int64_t n_places, n_watched
         const int64_t *watched
-        int32_t *watched_idx
-        double *watched_val
-        int64_t n_met
-        const sr_gram *kept
+        const sr_products *kept
+        uint32_t *count
         double *sum
         double *row
-    enum:
-        SR_ASIDE
+        int32_t place, wide
     ctypedef struct sr_compressed:
         int64_t n_major, n_minor
         const void *indptr
@@ -122,8 +127,11 @@ cdef extern from "sr.h" nogil:
     void sr_exchange(int64_t n, const double *s, double *v, int64_t n_give, const sr_levels *give, int64_t n_take, const sr_levels *take)
     int64_t sr_majority(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t *coarse, int64_t n_coarse, int32_t *parent, int32_t *votes)
     int64_t sr_nested(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t *coarse, int64_t n_coarse, int32_t *parent)
+    sr_status sr_gram_column(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j, sr_gram_work *work, double *products)
     sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *need)
-    sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j, sr_gram *G, sr_gram_work *work, int64_t *need)
+    sr_status sr_products_take(sr_products *P, int64_t m, int64_t n, const sr_gram_work *work, double own)
+    void sr_products_keep(sr_products *P, int64_t m, int64_t n)
+    void sr_products_subtract(const sr_products *P, int64_t m, const double *x, int64_t n, double *out)
     sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w, const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out)
     void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out)
     void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs, double tol, double *q, int64_t *epochs, double *decrease)

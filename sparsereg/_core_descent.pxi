@@ -56,28 +56,40 @@ cdef class GramStore:
     cdef const int32_t[::1] labels
     cdef const int64_t[::1] watched_cols
     cdef int64_t[::1] begin, lengths, cap, cols
-    cdef int32_t[::1] idx, position, dense_position
-    cdef double[::1] val, sum, row
+    cdef int32_t[::1] idx, dense_position
+    cdef double[::1] val, sum, row, products
+    cdef uint32_t[::1] count
     cdef readonly int64_t m, used
-    # Products of watched columns with the members, member by member; the last two numbers are places for them, and those in use.
-    cdef int64_t[::1] watched_begin, watched_lengths
-    cdef int32_t[::1] watched_idx
-    cdef double[::1] watched_val
-    cdef readonly int64_t watched_used, n_places, n_watched
+    # By label: where a column stands among those that are watched and the members, in 16 bits while they suffice.
+    cdef object position
+    # Products of watched columns with the members, member by member: as counts where all are ones, without weights, or as values, in a room
+    # that is reallocated rather than copied. The last two numbers are places for watched columns, and those in use.
+    cdef bint counting
+    cdef int64_t[::1] watched_begin
+    cdef sr_products watched
+    cdef int64_t most_products
+    cdef readonly int64_t n_places, n_watched
 
     def __init__(self, Matrix X not None, Matrix Xt, const int32_t[::1] labels=None, const double[::1] s=None):
         require(Xt is None or (Xt.view.n_cols == X.view.n_rows and (Xt.view.real == X.view.real or Xt.view.n_ones == Xt.view.n_cols) and Xt.view.index == X.view.index), "Xt does not match X")
         require(labels is None or labels.shape[0] == X.view.n_cols, "labels do not match X")
         require(s is None or s.shape[0] == X.view.n_rows, "s has the wrong length")
         self.X, self.Xt, self.labels, self.s = X, Xt, labels, s
-        self.m = self.used = self.watched_used = self.n_places = self.n_watched = 0
-        labels_of_rows = np.arange(0 if Xt is None else Xt.view.n_rows, dtype=np.int32)
-        self.position = -1 - labels_of_rows % SR_ASIDE
+        self.counting = s is None and Xt is not None and Xt.view.n_ones == Xt.view.n_cols and X.view.n_ones == X.view.n_cols
+        self.m = self.used = self.n_places = self.n_watched = 0
+        if Xt is not None:
+            self.position = aside(np.arange(Xt.view.n_rows, dtype=np.int32)).astype(np.uint16)
         self.dense_position = np.full(max(X.view.n_cols - X.view.n_sparse, 1), -1, dtype=np.int32)
-        self.row = np.empty(0)
-        self.begin = self.lengths = self.cap = self.cols = self.watched_begin = self.watched_lengths = np.empty(0, dtype=np.int64)
-        self.sum = self.val = self.watched_val = np.empty(0)
-        self.idx = self.watched_idx = np.empty(0, dtype=np.int32)
+        self.row = self.sum = self.val = self.products = np.empty(0)
+        self.begin = self.lengths = self.cap = self.cols = np.empty(0, dtype=np.int64)
+        self.watched_begin = np.zeros(1, dtype=np.int64)
+        self.idx = np.empty(0, dtype=np.int32)
+        self.count = np.empty(0, dtype=np.uint32)
+
+    def __dealloc__(self):
+        PyMem_RawFree(self.watched.place)
+        PyMem_RawFree(self.watched.count)
+        PyMem_RawFree(self.watched.value)
 
     def _room_for(self, int64_t m):
         if m <= self.begin.shape[0]:
@@ -85,8 +97,14 @@ cdef class GramStore:
         room = max(64, m + m // 2)
         self.begin, self.lengths = grown(self.begin, room), grown(self.lengths, room)
         self.cap, self.cols = grown(self.cap, room), grown(self.cols, room)
-        self.watched_begin, self.watched_lengths = grown(self.watched_begin, room), grown(self.watched_lengths, room)
-        self.sum = np.zeros(SR_ASIDE + self.n_places + room)
+        self.watched_begin, self.products = grown(self.watched_begin, room + 1), np.empty(room)
+        self.watched.begin = &self.watched_begin[0]
+        if self.counting:
+            self.count = np.zeros(SR_ASIDE + self.n_places + room, dtype=np.uint32)
+        else:
+            self.sum = np.zeros(SR_ASIDE + self.n_places + room)
+        if self.position is not None and SR_ASIDE + self.n_places + room > MOST_16_BIT:
+            self.position = self.position.astype(np.int32, copy=False)
 
     def _room_in_arena(self, int64_t need):
         size = max(self.used + need, self.used + self.used // 2, 1024)
@@ -99,42 +117,67 @@ cdef class GramStore:
         view.used, view.size = self.used, self.idx.shape[0]
         return view
 
-    cdef sr_gram borrow_watched(self):
-        cdef sr_gram view
-        view.begin, view.len = &self.watched_begin[0], &self.watched_lengths[0]
-        view.idx, view.val = &self.watched_idx[0], &self.watched_val[0]
-        return view
+    cdef int _room_for_products(self, int64_t room) except -1:
+        """Room for so many products, never less than before."""
+        self.watched.place = <uint16_t *>reallocated(self.watched.place, room * sizeof(uint16_t))
+        if self.counting:
+            self.watched.count = <uint16_t *>reallocated(self.watched.count, room * sizeof(uint16_t))
+        else:
+            self.watched.value = <double *>reallocated(self.watched.value, room * sizeof(double))
+        self.watched.size = room
 
-    cdef sr_status _append_one(self, int64_t j, bint by_rows, int64_t *need):
-        cdef sr_gram gram = self.borrow()
+    cdef sr_gram_work borrow_work(self):
         cdef sr_gram_work work
+        work.position, work.wide = <void *>address(self.position), self.position is not None and self.position.itemsize > 2
+        work.dense_position = &self.dense_position[0]
+        work.labels = NULL if self.labels is None else &self.labels[0]
+        work.n_places, work.n_watched, work.kept = self.n_places, self.n_watched, &self.watched
+        work.watched = &self.watched_cols[0] if self.n_watched else NULL
+        work.count = &self.count[0] if self.counting else NULL
+        work.sum = NULL if self.counting else &self.sum[0]
+        work.row = &self.row[0]
+        return work
+
+    cdef int _append_one(self, int64_t j, bint by_rows) except -1:
         cdef const sr_matrix *rows = &self.Xt.view if by_rows else NULL
         cdef const double *weights = doubles(self.s)
+        cdef sr_gram_work work = self.borrow_work()
+        cdef double *products = &self.products[0]
         cdef sr_status status
-        work.position, work.dense_position = NULL if self.Xt is None else &self.position[0], &self.dense_position[0]
-        work.row = &self.row[0]
-        work.labels = NULL if self.labels is None else &self.labels[0]
-        work.sum, work.n_places, work.n_watched = &self.sum[0], self.n_places, self.n_watched
-        cdef sr_gram kept = self.borrow_watched()
-        work.kept = &kept
-        if self.n_watched:
-            work.watched = &self.watched_cols[0]
-            work.watched_idx, work.watched_val = kept.idx + self.watched_used, kept.val + self.watched_used
         with nogil:
-            status = sr_gram_append(&self.X.view, rows, weights, &self.cols[0], self.m, j, &gram, &work, need)
-        self.used = gram.used
-        if status == SR_OK:
-            self.watched_begin[self.m], self.watched_lengths[self.m] = self.watched_used, work.n_met
-            self.watched_used += work.n_met
-        return status
+            status = sr_gram_column(&self.X.view, rows, weights, &self.cols[0], self.m, j, &work, products)
+        check(status)
+        while sr_products_take(&self.watched, self.m, self.n_watched, &work, products[self.m]) == SR_NEED_SPACE:
+            if self.watched.size < self.most_products:
+                room = self.watched.size + self.watched.size // 8 + self.n_watched
+                self._room_for_products(min(room, self.most_products))
+            else:
+                self.watch_fewer(self.n_watched * 3 // 4)
+        self._push(products)
+        self.cols[self.m - 1] = j
 
-    def watch(self, const int64_t[::1] cols):
-        """From now on also keep the products of these columns of X with every member. Before the first member; wants Xt."""
+    cdef int _push(self, const double *products) except -1:
+        cdef int64_t need = 0
+        cdef sr_gram gram = self.borrow()
+        while sr_gram_push(&gram, self.m, products, &need) == SR_NEED_SPACE:
+            self._room_in_arena(need)
+            gram = self.borrow()
+        self.used = gram.used
+        self.m += 1
+
+    def watch(self, const int64_t[::1] cols, int64_t most_bytes):
+        """From now on also keep the products of these columns of X with every member. Before the first member; wants Xt.
+
+        Where they take more than `most_bytes`, the last quarter of the columns is given up, as often as need be."""
         require(self.Xt is not None and self.m == 0, "there are no rows to go by, or members already")
+        require(self.n_places == 0, "columns are watched already")
+        require(cols.shape[0] <= MOST_16_BIT, "more columns than can be watched")
         require_within(cols, self.X.view.n_cols)
         self.n_places = self.n_watched = cols.shape[0]
         self.watched_cols = cols
-        self._place(np.asarray(cols), np.arange(cols.shape[0], dtype=np.int32))
+        self._room_for(1)
+        self._place(np.asarray(cols), np.arange(SR_ASIDE, SR_ASIDE + cols.shape[0], dtype=np.int32))
+        self.most_products = most_bytes // (sizeof(uint16_t) + (sizeof(uint16_t) if self.counting else sizeof(double)))
 
     def _of_labels(self, cols):
         """The sparse ones among `cols` as a mask, their labels, and the numbers of the others among the dense columns."""
@@ -142,27 +185,20 @@ cdef class GramStore:
         labels = cols[sparse] if self.labels is None else np.asarray(self.labels)[cols[sparse]]
         return sparse, labels, cols[~sparse] - self.X.view.n_sparse
 
-    def _place(self, cols, places):
+    def _place(self, cols, positions):
         sparse, labels, dense = self._of_labels(cols)
-        np.asarray(self.position)[labels], np.asarray(self.dense_position)[dense] = places[sparse], places[~sparse]
+        self.position[labels], np.asarray(self.dense_position)[dense] = positions[sparse], positions[~sparse]
 
-    def watch_fewer(self, const int64_t[::1] cols, int64_t n):
-        """Of the watched columns, which are `cols`, keep only the first n."""
-        require(cols.shape[0] == self.n_watched >= n, "cols is not what is watched")
-        left = np.asarray(cols)[n:]
-        places = self.places(left)
-        left = left[places >= 0]
-        self._place(left, -1 - (left % SR_ASIDE).astype(np.int32))
-        cdef int64_t a, e, begin, to = 0
-        for a in range(self.m):  # in place: there may be much of it
-            begin, self.watched_begin[a] = self.watched_begin[a], to
-            for e in range(begin, begin + self.watched_lengths[a]):
-                if self.watched_idx[e] >= n:
-                    break  # they stand in order
-                self.watched_idx[to], self.watched_val[to] = self.watched_idx[e], self.watched_val[e]
-                to += 1
-            self.watched_lengths[a] = to - self.watched_begin[a]
-        self.watched_used = to
+    def watch_fewer(self, int64_t n):
+        """Of the watched columns keep only the first n."""
+        require(0 <= n <= self.n_watched, "there are not so many")
+        left = np.asarray(self.watched_cols)[n : self.n_watched]
+        left = left[self.places(left) >= 0]
+        sparse, labels, dense = self._of_labels(left)
+        self.position[labels], np.asarray(self.dense_position)[dense] = aside(labels), -1
+        for counts_or_sums in (np.asarray(self.count), np.asarray(self.sum)):  # one is empty; a walk may have just filled the other
+            counts_or_sums[SR_ASIDE + n : SR_ASIDE + self.n_watched] = 0
+        sr_products_keep(&self.watched, self.m, n)
         self.n_watched = n
 
     def places(self, const int64_t[::1] cols):
@@ -170,68 +206,50 @@ cdef class GramStore:
         require_within(cols, self.X.view.n_cols)
         sparse, labels, dense = self._of_labels(np.asarray(cols))
         places = np.empty(cols.shape[0], dtype=np.int32)
-        places[sparse], places[~sparse] = np.asarray(self.position)[labels], np.asarray(self.dense_position)[dense]
+        places[sparse], places[~sparse] = self.position[labels], np.asarray(self.dense_position)[dense]
+        places -= SR_ASIDE
         return np.where((places >= 0) & (places < self.n_watched), places, -1)
 
     def subtract_watched(self, const double[::1] w, double[::1] out):
-        """`out -= X_watched' X_M w`, in place."""
-        require(w.shape[0] == self.m and out.shape[0] >= self.n_watched, "w or out has the wrong length")
-        cdef sr_gram products = self.borrow_watched()
+        """`out -= X_k' X_M w` for the first watched columns, as many as `out` is long; in place."""
+        require(w.shape[0] == self.m and out.shape[0] <= self.n_watched, "w or out has the wrong length")
         with nogil:
-            sr_gram_subtract(&products, self.m, &w[0], &out[0])
+            sr_products_subtract(&self.watched, self.m, &w[0], out.shape[0], &out[0])
 
     def append(self, const int64_t[::1] cols, bint by_rows):
         """Append the columns `cols` of X, in order. None may be there already.
 
         `by_rows` meets the others through the rows of the new columns, which wants Xt; otherwise, and where a column is dense, one dot
         product each."""
-        cdef int64_t a, need = 0
-        cdef sr_status status
+        cdef int64_t a
         require_within(cols, self.X.view.n_cols)
         require(not by_rows or self.Xt is not None, "there are no rows to go by")
         if self.row.shape[0] == 0 and not (by_rows and np.max(cols, initial=0) < self.X.view.n_sparse):
             self.row = np.zeros(self.X.view.n_rows)
         self._room_for(self.m + cols.shape[0])
         for a in range(cols.shape[0]):
-            if self.watched_used + self.n_watched > self.watched_idx.shape[0]:
-                room = self.watched_used + self.watched_used // 8 + self.n_watched
-                self.watched_idx = grown(self.watched_idx, room)
-                self.watched_val = grown(self.watched_val, room)
-            status = self._append_one(cols[a], by_rows and cols[a] < self.X.view.n_sparse, &need)
-            while status == SR_NEED_SPACE:
-                self._room_in_arena(need)
-                status = self._append_one(cols[a], by_rows and cols[a] < self.X.view.n_sparse, &need)
-            check(status)
-            self.cols[self.m] = cols[a]
-            self.m += 1
+            self._append_one(cols[a], by_rows and cols[a] < self.X.view.n_sparse)
             PyErr_CheckSignals()
 
     def append_products(self, const double[:, ::1] products):
         """Append columns whose products are known: row a with the columns there are, with those before it, and with itself."""
-        cdef int64_t a, need = 0, n = products.shape[0]
-        cdef sr_gram gram
+        cdef int64_t a, n = products.shape[0]
         require(products.shape[1] == self.m + n, "products has the wrong shape")
         self._room_for(self.m + n)
         for a in range(n):
-            gram = self.borrow()
-            while sr_gram_push(&gram, self.m, &products[a, 0], &need) == SR_NEED_SPACE:
-                self._room_in_arena(need)
-                gram = self.borrow()
-            self.used = gram.used
-            self.m += 1
+            self._push(&products[a, 0])
 
     def own_rows(self, const int64_t[::1] wanted, const double[::1] y, const double[::1] w):
         """`x_j' s (y - X_M w)` for columns `wanted` of X, reading only their own rows. Wants Xt."""
         require(self.Xt is not None and y.shape[0] == self.X.view.n_rows and w.shape[0] == self.m, "no rows, or y or w has the wrong length")
         require_within(wanted, self.X.view.n_cols)
         cdef double[::1] out = np.empty(wanted.shape[0])
-        cdef double[::1] aside = np.concatenate([np.zeros(SR_ASIDE + self.n_places), w])
+        cdef double[::1] by_position = np.concatenate([np.zeros(SR_ASIDE + self.n_places), w])
         cdef const double *weights = doubles(self.s)
-        cdef sr_gram_work work
-        work.position, work.dense_position = &self.position[0], &self.dense_position[0]
+        cdef sr_gram_work work = self.borrow_work()
         cdef sr_status status
         with nogil:
-            status = sr_own_rows(&self.X.view, &self.Xt.view, weights, &y[0], &aside[0], &work, &wanted[0], wanted.shape[0], &out[0])
+            status = sr_own_rows(&self.X.view, &self.Xt.view, weights, &y[0], &by_position[0], &work, &wanted[0], wanted.shape[0], &out[0])
         check(status)
         return np.asarray(out)
 
@@ -281,6 +299,22 @@ cdef class GramStore:
             for e in range(self.begin[a], self.begin[a] + self.lengths[a]):
                 out[a, self.idx[e]] = self.val[e]
         return np.asarray(out)
+
+
+# Numbers that 16 bits hold.
+MOST_16_BIT = 1 << 16
+
+
+def aside(labels):
+    """Positions of columns that are neither watched nor members."""
+    return labels % SR_ASIDE
+
+
+cdef void *reallocated(void *old, int64_t n_bytes) except NULL:
+    cdef void *new = PyMem_RawRealloc(old, max(n_bytes, 1))
+    if new == NULL:
+        raise MemoryError
+    return new
 
 
 cdef grown(old, int64_t room):

@@ -24,13 +24,12 @@ IN_ORDER = 4
 DIRECT = 500
 # A Newton step that costs as many epochs is cheap.
 EPOCHS = 6
-# Columns that are watched: so many, if they have so many entries and rows are no longer than this. Their products with the
-# members take 12 bytes each, so that with one for every SHARE entries of X they take an eighth of its indices' room.
+# Columns that are watched: so many, if they have so many entries and rows are no longer than this. What is kept of their products with the
+# members takes at most half a byte an entry of X, an eighth of its indices' room.
 MOST_WATCHED = 8192
 LIGHT = 8
 LONG_ROW = 100
-SHARE = 24
-SMALL = 50_000
+SMALL = 600_000
 
 
 class GramDescent(Descent):
@@ -67,14 +66,7 @@ class GramDescent(Descent):
         order = np.argsort(-lengths, kind="stable")[:MOST_WATCHED]
         self.watched = heavy[order[lengths[order] >= LIGHT]]
         self._watched_c0, self._watched_sums = c[self.watched], self.problem.stats(self.watched).sums
-        self.store.watch(self.watched)
-
-    def _watch_fewer(self) -> None:
-        """Keep the heavier half of the watched columns."""
-        half = self.watched.size // 2
-        self.store.watch_fewer(self.watched, half)
-        self.watched = self.watched[:half].copy()
-        self._watched_c0, self._watched_sums = self._watched_c0[:half].copy(), self._watched_sums[:half].copy()
+        self.store.watch(self.watched, SMALL + design.nnz // 2)
 
     def gradient_of(self, cols: Int | None) -> Vector:
         """From the coefficients where a column is watched; of the others on their own rows where that reads less than
@@ -85,13 +77,14 @@ class GramDescent(Descent):
         seen = places >= 0
         c = np.empty(cols.size)
         if seen.any():
-            c[seen] = self._watched_gradient()[places[seen]]
+            c[seen] = self._watched_gradient(int(places.max()) + 1)[places[seen]]
         if not seen.all():
             c[~seen] = self._visit(cols[~seen])
         return c
 
-    def _watched_gradient(self) -> Vector:
-        c = self._watched_c0 - self._watched_sums * (self.r_sum / self.problem.weight_sum)
+    def _watched_gradient(self, first: int) -> Vector:
+        """Of the first so many watched columns: the heaviest come first, and most of those that matter."""
+        c = self._watched_c0[:first] - self._watched_sums[:first] * (self.r_sum / self.problem.weight_sum)
         self.store.subtract_watched(self.w, c)
         return c
 
@@ -113,8 +106,10 @@ class GramDescent(Descent):
         rows = float(design.lengths(cols).sum()) * self.row_length
         fewer = design.rows is not None and rows <= cols.size * self.nnz + design.n_rows
         self.store.append(cols, fewer or self.watched.size > 0)
-        while self.watched.size and self.store.watched_used > SMALL + design.nnz // SHARE:
-            self._watch_fewer()
+        n = self.store.n_watched
+        if n < self.watched.size:  # there was no room for the products of all
+            self.watched, self._watched_c0 = self.watched[:n].copy(), self._watched_c0[:n].copy()
+            self._watched_sums = self._watched_sums[:n].copy()
         self._refresh()
 
     def set_w(self, w: Vector) -> None:

@@ -104,37 +104,53 @@ typedef struct {
     int64_t used, size;
 } sr_gram;
 
-/* Numbers below zero stand for "no member", spread over so many places that adding to one seldom waits for the last addition there. */
+/* Products of watched columns with the m members, member by member: member a has the entries begin[a] .. begin[a + 1], in the order of their places.
+ * Where all are counts they stand as such, in pieces of at most 65535, so that a place may come more than once. */
+typedef struct {
+    int64_t *begin;  /* m_max + 1 */
+    uint16_t *place; /* size */
+    uint16_t *count; /* size, or NULL, and then ... */
+    double *value;   /* ... size */
+    int64_t size;
+} sr_products;
+
+/* Positions below this stand for "no member", spread over so many that adding to one seldom waits for the last addition there. */
 enum { SR_ASIDE = 256 };
-#define SR_NO_POSITION(label) (-1 - (int32_t)((label) % SR_ASIDE))
 
 /* Work space for appending. Some columns that are not in the Gram may be watched: their products with each new column are asked for too,
- * and fall out of the same walk through its rows. position[label] is the place of a watched column, n_places + the place of a
- * column in the Gram, or SR_NO_POSITION. */
+ * and fall out of the same walk through its rows. position[label] is label % SR_ASIDE for neither, SR_ASIDE + the place of a watched column, or
+ * SR_ASIDE + n_places + the number of a member. */
 typedef struct {
-    int32_t *position;     /* one a label of Xt; NULL where there is no Xt at all */
-    int32_t *dense_position; /* for each dense column, which has no position by its label: where there is an Xt */
+    void *position;        /* one a label of Xt, uint16_t or, where `wide`, int32_t; NULL where there is no Xt at all */
+    int32_t *dense_position; /* for each dense column, which has no position by its label, or below 0: where there is an Xt */
     const int32_t *labels; /* internal column -> label of Xt; NULL: the same number */
     int64_t n_places, n_watched; /* places for watched columns, and how many of them, the first, are in use */
     const int64_t *watched; /* n_watched: which columns they are; only read without Xt */
-    int32_t *watched_idx;  /* n_watched: where the products go that are not 0, ... */
-    double *watched_val;
-    int64_t n_met;         /* ... so many */
-    const sr_gram *kept;   /* the same of each member, as columns of a Gram */
-    int32_t place;         /* that of the new column itself among the watched ones, or below 0; set by sr_gram_append */
-    double *sum;           /* SR_ASIDE + n_places + m_max, all zero, left so */
+    const sr_products *kept; /* what watched columns have with the members there are; only read for dense columns */
+    uint32_t *count;       /* SR_ASIDE + n_places + m_max by position, all zero, left so: where all of X and Xt are ones, without weights. Or NULL: ... */
+    double *sum;           /* ... the same, for anything else */
     double *row;           /* n_rows, all zero, left so; only read without Xt */
+    int32_t place;         /* that of the new column itself among the watched ones, or below 0; set by sr_gram_column */
+    int32_t wide;
 } sr_gram_work;
 
-/* Append column `j` as number m of the Gram. With Xt (the rows of X): O(sum of row lengths over the rows of j); with Xt NULL:
- * O(entries of the m columns in `cols` and of those watched).  cols[0 .. m) are the columns already there. SR_NEED_SPACE: nothing was changed and
+/* products[a] = x_a' s x_j for the columns cols[0 .. m) of the Gram, and with itself at m; from now on j has the position of member m. What watched
+ * columns have with it is left in count or sum, for sr_products_take. With Xt (the rows of X): O(sum of row lengths over the rows of j); with Xt NULL:
+ * O(entries of the m columns in `cols` and of those watched). */
+sr_status sr_gram_column(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
+                         sr_gram_work *work, double *products);
+/* Append number m to the Gram: its products with the m columns already there and with itself, where not 0. SR_NEED_SPACE: nothing was changed and
  * *need entries more are wanted in the arena. */
-sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
-                         sr_gram *G, sr_gram_work *work, int64_t *need);
-/* The same from products that are known: those with the m columns already there and with itself, where not 0. */
 sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *need);
+/* Those of the first n watched columns with member m, `own` being its product with itself, leave count or sum for P. SR_NEED_SPACE: nothing was
+ * changed. */
+sr_status sr_products_take(sr_products *P, int64_t m, int64_t n, const sr_gram_work *work, double own);
+/* Only the first n places are kept. */
+void sr_products_keep(sr_products *P, int64_t m, int64_t n);
+/* out[k] -= sum_a P_ka x_a over the m members, for places k < n: O(entries there of members with x != 0). */
+void sr_products_subtract(const sr_products *P, int64_t m, const double *x, int64_t n, double *out);
 /* out[b] = x_j' s (y - X w) for the n columns j = wanted[b], the residual worked out on their own rows only: O(sum of row
- * lengths over those rows). w[SR_ASIDE + position] belongs to the column of that position, and is 0 for those without a coefficient. Wants Xt. */
+ * lengths over those rows). w[position] belongs to the column of that position, and is 0 for those without a coefficient. Wants Xt. */
 sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
                       const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out);
 /* out[a] -= sum_b G_ab x_b over the m columns: O(entries of G in columns with x != 0). */

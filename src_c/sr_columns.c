@@ -138,28 +138,36 @@ sr_status sr_count_pairs(const sr_matrix *Xt, int64_t begin, int64_t end, const 
     return SR_OK;
 }
 
-sr_status sr_gram_append(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
-                         sr_gram *G, sr_gram_work *work, int64_t *need) {
-    double *watched = work->sum + SR_ASIDE, *members = watched + work->n_places;
-    int32_t *position = NULL;
-    if (work->position) position = j < X->n_sparse ? &work->position[work->labels ? work->labels[j] : j] : &work->dense_position[j - X->n_sparse];
-    const int32_t before = position ? *position : -1;
-    if (position) *position = (int32_t)(work->n_places + m);
+/* Column j, which has the position of member m from now on; returns the one it had. */
+static int32_t sr_make_member(const sr_matrix *X, int64_t m, int64_t j, const sr_gram_work *work) {
+    const int32_t now = (int32_t)(SR_ASIDE + work->n_places + m);
+    const int64_t label = work->labels && j < X->n_sparse ? work->labels[j] : j;
+    int32_t before = -1;
+    if (!work->position) return before;
+    if (j < X->n_sparse && !work->wide) {
+        uint16_t *position = work->position;
+        before = position[label];
+        position[label] = (uint16_t)now;
+    } else {
+        int32_t *position = j < X->n_sparse ? (int32_t *)work->position + label : work->dense_position + (j - X->n_sparse);
+        before = *position;
+        *position = now;
+    }
+    return before;
+}
+
+sr_status sr_gram_column(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
+                         sr_gram_work *work, double *products) {
+    const int32_t before = sr_make_member(X, m, j, work) - SR_ASIDE;
+    const int64_t members = SR_ASIDE + work->n_places;
     work->place = before < work->n_watched ? before : -1;
 #define CALL(suffix) sr_gram_column##suffix(X, Xt, s, cols, m, j, work)
     SR_SWITCH(X)
 #undef CALL
-    const sr_status status = sr_gram_push(G, m, members, need);
-    if (status != SR_OK && position) *position = before; /* the same column comes again */
-    memset(members, 0, (size_t)(m + 1) * sizeof *members);
-    work->n_met = 0;
-    for (int64_t k = 0; k < work->n_watched; k++) {
-        if (watched[k] == 0.0) continue;
-        work->watched_idx[work->n_met] = (int32_t)k;
-        work->watched_val[work->n_met++] = watched[k];
-        watched[k] = 0.0;
-    }
-    return status;
+    for (int64_t a = 0; a <= m; a++) products[a] = work->count ? (double)work->count[members + a] : work->sum[members + a];
+    if (work->count) memset(work->count + members, 0, (size_t)(m + 1) * sizeof *work->count);
+    else memset(work->sum + members, 0, (size_t)(m + 1) * sizeof *work->sum);
+    return SR_OK;
 }
 
 sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,

@@ -141,36 +141,54 @@ SR_INLINE double SR_FN(dot_of)(const sr_matrix *X, int64_t j, int64_t d, const d
     return total;
 }
 
-/* Column j of the Gram against the columns that have a position, through the rows of X, added to work->sum. */
-SR_INLINE void SR_FN(gram_by_rows)(const sr_matrix *X, const sr_matrix *Xt, const double *s, int64_t j, sr_gram_work *work) {
+#define SR_POSITION(work, label, wide) ((wide) ? ((const int32_t *)(work)->position)[label] : (int32_t)((const uint16_t *)(work)->position)[label])
+
+/* How often column j meets the columns that have a position, through the rows of X: all are ones. */
+SR_INLINE void SR_FN(count_by_rows)(const sr_matrix *X, const sr_matrix *Xt, int64_t j, sr_gram_work *work, const int wide) {
+    const SR_FN(column) x = SR_FN(column_at)(X, j);
+    uint32_t *count = work->count;
+    for (int64_t e = 0; e < x.n; e++) {
+        const SR_FN(column) row = SR_FN(row_of)(Xt, x, e, SR_KIND_ONES);
+        /* Without a branch on membership, which nothing could predict: an entry that is no member's is added aside. */
+        for (int64_t f = 0; f < row.n; f++) count[SR_POSITION(work, row.rows[f], wide)]++;
+    }
+    memset(count, 0, SR_ASIDE * sizeof *count);
+}
+
+/* The same with weights, values and dense columns. */
+SR_INLINE void SR_FN(gram_by_rows)(const sr_matrix *X, const sr_matrix *Xt, const double *s, int64_t j, sr_gram_work *work, const int wide) {
     const SR_FN(column) x = SR_FN(column_at)(X, j);
     const int kind = (int)sr_kind_of(X, j), ones = Xt->n_ones == Xt->n_cols;
-    double *sum = work->sum + SR_ASIDE;
+    double *sum = work->sum;
     for (int64_t e = 0; e < x.n; e++) {
         const double v = SR_VALUE(x, e, kind) * (s ? s[SR_ROW(x, e, kind)] : 1.0);
         const SR_FN(column) row = SR_FN(row_of)(Xt, x, e, kind);
-        /* Without a branch on membership, which nothing could predict: an entry that is no member's is added aside. */
         if (ones)
-            for (int64_t f = 0; f < row.n; f++) sum[work->position[row.rows[f]]] += v;
+            for (int64_t f = 0; f < row.n; f++) sum[SR_POSITION(work, row.rows[f], wide)] += v;
         else
-            for (int64_t f = 0; f < row.n; f++) sum[work->position[row.rows[f]]] += v * (double)row.values[f];
+            for (int64_t f = 0; f < row.n; f++) sum[SR_POSITION(work, row.rows[f], wide)] += v * (double)row.values[f];
     }
-    for (int a = 0; a < SR_ASIDE; a++) work->sum[a] = 0.0;
+    memset(sum, 0, SR_ASIDE * sizeof *sum);
     for (int64_t d = X->n_sparse; d < X->n_cols; d++) {
         const int32_t at = work->dense_position[d - X->n_sparse];
         if (at < 0) continue;
-        const int known = d != j && at >= work->n_places && work->place >= 0; /* a member, which met j as a watched column */
-        sum[at] = known ? sr_gram_entry(work->kept, at - work->n_places, work->place) : SR_FN(dot_of)(X, j, d, s);
+        const int64_t member = at - SR_ASIDE - work->n_places;
+        const int known = d != j && member >= 0 && work->place >= 0; /* a member, which met j as a watched column */
+        sum[at] = known ? sr_product(work->kept, member, work->place) : SR_FN(dot_of)(X, j, d, s);
     }
 }
 
-/* The same through the m columns already there, j itself and those watched: scatter s x_j, one dot product each. */
+/* Through the m columns already there, j itself and those watched: scatter s x_j, one dot product each. */
 SR_INLINE void SR_FN(gram_by_columns)(const sr_matrix *X, const double *s, const int64_t *cols, int64_t m, int64_t j, sr_gram_work *work) {
+    const int64_t members = SR_ASIDE + work->n_places;
     SR_FN(axpy)(X, j, 1.0, s, work->row);
-    double *watched = work->sum + SR_ASIDE, *members = watched + work->n_places;
-    for (int64_t a = 0; a <= m; a++) members[a] = SR_FN(dot)(X, a < m ? cols[a] : j, work->row);
-    for (int64_t k = 0; k < work->n_watched; k++)
-        if (k != work->place) watched[k] = SR_FN(dot)(X, work->watched[k], work->row);
+    for (int64_t a = -work->n_watched; a <= m; a++) { /* those watched first */
+        const int64_t k = a + work->n_watched, at = a < 0 ? SR_ASIDE + k : members + a;
+        if (a < 0 && k == work->place) continue;
+        const double product = SR_FN(dot)(X, a < 0 ? work->watched[k] : a < m ? cols[a] : j, work->row);
+        if (work->count) work->count[at] = (uint32_t)product;
+        else work->sum[at] = product;
+    }
     const SR_FN(column) x = SR_FN(column_at)(X, j);
     const int kind = (int)sr_kind_of(X, j);
     for (int64_t e = 0; e < x.n; e++) work->row[SR_ROW(x, e, kind)] = 0.0;
@@ -178,37 +196,42 @@ SR_INLINE void SR_FN(gram_by_columns)(const sr_matrix *X, const double *s, const
 
 static void SR_FN(gram_column)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
                                sr_gram_work *work) {
-    if (Xt) SR_FN(gram_by_rows)(X, Xt, s, j, work);
-    else SR_FN(gram_by_columns)(X, s, cols, m, j, work);
+    if (!Xt) SR_FN(gram_by_columns)(X, s, cols, m, j, work);
+    else if (work->count && work->wide) SR_FN(count_by_rows)(X, Xt, j, work, 1);
+    else if (work->count) SR_FN(count_by_rows)(X, Xt, j, work, 0);
+    else if (work->wide) SR_FN(gram_by_rows)(X, Xt, s, j, work, 1);
+    else SR_FN(gram_by_rows)(X, Xt, s, j, work, 0);
+}
+
+SR_INLINE double SR_FN(own_rows_of)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
+                                    const sr_gram_work *work, int64_t j, const int wide) {
+    const SR_FN(column) x = SR_FN(column_at)(X, j);
+    const int kind = (int)sr_kind_of(X, j), ones = Xt->n_ones == Xt->n_cols;
+    double total = 0.0;
+    for (int64_t e = 0; e < x.n; e++) {
+        const int64_t i = SR_ROW(x, e, kind);
+        const SR_FN(column) row = SR_FN(row_of)(Xt, x, e, kind);
+        double r = y[i];
+        if (ones)
+            for (int64_t f = 0; f < row.n; f++) r -= w[SR_POSITION(work, row.rows[f], wide)];
+        else
+            for (int64_t f = 0; f < row.n; f++) r -= w[SR_POSITION(work, row.rows[f], wide)] * (double)row.values[f];
+        for (int64_t d = X->n_sparse; d < X->n_cols; d++) {
+            const int32_t at = work->dense_position[d - X->n_sparse];
+            if (at >= 0 && w[at] != 0.0) r -= w[at] * (double)SR_FN(column_at)(X, d).values[i];
+        }
+        total += SR_VALUE(x, e, kind) * (s ? s[i] : 1.0) * r;
+    }
+    return total;
 }
 
 static void SR_FN(own_rows)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
                             const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out) {
-    const int32_t *position = work->position;
-    const int ones = Xt->n_ones == Xt->n_cols;
-    const double *of = w + SR_ASIDE;
-    for (int64_t b = 0; b < n; b++) {
-        const int64_t j = wanted[b];
-        const SR_FN(column) x = SR_FN(column_at)(X, j);
-        const int kind = (int)sr_kind_of(X, j);
-        double total = 0.0;
-        for (int64_t e = 0; e < x.n; e++) {
-            const int64_t i = SR_ROW(x, e, kind);
-            const SR_FN(column) row = SR_FN(row_of)(Xt, x, e, kind);
-            double r = y[i];
-            if (ones)
-                for (int64_t f = 0; f < row.n; f++) r -= of[position[row.rows[f]]];
-            else
-                for (int64_t f = 0; f < row.n; f++) r -= of[position[row.rows[f]]] * (double)row.values[f];
-            for (int64_t d = X->n_sparse; d < X->n_cols; d++) {
-                const int32_t at = work->dense_position[d - X->n_sparse];
-                if (at >= 0 && of[at] != 0.0) r -= of[at] * (double)SR_FN(column_at)(X, d).values[i];
-            }
-            total += SR_VALUE(x, e, kind) * (s ? s[i] : 1.0) * r;
-        }
-        out[b] = total;
-    }
+    for (int64_t b = 0; b < n; b++)
+        out[b] = work->wide ? SR_FN(own_rows_of)(X, Xt, s, y, w, work, wanted[b], 1) : SR_FN(own_rows_of)(X, Xt, s, y, w, work, wanted[b], 0);
 }
+
+#undef SR_POSITION
 
 static sr_status SR_FN(inspect)(const sr_compressed *A, Index *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found) {
     const Index *indptr = A->indptr, *indices = A->indices;

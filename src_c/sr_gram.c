@@ -2,8 +2,24 @@
 #include <string.h>
 
 #include "sr_coordinate.h"
+#include "sr_gram.h"
 
-enum { SR_SMALLEST_COLUMN = 4 };
+enum { SR_SMALLEST_COLUMN = 4, SR_LINE = 64, SR_MOST_COUNT = UINT16_MAX };
+
+/* Whether a line of memory is all zero. Most are where rows are short, and nothing then asks for each number in it. */
+SR_INLINE int sr_blank(const void *line) {
+    uint64_t w[SR_LINE / 8];
+    memcpy(w, line, SR_LINE);
+    return !(w[0] | w[1] | w[2] | w[3] | w[4] | w[5] | w[6] | w[7]);
+}
+
+/* The first a from `a` on, of m, where products are not 0; or m. */
+SR_INLINE int64_t sr_next(const double *products, int64_t a, int64_t m) {
+    enum { STEP = SR_LINE / sizeof *products };
+    while (a + STEP <= m && sr_blank(products + a)) a += STEP;
+    while (a < m && products[a] == 0.0) a++;
+    return a;
+}
 
 /* Give column a room for twice its entries at the end of the arena. Doubling makes appending O(1) on average. */
 static void sr_gram_move(sr_gram *G, int64_t a, int64_t cap) {
@@ -17,8 +33,7 @@ static void sr_gram_move(sr_gram *G, int64_t a, int64_t cap) {
 
 sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *need) {
     int64_t met = 1, moves = 0;
-    for (int64_t a = 0; a < m; a++) {
-        if (products[a] == 0.0) continue;
+    for (int64_t a = sr_next(products, 0, m); a < m; a = sr_next(products, a + 1, m)) {
         met++;
         if (G->len[a] == G->cap[a]) moves += 2 * G->cap[a];
     }
@@ -31,8 +46,7 @@ sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *n
     G->cap[m] = own;
     G->len[m] = met;
     G->used += own;
-    for (int64_t a = 0; a < m; a++) {
-        if (products[a] == 0.0) continue;
+    for (int64_t a = sr_next(products, 0, m); a < m; a = sr_next(products, a + 1, m)) {
         G->idx[to] = (int32_t)a;
         G->val[to++] = products[a];
         if (G->len[a] == G->cap[a]) sr_gram_move(G, a, 2 * G->cap[a]);
@@ -43,6 +57,65 @@ sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *n
     G->idx[to] = (int32_t)m;
     G->val[to] = products[m];
     return SR_OK;
+}
+
+static int64_t sr_take_counts(sr_products *P, int64_t to, int64_t n, uint32_t *count) {
+    enum { STEP = SR_LINE / sizeof *count };
+    for (int64_t begin = 0; begin < n; begin += STEP) {
+        const int64_t end = begin + STEP <= n ? begin + STEP : n;
+        if (end == begin + STEP && sr_blank(count + begin)) continue;
+        for (int64_t k = begin; k < end; k++) {
+            uint32_t rest = count[k];
+            for (; rest > SR_MOST_COUNT; rest -= SR_MOST_COUNT) P->place[to] = (uint16_t)k, P->count[to++] = SR_MOST_COUNT;
+            P->place[to] = (uint16_t)k, P->count[to] = (uint16_t)rest;
+            to += rest != 0; /* no branch: nothing could predict it */
+            count[k] = 0;
+        }
+    }
+    return to;
+}
+
+static int64_t sr_take_values(sr_products *P, int64_t to, int64_t n, double *sum) {
+    for (int64_t k = sr_next(sum, 0, n); k < n; k = sr_next(sum, k + 1, n)) {
+        P->place[to] = (uint16_t)k, P->value[to++] = sum[k];
+        sum[k] = 0.0;
+    }
+    return to;
+}
+
+sr_status sr_products_take(sr_products *P, int64_t m, int64_t n, const sr_gram_work *work, double own) {
+    int64_t most = n;
+    if (work->count && own > SR_MOST_COUNT)
+        for (int64_t k = 0; k < n; k++) most += work->count[SR_ASIDE + k] / SR_MOST_COUNT;
+    if (P->begin[m] + most > P->size) return SR_NEED_SPACE;
+    if (work->count) P->begin[m + 1] = sr_take_counts(P, P->begin[m], n, work->count + SR_ASIDE);
+    else P->begin[m + 1] = sr_take_values(P, P->begin[m], n, work->sum + SR_ASIDE);
+    return SR_OK;
+}
+
+void sr_products_keep(sr_products *P, int64_t m, int64_t n) {
+    int64_t to = 0;
+    for (int64_t a = 0; a < m; a++) {
+        const int64_t begin = P->begin[a], kept = sr_products_from(P, a, n) - begin;
+        memmove(P->place + to, P->place + begin, (size_t)kept * sizeof *P->place);
+        if (P->count) memmove(P->count + to, P->count + begin, (size_t)kept * sizeof *P->count);
+        else memmove(P->value + to, P->value + begin, (size_t)kept * sizeof *P->value);
+        P->begin[a] = to;
+        to += kept;
+    }
+    P->begin[m] = to;
+}
+
+void sr_products_subtract(const sr_products *P, int64_t m, const double *x, int64_t n, double *out) {
+    const uint16_t *place = P->place;
+    for (int64_t a = 0; a < m; a++) {
+        if (x[a] == 0.0) continue;
+        const int64_t begin = P->begin[a], end = sr_products_from(P, a, n);
+        if (P->count)
+            for (int64_t e = begin; e < end; e++) out[place[e]] -= x[a] * P->count[e];
+        else
+            for (int64_t e = begin; e < end; e++) out[place[e]] -= x[a] * P->value[e];
+    }
 }
 
 /* A column without gaps, its last index one less than its length, is read as the dense vector that it is. */

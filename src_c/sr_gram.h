@@ -1,18 +1,24 @@
-/* Reading the Gram's storage. Internal. */
+/* Reading what watched columns have with the members. Internal. */
 #ifndef SR_GRAM_H
 #define SR_GRAM_H
 
 #include "sr.h"
 
-/* Entry k of column a, where a column's entries stand in order. */
-static inline double sr_gram_entry(const sr_gram *G, int64_t a, int32_t k) {
-    int64_t low = G->begin[a], high = low + G->len[a];
+/* The first entry of member a whose place is at least k. */
+static inline int64_t sr_products_from(const sr_products *P, int64_t a, int64_t k) {
+    int64_t low = P->begin[a], high = P->begin[a + 1];
     while (low < high) {
         const int64_t middle = low + (high - low) / 2;
-        if (G->idx[middle] < k) low = middle + 1;
+        if (P->place[middle] < k) low = middle + 1;
         else high = middle;
     }
-    return low < G->begin[a] + G->len[a] && G->idx[low] == k ? G->val[low] : 0.0;
+    return low;
+}
+
+/* What place k has with member a, where products are no counts. */
+static inline double sr_product(const sr_products *P, int64_t a, int64_t k) {
+    const int64_t e = sr_products_from(P, a, k);
+    return e < P->begin[a + 1] && P->place[e] == k ? P->value[e] : 0.0;
 }
 
 #endif

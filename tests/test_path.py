@@ -430,13 +430,14 @@ def test_fewer_values_than_entries():
         regularization_path(X, y)
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-def test_watched_columns_follow_from_the_coefficients(weighted, monkeypatch):
-    """Their gradients are those that a pass over X gives, also after the lighter half is given up, twice."""
-    monkeypatch.setattr(gram_descent, "SMALL", 200)
-    monkeypatch.setattr(gram_descent, "SHARE", 10**9)
+@pytest.mark.parametrize(("weighted", "valued"), [(False, False), (False, True), (True, True)])
+def test_watched_columns_follow_from_the_coefficients(weighted, valued, monkeypatch):
+    """Their gradients are those that a pass over X gives, also after the lighter ones are given up."""
     X, y = crosses(2000, levels=(5, 40, 300))
-    X = sp.hstack([X, sp.random_array((2000, 5), density=0.3, rng=np.random.default_rng(0))], format="csr")
+    if valued:
+        more = sp.random_array((2000, 5), density=0.3, rng=np.random.default_rng(0))
+        X = sp.hstack([X, more], format="csr")
+    monkeypatch.setattr(gram_descent, "SMALL", 2000 - X.nnz // 2)
     weights = np.random.default_rng(1).uniform(0.0, 2.0, 2000) if weighted else None
     run = Solver(make_problem(as_design(X), y, sample_weight=weights), 1.0, 1e-6, 1000)
     start, top = run.descent.watched.size, run.alpha_max()
@@ -446,4 +447,4 @@ def test_watched_columns_follow_from_the_coefficients(weighted, monkeypatch):
         cols = np.arange(run.problem.design.n_cols)
         by_pass = run.problem.gradient(run.problem.residual(solution.at))
         np.testing.assert_allclose(run.descent.gradient_of(cols), by_pass, atol=1e-8 * np.abs(by_pass).max())
-    assert run.descent.watched.size <= start // 2
+    assert 0 < run.descent.watched.size <= start * 3 // 4

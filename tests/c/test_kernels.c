@@ -117,11 +117,13 @@ static void test_products(const fixture *f, const sr_matrix *X, const double *s)
     }
 }
 
-enum { ARENA = 4 * P * P, ROOM = P, WATCHED = 3 };
+enum { ARENA = 4 * P * P, ROOM = P, WATCHED = 3, POSITIONS = SR_ASIDE + WATCHED + ROOM };
 typedef struct {
-    int64_t begin[ROOM], len[ROOM], cap[ROOM], kept_begin[ROOM], kept_len[ROOM];
-    int32_t idx[ARENA], position[P], dense_position[P - N_SPARSE], kept_idx[ROOM * WATCHED];
-    double val[ARENA], sum[SR_ASIDE + WATCHED + ROOM], row[N], kept_val[ROOM * WATCHED];
+    int64_t begin[ROOM], len[ROOM], cap[ROOM], kept_begin[ROOM + 1];
+    int32_t idx[ARENA], wide[P], dense_position[P - N_SPARSE];
+    uint16_t position[P], kept_place[ROOM * WATCHED], kept_count[ROOM * WATCHED];
+    uint32_t count[POSITIONS];
+    double val[ARENA], sum[POSITIONS], row[N], kept_value[ROOM * WATCHED];
 } gram_room;
 
 static double product(const fixture *f, const double *s, int64_t a, int64_t b) {
@@ -130,49 +132,92 @@ static double product(const fixture *f, const double *s, int64_t a, int64_t b) {
     return sum;
 }
 
-/* Fills a Gram with all columns in a scrambled order, growing the arena as asked; checks every entry. The last columns in that
- * order are watched until they come in themselves, and their products are checked too. */
-static sr_gram test_gram(const fixture *f, const sr_matrix *X, const sr_matrix *Xt, const double *s, gram_room *g, int64_t *order) {
-    sr_gram G = {g->begin, g->len, g->cap, g->idx, g->val, 0, 1};
-    const int64_t n_watched = WATCHED;
-    const sr_gram kept = {g->kept_begin, g->kept_len, NULL, g->kept_idx, g->kept_val, 0, 0};
-    sr_gram_work work = {Xt ? g->position : NULL, g->dense_position, NULL, n_watched, n_watched, order + P - WATCHED, g->kept_idx, g->kept_val, 0, &kept, -1, g->sum, g->row};
-    memset(g->row, 0, sizeof g->row);
-    memset(g->sum, 0, sizeof g->sum);
-    for (int64_t m = 0; m < P; m++) order[m] = (m * 7 + 3) % P;
-    for (int j = 0; j < P; j++) g->position[j] = SR_NO_POSITION(j);
+/* Work space for a Gram of the columns `order`, n of them, of which the last few are watched until they come in themselves. Positions take 16 bits or 32. */
+static sr_gram_work empty_work(gram_room *g, const int64_t *order, int64_t n, const sr_products *kept, int by_rows, int counting, int wide) {
+    memset(g, 0, sizeof *g);
+    for (int j = 0; j < P; j++) g->wide[j] = j;
     for (int d = 0; d < P - N_SPARSE; d++) g->dense_position[d] = -1;
-    for (int64_t k = 0; k < n_watched; k++) g->position[order[P - WATCHED + k]] = (int32_t)k;
-    int64_t need = 0, refusals = 0;
-    for (int64_t m = 0; m < P; m++) {
-        work.watched_idx = g->kept_idx + m * WATCHED, work.watched_val = g->kept_val + m * WATCHED;
-        while (sr_gram_append(X, Xt, s, order, m, order[m], &G, &work, &need) == SR_NEED_SPACE) G.size = G.used + need, refusals++;
-        CHECK(G.size <= ARENA, "arena of %d is too small for the test", ARENA);
-        g->kept_begin[m] = m * WATCHED, g->kept_len[m] = work.n_met;
-        double met[WATCHED] = {0};
-        for (int64_t e = 0; e < work.n_met; e++) met[work.watched_idx[e]] = work.watched_val[e];
-        for (int64_t k = m + WATCHED < P ? 0 : m + WATCHED - P + 1; k < n_watched; k++)
-            CHECK(near(met[k], product(f, s, order[m], order[P - WATCHED + k])), "watched %d with %d", (int)k, (int)m);
-        for (size_t a = 0; a < sizeof g->sum / sizeof *g->sum; a++) CHECK(g->sum[a] == 0.0, "sums not left zero");
+    for (int k = 0; k < WATCHED; k++) g->wide[order[n - WATCHED + k]] = SR_ASIDE + k;
+    for (int j = 0; j < P; j++) g->position[j] = (uint16_t)g->wide[j];
+    void *position = wide ? (void *)g->wide : g->position;
+    return (sr_gram_work){by_rows ? position : NULL, g->dense_position, NULL, WATCHED, WATCHED, order + n - WATCHED, kept,
+                          counting ? g->count : NULL, counting ? NULL : g->sum, g->row, -1, wide};
+}
+
+/* The first two of the watched columns, against the members that came in before any of those. */
+static void test_watched(const fixture *f, const double *s, sr_products *kept, const int64_t *order, int64_t n) {
+    double x[ROOM], out[WATCHED] = {0};
+    for (int64_t a = 0; a < n; a++) x[a] = a + WATCHED < n && a != 1 ? uniform() - 0.5 : 0.0;
+    sr_products_subtract(kept, n, x, 2, out);
+    for (int k = 0; k < WATCHED; k++) {
+        double sum = 0.0;
+        for (int64_t a = 0; a < n; a++) sum -= k < 2 ? x[a] * product(f, s, order[a], order[n - WATCHED + k]) : 0.0;
+        CHECK(near(out[k], sum), "watched %d: %g, not %g", k, out[k], sum);
     }
-    CHECK(refusals > 0, "the refusal was never tested");
+    double again[WATCHED] = {0};
+    sr_products_keep(kept, n, 2);
+    sr_products_subtract(kept, n, x, WATCHED, again);
+    for (int k = 0; k < WATCHED; k++) CHECK(again[k] == out[k], "the kept places changed");
+}
+
+/* Fills a Gram with the columns `order` of X, n of them, growing the arena as asked; checks every entry, and what watched columns have with them. */
+static sr_gram test_gram(const fixture *f, const sr_matrix *X, const sr_matrix *Xt, const double *s, gram_room *g, const int64_t *order, int64_t n,
+                         int counting, int wide) {
+    sr_gram G = {g->begin, g->len, g->cap, g->idx, g->val, 0, 1};
+    sr_products kept = {g->kept_begin, g->kept_place, counting ? g->kept_count : NULL, counting ? NULL : g->kept_value, 0};
+    sr_gram_work work = empty_work(g, order, n, &kept, Xt != NULL, counting, wide);
+    double products[ROOM];
+    int64_t need = 0, refusals = 0, full = 0;
+    for (int64_t m = 0; m < n; m++) {
+        CHECK(sr_gram_column(X, Xt, s, order, m, order[m], &work, products) == SR_OK, "gram column");
+        while (sr_products_take(&kept, m, WATCHED, &work, products[m]) == SR_NEED_SPACE) kept.size += WATCHED, full++;
+        while (sr_gram_push(&G, m, products, &need) == SR_NEED_SPACE) G.size = G.used + need, refusals++;
+        CHECK(G.size <= ARENA && kept.size <= ROOM * WATCHED, "too little room for the test");
+        double met[WATCHED] = {0};
+        for (int64_t e = kept.begin[m]; e < kept.begin[m + 1]; e++) met[kept.place[e]] += counting ? kept.count[e] : kept.value[e];
+        for (int64_t k = m + WATCHED < n ? 0 : m + WATCHED - n + 1; k < WATCHED; k++)
+            CHECK(near(met[k], product(f, s, order[m], order[n - WATCHED + k])), "watched %d with %d", (int)k, (int)m);
+        for (int a = 0; a < POSITIONS; a++) CHECK(g->sum[a] == 0.0 && g->count[a] == 0, "sums or counts not left zero");
+    }
+    CHECK(refusals > 0 && full > 0, "the refusals were never tested");
     for (int i = 0; i < N; i++) CHECK(g->row[i] == 0.0, "work row not left zero");
-    for (int64_t a = 0; a < P; a++) {
+    for (int64_t a = 0; a < n; a++) {
         double got[P] = {0};
         for (int64_t e = 0; e < G.len[a]; e++) got[G.idx[G.begin[a] + e]] += G.val[G.begin[a] + e];
-        for (int64_t b = 0; b < P; b++) {
+        for (int64_t b = 0; b < n; b++) {
             const double sum = product(f, s, order[a], order[b]);
             CHECK(near(got[b], sum), "gram %d %d: %g, not %g", (int)a, (int)b, got[b], sum);
         }
     }
+    test_watched(f, s, &kept, order, n);
     return G;
+}
+
+/* Counts: of the columns of ones alone, which come first in every row. */
+static void test_counts(const fixture *f, int index, int wide) {
+    static gram_room room;
+    const int64_t order[N_ONES] = {3, 0, 4, 2, 1};
+    int64_t stop64[N];
+    int32_t stop32[N];
+    for (int i = 0; i < N; i++) {
+        stop64[i] = f->first64[i];
+        while (stop64[i] < f->first64[i + 1] && f->cols64[stop64[i]] < N_ONES) stop64[i]++;
+        stop32[i] = (int32_t)stop64[i];
+    }
+    sr_matrix X = columns(f, SR_F64, index), Xt = rows(f, SR_F64, index);
+    X.n_cols = X.n_sparse = N_ONES, Xt.n_ones = N;
+    Xt.stop = index == SR_I64 ? (const void *)stop64 : stop32;
+    test_gram(f, &X, &Xt, NULL, &room, order, N_ONES, 1, wide);
+    test_gram(f, &X, NULL, NULL, &room, order, N_ONES, 1, wide);
 }
 
 /* Both descents must end where no coordinate violates, at the same w. */
 static void test_descent(const fixture *f, const sr_matrix *X, const sr_matrix *Xt, const double *s, sr_penalty pen) {
     static gram_room room;
     int64_t cols[P], order[P];
-    const sr_gram G = test_gram(f, X, Xt, s, &room, cols);
+    for (int64_t m = 0; m < P; m++) cols[m] = (m * 7 + 3) % P;
+    const int wide = s != NULL;
+    const sr_gram G = test_gram(f, X, Xt, s, &room, cols, P, 0, wide);
     double y[N], sums[P], squares[P], sizes[P], peaks[P], l1[P], l2[P], total = 0.0, mean = 0.0;
     for (int i = 0; i < N; i++) y[i] = uniform() * 3.0, total += s ? s[i] : 1.0, mean += (s ? s[i] : 1.0) * y[i];
     const sr_stats stats = {sums, squares, sizes, peaks};
@@ -205,7 +250,7 @@ static void test_descent(const fixture *f, const sr_matrix *X, const sr_matrix *
     double own[2], at_place[SR_ASIDE + WATCHED + P] = {0}; /* on their own rows: the same gradient, from y and w alone */
     if (Xt) {
         const int64_t wanted[2] = {cols[4], cols[8]};
-        const sr_gram_work work = {room.position, room.dense_position, NULL, WATCHED, 0, NULL, NULL, NULL, 0, NULL, -1, NULL, NULL};
+        const sr_gram_work work = {wide ? (void *)room.wide : room.position, room.dense_position, NULL, WATCHED, 0, NULL, NULL, NULL, NULL, NULL, -1, wide};
         double centred[N];
         for (int i = 0; i < N; i++) centred[i] = y[i] - mean / total;
         for (int a = 0; a < P; a++) at_place[SR_ASIDE + WATCHED + a] = w_r[a];
@@ -367,6 +412,7 @@ int main(void) {
         for (int v = 0; v < 4; v++) {
             const sr_matrix X = columns(&f, reals[v / 2], indices[v % 2]), Xt = rows(&f, reals[v / 2], indices[v % 2]);
             test_intake(&f, reals[v / 2], indices[v % 2]);
+            test_counts(&f, indices[v % 2], v / 2);
             for (int weighted = 0; weighted < 2; weighted++) {
                 test_products(&f, &X, weighted ? s : NULL);
                 test_gauss_seidel(&f, &X, weighted ? s : NULL);

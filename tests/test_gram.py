@@ -1,0 +1,120 @@
+"""The growing Gram and what watched columns have with its members: counted or summed, in 16 bits or 32, with much room or little."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from sparsereg import _core
+
+
+def store_of(X, s=None, values=False):
+    """A Gram of the columns of X by its rows, whose entries are ones; `values` has it believe that they are not."""
+    columns, rows = X.tocsc(), X.tocsr()
+    n_ones = (0, 0) if values else (X.shape[1], X.shape[0])
+    views = [
+        _core.Matrix(n, A.indptr[:-1], A.indptr[1:], A.indices, ones, A.data if values else None)
+        for n, A, ones in ((X.shape[0], columns, n_ones[0]), (X.shape[1], rows, n_ones[1]))
+    ]
+    return _core.GramStore(views[0], views[1], None, s)
+
+
+def one_hot(n, levels, rng):
+    """Fields side by side, their first levels the heaviest."""
+    codes = [(m * rng.random(n) ** 3).astype(int) for m in levels]
+    return sp.hstack(
+        [sp.csr_array((np.ones(n), (np.arange(n), c)), (n, m)) for c, m in zip(codes, levels, strict=True)]
+    )
+
+
+@pytest.mark.parametrize("kind", ["counts", "weights", "values"])
+@pytest.mark.parametrize("room", [10**6, 2_000, 0])
+def test_watched_products(kind, room):
+    """With as many of the first watched columns as there is room for; a member is watched no longer."""
+    rng = np.random.default_rng(0)
+    X = one_hot(3000, (3, 30, 300), rng).tocsr()
+    s = rng.random(3000) if kind == "weights" else None
+    if kind == "values":
+        X.data = rng.normal(size=X.nnz)
+    store = store_of(X, s, kind == "values")
+    watched = np.argsort(-np.diff(X.tocsc().indptr), kind="stable")[:100]
+    members = np.concatenate([watched[:20:2], np.setdiff1d(np.arange(60), watched)])
+    store.watch(watched, room)
+    for batch in np.split(members, [1, 4]):
+        store.append(batch, True)
+    plain = X.toarray()
+    gram = plain.T @ (plain if s is None else s[:, None] * plain)
+    np.testing.assert_allclose(store.toarray(), gram[np.ix_(members, members)], atol=1e-11)
+    assert store.n_watched == 100 if room == 10**6 else store.n_watched < 100
+    assert store.n_watched > 0 or room == 0
+    places = store.places(watched)
+    here = np.arange(100)
+    expected = np.where((here < store.n_watched) & ~np.isin(watched, members), here, -1)
+    np.testing.assert_array_equal(places, expected)
+    w = rng.normal(size=members.size)
+    for first in {0, min(10, store.n_watched), store.n_watched}:
+        out = np.ones(first)
+        store.subtract_watched(w, out)
+        seen = places[:first] >= 0
+        np.testing.assert_allclose(out[seen], 1.0 - (gram[np.ix_(watched, members)] @ w)[:first][seen], atol=1e-9)
+
+
+def test_counts_beyond_16_bits():
+    """A column in 150,000 rows meets another in as many; such a count is kept in pieces."""
+    n = 150_000
+    rng = np.random.default_rng(1)
+    codes = np.minimum(rng.geometric(0.5, n) - 1, 3)
+    X = sp.csr_array(
+        (np.ones(3 * n), np.stack([np.zeros(n), 1 + codes, np.full(n, 5)], axis=1).ravel(), np.arange(0, 3 * n + 1, 3)),
+        (n, 6),
+    )
+    counts = np.bincount(codes, minlength=4)
+    store = store_of(X)
+    store.watch(np.array([5, 1, 2, 3, 4]), 100)
+    store.append(np.array([0]), True)
+    out = np.zeros(5)
+    store.subtract_watched(np.array([1.0]), out)
+    assert (-out).tolist() == [n, *counts]
+    store.watch_fewer(2)
+    store.subtract_watched(np.array([1.0]), out[:2])
+    assert (-out).tolist() == [2 * n, 2 * counts[0], *counts[1:]]
+    assert store.toarray().tolist() == [[n]]
+
+
+def test_more_positions_than_16_bits():
+    """60,000 watched columns leave 16 bits no room for 6,000 members: positions grow wider, and nothing else changes."""
+    n = 66_000
+    rng = np.random.default_rng(2)
+    X = sp.hstack([sp.eye_array(n), sp.csr_array((np.ones(n), (np.arange(n), np.arange(n) // 1000)))]).tocsr()
+    store = store_of(X)
+    store.watch(np.r_[n : n + 60, :59_940], 10**6)
+    members = np.arange(59_940, n)
+    store.append(members[:100], True)
+    store.append(members[100:], True)
+    G = store.toarray()
+    assert np.array_equal(G, np.eye(members.size))
+    w, y = rng.normal(size=members.size), rng.normal(size=n)
+    out = np.zeros(60_000)
+    store.subtract_watched(w, out)
+    np.testing.assert_allclose(-out[:60], np.bincount(members // 1000, w, minlength=66)[:60] + 0.0, atol=1e-12)
+    assert not out[66:].any()
+    wanted = np.array([0, n - 1, n + 59, n + 65])
+    left = y - np.concatenate([np.zeros(59_940), w])
+    np.testing.assert_allclose(store.own_rows(wanted, y, w), (X.T @ left)[wanted], atol=1e-12)
+
+
+def test_what_is_watched_is_checked():
+    X = one_hot(50, (5, 10), np.random.default_rng(3))
+    store = store_of(X)
+    with pytest.raises(_core.KernelError, match="outside"):
+        store.watch(np.array([15]), 100)
+    with pytest.raises(_core.KernelError, match="more columns than"):
+        store.watch(np.zeros(70_000, dtype=np.int64), 100)
+    store.watch(np.array([3, 1]), 100)
+    with pytest.raises(_core.KernelError, match="not so many"):
+        store.watch_fewer(3)
+    store.watch_fewer(1)
+    assert store.places(np.array([3, 1])).tolist() == [0, -1]
+    with pytest.raises(_core.KernelError, match="wrong length"):
+        store.subtract_watched(np.empty(0), np.zeros(2))
