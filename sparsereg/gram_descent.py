@@ -24,9 +24,10 @@ IN_ORDER = 4
 DIRECT = 500
 # A Newton step that costs as many epochs is cheap.
 EPOCHS = 6
-# Columns that are watched: so many, if they have so many entries and rows are no longer than this. What is kept of their products with the
-# members takes at most half a byte an entry of X, an eighth of its indices' room.
-MOST_WATCHED = 8192
+# Columns that are watched: between so many, the more the shorter rows are, for they meet fewer; if they have so many entries, and rows are no
+# longer than this. What is kept of their products with the members takes at most half a byte an entry of X, an eighth of its indices' room.
+WATCHED = (8_192, 32_768)
+MET = 200_000
 LIGHT = 8
 LONG_ROW = 100
 SMALL = 600_000
@@ -59,11 +60,12 @@ class GramDescent(Descent):
         design = self.problem.design
         if design.rows is None or self.row_length > LONG_ROW:
             return
-        first = np.arange(min(MOST_WATCHED, design.n_cols))  # each kind of column has its longest first
+        most = int(np.clip(MET / self.row_length, *WATCHED))
+        first = np.arange(min(most, design.n_cols))  # each kind of column has its longest first
         heavy = np.unique(np.concatenate([first, design.matrix.n_ones + first, design.matrix.n_sparse + first]))
         heavy = heavy[heavy < design.n_cols]
         lengths = design.lengths(heavy)
-        order = np.argsort(-lengths, kind="stable")[:MOST_WATCHED]
+        order = np.argsort(-lengths, kind="stable")[:most]
         self.watched = heavy[order[lengths[order] >= LIGHT]]
         self._watched_c0, self._watched_sums = c[self.watched], self.problem.stats(self.watched).sums
         self.store.watch(self.watched, SMALL + design.nnz // 2)
