@@ -121,6 +121,7 @@ static double SR_FN(cd_residual)(const sr_matrix *X, const int64_t *cols, const 
 
 /* Row i of X, as entry e of column x meets it; and a word to the memory that both ends of a later one will be wanted. */
 SR_INLINE SR_FN(column) SR_FN(row_of)(const sr_matrix *Xt, SR_FN(column) x, int64_t e, const int kind) {
+    if (e + 2 * SR_AHEAD < x.n) SR_PREFETCH((const Index *)Xt->start + SR_ROW(x, e + 2 * SR_AHEAD, kind));
     if (e + SR_AHEAD < x.n) {
         const int64_t later = SR_ROW(x, e + SR_AHEAD, kind);
         SR_PREFETCH((const Index *)Xt->indices + ((const Index *)Xt->start)[later]);
@@ -150,6 +151,7 @@ SR_INLINE void SR_FN(count_by_rows)(const sr_matrix *X, const sr_matrix *Xt, int
     for (int64_t e = 0; e < x.n; e++) {
         const SR_FN(column) row = SR_FN(row_of)(Xt, x, e, SR_KIND_ONES);
         /* Without a branch on membership, which nothing could predict: an entry that is no member's is added aside. */
+        SR_UNROLL
         for (int64_t f = 0; f < row.n; f++) count[SR_POSITION(work, row.rows[f], wide)]++;
     }
     memset(count, 0, SR_ASIDE * sizeof *count);
