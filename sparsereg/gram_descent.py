@@ -60,7 +60,7 @@ class GramDescent(Descent):
         design = self.problem.design
         if design.rows is None or self.row_length > LONG_ROW:
             return
-        most = int(np.clip(MET / self.row_length, *WATCHED))
+        most = int(np.clip(MET / max(self.row_length, 1.0), *WATCHED))
         first = np.arange(min(most, design.n_cols))  # each kind of column has its longest first
         heavy = np.unique(np.concatenate([first, design.matrix.n_ones + first, design.matrix.n_sparse + first]))
         heavy = heavy[heavy < design.n_cols]

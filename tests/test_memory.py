@@ -1,0 +1,43 @@
+"""What a path and a fit hold above their input, all allocated at once at most, by tracemalloc."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from sparsereg import Lasso, regularization_path
+
+
+@pytest.fixture(scope="module")
+def crosses():
+    """One-hot fields with many rare levels, as a CSR with values in float64."""
+    rng = np.random.default_rng(0)
+    n, sizes = 100_000, (20, 50, 400, 3_000, 9_000, 20_000, 40_000, 80_000)
+    levels = [
+        np.minimum(rng.zipf(1.15, n) - 1, size - 1) + begin
+        for size, begin in zip(sizes, np.cumsum([0, *sizes]), strict=False)
+    ]
+    indices = np.stack(levels, axis=1).astype(np.int32).ravel()
+    X = sp.csr_array(
+        (np.ones(indices.size), indices, np.arange(0, indices.size + 1, len(sizes), dtype=np.int32)),
+        shape=(n, sum(sizes)),
+    )
+    return X, X @ np.where(rng.random(X.shape[1]) < 0.05, rng.normal(size=X.shape[1]), 0.0) + rng.normal(size=n)
+
+
+@pytest.mark.parametrize(
+    "solve", [lambda X, y: regularization_path(X, y), lambda X, y: Lasso(alpha=0.003).fit(X, y)], ids=["path", "fit"]
+)
+def test_half_of_the_input_does(crosses, solve):
+    X, y = crosses
+    solve(X[:1000], y[:1000])  # what is imported on the way
+    tracemalloc.start()
+    try:
+        solve(X, y)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak <= 0.5 * (X.data.nbytes + X.indices.nbytes + X.indptr.nbytes)
