@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,10 +16,10 @@ __all__ = ["GramDescent"]
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# What visiting a column on its own rows costs, against entries read in a stream: a row is a cache miss or two, and each of its
-# entries asks whose it is.
-MISS = 30
-LOOK_UP = 6
+# What visiting a column on its own rows costs, against entries read in a stream: each row has to be fetched, with what it aims at, and each
+# of its entries asks whose it is.
+MISS = 50
+LOOK_UP = 1
 # Entries of a dense column, which are read in the order of the rows, that cost as much as one read through its row's number.
 IN_ORDER = 4
 # Active members up to which a Newton step is solved directly: a dense square of 2 MB, some milliseconds.
@@ -61,9 +63,8 @@ class GramDescent(Descent):
         if design.rows is None or self.row_length > LONG_ROW:
             return
         most = int(np.clip(MET / max(self.row_length, 1.0), *WATCHED))
-        first = np.arange(min(most, design.n_cols))  # each kind of column has its longest first
-        heavy = np.unique(np.concatenate([first, design.matrix.n_ones + first, design.matrix.n_sparse + first]))
-        heavy = heavy[heavy < design.n_cols]
+        kinds = (0, design.matrix.n_ones, design.matrix.n_sparse, design.n_cols)  # each has its longest first
+        heavy = np.concatenate([np.arange(a, min(a + most, b)) for a, b in pairwise(kinds)])
         lengths = design.lengths(heavy)
         order = np.argsort(-lengths, kind="stable")[:most]
         self.watched = heavy[order[lengths[order] >= LIGHT]]

@@ -119,14 +119,17 @@ static double SR_FN(cd_residual)(const sr_matrix *X, const int64_t *cols, const 
     return decrease;
 }
 
-/* Row i of X, as entry e of column x meets it; and a word to the memory that both ends of a later one will be wanted. */
+/* A word to the memory that both ends of the row that entry e of column x is in will be wanted. */
+SR_INLINE void SR_FN(ask_for_row)(const sr_matrix *Xt, SR_FN(column) x, int64_t e, const int kind) {
+    const int64_t i = SR_ROW(x, e, kind);
+    SR_PREFETCH((const Index *)Xt->indices + ((const Index *)Xt->start)[i]);
+    SR_PREFETCH((const Index *)Xt->indices + ((const Index *)Xt->stop)[i] - 1);
+}
+
+/* The row of X that entry e of column x is in, while those that come later are asked for, and first where they begin. */
 SR_INLINE SR_FN(column) SR_FN(row_of)(const sr_matrix *Xt, SR_FN(column) x, int64_t e, const int kind) {
     if (e + 2 * SR_AHEAD < x.n) SR_PREFETCH((const Index *)Xt->start + SR_ROW(x, e + 2 * SR_AHEAD, kind));
-    if (e + SR_AHEAD < x.n) {
-        const int64_t later = SR_ROW(x, e + SR_AHEAD, kind);
-        SR_PREFETCH((const Index *)Xt->indices + ((const Index *)Xt->start)[later]);
-        SR_PREFETCH((const Index *)Xt->indices + ((const Index *)Xt->stop)[later] - 1);
-    }
+    if (e + SR_AHEAD < x.n) SR_FN(ask_for_row)(Xt, x, e + SR_AHEAD, kind);
     return SR_FN(column_at)(Xt, SR_ROW(x, e, kind));
 }
 
@@ -213,11 +216,19 @@ SR_INLINE double SR_FN(own_rows_of)(const sr_matrix *X, const sr_matrix *Xt, con
     for (int64_t e = 0; e < x.n; e++) {
         const int64_t i = SR_ROW(x, e, kind);
         const SR_FN(column) row = SR_FN(row_of)(Xt, x, e, kind);
-        double r = y[i];
-        if (ones)
-            for (int64_t f = 0; f < row.n; f++) r -= w[SR_POSITION(work, row.rows[f], wide)];
-        else
-            for (int64_t f = 0; f < row.n; f++) r -= w[SR_POSITION(work, row.rows[f], wide)] * (double)row.values[f];
+        double r = y[i], z = 0.0; /* two sums: an addition waits for the one before it */
+        if (e + SR_AHEAD < x.n) SR_PREFETCH(y + SR_ROW(x, e + SR_AHEAD, kind));
+        int64_t f = 0;
+        if (ones) {
+            for (; f + 2 <= row.n; f += 2) {
+                r -= w[SR_POSITION(work, row.rows[f], wide)];
+                z += w[SR_POSITION(work, row.rows[f + 1], wide)];
+            }
+            if (f < row.n) r -= w[SR_POSITION(work, row.rows[f], wide)];
+        } else {
+            for (; f < row.n; f++) r -= w[SR_POSITION(work, row.rows[f], wide)] * (double)row.values[f];
+        }
+        r -= z;
         for (int64_t d = X->n_sparse; d < X->n_cols; d++) {
             const int32_t at = work->dense_position[d - X->n_sparse];
             if (at >= 0 && w[at] != 0.0) r -= w[at] * (double)SR_FN(column_at)(X, d).values[i];
@@ -229,8 +240,17 @@ SR_INLINE double SR_FN(own_rows_of)(const sr_matrix *X, const sr_matrix *Xt, con
 
 static void SR_FN(own_rows)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
                             const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out) {
-    for (int64_t b = 0; b < n; b++)
+    for (int64_t b = 0; b < n; b++) {
+        if (b + 1 < n && wanted[b + 1] < X->n_sparse) { /* a light column is over before what it asks for is there: so are the first rows of the next */
+            const SR_FN(column) next = SR_FN(column_at)(X, wanted[b + 1]);
+            for (int64_t e = 0; e < next.n && e < SR_AHEAD; e++) {
+                SR_FN(ask_for_row)(Xt, next, e, SR_KIND_ONES);
+                SR_PREFETCH(y + next.rows[e]);
+            }
+        }
+        if (b + 2 < n && wanted[b + 2] < X->n_sparse) SR_PREFETCH((const Index *)X->indices + ((const Index *)X->start)[wanted[b + 2]]);
         out[b] = work->wide ? SR_FN(own_rows_of)(X, Xt, s, y, w, work, wanted[b], 1) : SR_FN(own_rows_of)(X, Xt, s, y, w, work, wanted[b], 0);
+    }
 }
 
 #undef SR_POSITION
