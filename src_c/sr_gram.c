@@ -16,8 +16,11 @@ SR_INLINE int sr_blank(const void *line) {
 /* The first a from `a` on, of m, where products are not 0; or m. */
 SR_INLINE int64_t sr_next(const double *products, int64_t a, int64_t m) {
     enum { STEP = SR_LINE / sizeof *products };
-    while (a + STEP <= m && sr_blank(products + a)) a += STEP;
-    while (a < m && products[a] == 0.0) a++;
+    while (a < m) {
+        if (a % STEP == 0 && a + STEP <= m && sr_blank(products + a)) a += STEP;
+        else if (products[a] == 0.0) a++;
+        else break;
+    }
     return a;
 }
 
@@ -106,15 +109,20 @@ void sr_products_keep(sr_products *P, int64_t m, int64_t n) {
     P->begin[m] = to;
 }
 
-void sr_products_subtract(const sr_products *P, int64_t m, const double *x, int64_t n, double *out) {
-    const uint16_t *place = P->place;
+SR_WIDE void sr_products_subtract(const sr_products *P, int64_t m, const double *x, int64_t n, double *out) {
+    const uint16_t *restrict place = P->place, *restrict count = P->count;
+    const double *restrict value = P->value;
     for (int64_t a = 0; a < m; a++) {
-        if (x[a] == 0.0) continue;
+        const double step = x[a];
+        if (step == 0.0) continue;
         const int64_t begin = P->begin[a], end = sr_products_from(P, a, n);
-        if (P->count)
-            for (int64_t e = begin; e < end; e++) out[place[e]] -= x[a] * P->count[e];
-        else
-            for (int64_t e = begin; e < end; e++) out[place[e]] -= x[a] * P->value[e];
+        if (count) {
+            SR_UNROLL
+            for (int64_t e = begin; e < end; e++) out[place[e]] -= step * count[e];
+        } else {
+            SR_UNROLL
+            for (int64_t e = begin; e < end; e++) out[place[e]] -= step * value[e];
+        }
     }
 }
 
