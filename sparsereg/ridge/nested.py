@@ -16,9 +16,9 @@ from sparsereg.ridge.border import Border
 from sparsereg.ridge.copies import Copies, Rows, State, spread, summed
 from sparsereg.ridge.fields import Fields
 from sparsereg.ridge.precondition import HeavyBlock
-from sparsereg.ridge.system import System
+from sparsereg.ridge.system import NormalEquations, System
 
-__all__ = ["NestedSweep", "Sweep"]
+__all__ = ["InFieldOrder", "NestedSweep", "Sweep", "collected", "rows_of"]
 
 Vector = NDArray[np.float64]
 
@@ -148,7 +148,7 @@ class Sweep:
         self._solve_border(state, met)
         for top in reversed(self.tops):
             met.give(top.t, top.backward(state, met.take([top.t])[top.t][:-1]))
-        out = self._collected(q := met.take(self.fields.tops))
+        out = collected(self.fields, q := met.take(self.fields.tops), self.penalty.size)
         if self.rows.valued:
             X, cols = self.rows.valued
             met.settle({})
@@ -165,16 +165,23 @@ class Sweep:
         for t, change in self.border.solve(state, q).items():
             met.give(t, change)
 
-    def _collected(self, q: dict[int, Vector]) -> Vector:
-        out = np.zeros(self.penalty.size)
-        for t, values in q.items():
-            out[self.fields.parts[t]] = values[:-1]
-        for f, host in self.fields.host.items():
-            out[self.fields.parts[f]] = summed(self.fields.nested[host, f], q[host][:-1])
-        return out
+
+class InFieldOrder:
+    """What is iterated with on vectors in the order of the fields."""
+
+    def __init__(self, fields: Fields) -> None:
+        self.order = fields.order
+
+    def entered(self, g: Vector) -> Vector:
+        """g in the order of the fields."""
+        return g[self.order]
+
+    def left(self, _g: Vector, step: Vector, rest: Vector) -> tuple[Vector, Vector]:
+        """Both in the order of the columns."""
+        return _scattered(self.order, step), _scattered(self.order, rest)
 
 
-class NestedSweep:
+class NestedSweep(InFieldOrder):
     """A sweep for a design of fields and a few valued columns, each penalised, in the order of the fields.
 
     Each application reads the tops of each row seven times at most; a pass over X reads all fields once. Memory: a vector of length n and
@@ -191,19 +198,27 @@ class NestedSweep:
     """
 
     def __init__(self, system: System, fields: Fields, heavy: HeavyBlock) -> None:
-        equations, self.order = system.equations, fields.order
-        design, weight_sum = equations.design, equations.weight_sum if equations.fit_intercept else None
-        valued = (design.matrix, np.arange(design.n_ones, design.n_cols)) if design.n_ones < design.n_cols else None
-        rows = Rows(design.n_rows, equations.s, weight_sum, valued)
+        super().__init__(fields)
+        equations = system.equations
+        rows = rows_of(equations)
         self.inner = Sweep(fields, system.penalty[self.order], equations.sums[self.order], rows, heavy)
 
-    def entered(self, g: Vector) -> Vector:
-        """g in the order of the fields."""
-        return g[self.order]
 
-    def left(self, _g: Vector, step: Vector, rest: Vector) -> tuple[Vector, Vector]:
-        """Both in the order of the columns."""
-        return _scattered(self.order, step), _scattered(self.order, rest)
+def rows_of(equations: NormalEquations) -> Rows:
+    """The rows of a design of fields."""
+    design, weight_sum = equations.design, equations.weight_sum if equations.fit_intercept else None
+    valued = (design.matrix, np.arange(design.n_ones, design.n_cols)) if design.n_ones < design.n_cols else None
+    return Rows(design.n_rows, equations.s, weight_sum, valued)
+
+
+def collected(fields: Fields, q: dict[int, Vector], n_cols: int) -> Vector:
+    """`X' v` in the order of the fields, from that on the tops' levels; 0 for valued columns."""
+    out = np.zeros(n_cols)
+    for t, values in q.items():
+        out[fields.parts[t]] = values[:-1]
+    for f, host in fields.host.items():
+        out[fields.parts[f]] = summed(fields.nested[host, f], q[host][:-1])
+    return out
 
 
 def _scattered(order: NDArray[np.int64], x: Vector) -> Vector:

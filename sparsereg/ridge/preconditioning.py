@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg.ridge.blocks import BlockDiagonal
 from sparsereg.ridge.border import border_block
 from sparsereg.ridge.cg import Preconditioner
 from sparsereg.ridge.fields import Fields
@@ -30,6 +31,10 @@ TOO_WEAK = 1e-11
 WORTH_A_SHADOW = 100.0
 # What is in a border is left out at stronger penalties only where it is not worth this share of that.
 STILL = 0.1
+# Where heavy columns are solved together and others by themselves, those are worth it from this many times their penalty on; and
+# that is done where the spectrum that is left to the iteration is about this wide at most.
+WORTH_ALONE = 0.3
+WIDEST = 6.0
 
 
 def preconditioning(equations: NormalEquations, least_penalty: Vector) -> Callable[[System], Preconditioner]:
@@ -48,7 +53,30 @@ def preconditioning(equations: NormalEquations, least_penalty: Vector) -> Callab
         return lambda system: GroupedSweep(system, fields)
     required = _required(equations, fields)
     border = border_block(equations, fields, _border_columns(equations, required, least_penalty))
-    return lambda system: NestedSweep(system, *_still_worth(equations, fields, required, border, system.penalty))
+
+    def make(system: System) -> Preconditioner:
+        heavy = equations.diagonal[border.cols] > WORTH_ALONE * system.penalty[border.cols]
+        kept = np.flatnonzero(required[border.cols] | heavy)
+        if _spread(equations, border.cols[kept], system.penalty) <= WIDEST:
+            return BlockDiagonal(system, fields, HeavyBlock(border.cols[kept], border.gram[np.ix_(kept, kept)]))
+        return NestedSweep(system, *_still_worth(equations, fields, required, border, system.penalty))
+
+    return make
+
+
+def _spread(equations: NormalEquations, heavy: NDArray[np.int64], penalty: Vector) -> float:
+    """About how far apart the eigenvalues are where heavy columns are solved together and others by themselves.
+
+    The largest: where all other columns of a row move together, what each has of the curvature beside its penalty adds up. The least:
+    where a heavy column moves one way and those that make it up the other, only the penalty of these holds them."""
+    n = equations.diagonal.copy()
+    n[heavy] = 0.0
+    light = float(n.sum())
+    if not light:
+        return 1.0
+    met = float(n @ (n / (n + penalty)))
+    share = met / light
+    return (1.0 + met / equations.weight_sum) * (1.0 + share) / (1.0 - share)
 
 
 def _required(equations: NormalEquations, fields: Fields) -> NDArray[np.bool_]:
