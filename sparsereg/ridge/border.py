@@ -22,7 +22,7 @@ Int = NDArray[np.int64]
 
 
 def border_block(equations: NormalEquations, fields: Fields, cols: Int) -> HeavyBlock:
-    """These columns, in increasing order, and after them the levels of the shadows: their centred Gram."""
+    """These columns, and after them the levels of the shadows: their centred Gram."""
     design = equations.design
     assert design.rows is not None
     labels = np.arange(design.n_cols) if design.labels is None else design.labels

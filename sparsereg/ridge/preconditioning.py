@@ -55,10 +55,9 @@ def preconditioning(equations: NormalEquations, least_penalty: Vector) -> Callab
     border = border_block(equations, fields, _border_columns(equations, required, least_penalty))
 
     def make(system: System) -> Preconditioner:
-        heavy = equations.diagonal[border.cols] > WORTH_ALONE * system.penalty[border.cols]
-        kept = np.flatnonzero(required[border.cols] | heavy)
-        if _spread(equations, border.cols[kept], system.penalty) <= WIDEST:
-            return BlockDiagonal(system, fields, HeavyBlock(border.cols[kept], border.gram[np.ix_(kept, kept)]))
+        alone = border.first(_kept(equations, required, border, WORTH_ALONE * system.penalty))
+        if _spread(equations, alone.cols, system.penalty) <= WIDEST:
+            return BlockDiagonal(system, fields, alone)
         return NestedSweep(system, *_still_worth(equations, fields, required, border, system.penalty))
 
     return make
@@ -94,11 +93,16 @@ def _required(equations: NormalEquations, fields: Fields) -> NDArray[np.bool_]:
 def _border_columns(
     equations: NormalEquations, required: NDArray[np.bool_], least_penalty: Vector
 ) -> NDArray[np.int64]:
-    """The required columns, and of the others the heaviest that are worth it."""
+    """The required columns first, and of the others the heaviest that are worth it, the heaviest of them first."""
     score = np.where(equations.diagonal > WORTH * least_penalty, equations.diagonal, 0.0)
     score[required] = np.inf
     heaviest = np.argsort(-score, kind="stable")[: max(MOST_HEAVY, np.count_nonzero(required))]
-    return np.sort(heaviest[score[heaviest] > 0.0])
+    return heaviest[score[heaviest] > 0.0]
+
+
+def _kept(equations: NormalEquations, required: NDArray[np.bool_], border: HeavyBlock, least: Vector) -> int:
+    """How many columns of the border are required or have at least so much curvature: its first ones."""
+    return int(np.count_nonzero(required[border.cols] | (equations.diagonal[border.cols] > least[border.cols])))
 
 
 def _still_worth(
@@ -109,13 +113,15 @@ def _still_worth(
     penalty: Vector,
 ) -> tuple[Fields, HeavyBlock]:
     """What of the shadows and of a border that were made for the least penalty is worth its factor at this one."""
-    heavy = equations.diagonal[border.cols] > STILL * WORTH * penalty[border.cols]
     weak = STILL * WORTH_A_SHADOW * float(np.median(penalty))
     worth = [shadow.m * weak <= equations.weight_sum for shadow in fields.shadows]
-    kept = required[border.cols] | heavy
+    kept = _kept(equations, required, border, STILL * WORTH * penalty)
+    if not any(worth):
+        return replace(fields, shadows=[]), border.first(kept)
     sizes = [shadow.m for shadow in fields.shadows]
-    at = np.flatnonzero(np.concatenate([kept, np.repeat(np.array(worth, dtype=bool), sizes)]))
+    cols = np.arange(border.cols.size) < kept
+    at = np.flatnonzero(np.concatenate([cols, np.repeat(np.array(worth, dtype=bool), sizes)]))
     if at.size == len(border.gram):
         return fields, border
     fields = replace(fields, shadows=list(itertools.compress(fields.shadows, worth)))
-    return fields, HeavyBlock(border.cols[kept], border.gram[np.ix_(at, at)])
+    return fields, HeavyBlock(border.cols[:kept], border.gram[np.ix_(at, at)])
