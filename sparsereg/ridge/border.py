@@ -88,7 +88,8 @@ class Border:
         for group in self.groups:
             for fine, levels in group.held.items():
                 shared[fields.parts[fine]] += levels.codes < levels.m
-        self.copies = [_copies(group, fields, penalty * shared) for group in self.groups]
+        shared *= penalty
+        self.copies = [_copies(group, fields, shared) for group in self.groups]
         self.valued = np.flatnonzero(number[fields.n_levels :] >= 0) + fields.n_levels
         self.valued_ids, self.valued_penalty = number[self.valued], penalty[self.valued]
         k = heavy.gram.shape[0]

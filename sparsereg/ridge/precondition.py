@@ -131,7 +131,7 @@ def factorised(gram: NDArray[np.float64], diagonal: Vector) -> NDArray[np.float6
             lifted = gram.copy()
             lifted.flat[:: diagonal.size + 1] += diagonal + lift
             return np.asarray(
-                scipy.linalg.cho_factor(lifted.T, lower=True, overwrite_a=True)[0]
+                scipy.linalg.cho_factor(lifted.T, lower=True, overwrite_a=True, check_finite=False)[0]
             )  # .T: as LAPACK has it
         except np.linalg.LinAlgError:
             lift = max(100.0 * lift, 1e-14 * float(np.diag(gram).max()))

@@ -34,7 +34,7 @@ STILL = 0.1
 # Where heavy columns are solved together and others by themselves, those are worth it from this many times their penalty on; and
 # that is done where the spectrum that is left to the iteration is about this wide at most.
 WORTH_ALONE = 0.3
-WIDEST = 6.0
+WIDEST = 7.0
 
 
 def preconditioning(equations: NormalEquations, least_penalty: Vector) -> Callable[[System], Preconditioner]:
@@ -113,11 +113,11 @@ def _still_worth(
     penalty: Vector,
 ) -> tuple[Fields, HeavyBlock]:
     """What of the shadows and of a border that were made for the least penalty is worth its factor at this one."""
+    kept = _kept(equations, required, border, STILL * WORTH * penalty)
+    if not fields.shadows:
+        return fields, border.first(kept)
     weak = STILL * WORTH_A_SHADOW * float(np.median(penalty))
     worth = [shadow.m * weak <= equations.weight_sum for shadow in fields.shadows]
-    kept = _kept(equations, required, border, STILL * WORTH * penalty)
-    if not any(worth):
-        return replace(fields, shadows=[]), border.first(kept)
     sizes = [shadow.m for shadow in fields.shadows]
     cols = np.arange(border.cols.size) < kept
     at = np.flatnonzero(np.concatenate([cols, np.repeat(np.array(worth, dtype=bool), sizes)]))
