@@ -13,7 +13,7 @@ from sparsereg._core import Levels, exchange
 from sparsereg import Ridge
 from sparsereg.design import as_design
 from sparsereg.ridge.blocks import BlockDiagonal
-from sparsereg.ridge.cg import Elsewhere, conjugate_gradients
+from sparsereg.ridge.cg import Elsewhere, Preconditioner, conjugate_gradients
 from sparsereg.ridge.fields import Fields
 from sparsereg.ridge.grouped import GroupedSweep
 from sparsereg.ridge.nested import NestedSweep
@@ -241,10 +241,12 @@ def require_nearness(precondition: Elsewhere, H: np.ndarray, furthest: float = 1
     assert np.linalg.eigvals(M @ H).real.max() < furthest + 1e-8
 
 
-def applied_to(g: np.ndarray, precondition: Elsewhere) -> tuple[np.ndarray, np.ndarray]:
-    """`(z, H z)` from what the preconditioner makes of g in its own unknowns."""
+def applied_to(g: np.ndarray, precondition: Preconditioner) -> tuple[np.ndarray, np.ndarray]:
+    """`(z, H z)`, also from what a preconditioner makes of g in its own unknowns."""
+    if not isinstance(precondition, Elsewhere):
+        return precondition.apply(g)
     inside = precondition.entered(g)
-    z, Hz = precondition.inner.apply(inside)
+    z, Hz = applied_to(inside, precondition.inner)
     z, rest = precondition.left(g, z, inside - Hz)
     return z, g - rest
 

@@ -77,7 +77,7 @@ class BlockDiagonal(InFieldOrder):
     """
 
     def __init__(self, system: System, fields: Fields, heavy: HeavyBlock) -> None:
-        super().__init__(fields)
         equations, order = system.equations, fields.order
         H = (equations.diagonal + system.penalty)[order]
-        self.inner = _Blocks(fields, H, system.penalty[order], equations.sums[order], rows_of(equations), heavy)
+        inner = _Blocks(fields, H, system.penalty[order], equations.sums[order], rows_of(equations), heavy)
+        super().__init__(fields, inner)

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from sparsereg._core import Levels, exchange
 from sparsereg.ridge.border import Border
+from sparsereg.ridge.cg import Preconditioner
 from sparsereg.ridge.copies import Copies, Rows, State, spread, summed
 from sparsereg.ridge.fields import Fields
 from sparsereg.ridge.precondition import HeavyBlock
 from sparsereg.ridge.system import NormalEquations, System
 
-__all__ = ["InFieldOrder", "NestedSweep", "Sweep", "collected", "rows_of"]
+__all__ = ["InFieldOrder", "NestedSweep", "Sweep", "collected", "rows_of", "scattered"]
 
 Vector = NDArray[np.float64]
 
@@ -167,10 +168,10 @@ class Sweep:
 
 
 class InFieldOrder:
-    """What is iterated with on vectors in the order of the fields."""
+    """A preconditioner of vectors in the order of the fields, for those in the order of the columns."""
 
-    def __init__(self, fields: Fields) -> None:
-        self.order = fields.order
+    def __init__(self, fields: Fields, inner: Preconditioner) -> None:
+        self.order, self.inner = fields.order, inner
 
     def entered(self, g: Vector) -> Vector:
         """g in the order of the fields."""
@@ -178,7 +179,7 @@ class InFieldOrder:
 
     def left(self, _g: Vector, step: Vector, rest: Vector) -> tuple[Vector, Vector]:
         """Both in the order of the columns."""
-        return _scattered(self.order, step), _scattered(self.order, rest)
+        return scattered(self.order, step), scattered(self.order, rest)
 
 
 class NestedSweep(InFieldOrder):
@@ -198,10 +199,9 @@ class NestedSweep(InFieldOrder):
     """
 
     def __init__(self, system: System, fields: Fields, heavy: HeavyBlock) -> None:
-        super().__init__(fields)
-        equations = system.equations
-        rows = rows_of(equations)
-        self.inner = Sweep(fields, system.penalty[self.order], equations.sums[self.order], rows, heavy)
+        equations, order = system.equations, fields.order
+        inner = Sweep(fields, system.penalty[order], equations.sums[order], rows_of(equations), heavy)
+        super().__init__(fields, inner)
 
 
 def rows_of(equations: NormalEquations) -> Rows:
@@ -221,7 +221,7 @@ def collected(fields: Fields, q: dict[int, Vector], n_cols: int) -> Vector:
     return out
 
 
-def _scattered(order: NDArray[np.int64], x: Vector) -> Vector:
+def scattered(order: NDArray[np.int64], x: Vector) -> Vector:
     """From the order of the fields to that of the columns."""
     out = np.empty(x.size)
     out[order] = x

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,12 @@ from sparsereg.ridge.blocks import BlockDiagonal
 from sparsereg.ridge.border import border_block
 from sparsereg.ridge.cg import Preconditioner
 from sparsereg.ridge.fields import Fields
-from sparsereg.ridge.grouped import GroupedSweep
+from sparsereg.ridge.grouped import Grouped, GroupedSweep
 from sparsereg.ridge.nested import NestedSweep
 from sparsereg.ridge.precondition import WORTH, HeavyBlock, TwoLevel
 from sparsereg.ridge.system import NormalEquations, System
 
-__all__ = ["preconditioning"]
+__all__ = ["Preconditioning", "preconditioning"]
 
 Vector = NDArray[np.float64]
 
@@ -37,7 +37,25 @@ WORTH_ALONE = 0.3
 WIDEST = 7.0
 
 
-def preconditioning(equations: NormalEquations, least_penalty: Vector) -> Callable[[System], Preconditioner]:
+@dataclass(frozen=True)
+class Preconditioning:
+    """How systems are preconditioned.
+
+    Attributes
+    ----------
+    order : int64 array of shape (n_cols,) or None
+        The columns field by field, where what is made iterates in that order: an `InFieldOrder`.
+    make : callable
+    """
+
+    order: NDArray[np.int64] | None
+    make: Callable[[System], Preconditioner]
+
+    def __call__(self, system: System) -> Preconditioner:
+        return self.make(system)
+
+
+def preconditioning(equations: NormalEquations, least_penalty: Vector) -> Preconditioning:
     """How systems on these equations, of at least this penalty on each column, are preconditioned; what they share is made here.
 
     By fields where the design consists of them and each column is penalised by more than rounding, else by two levels.
@@ -48,9 +66,10 @@ def preconditioning(equations: NormalEquations, least_penalty: Vector) -> Callab
         fields = Fields.of(equations.design, WORTH_A_SHADOW * float(np.median(least_penalty)) / mean_weight)
     if fields is None:
         heavy = HeavyBlock.of(equations, least_penalty)
-        return lambda system: TwoLevel(system, heavy)
+        return Preconditioning(None, lambda system: TwoLevel(system, heavy))
     if fields.grouped:
-        return lambda system: GroupedSweep(system, fields)
+        grouped = Grouped(equations, fields)
+        return Preconditioning(fields.order, lambda system: GroupedSweep(system, grouped))
     required = _required(equations, fields)
     border = border_block(equations, fields, _border_columns(equations, required, least_penalty))
 
@@ -60,7 +79,7 @@ def preconditioning(equations: NormalEquations, least_penalty: Vector) -> Callab
             return BlockDiagonal(system, fields, alone)
         return NestedSweep(system, *_still_worth(equations, fields, required, border, system.penalty))
 
-    return make
+    return Preconditioning(fields.order, make)
 
 
 def _spread(equations: NormalEquations, heavy: NDArray[np.int64], penalty: Vector) -> float:
