@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg.ridge.border import Members
 from sparsereg.ridge.copies import Rows, spread, summed
 from sparsereg.ridge.fields import Fields, hosts
 from sparsereg.ridge.nested import InFieldOrder, Sweep
@@ -41,6 +42,8 @@ class Grouped:
         self.levels = {f: fields.nested[top, f] for f in fields.host}
         self.n = equations.sums[fields.order[self.part]]
         self.centred = equations.fit_intercept
+        none = HeavyBlock(np.empty(0, dtype=np.int64), np.empty((0, 0)))
+        self.border = Members(self.fields, none, np.empty(self.fields.order.size))
 
     def others(self, x: Vector) -> Vector:
         """The entries of the other columns."""
@@ -71,8 +74,7 @@ class _OthersOnly:
         self.share = grouped.n * self.inverse  # what a level takes of what the other columns come to
         weights = p * self.share
         rows = Rows(weights.size, weights, float(weights.sum()) if grouped.centred else None)
-        none = HeavyBlock(np.empty(0, dtype=np.int64), np.empty((0, 0)))
-        self.inner = Sweep(grouped.fields, grouped.others(penalty), grouped.summed(weights), rows, none)
+        self.inner = Sweep(grouped.fields, grouped.others(penalty), grouped.summed(weights), rows, grouped.border)
 
     def entered(self, g: Vector) -> Vector:
         """What the top leaves of g to the others, the intercept eliminated from them too."""

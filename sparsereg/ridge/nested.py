@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg._core import Levels, exchange
-from sparsereg.ridge.border import Border
+from sparsereg.ridge.border import Border, Members
 from sparsereg.ridge.cg import Preconditioner
 from sparsereg.ridge.copies import Copies, Rows, State, spread, summed
 from sparsereg.ridge.fields import Fields
-from sparsereg.ridge.precondition import HeavyBlock
 from sparsereg.ridge.system import NormalEquations, System
 
 __all__ = ["InFieldOrder", "NestedSweep", "Sweep", "collected", "rows_of", "scattered"]
@@ -118,20 +117,20 @@ class Sweep:
     penalty, sums : float64 arrays of shape (n_cols,), field by field
         `sums` is `X' s`, which for all-ones columns is their curvature too.
     rows : Rows
-    heavy : HeavyBlock
+    members : Members
+        Of the border.
     """
 
-    def __init__(self, fields: Fields, penalty: Vector, sums: Vector, rows: Rows, heavy: HeavyBlock) -> None:
+    def __init__(self, fields: Fields, penalty: Vector, sums: Vector, rows: Rows, members: Members) -> None:
         self.fields, self.penalty, self.sums, self.rows = fields, penalty, sums, rows
-        in_border = np.isin(fields.order, heavy.cols)
-        swept = [f for f in (*fields.tops, *fields.host) if not in_border[fields.parts[f]].all()]
+        swept = [f for f in (*fields.tops, *fields.host) if f not in members.whole]
         swept.sort(key=lambda f: -_size(fields.parts[f]))
         self.tops = []
         for t in sorted(fields.tops, key=lambda t: -fields.tops[t].m):
             hosted = [f for f in swept if fields.host.get(f) == t]
             if hosted or t in swept:
                 self.tops.append(_Top(t, fields, penalty, sums, hosted))
-        self.border = Border(fields, penalty, heavy, sums, rows)
+        self.border = Border(fields, penalty, members, rows)
         self.curvature = {t: _with_the_rest(sums[fields.parts[t]], rows.weight_sum) for t in fields.tops}
 
     def apply(self, g: Vector) -> tuple[Vector, Vector]:
@@ -194,13 +193,13 @@ class NestedSweep(InFieldOrder):
         With positive penalties only.
     fields : Fields
         Of the same design.
-    heavy : HeavyBlock
-        What `border_block` gives, with all valued columns in it.
+    members : Members
+        Of a border with all valued columns in it.
     """
 
-    def __init__(self, system: System, fields: Fields, heavy: HeavyBlock) -> None:
+    def __init__(self, system: System, fields: Fields, members: Members) -> None:
         equations, order = system.equations, fields.order
-        inner = Sweep(fields, system.penalty[order], equations.sums[order], rows_of(equations), heavy)
+        inner = Sweep(fields, system.penalty[order], equations.sums[order], rows_of(equations), members)
         super().__init__(fields, inner)
 
 

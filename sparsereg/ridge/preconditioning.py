@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.ridge.blocks import BlockDiagonal
-from sparsereg.ridge.border import border_block
+from sparsereg.ridge.border import Members, border_block
 from sparsereg.ridge.cg import Preconditioner
 from sparsereg.ridge.fields import Fields
 from sparsereg.ridge.grouped import Grouped, GroupedSweep
@@ -72,12 +72,18 @@ def preconditioning(equations: NormalEquations, least_penalty: Vector) -> Precon
         return Preconditioning(fields.order, lambda system: GroupedSweep(system, grouped))
     required = _required(equations, fields)
     border = border_block(equations, fields, _border_columns(equations, required, least_penalty))
+    members: dict[tuple[int, int], Members] = {}
 
     def make(system: System) -> Preconditioner:
         alone = border.first(_kept(equations, required, border, WORTH_ALONE * system.penalty))
         if _spread(equations, alone.cols, system.penalty) <= WIDEST:
             return BlockDiagonal(system, fields, alone)
-        return NestedSweep(system, *_still_worth(equations, fields, required, border, system.penalty))
+        worth, heavy = _still_worth(equations, fields, required, border, system.penalty)
+        kind = heavy.cols.size, len(worth.shadows)
+        if kind not in members:
+            members.clear()  # strengths come in order: only the last is met again
+            members[kind] = Members(worth, heavy, equations.sums[fields.order])
+        return NestedSweep(system, worth, members[kind])
 
     return Preconditioning(fields.order, make)
 
