@@ -34,10 +34,10 @@ Vector = NDArray[np.float64]
 SHARE = 0.9
 # Next is the strongest alpha whose gradient is at least this share of the largest: from there the basis reaches a little further
 # into what is hard, until the hardest needs hardly an iteration. Taking the largest gradient itself solves the hardest from nothing.
-EASY = 0.1
+EASY = 0.05
 # Towards the end the largest itself, where it is no more than so many times what will do: strengths just above the last one
 # say little, and have a preconditioner made each.
-NEAR = 20.0
+NEAR = 10.0
 # A point that was solved may need it again, as a sketch is not exact; so often at most.
 TRIES = 3
 # A sketch knows sizes to some percent: combinations are taken where it says that they are within this share of the tolerance.
