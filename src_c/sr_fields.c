@@ -11,6 +11,16 @@ static void sr_give(const sr_levels *f, int64_t begin, int64_t end, const double
         for (int64_t i = begin; i < end; i++) v[i] += f->values[f->codes[i]];
 }
 
+/* Three at once: v is read and written once for them all. */
+static void sr_give_three(const sr_levels *f, int64_t begin, int64_t end, const double *s, double *v) {
+    const double *const x = f[0].values, *const y = f[1].values, *const z = f[2].values;
+    const int32_t *const a = f[0].codes, *const b = f[1].codes, *const c = f[2].codes;
+    if (s)
+        for (int64_t i = begin; i < end; i++) v[i] += s[i] * (x[a[i]] + y[b[i]] + z[c[i]]);
+    else
+        for (int64_t i = begin; i < end; i++) v[i] += x[a[i]] + y[b[i]] + z[c[i]];
+}
+
 /* An addition to a sum waits for the one before it. Levels come most frequent first: each quarter of a block has sums of its own
  * for the first few of them. Others repeat in runs of rows, if they do, and the quarters take turns row by row. */
 enum { SR_FREQUENT = 64, SR_LANES = 4 };
@@ -38,7 +48,9 @@ void sr_exchange(int64_t n, const double *s, double *v, int64_t n_give, const sr
         for (int64_t l = 0; l < SR_LANES * SR_FREQUENT; l++) lanes[a][l] = 0.0;
     for (int64_t begin = 0; begin < n; begin += SR_ROW_BLOCK) {
         const int64_t end = begin + SR_ROW_BLOCK < n ? begin + SR_ROW_BLOCK : n;
-        for (int64_t a = 0; a < n_give; a++) sr_give(&give[a], begin, end, s, v);
+        int64_t g = 0;
+        for (; g + 3 <= n_give; g += 3) sr_give_three(&give[g], begin, end, s, v);
+        for (; g < n_give; g++) sr_give(&give[g], begin, end, s, v);
         for (int64_t a = 0; a < n_take; a++) sr_take(&take[a], begin, end, v, lanes[a]);
     }
     for (int64_t a = 0; a < n_take; a++) sr_gather_lanes(&take[a], lanes[a], take[a].m + 1);

@@ -60,6 +60,7 @@ ORDER = [
     "ridge.copies",
     "ridge.border",
     "ridge.nested",
+    "ridge.blocks",
     "ridge.grouped",
     "ridge.preconditioning",
     "ridge.exact",

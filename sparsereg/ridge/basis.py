@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import daxpy
 
+from sparsereg.ridge.nested import scattered
 from sparsereg.ridge.system import OTHER_UNITS, NormalEquations
 
 __all__ = ["ReducedBasis", "Until", "combination"]
@@ -44,24 +45,29 @@ class Until(NamedTuple):
 class ReducedBasis:
     """Vectors W, `H0 W`, and a sketch of both, in which the best combinations and the size of their gradients are found.
 
-    The sketch adds the entries of a vector up in groups, with random signs: lengths survive to a few percent at any size, down to
-    rounding (Nakatsukasa & Tropp 2024), and no vector has to be made orthogonal to the others.
+    The sketch adds entries up that are 1,000 apart, with random signs: lengths survive to a few percent at any size, down to rounding
+    (Nakatsukasa & Tropp 2024), and no vector has to be made orthogonal to the others.
 
     Parameters
     ----------
     equations : NormalEquations
     b : float64 array of shape (n_cols,)
         The right side.
+    order : int64 array of shape (n_cols,), optional
+        The columns in the order in which all vectors are given, if it is another than theirs; b aside.
     """
 
-    def __init__(self, equations: NormalEquations, b: Vector) -> None:
-        self.equations, self.b = equations, b
+    def __init__(self, equations: NormalEquations, b: Vector, order: NDArray[np.int64] | None = None) -> None:
+        self.equations, self.order = equations, order
+        self.b, self.factor, self.diagonal = map(self.ordered, (b, equations.factor, equations.diagonal))
         self.W: list[Vector] = []
         self.H0W: list[Vector] = []
-        rng = np.random.default_rng(0)
-        self._group = rng.integers(0, SKETCH, b.size, dtype=np.int32)
-        self._sign = rng.choice((-1.0, 1.0), b.size)
-        self._sketched_b, self._sketched_H0W, self._sketched_VW = self._sketch(b), list[Vector](), list[Vector]()
+        self._sign = np.random.default_rng(0).integers(0, 2, b.size, dtype=np.int8) * 2.0 - 1.0
+        self._sketched_b, self._sketched_H0W, self._sketched_VW = self._sketch(self.b), list[Vector](), list[Vector]()
+
+    def ordered(self, x: Vector) -> Vector:
+        """A vector of the columns in the order of the basis."""
+        return x if self.order is None else x[self.order]
 
     def add(self, w: Vector, H0w: Vector) -> None:
         """Take in a vector, scaled to length 1."""
@@ -71,7 +77,7 @@ class ReducedBasis:
         self.W.append(w / length)
         self.H0W.append(H0w / length)
         self._sketched_H0W.append(self._sketch(self.H0W[-1]))
-        self._sketched_VW.append(self._sketch(self.equations.factor * self.W[-1]))
+        self._sketched_VW.append(self._sketch(self.factor * self.W[-1]))
 
     def sizes(self, alphas: Vector) -> Vector:
         """The norm of the least gradient of any combination for each alpha, to a few percent."""
@@ -85,7 +91,7 @@ class ReducedBasis:
 
     def certificates(self, alphas: Vector, A: NDArray[np.float64]) -> tuple[Vector, Vector]:
         """The norm of each combination's gradient, to all digits, and the bound on its distance from the minimum."""
-        v = self.equations.factor
+        v = self.factor
         bounded = bool(v.min(initial=1.0) > 0.0)
         squares = np.zeros((alphas.size, 2))  # plain, and by the factors; where one is 0, whether there is anything
         with np.errstate(over="ignore"):
@@ -106,8 +112,8 @@ class ReducedBasis:
         out = np.full(alphas.size, size)
         if not size or not alphas.size:
             return out
-        varies = self.equations.diagonal > 0.0  # b and gradients are 0 in the others
-        diagonal, factor, b = self.equations.diagonal[varies], self.equations.factor[varies], self.b[varies]
+        varies = self.diagonal > 0.0  # b and gradients are 0 in the others
+        diagonal, factor, b = self.diagonal[varies], self.factor[varies], self.b[varies]
 
         def in_units(alpha: float) -> float:
             root = np.sqrt(diagonal + alpha * factor)
@@ -123,12 +129,12 @@ class ReducedBasis:
         if not (until.share and self.W):
             return least
         explained = self.combinations(alphas) @ np.array([self.b @ w for w in self.W])
-        penalty = alphas * float(self.equations.factor.min(initial=1.0))
+        penalty = alphas * float(self.factor.min(initial=1.0))
         return np.maximum(least, np.sqrt(until.share * penalty * np.maximum(explained, 0.0)))
 
     def explained(self, alphas: Vector) -> Vector:
         """`b' w` of the combinations that are best in energy: `b' H^-1 b` but for the square of what they are off by."""
-        W, v = self.W, self.equations.factor
+        W, v = self.W, self.factor
         stiffness = np.array([[h @ u for u in W] for h in self.H0W]).reshape(len(W), len(W))
         mass = np.array([[(v * w) @ u for u in W] for w in W]).reshape(len(W), len(W))
         Wb = np.array([self.b @ w for w in W])
@@ -137,14 +143,24 @@ class ReducedBasis:
     def gradient(self, a: Vector, alpha: float) -> Vector:
         """Of one combination."""
         g = combination(self.W, -alpha * a, self.b.size)
-        g *= self.equations.factor
+        g *= self.factor
         g += self.b
         return _added(g, self.H0W, -a)
+
+    def restore_order(self) -> None:
+        """Puts W in the order of the columns; nothing else can be asked of the basis then."""
+        if self.order is not None:
+            for k, w in enumerate(self.W):
+                self.W[k] = scattered(self.order, w)
 
     def _sketch(self, x: Vector) -> Vector:
         if x.size <= SKETCH:
             return x
-        return np.bincount(self._group, weights=x * self._sign, minlength=SKETCH).astype(np.float64, copy=False)
+        signed = x * self._sign
+        whole = x.size - x.size % SKETCH
+        out = signed[:whole].reshape(-1, SKETCH).sum(axis=0)
+        out[: x.size - whole] += signed[whole:]
+        return np.asarray(out)
 
     def _triangles(self, alphas: Vector) -> NDArray[np.float64]:
         """The least-squares problem of each alpha, `[H W, b]`, in so few rows as `[H0 W, V W, b]` has columns."""
@@ -161,7 +177,7 @@ class ReducedBasis:
         step = max(1, SLAB // max(alphas.size, 1))
         for begin in range(0, self.b.size, step):
             here = slice(begin, min(begin + step, self.b.size))
-            v = self.equations.factor[here]
+            v = self.factor[here]
             yield here, shares @ np.stack([*(h[here] for h in self.H0W), *(v * w[here] for w in self.W), self.b[here]])
 
 

@@ -15,14 +15,14 @@ from sparsereg.ridge.fields import Fields
 from sparsereg.ridge.precondition import HeavyBlock, factorised
 from sparsereg.ridge.system import NormalEquations
 
-__all__ = ["Border", "border_block"]
+__all__ = ["Border", "Members", "border_block"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 
 def border_block(equations: NormalEquations, fields: Fields, cols: Int) -> HeavyBlock:
-    """These columns, in increasing order, and after them the levels of the shadows: their centred Gram."""
+    """These columns, and after them the levels of the shadows: their centred Gram."""
     design = equations.design
     assert design.rows is not None
     labels = np.arange(design.n_cols) if design.labels is None else design.labels
@@ -71,35 +71,55 @@ class _Group:
             spread(self.held[self.host], d, out[self.host][:-1])
 
 
+class Members:
+    """Who is in a border, as no strength changes it.
+
+    Parameters
+    ----------
+    fields : Fields
+    heavy : HeavyBlock
+        What `border_block` gives, or a part of it that the shadows of `fields` belong to.
+    sums : float64 array of shape (n_cols,), field by field
+        `X' s`.
+    """
+
+    def __init__(self, fields: Fields, heavy: HeavyBlock, sums: Vector) -> None:
+        number = np.full(fields.order.size, -1)
+        number[heavy.cols] = np.arange(heavy.cols.size)
+        number = number[fields.order]
+        self.gram, self.groups = heavy.gram, _groups(fields, number)
+        # Fields that are in it as a whole, and the tops that any of it is met through.
+        self.whole = {f for f, part in enumerate(fields.parts) if (number[part] >= 0).all()}
+        self.met = sorted({group.field if group.host is None else group.host for group in self.groups})
+        # P'P <= diag(P' shared) for the 0/1 matrix P of all copies.
+        self.shared = (number >= 0).astype(np.float64)
+        for group in self.groups:
+            for fine, levels in group.held.items():
+                self.shared[fields.parts[fine]] += levels.codes < levels.m
+        self.valued = np.flatnonzero(number[fields.n_levels :] >= 0) + fields.n_levels
+        self.valued_ids = number[self.valued]
+        self.sums = np.zeros(heavy.gram.shape[0])
+        self.sums[number[number >= 0]] = sums[number >= 0]
+        for group in self.groups:
+            if group.at is None and group.host is not None:
+                self.sums[group.ids] = summed(group.held[group.host], sums[fields.parts[group.host]])
+
+
 class Border:
     """The heavy columns, the shadows, both with their copies, the valued columns and the intercept: solved exactly, but that
     copies which move the same columns are held for stiffer than they are."""
 
-    def __init__(self, fields: Fields, penalty: Vector, heavy: HeavyBlock, sums: Vector, rows: Rows) -> None:
+    def __init__(self, fields: Fields, penalty: Vector, members: Members, rows: Rows) -> None:
         self.rows, self.weight_sum = rows, rows.weight_sum
-        number = np.full(penalty.size, -1)
-        number[heavy.cols] = np.arange(heavy.cols.size)
-        number = number[fields.order]
-        self.groups = _groups(fields, number)
-        # The tops that any of it is met through.
-        self.met = sorted({group.field if group.host is None else group.host for group in self.groups})
-        # P'P <= diag(P' shared) for the 0/1 matrix P of all copies.
-        shared = (number >= 0).astype(np.float64)
-        for group in self.groups:
-            for fine, levels in group.held.items():
-                shared[fields.parts[fine]] += levels.codes < levels.m
-        self.copies = [_copies(group, fields, penalty * shared) for group in self.groups]
-        self.valued = np.flatnonzero(number[fields.n_levels :] >= 0) + fields.n_levels
-        self.valued_ids, self.valued_penalty = number[self.valued], penalty[self.valued]
-        k = heavy.gram.shape[0]
-        self.sums, self.stiffness = np.zeros(k), np.zeros(k)
-        self.sums[number[number >= 0]] = sums[number >= 0]
+        self.groups, self.met, self.sums = members.groups, members.met, members.sums
+        shared = penalty * members.shared
+        self.copies = [_copies(group, fields, shared) for group in self.groups]
+        self.valued, self.valued_ids, self.valued_penalty = members.valued, members.valued_ids, penalty[members.valued]
+        self.stiffness = np.zeros(self.sums.size)
         self.stiffness[self.valued_ids] = self.valued_penalty
         for group, copies in zip(self.groups, self.copies, strict=True):
             self.stiffness[group.ids] = copies.stiffness
-            if group.at is None and group.host is not None:
-                self.sums[group.ids] = summed(group.held[group.host], sums[fields.parts[group.host]])
-        self.factor = factorised(heavy.gram, self.stiffness) if k else None
+        self.factor = factorised(members.gram, self.stiffness) if self.sums.size else None
 
     def solve(self, state: State, q: dict[int, Vector]) -> dict[int, Vector]:
         """From `X' v` on the tops' levels to the change of `X z + intercept` on them; v itself takes the valued columns' part.

@@ -30,7 +30,7 @@ class Elsewhere(Protocol):
     """A preconditioner that is iterated with in other unknowns than the columns: fewer, say, as some are solved for exactly."""
 
     @property
-    def inner(self) -> Direct:
+    def inner(self) -> Direct | Elsewhere:
         """The preconditioner there."""
 
     def entered(self, g: Vector) -> Vector:

@@ -13,18 +13,91 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg.ridge.border import Members
 from sparsereg.ridge.copies import Rows, spread, summed
 from sparsereg.ridge.fields import Fields, hosts
-from sparsereg.ridge.nested import Sweep
+from sparsereg.ridge.nested import InFieldOrder, Sweep
 from sparsereg.ridge.precondition import HeavyBlock
-from sparsereg.ridge.system import System
+from sparsereg.ridge.system import NormalEquations, System
 
-__all__ = ["GroupedSweep"]
+__all__ = ["Grouped", "GroupedSweep"]
 
 Vector = NDArray[np.float64]
 
 
-class GroupedSweep:
+class Grouped:
+    """The field that says all and the other columns, as no strength changes them.
+
+    Parameters
+    ----------
+    equations : NormalEquations
+    fields : Fields
+        Grouped.
+    """
+
+    def __init__(self, equations: NormalEquations, fields: Fields) -> None:
+        ((top, _),) = fields.tops.items()
+        self.all_fields, self.fields = fields, _without_top(fields, top)
+        self.part = fields.parts[top]
+        self.levels = {f: fields.nested[top, f] for f in fields.host}
+        self.n = equations.sums[fields.order[self.part]]
+        self.centred = equations.fit_intercept
+        none = HeavyBlock(np.empty(0, dtype=np.int64), np.empty((0, 0)))
+        self.border = Members(self.fields, none, np.empty(self.fields.order.size))
+
+    def others(self, x: Vector) -> Vector:
+        """The entries of the other columns."""
+        return np.concatenate([x[: self.part.start], x[self.part.stop :]])
+
+    def joined(self, top: Vector | float, others: Vector) -> Vector:
+        """The vector of these entries, in the order of the fields."""
+        x = np.empty(self.n.size + others.size)
+        x[self.part] = top
+        x[: self.part.start], x[self.part.stop :] = np.split(others, [self.part.start])
+        return x
+
+    def summed(self, x: Vector) -> Vector:
+        """What the other columns have of x, which is given by level of the top."""
+        out = np.empty(self.fields.order.size)
+        for f, levels in self.levels.items():
+            out[self.fields.parts[f]] = summed(levels, x)
+        return out
+
+
+class _OthersOnly:
+    """Vectors of all columns in the order of the fields, iterated with over the other columns only."""
+
+    def __init__(self, grouped: Grouped, penalty: Vector) -> None:
+        self.grouped = grouped
+        p = penalty[grouped.part]
+        self.inverse = 1.0 / (grouped.n + p)
+        self.share = grouped.n * self.inverse  # what a level takes of what the other columns come to
+        weights = p * self.share
+        rows = Rows(weights.size, weights, float(weights.sum()) if grouped.centred else None)
+        self.inner = Sweep(grouped.fields, grouped.others(penalty), grouped.summed(weights), rows, grouped.border)
+
+    def entered(self, g: Vector) -> Vector:
+        """What the top leaves of g to the others, the intercept eliminated from them too."""
+        met = self.share * g[self.grouped.part]
+        rest = self.grouped.others(g)
+        rest -= self.grouped.summed(met)
+        if weight_sum := self.inner.rows.weight_sum:
+            rest += self.inner.sums * (float(met.sum()) / weight_sum)
+        return rest
+
+    def left(self, g: Vector, step: Vector, rest: Vector) -> tuple[Vector, Vector]:
+        """The step of all columns; that of the top leaves no gradient there."""
+        grouped, top = self.grouped, g[self.grouped.part]
+        others = np.zeros(top.size)
+        if weight_sum := self.inner.rows.weight_sum:
+            others -= (float(self.share @ top) + float(self.inner.sums @ step)) / weight_sum
+        for f, levels in grouped.levels.items():
+            spread(levels, step[grouped.fields.parts[f]], others)
+        others *= self.share
+        return grouped.joined(np.subtract(self.inverse * top, others, out=others), step), grouped.joined(0.0, rest)
+
+
+class GroupedSweep(InFieldOrder):
     """A sweep over the other fields of an all-ones design whose fields are grouped by one of them, each column penalised.
 
     Iterations meet the levels of the top in place of the rows, and vectors over the other columns only.
@@ -33,51 +106,13 @@ class GroupedSweep:
     ----------
     system : System
         With positive penalties only.
-    fields : Fields
-        Grouped.
+    grouped : Grouped
+        Of the same equations.
     """
 
-    def __init__(self, system: System, fields: Fields) -> None:
-        equations, ((top, _),) = system.equations, fields.tops.items()
-        part = fields.parts[top]
-        self.cells, self.others = fields.order[part], np.delete(fields.order, part)
-        n, p = equations.sums[self.cells], system.penalty[self.cells]
-        self.inverse = 1.0 / (n + p)
-        self.share = n * self.inverse  # what a level takes of what the other columns come to
-        weights = p * self.share
-        self.fields = _without_top(fields, top)
-        self.levels = {f: fields.nested[top, f] for f in fields.host}
-        rows = Rows(n.size, weights, float(weights.sum()) if equations.fit_intercept else None)
-        none = HeavyBlock(np.empty(0, dtype=np.int64), np.empty((0, 0)))
-        self.inner = Sweep(self.fields, system.penalty[self.others], self._summed(weights), rows, none)
-
-    def entered(self, g: Vector) -> Vector:
-        """What the top leaves of g to the others, the intercept eliminated from them too."""
-        met = self.share * g[self.cells]
-        rest = g[self.others] - self._summed(met)
-        if weight_sum := self.inner.rows.weight_sum:
-            rest += self.inner.sums * (float(met.sum()) / weight_sum)
-        return rest
-
-    def left(self, g: Vector, step: Vector, rest: Vector) -> tuple[Vector, Vector]:
-        """The step of all columns; that of the top leaves no gradient there."""
-        z, after = np.empty(g.size), np.zeros(g.size)
-        z[self.others], after[self.others] = step, rest
-        top = g[self.cells]
-        others = np.zeros(top.size)
-        if weight_sum := self.inner.rows.weight_sum:
-            others -= (float(self.share @ top) + float(self.inner.sums @ step)) / weight_sum
-        for f, levels in self.levels.items():
-            spread(levels, step[self.fields.parts[f]], others)
-        z[self.cells] = self.inverse * top - self.share * others
-        return z, after
-
-    def _summed(self, x: Vector) -> Vector:
-        """What the other columns have of x, which is given by level of the top."""
-        out = np.empty(self.others.size)
-        for f, levels in self.levels.items():
-            out[self.fields.parts[f]] = summed(levels, x)
-        return out
+    def __init__(self, system: System, grouped: Grouped) -> None:
+        fields = grouped.all_fields
+        super().__init__(fields, _OthersOnly(grouped, system.penalty[fields.order]))
 
 
 def _without_top(fields: Fields, top: int) -> Fields:

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg._core import Levels, exchange
-from sparsereg.ridge.border import Border
+from sparsereg.ridge.border import Border, Members
+from sparsereg.ridge.cg import Preconditioner
 from sparsereg.ridge.copies import Copies, Rows, State, spread, summed
 from sparsereg.ridge.fields import Fields
-from sparsereg.ridge.precondition import HeavyBlock
-from sparsereg.ridge.system import System
+from sparsereg.ridge.system import NormalEquations, System
 
-__all__ = ["NestedSweep", "Sweep"]
+__all__ = ["InFieldOrder", "NestedSweep", "Sweep", "collected", "rows_of", "scattered"]
 
 Vector = NDArray[np.float64]
 
@@ -117,20 +117,20 @@ class Sweep:
     penalty, sums : float64 arrays of shape (n_cols,), field by field
         `sums` is `X' s`, which for all-ones columns is their curvature too.
     rows : Rows
-    heavy : HeavyBlock
+    members : Members
+        Of the border.
     """
 
-    def __init__(self, fields: Fields, penalty: Vector, sums: Vector, rows: Rows, heavy: HeavyBlock) -> None:
+    def __init__(self, fields: Fields, penalty: Vector, sums: Vector, rows: Rows, members: Members) -> None:
         self.fields, self.penalty, self.sums, self.rows = fields, penalty, sums, rows
-        in_border = np.isin(fields.order, heavy.cols)
-        swept = [f for f in (*fields.tops, *fields.host) if not in_border[fields.parts[f]].all()]
+        swept = [f for f in (*fields.tops, *fields.host) if f not in members.whole]
         swept.sort(key=lambda f: -_size(fields.parts[f]))
         self.tops = []
         for t in sorted(fields.tops, key=lambda t: -fields.tops[t].m):
             hosted = [f for f in swept if fields.host.get(f) == t]
             if hosted or t in swept:
                 self.tops.append(_Top(t, fields, penalty, sums, hosted))
-        self.border = Border(fields, penalty, heavy, sums, rows)
+        self.border = Border(fields, penalty, members, rows)
         self.curvature = {t: _with_the_rest(sums[fields.parts[t]], rows.weight_sum) for t in fields.tops}
 
     def apply(self, g: Vector) -> tuple[Vector, Vector]:
@@ -148,7 +148,7 @@ class Sweep:
         self._solve_border(state, met)
         for top in reversed(self.tops):
             met.give(top.t, top.backward(state, met.take([top.t])[top.t][:-1]))
-        out = self._collected(q := met.take(self.fields.tops))
+        out = collected(self.fields, q := met.take(self.fields.tops), self.penalty.size)
         if self.rows.valued:
             X, cols = self.rows.valued
             met.settle({})
@@ -165,16 +165,23 @@ class Sweep:
         for t, change in self.border.solve(state, q).items():
             met.give(t, change)
 
-    def _collected(self, q: dict[int, Vector]) -> Vector:
-        out = np.zeros(self.penalty.size)
-        for t, values in q.items():
-            out[self.fields.parts[t]] = values[:-1]
-        for f, host in self.fields.host.items():
-            out[self.fields.parts[f]] = summed(self.fields.nested[host, f], q[host][:-1])
-        return out
+
+class InFieldOrder:
+    """A preconditioner of vectors in the order of the fields, for those in the order of the columns."""
+
+    def __init__(self, fields: Fields, inner: Preconditioner) -> None:
+        self.order, self.inner = fields.order, inner
+
+    def entered(self, g: Vector) -> Vector:
+        """g in the order of the fields."""
+        return g[self.order]
+
+    def left(self, _g: Vector, step: Vector, rest: Vector) -> tuple[Vector, Vector]:
+        """Both in the order of the columns."""
+        return scattered(self.order, step), scattered(self.order, rest)
 
 
-class NestedSweep:
+class NestedSweep(InFieldOrder):
     """A sweep for a design of fields and a few valued columns, each penalised, in the order of the fields.
 
     Each application reads the tops of each row seven times at most; a pass over X reads all fields once. Memory: a vector of length n and
@@ -186,27 +193,34 @@ class NestedSweep:
         With positive penalties only.
     fields : Fields
         Of the same design.
-    heavy : HeavyBlock
-        What `border_block` gives, with all valued columns in it.
+    members : Members
+        Of a border with all valued columns in it.
     """
 
-    def __init__(self, system: System, fields: Fields, heavy: HeavyBlock) -> None:
-        equations, self.order = system.equations, fields.order
-        design, weight_sum = equations.design, equations.weight_sum if equations.fit_intercept else None
-        valued = (design.matrix, np.arange(design.n_ones, design.n_cols)) if design.n_ones < design.n_cols else None
-        rows = Rows(design.n_rows, equations.s, weight_sum, valued)
-        self.inner = Sweep(fields, system.penalty[self.order], equations.sums[self.order], rows, heavy)
-
-    def entered(self, g: Vector) -> Vector:
-        """g in the order of the fields."""
-        return g[self.order]
-
-    def left(self, _g: Vector, step: Vector, rest: Vector) -> tuple[Vector, Vector]:
-        """Both in the order of the columns."""
-        return _scattered(self.order, step), _scattered(self.order, rest)
+    def __init__(self, system: System, fields: Fields, members: Members) -> None:
+        equations, order = system.equations, fields.order
+        inner = Sweep(fields, system.penalty[order], equations.sums[order], rows_of(equations), members)
+        super().__init__(fields, inner)
 
 
-def _scattered(order: NDArray[np.int64], x: Vector) -> Vector:
+def rows_of(equations: NormalEquations) -> Rows:
+    """The rows of a design of fields."""
+    design, weight_sum = equations.design, equations.weight_sum if equations.fit_intercept else None
+    valued = (design.matrix, np.arange(design.n_ones, design.n_cols)) if design.n_ones < design.n_cols else None
+    return Rows(design.n_rows, equations.s, weight_sum, valued)
+
+
+def collected(fields: Fields, q: dict[int, Vector], n_cols: int) -> Vector:
+    """`X' v` in the order of the fields, from that on the tops' levels; 0 for valued columns."""
+    out = np.zeros(n_cols)
+    for t, values in q.items():
+        out[fields.parts[t]] = values[:-1]
+    for f, host in fields.host.items():
+        out[fields.parts[f]] = summed(fields.nested[host, f], q[host][:-1])
+    return out
+
+
+def scattered(order: NDArray[np.int64], x: Vector) -> Vector:
     """From the order of the fields to that of the columns."""
     out = np.empty(x.size)
     out[order] = x

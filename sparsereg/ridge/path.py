@@ -9,8 +9,8 @@ solved, starting from its combination, and the step joins the basis, until no gr
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from sparsereg.ridge.basis import ReducedBasis, Until, combination
 from sparsereg.ridge.cg import Preconditioner, conjugate_gradients, descend, relax
 from sparsereg.ridge.exact import Slabs
+from sparsereg.ridge.nested import InFieldOrder, scattered
 from sparsereg.ridge.precondition import Plain
-from sparsereg.ridge.preconditioning import preconditioning
+from sparsereg.ridge.preconditioning import Preconditioning, preconditioning
 from sparsereg.ridge.solve import WEAK, Plan, felt, require_feasible, solve_ridge
 from sparsereg.ridge.spectrum import Spectrum
 from sparsereg.ridge.system import NormalEquations, System, relative
@@ -33,10 +34,10 @@ Vector = NDArray[np.float64]
 SHARE = 0.9
 # Next is the strongest alpha whose gradient is at least this share of the largest: from there the basis reaches a little further
 # into what is hard, until the hardest needs hardly an iteration. Taking the largest gradient itself solves the hardest from nothing.
-EASY = 0.1
+EASY = 0.05
 # Towards the end the largest itself, where it is no more than so many times what will do: strengths just above the last one
 # say little, and have a preconditioner made each.
-NEAR = 20.0
+NEAR = 10.0
 # A point that was solved may need it again, as a sketch is not exact; so often at most.
 TRIES = 3
 # A sketch knows sizes to some percent: combinations are taken where it says that they are within this share of the tolerance.
@@ -92,24 +93,47 @@ class Preconditioners:
     def __init__(self, equations: NormalEquations, alphas: Vector) -> None:
         self.equations = equations
         self.least_alpha = float(alphas[felt(equations, alphas)].min(initial=np.inf))
-        self.make: Callable[[System], Preconditioner] | None = None
+
+    @cached_property
+    def _shared(self) -> Preconditioning:
+        return preconditioning(self.equations, self.least_alpha * self.equations.factor)
+
+    @property
+    def order(self) -> NDArray[np.int64] | None:
+        """The order of the columns that is iterated in, if it is not their own."""
+        return self._shared.order
 
     def of(self, system: System) -> Preconditioner:
         """For one of the strengths that are felt."""
-        if self.make is None:
-            self.make = preconditioning(self.equations, self.least_alpha * self.equations.factor)
-        return self.make(system)
+        return self._shared(system)
 
 
 @dataclass(frozen=True)
 class Remainder(System):
-    """`H step = g`: what is left to be done where the gradient is g."""
+    """`H step = g`: what is left to be done at a strength where the gradient is g, these two in the order of a basis."""
 
+    basis: ReducedBasis
+    alpha: float
     g: Vector
+
+    @classmethod
+    def of(cls, basis: ReducedBasis, y: Vector, alpha: float, a: Vector) -> Remainder:
+        """What combination a of the basis leaves."""
+        equations = basis.equations
+        return cls(equations, y, alpha * equations.factor, basis, alpha, basis.gradient(a, alpha))
+
+    def unpenalised(self, step: Vector, g: Vector) -> Vector:
+        """`H0 step`, where g is the gradient after it."""
+        out = self.basis.factor * step
+        out *= -self.alpha
+        out += self.g
+        out -= g
+        return out
 
     def gradient(self, w: Vector) -> Vector:
         """What is left after a step, in two passes over X."""
-        return self.g - self.times(w)
+        order = self.basis.order
+        return self.g - self.basis.ordered(self.times(w if order is None else scattered(order, w)))
 
 
 def solve_paths(
@@ -191,19 +215,20 @@ def solve_path(
         np.argsort(-alphas[are_felt], kind="stable")
     ]  # the easy ones, which are nearly free, first
     b = equations.system(y, 0.0).b
-    basis = ReducedBasis(equations, b)
+    basis = ReducedBasis(equations, b, preconditioners.order if order.size else None)
     scales = basis.scales(alphas[order], until.units)
     A, certificates, n_iters = _greedy(basis, y, alphas[order], until, scales, preconditioners)
     solution = PathSolution.of(basis.W, alphas.size, b.size)
-    size = float(np.linalg.norm(b))
+    size = float(np.linalg.norm(basis.b))
     solution.mixture[order], solution.n_iters[order] = A, n_iters
     solution.gradient_norms[order], solution.dual_gaps[order] = certificates[0] / (size or 1.0), certificates[1]
     for k in np.flatnonzero(scales < size):
         alpha = float(alphas[order[k]])
-        g, curvature = basis.gradient(A[k], alpha), equations.diagonal + alpha * equations.factor
-        solution.gradient_norms[order[k]] = relative(g, b, curvature)
+        g, curvature = basis.gradient(A[k], alpha), basis.diagonal + alpha * basis.factor
+        solution.gradient_norms[order[k]] = relative(g, basis.b, curvature)
     if until.share:
         solution.explained[order] = basis.explained(alphas[order])
+    basis.restore_order()
     return _with_least_norm(equations, y, alphas, until, np.flatnonzero(~are_felt), solution)
 
 
@@ -216,8 +241,7 @@ def _greedy(
     preconditioners: Preconditioners,
 ) -> tuple[NDArray[np.float64], tuple[Vector, Vector], NDArray[np.int64]]:
     """Fills a basis until it is good enough for every alpha: the combinations, their certificates, and the iterations spent at each."""
-    equations = basis.equations
-    witness = _witness(equations)
+    witness = _witness(basis)
     n_iters, tries = np.zeros(alphas.size, dtype=np.int64), np.zeros(alphas.size, dtype=np.int64)
     while True:
         targets = basis.targets(alphas, until, scales)
@@ -232,33 +256,35 @@ def _greedy(
         most = float(excess.max())
         worst = int(np.argmax(excess >= max(EASY * most, min(NEAR, most))))
         alpha = alphas[worst]
-        g = basis.gradient(basis.combinations(alphas[[worst]])[0], alpha)
-        left = Remainder(equations, y, alpha * equations.factor, g)
-        step, g, done = _solved(
-            left, preconditioners.of(left), witness, SHARE * targets[worst], until.max_iter - n_iters[worst]
-        )
-        basis.add(step, left.g - g - left.penalty * step)
+        left = Remainder.of(basis, y, alpha, basis.combinations(alphas[[worst]])[0])
+        most_iter = until.max_iter - int(n_iters[worst])
+        step, H0step, size, done = _solved(left, preconditioners.of(left), witness, SHARE * targets[worst], most_iter)
+        basis.add(step, H0step)
         n_iters[worst] += done
-        tries[worst] += 1 if np.linalg.norm(g) <= targets[worst] else TRIES
+        tries[worst] += 1 if size <= targets[worst] else TRIES
 
 
 def _solved(
     left: Remainder, precondition: Preconditioner, witness: tuple[Vector, Vector], target: float, max_iter: int
-) -> tuple[Vector, Vector, int]:
-    """A step, the gradient after it, and the iterations: by the recurrence alone, unless the witness sees its rounding."""
+) -> tuple[Vector, Vector, float, int]:
+    """A step, `H0 step`, the length of the gradient after it, and the iterations: by the recurrence alone, unless the witness sees its
+    rounding."""
+    if isinstance(precondition, InFieldOrder):
+        precondition = precondition.inner  # the basis is in that order already
     step, g, done = descend(left.g, precondition, target, max_iter)
+    H0step = left.unpenalised(step, g)
     t, H0t = witness
-    off = abs(t @ (left.g - g) - H0t @ step - t @ (left.penalty * step))
-    if off <= TRUE * target:
-        return step, g, done
-    step, g, more = relax(left, precondition, (step, left.gradient(step)), target, max_iter - done)
-    return step, g, done + more
+    if abs(t @ H0step - H0t @ step) > TRUE * target:
+        step, g, more = relax(left, precondition, (step, left.gradient(step)), target, max_iter - done)
+        H0step, done = left.unpenalised(step, g), done + more
+    return step, H0step, float(np.linalg.norm(g)), done
 
 
-def _witness(equations: NormalEquations) -> tuple[Vector, Vector]:
+def _witness(basis: ReducedBasis) -> tuple[Vector, Vector]:
     """`(t, H0 t)` with t random: `t' e` is of the size of any e that does not know t."""
+    equations = basis.equations
     t = np.random.default_rng(1).normal(size=equations.factor.size)
-    return t, equations.transposed(equations.product(t))
+    return basis.ordered(t), basis.ordered(equations.transposed(equations.product(t)))
 
 
 def _with_least_norm(

@@ -52,7 +52,6 @@ class HeavyBlock:
     Attributes
     ----------
     cols : int64 array of shape (k,)
-        Increasing.
     gram : float64 array of shape (k, k)
     """
 
@@ -68,7 +67,7 @@ class HeavyBlock:
 
     @classmethod
     def on(cls, equations: NormalEquations, cols: Int) -> HeavyBlock:
-        """Of these columns, in increasing order, of a sparse X."""
+        """Of these columns of a sparse X."""
         design = equations.design
         assert design.rows is not None
         position = np.full((design.rows.shape[0], 1), -1, dtype=np.int32)
@@ -77,6 +76,10 @@ class HeavyBlock:
         means = equations.means[cols]
         gram -= np.outer(equations.weight_sum * means, means)
         return cls(cols, gram)
+
+    def first(self, k: int) -> HeavyBlock:
+        """Of its first k columns."""
+        return HeavyBlock(self.cols[:k], self.gram[:k, :k])
 
 
 class TwoLevel:
@@ -128,7 +131,7 @@ def factorised(gram: NDArray[np.float64], diagonal: Vector) -> NDArray[np.float6
             lifted = gram.copy()
             lifted.flat[:: diagonal.size + 1] += diagonal + lift
             return np.asarray(
-                scipy.linalg.cho_factor(lifted.T, lower=True, overwrite_a=True)[0]
+                scipy.linalg.cho_factor(lifted.T, lower=True, overwrite_a=True, check_finite=False)[0]
             )  # .T: as LAPACK has it
         except np.linalg.LinAlgError:
             lift = max(100.0 * lift, 1e-14 * float(np.diag(gram).max()))

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.ridge.border import border_block
+from sparsereg.ridge.blocks import BlockDiagonal
+from sparsereg.ridge.border import Members, border_block
 from sparsereg.ridge.cg import Preconditioner
 from sparsereg.ridge.fields import Fields
-from sparsereg.ridge.grouped import GroupedSweep
+from sparsereg.ridge.grouped import Grouped, GroupedSweep
 from sparsereg.ridge.nested import NestedSweep
 from sparsereg.ridge.precondition import WORTH, HeavyBlock, TwoLevel
 from sparsereg.ridge.system import NormalEquations, System
 
-__all__ = ["preconditioning"]
+__all__ = ["Preconditioning", "preconditioning"]
 
 Vector = NDArray[np.float64]
 
@@ -30,9 +31,31 @@ TOO_WEAK = 1e-11
 WORTH_A_SHADOW = 100.0
 # What is in a border is left out at stronger penalties only where it is not worth this share of that.
 STILL = 0.1
+# Where heavy columns are solved together and others by themselves, those are worth it from this many times their penalty on; and
+# that is done where the spectrum that is left to the iteration is about this wide at most.
+WORTH_ALONE = 0.3
+WIDEST = 7.0
 
 
-def preconditioning(equations: NormalEquations, least_penalty: Vector) -> Callable[[System], Preconditioner]:
+@dataclass(frozen=True)
+class Preconditioning:
+    """How systems are preconditioned.
+
+    Attributes
+    ----------
+    order : int64 array of shape (n_cols,) or None
+        The columns field by field, where what is made iterates in that order: an `InFieldOrder`.
+    make : callable
+    """
+
+    order: NDArray[np.int64] | None
+    make: Callable[[System], Preconditioner]
+
+    def __call__(self, system: System) -> Preconditioner:
+        return self.make(system)
+
+
+def preconditioning(equations: NormalEquations, least_penalty: Vector) -> Preconditioning:
     """How systems on these equations, of at least this penalty on each column, are preconditioned; what they share is made here.
 
     By fields where the design consists of them and each column is penalised by more than rounding, else by two levels.
@@ -43,12 +66,41 @@ def preconditioning(equations: NormalEquations, least_penalty: Vector) -> Callab
         fields = Fields.of(equations.design, WORTH_A_SHADOW * float(np.median(least_penalty)) / mean_weight)
     if fields is None:
         heavy = HeavyBlock.of(equations, least_penalty)
-        return lambda system: TwoLevel(system, heavy)
+        return Preconditioning(None, lambda system: TwoLevel(system, heavy))
     if fields.grouped:
-        return lambda system: GroupedSweep(system, fields)
+        grouped = Grouped(equations, fields)
+        return Preconditioning(fields.order, lambda system: GroupedSweep(system, grouped))
     required = _required(equations, fields)
     border = border_block(equations, fields, _border_columns(equations, required, least_penalty))
-    return lambda system: NestedSweep(system, *_still_worth(equations, fields, required, border, system.penalty))
+    members: dict[tuple[int, int], Members] = {}
+
+    def make(system: System) -> Preconditioner:
+        alone = border.first(_kept(equations, required, border, WORTH_ALONE * system.penalty))
+        if _spread(equations, alone.cols, system.penalty) <= WIDEST:
+            return BlockDiagonal(system, fields, alone)
+        worth, heavy = _still_worth(equations, fields, required, border, system.penalty)
+        kind = heavy.cols.size, len(worth.shadows)
+        if kind not in members:
+            members.clear()  # strengths come in order: only the last is met again
+            members[kind] = Members(worth, heavy, equations.sums[fields.order])
+        return NestedSweep(system, worth, members[kind])
+
+    return Preconditioning(fields.order, make)
+
+
+def _spread(equations: NormalEquations, heavy: NDArray[np.int64], penalty: Vector) -> float:
+    """About how far apart the eigenvalues are where heavy columns are solved together and others by themselves.
+
+    The largest: where all other columns of a row move together, what each has of the curvature beside its penalty adds up. The least:
+    where a heavy column moves one way and those that make it up the other, only the penalty of these holds them."""
+    n = equations.diagonal.copy()
+    n[heavy] = 0.0
+    light = float(n.sum())
+    if not light:
+        return 1.0
+    met = float(n @ (n / (n + penalty)))
+    share = met / light
+    return (1.0 + met / equations.weight_sum) * (1.0 + share) / (1.0 - share)
 
 
 def _required(equations: NormalEquations, fields: Fields) -> NDArray[np.bool_]:
@@ -66,11 +118,16 @@ def _required(equations: NormalEquations, fields: Fields) -> NDArray[np.bool_]:
 def _border_columns(
     equations: NormalEquations, required: NDArray[np.bool_], least_penalty: Vector
 ) -> NDArray[np.int64]:
-    """The required columns, and of the others the heaviest that are worth it."""
+    """The required columns first, and of the others the heaviest that are worth it, the heaviest of them first."""
     score = np.where(equations.diagonal > WORTH * least_penalty, equations.diagonal, 0.0)
     score[required] = np.inf
     heaviest = np.argsort(-score, kind="stable")[: max(MOST_HEAVY, np.count_nonzero(required))]
-    return np.sort(heaviest[score[heaviest] > 0.0])
+    return heaviest[score[heaviest] > 0.0]
+
+
+def _kept(equations: NormalEquations, required: NDArray[np.bool_], border: HeavyBlock, least: Vector) -> int:
+    """How many columns of the border are required or have at least so much curvature: its first ones."""
+    return int(np.count_nonzero(required[border.cols] | (equations.diagonal[border.cols] > least[border.cols])))
 
 
 def _still_worth(
@@ -81,13 +138,15 @@ def _still_worth(
     penalty: Vector,
 ) -> tuple[Fields, HeavyBlock]:
     """What of the shadows and of a border that were made for the least penalty is worth its factor at this one."""
-    heavy = equations.diagonal[border.cols] > STILL * WORTH * penalty[border.cols]
+    kept = _kept(equations, required, border, STILL * WORTH * penalty)
+    if not fields.shadows:
+        return fields, border.first(kept)
     weak = STILL * WORTH_A_SHADOW * float(np.median(penalty))
     worth = [shadow.m * weak <= equations.weight_sum for shadow in fields.shadows]
-    kept = required[border.cols] | heavy
     sizes = [shadow.m for shadow in fields.shadows]
-    at = np.flatnonzero(np.concatenate([kept, np.repeat(np.array(worth, dtype=bool), sizes)]))
+    cols = np.arange(border.cols.size) < kept
+    at = np.flatnonzero(np.concatenate([cols, np.repeat(np.array(worth, dtype=bool), sizes)]))
     if at.size == len(border.gram):
         return fields, border
     fields = replace(fields, shadows=list(itertools.compress(fields.shadows, worth)))
-    return fields, HeavyBlock(border.cols[kept], border.gram[np.ix_(at, at)])
+    return fields, HeavyBlock(border.cols[:kept], border.gram[np.ix_(at, at)])
