@@ -97,6 +97,10 @@ class Problem:
         """S."""
         return float(self.y.size if self.s is None else self.s.sum())
 
+    def on(self, design: Design) -> Problem:
+        """The same with other columns of X kept; the penalty must not tell them apart."""
+        return replace(self, design=design, _eliminations={})
+
     def stats(self, cols: Int | None = None) -> ColumnStats:
         """What the listed columns (or all) are, in the weighted and centred geometry."""
         sums, squares, sizes, peaks = self.design.column_stats(self.s, cols)
