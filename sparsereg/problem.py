@@ -108,24 +108,31 @@ class Problem:
             return ColumnStats(np.zeros_like(sums), squares, sizes, peaks)
         with np.errstate(over="ignore", invalid="ignore"):  # `Screen` refuses columns too large to square
             centred = squares - sums * sums / self.weight_sum
-        self._refuse_lost(centred, squares, peaks, cols)
         # A constant column: what is left is rounding, and a curvature of 1e-17 would make a coefficient of it.
         centred[centred <= 1e-14 * squares] = 0.0
+        self._look_closer(centred, np.flatnonzero((centred > 0.0) & (centred < 1e-11 * squares)), cols)
         return ColumnStats(sums, centred, sizes, peaks)
 
-    def _refuse_lost(self, centred: Vector, squares: Vector, peaks: Vector, cols: Int | None) -> None:
-        """ValueError for a column whose deviations stand in too few of its digits: a dense X was centred, a sparse one cannot be."""
+    def _look_closer(self, centred: Vector, few_digits: Int, cols: Int | None) -> None:
+        """Find the constant columns among those whose deviations stand in few digits of their sums; such sums may be that far off.
+
+        Raises
+        ------
+        ValueError
+            For one with values that do vary: a dense X was centred, a sparse one cannot be."""
         design = self.design
-        if design.dense is not None or design.n_ones == design.n_cols:
-            return
-        lost = np.flatnonzero((centred < 1e-11 * squares) & (centred > 1e-14 * squares))
-        columns = lost if cols is None else cols[lost]
-        valued = columns >= design.n_ones  # a column of ones varies, or is constant
-        if valued.any():
-            raise ValueError(
-                f"Column {design.columns[columns[valued][0]]} of the sparse X (up to {peaks[lost[valued][0]]:.6g}) varies by less than 1/300,000 of its"
-                " mean; subtract a constant from it, or pass X dense."
-            )
+        for at in few_digits:
+            column = np.array([at if cols is None else cols[at]])
+            x = np.zeros(self.y.size)
+            design.matrix.add_matvec(np.ones(1), x, column)
+            counted = x if self.s is None else x[self.s > 0.0]
+            if (counted == counted[0]).all():
+                centred[at] = 0.0
+            elif design.dense is None and column[0] >= design.n_ones:
+                raise ValueError(
+                    f"Column {design.columns[column[0]]} of the sparse X (up to {np.abs(counted).max():.6g}) varies by less than 1/300,000 of its mean;"
+                    " subtract a constant from it, or pass X dense."
+                )
 
     @cached_property
     def null_deviance(self) -> float:

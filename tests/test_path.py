@@ -381,6 +381,24 @@ def test_columns_far_from_zero(mean, weighted):
             regularization_path(sp.csr_array(Z + mean), y, sample_weight=s)
 
 
+@pytest.mark.parametrize("kind", [np.asfortranarray, sp.csr_array, sp.csc_array])
+@pytest.mark.parametrize(("value", "n", "weighted"), [(0.1, 1000, False), (1 / 3, 1000, False), (7.3, 100_000, True)])
+def test_a_constant_column_is_one_though_its_sums_are_rounded(kind, value, n, weighted):
+    """Unpenalised, rounding in its curvature would make a coefficient of it; sparse, it would be called hard to centre."""
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(n, 2))
+    y, s = Z @ [1.0, 2.0] + 3.0 + 0.1 * rng.normal(size=n), rng.random(n) if weighted else None
+    X = kind(np.column_stack([Z, np.full(n, value)]))
+    for factor in (None, [1.0, 1.0, 0.0]):
+        path = regularization_path(X, y, alphas=[0.1], penalty_factor=factor, sample_weight=s)
+        assert path.certified.all()
+        assert path.point(0)[0].tolist() == [0, 1]
+    if weighted:  # rows that do not count may say otherwise
+        s[:5] = 0.0
+        X = kind(np.column_stack([Z, np.where(s > 0.0, value, 0.0)]))
+        assert regularization_path(X, y, alphas=[0.1], sample_weight=s).n_nonzero.tolist() == [2]
+
+
 def test_nearly_dependent_unpenalised_columns_are_not_called_solved():
     """Their small common direction is beyond what double precision resolves: no certificate rather than a false one."""
     rng = np.random.default_rng(0)
