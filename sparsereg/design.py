@@ -164,10 +164,24 @@ class Design:
         return Matrix(of.shape[1], start, stop, of.indices, start.size if ones else 0, data, passed_over=ends)
 
     @property
+    def _unwritten(self) -> bool:
+        """Whether columns were only counted until now."""
+        return isinstance(self.held, Counted) and "matrix" not in self.__dict__
+
+    def column(self, col: int) -> NDArray[np.float64]:
+        """An observed column with its zeros; through the rows where columns were not written yet."""
+        if self._unwritten and self.rows is not None:
+            at = np.zeros(self.rows.shape[0])
+            at[col if self.labels is None else self.labels[col]] = 1.0
+            return np.asarray(self.rows.rmatvec(at))
+        x = np.zeros(self.n_rows)
+        self.matrix.add_matvec(np.ones(1), x, np.array([col]))
+        return x
+
+    @property
     def may_leave_out(self) -> bool:
         """Whether this is a CSR whose columns were not written yet, and narrow enough for a number for each to be nothing beside them."""
-        counted = isinstance(self.held, Counted) and "matrix" not in self.__dict__
-        return counted and self.by_rows is not None and self.by_rows.shape[1] == self.n_features <= self.nnz
+        return self._unwritten and self.by_rows is not None and self.by_rows.shape[1] == self.n_features <= self.nnz
 
     def heavier_than(self, length: float) -> tuple[int, int]:
         """How many columns of ones of a CSR have at least `length` entries, those being the first, and how many the next one has."""
