@@ -466,3 +466,15 @@ def test_watched_columns_follow_from_the_coefficients(weighted, valued, monkeypa
         by_pass = run.problem.gradient(run.problem.residual(solution.at))
         np.testing.assert_allclose(run.descent.gradient_of(cols), by_pass, atol=1e-8 * np.abs(by_pass).max())
     assert 0 < run.descent.watched.size <= start * 3 // 4
+
+
+def test_a_newton_step_that_leaves_a_large_coefficient_where_it_is():
+    """What does not move is not divided by its step: 1e20 over nothing would overflow, and a warning is an error here."""
+    X = sp.csr_array(np.repeat(np.eye(2), 5, axis=0))
+    descent = gram_descent.GramDescent(make_problem(as_design(X), np.repeat([1e20, 1e3], 5), fit_intercept=False))
+    descent.add(np.arange(2))
+    descent.set_strength(0.1, 1.0)
+    descent.set_w(np.array([1e20, 1.0]))
+    descent._newton_step = lambda *_: (np.array([0.0, -5.0]), 1)  # across 0, and uphill
+    assert descent.newton(10) == 2
+    assert descent.w.tolist() == [1e20, 1.0]
