@@ -45,6 +45,8 @@ BATCH = 256
 SMALL = 500_000
 # Steps whose decrease is below this share of |y|^2 are rounding: coordinate descent has nothing left to do.
 ROUNDING = 1e-32
+# Gaps below this share of |y|^2 differ by rounding.
+LAST_DIGITS = 1e-12
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ class Solver:
         self._take_in(loose)
         if loose.size <= MOST_LOOSE and not self.problem.penalty.positive:
             self.descent.set_w(self.problem.eliminated(loose, self.descent.gradient())[0])
-        self._descend(1e-12 * self.problem.null_deviance, self.max_iter)
+        self._descend(LAST_DIGITS * self.problem.null_deviance, self.max_iter)
         self.screen.visited_all(self.descent.gradient_of(None))
 
     def alpha_max(self) -> float:
@@ -204,7 +206,7 @@ class Solver:
             closer = self.solve(alpha)
         finally:
             self.tol, self.max_iter = usual
-        good = max(found.dual_gap, max(tol, 1e-12) * self.problem.gap_scale)  # below that gaps differ by rounding
+        good = max(found.dual_gap, max(tol, LAST_DIGITS) * self.problem.gap_scale)
         return replace(closer if closer.dual_gap <= good else found, epochs=found.epochs)
 
     # ---- descending ------------------------------------------------------------------------------------------------
@@ -228,6 +230,8 @@ class Solver:
             before, gap = gap, here(0.0)
             if gap <= INNER_SHARE * target:
                 break
+            if before <= gap <= LAST_DIGITS * self.problem.null_deviance:
+                return epochs, True, here
             self._crawled = True
             if gap > SLOW * before and epochs < max_epochs:
                 epochs += descent.newton(min(MOST_PRODUCTS, max_epochs - epochs))

@@ -478,3 +478,16 @@ def test_a_newton_step_that_leaves_a_large_coefficient_where_it_is():
     descent._newton_step = lambda *_: (np.array([0.0, -5.0]), 1)  # across 0, and uphill
     assert descent.newton(10) == 2
     assert descent.w.tolist() == [1e20, 1.0]
+
+
+@pytest.mark.parametrize("seed", [6, 10])
+def test_a_tolerance_of_nothing_leaves_no_more_than_rounding(seed):
+    """Epochs are not spent on the last digits of a few columns while others wait."""
+    rng = np.random.default_rng(seed)
+    rare = np.eye(200)[np.minimum(rng.geometric(0.03, 2000), 200) - 1]
+    X = sp.csr_array(np.hstack([rng.random((2000, 30)) < 0.4, rare]))
+    y = X @ rng.normal(size=230) + rng.normal(size=2000)
+    with pytest.warns(ConvergenceWarning):
+        path = regularization_path(X, y, tol=0.0, alphas=4, eps=1e-3)
+    assert (path.dual_gaps <= 1e-12 * path.gap_scale).all()
+    assert path.n_iters.max() < 10_000
