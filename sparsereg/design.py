@@ -30,7 +30,7 @@ from sparsereg._core import Matrix
 from sparsereg.compressed import Compressed, Counted, inspected, word
 from sparsereg.threads import run, split, worthwhile
 
-__all__ = ["Design", "as_design", "product"]
+__all__ = ["Design", "as_design"]
 
 Int = NDArray[np.int64]
 
@@ -391,29 +391,3 @@ def _labels(columns: NDArray[Any], p: int) -> NDArray[np.int32] | None:
     if columns.size == p and bool((columns == np.arange(p)).all()):
         return None
     return columns.astype(np.int32, copy=False)
-
-
-def product(X: Any, columns: Int, values: NDArray[Any]) -> NDArray[Any]:
-    """`X[:, columns] @ values` without anything of nominal width.
-
-    Parameters
-    ----------
-    X : sparse or dense matrix of shape (n, p)
-    columns : int64 array of shape (m,), increasing
-    values : array of shape (m,) or (m, k)
-
-    Returns
-    -------
-    array of shape (n,) or (n, k)
-    """
-    if not sp.issparse(X):
-        return np.asarray(X[:, columns] @ values)
-    if X.format == "csc":
-        return np.asarray(X[:, columns] @ values)
-    X = X.tocsr()
-    place = np.searchsorted(columns, X.indices)
-    place[place == columns.size] = 0
-    hit = columns[place] == X.indices if columns.size else np.zeros(X.indices.size, dtype=bool)
-    place[~hit] = columns.size
-    narrow = sp.csr_array((X.data, place, X.indptr), shape=(X.shape[0], columns.size + 1))
-    return np.asarray(narrow @ np.concatenate([values, np.zeros((1, *values.shape[1:]), dtype=values.dtype)]))

@@ -12,7 +12,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sparsereg.design import as_design, product
+from sparsereg.compressed import product
+from sparsereg.design import as_design
 from sparsereg.light import without_light
 from sparsereg.problem import Problem, make_problem
 from sparsereg.solve import SOLVERS, Solution, Solver
