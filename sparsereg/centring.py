@@ -20,7 +20,7 @@ FAR = 1e6
 
 
 def centred_squares(
-    design: Design, sums: Vector, squares: Vector, s: Vector | None, cols: Int | None = None
+    design: Design, sums: Vector, squares: Vector, s: Vector | None, weight_sum: float, cols: Int | None = None
 ) -> tuple[Vector, Int]:
     """`|x_j - mean_j|_s^2` of the listed columns, or of all, from their sums under s and those of their squares.
 
@@ -31,9 +31,8 @@ def centred_squares(
     few_digits : int64 array
         Positions of those that do vary, but by so little that most digits of it are lost.
     """
-    total = design.n_rows if s is None else s.sum()
     with np.errstate(over="ignore", invalid="ignore"):  # who asks refuses columns too large to square
-        centred = squares - sums * sums / total
+        centred = squares - sums * sums / weight_sum
     centred[centred <= ROUNDING * squares] = 0.0
     few = np.flatnonzero((centred > 0.0) & (centred < FEW_DIGITS * squares))
     # Sums over many rows may be off by more than that: the values themselves say whether they vary.

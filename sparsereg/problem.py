@@ -105,7 +105,7 @@ class Problem:
         sums, squares, sizes, peaks = self.design.column_stats(self.s, cols)
         if not self.fit_intercept:
             return ColumnStats(np.zeros_like(sums), squares, sizes, peaks)
-        centred, few_digits = centred_squares(self.design, sums, squares, self.s, cols)
+        centred, few_digits = centred_squares(self.design, sums, squares, self.s, self.weight_sum, cols)
         self._refuse_lost(few_digits if cols is None else cols[few_digits])
         return ColumnStats(sums, centred, sizes, peaks)
 

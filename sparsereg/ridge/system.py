@@ -104,7 +104,7 @@ class NormalEquations:
         sums, squares = self._stats
         if not self.fit_intercept:
             return squares
-        return centred_squares(self.design, sums, squares, self.s)[0]
+        return centred_squares(self.design, sums, squares, self.s, self.weight_sum)[0]
 
     def system(self, y: Vector, alpha: float) -> System:
         """The equations for one target and one strength."""
