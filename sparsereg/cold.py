@@ -102,7 +102,7 @@ class ColdSolver(Solver):
                 return None
             gap, rr, reach = swept
             if best is None or gap < best.dual_gap:
-                best = Solution(at, problem.intercept(at), gap, 0, rr)
+                best = Solution(at, problem.design.columns[at.cols], problem.intercept(at), gap, 0, rr)
             if certified is None and gap <= enough:
                 certified, most = epochs, epochs + max(SPARE, epochs)
             over = np.count_nonzero(reach > self.threshold)

@@ -7,12 +7,13 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sparsereg._core import Matrix, inspect, transpose
 from sparsereg.threads import run, split, worthwhile
 
-__all__ = ["Compressed", "Counted", "inspected"]
+__all__ = ["Compressed", "Counted", "inspected", "product"]
 
 Int = NDArray[np.int64]
 
@@ -147,3 +148,29 @@ def inspected(X: Compressed, name: str, parts: list[tuple[int, int]], *, by_rows
 def word(value: float) -> str:
     """What a value that is not finite is called."""
     return "NaN" if np.isnan(value) else f"infinity ({value})"
+
+
+def product(X: Any, columns: Int, values: NDArray[Any]) -> NDArray[Any]:
+    """`X[:, columns] @ values` without anything of nominal width.
+
+    Parameters
+    ----------
+    X : sparse or dense matrix of shape (n, p)
+    columns : int64 array of shape (m,), increasing
+    values : array of shape (m,) or (m, k)
+
+    Returns
+    -------
+    array of shape (n,) or (n, k)
+    """
+    if not sp.issparse(X):
+        return np.asarray(X[:, columns] @ values)
+    if X.format == "csc":
+        return np.asarray(X[:, columns] @ values)
+    X = X.tocsr()
+    place = np.searchsorted(columns, X.indices)
+    place[place == columns.size] = 0
+    hit = columns[place] == X.indices if columns.size else np.zeros(X.indices.size, dtype=bool)
+    place[~hit] = columns.size
+    narrow = sp.csr_array((X.data, place, X.indptr), shape=(X.shape[0], columns.size + 1))
+    return np.asarray(narrow @ np.concatenate([values, np.zeros((1, *values.shape[1:]), dtype=values.dtype)]))

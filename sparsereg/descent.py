@@ -126,9 +126,9 @@ class Descent:
             if 0.5 * curve - slope @ clipped < 0.0:
                 step = clipped
             else:
-                reach = np.where(flips, np.abs(old) / np.maximum(np.abs(step), 1e-300), np.inf)
+                reach = np.divide(-old, step, out=np.full(old.size, np.inf), where=flips)
                 first = int(reach.argmin())
-                step = step * min(reach[first], 1.0)
+                step = step * reach[first]
                 step[first] = -old[first]
         if 0.5 * step @ (self.gram_product(step) + self.l2 * step) < slope @ step:  # else rounding has the word
             self.set_w(old + step)

@@ -30,7 +30,7 @@ from sparsereg._core import Matrix
 from sparsereg.compressed import Compressed, Counted, inspected, word
 from sparsereg.threads import run, split, worthwhile
 
-__all__ = ["Design", "as_design", "product"]
+__all__ = ["Design", "as_design"]
 
 Int = NDArray[np.int64]
 
@@ -164,10 +164,24 @@ class Design:
         return Matrix(of.shape[1], start, stop, of.indices, start.size if ones else 0, data, passed_over=ends)
 
     @property
+    def _unwritten(self) -> bool:
+        """Whether columns were only counted until now."""
+        return isinstance(self.held, Counted) and "matrix" not in self.__dict__
+
+    def column(self, col: int) -> NDArray[np.float64]:
+        """An observed column with its zeros; through the rows where columns were not written yet."""
+        if self._unwritten and self.rows is not None:
+            at = np.zeros(self.rows.shape[0])
+            at[col if self.labels is None else self.labels[col]] = 1.0
+            return np.asarray(self.rows.rmatvec(at))
+        x = np.zeros(self.n_rows)
+        self.matrix.add_matvec(np.ones(1), x, np.array([col]))
+        return x
+
+    @property
     def may_leave_out(self) -> bool:
         """Whether this is a CSR whose columns were not written yet, and narrow enough for a number for each to be nothing beside them."""
-        counted = isinstance(self.held, Counted) and "matrix" not in self.__dict__
-        return counted and self.by_rows is not None and self.by_rows.shape[1] == self.n_features <= self.nnz
+        return self._unwritten and self.by_rows is not None and self.by_rows.shape[1] == self.n_features <= self.nnz
 
     def heavier_than(self, length: float) -> tuple[int, int]:
         """How many columns of ones of a CSR have at least `length` entries, those being the first, and how many the next one has."""
@@ -377,29 +391,3 @@ def _labels(columns: NDArray[Any], p: int) -> NDArray[np.int32] | None:
     if columns.size == p and bool((columns == np.arange(p)).all()):
         return None
     return columns.astype(np.int32, copy=False)
-
-
-def product(X: Any, columns: Int, values: NDArray[Any]) -> NDArray[Any]:
-    """`X[:, columns] @ values` without anything of nominal width.
-
-    Parameters
-    ----------
-    X : sparse or dense matrix of shape (n, p)
-    columns : int64 array of shape (m,), increasing
-    values : array of shape (m,) or (m, k)
-
-    Returns
-    -------
-    array of shape (n,) or (n, k)
-    """
-    if not sp.issparse(X):
-        return np.asarray(X[:, columns] @ values)
-    if X.format == "csc":
-        return np.asarray(X[:, columns] @ values)
-    X = X.tocsr()
-    place = np.searchsorted(columns, X.indices)
-    place[place == columns.size] = 0
-    hit = columns[place] == X.indices if columns.size else np.zeros(X.indices.size, dtype=bool)
-    place[~hit] = columns.size
-    narrow = sp.csr_array((X.data, place, X.indptr), shape=(X.shape[0], columns.size + 1))
-    return np.asarray(narrow @ np.concatenate([values, np.zeros((1, *values.shape[1:]), dtype=values.dtype)]))

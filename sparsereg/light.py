@@ -6,8 +6,6 @@ on crosses that is nearly every column, and a fifth to a third of the entries.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,4 +41,4 @@ def without_light(problem: Problem, l1_ratio: float, alphas: int | Vector, eps: 
     least = eps * top if isinstance(alphas, int) else float(alphas.min()) * l1_ratio * problem.weight_sum
     if peak > 0.0:
         design = design.without_light(least / (MARGIN * peak))
-    return replace(problem, design=design), design.of_labels(every)
+    return problem.on(design), design.of_labels(every)

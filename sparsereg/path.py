@@ -12,7 +12,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sparsereg.design import as_design, product
+from sparsereg.compressed import product
+from sparsereg.design import as_design
 from sparsereg.light import without_light
 from sparsereg.problem import Problem, make_problem
 from sparsereg.solve import SOLVERS, Solution, Solver
@@ -224,11 +225,10 @@ def trace(
 ) -> PathResult:
     """Solve at each of the strengths, in order; by `run.solve`, or something closer."""
     solve = solve or run.solve
-    points, columns, seconds = list[Solution](), list[NDArray[Any]](), np.empty(alphas.size)
+    points, seconds = list[Solution](), np.empty(alphas.size)
     for i, alpha in enumerate(alphas):
         begin = perf_counter()
         points.append(solve(float(alpha)))
-        columns.append(run.problem.design.columns[points[-1].at.cols])  # columns may come back, and be numbered anew
         seconds[i] = perf_counter() - begin
         if callback is not None:
             callback(i, alphas.size, float(alpha), points[-1].at.w.size)
@@ -237,7 +237,7 @@ def trace(
     result = PathResult(
         alphas=alphas,
         l1_ratio=run.l1_ratio,
-        coefs=stack(columns, [p.at.w for p in points], problem.design.n_features),
+        coefs=stack(points, problem.design.n_features),
         intercepts=np.array([p.intercept for p in points]),
         dual_gaps=np.array([p.dual_gap for p in points]),
         gap_scale=problem.gap_scale,
@@ -250,13 +250,13 @@ def trace(
     return result
 
 
-def stack(columns: list[NDArray[Any]], values: list[Vector], n_features: int) -> sp.csc_array:
+def stack(points: list[Solution], n_features: int) -> sp.csc_array:
     """Each point's coefficients as a sparse column."""
-    lengths = [w.size for w in values]
-    every = np.concatenate(columns).astype(np.int64)
-    order = np.lexsort((every, np.repeat(np.arange(len(values)), lengths)))
-    data, indptr = np.concatenate(values)[order], np.concatenate([[0], np.cumsum(lengths)])
-    return sp.csc_array((data, every[order], indptr), shape=(n_features, len(values)))
+    lengths = [p.columns.size for p in points]
+    columns = np.concatenate([p.columns for p in points]).astype(np.int64)
+    order = np.lexsort((columns, np.repeat(np.arange(len(points)), lengths)))
+    data, indptr = np.concatenate([p.at.w for p in points])[order], np.concatenate([[0], np.cumsum(lengths)])
+    return sp.csc_array((data, columns[order], indptr), shape=(n_features, len(points)))
 
 
 def warn_uncertified(problem: Problem, result: PathResult) -> None:

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg._core import PENALTIES, GramStore
-from sparsereg.design import Design, dense_design
+from sparsereg.centring import FAR, centred_squares, near_their_means
+from sparsereg.design import Design
 from sparsereg.loss import Loss
 from sparsereg.penalty import Penalty
 
@@ -30,8 +31,6 @@ Int = NDArray[np.int64]
 
 # Unpenalised columns are eliminated by a dense square: 32 MB at most.
 MOST_LOOSE = 2000
-# A squared mean this many times the variance costs three of sixteen digits, and y is centred on a copy.
-FAR = 1e6
 # Readings of the odometer are kept in float32, whose range ends at 3e38.
 LARGEST = 1e60
 
@@ -97,30 +96,28 @@ class Problem:
         """S."""
         return float(self.y.size if self.s is None else self.s.sum())
 
+    def on(self, design: Design) -> Problem:
+        """The same with other columns of X kept; the penalty must not tell them apart."""
+        return replace(self, design=design, _eliminations={})
+
     def stats(self, cols: Int | None = None) -> ColumnStats:
         """What the listed columns (or all) are, in the weighted and centred geometry."""
         sums, squares, sizes, peaks = self.design.column_stats(self.s, cols)
         if not self.fit_intercept:
             return ColumnStats(np.zeros_like(sums), squares, sizes, peaks)
-        with np.errstate(over="ignore", invalid="ignore"):  # `Screen` refuses columns too large to square
-            centred = squares - sums * sums / self.weight_sum
-        self._refuse_lost(centred, squares, peaks, cols)
-        # A constant column: what is left is rounding, and a curvature of 1e-17 would make a coefficient of it.
-        centred[centred <= 1e-14 * squares] = 0.0
+        centred, few_digits = centred_squares(self.design, sums, squares, self.s, self.weight_sum, cols)
+        self._refuse_lost(few_digits if cols is None else cols[few_digits])
         return ColumnStats(sums, centred, sizes, peaks)
 
-    def _refuse_lost(self, centred: Vector, squares: Vector, peaks: Vector, cols: Int | None) -> None:
+    def _refuse_lost(self, cols: Int) -> None:
         """ValueError for a column whose deviations stand in too few of its digits: a dense X was centred, a sparse one cannot be."""
         design = self.design
-        if design.dense is not None or design.n_ones == design.n_cols:
-            return
-        lost = np.flatnonzero((centred < 1e-11 * squares) & (centred > 1e-14 * squares))
-        columns = lost if cols is None else cols[lost]
-        valued = columns >= design.n_ones  # a column of ones varies, or is constant
-        if valued.any():
+        valued = cols[cols >= design.n_ones]  # what a column of ones varies by is no small part of it
+        if valued.size and design.dense is None:
+            peak = design.column_stats(self.s, valued[:1])[3][0]
             raise ValueError(
-                f"Column {design.columns[columns[valued][0]]} of the sparse X (up to {peaks[lost[valued][0]]:.6g}) varies by less than 1/300,000 of its"
-                " mean; subtract a constant from it, or pass X dense."
+                f"Column {design.columns[valued[0]]} of the sparse X (up to {peak:.6g}) varies by less than 1/300,000 of its mean;"
+                " subtract a constant from it, or pass X dense."
             )
 
     @cached_property
@@ -317,7 +314,7 @@ def make_problem(
     s = sample_weight
     columns, shift = design.columns, None
     if fit_intercept and design.dense is not None:
-        design, shift = _near_their_means(design, design.dense, s)
+        design, shift = near_their_means(design, design.dense, s)
     target = np.asarray(y if offset is None else np.subtract(y, offset, dtype=np.float64), dtype=np.float64)
     kind = PENALTIES["elastic_net_nonneg" if positive else "elastic_net"]
     with np.errstate(over="ignore", invalid="ignore"):
@@ -340,20 +337,3 @@ def _mean(y: Vector, s: Vector | None) -> float:
     """The weighted mean; of equal numbers exactly that number, so that nothing is left to fit."""
     counted = y if s is None else y[s > 0.0]
     return float(counted[0] if (counted == counted[0]).all() else np.average(y, weights=s))
-
-
-def _near_their_means(design: Design, X: NDArray[Any], s: Vector | None) -> tuple[Design, Vector | None]:
-    """A dense X some of whose columns are far from 0, on a copy less its means: centring sums afterwards would lose the
-    digits that the deviations stand in. `Problem.stats` refuses a sparse X where that would cost more than half of them.
-
-    Returns the design and what was taken off each column, or None."""
-    sums, squares, _, _ = design.matrix.column_stats(s)
-    total = design.n_rows if s is None else s.sum()
-    with np.errstate(over="ignore", invalid="ignore"):
-        centred = squares - sums * sums / total
-        far = np.flatnonzero(centred * FAR < squares)
-    if not any(np.ptp(X[:, j]) > 0 for j in far):
-        return design, None
-    means = np.average(X.astype(np.float64, copy=False), axis=0, weights=s)
-    means[np.ptp(X, axis=0) == 0.0] = X[0, np.ptp(X, axis=0) == 0.0]
-    return dense_design(np.asfortranarray(X - means), design.dtype), means

@@ -8,6 +8,7 @@ what it knows of the others, from one alpha to the next.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,8 @@ BATCH = 256
 SMALL = 500_000
 # Steps whose decrease is below this share of |y|^2 are rounding: coordinate descent has nothing left to do.
 ROUNDING = 1e-32
+# Gaps below this share of |y|^2 differ by rounding.
+LAST_DIGITS = 1e-12
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class Solution:
     ----------
     at : Coefficients
         Non-zero ones.
+    columns : int array of shape (at.w.size,)
+        Where they stand in X; `at` has the numbers that the design gave them then.
     intercept : float
     dual_gap : float
         Upper bound on `F - min F`, in the units of F.
@@ -63,6 +68,7 @@ class Solution:
     """
 
     at: Coefficients
+    columns: NDArray[Any]
     intercept: float
     dual_gap: float
     epochs: int
@@ -150,11 +156,13 @@ class Solver:
         self._take_in(loose)
         if loose.size <= MOST_LOOSE and not self.problem.penalty.positive:
             self.descent.set_w(self.problem.eliminated(loose, self.descent.gradient())[0])
-        self._descend(1e-12 * self.problem.null_deviance, self.max_iter)
+        self._descend(LAST_DIGITS * self.problem.null_deviance, self.max_iter)
         self.screen.visited_all(self.descent.gradient_of(None))
 
     def alpha_max(self) -> float:
         """The smallest alpha at which every penalised coefficient is 0. Only before the first `solve`."""
+        if self._light(self.screen.top) > self.screen.top:
+            self._take_all_back()
         return self.screen.top / (self.problem.weight_sum * self.l1_ratio)
 
     def start_from(self, at: Coefficients) -> None:
@@ -163,9 +171,7 @@ class Solver:
         self._take_in(new[self.screen.norm2[new] >= 0.0])
         w = dict(zip(at.cols.tolist(), at.w.tolist(), strict=True))
         self.descent.set_w(np.array([w.get(j, 0.0) for j in self.descent.cols.tolist()]))
-        c = self.descent.gradient()
-        self.screen.travel(*self._distance(c))
-        self._mark(c)
+        self._travel(self.descent.gradient())
 
     def solve(self, alpha: float) -> Solution:
         """Minimise F at this alpha until certified, or until `max_iter` epochs."""
@@ -183,7 +189,8 @@ class Solver:
         at = self.descent.coefficients()
         gap = found.gap / problem.weight_sum
         intercept = self.problem.intercept(at, float(self.descent.sums @ self.descent.w))
-        return Solution(at, intercept, gap, epochs, found.squared_residual)
+        columns = self.problem.design.columns[at.cols]
+        return Solution(at, columns, intercept, gap, epochs, found.squared_residual)
 
     def solve_closely(self, alpha: float, tol: float) -> Solution:
         """`solve`, and once certified on to a smaller `tol`, for about as many epochs again, which are not counted.
@@ -199,7 +206,7 @@ class Solver:
             closer = self.solve(alpha)
         finally:
             self.tol, self.max_iter = usual
-        good = max(found.dual_gap, max(tol, 1e-12) * self.problem.gap_scale)  # below that gaps differ by rounding
+        good = max(found.dual_gap, max(tol, LAST_DIGITS) * self.problem.gap_scale)
         return replace(closer if closer.dual_gap <= good else found, epochs=found.epochs)
 
     # ---- descending ------------------------------------------------------------------------------------------------
@@ -223,6 +230,8 @@ class Solver:
             before, gap = gap, here(0.0)
             if gap <= INNER_SHARE * target:
                 break
+            if before <= gap <= LAST_DIGITS * self.problem.null_deviance:
+                return epochs, True, here
             self._crawled = True
             if gap > SLOW * before and epochs < max_epochs:
                 epochs += descent.newton(min(MOST_PRODUCTS, max_epochs - epochs))
@@ -246,15 +255,19 @@ class Solver:
     def _mark(self, c: Vector) -> None:
         self._w_mark, self._c_mark = self.descent.w.copy(), c
 
+    def _travel(self, c: Vector) -> None:
+        """Tell all that holds bounds how far the residual has moved since the mark, which comes here."""
+        distance2, distance1 = self._distance(c)
+        self.screen.travel(distance2, distance1)
+        self._peak += distance1 * self._largest_weight
+        self._mark(c)
+
     def _certify(self, members: MembersGap, threshold: float, target: float) -> Certificate:
         """The duality gap here, true also for columns that were not visited.
 
         Where bounds alone leave it over the target, the columns that none holds down are visited, and those over their
         threshold, or nearly, become members."""
-        distance2, distance1 = self._distance(members.c)
-        self.screen.travel(distance2, distance1)
-        self._peak += distance1 * self._largest_weight
-        self._mark(members.c)
+        self._travel(members.c)
         aside = float(np.sqrt(members.extra))
         candidates, most, others = self.screen.over(threshold, aside)
         light = self._light(threshold)
@@ -283,7 +296,7 @@ class Solver:
         old, problem = self.descent, self.problem
         at, design = old.coefficients(), problem.design.with_all()
         moved = np.where(at.cols < problem.design.n_ones, 0, design.n_cols - problem.design.n_cols)
-        self._begin(replace(problem, design=design, _eliminations={}), None)
+        self._begin(problem.on(design), None)
         self.descent.set_strength(old._scale / problem.weight_sum, self.l1_ratio)
         self.start_from(Coefficients(at.cols + moved, at.w))
 

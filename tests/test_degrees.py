@@ -329,3 +329,11 @@ def test_a_column_in_large_units_leaves_the_probes_the_others() -> None:
     exact = degrees_of_freedom(Ridge(alpha=1.0, solver="gram").fit(X, y), X)
     probed = degrees_of_freedom(Ridge(alpha=1.0, solver="gram").fit(X, y), X, n_probes=20)
     assert abs(probed.total - exact.total) <= 4.0 * probed.error < 0.1 * exact.total
+
+
+def test_a_sparse_column_far_from_zero_is_refused_as_by_the_fit() -> None:
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(200, 3))
+    model = ElasticNet(0.01).fit(Z, Z.sum(axis=1))
+    with pytest.raises(ValueError, match=r"Column 0 of the sparse X .* subtract a constant"):
+        degrees_of_freedom(model, sp.csr_array(Z + 1e6))

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparsereg import Lasso, regularization_path
-from sparsereg.design import as_design, product
+from sparsereg.compressed import product
+from sparsereg.design import as_design
 
 FORMATS = ["csr", "csc", "coo", "lil", "dok", "bsr", "dia"]
 

@@ -406,6 +406,15 @@ def test_alpha_max_is_exact(container, weighted, fit_intercept):
         assert not coefs[:, 0].any()
 
 
+@pytest.mark.parametrize("kind", [sp.csr_array, sp.csc_array])
+def test_a_start_on_columns_without_entries_is_nowhere(kind):
+    X, y = kind((20, 5)), np.arange(20.0)
+    np.testing.assert_array_equal(lasso_path(X, y, alphas=[1.0], coef_init=np.ones(5))[1], np.zeros((5, 1)))
+    model = Lasso(warm_start=True).fit(kind(np.eye(20)[:, :5]), 100.0 * y)
+    assert model.coef_.any()
+    np.testing.assert_array_equal(model.fit(X, y).coef_, np.zeros(5))
+
+
 def test_constant_y_zero_x_and_overflow():
     X, y = data()
     for value in (0.0, 5.0, 0.1, 1e8 + 0.3):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from sparsereg import regularization_path, solve, threads
 from sparsereg.design import as_design
 from sparsereg.light import without_light
+from sparsereg.path import trace
 from sparsereg.problem import Coefficients, make_problem
 from sparsereg.solve import Solver
 
@@ -148,8 +151,6 @@ def test_points_before_and_after_columns_come_back_are_numbered_alike():
     problem = make_problem(as_design(X), y)
     lighter, c = without_light(problem, 1.0, 10, 0.5)
     run = Solver(lighter, 1.0, 1e-9, 10_000, c=c)
-    from sparsereg.path import trace
-
     alphas = run.alpha_max() * np.array([0.6, 0.3, 0.02])
     path = trace(run, alphas)
     expected = regularization_path(X.tocsc(), y, alphas=alphas, tol=1e-9)
@@ -175,3 +176,60 @@ def test_the_intercept_is_right_at_the_point_where_the_gram_is_given_up(monkeypa
     assert isinstance(run.descent, solve.ResidualDescent)
     assert not isinstance(run.descent, solve.GramDescent)
     assert found.intercept == pytest.approx(problem.intercept(found.at), rel=1e-12)
+
+
+@pytest.mark.parametrize("dense", ["", "dv"])
+def test_a_point_keeps_its_columns_when_others_come_back_on_the_way_to_a_closer_one(monkeypatch, dense):
+    X, y = crosses(3, dense=dense)
+    y = y + 5.0 * X[:, [0]].toarray()[:, 0]
+    lighter, c = without_light(make_problem(as_design(X), y), 1.0, 10, 0.5)
+    run = Solver(lighter, 1.0, 1e-6, 10_000, c=c)
+    plain = Solver.solve
+
+    def in_vain(self, alpha):
+        if self.tol == 1e-6:
+            return plain(self, alpha)
+        self._take_all_back()
+        return replace(plain(self, alpha), dual_gap=np.inf)
+
+    monkeypatch.setattr(Solver, "solve", in_vain)
+    alphas = run.alpha_max() * np.array([0.6])
+    path = trace(run, alphas, solve=lambda alpha: run.solve_closely(alpha, 1e-12))
+    expected = regularization_path(X.tocsc(), y, alphas=alphas, tol=1e-6)
+    assert run.problem.design.left_out == 0
+    np.testing.assert_allclose(path.coefs.toarray(), expected.coefs.toarray(), atol=1e-2)
+
+
+def test_a_huge_constant_column_does_not_say_which_columns_are_light():
+    """Its gradient is rounding, but of its own size: no threshold may be derived from that."""
+    X, y = crosses(3)
+    y = y + 10.0 * X[:, [8]].toarray()[:, 0]
+    X = sp.hstack([X, np.full((X.shape[0], 1), 2.0**70)], format="csr")
+    path, expected = (regularization_path(A, y, alphas=3) for A in (X, X.tocsc()))
+    np.testing.assert_allclose(path.alphas, expected.alphas, rtol=1e-9)
+    assert path.n_nonzero[-1] == expected.n_nonzero[-1] > 0
+
+
+def test_a_start_after_a_solution_counts_how_far_it_is():
+    X, y = crosses(3)
+    problem = make_problem(as_design(X), y)
+    lighter, c = without_light(problem, 1.0, 10, 0.5)
+    run = Solver(lighter, 1.0, 1e-2, 1, c=c)
+    top = run.alpha_max()
+    run.solve(0.9 * top)
+    run.start_from(Coefficients(np.array([0]), np.array([1e3])))
+    members, threshold = run._members_gap(), 0.9 * top * problem.weight_sum
+    run._certify(members, threshold, np.inf)
+    largest = np.abs(problem.residual(Coefficients(np.array([0]), np.array([1e3])))).max()
+    assert run._peak >= largest
+
+
+def test_what_is_kept_of_eliminations_belongs_to_one_numbering_of_columns():
+    X, y = crosses(3, dense="dv")
+    problem = make_problem(as_design(X), y)
+    lighter, _ = without_light(problem, 1.0, 10, 0.5)
+    loose = np.array([lighter.design.n_cols - 1])
+    ours, _ = problem.eliminated(loose, np.ones(1))
+    theirs, _ = lighter.eliminated(loose, np.ones(1))
+    assert problem.design.columns[loose] != lighter.design.columns[loose]
+    assert ours != theirs

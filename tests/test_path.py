@@ -381,6 +381,24 @@ def test_columns_far_from_zero(mean, weighted):
             regularization_path(sp.csr_array(Z + mean), y, sample_weight=s)
 
 
+@pytest.mark.parametrize("kind", [np.asfortranarray, sp.csr_array, sp.csc_array])
+@pytest.mark.parametrize(("value", "n", "weighted"), [(0.1, 1000, False), (1 / 3, 1000, False), (7.3, 100_000, True)])
+def test_a_constant_column_is_one_though_its_sums_are_rounded(kind, value, n, weighted):
+    """Unpenalised, rounding in its curvature would make a coefficient of it; sparse, it would be called hard to centre."""
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(n, 2))
+    y, s = Z @ [1.0, 2.0] + 3.0 + 0.1 * rng.normal(size=n), rng.random(n) if weighted else None
+    X = kind(np.column_stack([Z, np.full(n, value)]))
+    for factor in (None, [1.0, 1.0, 0.0]):
+        path = regularization_path(X, y, alphas=[0.1], penalty_factor=factor, sample_weight=s)
+        assert path.certified.all()
+        assert path.point(0)[0].tolist() == [0, 1]
+    if weighted:  # rows that do not count may say otherwise
+        s[:5] = 0.0
+        X = kind(np.column_stack([Z, np.where(s > 0.0, value, 0.0)]))
+        assert regularization_path(X, y, alphas=[0.1], sample_weight=s).n_nonzero.tolist() == [2]
+
+
 def test_nearly_dependent_unpenalised_columns_are_not_called_solved():
     """Their small common direction is beyond what double precision resolves: no certificate rather than a false one."""
     rng = np.random.default_rng(0)
@@ -448,3 +466,28 @@ def test_watched_columns_follow_from_the_coefficients(weighted, valued, monkeypa
         by_pass = run.problem.gradient(run.problem.residual(solution.at))
         np.testing.assert_allclose(run.descent.gradient_of(cols), by_pass, atol=1e-8 * np.abs(by_pass).max())
     assert 0 < run.descent.watched.size <= start * 3 // 4
+
+
+def test_a_newton_step_that_leaves_a_large_coefficient_where_it_is():
+    """What does not move is not divided by its step: 1e20 over nothing would overflow, and a warning is an error here."""
+    X = sp.csr_array(np.repeat(np.eye(2), 5, axis=0))
+    descent = gram_descent.GramDescent(make_problem(as_design(X), np.repeat([1e20, 1e3], 5), fit_intercept=False))
+    descent.add(np.arange(2))
+    descent.set_strength(0.1, 1.0)
+    descent.set_w(np.array([1e20, 1.0]))
+    descent._newton_step = lambda *_: (np.array([0.0, -5.0]), 1)  # across 0, and uphill
+    assert descent.newton(10) == 2
+    assert descent.w.tolist() == [1e20, 1.0]
+
+
+@pytest.mark.parametrize("seed", [6, 10])
+def test_a_tolerance_of_nothing_leaves_no_more_than_rounding(seed):
+    """Epochs are not spent on the last digits of a few columns while others wait."""
+    rng = np.random.default_rng(seed)
+    rare = np.eye(200)[np.minimum(rng.geometric(0.03, 2000), 200) - 1]
+    X = sp.csr_array(np.hstack([rng.random((2000, 30)) < 0.4, rare]))
+    y = X @ rng.normal(size=230) + rng.normal(size=2000)
+    with pytest.warns(ConvergenceWarning):
+        path = regularization_path(X, y, tol=0.0, alphas=4, eps=1e-3)
+    assert (path.dual_gaps <= 1e-12 * path.gap_scale).all()
+    assert path.n_iters.max() < 10_000

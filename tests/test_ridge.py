@@ -409,6 +409,22 @@ def test_rounding_in_a_constant_column_is_no_gradient() -> None:
         assert model.gradient_norm_ == 0.0
 
 
+@pytest.mark.parametrize("solver", ["auto", "cg", "gram"])
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array, sp.csc_array])
+@pytest.mark.parametrize(("value", "n", "weighted"), [(0.1, 1000, False), (1 / 3, 1000, False), (7.3, 100_000, True)])
+def test_a_constant_column_that_is_not_penalised_is_left_to_the_intercept(solver, kind, value, n, weighted):
+    """Rounding in its square is no curvature, and that in its products no reason for a coefficient."""
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(n, 2))
+    y, s = Z @ [1.0, 2.0] + 3.0 + 0.1 * rng.normal(size=n), rng.random(n) if weighted else None
+    X = kind(np.column_stack([Z, np.full(n, value)]))
+    model = Ridge(penalty_factor=[1.0, 1.0, 0.0], solver=solver).fit(X, y, sample_weight=s)
+    plain = Ridge().fit(Z, y, sample_weight=s)
+    assert model.coef_[2] == 0.0
+    np.testing.assert_allclose(model.coef_[:2], plain.coef_, rtol=1e-6)
+    assert model.intercept_ == pytest.approx(plain.intercept_, rel=1e-6)
+
+
 def test_without_an_intercept_it_is_a_plain_zero():
     """As scikit-learn has it, also for several targets and classes."""
     X = np.random.default_rng(0).normal(size=(20, 3))

@@ -18,6 +18,7 @@ ORDER = [
     "threads",
     "compressed",
     "design",
+    "centring",
     "sweep",
     "loss",
     "penalty",

@@ -215,6 +215,7 @@ def _elastic_net(estimator: ElasticNet, X: Any, sample_weight: Any, target: int)
         fit_intercept=bool(estimator.fit_intercept),
         standardize=bool(estimator.standardize),
     )
+    problem.stats()  # refuses columns that could not be centred
     scale, every = problem.weight_sum * estimator.alpha, np.arange(design.n_cols)
     _, l2 = problem.penalty.strengths(scale, estimator.l1_ratio, every)
     equations = NormalEquations(design, problem.s, problem.fit_intercept, l2)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sparsereg.design import Design, product
+from sparsereg.compressed import product
+from sparsereg.design import Design
 from sparsereg.ridge.system import NormalEquations
 
 __all__ = ["HeldCoefficients", "RidgeRegressor"]

@@ -18,7 +18,7 @@ from sparsereg.light import without_light
 from sparsereg.linear_model.gram_check import check_gram
 from sparsereg.path import alpha_grid, trace
 from sparsereg.problem import Coefficients, make_problem
-from sparsereg.solve import SOLVERS, Solver
+from sparsereg.solve import SOLVERS, Solver, nowhere
 from sparsereg.validation import check_alphas, check_choice, check_flag, check_number, check_vector, check_weights
 
 __all__ = ["enet_path", "lasso_path", "starting_point"]
@@ -295,6 +295,8 @@ def closer(tol: float, alpha: float, l1_ratio: float) -> float:
 
 def starting_point(design: Design, columns: NDArray[np.int64], values: NDArray[Any], positive: bool) -> Coefficients:
     """Coefficients given by nominal columns as those on observed ones; what X never shows is left out, as it is 0 at best."""
+    if not design.n_cols:
+        return nowhere()
     order = np.argsort(design.columns)
     place = np.searchsorted(design.columns, columns, sorter=order)
     place[place == order.size] = 0

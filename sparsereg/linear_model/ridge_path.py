@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 
-from sparsereg.design import as_design, product
+from sparsereg.compressed import product
+from sparsereg.design import as_design
 from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, Ridge
 from sparsereg.ridge.path import PathSolution, solve_paths
 from sparsereg.ridge.solve import METHODS, Plan, choose_method

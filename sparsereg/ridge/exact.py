@@ -83,7 +83,14 @@ class Slabs:
             yield here, slab if self.root is None else slab * self.root[:, None]
 
     def gram(self) -> Matrix2:
-        """`B' B`."""
+        """`B' B`, without rounding in constant columns: theirs are 0."""
+        out = self._gram()
+        constant = self.equations.diagonal == 0.0
+        out[constant] = out[:, constant] = 0.0
+        return out
+
+    def _gram(self) -> Matrix2:
+        """The same by sparse or dense products, whichever are fewer."""
         n, m = self.shape
         if not self._sparse_is_cheaper(n, m):
             out = np.zeros((m, m))
@@ -255,9 +262,7 @@ def shares(slabs: Slabs, alpha: float, method: str) -> Vector:
         for here, slab in slabs.columns():
             out[here] = np.einsum("ij,ij->j", slab, inverse(slab)) / equations.factor[here]
     else:
-        varies = equations.diagonal > 0.0  # constant columns have a share of 0, without rounding
-        square = slabs.gram() * varies * varies[:, None]
-        H = alpha * equations.factor
+        square, H = slabs.gram(), alpha * equations.factor
         inverse, _ = _inverse(square + np.diag(H))
         out = np.empty(H.size)
         for begin in range(0, H.size, COLUMNS):

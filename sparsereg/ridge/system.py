@@ -21,14 +21,12 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from sparsereg._core import Matrix
+from sparsereg.centring import centred_squares
 from sparsereg.design import Design
 
 __all__ = ["NOTHING", "OTHER_UNITS", "NormalEquations", "Solution", "System", "relative"]
 
 Vector = NDArray[np.float64]
-
-# A column whose centred square is below this share of the plain one is constant; the rest is rounding.
-CONSTANT = 1e-14
 
 
 @dataclass(frozen=True)
@@ -106,9 +104,7 @@ class NormalEquations:
         sums, squares = self._stats
         if not self.fit_intercept:
             return squares
-        centred: Vector = squares - sums * sums / self.weight_sum
-        centred[centred <= CONSTANT * squares] = 0.0
-        return centred
+        return centred_squares(self.design, sums, squares, self.s, self.weight_sum)[0]
 
     def system(self, y: Vector, alpha: float) -> System:
         """The equations for one target and one strength."""
