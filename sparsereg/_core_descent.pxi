@@ -76,6 +76,7 @@ cdef class GramStore:
         require(s is None or s.shape[0] == X.view.n_rows, "s has the wrong length")
         self.X, self.Xt, self.labels, self.s = X, Xt, labels, s
         self.counting = s is None and Xt is not None and Xt.view.n_ones == Xt.view.n_cols and X.view.n_ones == X.view.n_cols
+        self.counting = self.counting and X.view.n_rows < 1 << 32  # which a count has to hold
         self.m = self.used = self.n_places = self.n_watched = 0
         if Xt is not None:
             self.position = aside(np.arange(Xt.view.n_rows, dtype=np.int32)).astype(np.uint16)

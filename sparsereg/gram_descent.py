@@ -28,9 +28,9 @@ DIRECT = 500
 EPOCHS = 6
 # Columns that are watched: between so many, the more the shorter rows are, for they meet fewer; if they have so many entries, and rows are no
 # longer than this. What is kept of their products with the members takes at most half a byte an entry of X, an eighth of its indices' room.
-WATCHED = (8_192, 50_000)
+WATCHED = (8_192, 60_000)
 MET = 200_000
-LIGHT = 8
+LIGHT = 6
 LONG_ROW = 100
 SMALL = 600_000
 
