@@ -13,7 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 
 from sparsereg.compressed import product
-from sparsereg.design import as_design
+from sparsereg.design import Design, as_design
+from sparsereg.linear_model.held import WIDE
 from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, Ridge
 from sparsereg.ridge.path import PathSolution, solve_paths
 from sparsereg.ridge.solve import METHODS, Plan, choose_method
@@ -167,7 +168,7 @@ def ridge_path(
     plan = Plan(method, max(GRADIENT_SHARE * tol, FLOOR), max_iter)
     (points,) = solve_paths(X, equations, y[:, None], grid, plan)
     warn_unconverged(points, grid, plan)
-    order = np.argsort(design.columns)
+    order = _increasing(design)
     means = (
         points.mixture @ np.array([equations.means @ w for w in points.basis]) if points.basis else np.zeros(grid.size)
     )
@@ -183,6 +184,15 @@ def ridge_path(
         _order=order,
         _points=points,
     )
+
+
+def _increasing(design: Design) -> NDArray[np.intp]:
+    """What puts the observed columns in increasing order: by counting, where the nominal width allows."""
+    if design.n_features > WIDE * design.columns.size:
+        return np.argsort(design.columns)
+    place = np.full(design.n_features, -1, dtype=np.intp)
+    place[design.columns] = np.arange(design.columns.size)
+    return place[place >= 0]
 
 
 def _grid(equations: NormalEquations, n: int, eps: float) -> Vector:

@@ -71,11 +71,14 @@ def preconditioning(equations: NormalEquations, least_penalty: Vector) -> Precon
         grouped = Grouped(equations, fields)
         return Preconditioning(fields.order, lambda system: GroupedSweep(system, grouped))
     required = _required(equations, fields)
-    border = border_block(equations, fields, _border_columns(equations, required, least_penalty))
+    cols = _border_columns(equations, required, WORTH_ALONE * least_penalty)
+    if _spread(equations, cols, least_penalty) > WIDEST:
+        cols = cols[: _kept(equations, required, cols, WORTH * least_penalty)]
+    border = border_block(equations, fields, cols)
     members: dict[tuple[int, int], Members] = {}
 
     def make(system: System) -> Preconditioner:
-        alone = border.first(_kept(equations, required, border, WORTH_ALONE * system.penalty))
+        alone = border.first(_kept(equations, required, border.cols, WORTH_ALONE * system.penalty))
         if _spread(equations, alone.cols, system.penalty) <= WIDEST:
             return BlockDiagonal(system, fields, alone)
         worth, heavy = _still_worth(equations, fields, required, border, system.penalty)
@@ -115,19 +118,17 @@ def _required(equations: NormalEquations, fields: Fields) -> NDArray[np.bool_]:
     return required
 
 
-def _border_columns(
-    equations: NormalEquations, required: NDArray[np.bool_], least_penalty: Vector
-) -> NDArray[np.int64]:
-    """The required columns first, and of the others the heaviest that are worth it, the heaviest of them first."""
-    score = np.where(equations.diagonal > WORTH * least_penalty, equations.diagonal, 0.0)
+def _border_columns(equations: NormalEquations, required: NDArray[np.bool_], least: Vector) -> NDArray[np.int64]:
+    """The required columns first, and of the others those with at least so much curvature, the heaviest first."""
+    score = np.where(equations.diagonal > least, equations.diagonal, 0.0)
     score[required] = np.inf
     heaviest = np.argsort(-score, kind="stable")[: max(MOST_HEAVY, np.count_nonzero(required))]
     return heaviest[score[heaviest] > 0.0]
 
 
-def _kept(equations: NormalEquations, required: NDArray[np.bool_], border: HeavyBlock, least: Vector) -> int:
-    """How many columns of the border are required or have at least so much curvature: its first ones."""
-    return int(np.count_nonzero(required[border.cols] | (equations.diagonal[border.cols] > least[border.cols])))
+def _kept(equations: NormalEquations, required: NDArray[np.bool_], cols: NDArray[np.int64], least: Vector) -> int:
+    """How many of a border's columns are required or have at least so much curvature: its first ones."""
+    return int(np.count_nonzero(required[cols] | (equations.diagonal[cols] > least[cols])))
 
 
 def _still_worth(
@@ -138,7 +139,7 @@ def _still_worth(
     penalty: Vector,
 ) -> tuple[Fields, HeavyBlock]:
     """What of the shadows and of a border that were made for the least penalty is worth its factor at this one."""
-    kept = _kept(equations, required, border, STILL * WORTH * penalty)
+    kept = _kept(equations, required, border.cols, STILL * WORTH * penalty)
     if not fields.shadows:
         return fields, border.first(kept)
     weak = STILL * WORTH_A_SHADOW * float(np.median(penalty))
