@@ -109,6 +109,8 @@ cdef extern from "sr.h" nogil:
     sr_status sr_prox_step(sr_penalty pen, int64_t m, const double *z, const double *c, const double *a, const double *l1, const double *l2, double *w_new)
     sr_status sr_cd_residual(const sr_matrix *X, const int64_t *cols, const sr_coordinates *co, const int64_t *order, int64_t n_order, const double *s, double *r, double *decrease)
     sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, const sr_quadratic *q, const double *g, const double *s, double *z, double *v, double *v_sum)
+    enum: SR_PEAK_ROWS
+    sr_status sr_residual_peak(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, const double *y, double base, const double *s, int64_t *following, double *r, double *peak)
     sr_status sr_residual_products(const sr_matrix *Xt, const double *w, const double *y, const double *s, double shift, double *out, double *total)
     ctypedef struct sr_levels:
         const int32_t *codes

@@ -115,6 +115,21 @@ cdef class Matrix:
             status = sr_matvec(&self.view, listed, m, &w[0], scale, weights, &out[0])
         check(status)
 
+    def residual_peak(self, const double[::1] w, const int64_t[::1] cols, const double[::1] y, double base, const double[::1] s=None):
+        """`max |s (y - base - X[:, cols] w)|` without a vector over the rows; those of each column must increase."""
+        cdef int64_t m = self._listed(cols)
+        require(w.shape[0] == m and y.shape[0] == self.view.n_rows, "w or y has the wrong length")
+        require(s is None or s.shape[0] == self.view.n_rows, "s has the wrong length")
+        cdef int64_t[::1] following = np.empty(max(m, 1), dtype=np.int64)
+        cdef double[::1] r = np.empty(SR_PEAK_ROWS)
+        cdef const double *weights = doubles(s)
+        cdef double peak = 0.0
+        cdef sr_status status
+        with nogil:
+            status = sr_residual_peak(&self.view, &cols[0], m, &w[0], &y[0], base, weights, &following[0], &r[0], &peak)
+        check(status)
+        return peak
+
     def column_stats(self, const double[::1] s=None, const int64_t[::1] cols=None):
         """`x_j' s`, `x_j' (s x_j)`, `|x_j|' s` and `max |x_j|` per column, not centred; `s` None means all one."""
         cdef int64_t m = self._listed(cols)

@@ -31,6 +31,8 @@ Int = NDArray[np.int64]
 
 # Unpenalised columns are eliminated by a dense square: 32 MB at most.
 MOST_LOOSE = 2000
+# Rows of a sum at a time.
+CHUNK = 1 << 16
 # Readings of the odometer are kept in float32, whose range ends at 3e38.
 LARGEST = 1e60
 
@@ -123,8 +125,12 @@ class Problem:
     @cached_property
     def null_deviance(self) -> float:
         """`|y - mean y|_s^2`, twice `S F` at w = 0."""
-        centred = self.y - self.centre
-        return float(centred @ centred if self.s is None else centred @ (self.s * centred))
+        total = 0.0
+        for begin in range(0, self.y.size, CHUNK):  # a chunk at a time: no vector over the rows is needed
+            here = slice(begin, begin + CHUNK)
+            centred = self.y[here] - self.centre
+            total += float(centred @ centred if self.s is None else centred @ (self.s[here] * centred))
+        return total
 
     def target(self, mean: float = 0.0, out: Vector | None = None) -> Vector:
         """`s (y - centre - mean)`, without a mean the residual at w = 0: in `out`, or a new array."""

@@ -286,9 +286,9 @@ class Solver:
         """The largest that the gradient of a column can be that was left out as too light; see `light.py`."""
         length = self.problem.design.left_out
         if length and length * self._peak > threshold:
-            descent = self.descent
-            r = descent.residual(-float(descent.sums @ descent.w) / self.problem.weight_sum)
-            self._peak = max(float(r.max()), -float(r.min()))
+            at, problem = self.descent, self.problem
+            base = problem.centre - float(at.sums @ at.w) / problem.weight_sum
+            self._peak = problem.design.matrix.residual_peak(at.w, at.cols, problem.y, base, problem.s)
         return length * self._peak if length else 0.0
 
     def _take_all_back(self) -> None:

@@ -53,6 +53,11 @@ typedef struct {
 sr_status sr_rmatvec(const sr_matrix *X, const int64_t *cols, int64_t first, int64_t m, const double *v, double *out);
 /* out += scale * s * sum_a w[a] x_cols[a], out of length n (s NULL: without weights).  O(entries of the columns with w != 0) */
 sr_status sr_matvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s, double *out);
+/* max |s (y - base - sum_a w[a] x_cols[a])|, a block of rows at a time, so that no vector over the rows is needed: r has SR_PEAK_ROWS entries,
+ * next m. The rows of each column are in increasing order.  O(n + entries of the columns with w != 0) */
+enum { SR_PEAK_ROWS = 16384 };
+sr_status sr_residual_peak(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, const double *y, double base, const double *s,
+                           int64_t *next, double *r, double *peak);
 /* What is asked of a column once: x' s, x' (s x), |x|' s and max |x|; not centred, s NULL: all one. m each. */
 typedef struct {
     double *sums, *squares, *sizes, *peaks;

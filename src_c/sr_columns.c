@@ -70,6 +70,14 @@ sr_status sr_matvec(const sr_matrix *X, const int64_t *cols, int64_t m, const do
     return SR_OK;
 }
 
+sr_status sr_residual_peak(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, const double *y, double base, const double *s,
+                           int64_t *next, double *r, double *peak) {
+#define CALL(suffix) *peak = sr_residual_peak##suffix(X, cols, m, w, y, base, s, next, r)
+    SR_SWITCH(X)
+#undef CALL
+    return SR_OK;
+}
+
 sr_status sr_column_stats(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s, const sr_stats *out) {
 #define CALL(suffix) sr_column_stats##suffix(X, cols, m, s, out)
     SR_SWITCH(X)

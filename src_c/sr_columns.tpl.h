@@ -74,6 +74,35 @@ static void SR_FN(matvec)(const sr_matrix *X, const int64_t *cols, int64_t m, co
         if (w[a] != 0.0) SR_FN(axpy)(X, cols ? cols[a] : a, scale * w[a], s, out);
 }
 
+SR_INLINE int64_t SR_FN(subtract_rows)(SR_FN(column) x, int64_t e, int64_t begin, int64_t end, double w, double *r, const int kind) {
+    for (; e < x.n && SR_ROW(x, e, kind) < end; e++) r[SR_ROW(x, e, kind) - begin] -= w * SR_VALUE(x, e, kind);
+    return e;
+}
+
+static double SR_FN(residual_peak)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, const double *y, double base,
+                                   const double *s, int64_t *next, double *r) {
+    double peak = 0.0;
+    memset(next, 0, (size_t)m * sizeof *next);
+    for (int64_t begin = 0; begin < X->n_rows; begin += SR_PEAK_ROWS) {
+        const int64_t end = begin + SR_PEAK_ROWS < X->n_rows ? begin + SR_PEAK_ROWS : X->n_rows;
+        for (int64_t i = begin; i < end; i++) r[i - begin] = y[i] - base;
+        for (int64_t a = 0; a < m; a++) {
+            if (w[a] == 0.0) continue;
+            const SR_FN(column) x = SR_FN(column_at)(X, cols[a]);
+            switch (sr_kind_of(X, cols[a])) {
+                case SR_KIND_ONES: next[a] = SR_FN(subtract_rows)(x, next[a], begin, end, w[a], r, SR_KIND_ONES); break;
+                case SR_KIND_VALUED: next[a] = SR_FN(subtract_rows)(x, next[a], begin, end, w[a], r, SR_KIND_VALUED); break;
+                default: next[a] = SR_FN(subtract_rows)(x, next[a], begin, end, w[a], r, SR_KIND_DENSE); break;
+            }
+        }
+        for (int64_t i = begin; i < end; i++) {
+            const double size = fabs(s ? s[i] * r[i - begin] : r[i - begin]);
+            if (size > peak) peak = size;
+        }
+    }
+    return peak;
+}
+
 SR_INLINE void SR_FN(stats_kind)(SR_FN(column) x, const double *s, const sr_stats *out, int64_t a, const int kind) {
     double sum = 0.0, squares = 0.0, size = 0.0, peak = 0.0;
     for (int64_t e = 0; e < x.n; e++) {
