@@ -69,6 +69,7 @@ cdef extern from "sr.h" nogil:
         uint32_t *count
         double *sum
         double *row
+        double *with_dense
         int32_t place, wide
     ctypedef struct sr_compressed:
         int64_t n_major, n_minor

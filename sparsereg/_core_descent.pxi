@@ -1,5 +1,8 @@
 # What coordinate descent and sweeps know, and the growing Gram they run on.
 
+# Dense columns among sparse ones that are few: each costs about a pass. What they have with watched columns is kept apart from counts.
+FEW_DENSE = 16
+
 cdef class Quadratic:
     """`H = Xc' S Xc + diag(penalty)` as a sweep knows it (`sr_quadratic`): column sums (all zero without an intercept), penalty, 1 / H_jj."""
 
@@ -64,7 +67,8 @@ cdef class GramStore:
     cdef object position
     # Products of watched columns with the members, member by member: as counts where all are ones, without weights, or as values, in a room
     # that is reallocated rather than copied. The last two numbers are places for watched columns, and those in use.
-    cdef bint counting
+    cdef readonly bint counting
+    cdef double[:, ::1] with_dense
     cdef int64_t[::1] watched_begin
     cdef sr_products watched
     cdef int64_t most_products
@@ -75,7 +79,9 @@ cdef class GramStore:
         require(labels is None or labels.shape[0] == X.view.n_cols, "labels do not match X")
         require(s is None or s.shape[0] == X.view.n_rows, "s has the wrong length")
         self.X, self.Xt, self.labels, self.s = X, Xt, labels, s
-        self.counting = s is None and Xt is not None and Xt.view.n_ones == Xt.view.n_cols and X.view.n_ones == X.view.n_cols
+        n_dense = X.view.n_cols - X.view.n_sparse
+        self.counting = s is None and Xt is not None and Xt.view.n_ones == Xt.view.n_cols and X.view.n_ones == X.view.n_sparse and n_dense <= FEW_DENSE
+        self.with_dense = np.empty((0, 0))
         self.counting = self.counting and X.view.n_rows < 1 << 32  # which a count has to hold
         self.m = self.used = self.n_places = self.n_watched = 0
         if Xt is not None:
@@ -136,7 +142,7 @@ cdef class GramStore:
         work.watched = &self.watched_cols[0] if self.n_watched else NULL
         work.count = &self.count[0] if self.counting else NULL
         work.sum = NULL if self.counting else &self.sum[0]
-        work.row = &self.row[0]
+        work.row, work.with_dense = &self.row[0], &self.with_dense[0, 0]
         return work
 
     cdef int _append_one(self, int64_t j, bint by_rows) except -1:
@@ -216,6 +222,10 @@ cdef class GramStore:
         require(w.shape[0] == self.m and out.shape[0] <= self.n_watched, "w or out has the wrong length")
         with nogil:
             sr_products_subtract(&self.watched, self.m, &w[0], out.shape[0], &out[0])
+        for d in range(self.with_dense.shape[0]):
+            a = self.dense_position[d] - SR_ASIDE - self.n_places
+            if a >= 0 and w[a] != 0.0:
+                np.asarray(out)[:] -= w[a] * np.asarray(self.with_dense)[d, : out.shape[0]]
 
     def append(self, const int64_t[::1] cols, bint by_rows):
         """Append the columns `cols` of X, in order. None may be there already.
@@ -225,7 +235,10 @@ cdef class GramStore:
         cdef int64_t a
         require_within(cols, self.X.view.n_cols)
         require(not by_rows or self.Xt is not None, "there are no rows to go by")
-        if self.row.shape[0] == 0 and not (by_rows and np.max(cols, initial=0) < self.X.view.n_sparse):
+        dense = np.max(cols, initial=0) >= self.X.view.n_sparse
+        if dense and self.counting and self.with_dense.shape[0] == 0:
+            self.with_dense = np.zeros((self.X.view.n_cols - self.X.view.n_sparse, max(self.n_places, 1)))
+        if self.row.shape[0] == 0 and (not by_rows or (dense and not (self.counting and self.X.dtype == np.float64))):
             self.row = np.zeros(self.X.view.n_rows)
         self._room_for(self.m + cols.shape[0])
         for a in range(cols.shape[0]):

@@ -63,7 +63,8 @@ class GramDescent(Descent):
         if design.rows is None or self.row_length > LONG_ROW:
             return
         most = int(np.clip(MET / max(self.row_length, 1.0), *WATCHED))
-        kinds = (0, design.matrix.n_ones, design.matrix.n_sparse, design.n_cols)  # each has its longest first
+        # Each kind has its longest first; what watched columns have with a few dense ones is kept with those.
+        kinds = (0, design.matrix.n_ones, design.matrix.n_sparse, *([] if self.store.counting else [design.n_cols]))
         heavy = np.concatenate([np.arange(a, min(a + most, b)) for a, b in pairwise(kinds)])
         lengths = design.lengths(heavy)
         order = np.argsort(-lengths, kind="stable")[:most]

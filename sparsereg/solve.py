@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg._core import FEW_DENSE
 from sparsereg.descent import Descent, ProximalGradient, ResidualDescent
 from sparsereg.gram_descent import GramDescent
 from sparsereg.problem import MOST_LOOSE, Coefficients, Problem, combine_gap
@@ -37,8 +38,6 @@ SOME = 10
 # most so many products with the Gram.
 SLOW = 0.3
 MOST_PRODUCTS = 50
-# Dense columns among sparse ones that are taken in first: each costs about a pass.
-FEW_DENSE = 16
 # Columns taken in between two looks at the size of the Gram.
 BATCH = 256
 # Entries that are nothing: a Gram of this size (6 MB) is never too large.

@@ -132,11 +132,12 @@ typedef struct {
     int64_t n_places, n_watched; /* places for watched columns, and how many of them, the first, are in use */
     const int64_t *watched; /* n_watched: which columns they are; only read without Xt */
     const sr_products *kept; /* what watched columns have with the members there are; only read for dense columns */
-    uint32_t *count;       /* SR_ASIDE + n_places + m_max by position, all zero, left so: where all of X and Xt are ones, without weights. Or NULL: ... */
+    uint32_t *count;       /* SR_ASIDE + n_places + m_max by position, all zero, left so: where all that is sparse is ones, without weights. Or NULL: ... */
     double *sum;           /* ... the same, for anything else */
-    double *row;           /* n_rows, all zero, left so; only read without Xt */
+    double *row;           /* n_rows, all zero, left so; only read without Xt, and for dense columns of float */
     int32_t place;         /* that of the new column itself among the watched ones, or below 0; set by sr_gram_column */
     int32_t wide;
+    double *with_dense;    /* n_places for each dense column: what watched ones have with it once it is a member; where there is count */
 } sr_gram_work;
 
 /* products[a] = x_a' s x_j for the columns cols[0 .. m) of the Gram, and with itself at m; from now on j has the position of member m. What watched

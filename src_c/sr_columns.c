@@ -175,6 +175,10 @@ sr_status sr_gram_column(const sr_matrix *X, const sr_matrix *Xt, const double *
     for (int64_t a = 0; a <= m; a++) products[a] = work->count ? (double)work->count[members + a] : work->sum[members + a];
     if (work->count) memset(work->count + members, 0, (size_t)(m + 1) * sizeof *work->count);
     else memset(work->sum + members, 0, (size_t)(m + 1) * sizeof *work->sum);
+    if (!work->count || X->n_sparse == X->n_cols) return SR_OK;
+#define CALL(suffix) sr_products_with_dense##suffix(X, cols, m, j, work, products)
+    SR_SWITCH(X)
+#undef CALL
     return SR_OK;
 }
 

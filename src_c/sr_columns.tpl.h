@@ -218,7 +218,7 @@ SR_INLINE void SR_FN(gram_by_columns)(const sr_matrix *X, const double *s, const
     SR_FN(axpy)(X, j, 1.0, s, work->row);
     for (int64_t a = -work->n_watched; a <= m; a++) { /* those watched first */
         const int64_t k = a + work->n_watched, at = a < 0 ? SR_ASIDE + k : members + a;
-        if (a < 0 && k == work->place) continue;
+        if (a < 0 ? k == work->place : work->count && a < m && cols[a] >= X->n_sparse) continue; /* see products_with_dense */
         const double product = SR_FN(dot)(X, a < 0 ? work->watched[k] : a < m ? cols[a] : j, work->row);
         if (work->count) work->count[at] = (uint32_t)product;
         else work->sum[at] = product;
@@ -228,8 +228,31 @@ SR_INLINE void SR_FN(gram_by_columns)(const sr_matrix *X, const double *s, const
     for (int64_t e = 0; e < x.n; e++) work->row[SR_ROW(x, e, kind)] = 0.0;
 }
 
+/* Where the others are counted: column j with the dense members; of a dense one also with the others, and with those watched. */
+static void SR_FN(products_with_dense)(const sr_matrix *X, const int64_t *cols, int64_t m, int64_t j, const sr_gram_work *work, double *products) {
+    if (j < X->n_sparse) {
+        for (int64_t a = 0; a < m; a++) {
+            const int64_t d = cols[a] - X->n_sparse;
+            if (d < 0) continue;
+            products[a] = work->place >= 0 ? work->with_dense[d * work->n_places + work->place] : SR_FN(dot_of)(X, j, cols[a], NULL);
+        }
+        return;
+    }
+    const SR_FN(column) x = SR_FN(column_at)(X, j);
+    const double *v = (const double *)(const void *)x.values;
+    if (sizeof(Real) != sizeof(double)) {
+        SR_FN(axpy)(X, j, 1.0, NULL, work->row);
+        v = work->row;
+    }
+    double *watched = work->with_dense + (j - X->n_sparse) * work->n_places;
+    for (int64_t k = 0; k < work->n_watched; k++) watched[k] = SR_FN(dot)(X, work->watched[k], v);
+    for (int64_t a = 0; a <= m; a++) products[a] = SR_FN(dot)(X, a < m ? cols[a] : j, v);
+    if (v == work->row) memset(work->row, 0, (size_t)x.n * sizeof *work->row);
+}
+
 static void SR_FN(gram_column)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
                                sr_gram_work *work) {
+    if (work->count && j >= X->n_sparse) return; /* nothing to count */
     if (!Xt) SR_FN(gram_by_columns)(X, s, cols, m, j, work);
     else if (work->count && work->wide) SR_FN(count_by_rows)(X, Xt, j, work, 1);
     else if (work->count) SR_FN(count_by_rows)(X, Xt, j, work, 0);

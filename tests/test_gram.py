@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from sparsereg import _core
+from sparsereg.design import as_design
 
 
 def store_of(X, s=None, values=False):
@@ -118,3 +119,46 @@ def test_what_is_watched_is_checked():
     assert store.places(np.array([3, 1])).tolist() == [0, -1]
     with pytest.raises(_core.KernelError, match="wrong length"):
         store.subtract_watched(np.empty(0), np.zeros(2))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("by_rows", [True, False])
+@pytest.mark.parametrize("at", [0, 3, 20])
+def test_dense_columns_beside_counts(dtype, by_rows, at):
+    """What a few dense members have with watched columns is kept apart, whenever they come in."""
+    rng = np.random.default_rng(2)
+    X = sp.hstack(
+        [sp.csr_array(rng.normal(size=(2000, 2))), one_hot(2000, (3, 30, 200), rng), rng.normal(size=(2000, 1))]
+    )
+    design = as_design(sp.csr_array(X, dtype=dtype))
+    plain = design_to_array(design, X)
+    store = _core.GramStore(design.matrix, design.sparse_rows, design.labels, None)
+    assert store.counting
+    watched, dense = np.arange(80), np.arange(design.n_ones, design.n_cols)
+    assert dense.size == 3
+    store.watch(watched, 10**6)
+    others = np.concatenate([watched[:30:3], np.arange(90, 110)])
+    members = np.concatenate([others[:at], dense[:2], others[at:], dense[2:]])
+    for batch in np.split(members, [at, at + 1, at + 6]):
+        store.append(batch, by_rows)
+    gram = plain.T @ plain
+    np.testing.assert_allclose(store.toarray(), gram[np.ix_(members, members)], atol=1e-9)
+    w = rng.normal(size=members.size)
+    for kept in (80, 50):
+        store.watch_fewer(kept)
+        out = np.ones(kept)
+        store.subtract_watched(w, out)
+        seen = store.places(watched[:kept]) >= 0
+        assert seen.sum() > 20
+        np.testing.assert_allclose(out[seen], 1.0 - (gram[np.ix_(watched, members)] @ w)[:kept][seen], atol=1e-8)
+
+
+def test_many_dense_columns_are_summed_with_the_others():
+    rng = np.random.default_rng(3)
+    X = sp.hstack([one_hot(300, (3, 30), rng), rng.normal(size=(300, _core.FEW_DENSE + 1))])
+    design = as_design(sp.csr_array(X))
+    assert not _core.GramStore(design.matrix, design.sparse_rows, design.labels, None).counting
+
+
+def design_to_array(design, X):
+    return np.asarray(X.toarray()[:, design.columns], dtype=design.dtype).astype(np.float64)

@@ -58,7 +58,7 @@ static sr_gram_work empty_work(gram_room *g, const int64_t *order, int64_t n, co
     for (int j = 0; j < P; j++) g->position[j] = (uint16_t)g->wide[j];
     void *position = wide ? (void *)g->wide : g->position;
     return (sr_gram_work){by_rows ? position : NULL, g->dense_position, NULL, WATCHED, WATCHED, order + n - WATCHED, kept,
-                          counting ? g->count : NULL, counting ? NULL : g->sum, g->row, -1, wide};
+                          counting ? g->count : NULL, counting ? NULL : g->sum, g->row, -1, wide, NULL};
 }
 
 /* The first two of the watched columns, against the members that came in before any of those. */
@@ -167,7 +167,7 @@ static void test_descent(const fixture *f, const sr_matrix *X, const sr_matrix *
     double own[2], at_place[SR_ASIDE + WATCHED + P] = {0}; /* on their own rows: the same gradient, from y and w alone */
     if (Xt) {
         const int64_t wanted[2] = {cols[4], cols[8]};
-        const sr_gram_work work = {wide ? (void *)room.wide : room.position, room.dense_position, NULL, WATCHED, 0, NULL, NULL, NULL, NULL, NULL, -1, wide};
+        const sr_gram_work work = {wide ? (void *)room.wide : room.position, room.dense_position, NULL, WATCHED, 0, NULL, NULL, NULL, NULL, NULL, -1, wide, NULL};
         double centred[N];
         for (int i = 0; i < N; i++) centred[i] = y[i] - mean / total;
         for (int a = 0; a < P; a++) at_place[SR_ASIDE + WATCHED + a] = w_r[a];
