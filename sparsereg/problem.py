@@ -250,9 +250,7 @@ class Problem:
         gram, scale, vectors, root = self._elimination(loose)
         b = (vectors.T @ (c / scale)) / root
         if self.penalty.positive:
-            from scipy.optimize import nnls  # a heavy import, for a rare case
-
-            a = nnls(root[:, None] * vectors.T, b)[0] / scale
+            a = _nonnegative_least_squares(root[:, None] * vectors.T, b) / scale
         else:
             a = (vectors @ (b / root)) / scale
         return a, max(float(a @ gram @ a), 0.0)
@@ -303,6 +301,17 @@ def combine_gap(terms: dict[str, float], rr: float, outside: float = 0.0) -> flo
     t = 1.0 / dual_norm
     scaled = 0.5 * (1.0 - t) ** 2 * (rr + terms["l2_sq"]) + terms["l1_norm"] - t * terms["slope"]
     return float(max(min(direct, scaled), 0.0))
+
+
+def _nonnegative_least_squares(A: NDArray[np.float64], b: Vector) -> Vector:
+    """The x >= 0 with the least `|A x - b|`."""
+    from scipy.optimize import lsq_linear, nnls  # a heavy import, for a rare case
+
+    x, size = nnls(A, b)
+    # It may stumble over gradients that are rounding, as they are near a minimum, and is then wrong about the size too.
+    if abs(float(np.linalg.norm(A @ x - b)) - size) > 1e-10 * float(np.linalg.norm(b)):
+        x = lsq_linear(A, b, bounds=(0.0, np.inf), method="bvls", tol=1e-15).x
+    return np.asarray(x)
 
 
 def make_problem(

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import duality_gap, elastic_net, objective
+from scipy.optimize import nnls
 from sklearn.exceptions import ConvergenceWarning
 
 from sparsereg import gram_descent, regularization_path
@@ -411,6 +412,22 @@ def test_nearly_dependent_unpenalised_columns_are_not_called_solved():
         (a + z - np.column_stack([np.ones(100), a, z]) @ best) ** 2
     )
     assert excess <= path.dual_gaps[0]
+
+
+def test_nonnegative_least_squares_of_unpenalised_columns_leave_no_gap():
+    """Where they are at their minimum there is nothing but rounding to project out."""
+    for seed in (34, 107, 133, 282, 318):
+        rng = np.random.default_rng(seed)
+        Z = (rng.random((40, 12)) < 0.2) * 1.0
+        y = rng.normal(size=40)
+        w = nnls(Z, y)[0]
+        c = Z.T @ (y - Z @ w)
+        assert max(c.max(), np.abs(c[w > 0.0]).max()) < 1e-12
+        design = as_design(sp.csc_array(Z))
+        problem = make_problem(design, y, penalty_factor=np.zeros(12), positive=True, fit_intercept=False)
+        at = Coefficients(np.arange(design.n_cols), w[design.columns]).nonzero()
+        gap = problem.duality_gap(at, 1.0, 1.0)
+        assert gap <= 1e-12 * problem.gap_scale, seed
 
 
 def test_many_unpenalised_columns_give_the_right_alpha_max():
