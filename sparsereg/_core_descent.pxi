@@ -65,7 +65,7 @@ cdef class GramStore:
     cdef readonly int64_t m, used
     # By label: where a column stands among those that are watched and the members, in 16 bits while they suffice.
     cdef object position
-    # Products of watched columns with the members, member by member: as counts where all are ones, without weights, or as values, in a room
+    # Products of watched columns with the members, member by member: as counts where all that is sparse is ones, without weights, or as values, in a room
     # that is reallocated rather than copied. The last two numbers are places for watched columns, and those in use.
     cdef readonly bint counting
     cdef double[:, ::1] with_dense
@@ -102,8 +102,7 @@ cdef class GramStore:
         if m <= self.begin.shape[0]:
             return
         room = max(64, m + m // 2)
-        self.begin, self.lengths = grown(self.begin, room), grown(self.lengths, room)
-        self.cap, self.cols = grown(self.cap, room), grown(self.cols, room)
+        self.lengths, self.cap, self.cols = grown(self.lengths, room), grown(self.cap, room), grown(self.cols, room)
         self.watched_begin, self.products = grown(self.watched_begin, room + 1), np.empty(room)
         self.watched.begin = &self.watched_begin[0]
         if self.counting:
@@ -112,6 +111,7 @@ cdef class GramStore:
             self.sum = np.zeros(SR_ASIDE + self.n_places + room)
         if self.position is not None and SR_ASIDE + self.n_places + room > MOST_16_BIT:
             self.position = self.position.astype(np.int32, copy=False)
+        self.begin = grown(self.begin, room)  # last: where this has room, all the others have
 
     def _room_in_arena(self, int64_t need):
         size = max(self.used + need, self.used + self.used // 2, 1024)

@@ -115,7 +115,7 @@ cdef class Matrix:
             status = sr_matvec(&self.view, listed, m, &w[0], scale, weights, &out[0])
         check(status)
 
-    def residual_peak(self, const double[::1] w, const int64_t[::1] cols, const double[::1] y, double base, const double[::1] s=None):
+    def residual_peak(self, const double[::1] w, const int64_t[::1] cols not None, const double[::1] y, double base, const double[::1] s=None):
         """`max |s (y - base - X[:, cols] w)|` without a vector over the rows; those of each column must increase."""
         cdef int64_t m = self._listed(cols)
         require(w.shape[0] == m and y.shape[0] == self.view.n_rows, "w or y has the wrong length")

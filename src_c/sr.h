@@ -130,7 +130,7 @@ typedef struct {
     int32_t *dense_position; /* for each dense column, which has no position by its label, or below 0: where there is an Xt */
     const int32_t *labels; /* internal column -> label of Xt; NULL: the same number */
     int64_t n_places, n_watched; /* places for watched columns, and how many of them, the first, are in use */
-    const int64_t *watched; /* n_watched: which columns they are; only read without Xt */
+    const int64_t *watched; /* n_watched: which columns they are; only read without Xt, and for a dense column beside count */
     const sr_products *kept; /* what watched columns have with the members there are; only read for dense columns */
     uint32_t *count;       /* SR_ASIDE + n_places + m_max by position, all zero, left so: where all that is sparse is ones, without weights. Or NULL: ... */
     double *sum;           /* ... the same, for anything else */

@@ -248,3 +248,5 @@ def test_the_largest_residual_is_found_block_by_block(weighted, dense):
     nobody = np.empty(0, dtype=np.int64)
     alone = np.abs(y - 0.3) if s is None else s * np.abs(y - 0.3)
     assert design.matrix.residual_peak(np.empty(0), nobody, y, 0.3, s) == pytest.approx(alone.max(), rel=1e-12)
+    with pytest.raises(TypeError, match="None"):
+        design.matrix.residual_peak(np.zeros(design.n_cols), None, y, 0.3, s)
