@@ -33,8 +33,11 @@ def centred_squares(
     """
     with np.errstate(over="ignore", invalid="ignore"):  # who asks refuses columns too large to square
         centred = squares - sums * sums / weight_sum
+    little = centred < FEW_DIGITS * squares
+    if not little.any():
+        return centred, np.empty(0, dtype=np.int64)
     centred[centred <= ROUNDING * squares] = 0.0
-    few = np.flatnonzero((centred > 0.0) & (centred < FEW_DIGITS * squares))
+    few = np.flatnonzero(little & (centred > 0.0))
     # Sums over many rows may be off by more than that: the values themselves say whether they vary.
     varies = np.array([_varies(design, int(at if cols is None else cols[at]), s) for at in few], dtype=np.bool_)
     centred[few[~varies]] = 0.0
