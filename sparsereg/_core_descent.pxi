@@ -79,14 +79,14 @@ cdef class GramStore:
         require(labels is None or labels.shape[0] == X.view.n_cols, "labels do not match X")
         require(s is None or s.shape[0] == X.view.n_rows, "s has the wrong length")
         self.X, self.Xt, self.labels, self.s = X, Xt, labels, s
+        only_ones = s is None and Xt is not None and Xt.view.n_ones == Xt.view.n_cols and X.view.n_ones == X.view.n_sparse
         n_dense = X.view.n_cols - X.view.n_sparse
-        self.counting = s is None and Xt is not None and Xt.view.n_ones == Xt.view.n_cols and X.view.n_ones == X.view.n_sparse and n_dense <= FEW_DENSE
+        self.counting = only_ones and n_dense <= FEW_DENSE and X.view.n_rows < 1 << 32  # which a count has to hold
         self.with_dense = np.empty((0, 0))
-        self.counting = self.counting and X.view.n_rows < 1 << 32  # which a count has to hold
         self.m = self.used = self.n_places = self.n_watched = 0
         if Xt is not None:
             self.position = aside(np.arange(Xt.view.n_rows, dtype=np.int32)).astype(np.uint16)
-        self.dense_position = np.full(max(X.view.n_cols - X.view.n_sparse, 1), -1, dtype=np.int32)
+        self.dense_position = np.full(max(n_dense, 1), -1, dtype=np.int32)
         self.row = self.sum = self.val = self.products = np.empty(0)
         self.begin = self.lengths = self.cap = self.cols = np.empty(0, dtype=np.int64)
         self.watched_begin = np.zeros(1, dtype=np.int64)

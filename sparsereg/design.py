@@ -191,7 +191,7 @@ class Design:
         return n_heavy, int(lengths[n_heavy]) if n_heavy < lengths.size else 0
 
     def without_light(self, length: float) -> Design:
-        """Less the columns of ones of fewer than `length` entries, but for one; if it `may_leave_out`.
+        """Less the columns of ones of fewer than `length` entries, but for one; of a whole design, if it `may_leave_out`.
 
         What is left keeps nothing of theirs: memory by the columns that matter."""
         held = self.held
@@ -205,7 +205,7 @@ class Design:
             held=kept,
             columns=kept.columns,
             labels=_labels(kept.columns, self.n_features),
-            left_out=max(self.left_out, int(held.lengths(np.array([heavy]))[0])),
+            left_out=int(held.lengths(np.array([heavy]))[0]),
         )
 
     def with_all(self) -> Design:
