@@ -84,3 +84,67 @@ def exchange(double[::1] v, list give, list take, const double[::1] s=None):
     cdef const double *weights = doubles(s)
     with nogil:
         sr_exchange(n, weights, &v[0], n_give, given, n_take, taken)
+
+
+def carry(const double[::1] s not None, tuple give, tuple take):
+    """`to[codes] += s * values[codes]` for the `(Levels, values)` to give and the `(Levels, to)` to take; in place.
+
+    Both have m + 1 entries, as in `exchange`."""
+    cdef sr_levels given, taken
+    cdef int64_t n = s.shape[0]
+    borrow_levels([give], n, &given)
+    borrow_levels([take], n, &taken)
+    with nogil:
+        sr_carry(n, &s[0], &given, &taken)
+
+
+STRENGTHS = SR_STRENGTHS
+
+
+cdef int64_t borrow_rows(list pairs, int64_t n, int64_t k, sr_levels *out) except -1:
+    """As `borrow_levels`, with values of shape (m + 1, k)."""
+    require(len(pairs) <= SR_MOST_FIELDS, "too many fields at a time")
+    cdef Levels levels
+    cdef double[:, ::1] values
+    for a, (levels, values) in enumerate(pairs):
+        fits = levels.view.shape[0] == n and values.shape[0] == levels.m + 1 and values.shape[1] == k
+        require(fits, "levels and values do not fit")
+        out[<int64_t>a].codes, out[<int64_t>a].values, out[<int64_t>a].m = &levels.view[0], &values[0, 0], levels.m
+    return len(pairs)
+
+
+def weigh(
+    const double[::1] n not None, const double[::1] b not None, const double[::1] v, double alpha, list give, list take,
+    double[::1] weight not None, double[::1] rest not None
+):
+    """Fill `weight` and `rest` of rows whose own coefficients are eliminated, and add both to the levels in `take`; see `sr_weigh`.
+
+    `give` and `take` list the same `Levels`, with values of shape (m + 1,) and (m + 1, 2)."""
+    cdef sr_levels given[SR_MOST_FIELDS]
+    cdef sr_levels taken[SR_MOST_FIELDS]
+    cdef int64_t n_rows = n.shape[0], n_give = borrow_levels(give, n_rows, given), n_take = borrow_rows(take, n_rows, 2, taken)
+    require(n_give == n_take, "fields do not fit")
+    require(b.shape[0] == weight.shape[0] == rest.shape[0] == n_rows and (v is None or v.shape[0] == n_rows), "lengths differ")
+    cdef const double *factor = doubles(v)
+    with nogil:
+        sr_weigh(n_rows, &n[0], &b[0], factor, alpha, n_give, given, taken, &weight[0], &rest[0])
+
+
+def eliminate(const double[::1] n not None, const double[::1] b not None, const double[::1] v, const double[::1] alphas not None, list fields):
+    """Add what rows leave at `STRENGTHS` alphas, once their own coefficients are eliminated, to their levels; see `sr_eliminate`.
+
+    `fields` lists `Levels` with values of shape (m + 1, 2 * STRENGTHS): what the levels come to, and behind it what they are left.
+
+    Returns
+    -------
+    left, met : float64 arrays of shape (STRENGTHS,)
+    """
+    cdef sr_levels own[SR_MOST_FIELDS]
+    cdef int64_t n_rows = n.shape[0], n_fields = borrow_rows(fields, n_rows, 2 * SR_STRENGTHS, own)
+    require(alphas.shape[0] == SR_STRENGTHS, "alphas do not fit")
+    require(b.shape[0] == n_rows and (v is None or v.shape[0] == n_rows), "lengths differ")
+    cdef double[::1] left = np.zeros(SR_STRENGTHS), met = np.zeros(SR_STRENGTHS)
+    cdef const double *factor = doubles(v)
+    with nogil:
+        sr_eliminate(n_rows, &n[0], &b[0], factor, &alphas[0], n_fields, own, &left[0], &met[0])
+    return np.asarray(left), np.asarray(met)

@@ -28,6 +28,13 @@
 #define SR_UNROLL
 #endif
 
+/* Before a loop of few turns, their number known, that is to become vectors: GCC would unroll it first, and then find none. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define SR_ROLLED _Pragma("GCC unroll 1")
+#else
+#define SR_ROLLED
+#endif
+
 /* From the centred gradient c at w_a to the exact minimiser along coordinate a; returns the step, 0 when it does not move. */
 SR_INLINE double sr_coordinate_step(const sr_coordinates *co, int64_t a, double c) {
     const double old = co->w[a], curvature = co->sq[a], linear = c + curvature * old;

@@ -1,5 +1,5 @@
 /* Rows by the level they have of a field: sums over levels and back. Knows neither X nor what the fields mean. */
-#include "sr.h"
+#include "sr_coordinate.h"
 
 /* Rows in a block: v stays in the second cache while every field has its turn, and a field's sums come back to the first. */
 enum { SR_ROW_BLOCK = 32768 };
@@ -54,6 +54,85 @@ void sr_exchange(int64_t n, const double *s, double *v, int64_t n_give, const sr
         for (int64_t a = 0; a < n_take; a++) sr_take(&take[a], begin, end, v, lanes[a]);
     }
     for (int64_t a = 0; a < n_take; a++) sr_gather_lanes(&take[a], lanes[a], take[a].m + 1);
+}
+
+/* Rows in the order of one of the fields come in runs of a level: the quarters of all rows take turns, as above. */
+void sr_carry(int64_t n, const double *s, const sr_levels *give, const sr_levels *take) {
+    const int32_t *const from = give->codes, *const to = take->codes;
+    const double *const x = give->values;
+    double *const sums = take->values;
+    const int64_t quarter = n / SR_LANES;
+    for (int64_t i = 0; i < quarter; i++)
+        for (int64_t k = i; k < SR_LANES * quarter; k += quarter) sums[to[k]] += s[k] * x[from[k]];
+    for (int64_t i = SR_LANES * quarter; i < n; i++) sums[to[i]] += s[i] * x[from[i]];
+}
+
+SR_INLINE void sr_weigh_rows(int64_t n_rows, const double *restrict n, const double *restrict b, const double *restrict v, double alpha,
+                             const int64_t n_fields, const sr_levels *give, const sr_levels *take, double *restrict weight,
+                             double *restrict rest) {
+    sr_levels from[SR_MOST_FIELDS], to[SR_MOST_FIELDS]; /* of which no store can be thought to change a pointer */
+    for (int64_t a = 0; a < n_fields; a++) from[a] = give[a], to[a] = take[a];
+    for (int64_t c = 0; c < n_rows; c++) {
+        const double p = v ? alpha * v[c] : alpha, share = p / (n[c] + p);
+        double x = 0.0;
+        for (int64_t a = 0; a < n_fields; a++) x += from[a].values[from[a].codes[c]];
+        const double w = n[c] * share, r = (b[c] - n[c] * x) * share;
+        for (int64_t a = 0; a < n_fields; a++) {
+            double *own = to[a].values + 2 * to[a].codes[c];
+            own[0] += w;
+            own[1] += r;
+        }
+        weight[c] = w;
+        rest[c] = r;
+    }
+}
+
+void sr_weigh(int64_t n_rows, const double *n, const double *b, const double *v, double alpha, int64_t n_fields, const sr_levels *give,
+              const sr_levels *take, double *weight, double *rest) {
+    if (n_fields == 2) sr_weigh_rows(n_rows, n, b, v, alpha, 2, give, take, weight, rest);
+    else sr_weigh_rows(n_rows, n, b, v, alpha, n_fields, give, take, weight, rest);
+}
+
+/* Loops over strengths write to one array each, and to none that others are read from, so that compilers make vectors of them. */
+SR_INLINE void sr_eliminate_rows(int64_t n_rows, const double *n, const double *b, const double *v, const double *alpha, const int64_t n_fields,
+                                 const sr_levels *fields, double *left, double *met) {
+    enum { K = SR_STRENGTHS };
+    double strength[K], sum_left[K] = {0.0}, sum_met[K] = {0.0};
+    sr_levels field[SR_MOST_FIELDS]; /* of which no store can be thought to change a pointer */
+    for (int k = 0; k < K; k++) strength[k] = alpha[k];
+    for (int64_t a = 0; a < n_fields; a++) field[a] = fields[a];
+    for (int64_t c = 0; c < n_rows; c++) {
+        const double rows = n[c], sum = b[c], factor = v ? v[c] : 1.0;
+        double x[K] = {0.0}, p[K], t[K];
+        for (int64_t a = 0; a < n_fields; a++) {
+            const double *own = field[a].values + 2 * K * field[a].codes[c];
+            SR_ROLLED
+            for (int k = 0; k < K; k++) x[k] += own[k];
+        }
+        SR_ROLLED
+        for (int k = 0; k < K; k++) p[k] = strength[k] * factor;
+        SR_ROLLED
+        for (int k = 0; k < K; k++) t[k] = (sum - rows * x[k]) / (rows + p[k]);
+        SR_ROLLED
+        for (int k = 0; k < K; k++) sum_met[k] += sum * t[k];
+        SR_ROLLED
+        for (int k = 0; k < K; k++) t[k] *= p[k];
+        SR_ROLLED
+        for (int k = 0; k < K; k++) sum_left[k] += t[k];
+        for (int64_t a = 0; a < n_fields; a++) {
+            double *own = field[a].values + 2 * K * field[a].codes[c] + K;
+            SR_ROLLED
+            for (int k = 0; k < K; k++) own[k] += t[k];
+        }
+    }
+    for (int k = 0; k < K; k++) left[k] = sum_left[k];
+    for (int k = 0; k < K; k++) met[k] = sum_met[k];
+}
+
+SR_WIDE void sr_eliminate(int64_t n_rows, const double *n, const double *b, const double *v, const double *alpha, int64_t n_fields,
+                          const sr_levels *fields, double *left, double *met) {
+    if (n_fields == 2) sr_eliminate_rows(n_rows, n, b, v, alpha, 2, fields, left, met);
+    else sr_eliminate_rows(n_rows, n, b, v, alpha, n_fields, fields, left, met);
 }
 
 /* Rows between two looks at whether any has disagreed: no branch on a row, as nothing could predict which is the first of its level. */

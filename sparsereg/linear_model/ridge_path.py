@@ -169,12 +169,9 @@ def ridge_path(
     (points,) = solve_paths(X, equations, y[:, None], grid, plan)
     warn_unconverged(points, grid, plan)
     order = _increasing(design)
-    means = (
-        points.mixture @ np.array([equations.means @ w for w in points.basis]) if points.basis else np.zeros(grid.size)
-    )
     return RidgePath(
         alphas=grid,
-        intercepts=equations.mean(y) - means,
+        intercepts=equations.mean(y) - points.means,
         gradient_norms=points.gradient_norms,
         dual_gaps=points.dual_gaps,
         n_iters=points.n_iters,

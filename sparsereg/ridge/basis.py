@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy.linalg.blas import daxpy
 from sparsereg.ridge.nested import scattered
 from sparsereg.ridge.system import OTHER_UNITS, NormalEquations
 
-__all__ = ["ReducedBasis", "Until", "combination"]
+__all__ = ["Certificates", "Combination", "ReducedBasis", "Sketched", "Until", "combination"]
 
 Vector = NDArray[np.float64]
 
@@ -42,10 +43,28 @@ class Until(NamedTuple):
     units: float = OTHER_UNITS
 
 
-class ReducedBasis:
-    """Vectors W, `H0 W`, and a sketch of both, in which the best combinations and the size of their gradients are found.
+class Certificates(NamedTuple):
+    """How good combinations are, at k strengths.
 
-    The sketch adds entries up that are 1,000 apart, with random signs: lengths survive to a few percent at any size, down to rounding
+    Attributes
+    ----------
+    sizes : float64 array of shape (k,)
+        The norms of their gradients, to all digits.
+    gaps : float64 array of shape (k,)
+        Bounds on how far their objectives are from the minimum.
+    means : float64 array of shape (k,)
+        `means' w`: what the intercept makes up for.
+    """
+
+    sizes: Vector
+    gaps: Vector
+    means: Vector
+
+
+class Sketched:
+    """A sketch of `H0 W` and `V W` for vectors W, in which their best combinations and the size of those's gradients are found.
+
+    It adds entries up that are 1,000 apart, with random signs: lengths survive to a few percent at any size, down to rounding
     (Nakatsukasa & Tropp 2024), and no vector has to be made orthogonal to the others.
 
     Parameters
@@ -59,25 +78,35 @@ class ReducedBasis:
 
     def __init__(self, equations: NormalEquations, b: Vector, order: NDArray[np.int64] | None = None) -> None:
         self.equations, self.order = equations, order
-        self.b, self.factor, self.diagonal = map(self.ordered, (b, equations.factor, equations.diagonal))
-        self.W: list[Vector] = []
-        self.H0W: list[Vector] = []
-        self._sign = np.random.default_rng(0).integers(0, 2, b.size, dtype=np.int8) * 2.0 - 1.0
-        self._sketched_b, self._sketched_H0W, self._sketched_VW = self._sketch(self.b), list[Vector](), list[Vector]()
+        self.b, self.factor = self.ordered(b), equations.factor
+        if self.factor.min(initial=1.0) < self.factor.max(initial=0.0):
+            self.factor = self.ordered(self.factor)
+        bits = np.random.default_rng(0).bytes(-(-b.size // 8))
+        self._sign = np.unpackbits(np.frombuffer(bits, dtype=np.uint8), count=b.size) * 2.0 - 1.0
+        self._sketched_b, self._sketched_H0W, self._sketched_VW = self.sketch(self.b), list[Vector](), list[Vector]()
+        self._Wb: list[float] = []
+        self._R: NDArray[np.float64] | None = None
+
+    @cached_property
+    def diagonal(self) -> Vector:
+        """The curvatures, in this order."""
+        return self.ordered(self.equations.diagonal)
+
+    @property
+    def size(self) -> int:
+        """How many vectors there are."""
+        return len(self._Wb)
 
     def ordered(self, x: Vector) -> Vector:
         """A vector of the columns in the order of the basis."""
         return x if self.order is None else x[self.order]
 
-    def add(self, w: Vector, H0w: Vector) -> None:
-        """Take in a vector, scaled to length 1."""
-        length = float(np.linalg.norm(w))
-        if length == 0.0:
-            return
-        self.W.append(w / length)
-        self.H0W.append(H0w / length)
-        self._sketched_H0W.append(self._sketch(self.H0W[-1]))
-        self._sketched_VW.append(self._sketch(self.factor * self.W[-1]))
+    def take_in(self, H0w: Vector, Vw: Vector, bw: float) -> None:
+        """A vector of which `b' w` and these sketches are known."""
+        self._sketched_H0W.append(H0w)
+        self._sketched_VW.append(Vw)
+        self._Wb.append(bw)
+        self._R = None
 
     def sizes(self, alphas: Vector) -> Vector:
         """The norm of the least gradient of any combination for each alpha, to a few percent."""
@@ -85,24 +114,9 @@ class ReducedBasis:
 
     def combinations(self, alphas: Vector) -> NDArray[np.float64]:
         """The coefficients of these, one row each."""
-        if not self.W:
+        if not self.size:
             return np.zeros((alphas.size, 0))
         return np.stack([np.linalg.lstsq(T[:, :-1], T[:, -1])[0] for T in self._triangles(alphas)])
-
-    def certificates(self, alphas: Vector, A: NDArray[np.float64]) -> tuple[Vector, Vector]:
-        """The norm of each combination's gradient, to all digits, and the bound on its distance from the minimum."""
-        v = self.factor
-        bounded = bool(v.min(initial=1.0) > 0.0)
-        squares = np.zeros((alphas.size, 2))  # plain, and by the factors; where one is 0, whether there is anything
-        with np.errstate(over="ignore"):
-            for here, g in self._gradients(alphas, A):
-                g *= g
-                squares += g @ np.stack(
-                    [np.ones(g.shape[1]), 1.0 / v[here] if bounded else np.ones(g.shape[1])], axis=1
-                )
-        if not bounded:
-            squares[:, 1] = np.where(squares[:, 0] > 0.0, np.inf, 0.0)
-        return np.sqrt(squares[:, 0]), squares[:, 1] / alphas
 
     def scales(self, alphas: Vector, units: float) -> Vector:
         """What gradients are small beside: `|b|`, or less where one column in large units would hide those of the others.
@@ -112,6 +126,11 @@ class ReducedBasis:
         out = np.full(alphas.size, size)
         if not size or not alphas.size:
             return out
+        diagonal, factor = self.equations.diagonal, self.equations.factor
+        ends = np.array([alphas.min(), alphas.max()])
+        most, least = diagonal.max() + ends * factor.max(), diagonal.min() + ends * factor.min()
+        if (most <= units**2 * least).all():
+            return out  # units differ too little for any to be hidden
         varies = self.diagonal > 0.0  # b and gradients are 0 in the others
         diagonal, factor, b = self.diagonal[varies], self.factor[varies], self.b[varies]
 
@@ -126,18 +145,78 @@ class ReducedBasis:
     def targets(self, alphas: Vector, until: Until, scales: Vector) -> Vector:
         """The largest gradients that will do."""
         least = until.tol * scales
-        if not (until.share and self.W):
+        if not (until.share and self.size):
             return least
-        explained = self.combinations(alphas) @ np.array([self.b @ w for w in self.W])
+        explained = self.combinations(alphas) @ self._Wb
         penalty = alphas * float(self.factor.min(initial=1.0))
         return np.maximum(least, np.sqrt(until.share * penalty * np.maximum(explained, 0.0)))
 
-    def explained(self, alphas: Vector) -> Vector:
+    def sketch(self, x: Vector, begin: int = 0) -> Vector:
+        """Of a vector that is x from entry `begin` on and else 0."""
+        if self.b.size <= SKETCH:
+            out = np.zeros(self.b.size)
+            out[begin : begin + x.size] = x
+            return out
+        sign = self._sign[begin : begin + x.size]
+        whole = x.size - x.size % SKETCH
+        out = np.einsum("ij,ij->j", x[:whole].reshape(-1, SKETCH), sign[:whole].reshape(-1, SKETCH))
+        out[: x.size - whole] += x[whole:] * sign[whole:]
+        return np.roll(out, begin % SKETCH)
+
+    def _triangles(self, alphas: Vector) -> NDArray[np.float64]:
+        """The least-squares problem of each alpha, `[H W, b]`, in so few rows as `[H0 W, V W, b]` has columns."""
+        k = self.size
+        if self._R is None:
+            self._R = _triangle(np.stack([*self._sketched_H0W, *self._sketched_VW, self._sketched_b], axis=1))
+        R = self._R
+        out = np.zeros((alphas.size, 2 * k + 1, k + 1))
+        out[:, : R.shape[0], :k] = R[:, :k] + alphas[:, None, None] * R[:, k : 2 * k]
+        out[:, : R.shape[0], k] = R[:, 2 * k]
+        return out
+
+
+class ReducedBasis(Sketched):
+    """Vectors W, `H0 W`, and a sketch of both."""
+
+    # A sketch knows sizes to some percent: combinations are taken where it says that they are within this share of what will do.
+    room = 0.97
+
+    def __init__(self, equations: NormalEquations, b: Vector, order: NDArray[np.int64] | None = None) -> None:
+        super().__init__(equations, b, order)
+        self.W: list[Vector] = []
+        self.H0W: list[Vector] = []
+
+    def add(self, w: Vector, H0w: Vector) -> None:
+        """Take in a vector, scaled to length 1."""
+        length = float(np.linalg.norm(w))
+        if length == 0.0:
+            return
+        self.W.append(w / length)
+        self.H0W.append(H0w / length)
+        self.take_in(self.sketch(self.H0W[-1]), self.sketch(self.factor * self.W[-1]), float(self.b @ self.W[-1]))
+
+    def certificates(self, alphas: Vector, A: NDArray[np.float64]) -> Certificates:
+        """Of each combination, from its gradient on all columns."""
+        v = self.factor
+        bounded = bool(v.min(initial=1.0) > 0.0)
+        squares = np.zeros((alphas.size, 2))  # plain, and by the factors; where one is 0, whether there is anything
+        with np.errstate(over="ignore"):
+            for here, g in self._gradients(alphas, A):
+                g *= g
+                squares += g @ np.stack(
+                    [np.ones(g.shape[1]), 1.0 / v[here] if bounded else np.ones(g.shape[1])], axis=1
+                )
+        if not bounded:
+            squares[:, 1] = np.where(squares[:, 0] > 0.0, np.inf, 0.0)
+        means = self.ordered(self.equations.means)
+        return Certificates(np.sqrt(squares[:, 0]), squares[:, 1] / alphas, A @ np.array([means @ w for w in self.W]))
+
+    def explained(self, alphas: Vector, _: NDArray[np.float64]) -> Vector:
         """`b' w` of the combinations that are best in energy: `b' H^-1 b` but for the square of what they are off by."""
         W, v = self.W, self.factor
         stiffness = np.array([[h @ u for u in W] for h in self.H0W]).reshape(len(W), len(W))
         mass = np.array([[(v * w) @ u for u in W] for w in W]).reshape(len(W), len(W))
-        Wb = np.array([self.b @ w for w in W])
+        Wb = np.array(self._Wb)
         return np.array([Wb @ np.linalg.lstsq(stiffness + alpha * mass, Wb)[0] for alpha in alphas])
 
     def gradient(self, a: Vector, alpha: float) -> Vector:
@@ -147,29 +226,15 @@ class ReducedBasis:
         g += self.b
         return _added(g, self.H0W, -a)
 
+    def point(self, a: Vector, _alpha: float) -> Combination:
+        """Of one combination, once the order is restored."""
+        return Combination(self.W, a, self.b.size)
+
     def restore_order(self) -> None:
         """Puts W in the order of the columns; nothing else can be asked of the basis then."""
         if self.order is not None:
             for k, w in enumerate(self.W):
                 self.W[k] = scattered(self.order, w)
-
-    def _sketch(self, x: Vector) -> Vector:
-        if x.size <= SKETCH:
-            return x
-        signed = x * self._sign
-        whole = x.size - x.size % SKETCH
-        out = signed[:whole].reshape(-1, SKETCH).sum(axis=0)
-        out[: x.size - whole] += signed[whole:]
-        return np.asarray(out)
-
-    def _triangles(self, alphas: Vector) -> NDArray[np.float64]:
-        """The least-squares problem of each alpha, `[H W, b]`, in so few rows as `[H0 W, V W, b]` has columns."""
-        k = len(self.W)
-        R = _triangle(np.stack([*self._sketched_H0W, *self._sketched_VW, self._sketched_b], axis=1))
-        out = np.zeros((alphas.size, 2 * k + 1, k + 1))
-        out[:, : R.shape[0], :k] = R[:, :k] + alphas[:, None, None] * R[:, k : 2 * k]
-        out[:, : R.shape[0], k] = R[:, 2 * k]
-        return out
 
     def _gradients(self, alphas: Vector, A: NDArray[np.float64]) -> Iterator[tuple[slice, NDArray[np.float64]]]:
         """All gradients by slabs of columns."""
@@ -179,6 +244,18 @@ class ReducedBasis:
             here = slice(begin, min(begin + step, self.b.size))
             v = self.factor[here]
             yield here, shares @ np.stack([*(h[here] for h in self.H0W), *(v * w[here] for w in self.W), self.b[here]])
+
+
+class Combination(NamedTuple):
+    """A solution as a combination of vectors over all columns."""
+
+    vectors: list[Vector]
+    a: Vector
+    n_cols: int
+
+    def w(self) -> Vector:
+        """The coefficients of all columns, in their own order."""
+        return combination(self.vectors, self.a, self.n_cols)
 
 
 def _triangle(M: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -39,9 +39,9 @@ class Rows:
 class State:
     """One application under way: g and z field by field, `v = S (X z + z0)` on the rows, z0 the intercept's."""
 
-    def __init__(self, g: Vector, penalty: Vector, n_rows: int) -> None:
+    def __init__(self, g: Vector, penalty: Vector, v: Vector) -> None:
         self.g, self.penalty = g, penalty
-        self.z, self.v = np.zeros(g.size), np.zeros(n_rows)
+        self.z, self.v = np.zeros(g.size), v
 
     def rest(self, part: slice) -> Vector:
         """What the right side and the penalty leave to a field, the data aside."""

@@ -1,5 +1,5 @@
-"""A preconditioner for one-hot designs in which one field says all: rows of one level are the same row, as points in one cell of a
-map are. Knows the fields and the normal equations, not the iteration.
+"""One-hot designs in which one field says all, and a preconditioner for them: rows of one level are the same row, as points in one cell
+of a map are. Knows the fields and the normal equations, not the iteration.
 
 That field, the top, is eliminated exactly. A level c of weight n_c and penalty p_c leaves the others a row of weight
 `n_c p_c / (n_c + p_c)`, at most p_c: what is left has as many rows as the top has levels, no copies to speak of, and is
@@ -13,8 +13,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg._core import Levels, eliminate, exchange, weigh
 from sparsereg.ridge.border import Members
-from sparsereg.ridge.copies import Rows, spread, summed
+from sparsereg.ridge.copies import Rows
+from sparsereg.ridge.facing import Facing
 from sparsereg.ridge.fields import Fields, hosts
 from sparsereg.ridge.nested import InFieldOrder, Sweep
 from sparsereg.ridge.precondition import HeavyBlock
@@ -41,7 +43,9 @@ class Grouped:
         self.part = fields.parts[top]
         self.levels = {f: fields.nested[top, f] for f in fields.host}
         self.n = equations.sums[fields.order[self.part]]
+        self._first = self.fields.parts[next(iter(self.levels))]
         self.centred = equations.fit_intercept
+        self.n_others = self.summed(self.n)
         none = HeavyBlock(np.empty(0, dtype=np.int64), np.empty((0, 0)))
         self.border = Members(self.fields, none, np.empty(self.fields.order.size))
 
@@ -56,12 +60,60 @@ class Grouped:
         x[: self.part.start], x[self.part.stop :] = np.split(others, [self.part.start])
         return x
 
+    def preconditioner(self, weights: Vector, sums: Vector, penalty: Vector) -> Facing | Sweep:
+        """Over the other columns, of this penalty; the rows are the levels of the top, of weights that sum to this."""
+        rows = Rows(weights.size, weights, self.total(sums) if self.centred else None)
+        if len(self.levels) == len(self.fields.tops) == 2:
+            parts = [self.fields.parts[f] for f in self.levels]
+            return Facing(list(self.levels.values()), parts, penalty, sums, rows)
+        return Sweep(self.fields, penalty, sums, rows, self.border)
+
+    def total(self, others: Vector) -> float:
+        """What x sums to, from what the other columns have of it."""
+        return float(others[self._first].sum())
+
+    def give(self, x: Vector, others: Vector, base: float = 0.0, s: Vector | None = None) -> None:
+        """Adds to x, by level of the top, base and what the other columns come to, times s."""
+        given = np.append(others, 0.0)
+        given[self._first] += base
+        exchange(x, self._by_field(given), [], s)
+
+    def weighed(
+        self, b: Vector, v: Vector, alpha: float, others: Vector, room: tuple[Vector, Vector]
+    ) -> tuple[Vector, Vector]:
+        """Sums of weights and of residuals by the other columns, once the top is eliminated; both by level of the top go to `room`.
+        See `weigh`; v may be one factor for all."""
+        out = np.zeros((others.size + 1, 2))
+        same = v.size == 1
+        fields = self._by_field(np.append(others, 0.0)), self._by_field(out)
+        weigh(self.n, b, None if same else v, alpha * float(v[0]) if same else alpha, *fields, *room)
+        return np.ascontiguousarray(out[:-1, 0]), np.ascontiguousarray(out[:-1, 1])
+
     def summed(self, x: Vector) -> Vector:
         """What the other columns have of x, which is given by level of the top."""
-        out = np.empty(self.fields.order.size)
-        for f, levels in self.levels.items():
-            out[self.fields.parts[f]] = summed(levels, x)
-        return out
+        out = np.zeros(self.fields.order.size + 1)
+        exchange(x, [], self._by_field(out))
+        return out[:-1]
+
+    def add_left(
+        self, b: Vector, v: Vector, alphas: Vector, work: NDArray[np.float64], base: Vector
+    ) -> tuple[Vector, Vector]:
+        """What the top leaves of a residual to the other columns at k strengths; in all, and `b' z` for its own coefficients z.
+
+        `work`, of shape (n_others + 1, 2 k), begins with the other columns' coefficients, base aside; behind them what is left is added.
+        See `eliminate`; v may be one factor for all."""
+        same = v.size == 1
+        given = work[self._first, : alphas.size]
+        given += base  # each row has one level of each field
+        left = eliminate(self.n, b, None if same else v, alphas * v if same else alphas, self._by_field(work))
+        given -= base
+        return left
+
+    def _by_field(self, x: NDArray[np.float64]) -> list[tuple[Levels, NDArray[np.float64]]]:
+        """Each other field's part of x, which has an entry behind the last. There are no rows without a level, so what stands behind a
+        part is neither read nor changed."""
+        parts = self.fields.parts
+        return [(levels, x[parts[f].start : parts[f].stop + 1]) for f, levels in self.levels.items()]
 
 
 class _OthersOnly:
@@ -73,8 +125,7 @@ class _OthersOnly:
         self.inverse = 1.0 / (grouped.n + p)
         self.share = grouped.n * self.inverse  # what a level takes of what the other columns come to
         weights = p * self.share
-        rows = Rows(weights.size, weights, float(weights.sum()) if grouped.centred else None)
-        self.inner = Sweep(grouped.fields, grouped.others(penalty), grouped.summed(weights), rows, grouped.border)
+        self.inner = grouped.preconditioner(weights, grouped.summed(weights), grouped.others(penalty))
 
     def entered(self, g: Vector) -> Vector:
         """What the top leaves of g to the others, the intercept eliminated from them too."""
@@ -91,8 +142,7 @@ class _OthersOnly:
         others = np.zeros(top.size)
         if weight_sum := self.inner.rows.weight_sum:
             others -= (float(self.share @ top) + float(self.inner.sums @ step)) / weight_sum
-        for f, levels in grouped.levels.items():
-            spread(levels, step[grouped.fields.parts[f]], others)
+        grouped.give(others, step)
         others *= self.share
         return grouped.joined(np.subtract(self.inverse * top, others, out=others), step), grouped.joined(0.0, rest)
 

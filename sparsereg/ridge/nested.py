@@ -130,12 +130,14 @@ class Sweep:
             hosted = [f for f in swept if fields.host.get(f) == t]
             if hosted or t in swept:
                 self.tops.append(_Top(t, fields, penalty, sums, hosted))
+        self.v = np.empty(rows.n)  # the same room each time: a new one would have to be found by the system first
         self.border = Border(fields, penalty, members, rows)
         self.curvature = {t: _with_the_rest(sums[fields.parts[t]], rows.weight_sum) for t in fields.tops}
 
     def apply(self, g: Vector) -> tuple[Vector, Vector]:
         """`(z, H z)` with z near `H^-1 g`."""
-        state = State(g, self.penalty, self.rows.n)
+        self.v.fill(0.0)
+        state = State(g, self.penalty, self.v)
         Hz = self._solve(state)
         Hz += self.penalty * state.z
         return state.z, Hz

@@ -9,26 +9,32 @@ solved, starting from its combination, and the step joins the basis, until no gr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.ridge.basis import ReducedBasis, Until, combination
+from sparsereg.ridge.basis import Certificates, Combination, ReducedBasis, Until
 from sparsereg.ridge.cg import Preconditioner, conjugate_gradients, descend, relax
 from sparsereg.ridge.exact import Slabs
+from sparsereg.ridge.grouped import Grouped
+from sparsereg.ridge.grouped_basis import GroupedBasis
 from sparsereg.ridge.nested import InFieldOrder, scattered
 from sparsereg.ridge.precondition import Plain
 from sparsereg.ridge.preconditioning import Preconditioning, preconditioning
 from sparsereg.ridge.solve import WEAK, Plan, felt, require_feasible, solve_ridge
 from sparsereg.ridge.spectrum import Spectrum
-from sparsereg.ridge.system import NormalEquations, System, relative
+from sparsereg.ridge.system import NormalEquations, Solution, System, relative
 
 __all__ = ["PathSolution", "Preconditioners", "solve_path", "solve_paths"]
 
 Vector = NDArray[np.float64]
+# Solves at an alpha from a combination of a basis to a gradient of so much, in so many iterations at most, and adds to the basis; the
+# gradient's length, and the iterations.
+Solve = Callable[[float, Vector, float, int], tuple[float, int]]
 
 # Points of the basis are solved to this share of the tolerance, so that those between them have room.
 SHARE = 0.9
@@ -40,47 +46,60 @@ EASY = 0.05
 NEAR = 10.0
 # A point that was solved may need it again, as a sketch is not exact; so often at most.
 TRIES = 3
-# A sketch knows sizes to some percent: combinations are taken where it says that they are within this share of the tolerance.
-ROOM = 0.97
 # Rounding of the recurrence that is this share of a tolerance is left as it is; more is cleared away through X.
 TRUE = 1e-4
 TINY = float(np.finfo(float).tiny)
 
 
+class Point(Protocol):
+    """A solution at one strength."""
+
+    def w(self) -> Vector:
+        """The coefficients of all columns, in their own order."""
+
+
 @dataclass(frozen=True)
 class PathSolution:
-    """Solutions at k strengths, as combinations of few vectors.
+    """Solutions at k strengths.
 
     Attributes
     ----------
-    n_cols : int
-    basis : list of float64 arrays of shape (n_cols,)
-    mixture : float64 array of shape (k, len(basis))
+    points : list of Point
+        Combinations of few vectors that they share.
+    means : float64 array of shape (k,)
+        `means' w`: what the intercept makes up for.
     gradient_norms, dual_gaps : float64 arrays of shape (k,)
         As in `Solution`.
     n_iters : int64 array of shape (k,)
-        Iterations spent at each strength; 0 where the basis was good enough.
+        Iterations spent at each strength; 0 where those at others were good enough.
     explained : float64 array of shape (k,)
         `b' H^-1 b` but for `g' H^-1 g`, always from below; where `Until` asks for a share of it, else zeros.
     """
 
-    n_cols: int
-    basis: list[Vector]
-    mixture: NDArray[np.float64]
+    points: list[Point]
+    means: Vector
     gradient_norms: Vector
     dual_gaps: Vector
     n_iters: NDArray[np.int64]
     explained: Vector
 
     @classmethod
-    def of(cls, basis: list[Vector], k: int, n_cols: int) -> PathSolution:
+    def of(cls, n_cols: int, k: int) -> PathSolution:
         """Zeros at k strengths, to be filled in."""
-        zeros = [np.zeros(k) for _ in range(3)]
-        return cls(n_cols, basis, np.zeros((k, len(basis))), zeros[0], zeros[1], np.zeros(k, dtype=np.int64), zeros[2])
+        zeros = [np.zeros(k) for _ in range(4)]
+        points: list[Point] = [Combination([], np.zeros(0), n_cols)] * k
+        return cls(points, zeros[0], zeros[1], zeros[2], np.zeros(k, dtype=np.int64), zeros[3])
 
     def w(self, k: int) -> Vector:
         """The coefficients of point k."""
-        return combination(self.basis, self.mixture[k], self.n_cols)
+        return self.points[k].w()
+
+    def fill_in(self, k: int, solution: Solution, equations: NormalEquations) -> None:
+        """One point, as it was solved by itself."""
+        self.points[k] = Combination([solution.w], np.ones(1), solution.w.size)
+        self.means[k] = equations.means @ solution.w
+        self.gradient_norms[k], self.dual_gaps[k] = solution.gradient_norm, solution.dual_gap
+        self.n_iters[k] = solution.n_iter
 
 
 class Preconditioners:
@@ -102,6 +121,11 @@ class Preconditioners:
     def order(self) -> NDArray[np.int64] | None:
         """The order of the columns that is iterated in, if it is not their own."""
         return self._shared.order
+
+    @property
+    def grouped(self) -> Grouped | None:
+        """What the fields are grouped by, if they are."""
+        return self._shared.grouped
 
     def of(self, system: System) -> Preconditioner:
         """For one of the strengths that are felt."""
@@ -163,7 +187,7 @@ def solve_paths(
         As `solve_ridge`.
     """
     if not equations.design.n_cols:
-        return [PathSolution.of([], alphas.size, 0) for _ in Y.T]
+        return [PathSolution.of(0, alphas.size) for _ in Y.T]
     require_feasible(plan.method, equations)
     if plan.method == "cg":
         preconditioners = preconditioners or Preconditioners(equations, alphas)
@@ -176,19 +200,10 @@ def solve_paths(
             found = spectrum.solutions(y, alphas)
         else:
             found = solve_ridge(X, equations, np.broadcast_to(y[:, None], (y.size, alphas.size)), alphas, plan)
-        norms, gaps = np.array([s.gradient_norm for s in found]), np.array([s.dual_gap for s in found])
-        n_iters = np.array([s.n_iter for s in found])
-        paths.append(
-            PathSolution(
-                equations.design.n_cols,
-                [s.w for s in found],
-                np.eye(alphas.size),
-                norms,
-                gaps,
-                n_iters,
-                np.zeros(alphas.size),
-            )
-        )
+        path = PathSolution.of(equations.design.n_cols, alphas.size)
+        for k, solution in enumerate(found):
+            path.fill_in(k, solution, equations)
+        paths.append(path)
     return paths
 
 
@@ -215,53 +230,94 @@ def solve_path(
         np.argsort(-alphas[are_felt], kind="stable")
     ]  # the easy ones, which are nearly free, first
     b = equations.system(y, 0.0).b
-    basis = ReducedBasis(equations, b, preconditioners.order if order.size else None)
-    scales = basis.scales(alphas[order], until.units)
-    A, certificates, n_iters = _greedy(basis, y, alphas[order], until, scales, preconditioners)
-    solution = PathSolution.of(basis.W, alphas.size, b.size)
+    found = PathSolution.of(b.size, alphas.size)
+    if order.size:
+        _fill_in(found, order, equations, (y, b), alphas[order], until, preconditioners)
+    for k in np.flatnonzero(~are_felt):
+        system = equations.system(y, alphas[k])
+        solution = conjugate_gradients(system, Plain(system), until.tol, until.max_iter)
+        found.fill_in(int(k), solution, equations)
+        found.explained[k] = b @ solution.w if until.share else 0.0
+    return found
+
+
+def _fill_in(
+    found: PathSolution,
+    places: NDArray[np.int64],
+    equations: NormalEquations,
+    target: tuple[Vector, Vector],
+    alphas: Vector,
+    until: Until,
+    preconditioners: Preconditioners,
+) -> None:
+    """Puts the points at some strengths, decreasing, in their places; `target` is y and its b."""
+    y, b = target
+    basis: ReducedBasis | GroupedBasis
+    if (grouped := preconditioners.grouped) is not None:
+        basis = GroupedBasis(equations, b, grouped)
+        solve: Solve = basis.solve
+    else:
+        basis = ReducedBasis(equations, b, preconditioners.order)
+        solve = _by_steps(basis, y, preconditioners)
+    scales = basis.scales(alphas, until.units)
+    A, certificates, found.n_iters[places] = _greedy(basis, alphas, until, scales, solve)
     size = float(np.linalg.norm(basis.b))
-    solution.mixture[order], solution.n_iters[order] = A, n_iters
-    solution.gradient_norms[order], solution.dual_gaps[order] = certificates[0] / (size or 1.0), certificates[1]
+    found.gradient_norms[places] = certificates.sizes / (size or 1.0)
+    found.dual_gaps[places], found.means[places] = certificates.gaps, certificates.means
     for k in np.flatnonzero(scales < size):
-        alpha = float(alphas[order[k]])
-        g, curvature = basis.gradient(A[k], alpha), basis.diagonal + alpha * basis.factor
-        solution.gradient_norms[order[k]] = relative(g, basis.b, curvature)
+        g, curvature = basis.gradient(A[k], alphas[k]), basis.diagonal + alphas[k] * basis.factor
+        found.gradient_norms[places[k]] = relative(g, basis.b, curvature)
     if until.share:
-        solution.explained[order] = basis.explained(alphas[order])
-    basis.restore_order()
-    return _with_least_norm(equations, y, alphas, until, np.flatnonzero(~are_felt), solution)
+        found.explained[places] = basis.explained(alphas, A)
+    if isinstance(basis, ReducedBasis):
+        basis.restore_order()
+    for a, alpha, place in zip(A, alphas.tolist(), places, strict=True):
+        found.points[place] = basis.point(a, alpha)
 
 
 def _greedy(
-    basis: ReducedBasis,
-    y: Vector,
-    alphas: Vector,
-    until: Until,
-    scales: Vector,
-    preconditioners: Preconditioners,
-) -> tuple[NDArray[np.float64], tuple[Vector, Vector], NDArray[np.int64]]:
+    basis: ReducedBasis | GroupedBasis, alphas: Vector, until: Until, scales: Vector, solve: Solve
+) -> tuple[NDArray[np.float64], Certificates, NDArray[np.int64]]:
     """Fills a basis until it is good enough for every alpha: the combinations, their certificates, and the iterations spent at each."""
-    witness = _witness(basis)
     n_iters, tries = np.zeros(alphas.size, dtype=np.int64), np.zeros(alphas.size, dtype=np.int64)
+    found, A = Certificates(*np.zeros((3, alphas.size))), [np.zeros(0)] * alphas.size
+    left = np.arange(alphas.size)  # the points that are not yet good enough
     while True:
-        targets = basis.targets(alphas, until, scales)
-        sizes, within = basis.sizes(alphas), ROOM * targets
-        if not (sizes > within)[tries < TRIES].any():
-            A = basis.combinations(alphas)
-            certificates = basis.certificates(alphas, A)
-            sizes, within = certificates[0], targets
-            if not (sizes > within)[tries < TRIES].any():
-                return A, certificates, n_iters
-        excess = np.where((tries < TRIES) & (sizes > within), sizes / np.maximum(targets, TINY), 0.0)
+        targets, sizes = basis.targets(alphas[left], until, scales[left]), basis.sizes(alphas[left])
+        worth = (sizes > basis.room * targets) & (tries[left] < TRIES)
+        if not worth.any():
+            combinations = basis.combinations(alphas[left])
+            certificates = basis.certificates(alphas[left], combinations)
+            for i, a in zip(left, combinations, strict=True):
+                A[i] = a
+            for to, values in zip(found, certificates, strict=True):
+                to[left] = values
+            short = certificates.sizes > targets
+            left, targets, sizes = left[short], targets[short], certificates.sizes[short]
+            worth = tries[left] < TRIES
+            if not worth.any():
+                return np.stack([np.pad(a, (0, basis.size - a.size)) for a in A]), found, n_iters
+        excess = np.where(worth, sizes / np.maximum(targets, TINY), 0.0)
         most = float(excess.max())
-        worst = int(np.argmax(excess >= max(EASY * most, min(NEAR, most))))
-        alpha = alphas[worst]
-        left = Remainder.of(basis, y, alpha, basis.combinations(alphas[[worst]])[0])
-        most_iter = until.max_iter - int(n_iters[worst])
-        step, H0step, size, done = _solved(left, preconditioners.of(left), witness, SHARE * targets[worst], most_iter)
-        basis.add(step, H0step)
+        worst = int(left[np.argmax(excess >= max(EASY * most, min(NEAR, most)))])
+        (target,) = targets[left == worst]
+        a = basis.combinations(alphas[[worst]])[0]
+        size, done = solve(float(alphas[worst]), a, SHARE * target, until.max_iter - int(n_iters[worst]))
         n_iters[worst] += done
-        tries[worst] += 1 if size <= targets[worst] else TRIES
+        tries[worst] += 1 if size <= target else TRIES
+
+
+def _by_steps(basis: ReducedBasis, y: Vector, preconditioners: Preconditioners) -> Solve:
+    """Solves at one alpha from a combination by a step of all columns, which joins the basis."""
+    witness = _witness(basis)
+
+    def solve(alpha: float, a: Vector, target: float, max_iter: int) -> tuple[float, int]:
+        left = Remainder.of(basis, y, alpha, a)
+        step, H0step, size, done = _solved(left, preconditioners.of(left), witness, target, max_iter)
+        basis.add(step, H0step)
+        return size, done
+
+    return solve
 
 
 def _solved(
@@ -285,32 +341,3 @@ def _witness(basis: ReducedBasis) -> tuple[Vector, Vector]:
     equations = basis.equations
     t = np.random.default_rng(1).normal(size=equations.factor.size)
     return basis.ordered(t), basis.ordered(equations.transposed(equations.product(t)))
-
-
-def _with_least_norm(
-    equations: NormalEquations,
-    y: Vector,
-    alphas: Vector,
-    until: Until,
-    places: NDArray[np.int64],
-    found: PathSolution,
-) -> PathSolution:
-    """The points whose penalty is lost beside the curvature, by plain conjugate gradients, put beside the others."""
-    if not places.size:
-        return found
-    basis = list(found.basis)
-    mixture = np.pad(found.mixture, ((0, 0), (0, places.size)))
-    for k in places:
-        system = equations.system(y, alphas[k])
-        solution = conjugate_gradients(system, Plain(system), until.tol, until.max_iter)
-        mixture[k, len(basis)] = 1.0
-        found.explained[k] = system.b @ solution.w if until.share else 0.0
-        basis.append(solution.w)
-        found.gradient_norms[k], found.dual_gaps[k], found.n_iters[k] = (
-            solution.gradient_norm,
-            solution.dual_gap,
-            solution.n_iter,
-        )
-    return PathSolution(
-        found.n_cols, basis, mixture, found.gradient_norms, found.dual_gaps, found.n_iters, found.explained
-    )

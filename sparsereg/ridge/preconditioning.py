@@ -46,10 +46,13 @@ class Preconditioning:
     order : int64 array of shape (n_cols,) or None
         The columns field by field, where what is made iterates in that order: an `InFieldOrder`.
     make : callable
+    grouped : Grouped or None
+        Where one field says all.
     """
 
     order: NDArray[np.int64] | None
     make: Callable[[System], Preconditioner]
+    grouped: Grouped | None = None
 
     def __call__(self, system: System) -> Preconditioner:
         return self.make(system)
@@ -69,7 +72,7 @@ def preconditioning(equations: NormalEquations, least_penalty: Vector) -> Precon
         return Preconditioning(None, lambda system: TwoLevel(system, heavy))
     if fields.grouped:
         grouped = Grouped(equations, fields)
-        return Preconditioning(fields.order, lambda system: GroupedSweep(system, grouped))
+        return Preconditioning(fields.order, lambda system: GroupedSweep(system, grouped), grouped)
     required = _required(equations, fields)
     cols = _border_columns(equations, required, WORTH_ALONE * least_penalty)
     if _spread(equations, cols, least_penalty) > WIDEST:

@@ -1,0 +1,173 @@
+"""What solved points can do for ridge at many strengths where one field says all, as the cells of a map do. Knows no estimators.
+
+Given the other columns' coefficients u and the intercept b0, each level c of that field, the top, follows by itself, at any strength:
+
+    z_c = (b_c - n_c (b0 + x_c' u)) / (n_c + alpha v_c)
+
+with its rows n_c, the sum b_c of the target over them, and what the other columns come to there, `x_c' u`. So a point is few numbers,
+its gradient on the top is 0 but for the intercept's part, and there are no vectors over the top's levels to hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg._core import STRENGTHS
+from sparsereg.ridge.basis import Certificates, Sketched, combination
+from sparsereg.ridge.cg import descend
+from sparsereg.ridge.grouped import Grouped
+from sparsereg.ridge.nested import scattered
+from sparsereg.ridge.system import NormalEquations
+
+__all__ = ["GroupedBasis", "GroupedPoint"]
+
+Vector = NDArray[np.float64]
+
+
+class GroupedBasis(Sketched):
+    """Solutions u at some strengths; sketched as vectors of all columns.
+
+    The combination with the least gradient on all columns is taken of u and b0 alone, and the top follows. That leaves gradients some five
+    to twenty times shorter, so sketches are given room.
+
+    Parameters
+    ----------
+    equations : NormalEquations
+    b : float64 array of shape (n_cols,)
+        The right side.
+    grouped : Grouped
+        Of the same equations.
+    """
+
+    room = 4.0
+
+    def __init__(self, equations: NormalEquations, b: Vector, grouped: Grouped) -> None:
+        super().__init__(equations, b, grouped.all_fields.order)
+        self.grouped = grouped
+        self.b_top, self.b_others = self.b[grouped.part], grouped.others(self.b)
+        v, self.v_others = self.factor[grouped.part], grouped.others(self.factor)
+        self.v_top = v[:1] if (v == v[0]).all() else v
+        self._plain = bool((self.v_others == 1.0).all())
+        self._b_by_v = self.b_top / self.v_top
+        self._room = np.empty(v.size), np.empty(v.size)
+        self.U: list[Vector] = []
+        self.intercepts: list[float] = []
+
+    def solve(self, alpha: float, a: Vector, target: float, max_iter: int) -> tuple[float, int]:
+        """Solves at alpha from a combination and takes the solution in; the length of the gradient, and the iterations.
+
+        What is left once the top is eliminated is ridge on its levels in place of the rows, with weights `n p / (n + p)`."""
+        grouped, penalty = self.grouped, alpha * self.v_others
+        weights, rest = self._room
+        u = combination(self.U, a, penalty.size)
+        sums, g = grouped.weighed(self.b_top, self.v_top, alpha, u, self._room)
+        inner = grouped.preconditioner(weights, sums, penalty)
+        weight_sum, total = inner.rows.weight_sum or np.inf, grouped.total(g)
+        g -= sums * (total / weight_sum)
+        g -= penalty * u
+        step, g, done = descend(g, inner, target, max_iter)
+        intercept = (total - float(sums @ step)) / weight_sum
+        grouped.give(rest, -step, -intercept, weights)
+        self._take_in_solution(alpha, u + step, rest, g)
+        self.intercepts.append(intercept)
+        return float(np.linalg.norm(g)), done
+
+    def _take_in_solution(self, alpha: float, u: Vector, pz: Vector, g: Vector) -> None:
+        """w consists of u and, on the top, z, and g is 0 there: `H0 w = b - alpha V w - g`."""
+        part = self.grouped.part
+        Vw = self.sketch(pz, part.start) / alpha + self._sketched_others(self.v_others * u)
+        H0w = self._sketched_b - alpha * Vw - self._sketched_others(g)
+        bw = float(self.b_others @ u) + float(self._b_by_v @ pz) / alpha
+        self.take_in(H0w, Vw, bw)
+        self.U.append(u)
+
+    def _sketched_others(self, x: Vector) -> Vector:
+        """Of a vector that is 0 on the top."""
+        part = self.grouped.part
+        return self.sketch(x[: part.start]) + self.sketch(x[part.start :], part.stop)
+
+    def certificates(self, alphas: Vector, A: NDArray[np.float64]) -> Certificates:
+        """As `ReducedBasis.certificates`, of the points at these combinations."""
+        n = self.grouped.n
+        squares, by_factor = float(n @ n), float(n @ (n / self.v_top))
+        by_v = 1.0 / self.v_others
+        found = Certificates(np.empty(alphas.size), np.empty(alphas.size), np.empty(alphas.size))
+        for here, left in self._left(alphas, A):
+            g2 = left.g * left.g
+            found.sizes[here] = np.sqrt(g2.sum(axis=1) + left.mean**2 * squares)
+            found.gaps[here] = (g2 @ by_v + left.mean**2 * by_factor) / alphas[here]
+            found.means[here] = -(left.intercepts + left.mean)
+        return found
+
+    def explained(self, alphas: Vector, A: NDArray[np.float64]) -> Vector:
+        """`b' w + g' w` of these points: `b' H^-1 b` but for `g' H^-1 g`."""
+        out, grouped = np.empty(alphas.size), self.grouped
+        for here, left in self._left(alphas, A):
+            nz = self.b_top.sum() - left.u @ grouped.n_others - grouped.n.sum() * left.intercepts - left.total
+            out[here] = left.u @ self.b_others + left.bz + (left.g * left.u).sum(axis=1) - left.mean * nz
+        return out
+
+    def gradient(self, a: Vector, alpha: float) -> Vector:
+        """Of the point at one combination, in the order of the basis."""
+        ((_, left),) = self._left(np.array([alpha]), a[None])
+        return self.grouped.joined(-left.mean[0] * self.grouped.n, left.g[0])
+
+    def point(self, a: Vector, alpha: float) -> GroupedPoint:
+        """The point at one combination."""
+        return GroupedPoint(self, a, alpha)
+
+    def _left(self, alphas: Vector, A: NDArray[np.float64]) -> Iterator[tuple[slice, _Left]]:
+        """What combinations leave, some strengths at a time."""
+        grouped, weight_sum = self.grouped, self.equations.weight_sum
+        U, intercepts = np.array(self.U).reshape(len(self.U), grouped.n_others.size), np.array(self.intercepts)
+        work = np.zeros((grouped.n_others.size + 1, 2 * STRENGTHS))
+        for begin in range(0, alphas.size, STRENGTHS):
+            here = slice(begin, min(begin + STRENGTHS, alphas.size))
+            full = np.arange(begin, begin + STRENGTHS).clip(max=alphas.size - 1)  # the last once more, if it takes that
+            b0 = A[full] @ intercepts
+            np.matmul(
+                U.T, np.hstack([A[full].T, -alphas[full] * A[full].T]), out=work[:-1]
+            )  # u, and its penalty's gradient
+            if not self._plain:
+                work[:-1, STRENGTHS:] *= self.v_others[:, None]
+            total, bz = grouped.add_left(self.b_top, self.v_top, alphas[full], work, b0)
+            g, mean = np.ascontiguousarray(work[:-1, STRENGTHS:].T), total / weight_sum * grouped.centred
+            g -= mean[:, None] * grouped.n_others
+            few = here.stop - begin
+            left = _Left(g[:few], work[:-1, :few].T, b0[:few], mean[:few], total[:few], bz[:few])
+            yield here, left
+
+
+class _Left(NamedTuple):
+    """Of k points: gradients on the other columns and u, of shape (k, n_others), the intercepts, the mean residual, which is how far those are off,
+    the sum of the residual, and `b' z` on the top."""
+
+    g: NDArray[np.float64]
+    u: NDArray[np.float64]
+    intercepts: Vector
+    mean: Vector
+    total: Vector
+    bz: Vector
+
+
+class GroupedPoint(NamedTuple):
+    """One strength's solution, from which the coefficients of all columns follow."""
+
+    basis: GroupedBasis
+    a: Vector
+    alpha: float
+
+    def w(self) -> Vector:
+        """The coefficients of all columns, in their own order."""
+        basis, grouped = self.basis, self.basis.grouped
+        u = combination(basis.U, self.a, grouped.n_others.size)
+        z = np.zeros(grouped.n.size)
+        grouped.give(z, u, float(self.a @ np.array(basis.intercepts)))
+        z *= -grouped.n
+        z += basis.b_top
+        z /= grouped.n + self.alpha * basis.v_top
+        return scattered(grouped.all_fields.order, grouped.joined(z, u))
