@@ -18,6 +18,9 @@ cdef class Levels:
         require(codes.shape[0] > 0 and numbers.min() >= 0 and numbers.max() <= m, "codes leave their range")
         self.codes, self.view, self.m = numbers, codes, m
 
+    def __reduce__(self):
+        return Levels, (self.codes, self.m)
+
     def parents(self, Levels coarse not None):
         """The level of `coarse` that contains each level of this field: int32 of shape (m,), -1 for a level of no row; None where one
         row or more contradict, by their levels or by having one of `coarse` and none of this field."""

@@ -48,12 +48,12 @@ class GroupedBasis(Sketched):
     def __init__(self, equations: NormalEquations, b: Vector, grouped: Grouped) -> None:
         super().__init__(equations, b, grouped.all_fields.order)
         self.grouped = grouped
-        self.b_top, self.b_others = self.b[grouped.part], grouped.others(self.b)
+        self.b_top, self.b_others = self.b[grouped.part].copy(), grouped.others(self.b)
         v, self.v_others = self.factor[grouped.part], grouped.others(self.factor)
         self.v_top = v[:1] if (v == v[0]).all() else v
         self._plain = bool((self.v_others == 1.0).all())
         self._b_by_v = self.b_top / self.v_top
-        self._room = np.empty(v.size), np.empty(v.size)
+        self._room = np.empty(v.size), np.empty(v.size)  # for weights and rests
         self.U: list[Vector] = []
         self.intercepts: list[float] = []
 
@@ -118,7 +118,8 @@ class GroupedBasis(Sketched):
 
     def point(self, a: Vector, alpha: float) -> GroupedPoint:
         """The point at one combination."""
-        return GroupedPoint(self, a, alpha)
+        intercept = float(a @ np.array(self.intercepts))
+        return GroupedPoint(self.grouped, (self.b_top, self.v_top), self.U, a, intercept, alpha)
 
     def _left(self, alphas: Vector, A: NDArray[np.float64]) -> Iterator[tuple[slice, _Left]]:
         """What combinations leave, some strengths at a time."""
@@ -128,10 +129,8 @@ class GroupedBasis(Sketched):
         for begin in range(0, alphas.size, STRENGTHS):
             here = slice(begin, min(begin + STRENGTHS, alphas.size))
             full = np.arange(begin, begin + STRENGTHS).clip(max=alphas.size - 1)  # the last once more, if it takes that
-            b0 = A[full] @ intercepts
-            np.matmul(
-                U.T, np.hstack([A[full].T, -alphas[full] * A[full].T]), out=work[:-1]
-            )  # u, and its penalty's gradient
+            b0, shares = A[full] @ intercepts, A[full].T
+            np.matmul(U.T, np.hstack([shares, -alphas[full] * shares]), out=work[:-1])  # u, and its penalty's gradient
             if not self._plain:
                 work[:-1, STRENGTHS:] *= self.v_others[:, None]
             total, bz = grouped.add_left(self.b_top, self.v_top, alphas[full], work, b0)
@@ -155,19 +154,32 @@ class _Left(NamedTuple):
 
 
 class GroupedPoint(NamedTuple):
-    """One strength's solution, from which the coefficients of all columns follow."""
+    """One strength's solution, from which the coefficients of all columns follow.
 
-    basis: GroupedBasis
+    Attributes
+    ----------
+    grouped : Grouped
+    top : (float64 array, float64 array)
+        b on the top, and its penalty factors, or the one of all.
+    U : list of float64 arrays of shape (n_others,)
+    a : float64 array
+        How much there is of each of these.
+    intercept, alpha : float
+    """
+
+    grouped: Grouped
+    top: tuple[Vector, Vector]
+    U: list[Vector]
     a: Vector
+    intercept: float
     alpha: float
 
     def w(self) -> Vector:
         """The coefficients of all columns, in their own order."""
-        basis, grouped = self.basis, self.basis.grouped
-        u = combination(basis.U, self.a, grouped.n_others.size)
-        z = np.zeros(grouped.n.size)
-        grouped.give(z, u, float(self.a @ np.array(basis.intercepts)))
+        grouped, (b, v) = self.grouped, self.top
+        u, z = combination(self.U, self.a, grouped.n_others.size), np.zeros(grouped.n.size)
+        grouped.give(z, u, self.intercept)
         z *= -grouped.n
-        z += basis.b_top
-        z /= grouped.n + self.alpha * basis.v_top
+        z += b
+        z /= grouped.n + self.alpha * v
         return scattered(grouped.all_fields.order, grouped.joined(z, u))
