@@ -31,7 +31,8 @@ class RidgePath:
     """Ridge at k strengths over p (nominal) columns.
 
     Nothing is zero in ridge, so 100 points over a million columns would be 800 MB: they are held as combinations of about 20
-    vectors over the observed columns, and made one at a time.
+    vectors over the observed columns, and made one at a time. Where one field says all, as the cells of a map do, its columns follow from
+    the others', and the vectors are over these alone.
 
     Attributes
     ----------
@@ -39,8 +40,8 @@ class RidgePath:
         Strengths on the unnormalised sum of squares, decreasing.
     intercepts : float64 array of shape (k,)
     gradient_norms : float64 array of shape (k,)
-        The relative gradient `|g| / |Xc' S yc|` of each point, worked out in double from X times the vectors that are held; or,
-        where that is more, a hundredth of the same with each column in units of its own curvature, as for `Ridge`.
+        The relative gradient `|g| / |Xc' S yc|` of each point, worked out in double from X times the vectors that are held, or from the
+        sums of X and y over the levels of a field that says all; or, where that is more, a hundredth of the same with each column in units of its own curvature, as for `Ridge`.
     dual_gaps : float64 array of shape (k,)
         Upper bounds on how far each point's objective is from its minimum; infinite where columns are not penalised.
     n_iters : int64 array of shape (k,)
