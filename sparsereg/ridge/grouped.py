@@ -79,14 +79,12 @@ class Grouped:
         exchange(x, self._by_field(given), [], s)
 
     def weighed(
-        self, b: Vector, v: Vector, alpha: float, others: Vector, room: tuple[Vector, Vector]
+        self, b: Vector, v: Vector | None, alpha: float, others: Vector, room: tuple[Vector, Vector]
     ) -> tuple[Vector, Vector]:
         """Sums of weights and of residuals by the other columns, once the top is eliminated; both by level of the top go to `room`.
-        See `weigh`; v may be one factor for all."""
+        See `weigh`."""
         out = np.zeros((others.size + 1, 2))
-        same = v.size == 1
-        fields = self._by_field(np.append(others, 0.0)), self._by_field(out)
-        weigh(self.n, b, None if same else v, alpha * float(v[0]) if same else alpha, *fields, *room)
+        weigh(self.n, b, v, alpha, self._by_field(np.append(others, 0.0)), self._by_field(out), *room)
         return np.ascontiguousarray(out[:-1, 0]), np.ascontiguousarray(out[:-1, 1])
 
     def summed(self, x: Vector) -> Vector:
@@ -96,16 +94,15 @@ class Grouped:
         return out[:-1]
 
     def add_left(
-        self, b: Vector, v: Vector, alphas: Vector, work: NDArray[np.float64], base: Vector
+        self, b: Vector, v: Vector | None, alphas: Vector, work: NDArray[np.float64], base: Vector
     ) -> tuple[Vector, Vector]:
         """What the top leaves of a residual to the other columns at k strengths; in all, and `b' z` for its own coefficients z.
 
         `work`, of shape (n_others + 1, 2 k), begins with the other columns' coefficients, base aside; behind them what is left is added.
-        See `eliminate`; v may be one factor for all."""
-        same = v.size == 1
+        See `eliminate`."""
         given = work[self._first, : alphas.size]
         given += base  # each row has one level of each field
-        left = eliminate(self.n, b, None if same else v, alphas * v if same else alphas, self._by_field(work))
+        left = eliminate(self.n, b, v, alphas, self._by_field(work))
         given -= base
         return left
 

@@ -49,11 +49,11 @@ class GroupedBasis(Sketched):
         super().__init__(equations, b, grouped.all_fields.order)
         self.grouped = grouped
         self.b_top, self.b_others = self.b[grouped.part].copy(), grouped.others(self.b)
-        v, self.v_others = self.factor[grouped.part], grouped.others(self.factor)
-        self.v_top = v[:1] if (v == v[0]).all() else v
-        self._plain = bool((self.v_others == 1.0).all())
-        self._b_by_v = self.b_top / self.v_top
-        self._room = np.empty(v.size), np.empty(v.size)  # for weights and rests
+        self._plain = bool((self.factor == 1.0).all())
+        self.v_top = None if self._plain else self.factor[grouped.part]
+        self.v_others = grouped.others(self.factor)
+        self._b_by_v = self.b_top if self.v_top is None else self.b_top / self.v_top
+        self._room = np.empty(grouped.n.size), np.empty(grouped.n.size)  # for weights and rests
         self.U: list[Vector] = []
         self.intercepts: list[float] = []
 
@@ -93,7 +93,8 @@ class GroupedBasis(Sketched):
     def certificates(self, alphas: Vector, A: NDArray[np.float64]) -> Certificates:
         """As `ReducedBasis.certificates`, of the points at these combinations."""
         n = self.grouped.n
-        squares, by_factor = float(n @ n), float(n @ (n / self.v_top))
+        squares = float(n @ n)
+        by_factor = squares if self.v_top is None else float(n @ (n / self.v_top))
         by_v = 1.0 / self.v_others
         found = Certificates(np.empty(alphas.size), np.empty(alphas.size), np.empty(alphas.size))
         for here, left in self._left(alphas, A):
@@ -159,8 +160,8 @@ class GroupedPoint(NamedTuple):
     Attributes
     ----------
     grouped : Grouped
-    top : (float64 array, float64 array)
-        b on the top, and its penalty factors, or the one of all.
+    top : (float64 array, float64 array or None)
+        b on the top, and its penalty factors, None for 1.
     U : list of float64 arrays of shape (n_others,)
     a : float64 array
         How much there is of each of these.
@@ -168,7 +169,7 @@ class GroupedPoint(NamedTuple):
     """
 
     grouped: Grouped
-    top: tuple[Vector, Vector]
+    top: tuple[Vector, Vector | None]
     U: list[Vector]
     a: Vector
     intercept: float
@@ -181,5 +182,5 @@ class GroupedPoint(NamedTuple):
         grouped.give(z, u, self.intercept)
         z *= -grouped.n
         z += b
-        z /= grouped.n + self.alpha * v
+        z /= grouped.n + self.alpha * (1.0 if v is None else v)
         return scattered(grouped.all_fields.order, grouped.joined(z, u))
