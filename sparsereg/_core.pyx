@@ -119,6 +119,7 @@ cdef sr_compressed compressed(tuple shape, indptr, indices, data) except *:
     view.indptr, view.indices, view.data = address(indptr), address(indices), address(data)
     view.real = SR_F64 if data is None else _REAL[data.dtype]
     view.index = _INDEX[indices.dtype]
+    view.before = view.after = 0
     return view
 
 
@@ -153,15 +154,18 @@ def inspect(tuple shape, indptr, indices, data, count=None, uint8_t[::1] valued=
     return "", -1, found.disordered
 
 
-def transpose(tuple shape, indptr, indices, data, place, out_indices, int64_t shift=0, out_data=None, int64_t first_major=0):
+def transpose(tuple shape, indptr, indices, data, place, out_indices, int64_t shift=0, out_data=None, int64_t first_major=0,
+              dense_ends=(0, 0)):
     """Write the entries of an inspected matrix by columns: minor k from `place[k]` on, which ends up behind the last; those beyond the end
     of `out_indices` without their indices, and beyond that of `out_data`, which begins at `shift`, without their values. All three of one type.
-    See `sr_transpose`."""
+    `dense_ends`: entries of each major, at its beginning and end, of all minors that belong into `out_data` only. See `sr_transpose`."""
     cdef sr_compressed view = compressed(shape, indptr, indices, data)
     require(place.shape[0] == view.n_minor and place.dtype == out_indices.dtype == indices.dtype, "place does not fit")
-    require(out_data is None or data is None or out_data.dtype == data.dtype, "out_data has another type")
+    require(out_data is None or (data is not None and out_data.dtype == data.dtype), "out_data has another type")
+    view.before, view.after = dense_ends
     cdef int64_t stop = out_indices.shape[0]
-    cdef int64_t end = shift + (0 if out_data is None else out_data.shape[0])
+    cdef int64_t end = shift + (0 if out_data is None else out_data.shape[0]), n_dense = view.before + view.after
+    require(n_dense == 0 or ((end - stop) % n_dense == 0 and n_dense * (first_major + view.n_major) <= end - stop), "dense columns do not fit")
     cdef void *places = <void *>address(place)
     cdef void *to = <void *>address(out_indices)
     cdef void *values = <void *>address(out_data)

@@ -77,6 +77,7 @@ cdef extern from "sr.h" nogil:
         const void *indices
         const void *data
         int32_t real, index
+        int64_t before, after
     ctypedef struct sr_stats:
         double *sums
         double *squares

@@ -56,6 +56,8 @@ class Counted:
         Where each begins when their entries stand one after the other.
     n_ones, n_sparse : int
         Where the second and the third kind begin.
+    dense_ends : (int, int)
+        Columns of the third kind that stand before, and after, all others in every row.
     """
 
     rows: Compressed
@@ -63,6 +65,7 @@ class Counted:
     start: NDArray[Any]
     n_ones: int
     n_sparse: int
+    dense_ends: tuple[int, int] = (0, 0)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -83,7 +86,7 @@ class Counted:
         start = np.zeros(kept.size + 1, dtype=self.start.dtype)
         np.cumsum(self.lengths(kept), out=start[1:])
         less = end - begin
-        return Counted(self.rows, self.columns[kept], start, self.n_ones - less, self.n_sparse - less)
+        return Counted(self.rows, self.columns[kept], start, self.n_ones - less, self.n_sparse - less, self.dense_ends)
 
     def write(self, n_threads: int) -> Matrix:
         """The columns, on new arrays: 4 or 8 bytes an entry, and the values where they are not 1."""
@@ -91,9 +94,10 @@ class Counted:
         shift, stop = int(start[self.n_ones]), int(start[self.n_sparse])
         indices = np.empty(stop, dtype=X.indices.dtype)
         values = None if X.data is None or shift == self.nnz else np.empty(self.nnz - shift, dtype=X.data.dtype)
+        ends = self.dense_ends if self.n_sparse + sum(self.dense_ends) == self.columns.size else (0, 0)
 
         def write(a: int, b: int, place: NDArray[Any]) -> None:
-            transpose((b - a, p), X.indptr[a : b + 1], X.indices, X.data, place, indices, shift, values, a)
+            transpose((b - a, p), X.indptr[a : b + 1], X.indices, X.data, place, indices, shift, values, a, ends)
 
         parts = split(X.indptr, worthwhile(self.nnz, n_threads))
         places = zip(parts, self._places(parts), strict=True)

@@ -64,8 +64,6 @@ class Design:
         Where each column stands in those rows; None: at its own number.
     dense : array of shape (n_rows, n_cols) or None
         A dense X, in Fortran order.
-    dense_ends : (int, int)
-        Dense columns of a CSR that stand before, and after, all sparse ones in every row.
     left_out : int
         Stored entries of the longest column of ones that was left out; 0 where none was.
     """
@@ -79,7 +77,6 @@ class Design:
     by_columns: Compressed | None = field(default=None, repr=False)
     labels: NDArray[np.int32] | None = field(default=None, repr=False)
     dense: NDArray[Any] | None = field(default=None, repr=False)
-    dense_ends: tuple[int, int] = (0, 0)
     left_out: int = 0
 
     @property
@@ -156,12 +153,14 @@ class Design:
     def sparse_rows(self) -> Matrix | None:
         """The same for who wants only entries of the sparse columns: without values where those are all ones, and without
         those dense columns that come before, or after, all sparse ones in every row."""
-        of = self.by_rows
-        if of is None or self.held.n_sparse == self.n_cols:
+        held = self.held
+        if not isinstance(held, Counted) or held.n_sparse == self.n_cols:
             return self.rows
-        start, stop, ends, ones = of.indptr[:-1], of.indptr[1:], self.dense_ends, self.n_ones == self.held.n_sparse
-        data = None if ones else of.data
-        return Matrix(of.shape[1], start, stop, of.indices, start.size if ones else 0, data, passed_over=ends)
+        of, ones = held.rows, held.n_ones == held.n_sparse
+        start, stop, data = of.indptr[:-1], of.indptr[1:], None if ones else of.data
+        return Matrix(
+            of.shape[1], start, stop, of.indices, start.size if ones else 0, data, passed_over=held.dense_ends
+        )
 
     @property
     def _unwritten(self) -> bool:
@@ -343,9 +342,8 @@ def _from_rows(X: Compressed, dtype: np.dtype[Any], name: str, n_threads: int) -
     start = np.zeros(columns.size + 1, dtype=X.indices.dtype)
     np.cumsum(count[columns], out=start[1:])
     borrowed = Compressed(X.shape, X.indptr, X.indices, None if n_ones == columns.size else X.data)
-    counted = Counted(borrowed, columns, start, n_ones, n_sparse)
-    ends = _dense_ends(columns[:n_sparse], columns[n_sparse:])
-    return Design(counted, p, columns, dtype, by_rows=borrowed, labels=_labels(columns, p), dense_ends=ends)
+    counted = Counted(borrowed, columns, start, n_ones, n_sparse, _dense_ends(columns[:n_sparse], columns[n_sparse:]))
+    return Design(counted, p, columns, dtype, by_rows=borrowed, labels=_labels(columns, p))
 
 
 def _from_hypersparse_rows(X: Compressed, dtype: np.dtype[Any], name: str, n_threads: int) -> Design | None:

@@ -294,6 +294,7 @@ typedef struct {
     const void *indices; /* Index */
     const void *data;    /* Real */
     int32_t real, index;
+    int64_t before, after; /* entries of each major, at its beginning and at its end, that belong to all dense minors; only read by sr_transpose */
 } sr_compressed;
 
 typedef struct {
@@ -305,7 +306,8 @@ typedef struct {
  * minor k holds a value other than 1, major_valued likewise for majors (each may be NULL). */
 sr_status sr_inspect(const sr_compressed *A, void *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found);
 /* Transpose into columns: entry (i, k), i counted from first_major on, goes to place[k]++ of out_indices where place[k] < stop, and its
- * value to out_data[place[k] - shift] where shift <= place[k] < end (NULL: nowhere). place and out_indices are of type Index. */
+ * value to out_data[place[k] - shift] where shift <= place[k] < end (NULL: nowhere). place and out_indices are of type Index. Those of dense minors at the ends of majors
+ * have a value only, and no others are looked at for one if shift == stop. */
 sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place, void *out_indices, int64_t shift, int64_t stop, void *out_data,
                        int64_t end);
 

@@ -338,16 +338,29 @@ static sr_status SR_FN(inspect)(const sr_compressed *A, Index *count, uint8_t *v
     return SR_OK;
 }
 
-static void SR_FN(transpose)(const sr_compressed *A, int64_t first_major, Index *place, Index *out_indices, int64_t shift, int64_t stop,
-                             Real *out_data, int64_t end) {
+SR_INLINE void SR_FN(transpose_kind)(const sr_compressed *A, int64_t first_major, Index *place, Index *out_indices, int64_t shift, int64_t stop,
+                                     Real *out_data, int64_t end, const int valued) {
     const Index *indptr = A->indptr, *indices = A->indices;
     const Real *data = A->data;
-    for (int64_t i = 0; i < A->n_major; i++)
-        for (int64_t e = indptr[i]; e < (int64_t)indptr[i + 1]; e++) {
+    const int64_t before = A->before, after = A->after, n = before + after ? (end - stop) / (before + after) : 0;
+    const int64_t dense = stop - shift + first_major;
+    for (int64_t i = 0; i < A->n_major; i++) {
+        const int64_t begin = indptr[i] + before, last = indptr[i + 1] - after;
+        for (int64_t e = begin; e < last; e++) {
             const Index to = place[indices[e]]++;
             if (to < stop) out_indices[to] = (Index)(first_major + i);
-            if (out_data && to >= shift && to < end) out_data[to - shift] = data ? data[e] : (Real)1;
+            if (valued && to >= shift && to < end) out_data[to - shift] = data[e];
         }
+        for (int64_t d = 0; d < before; d++) out_data[dense + d * n + i] = data[begin - before + d];
+        for (int64_t d = 0; d < after; d++) out_data[dense + (before + d) * n + i] = data[last + d];
+    }
+}
+
+static void SR_FN(transpose)(const sr_compressed *A, int64_t first_major, Index *place, Index *out_indices, int64_t shift, int64_t stop,
+                             Real *out_data, int64_t end) {
+    if (!out_data || (shift == stop && A->before + A->after > 0))
+        SR_FN(transpose_kind)(A, first_major, place, out_indices, shift, stop, out_data, end, 0);
+    else SR_FN(transpose_kind)(A, first_major, place, out_indices, shift, stop, out_data, end, 1);
 }
 
 #include "sr_ridge.tpl.h"

@@ -266,7 +266,7 @@ static void test_losses(void) {
 static void test_intake(const fixture *f, int real, int index) {
     const int wide = index == SR_I64, full = real == SR_F64;
     sr_compressed A = {N, P, wide ? (const void *)f->first64 : f->first32, wide ? (const void *)f->cols64 : f->cols32,
-                       full ? (const void *)f->row_values_d : f->row_values_f, real, index};
+                       full ? (const void *)f->row_values_d : f->row_values_f, real, index, 0, 0};
     int32_t count32[P] = {0}, place32[P], back32[MAX_ENTRIES];
     int64_t count64[P] = {0}, place64[P], back64[MAX_ENTRIES];
     uint8_t valued[P] = {0}, major_valued[N] = {0};
@@ -306,6 +306,22 @@ static void test_intake(const fixture *f, int real, int index) {
             const double v = at < 0 ? 1.0 : full ? own_d[at] : (double)own_f[at];
             CHECK(near(v, f->plain[wide ? back64[e] : back32[e]][j]), "entry of column %d without column 0", j);
         }
+    /* Dense columns at the ends of rows are written in the order of the rows, whatever their place. */
+    A.after = P - N_SPARSE;
+    const int64_t sparse = total - A.after * N;
+    for (int64_t j = 0, at = 0; j < P; j++) {
+        place32[j] = (int32_t)(place64[j] = j < N_SPARSE ? at : -1);
+        at += wide ? count64[j] : count32[j];
+    }
+    memset(out_d, 0, sizeof out_d), memset(out_f, 0, sizeof out_f);
+    CHECK(sr_transpose(&A, 0, wide ? (void *)place64 : place32, wide ? (void *)back64 : back32, shift, sparse, full ? (void *)out_d : out_f, total)
+          == SR_OK, "transpose with dense columns");
+    for (int64_t e = shift; e < total; e++) {
+        const int64_t dense = e - sparse;
+        const double v = dense < 0 ? (full ? f->values_d[e - shift] : (double)f->values_f[e - shift]) : f->plain[dense % N][N_SPARSE + dense / N];
+        CHECK(near(full ? out_d[e - shift] : (double)out_f[e - shift], v), "value %d beside dense columns", (int)e);
+    }
+    A.after = 0;
     free(own_d), free(own_f);
     double bad_d[MAX_ENTRIES];
     float bad_f[MAX_ENTRIES];
