@@ -43,7 +43,8 @@ class GramDescent(Descent):
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
-        self.row_length = problem.design.nnz / problem.design.n_rows
+        design = problem.design
+        self.row_length = design.nnz / design.n_rows - (design.n_cols - design.held.n_sparse)  # of what is sparse
         self.store = self._new_store()
         self.q = np.empty(0)
         self.r_sum = 0.0
