@@ -235,15 +235,26 @@ cdef class GramStore:
         cdef int64_t a
         require_within(cols, self.X.view.n_cols)
         require(not by_rows or self.Xt is not None, "there are no rows to go by")
-        dense = np.max(cols, initial=0) >= self.X.view.n_sparse
-        if dense and self.counting and self.with_dense.shape[0] == 0:
-            self.with_dense = np.zeros((self.X.view.n_cols - self.X.view.n_sparse, max(self.n_places, 1)))
-        if self.row.shape[0] == 0 and (not by_rows or (dense and not (self.counting and self.X.dtype == np.float64))):
+        dense = np.asarray(cols)[np.asarray(cols) >= self.X.view.n_sparse]
+        if self.row.shape[0] == 0 and (not by_rows or (dense.size and not self.counting)):
             self.row = np.zeros(self.X.view.n_rows)
+        if self.counting and dense.size:
+            self._meet_dense(dense)
         self._room_for(self.m + cols.shape[0])
         for a in range(cols.shape[0]):
             self._append_one(cols[a], by_rows and cols[a] < self.X.view.n_sparse)
             PyErr_CheckSignals()
+
+    def _meet_dense(self, const int64_t[::1] cols):
+        """What the watched columns have with these dense ones, which are about to come in."""
+        if self.with_dense.shape[0] == 0:
+            self.with_dense = np.zeros((self.X.view.n_cols - self.X.view.n_sparse, max(self.n_places, 1)))
+        cdef double[::1] lanes = np.empty(SR_ABREAST * self.X.view.n_rows)
+        cdef sr_gram_work work = self.borrow_work()
+        cdef sr_status status
+        with nogil:
+            status = sr_with_dense(&self.X.view, &cols[0], cols.shape[0], &lanes[0], &work)
+        check(status)
 
     def append_products(self, const double[:, ::1] products):
         """Append columns whose products are known: row a with the columns there are, with those before it, and with itself."""

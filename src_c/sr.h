@@ -130,14 +130,14 @@ typedef struct {
     int32_t *dense_position; /* for each dense column, which has no position by its label, or below 0: where there is an Xt */
     const int32_t *labels; /* internal column -> label of Xt; NULL: the same number */
     int64_t n_places, n_watched; /* places for watched columns, and how many of them, the first, are in use */
-    const int64_t *watched; /* n_watched: which columns they are; only read without Xt, and for a dense column beside count */
+    const int64_t *watched; /* n_watched: which columns they are; only read without Xt, and by sr_with_dense */
     const sr_products *kept; /* what watched columns have with the members there are; only read for dense columns */
     uint32_t *count;       /* SR_ASIDE + n_places + m_max by position, all zero, left so: where all that is sparse is ones, without weights. Or NULL: ... */
     double *sum;           /* ... the same, for anything else */
-    double *row;           /* n_rows, all zero, left so; only read without Xt, and for dense columns of float */
+    double *row;           /* n_rows, all zero, left so; only read without Xt */
     int32_t place;         /* that of the new column itself among the watched ones, or below 0; set by sr_gram_column */
     int32_t wide;
-    double *with_dense;    /* n_places for each dense column: what watched ones have with it once it is a member; where there is count */
+    double *with_dense;    /* n_places for each dense column: what watched ones have with it, by sr_with_dense before it is a member; where there is count */
 } sr_gram_work;
 
 /* products[a] = x_a' s x_j for the columns cols[0 .. m) of the Gram, and with itself at m; from now on j has the position of member m. What watched
@@ -145,6 +145,9 @@ typedef struct {
  * O(entries of the m columns in `cols` and of those watched). */
 sr_status sr_gram_column(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
                          sr_gram_work *work, double *products);
+/* Where there is count: with_dense for the m dense columns `cols`. lanes: work space, SR_ABREAST n_rows.  O(entries of the watched columns) for SR_ABREAST of them */
+enum { SR_ABREAST = 3 };
+sr_status sr_with_dense(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, const sr_gram_work *work);
 /* Append number m to the Gram: its products with the m columns already there and with itself, where not 0. SR_NEED_SPACE: nothing was changed and
  * *need entries more are wanted in the arena. */
 sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *need);

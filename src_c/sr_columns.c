@@ -182,6 +182,13 @@ sr_status sr_gram_column(const sr_matrix *X, const sr_matrix *Xt, const double *
     return SR_OK;
 }
 
+sr_status sr_with_dense(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, const sr_gram_work *work) {
+#define CALL(suffix) sr_with_dense##suffix(X, cols, m, lanes, work)
+    SR_SWITCH(X)
+#undef CALL
+    return SR_OK;
+}
+
 sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
                       const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out) {
 #define CALL(suffix) sr_own_rows##suffix(X, Xt, s, y, w, work, wanted, n, out)

@@ -162,16 +162,27 @@ SR_INLINE SR_FN(column) SR_FN(row_of)(const sr_matrix *Xt, SR_FN(column) x, int6
     return SR_FN(column_at)(Xt, SR_ROW(x, e, kind));
 }
 
+SR_INLINE double SR_FN(dot_of_kind)(SR_FN(column) x, const Real *dense, const double *s, const int kind) {
+    double a[4] = {0.0};
+    int64_t e = 0;
+    for (; e + 4 <= x.n; e += 4)
+        for (int l = 0; l < 4; l++) {
+            const int64_t i = SR_ROW(x, e + l, kind);
+            a[l] += SR_VALUE(x, e + l, kind) * (double)dense[i] * (s ? s[i] : 1.0);
+        }
+    for (; e < x.n; e++) a[0] += SR_VALUE(x, e, kind) * (double)dense[SR_ROW(x, e, kind)] * (s ? s[SR_ROW(x, e, kind)] : 1.0);
+    return (a[0] + a[1]) + (a[2] + a[3]);
+}
+
 /* x_j' (s x_d), d dense. */
-SR_INLINE double SR_FN(dot_of)(const sr_matrix *X, int64_t j, int64_t d, const double *s) {
-    const SR_FN(column) x = SR_FN(column_at)(X, j), dense = SR_FN(column_at)(X, d);
-    const int kind = (int)sr_kind_of(X, j);
-    double total = 0.0;
-    for (int64_t e = 0; e < x.n; e++) {
-        const int64_t i = SR_ROW(x, e, kind);
-        total += SR_VALUE(x, e, kind) * (double)dense.values[i] * (s ? s[i] : 1.0);
+SR_WIDE static double SR_FN(dot_of)(const sr_matrix *X, int64_t j, int64_t d, const double *s) {
+    const SR_FN(column) x = SR_FN(column_at)(X, j);
+    const Real *dense = SR_FN(column_at)(X, d).values;
+    switch (sr_kind_of(X, j)) {
+        case SR_KIND_ONES: return SR_FN(dot_of_kind)(x, dense, s, SR_KIND_ONES);
+        case SR_KIND_VALUED: return SR_FN(dot_of_kind)(x, dense, s, SR_KIND_VALUED);
+        default: return SR_FN(dot_of_kind)(x, dense, s, SR_KIND_DENSE);
     }
-    return total;
 }
 
 #define SR_POSITION(work, label, wide) ((wide) ? ((const int32_t *)(work)->position)[label] : (int32_t)((const uint16_t *)(work)->position)[label])
@@ -228,26 +239,50 @@ SR_INLINE void SR_FN(gram_by_columns)(const sr_matrix *X, const double *s, const
     for (int64_t e = 0; e < x.n; e++) work->row[SR_ROW(x, e, kind)] = 0.0;
 }
 
-/* Where the others are counted: column j with the dense members; of a dense one also with the others, and with those watched. */
+/* Where the others are counted: column j with the dense members, and a dense one with all. */
 static void SR_FN(products_with_dense)(const sr_matrix *X, const int64_t *cols, int64_t m, int64_t j, const sr_gram_work *work, double *products) {
-    if (j < X->n_sparse) {
-        for (int64_t a = 0; a < m; a++) {
-            const int64_t d = cols[a] - X->n_sparse;
-            if (d < 0) continue;
-            products[a] = work->place >= 0 ? work->with_dense[d * work->n_places + work->place] : SR_FN(dot_of)(X, j, cols[a], NULL);
+    for (int64_t a = 0; a <= m; a++) {
+        const int64_t k = a < m ? cols[a] : j, d = k > j ? k : j;
+        if (d < X->n_sparse) continue;
+        const int known = j < d && work->place >= 0; /* a member, which met j as a watched column */
+        products[a] = known ? work->with_dense[(d - X->n_sparse) * work->n_places + work->place] : SR_FN(dot_of)(X, k < j ? k : j, d, NULL);
+    }
+}
+
+/* What the watched columns, which are of ones, have with the dense columns from `first` on, `width` of them: side by side, so that a place is
+ * looked up once for all. */
+SR_INLINE void SR_FN(meet_dense)(const sr_matrix *X, const int64_t *first, double *lanes, const sr_gram_work *work, const int width) {
+    const Real *dense[SR_ABREAST];
+    double *out[SR_ABREAST];
+    for (int l = 0; l < width; l++) {
+        dense[l] = SR_FN(column_at)(X, first[l]).values;
+        out[l] = work->with_dense + (first[l] - X->n_sparse) * work->n_places;
+    }
+    for (int64_t i = 0; i < X->n_rows; i++)
+        for (int l = 0; l < width; l++) lanes[i * width + l] = (double)dense[l][i];
+    for (int64_t k = 0; k < work->n_watched; k++) {
+        const SR_FN(column) x = SR_FN(column_at)(X, work->watched[k]);
+        double a[SR_ABREAST] = {0.0}, b[SR_ABREAST] = {0.0}; /* two sums, as in dot_kind */
+        int64_t e = 0;
+        for (; e + 2 <= x.n; e += 2) {
+            const double *u = lanes + (int64_t)x.rows[e] * width, *v = lanes + (int64_t)x.rows[e + 1] * width;
+            if (e + SR_AHEAD + 1 < x.n) {
+                SR_PREFETCH(lanes + (int64_t)x.rows[e + SR_AHEAD] * width);
+                SR_PREFETCH(lanes + (int64_t)x.rows[e + SR_AHEAD + 1] * width);
+            }
+            for (int l = 0; l < width; l++) a[l] += u[l];
+            for (int l = 0; l < width; l++) b[l] += v[l];
         }
-        return;
+        for (int l = 0; l < width; l++) out[l][k] = a[l] + b[l] + (e < x.n ? lanes[(int64_t)x.rows[e] * width + l] : 0.0);
     }
-    const SR_FN(column) x = SR_FN(column_at)(X, j);
-    const double *v = (const double *)(const void *)x.values;
-    if (sizeof(Real) != sizeof(double)) {
-        SR_FN(axpy)(X, j, 1.0, NULL, work->row);
-        v = work->row;
+}
+
+static void SR_FN(with_dense)(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, const sr_gram_work *work) {
+    for (int64_t a = 0; a < m; a += SR_ABREAST) switch (m - a) {
+        case 1: SR_FN(meet_dense)(X, cols + a, lanes, work, 1); break;
+        case 2: SR_FN(meet_dense)(X, cols + a, lanes, work, 2); break;
+        default: SR_FN(meet_dense)(X, cols + a, lanes, work, SR_ABREAST); break;
     }
-    double *watched = work->with_dense + (j - X->n_sparse) * work->n_places;
-    for (int64_t k = 0; k < work->n_watched; k++) watched[k] = SR_FN(dot)(X, work->watched[k], v);
-    for (int64_t a = 0; a <= m; a++) products[a] = SR_FN(dot)(X, a < m ? cols[a] : j, v);
-    if (v == work->row) memset(work->row, 0, (size_t)x.n * sizeof *work->row);
 }
 
 static void SR_FN(gram_column)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
