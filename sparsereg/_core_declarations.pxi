@@ -149,3 +149,4 @@ cdef extern from "sr.h" nogil:
     sr_status sr_loss_rows(sr_loss loss, int64_t n, const double *y, const double *z, const double *s, double *total, double *slope)
     sr_status sr_inspect(const sr_compressed *A, void *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found)
     sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place, void *out_indices, int64_t shift, int64_t stop, void *out_data, int64_t end)
+    sr_status sr_take_ends(const sr_compressed *A, void *out, int64_t stride)

@@ -297,7 +297,7 @@ typedef struct {
     const void *indices; /* Index */
     const void *data;    /* Real */
     int32_t real, index;
-    int64_t before, after; /* entries of each major, at its beginning and at its end, that belong to all dense minors; only read by sr_transpose */
+    int64_t before, after; /* entries of each major, at its beginning and at its end, that sr_transpose passes over and sr_take_ends takes */
 } sr_compressed;
 
 typedef struct {
@@ -309,9 +309,10 @@ typedef struct {
  * minor k holds a value other than 1, major_valued likewise for majors (each may be NULL). */
 sr_status sr_inspect(const sr_compressed *A, void *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found);
 /* Transpose into columns: entry (i, k), i counted from first_major on, goes to place[k]++ of out_indices where place[k] < stop, and its
- * value to out_data[place[k] - shift] where shift <= place[k] < end (NULL: nowhere). place and out_indices are of type Index. Those of dense minors at the ends of majors
- * have a value only, and no others are looked at for one if shift == stop. */
+ * value to out_data[place[k] - shift] where shift <= place[k] < end (NULL: nowhere). place and out_indices are of type Index. */
 sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place, void *out_indices, int64_t shift, int64_t stop, void *out_data,
                        int64_t end);
+/* The values at both ends of the majors: entry d of major i, first of those before, then of those after, goes to out[d * stride + i]. */
+sr_status sr_take_ends(const sr_compressed *A, void *out, int64_t stride);
 
 #endif

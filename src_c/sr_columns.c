@@ -211,3 +211,10 @@ sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place,
 #undef CALL
     return SR_OK;
 }
+
+sr_status sr_take_ends(const sr_compressed *A, void *out, int64_t stride) {
+#define CALL(suffix) sr_take_ends##suffix(A, out, stride)
+    SR_SWITCH(A)
+#undef CALL
+    return SR_OK;
+}

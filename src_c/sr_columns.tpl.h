@@ -377,25 +377,28 @@ SR_INLINE void SR_FN(transpose_kind)(const sr_compressed *A, int64_t first_major
                                      Real *out_data, int64_t end, const int valued) {
     const Index *indptr = A->indptr, *indices = A->indices;
     const Real *data = A->data;
-    const int64_t before = A->before, after = A->after, n = before + after ? (end - stop) / (before + after) : 0;
-    const int64_t dense = stop - shift + first_major;
-    for (int64_t i = 0; i < A->n_major; i++) {
-        const int64_t begin = indptr[i] + before, last = indptr[i + 1] - after;
-        for (int64_t e = begin; e < last; e++) {
+    for (int64_t i = 0; i < A->n_major; i++)
+        for (int64_t e = indptr[i] + A->before; e < indptr[i + 1] - A->after; e++) {
             const Index to = place[indices[e]]++;
             if (to < stop) out_indices[to] = (Index)(first_major + i);
             if (valued && to >= shift && to < end) out_data[to - shift] = data[e];
         }
-        for (int64_t d = 0; d < before; d++) out_data[dense + d * n + i] = data[begin - before + d];
-        for (int64_t d = 0; d < after; d++) out_data[dense + (before + d) * n + i] = data[last + d];
-    }
 }
 
 static void SR_FN(transpose)(const sr_compressed *A, int64_t first_major, Index *place, Index *out_indices, int64_t shift, int64_t stop,
                              Real *out_data, int64_t end) {
-    if (!out_data || (shift == stop && A->before + A->after > 0))
-        SR_FN(transpose_kind)(A, first_major, place, out_indices, shift, stop, out_data, end, 0);
-    else SR_FN(transpose_kind)(A, first_major, place, out_indices, shift, stop, out_data, end, 1);
+    if (out_data) SR_FN(transpose_kind)(A, first_major, place, out_indices, shift, stop, out_data, end, 1);
+    else SR_FN(transpose_kind)(A, first_major, place, out_indices, shift, stop, out_data, end, 0);
+}
+
+static void SR_FN(take_ends)(const sr_compressed *A, Real *out, int64_t stride) {
+    const Index *indptr = A->indptr;
+    const Real *data = A->data;
+    for (int64_t i = 0; i < A->n_major; i++) {
+        const Real *first = data + indptr[i], *last = data + (indptr[i + 1] - A->after);
+        for (int64_t d = 0; d < A->before; d++) out[d * stride + i] = first[d];
+        for (int64_t d = 0; d < A->after; d++) out[(A->before + d) * stride + i] = last[d];
+    }
 }
 
 #include "sr_ridge.tpl.h"

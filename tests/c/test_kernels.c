@@ -306,21 +306,21 @@ static void test_intake(const fixture *f, int real, int index) {
             const double v = at < 0 ? 1.0 : full ? own_d[at] : (double)own_f[at];
             CHECK(near(v, f->plain[wide ? back64[e] : back32[e]][j]), "entry of column %d without column 0", j);
         }
-    /* Dense columns at the ends of rows are written in the order of the rows, whatever their place. */
+    /* The dense columns, which stand at the ends of rows, are passed over by the one and taken by the other. */
     A.after = P - N_SPARSE;
-    const int64_t sparse = total - A.after * N;
     for (int64_t j = 0, at = 0; j < P; j++) {
         place32[j] = (int32_t)(place64[j] = j < N_SPARSE ? at : -1);
         at += wide ? count64[j] : count32[j];
     }
-    memset(out_d, 0, sizeof out_d), memset(out_f, 0, sizeof out_f);
-    CHECK(sr_transpose(&A, 0, wide ? (void *)place64 : place32, wide ? (void *)back64 : back32, shift, sparse, full ? (void *)out_d : out_f, total)
-          == SR_OK, "transpose with dense columns");
-    for (int64_t e = shift; e < total; e++) {
-        const int64_t dense = e - sparse;
-        const double v = dense < 0 ? (full ? f->values_d[e - shift] : (double)f->values_f[e - shift]) : f->plain[dense % N][N_SPARSE + dense / N];
-        CHECK(near(full ? out_d[e - shift] : (double)out_f[e - shift], v), "value %d beside dense columns", (int)e);
-    }
+    const int64_t sparse = total - A.after * N;
+    CHECK(sr_transpose(&A, 0, wide ? (void *)place64 : place32, wide ? (void *)back64 : back32, shift, sparse, full ? (void *)out_d : out_f, sparse)
+          == SR_OK, "transpose without ends");
+    for (int64_t e = shift; e < sparse; e++)
+        CHECK(full ? out_d[e - shift] == f->values_d[e - shift] : out_f[e - shift] == f->values_f[e - shift], "value %d", (int)e);
+    CHECK((wide ? place64[P - 1] : place32[P - 1]) == -1, "a column that should be passed over");
+    CHECK(sr_take_ends(&A, full ? (void *)out_d : out_f, N) == SR_OK, "ends");
+    for (int64_t e = 0; e < A.after * N; e++)
+        CHECK(full ? out_d[e] == f->dense_d[e] : out_f[e] == f->dense_f[e], "dense value %d", (int)e);
     A.after = 0;
     free(own_d), free(own_f);
     double bad_d[MAX_ENTRIES];
