@@ -113,9 +113,13 @@ class Design:
 
     def transposed_by_rows(self, v: NDArray[np.float64]) -> NDArray[np.float64]:
         """`X' v` through the rows, which must be at hand, for every column as it is numbered there: `of_labels` has the observed ones."""
-        assert self.rows is not None
-        out = np.zeros(self.rows.shape[0])
-        self.rows.add_matvec(v, out)
+        apart = self.held.dense if isinstance(self.held, Counted) else None
+        rows = self.rows if apart is None else self.sparse_rows
+        assert rows is not None
+        out = np.zeros(rows.shape[0])
+        rows.add_matvec(v, out)
+        if apart is not None:
+            out[self.held.columns[self.held.n_sparse :]] = dense_design(apart, self.dtype).matrix.rmatvec(v)
         return out
 
     def of_labels(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
