@@ -371,12 +371,12 @@ def _by_kind(count: Int, valued: NDArray[Any], n: int) -> tuple[NDArray[Any], in
     16-bit numbers by their digits, in linear time."""
     rank = (SORTED - np.minimum(count, SORTED)).astype(np.uint16)
     order = _narrow(np.argsort(rank, kind="stable")[: np.count_nonzero(count)])
-    with_values = valued[order] != 0
-    if not with_values.any():
+    at = np.flatnonzero(valued[order])
+    if not at.size:
         return order, order.size, order.size
-    full = with_values & (count[order] == n)
-    ones, sparse = order[~with_values], order[with_values & ~full]
-    return np.concatenate([ones, sparse, order[full]]), ones.size, ones.size + sparse.size
+    full = count[order[at]] == n
+    ones, sparse = np.delete(order, at), order[at[~full]]
+    return np.concatenate([ones, sparse, order[at[full]]]), ones.size, ones.size + sparse.size
 
 
 def _dense_ends(sparse: NDArray[Any], dense: NDArray[Any]) -> tuple[int, int]:

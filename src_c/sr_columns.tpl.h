@@ -75,7 +75,10 @@ static void SR_FN(matvec)(const sr_matrix *X, const int64_t *cols, int64_t m, co
 }
 
 SR_INLINE int64_t SR_FN(subtract_rows)(SR_FN(column) x, int64_t e, int64_t begin, int64_t end, double w, double *r, const int kind) {
-    for (; e < x.n && SR_ROW(x, e, kind) < end; e++) r[SR_ROW(x, e, kind) - begin] -= w * SR_VALUE(x, e, kind);
+    if (kind == SR_KIND_DENSE) /* ends with the rows, not before: one condition, as compilers want it for vectors */
+        for (; e < end; e++) r[e - begin] -= w * SR_VALUE(x, e, kind);
+    else
+        for (; e < x.n && SR_ROW(x, e, kind) < end; e++) r[SR_ROW(x, e, kind) - begin] -= w * SR_VALUE(x, e, kind);
     return e;
 }
 
