@@ -20,6 +20,16 @@ SR_INLINE int sr_kind_of(const sr_matrix *X, int64_t j) {
     return j < X->n_ones ? SR_KIND_ONES : j < X->n_sparse ? SR_KIND_VALUED : SR_KIND_DENSE;
 }
 
+typedef struct {
+    double sum, squares, size, peak;
+} sr_measures;
+SR_INLINE void sr_measure(sr_measures *of, double v, double s) {
+    of->sum += s * v;
+    of->squares += s * v * v;
+    of->size += fabs(s * v);
+    of->peak = fabs(v) > of->peak ? fabs(v) : of->peak;
+}
+
 #define Real float
 #define Index int32_t
 #define SR_FN(name) sr_##name##_f32_i32

@@ -107,18 +107,17 @@ static double SR_FN(residual_peak)(const sr_matrix *X, const int64_t *cols, int6
 }
 
 SR_INLINE void SR_FN(stats_kind)(SR_FN(column) x, const double *s, const sr_stats *out, int64_t a, const int kind) {
-    double sum = 0.0, squares = 0.0, size = 0.0, peak = 0.0;
-    for (int64_t e = 0; e < x.n; e++) {
-        const double v = SR_VALUE(x, e, kind), weighted = s ? s[SR_ROW(x, e, kind)] * v : v;
-        sum += weighted;
-        squares += weighted * v;
-        size += fabs(weighted);
-        if (fabs(v) > peak) peak = fabs(v);
+    sr_measures even = {0.0, 0.0, 0.0, 0.0}, odd = even; /* two sums, as in dot_kind */
+    int64_t e = 0;
+    for (; e + 2 <= x.n; e += 2) {
+        sr_measure(&even, SR_VALUE(x, e, kind), s ? s[SR_ROW(x, e, kind)] : 1.0);
+        sr_measure(&odd, SR_VALUE(x, e + 1, kind), s ? s[SR_ROW(x, e + 1, kind)] : 1.0);
     }
-    out->sums[a] = sum;
-    out->squares[a] = squares;
-    out->sizes[a] = size;
-    out->peaks[a] = peak;
+    if (e < x.n) sr_measure(&even, SR_VALUE(x, e, kind), s ? s[SR_ROW(x, e, kind)] : 1.0);
+    out->sums[a] = even.sum + odd.sum;
+    out->squares[a] = even.squares + odd.squares;
+    out->sizes[a] = even.size + odd.size;
+    out->peaks[a] = fmax(even.peak, odd.peak);
 }
 
 static void SR_FN(column_stats)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s, const sr_stats *out) {
