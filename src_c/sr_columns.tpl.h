@@ -153,8 +153,8 @@ static double SR_FN(cd_residual)(const sr_matrix *X, const int64_t *cols, const 
 /* A word to the memory that both ends of the row that entry e of column x is in will be wanted. */
 SR_INLINE void SR_FN(ask_for_row)(const sr_matrix *Xt, SR_FN(column) x, int64_t e, const int kind) {
     const int64_t i = SR_ROW(x, e, kind);
-    SR_PREFETCH((const Index *)Xt->indices + ((const Index *)Xt->start)[i]);
-    SR_PREFETCH((const Index *)Xt->indices + ((const Index *)Xt->stop)[i] - 1);
+    SR_PREFETCH((const Index *)Xt->indices + ((const Index *)Xt->start)[i] + Xt->before);
+    SR_PREFETCH((const Index *)Xt->indices + ((const Index *)Xt->stop)[i] - 1 - Xt->after);
 }
 
 /* The row of X that entry e of column x is in, while those that come later are asked for, and first where they begin. */
