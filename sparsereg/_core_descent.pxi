@@ -220,12 +220,15 @@ cdef class GramStore:
     def subtract_watched(self, const double[::1] w, double[::1] out):
         """`out -= X_k' X_M w` for the first watched columns, as many as `out` is long; in place."""
         require(w.shape[0] == self.m and out.shape[0] <= self.n_watched, "w or out has the wrong length")
+        cdef int64_t d, k, a
+        cdef double step
         with nogil:
             sr_products_subtract(&self.watched, self.m, &w[0], out.shape[0], &out[0])
-        for d in range(self.with_dense.shape[0]):
-            a = self.dense_position[d] - SR_ASIDE - self.n_places
-            if a >= 0 and w[a] != 0.0:
-                np.asarray(out)[:] -= w[a] * np.asarray(self.with_dense)[d, : out.shape[0]]
+            for d in range(self.with_dense.shape[0]):
+                a = self.dense_position[d] - SR_ASIDE - self.n_places
+                step = w[a] if a >= 0 else 0.0
+                for k in range(out.shape[0] if step != 0.0 else 0):
+                    out[k] -= step * self.with_dense[d, k]
 
     def append(self, const int64_t[::1] cols, bint by_rows):
         """Append the columns `cols` of X, in order. None may be there already.
