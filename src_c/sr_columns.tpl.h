@@ -69,9 +69,30 @@ static void SR_FN(rmatvec)(const sr_matrix *X, const int64_t *cols, int64_t firs
     for (int64_t a = 0; a < m; a++) out[a] = SR_FN(dot)(X, cols ? cols[a] : first + a, v);
 }
 
+/* Dense columns side by side: out is read and written once for all. */
+SR_WIDE static void SR_FN(axpy_abreast)(const sr_matrix *X, const int64_t *cols, const double *step, const double *s, double *restrict out) {
+    const Real *x = SR_FN(column_at)(X, cols[0]).values, *y = SR_FN(column_at)(X, cols[1]).values, *z = SR_FN(column_at)(X, cols[2]).values;
+    for (int64_t i = 0; i < X->n_rows; i++) {
+        const double sum = step[0] * (double)x[i] + step[1] * (double)y[i] + step[2] * (double)z[i];
+        out[i] += s ? s[i] * sum : sum;
+    }
+}
+
+static void SR_FN(matvec_dense)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s, double *out) {
+    int64_t j[SR_ABREAST], n = 0;
+    double step[SR_ABREAST];
+    for (int64_t a = 0; a < m; a++) {
+        if (w[a] == 0.0 || (cols ? cols[a] : a) < X->n_sparse) continue;
+        j[n] = cols ? cols[a] : a, step[n++] = scale * w[a];
+        if (n == SR_ABREAST) SR_FN(axpy_abreast)(X, j, step, s, out), n = 0;
+    }
+    for (int64_t d = 0; d < n; d++) SR_FN(axpy)(X, j[d], step[d], s, out);
+}
+
 static void SR_FN(matvec)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s, double *out) {
     for (int64_t a = 0; a < m; a++)
-        if (w[a] != 0.0) SR_FN(axpy)(X, cols ? cols[a] : a, scale * w[a], s, out);
+        if (w[a] != 0.0 && (cols ? cols[a] : a) < X->n_sparse) SR_FN(axpy)(X, cols ? cols[a] : a, scale * w[a], s, out);
+    if (X->n_sparse < X->n_cols) SR_FN(matvec_dense)(X, cols, m, w, scale, s, out);
 }
 
 SR_INLINE int64_t SR_FN(subtract_rows)(SR_FN(column) x, int64_t e, int64_t begin, int64_t end, double w, double *r, const int kind) {
@@ -344,65 +365,7 @@ static void SR_FN(own_rows)(const sr_matrix *X, const sr_matrix *Xt, const doubl
 
 #undef SR_POSITION
 
-static sr_status SR_FN(inspect)(const sr_compressed *A, Index *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found) {
-    const Index *indptr = A->indptr, *indices = A->indices;
-    const Real *data = A->data;
-    *found = (sr_findings){0, 0};
-    for (int64_t i = 0; i < A->n_major; i++) {
-        const int64_t begin = indptr[i], end = indptr[i + 1];
-        int64_t last = -1, disorder = 0;
-        int other = 0;
-        found->bad = i;
-        if (end < begin) return SR_BAD_INDEX;
-        for (int64_t e = begin; e < end; e++) {
-            const int64_t k = indices[e];
-            found->bad = e;
-            if (k < 0 || k >= A->n_minor) return SR_BAD_INDEX;
-            disorder |= k <= last;
-            last = k;
-            if (count) count[k]++;
-            if (data) {
-                const double v = (double)data[e];
-                if (v == 1.0) continue;
-                if (!(v - v == 0.0)) return SR_NOT_FINITE;
-                other = 1;
-                if (valued) valued[k] = 1;
-            }
-        }
-        found->disordered += disorder;
-        if (major_valued) major_valued[i] = (uint8_t)other;
-    }
-    return SR_OK;
-}
-
-SR_INLINE void SR_FN(transpose_kind)(const sr_compressed *A, int64_t first_major, Index *place, Index *out_indices, int64_t shift, int64_t stop,
-                                     Real *out_data, int64_t end, const int valued) {
-    const Index *indptr = A->indptr, *indices = A->indices;
-    const Real *data = A->data;
-    for (int64_t i = 0; i < A->n_major; i++)
-        for (int64_t e = indptr[i] + A->before; e < indptr[i + 1] - A->after; e++) {
-            const Index to = place[indices[e]]++;
-            if (to < stop) out_indices[to] = (Index)(first_major + i);
-            if (valued && to >= shift && to < end) out_data[to - shift] = data[e];
-        }
-}
-
-static void SR_FN(transpose)(const sr_compressed *A, int64_t first_major, Index *place, Index *out_indices, int64_t shift, int64_t stop,
-                             Real *out_data, int64_t end) {
-    if (out_data) SR_FN(transpose_kind)(A, first_major, place, out_indices, shift, stop, out_data, end, 1);
-    else SR_FN(transpose_kind)(A, first_major, place, out_indices, shift, stop, out_data, end, 0);
-}
-
-static void SR_FN(take_ends)(const sr_compressed *A, Real *out, int64_t stride) {
-    const Index *indptr = A->indptr;
-    const Real *data = A->data;
-    for (int64_t i = 0; i < A->n_major; i++) {
-        const Real *first = data + indptr[i], *last = data + (indptr[i + 1] - A->after);
-        for (int64_t d = 0; d < A->before; d++) out[d * stride + i] = first[d];
-        for (int64_t d = 0; d < A->after; d++) out[(A->before + d) * stride + i] = last[d];
-    }
-}
-
+#include "sr_intake.tpl.h"
 #include "sr_ridge.tpl.h"
 #include "sr_sweep.tpl.h"
 

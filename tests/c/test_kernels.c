@@ -7,7 +7,7 @@ static void test_products(const fixture *f, const sr_matrix *X, const double *s)
     double v[N], w[P], out[P], z[N] = {0}, sums[P], squares[P], sizes[P], peaks[P];
     const int64_t cols[] = {10, 0, 6};
     for (int i = 0; i < N; i++) v[i] = uniform() - 0.5;
-    for (int j = 0; j < P; j++) w[j] = j % 3 ? uniform() - 0.5 : 0.0;
+    for (int j = 0; j < P; j++) w[j] = j % 3 || j >= N_SPARSE ? uniform() - 0.5 : 0.0;
     CHECK(sr_rmatvec(X, NULL, 0, P, v, out) == SR_OK, "rmatvec");
     for (int j = 0; j < P; j++) {
         double sum = 0.0;
@@ -126,6 +126,27 @@ static void test_counts(const fixture *f, int index, int wide) {
     Xt.stop = index == SR_I64 ? (const void *)stop64 : stop32;
     test_gram(f, &X, &Xt, NULL, &room, order, N_ONES, 1, wide);
     test_gram(f, &X, NULL, NULL, &room, order, N_ONES, 1, wide);
+}
+
+/* What watched columns of ones have with dense columns, so many at a time that some are left over. */
+static void test_with_dense(const fixture *f, int real, int index) {
+    enum { DENSE = P - N_SPARSE };
+    const int64_t watched[WATCHED] = {3, 0, 4}, cols[DENSE] = {N_ONES + 2, N_ONES, N_ONES + 3, N_ONES + 1};
+    double lanes[SR_ABREAST * N], got[DENSE * WATCHED];
+    sr_matrix X = columns(f, real, index);
+    X.n_sparse = N_ONES, X.n_cols = N_ONES + DENSE; /* so that column N_ONES + d is number N_SPARSE + d of the fixture */
+    sr_gram_work work = {0};
+    work.n_places = work.n_watched = WATCHED, work.watched = watched, work.with_dense = got;
+    for (int64_t m = 1; m <= DENSE; m++) {
+        memset(got, 0, sizeof got);
+        CHECK(sr_with_dense(&X, cols, m, lanes, &work) == SR_OK, "with dense");
+        for (int64_t a = 0; a < DENSE; a++)
+            for (int64_t k = 0; k < WATCHED; k++) {
+                const int64_t d = cols[a] - N_ONES;
+                const double sum = a < m ? product(f, NULL, watched[k], N_SPARSE + d) : 0.0;
+                CHECK(near(got[d * WATCHED + k], sum), "watched %d with dense %d: %g, not %g", (int)k, (int)d, got[d * WATCHED + k], sum);
+            }
+    }
 }
 
 /* Both descents must end where no coordinate violates, at the same w. */
@@ -346,6 +367,7 @@ int main(void) {
             const sr_matrix X = columns(&f, reals[v / 2], indices[v % 2]), Xt = rows(&f, reals[v / 2], indices[v % 2]);
             test_intake(&f, reals[v / 2], indices[v % 2]);
             test_counts(&f, indices[v % 2], v / 2);
+            test_with_dense(&f, reals[v / 2], indices[v % 2]);
             for (int weighted = 0; weighted < 2; weighted++) {
                 test_products(&f, &X, weighted ? s : NULL);
                 test_gauss_seidel(&f, &X, weighted ? s : NULL);
