@@ -136,7 +136,7 @@ cdef extern from "sr.h" nogil:
     sr_status sr_products_take(sr_products *P, int64_t m, int64_t n, const sr_gram_work *work, double own)
     void sr_products_keep(sr_products *P, int64_t m, int64_t n)
     void sr_products_subtract(const sr_products *P, int64_t m, const double *x, int64_t n, double *out)
-    sr_status sr_with_dense(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, const sr_gram_work *work)
+    sr_status sr_with_dense(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, int64_t n_lanes, int64_t *next, const sr_gram_work *work)
     sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w, const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out)
     void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out)
     void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs, double tol, double *q, int64_t *epochs, double *decrease)

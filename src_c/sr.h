@@ -145,9 +145,11 @@ typedef struct {
  * O(entries of the m columns in `cols` and of those watched). */
 sr_status sr_gram_column(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
                          sr_gram_work *work, double *products);
-/* Where there is count: with_dense for the m dense columns `cols`. lanes: work space, SR_ABREAST n_rows.  O(entries of the watched columns) for SR_ABREAST of them */
+/* Where there is count: with_dense for the m dense columns `cols`, n_lanes rows of SR_ABREAST of them at a time. Work space: lanes, SR_ABREAST n_lanes;
+ * next, n_watched.  O(entries of the watched columns) for SR_ABREAST */
 enum { SR_ABREAST = 3 };
-sr_status sr_with_dense(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, const sr_gram_work *work);
+sr_status sr_with_dense(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, int64_t n_lanes, int64_t *next,
+                        const sr_gram_work *work);
 /* Append number m to the Gram: its products with the m columns already there and with itself, where not 0. SR_NEED_SPACE: nothing was changed and
  * *need entries more are wanted in the arena. */
 sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *need);

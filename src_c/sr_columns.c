@@ -192,8 +192,9 @@ sr_status sr_gram_column(const sr_matrix *X, const sr_matrix *Xt, const double *
     return SR_OK;
 }
 
-sr_status sr_with_dense(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, const sr_gram_work *work) {
-#define CALL(suffix) sr_with_dense##suffix(X, cols, m, lanes, work)
+sr_status sr_with_dense(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, int64_t n_lanes, int64_t *next,
+                        const sr_gram_work *work) {
+#define CALL(suffix) sr_with_dense##suffix(X, cols, m, lanes, n_lanes, next, work)
     SR_SWITCH(X)
 #undef CALL
     return SR_OK;

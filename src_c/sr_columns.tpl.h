@@ -274,37 +274,44 @@ static void SR_FN(products_with_dense)(const sr_matrix *X, const int64_t *cols, 
 
 /* What the watched columns, which are of ones, have with the dense columns from `first` on, `width` of them: side by side, so that a place is
  * looked up once for all. */
-SR_INLINE void SR_FN(meet_dense)(const sr_matrix *X, const int64_t *first, double *lanes, const sr_gram_work *work, const int width) {
+SR_INLINE void SR_FN(meet_dense)(const sr_matrix *X, const int64_t *first, double *lanes, int64_t n_lanes, int64_t *next,
+                                 const sr_gram_work *work, const int width) {
     const Real *dense[SR_ABREAST];
     double *out[SR_ABREAST];
     for (int l = 0; l < width; l++) {
         dense[l] = SR_FN(column_at)(X, first[l]).values;
         out[l] = work->with_dense + (first[l] - X->n_sparse) * work->n_places;
     }
-    for (int64_t i = 0; i < X->n_rows; i++)
-        for (int l = 0; l < width; l++) lanes[i * width + l] = (double)dense[l][i];
-    for (int64_t k = 0; k < work->n_watched; k++) {
-        const SR_FN(column) x = SR_FN(column_at)(X, work->watched[k]);
-        double a[SR_ABREAST] = {0.0}, b[SR_ABREAST] = {0.0}; /* two sums, as in dot_kind */
-        int64_t e = 0;
-        for (; e + 2 <= x.n; e += 2) {
-            const double *u = lanes + (int64_t)x.rows[e] * width, *v = lanes + (int64_t)x.rows[e + 1] * width;
-            if (e + SR_AHEAD + 1 < x.n) {
-                SR_PREFETCH(lanes + (int64_t)x.rows[e + SR_AHEAD] * width);
-                SR_PREFETCH(lanes + (int64_t)x.rows[e + SR_AHEAD + 1] * width);
+    memset(next, 0, (size_t)work->n_watched * sizeof *next);
+    for (int64_t begin = 0; begin < X->n_rows; begin += n_lanes) {
+        const int64_t end = begin + n_lanes < X->n_rows ? begin + n_lanes : X->n_rows;
+        for (int64_t i = begin; i < end; i++)
+            for (int l = 0; l < width; l++) lanes[(i - begin) * width + l] = (double)dense[l][i];
+        for (int64_t k = 0; k < work->n_watched; k++) {
+            const SR_FN(column) x = SR_FN(column_at)(X, work->watched[k]);
+            double a[SR_ABREAST] = {0.0}, b[SR_ABREAST] = {0.0}; /* two sums, as in dot_kind */
+            int64_t e = next[k];
+            for (; e + 2 <= x.n && (int64_t)x.rows[e + 1] < end; e += 2) {
+                const double *u = lanes + ((int64_t)x.rows[e] - begin) * width, *v = lanes + ((int64_t)x.rows[e + 1] - begin) * width;
+                for (int l = 0; l < width; l++) a[l] += u[l];
+                for (int l = 0; l < width; l++) b[l] += v[l];
             }
-            for (int l = 0; l < width; l++) a[l] += u[l];
-            for (int l = 0; l < width; l++) b[l] += v[l];
+            if (e < x.n && (int64_t)x.rows[e] < end) {
+                const double *u = lanes + ((int64_t)x.rows[e++] - begin) * width;
+                for (int l = 0; l < width; l++) a[l] += u[l];
+            }
+            for (int l = 0; l < width; l++) out[l][k] = (begin ? out[l][k] : 0.0) + (a[l] + b[l]);
+            next[k] = e;
         }
-        for (int l = 0; l < width; l++) out[l][k] = a[l] + b[l] + (e < x.n ? lanes[(int64_t)x.rows[e] * width + l] : 0.0);
     }
 }
 
-static void SR_FN(with_dense)(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, const sr_gram_work *work) {
+static void SR_FN(with_dense)(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, int64_t n_lanes, int64_t *next,
+                              const sr_gram_work *work) {
     for (int64_t a = 0; a < m; a += SR_ABREAST) switch (m - a) {
-        case 1: SR_FN(meet_dense)(X, cols + a, lanes, work, 1); break;
-        case 2: SR_FN(meet_dense)(X, cols + a, lanes, work, 2); break;
-        default: SR_FN(meet_dense)(X, cols + a, lanes, work, SR_ABREAST); break;
+        case 1: SR_FN(meet_dense)(X, cols + a, lanes, n_lanes, next, work, 1); break;
+        case 2: SR_FN(meet_dense)(X, cols + a, lanes, n_lanes, next, work, 2); break;
+        default: SR_FN(meet_dense)(X, cols + a, lanes, n_lanes, next, work, SR_ABREAST); break;
     }
 }
 

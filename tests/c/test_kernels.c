@@ -130,16 +130,17 @@ static void test_counts(const fixture *f, int index, int wide) {
 
 /* What watched columns of ones have with dense columns, so many at a time that some are left over. */
 static void test_with_dense(const fixture *f, int real, int index) {
-    enum { DENSE = P - N_SPARSE };
+    enum { DENSE = P - N_SPARSE, LANES = 9 };
     const int64_t watched[WATCHED] = {3, 0, 4}, cols[DENSE] = {N_ONES + 2, N_ONES, N_ONES + 3, N_ONES + 1};
-    double lanes[SR_ABREAST * N], got[DENSE * WATCHED];
+    double lanes[SR_ABREAST * LANES], got[DENSE * WATCHED];
+    int64_t next[WATCHED];
     sr_matrix X = columns(f, real, index);
     X.n_sparse = N_ONES, X.n_cols = N_ONES + DENSE; /* so that column N_ONES + d is number N_SPARSE + d of the fixture */
     sr_gram_work work = {0};
     work.n_places = work.n_watched = WATCHED, work.watched = watched, work.with_dense = got;
     for (int64_t m = 1; m <= DENSE; m++) {
         memset(got, 0, sizeof got);
-        CHECK(sr_with_dense(&X, cols, m, lanes, &work) == SR_OK, "with dense");
+        CHECK(sr_with_dense(&X, cols, m, lanes, LANES, next, &work) == SR_OK, "with dense");
         for (int64_t a = 0; a < DENSE; a++)
             for (int64_t k = 0; k < WATCHED; k++) {
                 const int64_t d = cols[a] - N_ONES;
