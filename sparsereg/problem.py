@@ -112,9 +112,9 @@ class Problem:
         return ColumnStats(sums, centred, sizes, peaks)
 
     def _measured(self, cols: Int | None) -> tuple[Vector, ...]:
-        """`Design.column_stats`, those of dense columns but once: each takes a pass over the rows."""
+        """`Design.column_stats`, those of dense columns among sparse ones but once: each takes a pass over the rows."""
         n_sparse = self.design.held.n_sparse
-        if cols is None or cols.max(initial=-1) < n_sparse:
+        if cols is None or not 0 < n_sparse < self.design.n_cols or cols.max(initial=-1) < n_sparse:
             return self.design.column_stats(self.s, cols)
         dense, out = cols >= n_sparse, np.empty((4, cols.size))
         out[:, ~dense] = self.design.column_stats(self.s, cols[~dense])
