@@ -54,6 +54,8 @@ static void SR_FN(take_ends)(const sr_compressed *A, Real *out, int64_t stride) 
     const Real *data = A->data;
     for (int64_t i = 0; i < A->n_major; i++) {
         const Real *first = data + indptr[i], *last = data + (indptr[i + 1] - A->after);
+        if (A->before && i + 2 * SR_AHEAD < A->n_major) SR_PREFETCH(data + indptr[i + 2 * SR_AHEAD]);
+        if (A->after && i + 2 * SR_AHEAD < A->n_major) SR_PREFETCH(data + (indptr[i + 2 * SR_AHEAD + 1] - 1));
         for (int64_t d = 0; d < A->before; d++) out[d * stride + i] = first[d];
         for (int64_t d = 0; d < A->after; d++) out[(A->before + d) * stride + i] = last[d];
     }
