@@ -119,6 +119,7 @@ cdef sr_compressed compressed(tuple shape, indptr, indices, data) except *:
     view.indptr, view.indices, view.data = address(indptr), address(indices), address(data)
     view.real = SR_F64 if data is None else _REAL[data.dtype]
     view.index = _INDEX[indices.dtype]
+    view.before = view.after = 0
     return view
 
 
@@ -153,13 +154,15 @@ def inspect(tuple shape, indptr, indices, data, count=None, uint8_t[::1] valued=
     return "", -1, found.disordered
 
 
-def transpose(tuple shape, indptr, indices, data, place, out_indices, int64_t shift=0, out_data=None, int64_t first_major=0):
+def transpose(tuple shape, indptr, indices, data, place, out_indices, int64_t shift=0, out_data=None, int64_t first_major=0,
+              passed_over=(0, 0)):
     """Write the entries of an inspected matrix by columns: minor k from `place[k]` on, which ends up behind the last; those beyond the end
     of `out_indices` without their indices, and beyond that of `out_data`, which begins at `shift`, without their values. All three of one type.
-    See `sr_transpose`."""
+    `passed_over`: entries of each major, at its beginning and end, that are not written. See `sr_transpose`."""
     cdef sr_compressed view = compressed(shape, indptr, indices, data)
     require(place.shape[0] == view.n_minor and place.dtype == out_indices.dtype == indices.dtype, "place does not fit")
-    require(out_data is None or data is None or out_data.dtype == data.dtype, "out_data has another type")
+    require(out_data is None or (data is not None and out_data.dtype == data.dtype), "out_data has another type")
+    view.before, view.after = passed_over
     cdef int64_t stop = out_indices.shape[0]
     cdef int64_t end = shift + (0 if out_data is None else out_data.shape[0])
     cdef void *places = <void *>address(place)
@@ -168,4 +171,18 @@ def transpose(tuple shape, indptr, indices, data, place, out_indices, int64_t sh
     cdef sr_status status
     with nogil:
         status = sr_transpose(&view, first_major, places, to, shift, stop, values, end)
+    check(status)
+
+
+def take_ends(tuple shape, indptr, indices, data, tuple ends, out):
+    """The values of the first and the last `ends` entries of each major, which must have as many, into the columns of `out`, in Fortran order."""
+    cdef sr_compressed view = compressed(shape, indptr, indices, data)
+    view.before, view.after = ends
+    require(out.dtype == data.dtype and out.shape == (view.n_major, view.before + view.after) and out.strides[0] == out.itemsize, "out does not fit")
+    require((np.diff(indptr) >= view.before + view.after).all(), "there are shorter ones")
+    cdef void *to = <void *><size_t>out.__array_interface__["data"][0]
+    cdef int64_t stride = out.strides[1] // out.itemsize
+    cdef sr_status status
+    with nogil:
+        status = sr_take_ends(&view, to, stride)
     check(status)

@@ -58,7 +58,7 @@ cdef extern from "sr.h" nogil:
         double *value
         int64_t size
     enum:
-        SR_ASIDE
+        SR_ASIDE, SR_ABREAST
     ctypedef struct sr_gram_work:
         void *position
         int32_t *dense_position
@@ -77,6 +77,7 @@ cdef extern from "sr.h" nogil:
         const void *indices
         const void *data
         int32_t real, index
+        int64_t before, after
     ctypedef struct sr_stats:
         double *sums
         double *squares
@@ -139,6 +140,7 @@ cdef extern from "sr.h" nogil:
     sr_status sr_products_take(sr_products *P, int64_t m, int64_t n, const sr_gram_work *work, double own)
     void sr_products_keep(sr_products *P, int64_t m, int64_t n)
     void sr_products_subtract(const sr_products *P, int64_t m, const double *x, int64_t n, double *out)
+    sr_status sr_with_dense(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, int64_t n_lanes, int64_t *next, const sr_gram_work *work)
     sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w, const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out)
     void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out)
     void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs, double tol, double *q, int64_t *epochs, double *decrease)
@@ -151,3 +153,4 @@ cdef extern from "sr.h" nogil:
     sr_status sr_loss_rows(sr_loss loss, int64_t n, const double *y, const double *z, const double *s, double *total, double *slope)
     sr_status sr_inspect(const sr_compressed *A, void *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found)
     sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place, void *out_indices, int64_t shift, int64_t stop, void *out_data, int64_t end)
+    sr_status sr_take_ends(const sr_compressed *A, void *out, int64_t stride)

@@ -220,12 +220,15 @@ cdef class GramStore:
     def subtract_watched(self, const double[::1] w, double[::1] out):
         """`out -= X_k' X_M w` for the first watched columns, as many as `out` is long; in place."""
         require(w.shape[0] == self.m and out.shape[0] <= self.n_watched, "w or out has the wrong length")
+        cdef int64_t d, k, a
+        cdef double step
         with nogil:
             sr_products_subtract(&self.watched, self.m, &w[0], out.shape[0], &out[0])
-        for d in range(self.with_dense.shape[0]):
-            a = self.dense_position[d] - SR_ASIDE - self.n_places
-            if a >= 0 and w[a] != 0.0:
-                np.asarray(out)[:] -= w[a] * np.asarray(self.with_dense)[d, : out.shape[0]]
+            for d in range(self.with_dense.shape[0]):
+                a = self.dense_position[d] - SR_ASIDE - self.n_places
+                step = w[a] if a >= 0 else 0.0
+                for k in range(out.shape[0] if step != 0.0 else 0):
+                    out[k] -= step * self.with_dense[d, k]
 
     def append(self, const int64_t[::1] cols, bint by_rows):
         """Append the columns `cols` of X, in order. None may be there already.
@@ -235,15 +238,28 @@ cdef class GramStore:
         cdef int64_t a
         require_within(cols, self.X.view.n_cols)
         require(not by_rows or self.Xt is not None, "there are no rows to go by")
-        dense = np.max(cols, initial=0) >= self.X.view.n_sparse
-        if dense and self.counting and self.with_dense.shape[0] == 0:
-            self.with_dense = np.zeros((self.X.view.n_cols - self.X.view.n_sparse, max(self.n_places, 1)))
-        if self.row.shape[0] == 0 and (not by_rows or (dense and not (self.counting and self.X.dtype == np.float64))):
+        dense = np.asarray(cols)[np.asarray(cols) >= self.X.view.n_sparse]
+        if self.row.shape[0] == 0 and (not by_rows or (dense.size and not self.counting)):
             self.row = np.zeros(self.X.view.n_rows)
+        if self.counting and dense.size:
+            self._meet_dense(dense)
         self._room_for(self.m + cols.shape[0])
         for a in range(cols.shape[0]):
             self._append_one(cols[a], by_rows and cols[a] < self.X.view.n_sparse)
             PyErr_CheckSignals()
+
+    def _meet_dense(self, const int64_t[::1] cols):
+        """What the watched columns have with these dense ones, which are about to come in."""
+        if self.with_dense.shape[0] == 0:
+            self.with_dense = np.zeros((self.X.view.n_cols - self.X.view.n_sparse, max(self.n_places, 1)))
+        cdef int64_t n_lanes = self.X.view.n_rows // 4 + 1  # a quarter of the rows at a time: a quarter of what those columns take
+        cdef double[::1] lanes = np.empty(SR_ABREAST * n_lanes)
+        cdef int64_t[::1] following = np.empty(max(self.n_watched, 1), dtype=np.int64)
+        cdef sr_gram_work work = self.borrow_work()
+        cdef sr_status status
+        with nogil:
+            status = sr_with_dense(&self.X.view, &cols[0], cols.shape[0], &lanes[0], n_lanes, &following[0], &work)
+        check(status)
 
     def append_products(self, const double[:, ::1] products):
         """Append columns whose products are known: row a with the columns there are, with those before it, and with itself."""

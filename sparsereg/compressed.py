@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -10,10 +10,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sparsereg._core import Matrix, inspect, transpose
+from sparsereg._core import Matrix, inspect, take_ends, transpose
 from sparsereg.threads import run, split, worthwhile
 
-__all__ = ["Compressed", "Counted", "inspected", "product"]
+__all__ = ["Compressed", "Counted", "inspected", "product", "taken_from_ends"]
 
 Int = NDArray[np.int64]
 
@@ -56,6 +56,10 @@ class Counted:
         Where each begins when their entries stand one after the other.
     n_ones, n_sparse : int
         Where the second and the third kind begin.
+    dense_ends : (int, int)
+        Columns of the third kind that stand before, and after, all others in every row.
+    dense : array of shape (n, n_dense) or None
+        Those of the third kind, where all stand so: written already, in Fortran order.
     """
 
     rows: Compressed
@@ -63,6 +67,8 @@ class Counted:
     start: NDArray[Any]
     n_ones: int
     n_sparse: int
+    dense_ends: tuple[int, int] = (0, 0)
+    dense: NDArray[Any] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -83,23 +89,25 @@ class Counted:
         start = np.zeros(kept.size + 1, dtype=self.start.dtype)
         np.cumsum(self.lengths(kept), out=start[1:])
         less = end - begin
-        return Counted(self.rows, self.columns[kept], start, self.n_ones - less, self.n_sparse - less)
+        n_ones, n_sparse = self.n_ones - less, self.n_sparse - less
+        return replace(self, columns=self.columns[kept], start=start, n_ones=n_ones, n_sparse=n_sparse)
 
     def write(self, n_threads: int) -> Matrix:
         """The columns, on new arrays: 4 or 8 bytes an entry, and the values where they are not 1."""
         X, start, (n, p) = self.rows, self.start, self.rows.shape
         shift, stop = int(start[self.n_ones]), int(start[self.n_sparse])
+        end, ends = (self.nnz, (0, 0)) if self.dense is None else (stop, self.dense_ends)
         indices = np.empty(stop, dtype=X.indices.dtype)
-        values = None if X.data is None or shift == self.nnz else np.empty(self.nnz - shift, dtype=X.data.dtype)
+        values = None if X.data is None or shift == end else np.empty(end - shift, dtype=X.data.dtype)
 
         def write(a: int, b: int, place: NDArray[Any]) -> None:
-            transpose((b - a, p), X.indptr[a : b + 1], X.indices, X.data, place, indices, shift, values, a)
+            transpose((b - a, p), X.indptr[a : b + 1], X.indices, X.data, place, indices, shift, values, a, ends)
 
         parts = split(X.indptr, worthwhile(self.nnz, n_threads))
         places = zip(parts, self._places(parts), strict=True)
         run(write, [(*part, place) for part, place in places], len(parts))
         data = None if values is None else values[: stop - shift]
-        dense = None if values is None else values[stop - shift :].reshape(-1, n).T
+        dense = values[stop - shift :].reshape(-1, n).T if self.dense is None and values is not None else self.dense
         return Matrix(n, start[: self.n_sparse], start[1 : self.n_sparse + 1], indices, self.n_ones, data, shift, dense)
 
     def _places(self, parts: list[tuple[int, int]]) -> list[NDArray[Any]]:
@@ -116,6 +124,18 @@ class Counted:
         for before, place in pairwise(places):
             place += before
         return places
+
+
+def taken_from_ends(X: Compressed, ends: tuple[int, int], parts: list[tuple[int, int]]) -> NDArray[Any]:
+    """The values of the first and the last so many entries of every major, as columns in Fortran order."""
+    assert X.data is not None
+    out = np.empty((sum(ends), X.shape[0]), dtype=X.data.dtype).T
+
+    def take(a: int, b: int) -> None:
+        take_ends((b - a, X.shape[1]), X.indptr[a : b + 1], X.indices, X.data, ends, out[a:b])
+
+    run(take, list(parts), len(parts))
+    return out
 
 
 def inspected(X: Compressed, name: str, parts: list[tuple[int, int]], *, by_rows: bool, **wanted: Any) -> bool:

@@ -27,7 +27,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sparsereg._core import Matrix
-from sparsereg.compressed import Compressed, Counted, inspected, word
+from sparsereg.compressed import Compressed, Counted, inspected, taken_from_ends, word
 from sparsereg.threads import run, split, worthwhile
 
 __all__ = ["Design", "as_design"]
@@ -64,8 +64,6 @@ class Design:
         Where each column stands in those rows; None: at its own number.
     dense : array of shape (n_rows, n_cols) or None
         A dense X, in Fortran order.
-    dense_ends : (int, int)
-        Dense columns of a CSR that stand before, and after, all sparse ones in every row.
     left_out : int
         Stored entries of the longest column of ones that was left out; 0 where none was.
     """
@@ -79,7 +77,6 @@ class Design:
     by_columns: Compressed | None = field(default=None, repr=False)
     labels: NDArray[np.int32] | None = field(default=None, repr=False)
     dense: NDArray[Any] | None = field(default=None, repr=False)
-    dense_ends: tuple[int, int] = (0, 0)
     left_out: int = 0
 
     @property
@@ -116,9 +113,13 @@ class Design:
 
     def transposed_by_rows(self, v: NDArray[np.float64]) -> NDArray[np.float64]:
         """`X' v` through the rows, which must be at hand, for every column as it is numbered there: `of_labels` has the observed ones."""
-        assert self.rows is not None
-        out = np.zeros(self.rows.shape[0])
-        self.rows.add_matvec(v, out)
+        apart = self.held.dense if isinstance(self.held, Counted) else None
+        rows = self.rows if apart is None else self.sparse_rows
+        assert rows is not None
+        out = np.zeros(rows.shape[0])
+        rows.add_matvec(v, out)
+        if apart is not None:
+            out[self.held.columns[self.held.n_sparse :]] = dense_design(apart, self.dtype).matrix.rmatvec(v)
         return out
 
     def of_labels(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -156,12 +157,14 @@ class Design:
     def sparse_rows(self) -> Matrix | None:
         """The same for who wants only entries of the sparse columns: without values where those are all ones, and without
         those dense columns that come before, or after, all sparse ones in every row."""
-        of = self.by_rows
-        if of is None or self.held.n_sparse == self.n_cols:
+        held = self.held
+        if not isinstance(held, Counted) or held.n_sparse == self.n_cols:
             return self.rows
-        start, stop, ends, ones = of.indptr[:-1], of.indptr[1:], self.dense_ends, self.n_ones == self.held.n_sparse
-        data = None if ones else of.data
-        return Matrix(of.shape[1], start, stop, of.indices, start.size if ones else 0, data, passed_over=ends)
+        of, ones = held.rows, held.n_ones == held.n_sparse
+        start, stop, data = of.indptr[:-1], of.indptr[1:], None if ones else of.data
+        return Matrix(
+            of.shape[1], start, stop, of.indices, start.size if ones else 0, data, passed_over=held.dense_ends
+        )
 
     @property
     def _unwritten(self) -> bool:
@@ -343,9 +346,10 @@ def _from_rows(X: Compressed, dtype: np.dtype[Any], name: str, n_threads: int) -
     start = np.zeros(columns.size + 1, dtype=X.indices.dtype)
     np.cumsum(count[columns], out=start[1:])
     borrowed = Compressed(X.shape, X.indptr, X.indices, None if n_ones == columns.size else X.data)
-    counted = Counted(borrowed, columns, start, n_ones, n_sparse)
     ends = _dense_ends(columns[:n_sparse], columns[n_sparse:])
-    return Design(counted, p, columns, dtype, by_rows=borrowed, labels=_labels(columns, p), dense_ends=ends)
+    dense = taken_from_ends(X, ends, parts) if 0 < columns.size - n_sparse == sum(ends) else None
+    counted = Counted(borrowed, columns, start, n_ones, n_sparse, ends, dense)
+    return Design(counted, p, columns, dtype, by_rows=borrowed, labels=_labels(columns, p))
 
 
 def _from_hypersparse_rows(X: Compressed, dtype: np.dtype[Any], name: str, n_threads: int) -> Design | None:
@@ -367,12 +371,12 @@ def _by_kind(count: Int, valued: NDArray[Any], n: int) -> tuple[NDArray[Any], in
     16-bit numbers by their digits, in linear time."""
     rank = (SORTED - np.minimum(count, SORTED)).astype(np.uint16)
     order = _narrow(np.argsort(rank, kind="stable")[: np.count_nonzero(count)])
-    with_values = valued[order] != 0
-    if not with_values.any():
+    at = np.flatnonzero(valued[order])
+    if not at.size:
         return order, order.size, order.size
-    full = with_values & (count[order] == n)
-    ones, sparse = order[~with_values], order[with_values & ~full]
-    return np.concatenate([ones, sparse, order[full]]), ones.size, ones.size + sparse.size
+    full = count[order[at]] == n
+    ones, sparse = np.delete(order, at), order[at[~full]]
+    return np.concatenate([ones, sparse, order[at[full]]]), ones.size, ones.size + sparse.size
 
 
 def _dense_ends(sparse: NDArray[Any], dense: NDArray[Any]) -> tuple[int, int]:

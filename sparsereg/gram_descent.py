@@ -16,10 +16,11 @@ __all__ = ["GramDescent"]
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# What visiting a column on its own rows costs, against entries read in a stream: each row has to be fetched, with what it aims at, and each
-# of its entries asks whose it is.
+# What visiting a column on its own rows costs, against entries read in a stream: each row has to be fetched, with what it aims at, each
+# of its entries asks whose it is, and each dense column that is active has its value elsewhere.
 MISS = 50
 LOOK_UP = 1
+FETCH = 20
 # Entries of a dense column, which are read in the order of the rows, that cost as much as one read through its row's number.
 IN_ORDER = 4
 # Active members up to which a Newton step is solved directly: a dense square of 2 MB, some milliseconds.
@@ -43,7 +44,8 @@ class GramDescent(Descent):
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
-        self.row_length = problem.design.nnz / problem.design.n_rows
+        design = problem.design
+        self.row_length = design.nnz / design.n_rows - (design.n_cols - design.held.n_sparse)  # of what is sparse
         self.store = self._new_store()
         self.q = np.empty(0)
         self.r_sum = 0.0
@@ -95,9 +97,10 @@ class GramDescent(Descent):
     def _visit(self, cols: Int) -> Vector:
         problem, design = self.problem, self.problem.design
         active = self.cols[self.w != 0.0]
-        dense = np.count_nonzero(active >= design.matrix.n_sparse) * design.n_rows
+        n_dense = np.count_nonzero(active >= design.matrix.n_sparse)
+        dense = n_dense * design.n_rows
         own, active = design.lengths(cols).sum(), design.lengths(active).sum() - dense + dense // IN_ORDER
-        if own * (MISS + LOOK_UP * self.row_length) > design.n_rows + active + own:
+        if own * (MISS + LOOK_UP * self.row_length + FETCH * n_dense) > design.n_rows + active + own:
             return super().gradient_of(cols)
         c: Vector = self.store.own_rows(cols, problem.y, self.w)
         if problem.fit_intercept:

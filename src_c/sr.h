@@ -130,14 +130,14 @@ typedef struct {
     int32_t *dense_position; /* for each dense column, which has no position by its label, or below 0: where there is an Xt */
     const int32_t *labels; /* internal column -> label of Xt; NULL: the same number */
     int64_t n_places, n_watched; /* places for watched columns, and how many of them, the first, are in use */
-    const int64_t *watched; /* n_watched: which columns they are; only read without Xt, and for a dense column beside count */
+    const int64_t *watched; /* n_watched: which columns they are; only read without Xt, and by sr_with_dense */
     const sr_products *kept; /* what watched columns have with the members there are; only read for dense columns */
     uint32_t *count;       /* SR_ASIDE + n_places + m_max by position, all zero, left so: where all that is sparse is ones, without weights. Or NULL: ... */
     double *sum;           /* ... the same, for anything else */
-    double *row;           /* n_rows, all zero, left so; only read without Xt, and for dense columns of float */
+    double *row;           /* n_rows, all zero, left so; only read without Xt */
     int32_t place;         /* that of the new column itself among the watched ones, or below 0; set by sr_gram_column */
     int32_t wide;
-    double *with_dense;    /* n_places for each dense column: what watched ones have with it once it is a member; where there is count */
+    double *with_dense;    /* n_places for each dense column: what watched ones have with it, by sr_with_dense before it is a member; where there is count */
 } sr_gram_work;
 
 /* products[a] = x_a' s x_j for the columns cols[0 .. m) of the Gram, and with itself at m; from now on j has the position of member m. What watched
@@ -145,6 +145,11 @@ typedef struct {
  * O(entries of the m columns in `cols` and of those watched). */
 sr_status sr_gram_column(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
                          sr_gram_work *work, double *products);
+/* Where there is count: with_dense for the m dense columns `cols`, n_lanes rows of SR_ABREAST of them at a time. Work space: lanes, SR_ABREAST n_lanes;
+ * next, n_watched.  O(entries of the watched columns) for SR_ABREAST */
+enum { SR_ABREAST = 3 };
+sr_status sr_with_dense(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, int64_t n_lanes, int64_t *next,
+                        const sr_gram_work *work);
 /* Append number m to the Gram: its products with the m columns already there and with itself, where not 0. SR_NEED_SPACE: nothing was changed and
  * *need entries more are wanted in the arena. */
 sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *need);
@@ -307,6 +312,7 @@ typedef struct {
     const void *indices; /* Index */
     const void *data;    /* Real */
     int32_t real, index;
+    int64_t before, after; /* entries of each major, at its beginning and at its end, that sr_transpose passes over and sr_take_ends takes */
 } sr_compressed;
 
 typedef struct {
@@ -321,5 +327,7 @@ sr_status sr_inspect(const sr_compressed *A, void *count, uint8_t *valued, uint8
  * value to out_data[place[k] - shift] where shift <= place[k] < end (NULL: nowhere). place and out_indices are of type Index. */
 sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place, void *out_indices, int64_t shift, int64_t stop, void *out_data,
                        int64_t end);
+/* The values at both ends of the majors: entry d of major i, first of those before, then of those after, goes to out[d * stride + i]. */
+sr_status sr_take_ends(const sr_compressed *A, void *out, int64_t stride);
 
 #endif

@@ -20,6 +20,16 @@ SR_INLINE int sr_kind_of(const sr_matrix *X, int64_t j) {
     return j < X->n_ones ? SR_KIND_ONES : j < X->n_sparse ? SR_KIND_VALUED : SR_KIND_DENSE;
 }
 
+typedef struct {
+    double sum, squares, size, peak;
+} sr_measures;
+SR_INLINE void sr_measure(sr_measures *of, double v, double s) {
+    of->sum += s * v;
+    of->squares += s * v * v;
+    of->size += fabs(s * v);
+    of->peak = fabs(v) > of->peak ? fabs(v) : of->peak;
+}
+
 #define Real float
 #define Index int32_t
 #define SR_FN(name) sr_##name##_f32_i32
@@ -182,6 +192,14 @@ sr_status sr_gram_column(const sr_matrix *X, const sr_matrix *Xt, const double *
     return SR_OK;
 }
 
+sr_status sr_with_dense(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, int64_t n_lanes, int64_t *next,
+                        const sr_gram_work *work) {
+#define CALL(suffix) sr_with_dense##suffix(X, cols, m, lanes, n_lanes, next, work)
+    SR_SWITCH(X)
+#undef CALL
+    return SR_OK;
+}
+
 sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
                       const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out) {
 #define CALL(suffix) sr_own_rows##suffix(X, Xt, s, y, w, work, wanted, n, out)
@@ -200,6 +218,13 @@ sr_status sr_inspect(const sr_compressed *A, void *count, uint8_t *valued, uint8
 sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place, void *out_indices, int64_t shift, int64_t stop, void *out_data,
                        int64_t end) {
 #define CALL(suffix) sr_transpose##suffix(A, first_major, place, out_indices, shift, stop, out_data, end)
+    SR_SWITCH(A)
+#undef CALL
+    return SR_OK;
+}
+
+sr_status sr_take_ends(const sr_compressed *A, void *out, int64_t stride) {
+#define CALL(suffix) sr_take_ends##suffix(A, out, stride)
     SR_SWITCH(A)
 #undef CALL
     return SR_OK;

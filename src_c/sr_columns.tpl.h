@@ -69,13 +69,37 @@ static void SR_FN(rmatvec)(const sr_matrix *X, const int64_t *cols, int64_t firs
     for (int64_t a = 0; a < m; a++) out[a] = SR_FN(dot)(X, cols ? cols[a] : first + a, v);
 }
 
+/* Dense columns side by side: out is read and written once for all. */
+SR_WIDE static void SR_FN(axpy_abreast)(const sr_matrix *X, const int64_t *cols, const double *step, const double *s, double *restrict out) {
+    const Real *x = SR_FN(column_at)(X, cols[0]).values, *y = SR_FN(column_at)(X, cols[1]).values, *z = SR_FN(column_at)(X, cols[2]).values;
+    for (int64_t i = 0; i < X->n_rows; i++) {
+        const double sum = step[0] * (double)x[i] + step[1] * (double)y[i] + step[2] * (double)z[i];
+        out[i] += s ? s[i] * sum : sum;
+    }
+}
+
+static void SR_FN(matvec_dense)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s, double *out) {
+    int64_t j[SR_ABREAST], n = 0;
+    double step[SR_ABREAST];
+    for (int64_t a = 0; a < m; a++) {
+        if (w[a] == 0.0 || (cols ? cols[a] : a) < X->n_sparse) continue;
+        j[n] = cols ? cols[a] : a, step[n++] = scale * w[a];
+        if (n == SR_ABREAST) SR_FN(axpy_abreast)(X, j, step, s, out), n = 0;
+    }
+    for (int64_t d = 0; d < n; d++) SR_FN(axpy)(X, j[d], step[d], s, out);
+}
+
 static void SR_FN(matvec)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s, double *out) {
     for (int64_t a = 0; a < m; a++)
-        if (w[a] != 0.0) SR_FN(axpy)(X, cols ? cols[a] : a, scale * w[a], s, out);
+        if (w[a] != 0.0 && (cols ? cols[a] : a) < X->n_sparse) SR_FN(axpy)(X, cols ? cols[a] : a, scale * w[a], s, out);
+    if (X->n_sparse < X->n_cols) SR_FN(matvec_dense)(X, cols, m, w, scale, s, out);
 }
 
 SR_INLINE int64_t SR_FN(subtract_rows)(SR_FN(column) x, int64_t e, int64_t begin, int64_t end, double w, double *r, const int kind) {
-    for (; e < x.n && SR_ROW(x, e, kind) < end; e++) r[SR_ROW(x, e, kind) - begin] -= w * SR_VALUE(x, e, kind);
+    if (kind == SR_KIND_DENSE) /* ends with the rows, not before: one condition, as compilers want it for vectors */
+        for (; e < end; e++) r[e - begin] -= w * SR_VALUE(x, e, kind);
+    else
+        for (; e < x.n && SR_ROW(x, e, kind) < end; e++) r[SR_ROW(x, e, kind) - begin] -= w * SR_VALUE(x, e, kind);
     return e;
 }
 
@@ -104,18 +128,17 @@ static double SR_FN(residual_peak)(const sr_matrix *X, const int64_t *cols, int6
 }
 
 SR_INLINE void SR_FN(stats_kind)(SR_FN(column) x, const double *s, const sr_stats *out, int64_t a, const int kind) {
-    double sum = 0.0, squares = 0.0, size = 0.0, peak = 0.0;
-    for (int64_t e = 0; e < x.n; e++) {
-        const double v = SR_VALUE(x, e, kind), weighted = s ? s[SR_ROW(x, e, kind)] * v : v;
-        sum += weighted;
-        squares += weighted * v;
-        size += fabs(weighted);
-        if (fabs(v) > peak) peak = fabs(v);
+    sr_measures even = {0.0, 0.0, 0.0, 0.0}, odd = even; /* two sums, as in dot_kind */
+    int64_t e = 0;
+    for (; e + 2 <= x.n; e += 2) {
+        sr_measure(&even, SR_VALUE(x, e, kind), s ? s[SR_ROW(x, e, kind)] : 1.0);
+        sr_measure(&odd, SR_VALUE(x, e + 1, kind), s ? s[SR_ROW(x, e + 1, kind)] : 1.0);
     }
-    out->sums[a] = sum;
-    out->squares[a] = squares;
-    out->sizes[a] = size;
-    out->peaks[a] = peak;
+    if (e < x.n) sr_measure(&even, SR_VALUE(x, e, kind), s ? s[SR_ROW(x, e, kind)] : 1.0);
+    out->sums[a] = even.sum + odd.sum;
+    out->squares[a] = even.squares + odd.squares;
+    out->sizes[a] = even.size + odd.size;
+    out->peaks[a] = fmax(even.peak, odd.peak);
 }
 
 static void SR_FN(column_stats)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s, const sr_stats *out) {
@@ -151,8 +174,8 @@ static double SR_FN(cd_residual)(const sr_matrix *X, const int64_t *cols, const 
 /* A word to the memory that both ends of the row that entry e of column x is in will be wanted. */
 SR_INLINE void SR_FN(ask_for_row)(const sr_matrix *Xt, SR_FN(column) x, int64_t e, const int kind) {
     const int64_t i = SR_ROW(x, e, kind);
-    SR_PREFETCH((const Index *)Xt->indices + ((const Index *)Xt->start)[i]);
-    SR_PREFETCH((const Index *)Xt->indices + ((const Index *)Xt->stop)[i] - 1);
+    SR_PREFETCH((const Index *)Xt->indices + ((const Index *)Xt->start)[i] + Xt->before);
+    SR_PREFETCH((const Index *)Xt->indices + ((const Index *)Xt->stop)[i] - 1 - Xt->after);
 }
 
 /* The row of X that entry e of column x is in, while those that come later are asked for, and first where they begin. */
@@ -162,16 +185,27 @@ SR_INLINE SR_FN(column) SR_FN(row_of)(const sr_matrix *Xt, SR_FN(column) x, int6
     return SR_FN(column_at)(Xt, SR_ROW(x, e, kind));
 }
 
+SR_INLINE double SR_FN(dot_of_kind)(SR_FN(column) x, const Real *dense, const double *s, const int kind) {
+    double a[4] = {0.0};
+    int64_t e = 0;
+    for (; e + 4 <= x.n; e += 4)
+        for (int l = 0; l < 4; l++) {
+            const int64_t i = SR_ROW(x, e + l, kind);
+            a[l] += SR_VALUE(x, e + l, kind) * (double)dense[i] * (s ? s[i] : 1.0);
+        }
+    for (; e < x.n; e++) a[0] += SR_VALUE(x, e, kind) * (double)dense[SR_ROW(x, e, kind)] * (s ? s[SR_ROW(x, e, kind)] : 1.0);
+    return (a[0] + a[1]) + (a[2] + a[3]);
+}
+
 /* x_j' (s x_d), d dense. */
-SR_INLINE double SR_FN(dot_of)(const sr_matrix *X, int64_t j, int64_t d, const double *s) {
-    const SR_FN(column) x = SR_FN(column_at)(X, j), dense = SR_FN(column_at)(X, d);
-    const int kind = (int)sr_kind_of(X, j);
-    double total = 0.0;
-    for (int64_t e = 0; e < x.n; e++) {
-        const int64_t i = SR_ROW(x, e, kind);
-        total += SR_VALUE(x, e, kind) * (double)dense.values[i] * (s ? s[i] : 1.0);
+SR_WIDE static double SR_FN(dot_of)(const sr_matrix *X, int64_t j, int64_t d, const double *s) {
+    const SR_FN(column) x = SR_FN(column_at)(X, j);
+    const Real *dense = SR_FN(column_at)(X, d).values;
+    switch (sr_kind_of(X, j)) {
+        case SR_KIND_ONES: return SR_FN(dot_of_kind)(x, dense, s, SR_KIND_ONES);
+        case SR_KIND_VALUED: return SR_FN(dot_of_kind)(x, dense, s, SR_KIND_VALUED);
+        default: return SR_FN(dot_of_kind)(x, dense, s, SR_KIND_DENSE);
     }
-    return total;
 }
 
 #define SR_POSITION(work, label, wide) ((wide) ? ((const int32_t *)(work)->position)[label] : (int32_t)((const uint16_t *)(work)->position)[label])
@@ -228,26 +262,57 @@ SR_INLINE void SR_FN(gram_by_columns)(const sr_matrix *X, const double *s, const
     for (int64_t e = 0; e < x.n; e++) work->row[SR_ROW(x, e, kind)] = 0.0;
 }
 
-/* Where the others are counted: column j with the dense members; of a dense one also with the others, and with those watched. */
+/* Where the others are counted: column j with the dense members, and a dense one with all. */
 static void SR_FN(products_with_dense)(const sr_matrix *X, const int64_t *cols, int64_t m, int64_t j, const sr_gram_work *work, double *products) {
-    if (j < X->n_sparse) {
-        for (int64_t a = 0; a < m; a++) {
-            const int64_t d = cols[a] - X->n_sparse;
-            if (d < 0) continue;
-            products[a] = work->place >= 0 ? work->with_dense[d * work->n_places + work->place] : SR_FN(dot_of)(X, j, cols[a], NULL);
+    for (int64_t a = 0; a <= m; a++) {
+        const int64_t k = a < m ? cols[a] : j, d = k > j ? k : j;
+        if (d < X->n_sparse) continue;
+        const int known = j < d && work->place >= 0; /* a member, which met j as a watched column */
+        products[a] = known ? work->with_dense[(d - X->n_sparse) * work->n_places + work->place] : SR_FN(dot_of)(X, k < j ? k : j, d, NULL);
+    }
+}
+
+/* What the watched columns, which are of ones, have with the dense columns from `first` on, `width` of them: side by side, so that a place is
+ * looked up once for all. */
+SR_INLINE void SR_FN(meet_dense)(const sr_matrix *X, const int64_t *first, double *lanes, int64_t n_lanes, int64_t *next,
+                                 const sr_gram_work *work, const int width) {
+    const Real *dense[SR_ABREAST];
+    double *out[SR_ABREAST];
+    for (int l = 0; l < width; l++) {
+        dense[l] = SR_FN(column_at)(X, first[l]).values;
+        out[l] = work->with_dense + (first[l] - X->n_sparse) * work->n_places;
+    }
+    memset(next, 0, (size_t)work->n_watched * sizeof *next);
+    for (int64_t begin = 0; begin < X->n_rows; begin += n_lanes) {
+        const int64_t end = begin + n_lanes < X->n_rows ? begin + n_lanes : X->n_rows;
+        for (int64_t i = begin; i < end; i++)
+            for (int l = 0; l < width; l++) lanes[(i - begin) * width + l] = (double)dense[l][i];
+        for (int64_t k = 0; k < work->n_watched; k++) {
+            const SR_FN(column) x = SR_FN(column_at)(X, work->watched[k]);
+            double a[SR_ABREAST] = {0.0}, b[SR_ABREAST] = {0.0}; /* two sums, as in dot_kind */
+            int64_t e = next[k];
+            for (; e + 2 <= x.n && (int64_t)x.rows[e + 1] < end; e += 2) {
+                const double *u = lanes + ((int64_t)x.rows[e] - begin) * width, *v = lanes + ((int64_t)x.rows[e + 1] - begin) * width;
+                for (int l = 0; l < width; l++) a[l] += u[l];
+                for (int l = 0; l < width; l++) b[l] += v[l];
+            }
+            if (e < x.n && (int64_t)x.rows[e] < end) {
+                const double *u = lanes + ((int64_t)x.rows[e++] - begin) * width;
+                for (int l = 0; l < width; l++) a[l] += u[l];
+            }
+            for (int l = 0; l < width; l++) out[l][k] = (begin ? out[l][k] : 0.0) + (a[l] + b[l]);
+            next[k] = e;
         }
-        return;
     }
-    const SR_FN(column) x = SR_FN(column_at)(X, j);
-    const double *v = (const double *)(const void *)x.values;
-    if (sizeof(Real) != sizeof(double)) {
-        SR_FN(axpy)(X, j, 1.0, NULL, work->row);
-        v = work->row;
+}
+
+static void SR_FN(with_dense)(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, int64_t n_lanes, int64_t *next,
+                              const sr_gram_work *work) {
+    for (int64_t a = 0; a < m; a += SR_ABREAST) switch (m - a) {
+        case 1: SR_FN(meet_dense)(X, cols + a, lanes, n_lanes, next, work, 1); break;
+        case 2: SR_FN(meet_dense)(X, cols + a, lanes, n_lanes, next, work, 2); break;
+        default: SR_FN(meet_dense)(X, cols + a, lanes, n_lanes, next, work, SR_ABREAST); break;
     }
-    double *watched = work->with_dense + (j - X->n_sparse) * work->n_places;
-    for (int64_t k = 0; k < work->n_watched; k++) watched[k] = SR_FN(dot)(X, work->watched[k], v);
-    for (int64_t a = 0; a <= m; a++) products[a] = SR_FN(dot)(X, a < m ? cols[a] : j, v);
-    if (v == work->row) memset(work->row, 0, (size_t)x.n * sizeof *work->row);
 }
 
 static void SR_FN(gram_column)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
@@ -307,49 +372,7 @@ static void SR_FN(own_rows)(const sr_matrix *X, const sr_matrix *Xt, const doubl
 
 #undef SR_POSITION
 
-static sr_status SR_FN(inspect)(const sr_compressed *A, Index *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found) {
-    const Index *indptr = A->indptr, *indices = A->indices;
-    const Real *data = A->data;
-    *found = (sr_findings){0, 0};
-    for (int64_t i = 0; i < A->n_major; i++) {
-        const int64_t begin = indptr[i], end = indptr[i + 1];
-        int64_t last = -1, disorder = 0;
-        int other = 0;
-        found->bad = i;
-        if (end < begin) return SR_BAD_INDEX;
-        for (int64_t e = begin; e < end; e++) {
-            const int64_t k = indices[e];
-            found->bad = e;
-            if (k < 0 || k >= A->n_minor) return SR_BAD_INDEX;
-            disorder |= k <= last;
-            last = k;
-            if (count) count[k]++;
-            if (data) {
-                const double v = (double)data[e];
-                if (v == 1.0) continue;
-                if (!(v - v == 0.0)) return SR_NOT_FINITE;
-                other = 1;
-                if (valued) valued[k] = 1;
-            }
-        }
-        found->disordered += disorder;
-        if (major_valued) major_valued[i] = (uint8_t)other;
-    }
-    return SR_OK;
-}
-
-static void SR_FN(transpose)(const sr_compressed *A, int64_t first_major, Index *place, Index *out_indices, int64_t shift, int64_t stop,
-                             Real *out_data, int64_t end) {
-    const Index *indptr = A->indptr, *indices = A->indices;
-    const Real *data = A->data;
-    for (int64_t i = 0; i < A->n_major; i++)
-        for (int64_t e = indptr[i]; e < (int64_t)indptr[i + 1]; e++) {
-            const Index to = place[indices[e]]++;
-            if (to < stop) out_indices[to] = (Index)(first_major + i);
-            if (out_data && to >= shift && to < end) out_data[to - shift] = data ? data[e] : (Real)1;
-        }
-}
-
+#include "sr_intake.tpl.h"
 #include "sr_ridge.tpl.h"
 #include "sr_sweep.tpl.h"
 

@@ -8,7 +8,7 @@
 
 #include "sr.h"
 
-enum { N = 23, P = 11, N_ONES = 5, N_SPARSE = 9, MAX_ENTRIES = N * P };
+enum { N = 23, P = 13, N_ONES = 5, N_SPARSE = 9, MAX_ENTRIES = N * P };
 
 static int failures = 0, checks = 0;
 #define CHECK(condition, ...) \

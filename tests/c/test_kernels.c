@@ -7,7 +7,7 @@ static void test_products(const fixture *f, const sr_matrix *X, const double *s)
     double v[N], w[P], out[P], z[N] = {0}, sums[P], squares[P], sizes[P], peaks[P];
     const int64_t cols[] = {10, 0, 6};
     for (int i = 0; i < N; i++) v[i] = uniform() - 0.5;
-    for (int j = 0; j < P; j++) w[j] = j % 3 ? uniform() - 0.5 : 0.0;
+    for (int j = 0; j < P; j++) w[j] = j % 3 || j >= N_SPARSE ? uniform() - 0.5 : 0.0;
     CHECK(sr_rmatvec(X, NULL, 0, P, v, out) == SR_OK, "rmatvec");
     for (int j = 0; j < P; j++) {
         double sum = 0.0;
@@ -126,6 +126,28 @@ static void test_counts(const fixture *f, int index, int wide) {
     Xt.stop = index == SR_I64 ? (const void *)stop64 : stop32;
     test_gram(f, &X, &Xt, NULL, &room, order, N_ONES, 1, wide);
     test_gram(f, &X, NULL, NULL, &room, order, N_ONES, 1, wide);
+}
+
+/* What watched columns of ones have with dense columns, so many at a time that some are left over. */
+static void test_with_dense(const fixture *f, int real, int index) {
+    enum { DENSE = P - N_SPARSE, LANES = 9 };
+    const int64_t watched[WATCHED] = {3, 0, 4}, cols[DENSE] = {N_ONES + 2, N_ONES, N_ONES + 3, N_ONES + 1};
+    double lanes[SR_ABREAST * LANES], got[DENSE * WATCHED];
+    int64_t next[WATCHED];
+    sr_matrix X = columns(f, real, index);
+    X.n_sparse = N_ONES, X.n_cols = N_ONES + DENSE; /* so that column N_ONES + d is number N_SPARSE + d of the fixture */
+    sr_gram_work work = {0};
+    work.n_places = work.n_watched = WATCHED, work.watched = watched, work.with_dense = got;
+    for (int64_t m = 1; m <= DENSE; m++) {
+        memset(got, 0, sizeof got);
+        CHECK(sr_with_dense(&X, cols, m, lanes, LANES, next, &work) == SR_OK, "with dense");
+        for (int64_t a = 0; a < DENSE; a++)
+            for (int64_t k = 0; k < WATCHED; k++) {
+                const int64_t d = cols[a] - N_ONES;
+                const double sum = a < m ? product(f, NULL, watched[k], N_SPARSE + d) : 0.0;
+                CHECK(near(got[d * WATCHED + k], sum), "watched %d with dense %d: %g, not %g", (int)k, (int)d, got[d * WATCHED + k], sum);
+            }
+    }
 }
 
 /* Both descents must end where no coordinate violates, at the same w. */
@@ -313,7 +335,7 @@ static void test_elimination(int64_t n_fields, int with_factors) {
 static void test_intake(const fixture *f, int real, int index) {
     const int wide = index == SR_I64, full = real == SR_F64;
     sr_compressed A = {N, P, wide ? (const void *)f->first64 : f->first32, wide ? (const void *)f->cols64 : f->cols32,
-                       full ? (const void *)f->row_values_d : f->row_values_f, real, index};
+                       full ? (const void *)f->row_values_d : f->row_values_f, real, index, 0, 0};
     int32_t count32[P] = {0}, place32[P], back32[MAX_ENTRIES];
     int64_t count64[P] = {0}, place64[P], back64[MAX_ENTRIES];
     uint8_t valued[P] = {0}, major_valued[N] = {0};
@@ -353,6 +375,22 @@ static void test_intake(const fixture *f, int real, int index) {
             const double v = at < 0 ? 1.0 : full ? own_d[at] : (double)own_f[at];
             CHECK(near(v, f->plain[wide ? back64[e] : back32[e]][j]), "entry of column %d without column 0", j);
         }
+    /* The dense columns, which stand at the ends of rows, are passed over by the one and taken by the other. */
+    A.after = P - N_SPARSE;
+    for (int64_t j = 0, at = 0; j < P; j++) {
+        place32[j] = (int32_t)(place64[j] = j < N_SPARSE ? at : -1);
+        at += wide ? count64[j] : count32[j];
+    }
+    const int64_t sparse = total - A.after * N;
+    CHECK(sr_transpose(&A, 0, wide ? (void *)place64 : place32, wide ? (void *)back64 : back32, shift, sparse, full ? (void *)out_d : out_f, sparse)
+          == SR_OK, "transpose without ends");
+    for (int64_t e = shift; e < sparse; e++)
+        CHECK(full ? out_d[e - shift] == f->values_d[e - shift] : out_f[e - shift] == f->values_f[e - shift], "value %d", (int)e);
+    CHECK((wide ? place64[P - 1] : place32[P - 1]) == -1, "a column that should be passed over");
+    CHECK(sr_take_ends(&A, full ? (void *)out_d : out_f, N) == SR_OK, "ends");
+    for (int64_t e = 0; e < A.after * N; e++)
+        CHECK(full ? out_d[e] == f->dense_d[e] : out_f[e] == f->dense_f[e], "dense value %d", (int)e);
+    A.after = 0;
     free(own_d), free(own_f);
     double bad_d[MAX_ENTRIES];
     float bad_f[MAX_ENTRIES];
@@ -377,6 +415,7 @@ int main(void) {
             const sr_matrix X = columns(&f, reals[v / 2], indices[v % 2]), Xt = rows(&f, reals[v / 2], indices[v % 2]);
             test_intake(&f, reals[v / 2], indices[v % 2]);
             test_counts(&f, indices[v % 2], v / 2);
+            test_with_dense(&f, reals[v / 2], indices[v % 2]);
             for (int weighted = 0; weighted < 2; weighted++) {
                 test_products(&f, &X, weighted ? s : NULL);
                 test_gauss_seidel(&f, &X, weighted ? s : NULL);
