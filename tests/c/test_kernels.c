@@ -1,6 +1,7 @@
 /* The kernels without Python, against loops too plain to be wrong, in every variant. Run under ASan and UBSan by `make -C tests/c`. */
 #include <stdlib.h>
 
+#include "fields.h"
 #include "fixture.h"
 
 static void test_products(const fixture *f, const sr_matrix *X, const double *s) {
@@ -283,53 +284,6 @@ static void test_losses(void) {
     CHECK(sr_loss_rows(SR_N_LOSSES, 2, y, z, s, NULL, NULL) == SR_BAD_TYPE, "a loss that does not exist");
     CHECK(sr_loss_name(SR_N_LOSSES) == NULL && sr_penalty_name(SR_N_PENALTIES) == NULL, "a name that does not exist");
     for (int k = 0; k < SR_N_PENALTIES; k++) CHECK(sr_penalty_name((sr_penalty)k) != NULL, "a penalty without a name");
-}
-
-/* Rows with a coefficient of their own beside those of two or three fields, against sums one by one. */
-static void test_elimination(int64_t n_fields, int with_factors) {
-    enum { ROWS = 37, LEVELS = 6, K = SR_STRENGTHS };
-    int32_t codes[3][ROWS];
-    double n[ROWS], b[ROWS], factor[ROWS], weight[ROWS], rest[ROWS], alpha[K], left[K], met[K];
-    double x[3][LEVELS + 1], sums[3][2 * (LEVELS + 1)], both[3][2 * K * (LEVELS + 1)], to[LEVELS + 1];
-    sr_levels give[3], take[3], fields[3];
-    for (int k = 0; k < K; k++) alpha[k] = 0.5 + k;
-    for (int c = 0; c < ROWS; c++) n[c] = 5.0 * uniform(), b[c] = uniform() - 0.5, factor[c] = 0.1 + uniform();
-    for (int a = 0; a < 3; a++) {
-        for (int c = 0; c < ROWS; c++) codes[a][c] = (int32_t)(uniform() * (LEVELS + 1));
-        for (int l = 0; l <= LEVELS; l++) {
-            x[a][l] = uniform() - 0.5, sums[a][2 * l] = sums[a][2 * l + 1] = 1.0;
-            for (int k = 0; k < K; k++) both[a][2 * K * l + k] = x[a][l] * k, both[a][2 * K * l + K + k] = 2.0;
-        }
-        give[a] = (sr_levels){codes[a], x[a], LEVELS}, take[a] = (sr_levels){codes[a], sums[a], LEVELS};
-        fields[a] = (sr_levels){codes[a], both[a], LEVELS};
-    }
-    const double *v = with_factors ? factor : NULL;
-    sr_weigh(ROWS, n, b, v, 2.0, n_fields, give, take, weight, rest);
-    sr_eliminate(ROWS, n, b, v, alpha, n_fields, fields, left, met);
-    double totals[K] = {0.0}, products[K] = {0.0};
-    for (int c = 0; c < ROWS; c++) {
-        const double p = 2.0 * (v ? v[c] : 1.0);
-        double sum = 0.0;
-        for (int64_t a = 0; a < n_fields; a++) sum += x[a][codes[a][c]];
-        CHECK(near(weight[c], n[c] * p / (n[c] + p)) && near(rest[c], (b[c] - n[c] * sum) * p / (n[c] + p)), "weigh");
-        for (int64_t a = 0; a < n_fields; a++) sums[a][2 * codes[a][c]] -= weight[c], sums[a][2 * codes[a][c] + 1] -= rest[c];
-        for (int k = 0; k < K; k++) {
-            const double q = alpha[k] * (v ? v[c] : 1.0), t = (b[c] - n[c] * sum * k) / (n[c] + q);
-            totals[k] += q * t, products[k] += b[c] * t;
-            for (int64_t a = 0; a < n_fields; a++) both[a][2 * K * codes[a][c] + K + k] -= q * t;
-        }
-    }
-    for (int k = 0; k < K; k++) CHECK(near(left[k], totals[k]) && near(met[k], products[k]), "eliminate, strength %d", k);
-    for (int a = 0; a < 3; a++)
-        for (int l = 0; l <= LEVELS; l++) {
-            CHECK(near(sums[a][2 * l], 1.0) && near(sums[a][2 * l + 1], 1.0), "sums of level %d", l);
-            for (int k = 0; k < K; k++) CHECK(near(both[a][2 * K * l + K + k], 2.0), "left to level %d", l);
-        }
-    for (int l = 0; l <= LEVELS; l++) to[l] = 1.0;
-    const sr_levels carried = {codes[1], to, LEVELS};
-    sr_carry(ROWS, n, &give[0], &carried);
-    for (int c = 0; c < ROWS; c++) to[codes[1][c]] -= n[c] * x[0][codes[0][c]];
-    for (int l = 0; l <= LEVELS; l++) CHECK(near(to[l], 1.0), "carried to level %d", l);
 }
 
 static void test_intake(const fixture *f, int real, int index) {
