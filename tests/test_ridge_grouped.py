@@ -56,11 +56,12 @@ def solved(
 
 def require_certified(found: PathSolution, equations: NormalEquations, y: np.ndarray, alphas: np.ndarray) -> None:
     """What a path says of itself is what X says."""
+    size = float(y @ y if equations.s is None else equations.s @ y**2)
     for k, alpha in enumerate(alphas):
         w = found.w(k)
         true = equations.system(y, alpha).solution(w, 0)
         assert found.gradient_norms[k] == pytest.approx(true.gradient_norm, rel=1e-6, abs=1e-12)
-        assert found.dual_gaps[k] == pytest.approx(true.dual_gap, rel=1e-5, abs=1e-14 * float(y @ y))
+        assert found.dual_gaps[k] == pytest.approx(true.dual_gap, rel=1e-5, abs=1e-13 * size)
         assert found.means[k] == pytest.approx(equations.means @ w, rel=1e-9, abs=1e-9 * np.abs(y).max())
 
 
@@ -164,6 +165,46 @@ def test_a_path_is_small_and_survives_pickling() -> None:
     assert np.count_nonzero(path.n_iters) > 8
     assert len(stored) < 8 * 8 * m
     np.testing.assert_array_equal(pickle.loads(stored).coefs.toarray(), path.coefs.toarray())
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("grouped", [True, False])
+def test_constant_columns_hold_nothing_back(grouped: bool, fit_intercept: bool) -> None:
+    """A field of one level, or of one that has any weight: its gradient counts in its own units, as for `Ridge`."""
+    rng = np.random.default_rng(9)
+    n = 400
+    a, b = rng.integers(0, 8, n), rng.integers(0, 11, n)
+    codes = [np.zeros(n, dtype=int), (a == 1) * 1, a, b, np.unique(a * 11 + b, return_inverse=True)[1]]
+    design = as_design(one_hot(codes if grouped else [*codes, rng.integers(0, 30, n)]))
+    s = np.where(a == 1, 0.0, rng.uniform(0.5, 2.0, n))
+    equations = NormalEquations(design, s, fit_intercept, np.ones(design.n_cols))
+    y, alphas = rng.normal(size=n) + 3.0, np.geomspace(10.0, 1e-4, 7)
+    preconditioners = Preconditioners(equations, alphas)
+    assert (preconditioners.grouped is not None) == grouped
+    found = solve_path(equations, y, alphas, Until(1e-10, 1000), preconditioners)
+    for k, alpha in enumerate(alphas):
+        true = equations.system(y, alpha).solution(found.w(k), 0)
+        assert found.gradient_norms[k] == pytest.approx(true.gradient_norm, rel=1e-3, abs=1e-12)
+        assert true.gradient_norm <= 1.01e-10
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_factors_far_apart_at_tight_tolerances(seed: int) -> None:
+    """Points of weak strengths are long at strong ones, and points that were solved again say other than they did."""
+    rng = np.random.default_rng(seed)
+    design = as_design(cells("map", 150, 8, rng))
+    v = 10.0 ** rng.uniform(-3, 3, design.n_cols)
+    equations = NormalEquations(design, None, True, v)
+    y, alphas = rng.normal(size=150), np.geomspace(1e5, 1e-3, 30)
+    found, _ = solved(equations, y, alphas, Until(1e-10, 1000))
+    require_certified(found, equations, y, alphas)
+    assert (found.gradient_norms <= 1e-10).all()
+
+
+def test_a_target_too_large_to_square_is_refused() -> None:
+    X = cells("map", 50, 5, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="too large to square"):
+        ridge_path(X, 1e160 * np.arange(50.0), solver="cg", alphas=[1.0])
 
 
 def test_most_points_follow_from_others() -> None:

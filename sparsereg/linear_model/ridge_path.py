@@ -202,7 +202,7 @@ def _grid(equations: NormalEquations, n: int, eps: float) -> Vector:
 
 def warn_unconverged(points: PathSolution, alphas: Vector, plan: Plan) -> None:
     """Say which points of a path miss what was asked for, and what to do."""
-    missed = np.flatnonzero(points.gradient_norms > plan.limit)
+    missed = np.flatnonzero(~(points.gradient_norms <= plan.limit))
     if not missed.size:
         return
     worst = int(missed[np.argmax(points.gradient_norms[missed])])

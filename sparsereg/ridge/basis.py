@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from scipy.linalg.blas import daxpy
 from sparsereg.ridge.nested import scattered
 from sparsereg.ridge.system import OTHER_UNITS, NormalEquations
 
-__all__ = ["Certificates", "Combination", "ReducedBasis", "Sketched", "Until", "combination"]
+__all__ = ["Certificates", "Combination", "Point", "ReducedBasis", "Sketched", "Until", "combination"]
 
 Vector = NDArray[np.float64]
 
@@ -61,8 +62,8 @@ class Certificates(NamedTuple):
     means: Vector
 
 
-class Sketched:
-    """A sketch of `H0 W` and `V W` for vectors W, in which their best combinations and the size of those's gradients are found.
+class Sketched(ABC):
+    """A sketch of `H0 W` and `V W` for vectors W, in which their best combinations are found, and how long the gradients of these are.
 
     It adds entries up that are 1,000 apart, with random signs: lengths survive to a few percent at any size, down to rounding
     (Nakatsukasa & Tropp 2024), and no vector has to be made orthogonal to the others.
@@ -85,12 +86,18 @@ class Sketched:
         self._sign = np.unpackbits(np.frombuffer(bits, dtype=np.uint8), count=b.size) * 2.0 - 1.0
         self._sketched_b, self._sketched_H0W, self._sketched_VW = self.sketch(self.b), list[Vector](), list[Vector]()
         self._Wb: list[float] = []
+        self._taken: list[int] = []  # the vectors that combinations are taken of
         self._R: NDArray[np.float64] | None = None
 
     @cached_property
     def diagonal(self) -> Vector:
         """The curvatures, in this order."""
         return self.ordered(self.equations.diagonal)
+
+    @cached_property
+    def constant(self) -> NDArray[np.int64]:
+        """Columns that are constant, in this order."""
+        return np.flatnonzero(self.diagonal == 0.0)
 
     @property
     def size(self) -> int:
@@ -105,7 +112,13 @@ class Sketched:
         """A vector of which `b' w` and these sketches are known."""
         self._sketched_H0W.append(H0w)
         self._sketched_VW.append(Vw)
+        self._taken.append(self.size)
         self._Wb.append(bw)
+        self._R = None
+
+    def retire(self, k: int) -> None:
+        """Takes vector k into no combination to come; those that have it keep it."""
+        self._taken.remove(k)
         self._R = None
 
     def sizes(self, alphas: Vector) -> Vector:
@@ -116,7 +129,14 @@ class Sketched:
         """The coefficients of these, one row each."""
         if not self.size:
             return np.zeros((alphas.size, 0))
-        return np.stack([np.linalg.lstsq(T[:, :-1], T[:, -1])[0] for T in self._triangles(alphas)])
+        T, A = self._triangles(alphas), np.zeros((alphas.size, self.size))
+        lengths = np.linalg.norm(
+            T[:, :, :-1], axis=1
+        )  # a vector of a weak strength may be long at a strong one, and would hide others
+        lengths[lengths == 0.0] = 1.0
+        T[:, :, :-1] /= lengths[:, None]
+        A[:, self._taken] = np.stack([np.linalg.lstsq(one[:, :-1], one[:, -1])[0] for one in T]) / lengths
+        return A
 
     def scales(self, alphas: Vector, units: float) -> Vector:
         """What gradients are small beside: `|b|`, or less where one column in large units would hide those of the others.
@@ -165,21 +185,40 @@ class Sketched:
 
     def _triangles(self, alphas: Vector) -> NDArray[np.float64]:
         """The least-squares problem of each alpha, `[H W, b]`, in so few rows as `[H0 W, V W, b]` has columns."""
-        k = self.size
+        k = len(self._taken)
         if self._R is None:
-            self._R = _triangle(np.stack([*self._sketched_H0W, *self._sketched_VW, self._sketched_b], axis=1))
+            columns = [sketched[i] for sketched in (self._sketched_H0W, self._sketched_VW) for i in self._taken]
+            self._R = _triangle(np.stack([*columns, self._sketched_b], axis=1))
         R = self._R
         out = np.zeros((alphas.size, 2 * k + 1, k + 1))
         out[:, : R.shape[0], :k] = R[:, :k] + alphas[:, None, None] * R[:, k : 2 * k]
         out[:, : R.shape[0], k] = R[:, 2 * k]
         return out
 
+    # The share of what will do at which combinations are taken, by what a sketch says of their gradients.
+    room: float
+
+    @abstractmethod
+    def certificates(self, alphas: Vector, A: NDArray[np.float64]) -> Certificates:
+        """Of the combination at each alpha, one a row of A, from its gradient on all columns."""
+
+    @abstractmethod
+    def explained(self, alphas: Vector, A: NDArray[np.float64]) -> Vector:
+        """`b' H^-1 b` at each alpha but for what combinations A miss it by: at most their gaps, and always from below."""
+
+    @abstractmethod
+    def gradients(self, alphas: Vector, A: NDArray[np.float64]) -> Iterator[Vector]:
+        """Of each of these combinations, on all columns, in the order of the basis."""
+
+    @abstractmethod
+    def points(self, alphas: Vector, A: NDArray[np.float64]) -> list[Point]:
+        """These combinations; nothing else can be asked of the basis then."""
+
 
 class ReducedBasis(Sketched):
     """Vectors W, `H0 W`, and a sketch of both."""
 
-    # A sketch knows sizes to some percent: combinations are taken where it says that they are within this share of what will do.
-    room = 0.97
+    room = 0.97  # a sketch knows lengths to some percent
 
     def __init__(self, equations: NormalEquations, b: Vector, order: NDArray[np.int64] | None = None) -> None:
         super().__init__(equations, b, order)
@@ -196,7 +235,6 @@ class ReducedBasis(Sketched):
         self.take_in(self.sketch(self.H0W[-1]), self.sketch(self.factor * self.W[-1]), float(self.b @ self.W[-1]))
 
     def certificates(self, alphas: Vector, A: NDArray[np.float64]) -> Certificates:
-        """Of each combination, from its gradient on all columns."""
         v = self.factor
         bounded = bool(v.min(initial=1.0) > 0.0)
         squares = np.zeros((alphas.size, 2))  # plain, and by the factors; where one is 0, whether there is anything
@@ -211,8 +249,8 @@ class ReducedBasis(Sketched):
         means = self.ordered(self.equations.means)
         return Certificates(np.sqrt(squares[:, 0]), squares[:, 1] / alphas, A @ np.array([means @ w for w in self.W]))
 
-    def explained(self, alphas: Vector, _: NDArray[np.float64]) -> Vector:
-        """`b' w` of the combinations that are best in energy: `b' H^-1 b` but for the square of what they are off by."""
+    def explained(self, alphas: Vector, _A: NDArray[np.float64]) -> Vector:
+        """`b' w` of the combinations that are best in energy, which miss no more than A do."""
         W, v = self.W, self.factor
         stiffness = np.array([[h @ u for u in W] for h in self.H0W]).reshape(len(W), len(W))
         mass = np.array([[(v * w) @ u for u in W] for w in W]).reshape(len(W), len(W))
@@ -226,15 +264,15 @@ class ReducedBasis(Sketched):
         g += self.b
         return _added(g, self.H0W, -a)
 
-    def point(self, a: Vector, _alpha: float) -> Combination:
-        """Of one combination, once the order is restored."""
-        return Combination(self.W, a, self.b.size)
+    def gradients(self, alphas: Vector, A: NDArray[np.float64]) -> Iterator[Vector]:
+        return (self.gradient(a, alpha) for a, alpha in zip(A, alphas.tolist(), strict=True))
 
-    def restore_order(self) -> None:
-        """Puts W in the order of the columns; nothing else can be asked of the basis then."""
+    def points(self, _alphas: Vector, A: NDArray[np.float64]) -> list[Point]:
+        """These combinations; W is put in the order of the columns."""
         if self.order is not None:
             for k, w in enumerate(self.W):
                 self.W[k] = scattered(self.order, w)
+        return [Combination(self.W, a, self.b.size) for a in A]
 
     def _gradients(self, alphas: Vector, A: NDArray[np.float64]) -> Iterator[tuple[slice, NDArray[np.float64]]]:
         """All gradients by slabs of columns."""
@@ -244,6 +282,13 @@ class ReducedBasis(Sketched):
             here = slice(begin, min(begin + step, self.b.size))
             v = self.factor[here]
             yield here, shares @ np.stack([*(h[here] for h in self.H0W), *(v * w[here] for w in self.W), self.b[here]])
+
+
+class Point(Protocol):
+    """A solution at one strength."""
+
+    def w(self) -> Vector:
+        """The coefficients of all columns, in their own order."""
 
 
 class Combination(NamedTuple):

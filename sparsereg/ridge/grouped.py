@@ -9,6 +9,7 @@ well conditioned. A few sweeps solve it.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,7 @@ class Grouped:
         none = HeavyBlock(np.empty(0, dtype=np.int64), np.empty((0, 0)))
         self.border = Members(self.fields, none, np.empty(self.fields.order.size))
 
-    def others(self, x: Vector) -> Vector:
+    def others(self, x: NDArray[Any]) -> NDArray[Any]:
         """The entries of the other columns."""
         return np.concatenate([x[: self.part.start], x[self.part.stop :]])
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg._core import STRENGTHS
-from sparsereg.ridge.basis import Certificates, Sketched, combination
+from sparsereg.ridge.basis import Certificates, Point, Sketched, combination
 from sparsereg.ridge.cg import descend
 from sparsereg.ridge.grouped import Grouped
 from sparsereg.ridge.nested import scattered
@@ -53,37 +53,51 @@ class GroupedBasis(Sketched):
         self.v_top = None if self._plain else self.factor[grouped.part]
         self.v_others = grouped.others(self.factor)
         self._b_by_v = self.b_top if self.v_top is None else self.b_top / self.v_top
-        self._room = np.empty(grouped.n.size), np.empty(grouped.n.size)  # for weights and rests
+        self._constant = np.flatnonzero(equations.diagonal[grouped.others(grouped.all_fields.order)] == 0.0)
+        self._room = np.empty(grouped.n.size), np.empty(grouped.n.size)  # for what `weighed` gives; one solve at a time
         self.U: list[Vector] = []
         self.intercepts: list[float] = []
+        self._solved: dict[float, int] = {}  # the last solution at each strength
 
     def solve(self, alpha: float, a: Vector, target: float, max_iter: int) -> tuple[float, int]:
         """Solves at alpha from a combination and takes the solution in; the length of the gradient, and the iterations.
 
-        What is left once the top is eliminated is ridge on its levels in place of the rows, with weights `n p / (n + p)`."""
+        What is left once the top is eliminated is ridge on its levels in place of the rows, with weights `n p / (n + p)`. The weighted
+        residual there is `p z`, which first leaves the intercept out."""
         grouped, penalty = self.grouped, alpha * self.v_others
-        weights, rest = self._room
         u = combination(self.U, a, penalty.size)
-        sums, g = grouped.weighed(self.b_top, self.v_top, alpha, u, self._room)
+        weights, pz = self._room
+        sums, met = grouped.weighed(self.b_top, self.v_top, alpha, u, self._room)
         inner = grouped.preconditioner(weights, sums, penalty)
-        weight_sum, total = inner.rows.weight_sum or np.inf, grouped.total(g)
-        g -= sums * (total / weight_sum)
-        g -= penalty * u
-        step, g, done = descend(g, inner, target, max_iter)
-        intercept = (total - float(sums @ step)) / weight_sum
-        grouped.give(rest, -step, -intercept, weights)
-        self._take_in_solution(alpha, u + step, rest, g)
-        self.intercepts.append(intercept)
+        intercept, share = 0.0, 0.0
+        if grouped.centred:
+            intercept, share = (x / grouped.total(sums) for x in (grouped.total(met), 1.0))
+        step, g, done = descend(met - intercept * sums - penalty * u, inner, target, max_iter)
+        intercept -= share * float(sums @ step)
+        grouped.give(pz, -step, -intercept, weights)
+        u += step
+        self._take_in_solution(alpha, *self._without_constant(u, intercept, g), pz)
         return float(np.linalg.norm(g)), done
 
-    def _take_in_solution(self, alpha: float, u: Vector, pz: Vector, g: Vector) -> None:
+    def _without_constant(self, u: Vector, intercept: float, g: Vector) -> tuple[Vector, float, Vector]:
+        """What constant columns come to is the intercept's, which is not penalised."""
+        met = self.grouped.n_others[self._constant] > 0.0  # others have rows without weight only
+        intercept += float(u[self._constant] @ met)
+        u[self._constant] = g[self._constant] = 0.0
+        return u, intercept, g
+
+    def _take_in_solution(self, alpha: float, u: Vector, intercept: float, g: Vector, pz: Vector) -> None:
         """w consists of u and, on the top, z, and g is 0 there: `H0 w = b - alpha V w - g`."""
         part = self.grouped.part
         Vw = self.sketch(pz, part.start) / alpha + self._sketched_others(self.v_others * u)
         H0w = self._sketched_b - alpha * Vw - self._sketched_others(g)
         bw = float(self.b_others @ u) + float(self._b_by_v @ pz) / alpha
+        if alpha in self._solved:  # rounding has hidden what the last solution left: its sketch is not true
+            self.retire(self._solved[alpha])
+        self._solved[alpha] = self.size
         self.take_in(H0w, Vw, bw)
         self.U.append(u)
+        self.intercepts.append(intercept)
 
     def _sketched_others(self, x: Vector) -> Vector:
         """Of a vector that is 0 on the top."""
@@ -91,7 +105,6 @@ class GroupedBasis(Sketched):
         return self.sketch(x[: part.start]) + self.sketch(x[part.start :], part.stop)
 
     def certificates(self, alphas: Vector, A: NDArray[np.float64]) -> Certificates:
-        """As `ReducedBasis.certificates`, of the points at these combinations."""
         n = self.grouped.n
         squares = float(n @ n)
         by_factor = squares if self.v_top is None else float(n @ (n / self.v_top))
@@ -112,15 +125,15 @@ class GroupedBasis(Sketched):
             out[here] = left.u @ self.b_others + left.bz + (left.g * left.u).sum(axis=1) - left.mean * nz
         return out
 
-    def gradient(self, a: Vector, alpha: float) -> Vector:
-        """Of the point at one combination, in the order of the basis."""
-        ((_, left),) = self._left(np.array([alpha]), a[None])
-        return self.grouped.joined(-left.mean[0] * self.grouped.n, left.g[0])
+    def gradients(self, alphas: Vector, A: NDArray[np.float64]) -> Iterator[Vector]:
+        for _, left in self._left(alphas, A):
+            for g, mean in zip(left.g, left.mean, strict=True):
+                yield self.grouped.joined(-mean * self.grouped.n, g)
 
-    def point(self, a: Vector, alpha: float) -> GroupedPoint:
-        """The point at one combination."""
-        intercept = float(a @ np.array(self.intercepts))
-        return GroupedPoint(self.grouped, (self.b_top, self.v_top), self.U, a, intercept, alpha)
+    def points(self, alphas: Vector, A: NDArray[np.float64]) -> list[Point]:
+        top = self.b_top, self.v_top
+        found = zip(A, A @ np.array(self.intercepts), alphas.tolist(), strict=True)
+        return [GroupedPoint(self.grouped, top, self.U, *point) for point in found]
 
     def _left(self, alphas: Vector, A: NDArray[np.float64]) -> Iterator[tuple[slice, _Left]]:
         """What combinations leave, some strengths at a time."""
@@ -143,8 +156,8 @@ class GroupedBasis(Sketched):
 
 
 class _Left(NamedTuple):
-    """Of k points: gradients on the other columns and u, of shape (k, n_others), the intercepts, the mean residual, which is how far those are off,
-    the sum of the residual, and `b' z` on the top."""
+    """Of k points: gradients on the other columns and u, of shape (k, n_others), the intercepts, the mean residual, which is how far
+    those are off, the sum of the residual, and `b' z` on the top."""
 
     g: NDArray[np.float64]
     u: NDArray[np.float64]

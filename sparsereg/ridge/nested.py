@@ -135,7 +135,7 @@ class Sweep:
         self.curvature = {t: _with_the_rest(sums[fields.parts[t]], rows.weight_sum) for t in fields.tops}
 
     def apply(self, g: Vector) -> tuple[Vector, Vector]:
-        """`(z, H z)` with z near `H^-1 g`."""
+        """`(z, H z)` with z near `H^-1 g`. One application at a time: they share v."""
         self.v.fill(0.0)
         state = State(g, self.penalty, self.v)
         Hz = self._solve(state)

@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.ridge.basis import Certificates, Combination, ReducedBasis, Until
+from sparsereg.ridge.basis import Certificates, Combination, Point, ReducedBasis, Sketched, Until
 from sparsereg.ridge.cg import Preconditioner, conjugate_gradients, descend, relax
 from sparsereg.ridge.exact import Slabs
 from sparsereg.ridge.grouped import Grouped
@@ -25,7 +25,7 @@ from sparsereg.ridge.grouped_basis import GroupedBasis
 from sparsereg.ridge.nested import InFieldOrder, scattered
 from sparsereg.ridge.precondition import Plain
 from sparsereg.ridge.preconditioning import Preconditioning, preconditioning
-from sparsereg.ridge.solve import WEAK, Plan, felt, require_feasible, solve_ridge
+from sparsereg.ridge.solve import TOO_LARGE, WEAK, Plan, felt, require_feasible, solve_ridge
 from sparsereg.ridge.spectrum import Spectrum
 from sparsereg.ridge.system import NormalEquations, Solution, System, relative
 
@@ -49,13 +49,6 @@ TRIES = 3
 # Rounding of the recurrence that is this share of a tolerance is left as it is; more is cleared away through X.
 TRUE = 1e-4
 TINY = float(np.finfo(float).tiny)
-
-
-class Point(Protocol):
-    """A solution at one strength."""
-
-    def w(self) -> Vector:
-        """The coefficients of all columns, in their own order."""
 
 
 @dataclass(frozen=True)
@@ -226,57 +219,52 @@ def solve_path(
         Of these equations and alphas; shared among targets.
     """
     are_felt = felt(equations, alphas)
-    order = np.flatnonzero(are_felt)[
-        np.argsort(-alphas[are_felt], kind="stable")
-    ]  # the easy ones, which are nearly free, first
-    b = equations.system(y, 0.0).b
-    found = PathSolution.of(b.size, alphas.size)
-    if order.size:
-        _fill_in(found, order, equations, (y, b), alphas[order], until, preconditioners)
+    found = PathSolution.of(equations.design.n_cols, alphas.size)
+    if are_felt.any():
+        order = np.argsort(-alphas, kind="stable")  # the easy ones, which are nearly free, first
+        basis, solve = _basis(equations, y, preconditioners)
+        _fill_in(found, order[are_felt[order]], basis, solve, alphas, until)
     for k in np.flatnonzero(~are_felt):
         system = equations.system(y, alphas[k])
         solution = conjugate_gradients(system, Plain(system), until.tol, until.max_iter)
         found.fill_in(int(k), solution, equations)
-        found.explained[k] = b @ solution.w if until.share else 0.0
+        found.explained[k] = system.b @ solution.w if until.share else 0.0
     return found
 
 
-def _fill_in(
-    found: PathSolution,
-    places: NDArray[np.int64],
-    equations: NormalEquations,
-    target: tuple[Vector, Vector],
-    alphas: Vector,
-    until: Until,
-    preconditioners: Preconditioners,
-) -> None:
-    """Puts the points at some strengths, decreasing, in their places; `target` is y and its b."""
-    y, b = target
-    basis: ReducedBasis | GroupedBasis
+def _basis(equations: NormalEquations, y: Vector, preconditioners: Preconditioners) -> tuple[Sketched, Solve]:
+    """An empty basis for one target, and what fills it."""
+    b = equations.system(y, 0.0).b
+    with np.errstate(over="ignore", invalid="ignore"):
+        if not np.isfinite(b @ b):
+            raise ValueError(TOO_LARGE)
     if (grouped := preconditioners.grouped) is not None:
-        basis = GroupedBasis(equations, b, grouped)
-        solve: Solve = basis.solve
-    else:
-        basis = ReducedBasis(equations, b, preconditioners.order)
-        solve = _by_steps(basis, y, preconditioners)
-    scales = basis.scales(alphas, until.units)
+        by_others = GroupedBasis(equations, b, grouped)
+        return by_others, by_others.solve
+    basis = ReducedBasis(equations, b, preconditioners.order)
+    return basis, _by_steps(basis, y, preconditioners)
+
+
+def _fill_in(
+    found: PathSolution, places: NDArray[np.int64], basis: Sketched, solve: Solve, alphas: Vector, until: Until
+) -> None:
+    """Puts the points at some strengths, decreasing, in their places."""
+    alphas = alphas[places]
+    scales, size = basis.scales(alphas, until.units), float(np.linalg.norm(basis.b))
     A, certificates, found.n_iters[places] = _greedy(basis, alphas, until, scales, solve)
-    size = float(np.linalg.norm(basis.b))
     found.gradient_norms[places] = certificates.sizes / (size or 1.0)
     found.dual_gaps[places], found.means[places] = certificates.gaps, certificates.means
-    for k in np.flatnonzero(scales < size):
-        g, curvature = basis.gradient(A[k], alphas[k]), basis.diagonal + alphas[k] * basis.factor
-        found.gradient_norms[places[k]] = relative(g, basis.b, curvature)
+    fine = np.flatnonzero(scales < size)
+    for k, g in zip(fine, basis.gradients(alphas[fine], A[fine]), strict=True):
+        found.gradient_norms[places[k]] = relative(g, basis.b, basis.diagonal + alphas[k] * basis.factor)
     if until.share:
         found.explained[places] = basis.explained(alphas, A)
-    if isinstance(basis, ReducedBasis):
-        basis.restore_order()
-    for a, alpha, place in zip(A, alphas.tolist(), places, strict=True):
-        found.points[place] = basis.point(a, alpha)
+    for place, point in zip(places, basis.points(alphas, A), strict=True):
+        found.points[place] = point
 
 
 def _greedy(
-    basis: ReducedBasis | GroupedBasis, alphas: Vector, until: Until, scales: Vector, solve: Solve
+    basis: Sketched, alphas: Vector, until: Until, scales: Vector, solve: Solve
 ) -> tuple[NDArray[np.float64], Certificates, NDArray[np.int64]]:
     """Fills a basis until it is good enough for every alpha: the combinations, their certificates, and the iterations spent at each."""
     n_iters, tries = np.zeros(alphas.size, dtype=np.int64), np.zeros(alphas.size, dtype=np.int64)
@@ -288,8 +276,8 @@ def _greedy(
         if not worth.any():
             combinations = basis.combinations(alphas[left])
             certificates = basis.certificates(alphas[left], combinations)
-            for i, a in zip(left, combinations, strict=True):
-                A[i] = a
+            for k, a in zip(left, combinations, strict=True):
+                A[k] = a
             for to, values in zip(found, certificates, strict=True):
                 to[left] = values
             short = certificates.sizes > targets
@@ -299,12 +287,12 @@ def _greedy(
                 return np.stack([np.pad(a, (0, basis.size - a.size)) for a in A]), found, n_iters
         excess = np.where(worth, sizes / np.maximum(targets, TINY), 0.0)
         most = float(excess.max())
-        worst = int(left[np.argmax(excess >= max(EASY * most, min(NEAR, most)))])
-        (target,) = targets[left == worst]
-        a = basis.combinations(alphas[[worst]])[0]
-        size, done = solve(float(alphas[worst]), a, SHARE * target, until.max_iter - int(n_iters[worst]))
-        n_iters[worst] += done
-        tries[worst] += 1 if size <= target else TRIES
+        next_ = int(np.argmax(excess >= max(EASY * most, min(NEAR, most))))
+        k, target = left[next_], float(targets[next_])
+        a = basis.combinations(alphas[[k]])[0]
+        size, done = solve(float(alphas[k]), a, SHARE * target, until.max_iter - int(n_iters[k]))
+        n_iters[k] += done
+        tries[k] += 1 if size <= target else TRIES
 
 
 def _by_steps(basis: ReducedBasis, y: Vector, preconditioners: Preconditioners) -> Solve:
@@ -333,6 +321,8 @@ def _solved(
     if abs(t @ H0step - H0t @ step) > TRUE * target:
         step, g, more = relax(left, precondition, (step, left.gradient(step)), target, max_iter - done)
         H0step, done = left.unpenalised(step, g), done + more
+    for x in (step, g, H0step):
+        x[left.basis.constant] = 0.0  # these columns are the intercept's, which is not penalised
     return step, H0step, float(np.linalg.norm(g)), done
 
 

@@ -17,7 +17,7 @@ from sparsereg.ridge.preconditioning import preconditioning
 from sparsereg.ridge.system import NOTHING, NormalEquations, Solution, System
 from sparsereg.solve import Solver
 
-__all__ = ["METHODS", "Plan", "choose_method", "felt", "require_feasible", "solve_ridge"]
+__all__ = ["METHODS", "TOO_LARGE", "Plan", "choose_method", "felt", "require_feasible", "solve_ridge"]
 
 Vector = NDArray[np.float64]
 
