@@ -63,7 +63,10 @@ void sr_carry(int64_t n, const double *s, const sr_levels *give, const sr_levels
     double *const sums = take->values;
     const int64_t quarter = n / SR_LANES;
     for (int64_t i = 0; i < quarter; i++)
-        for (int64_t k = i; k < SR_LANES * quarter; k += quarter) sums[to[k]] += s[k] * x[from[k]];
+        for (int lane = 0; lane < SR_LANES; lane++) {
+            const int64_t k = i + lane * quarter;
+            sums[to[k]] += s[k] * x[from[k]];
+        }
     for (int64_t i = SR_LANES * quarter; i < n; i++) sums[to[i]] += s[i] * x[from[i]];
 }
 

@@ -186,6 +186,7 @@ def test_constant_columns_hold_nothing_back(grouped: bool, fit_intercept: bool) 
         true = equations.system(y, alpha).solution(found.w(k), 0)
         assert found.gradient_norms[k] == pytest.approx(true.gradient_norm, rel=1e-3, abs=1e-12)
         assert true.gradient_norm <= 1.01e-10
+        assert (found.w(k)[equations.diagonal == 0.0] == 0.0).all()
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -45,7 +45,7 @@ class RidgePath:
     dual_gaps : float64 array of shape (k,)
         Upper bounds on how far each point's objective is from its minimum; infinite where columns are not penalised.
     n_iters : int64 array of shape (k,)
-        Iterations spent at each point: 0 where the others told enough. For direct methods Newton steps.
+        Iterations spent at each point: 0 where the others told enough; cheap ones where one field says all. For direct methods Newton steps.
     method : {"gram", "dual", "svd", "cg"}
         What it was computed by, as `Ridge.method_`.
     columns : int64 array of shape (m,)
