@@ -128,8 +128,9 @@ cdef extern from "sr.h" nogil:
         double rr, peak
     sr_status sr_sweep(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *table, uint16_t *slots, const double *y, double base, const double *w, double *c, sr_swept *out)
     sr_status sr_count_pairs(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *slots, const int16_t *position, int64_t k, int16_t *met, double *G)
-    void sr_carry(int64_t n, const double *s, const sr_levels *give, const sr_levels *take)
-    void sr_weigh(int64_t n_rows, const double *n, const double *b, const double *v, double alpha, int64_t n_fields, const sr_levels *give, const sr_levels *take, double *weight, double *rest)
+    void sr_carry(int64_t m, const int64_t *begin, const double *s, const double *x, const sr_levels *take)
+    void sr_collect(int64_t m, const int64_t *begin, const double *s, const sr_levels *give, double *out)
+    void sr_weigh(const int64_t *begin, const double *n, const double *b, const double *v, double alpha, int64_t n_fields, const sr_levels *give, const sr_levels *take, double *weight, double *rest)
     enum: SR_STRENGTHS
     void sr_eliminate(int64_t n_rows, const double *n, const double *b, const double *v, const double *alpha, int64_t n_fields, const sr_levels *fields, double *left, double *met)
     void sr_exchange(int64_t n, const double *s, double *v, int64_t n_give, const sr_levels *give, int64_t n_take, const sr_levels *take)

@@ -89,16 +89,35 @@ def exchange(double[::1] v, list give, list take, const double[::1] s=None):
         sr_exchange(n, weights, &v[0], n_give, given, n_take, taken)
 
 
-def carry(const double[::1] s not None, tuple give, tuple take):
-    """`to[codes] += s * values[codes]` for the `(Levels, values)` to give and the `(Levels, to)` to take; in place.
+cdef int require_runs(const int64_t[::1] begin, int64_t m, int64_t n) except -1:
+    """Rows 0..n in runs, one for each of m levels."""
+    require(begin.shape[0] == m + 1 and begin[0] == 0 and begin[m] == n, "runs do not fit")
+    cdef int64_t r
+    for r in range(m):
+        require(begin[r] <= begin[r + 1], "runs go backwards")
+    return 0
 
-    Both have m + 1 entries, as in `exchange`."""
-    cdef sr_levels given, taken
-    cdef int64_t n = s.shape[0]
-    borrow_levels([give], n, &given)
-    borrow_levels([take], n, &taken)
+
+def carry(const double[::1] s not None, const int64_t[::1] begin not None, const double[::1] x not None, tuple take):
+    """`to[codes] += s * x` for rows in runs, one for each entry of x, and the `(Levels, to)` to take; in place. See `sr_carry`.
+
+    `to` has m + 1 entries, as in `exchange`."""
+    cdef sr_levels taken
+    cdef int64_t m = x.shape[0]
+    require_runs(begin, m, s.shape[0])
+    borrow_levels([take], s.shape[0], &taken)
     with nogil:
-        sr_carry(n, &s[0], &given, &taken)
+        sr_carry(m, &begin[0], &s[0], &x[0], &taken)
+
+
+def collect(const double[::1] s not None, const int64_t[::1] begin not None, tuple give, double[::1] out not None):
+    """`out += s * values[codes]`, summed up over each run of rows, for the `(Levels, values)` to give; in place. See `sr_collect`."""
+    cdef sr_levels given
+    cdef int64_t m = out.shape[0]
+    require_runs(begin, m, s.shape[0])
+    borrow_levels([give], s.shape[0], &given)
+    with nogil:
+        sr_collect(m, &begin[0], &s[0], &given, &out[0])
 
 
 STRENGTHS = SR_STRENGTHS
@@ -117,23 +136,28 @@ cdef int64_t borrow_rows(list pairs, int64_t n, int64_t k, sr_levels *out) excep
 
 
 def weigh(
-    const double[::1] n not None, const double[::1] b not None, const double[::1] v, double alpha, list give, list take,
+    const int64_t[::1] begin not None, const double[::1] n not None, const double[::1] b not None, const double[::1] v, double alpha, list give, list take,
     double[::1] weight not None, double[::1] rest not None
 ):
     """Fill `weight` and `rest` of rows whose own coefficients are eliminated, and add both to the levels in `take`; see `sr_weigh`.
 
-    `give` and `take` list the same `Levels`, with values of shape (m + 1,) and (m + 1, 2)."""
+    `give` and `take` list the same `Levels`, with values of shape (m + 1,) and (m + 1, 2). Rows stand in the order of the first, level r
+    from begin[r] to begin[r + 1]."""
     cdef sr_levels given[SR_MOST_FIELDS]
     cdef sr_levels taken[SR_MOST_FIELDS]
     cdef int64_t n_rows = n.shape[0], n_give = borrow_levels(give, n_rows, given), n_take = borrow_rows(take, n_rows, 2, taken)
-    require(n_give == n_take, "fields do not fit")
+    require(0 < n_give == n_take, "fields do not fit")
+    require_runs(begin, given[0].m, n_rows)
     require(b.shape[0] == weight.shape[0] == rest.shape[0] == n_rows and (v is None or v.shape[0] == n_rows), "lengths differ")
     cdef const double *factor = doubles(v)
     with nogil:
-        sr_weigh(n_rows, &n[0], &b[0], factor, alpha, n_give, given, taken, &weight[0], &rest[0])
+        sr_weigh(&begin[0], &n[0], &b[0], factor, alpha, n_give, given, taken, &weight[0], &rest[0])
 
 
-def eliminate(const double[::1] n not None, const double[::1] b not None, const double[::1] v, const double[::1] alphas not None, list fields):
+def eliminate(
+    const double[::1] n not None, const double[::1] b not None, const double[::1] v,
+    const double[::1] alphas not None, list fields
+):
     """Add what rows leave at `STRENGTHS` alphas, once their own coefficients are eliminated, to their levels; see `sr_eliminate`.
 
     `fields` lists `Levels` with values of shape (m + 1, 2 * STRENGTHS): what the levels come to, and behind it what they are left.

@@ -220,16 +220,18 @@ typedef struct {
 enum { SR_MOST_FIELDS = 64 }; /* to give or to take at a time */
 /* v[i] += s[i] sum_a give[a].values[level of i], and then take[a].values[level of i] += v[i] for each a.  O(n (n_give + n_take)) */
 void sr_exchange(int64_t n, const double *s, double *v, int64_t n_give, const sr_levels *give, int64_t n_take, const sr_levels *take);
-/* take.values[level of i] += s[i] give.values[level of i].  O(n) */
-void sr_carry(int64_t n, const double *s, const sr_levels *give, const sr_levels *take);
-/* Rows c of weight n[c], with the sum b[c] of a target, that have a coefficient of their own beside those of their levels, penalised by
- * p = alpha v[c] (NULL: alpha). Once it is eliminated they weigh `weight[c] = n p / (n + p)`, and have `rest[c] = (b - n x) p / (n + p)`
- * of the residual, where the levels come to `x = sum_a give[a].values[level of c]`. Both are added to take[a].values, two next to each
- * other for each level.  O(n_rows n_fields) */
-void sr_weigh(int64_t n_rows, const double *n, const double *b, const double *v, double alpha, int64_t n_fields, const sr_levels *give,
+/* Rows in the order of one field, those of its level r from begin[r] to begin[r + 1]: `take.values[level of i] += s[i] x[r]`; and back,
+ * `out[r] += s[i] give.values[level of i]`.  O(rows) */
+void sr_carry(int64_t m, const int64_t *begin, const double *s, const double *x, const sr_levels *take);
+void sr_collect(int64_t m, const int64_t *begin, const double *s, const sr_levels *give, double *out);
+/* Rows c, in the order of fields[0] as above, of weight n[c] and with the sum b[c] of a target, that have a coefficient of their own beside those of
+ * their levels, penalised by p = alpha v[c] (NULL: alpha). Once it is eliminated they weigh `weight[c] = n p / (n + p)`, and have
+ * `rest[c] = (b - n x) p / (n + p)` of the residual, where the levels come to `x = sum_a give[a].values[level of c]`. Both are added to
+ * take[a].values, two next to each other for each level. Codes of field 0 are not read.  O(rows n_fields) */
+void sr_weigh(const int64_t *begin, const double *n, const double *b, const double *v, double alpha, int64_t n_fields, const sr_levels *give,
               const sr_levels *take, double *weight, double *rest);
 enum { SR_STRENGTHS = 8 };
-/* The same for so many strengths at a time, and rests alone: those of a level are added behind its values, in fields[a].values of 2 SR_STRENGTHS
+/* The same for so many strengths at a time, rows in any order, and rests alone: those of a level are added behind its values, in fields[a].values of 2 SR_STRENGTHS
  * a level, so that both are in one place; and to left. To met `b t` is added, with `t = (b - n x) / (n + p)` the coefficient. */
 void sr_eliminate(int64_t n_rows, const double *n, const double *b, const double *v, const double *alpha, int64_t n_fields,
                   const sr_levels *fields, double *left, double *met);

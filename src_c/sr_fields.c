@@ -56,44 +56,56 @@ void sr_exchange(int64_t n, const double *s, double *v, int64_t n_give, const sr
     for (int64_t a = 0; a < n_take; a++) sr_gather_lanes(&take[a], lanes[a], take[a].m + 1);
 }
 
-/* Rows in the order of one of the fields come in runs of a level: the quarters of all rows take turns, as above. */
-void sr_carry(int64_t n, const double *s, const sr_levels *give, const sr_levels *take) {
-    const int32_t *const from = give->codes, *const to = take->codes;
-    const double *const x = give->values;
+void sr_carry(int64_t m, const int64_t *begin, const double *s, const double *x, const sr_levels *take) {
+    const int32_t *const to = take->codes;
     double *const sums = take->values;
-    const int64_t quarter = n / SR_LANES;
-    for (int64_t i = 0; i < quarter; i++)
-        for (int lane = 0; lane < SR_LANES; lane++) {
-            const int64_t k = i + lane * quarter;
-            sums[to[k]] += s[k] * x[from[k]];
-        }
-    for (int64_t i = SR_LANES * quarter; i < n; i++) sums[to[i]] += s[i] * x[from[i]];
-}
-
-SR_INLINE void sr_weigh_rows(int64_t n_rows, const double *restrict n, const double *restrict b, const double *restrict v, double alpha,
-                             const int64_t n_fields, const sr_levels *give, const sr_levels *take, double *restrict weight,
-                             double *restrict rest) {
-    sr_levels from[SR_MOST_FIELDS], to[SR_MOST_FIELDS]; /* of which no store can be thought to change a pointer */
-    for (int64_t a = 0; a < n_fields; a++) from[a] = give[a], to[a] = take[a];
-    for (int64_t c = 0; c < n_rows; c++) {
-        const double p = v ? alpha * v[c] : alpha, share = p / (n[c] + p);
-        double x = 0.0;
-        for (int64_t a = 0; a < n_fields; a++) x += from[a].values[from[a].codes[c]];
-        const double w = n[c] * share, r = (b[c] - n[c] * x) * share;
-        for (int64_t a = 0; a < n_fields; a++) {
-            double *own = to[a].values + 2 * to[a].codes[c];
-            own[0] += w;
-            own[1] += r;
-        }
-        weight[c] = w;
-        rest[c] = r;
+    for (int64_t r = 0; r < m; r++) {
+        const double own = x[r];
+        for (int64_t i = begin[r]; i < begin[r + 1]; i++) sums[to[i]] += s[i] * own;
     }
 }
 
-void sr_weigh(int64_t n_rows, const double *n, const double *b, const double *v, double alpha, int64_t n_fields, const sr_levels *give,
+void sr_collect(int64_t m, const int64_t *begin, const double *s, const sr_levels *give, double *out) {
+    const int32_t *const from = give->codes;
+    const double *const x = give->values;
+    for (int64_t r = 0; r < m; r++) {
+        double even = 0.0, odd = 0.0; /* an addition waits for the one before it */
+        int64_t i = begin[r];
+        for (; i + 2 <= begin[r + 1]; i += 2) even += s[i] * x[from[i]], odd += s[i + 1] * x[from[i + 1]];
+        if (i < begin[r + 1]) even += s[i] * x[from[i]];
+        out[r] += even + odd;
+    }
+}
+
+SR_INLINE void sr_weigh_rows(const int64_t *begin, const double *n, const double *b, const double *v, double alpha, const int64_t n_fields,
+                             const sr_levels *give, const sr_levels *take, double *restrict weight, double *restrict rest) {
+    sr_levels from[SR_MOST_FIELDS], to[SR_MOST_FIELDS]; /* of which no store can be thought to change a pointer */
+    for (int64_t a = 0; a < n_fields; a++) from[a] = give[a], to[a] = take[a];
+    for (int64_t r = 0; r < give->m; r++) {
+        const double base = from[0].values[r];
+        double sum_weight = 0.0, sum_rest = 0.0;
+        for (int64_t c = begin[r]; c < begin[r + 1]; c++) {
+            const double p = v ? alpha * v[c] : alpha, share = p / (n[c] + p);
+            double x = base;
+            for (int64_t a = 1; a < n_fields; a++) x += from[a].values[from[a].codes[c]];
+            const double w = n[c] * share, e = (b[c] - n[c] * x) * share;
+            for (int64_t a = 1; a < n_fields; a++) {
+                double *own = to[a].values + 2 * to[a].codes[c];
+                own[0] += w;
+                own[1] += e;
+            }
+            sum_weight += w, sum_rest += e;
+            weight[c] = w, rest[c] = e;
+        }
+        to[0].values[2 * r] += sum_weight;
+        to[0].values[2 * r + 1] += sum_rest;
+    }
+}
+
+void sr_weigh(const int64_t *begin, const double *n, const double *b, const double *v, double alpha, int64_t n_fields, const sr_levels *give,
               const sr_levels *take, double *weight, double *rest) {
-    if (n_fields == 2) sr_weigh_rows(n_rows, n, b, v, alpha, 2, give, take, weight, rest);
-    else sr_weigh_rows(n_rows, n, b, v, alpha, n_fields, give, take, weight, rest);
+    if (n_fields == 2) sr_weigh_rows(begin, n, b, v, alpha, 2, give, take, weight, rest);
+    else sr_weigh_rows(begin, n, b, v, alpha, n_fields, give, take, weight, rest);
 }
 
 /* Loops over strengths write to one array each, and to none that others are read from, so that compilers make vectors of them. */

@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
-from sparsereg._core import STRENGTHS, KernelError, Levels, carry, eliminate, weigh
+from sparsereg._core import STRENGTHS, KernelError, Levels, carry, collect, eliminate, weigh
 
 from sparsereg import Ridge, ridge_path
 from sparsereg.design import as_design
@@ -87,6 +87,8 @@ def test_gradients_gaps_and_means_are_those_of_x(kind: str, tol: float, n: int, 
         assert found.n_iters.any()
         grouped = preconditioners.grouped
         assert grouped is not None
+        codes = next(iter(grouped.levels.values())).codes
+        np.testing.assert_array_equal(np.searchsorted(codes, np.arange(codes.max() + 2)), grouped.begin)
         inner = grouped.preconditioner(grouped.n, grouped.n_others, grouped.others(equations.factor))
         assert isinstance(inner, Facing) == (kind == "map")
 
@@ -238,20 +240,35 @@ def test_kernels_against_sums(n: int, sizes: tuple[int, ...], factors: bool) -> 
         assert met[k] == pytest.approx(b @ t, rel=1e-10, abs=1e-12)
         for out, code, m in zip(work, codes, sizes, strict=True):
             np.testing.assert_allclose(out[:, STRENGTHS + k], 1.0 + np.bincount(code, p * t, m + 1), atol=1e-10)
-        own = [np.zeros((m + 1, 2)) for m in sizes]
-        weight, rest = np.empty(n), np.empty(n)
-        given = [np.ascontiguousarray(one[:, k]) for one in x]
-        weigh(
-            rows, b, v, alpha, list(zip(levels, given, strict=True)), list(zip(levels, own, strict=True)), weight, rest
-        )
-        np.testing.assert_allclose(weight, rows * p / (rows + p), rtol=1e-12)
-        np.testing.assert_allclose(rest, p * t, atol=1e-12)
-        for out, code, m in zip(own, codes, sizes, strict=True):
-            np.testing.assert_allclose(out[:, 0], np.bincount(code, weight, m + 1), atol=1e-10)
-            np.testing.assert_allclose(out[:, 1], np.bincount(code, rest, m + 1), atol=1e-10)
-    to = np.ones(sizes[-1] + 1)
-    carry(rows, (levels[0], np.ascontiguousarray(x[0][:, 0])), (levels[-1], to))
-    np.testing.assert_allclose(to, 1.0 + np.bincount(codes[-1], rows * x[0][codes[0], 0], sizes[-1] + 1), atol=1e-10)
+
+
+@pytest.mark.parametrize("n", [1, 3, 4, 1000])
+@pytest.mark.parametrize("sizes", [(5,), (3, 70), (2, 9, 30)])
+@pytest.mark.parametrize("factors", [True, False])
+def test_kernels_on_runs_against_sums(n: int, sizes: tuple[int, ...], factors: bool) -> None:
+    rng = np.random.default_rng(n)
+    codes = [np.sort(rng.integers(0, sizes[0], n)).astype(np.int32)]
+    codes += [rng.integers(0, m + 1, n).astype(np.int32) for m in sizes[1:]]
+    levels = [Levels(code, m) for code, m in zip(codes, sizes, strict=True)]
+    begin = np.searchsorted(codes[0], np.arange(sizes[0] + 1))
+    rows, b, alpha = rng.uniform(0.5, 9.0, n), rng.normal(size=n), 0.7
+    v = rng.uniform(0.5, 2.0, n) if factors else None
+    x, own = [rng.normal(size=m + 1) for m in sizes], [np.zeros((m + 1, 2)) for m in sizes]
+    weight, rest = np.empty(n), np.empty(n)
+    given, taken = list(zip(levels, x, strict=True)), list(zip(levels, own, strict=True))
+    weigh(begin, rows, b, v, alpha, given, taken, weight, rest)
+    p = alpha * (np.ones(n) if v is None else v)
+    come_to = sum(values[code] for values, code in zip(x, codes, strict=True))
+    np.testing.assert_allclose(weight, rows * p / (rows + p), rtol=1e-12)
+    np.testing.assert_allclose(rest, (b - rows * come_to) * p / (rows + p), atol=1e-12)
+    for out, code, m in zip(own, codes, sizes, strict=True):
+        np.testing.assert_allclose(out[:, 0], np.bincount(code, weight, m + 1), atol=1e-10)
+        np.testing.assert_allclose(out[:, 1], np.bincount(code, rest, m + 1), atol=1e-10)
+    to, back = np.ones(sizes[-1] + 1), np.ones(sizes[0])
+    carry(rows, begin, x[0][:-1], (levels[-1], to))
+    np.testing.assert_allclose(to, 1.0 + np.bincount(codes[-1], rows * x[0][codes[0]], sizes[-1] + 1), atol=1e-10)
+    collect(rows, begin, (levels[-1], x[-1]), back)
+    np.testing.assert_allclose(back, 1.0 + np.bincount(codes[0], rows * x[-1][codes[-1]], sizes[0]), atol=1e-10)
 
 
 def test_kernels_refuse_what_does_not_fit() -> None:
@@ -263,9 +280,19 @@ def test_kernels_refuse_what_does_not_fit() -> None:
         eliminate(n, np.ones(2), None, np.ones(STRENGTHS), [(levels, work)])
     with pytest.raises(KernelError, match="fit"):
         eliminate(n, n, None, np.ones(STRENGTHS), [(levels, work[:, 1:].copy())])
+    begin, both = np.array([0, 3]), np.zeros((2, 2))
     with pytest.raises(KernelError, match="lengths"):
-        weigh(n, n, np.ones(2), 1.0, [(levels, wide)], [(levels, np.zeros((2, 2)))], np.empty(3), np.empty(3))
+        weigh(begin, n, n, np.ones(2), 1.0, [(levels, wide)], [(levels, both)], np.empty(3), np.empty(3))
     with pytest.raises(KernelError, match="fields"):
-        weigh(n, n, None, 1.0, [(levels, wide)], [], np.empty(3), np.empty(3))
+        weigh(begin, n, n, None, 1.0, [(levels, wide)], [], np.empty(3), np.empty(3))
+    for runs in ([0, 2], [1, 3], [0, 1, 3]):
+        with pytest.raises(KernelError, match="runs"):
+            weigh(np.array(runs), n, n, None, 1.0, [(levels, wide)], [(levels, both)], np.empty(3), np.empty(3))
+        with pytest.raises(KernelError, match="runs"):
+            carry(n, np.array(runs), wide[:1], (levels, wide))
+        with pytest.raises(KernelError, match="runs"):
+            collect(n, np.array(runs), (levels, wide), wide[:1])
+    with pytest.raises(KernelError, match="backwards"):
+        carry(n, np.array([0, 4, 3]), wide, (levels, wide))
     with pytest.raises(KernelError, match="fit"):
-        carry(n, (levels, wide), (levels, np.zeros(3)))
+        carry(n, begin, wide[:1], (levels, np.zeros(3)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core import Levels, carry
+from sparsereg._core import Levels, carry, collect
 from sparsereg.ridge.copies import Rows
 
 __all__ = ["Facing"]
@@ -18,10 +18,13 @@ Vector = NDArray[np.float64]
 
 
 class _Field:
-    """One of the two: what the rows have of it, its place in a vector, its penalty, and that and its weight inverted."""
+    """One of the two: what the rows have of it, and where those of each level begin if they are in its order; its place in a vector, its penalty,
+    and that and its weight inverted."""
 
-    def __init__(self, levels: Levels, part: slice, penalty: Vector, sums: Vector) -> None:
-        self.levels, self.part = levels, part
+    def __init__(
+        self, levels: Levels, begin: NDArray[np.int64] | None, part: slice, penalty: Vector, sums: Vector
+    ) -> None:
+        self.levels, self.begin, self.part = levels, begin, part
         self.penalty, self.sums = penalty[part], sums[part]
         self.inverse = 1.0 / (self.penalty + self.sums)
 
@@ -53,7 +56,10 @@ class _Smaller:
     def met(self, give: _Field, x: Vector, take: _Field) -> Vector:
         """What one field has of the rows, where the other has coefficients x."""
         out = np.zeros(take.levels.m + 1)
-        carry(self.rows.s, (give.levels, np.append(x, 0.0)), (take.levels, out))
+        if give.begin is not None:
+            carry(self.rows.s, give.begin, x, (take.levels, out))
+        else:
+            collect(self.rows.s, take.begin, (give.levels, np.append(x, 0.0)), out[:-1])
         return out[:-1]
 
 
@@ -62,6 +68,8 @@ class Facing:
 
     Parameters
     ----------
+    begin : int64 array of shape (m + 1,)
+        Where the rows of each level of the first field begin, and where they end.
     levels : list of two Levels
         Of the rows, each of which has one of both.
     parts : list of two slices
@@ -72,9 +80,18 @@ class Facing:
         With weights.
     """
 
-    def __init__(self, levels: list[Levels], parts: list[slice], penalty: Vector, sums: Vector, rows: Rows) -> None:
+    def __init__(
+        self,
+        begin: NDArray[np.int64],
+        levels: list[Levels],
+        parts: list[slice],
+        penalty: Vector,
+        sums: Vector,
+        rows: Rows,
+    ) -> None:
         self.sums, self.rows = sums, rows
-        fields = [_Field(own, part, penalty, sums) for own, part in zip(levels, parts, strict=True)]
+        runs = (begin, None)
+        fields = [_Field(*field, penalty, sums) for field in zip(levels, runs, parts, strict=True)]
         self.small, self.large = sorted(fields, key=lambda field: field.levels.m)
         self.inner = _Smaller(self.small, self.large, rows)
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core import Levels, eliminate, exchange, weigh
+from sparsereg._core import Levels, eliminate, exchange, transpose, weigh
 from sparsereg.ridge.border import Members
 from sparsereg.ridge.copies import Rows
 from sparsereg.ridge.facing import Facing
@@ -29,7 +29,9 @@ Vector = NDArray[np.float64]
 
 
 class Grouped:
-    """The field that says all and the other columns, as no strength changes them.
+    """The field that says all, the top, and the other columns, as no strength changes them.
+
+    The top's levels stand in the order of one of the other fields, so that walks over them meet one level of that after the other.
 
     Parameters
     ----------
@@ -40,11 +42,13 @@ class Grouped:
 
     def __init__(self, equations: NormalEquations, fields: Fields) -> None:
         ((top, _),) = fields.tops.items()
+        fields, first, self.begin = _in_runs(fields, top)
         self.all_fields, self.fields = fields, _without_top(fields, top)
         self.part = fields.parts[top]
-        self.levels = {f: fields.nested[top, f] for f in fields.host}
+        others = sorted(fields.host, key=lambda f: f != first)
+        self.levels = {f: fields.nested[top, f] for f in others}
         self.n = equations.sums[fields.order[self.part]]
-        self._first = self.fields.parts[next(iter(self.levels))]
+        self._first = self.fields.parts[first]
         self.centred = equations.fit_intercept
         self.n_others = self.summed(self.n)
         none = HeavyBlock(np.empty(0, dtype=np.int64), np.empty((0, 0)))
@@ -66,7 +70,7 @@ class Grouped:
         rows = Rows(weights.size, weights, self.total(sums) if self.centred else None)
         if len(self.levels) == len(self.fields.tops) == 2:
             parts = [self.fields.parts[f] for f in self.levels]
-            return Facing(list(self.levels.values()), parts, penalty, sums, rows)
+            return Facing(self.begin, list(self.levels.values()), parts, penalty, sums, rows)
         return Sweep(self.fields, penalty, sums, rows, self.border)
 
     def total(self, others: Vector) -> float:
@@ -85,7 +89,7 @@ class Grouped:
         """Sums of weights and of residuals by the other columns, once the top is eliminated; both by level of the top go to `room`.
         See `weigh`."""
         out = np.zeros((others.size + 1, 2))
-        weigh(self.n, b, v, alpha, self._by_field(np.append(others, 0.0)), self._by_field(out), *room)
+        weigh(self.begin, self.n, b, v, alpha, self._by_field(np.append(others, 0.0)), self._by_field(out), *room)
         return np.ascontiguousarray(out[:-1, 0]), np.ascontiguousarray(out[:-1, 1])
 
     def summed(self, x: Vector) -> Vector:
@@ -161,6 +165,25 @@ class GroupedSweep(InFieldOrder):
     def __init__(self, system: System, grouped: Grouped) -> None:
         fields = grouped.all_fields
         super().__init__(fields, _OthersOnly(grouped, system.penalty[fields.order]))
+
+
+def _in_runs(fields: Fields, top: int) -> tuple[Fields, int, NDArray[np.int64]]:
+    """The levels of the top in the order of that other field that they are nearest to; which that is, and where each of its
+    levels begins."""
+    levels = {f: fields.nested[top, f] for f in fields.host}
+    backwards = {f: np.count_nonzero(own.codes[1:] < own.codes[:-1]) for f, own in levels.items()}
+    first = min(backwards, key=lambda f: backwards[f])
+    codes, m = levels[first].codes, levels[first].m
+    begin = np.zeros(m + 1, dtype=np.int64)
+    np.cumsum(np.bincount(codes, minlength=m), out=begin[1:])
+    if not backwards[first]:
+        return fields, first, begin
+    at = np.empty(codes.size, dtype=np.int32)
+    transpose((codes.size, m), np.arange(codes.size + 1, dtype=np.int32), codes, None, begin[:-1].astype(np.int32), at)
+    part = fields.parts[top]
+    order = np.concatenate([fields.order[: part.start], fields.order[part][at], fields.order[part.stop :]])
+    nested = {pair: Levels(own.codes[at], own.m) if top in pair else own for pair, own in fields.nested.items()}
+    return replace(fields, order=order, nested=nested), first, begin
 
 
 def _without_top(fields: Fields, top: int) -> Fields:

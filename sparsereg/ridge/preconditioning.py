@@ -72,7 +72,7 @@ def preconditioning(equations: NormalEquations, least_penalty: Vector) -> Precon
         return Preconditioning(None, lambda system: TwoLevel(system, heavy))
     if fields.grouped:
         grouped = Grouped(equations, fields)
-        return Preconditioning(fields.order, lambda system: GroupedSweep(system, grouped), grouped)
+        return Preconditioning(grouped.all_fields.order, lambda system: GroupedSweep(system, grouped), grouped)
     required = _required(equations, fields)
     cols = _border_columns(equations, required, WORTH_ALONE * least_penalty)
     if _spread(equations, cols, least_penalty) > WIDEST:

@@ -14,7 +14,7 @@ static void test_elimination(int64_t n_fields, int with_factors) {
     for (int k = 0; k < K; k++) alpha[k] = 0.5 + k;
     for (int c = 0; c < ROWS; c++) n[c] = 5.0 * uniform(), b[c] = uniform() - 0.5, factor[c] = 0.1 + uniform();
     for (int a = 0; a < 3; a++) {
-        for (int c = 0; c < ROWS; c++) codes[a][c] = (int32_t)(uniform() * (LEVELS + 1));
+        for (int c = 0; c < ROWS; c++) codes[a][c] = a ? (int32_t)(uniform() * (LEVELS + 1)) : (int32_t)(c * LEVELS / ROWS);
         for (int l = 0; l <= LEVELS; l++) {
             x[a][l] = uniform() - 0.5, sums[a][2 * l] = sums[a][2 * l + 1] = 1.0;
             for (int k = 0; k < K; k++) both[a][2 * K * l + k] = x[a][l] * k, both[a][2 * K * l + K + k] = 2.0;
@@ -22,8 +22,10 @@ static void test_elimination(int64_t n_fields, int with_factors) {
         give[a] = (sr_levels){codes[a], x[a], LEVELS}, take[a] = (sr_levels){codes[a], sums[a], LEVELS};
         fields[a] = (sr_levels){codes[a], both[a], LEVELS};
     }
+    int64_t begin[LEVELS + 1] = {0};
+    for (int c = 0; c < ROWS; c++) begin[codes[0][c] + 1] = c + 1;
     const double *v = with_factors ? factor : NULL;
-    sr_weigh(ROWS, n, b, v, 2.0, n_fields, give, take, weight, rest);
+    sr_weigh(begin, n, b, v, 2.0, n_fields, give, take, weight, rest);
     sr_eliminate(ROWS, n, b, v, alpha, n_fields, fields, left, met);
     double totals[K] = {0.0}, products[K] = {0.0};
     for (int c = 0; c < ROWS; c++) {
@@ -45,10 +47,13 @@ static void test_elimination(int64_t n_fields, int with_factors) {
             for (int k = 0; k < K; k++) CHECK(near(both[a][2 * K * l + K + k], 2.0), "left to level %d", l);
         }
     for (int l = 0; l <= LEVELS; l++) to[l] = 1.0;
-    const sr_levels carried = {codes[1], to, LEVELS};
-    sr_carry(ROWS, n, &give[0], &carried);
+    const sr_levels carried = {codes[1], to, LEVELS}, given = {codes[1], x[1], LEVELS};
+    sr_carry(LEVELS, begin, n, x[0], &carried);
     for (int c = 0; c < ROWS; c++) to[codes[1][c]] -= n[c] * x[0][codes[0][c]];
     for (int l = 0; l <= LEVELS; l++) CHECK(near(to[l], 1.0), "carried to level %d", l);
+    sr_collect(LEVELS, begin, n, &given, to);
+    for (int c = 0; c < ROWS; c++) to[codes[0][c]] -= n[c] * x[1][codes[1][c]];
+    for (int l = 0; l <= LEVELS; l++) CHECK(near(to[l], 1.0), "collected from level %d", l);
 }
 
 #endif
