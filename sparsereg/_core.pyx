@@ -163,6 +163,7 @@ def transpose(tuple shape, indptr, indices, data, place, out_indices, int64_t sh
     require(place.shape[0] == view.n_minor and place.dtype == out_indices.dtype == indices.dtype, "place does not fit")
     require(out_data is None or (data is not None and out_data.dtype == data.dtype), "out_data has another type")
     view.before, view.after = passed_over
+    require(view.before >= 0 and view.after >= 0, "ends are fewer than none")
     cdef int64_t stop = out_indices.shape[0]
     cdef int64_t end = shift + (0 if out_data is None else out_data.shape[0])
     cdef void *places = <void *>address(place)
@@ -178,6 +179,7 @@ def take_ends(tuple shape, indptr, indices, data, tuple ends, out):
     """The values of the first and the last `ends` entries of each major, which must have as many, into the columns of `out`, in Fortran order."""
     cdef sr_compressed view = compressed(shape, indptr, indices, data)
     view.before, view.after = ends
+    require(data is not None and view.before >= 0 and view.after >= 0, "there are no values, or ends are fewer than none")
     require(out.dtype == data.dtype and out.shape == (view.n_major, view.before + view.after) and out.strides[0] == out.itemsize, "out does not fit")
     require((np.diff(indptr) >= view.before + view.after).all(), "there are shorter ones")
     cdef void *to = <void *><size_t>out.__array_interface__["data"][0]

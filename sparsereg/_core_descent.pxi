@@ -253,7 +253,7 @@ cdef class GramStore:
         if self.with_dense.shape[0] == 0:
             self.with_dense = np.zeros((self.X.view.n_cols - self.X.view.n_sparse, max(self.n_places, 1)))
         cdef int64_t n_lanes = self.X.view.n_rows // 4 + 1  # a quarter of the rows at a time: a quarter of what those columns take
-        cdef double[::1] lanes = np.empty(SR_ABREAST * n_lanes)
+        cdef double[::1] lanes = np.empty(min(<int64_t>SR_ABREAST, cols.shape[0]) * n_lanes)
         cdef int64_t[::1] following = np.empty(max(self.n_watched, 1), dtype=np.int64)
         cdef sr_gram_work work = self.borrow_work()
         cdef sr_status status

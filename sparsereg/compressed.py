@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from sparsereg._core import Matrix, inspect, take_ends, transpose
 from sparsereg.threads import run, split, worthwhile
 
-__all__ = ["Compressed", "Counted", "inspected", "product", "taken_from_ends"]
+__all__ = ["Compressed", "Counted", "Ends", "inspected", "product"]
 
 Int = NDArray[np.int64]
 
@@ -57,9 +58,9 @@ class Counted:
     n_ones, n_sparse : int
         Where the second and the third kind begin.
     dense_ends : (int, int)
-        Columns of the third kind that stand before, and after, all others in every row.
-    dense : array of shape (n, n_dense) or None
-        Those of the third kind, where all stand so: written already, in Fortran order.
+        Columns of the third kind that stand before, and after, all others in every row; there may be more between those.
+    apart : Ends or None
+        The columns of the third kind where all of them stand so.
     """
 
     rows: Compressed
@@ -68,7 +69,12 @@ class Counted:
     n_ones: int
     n_sparse: int
     dense_ends: tuple[int, int] = (0, 0)
-    dense: NDArray[Any] | None = None
+    apart: Ends | None = None
+
+    @property
+    def dense(self) -> NDArray[Any] | None:
+        """The columns of the third kind, of shape (n, n_dense) in Fortran order, where all stand at the ends of rows."""
+        return None if self.apart is None else self.apart.values
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -96,7 +102,8 @@ class Counted:
         """The columns, on new arrays: 4 or 8 bytes an entry, and the values where they are not 1."""
         X, start, (n, p) = self.rows, self.start, self.rows.shape
         shift, stop = int(start[self.n_ones]), int(start[self.n_sparse])
-        end, ends = (self.nnz, (0, 0)) if self.dense is None else (stop, self.dense_ends)
+        apart = self.dense
+        end, ends = (self.nnz, (0, 0)) if apart is None else (stop, self.dense_ends)
         indices = np.empty(stop, dtype=X.indices.dtype)
         values = None if X.data is None or shift == end else np.empty(end - shift, dtype=X.data.dtype)
 
@@ -107,7 +114,7 @@ class Counted:
         places = zip(parts, self._places(parts), strict=True)
         run(write, [(*part, place) for part, place in places], len(parts))
         data = None if values is None else values[: stop - shift]
-        dense = values[stop - shift :].reshape(-1, n).T if self.dense is None and values is not None else self.dense
+        dense = values[stop - shift :].reshape(-1, n).T if apart is None and values is not None else apart
         return Matrix(n, start[: self.n_sparse], start[1 : self.n_sparse + 1], indices, self.n_ones, data, shift, dense)
 
     def _places(self, parts: list[tuple[int, int]]) -> list[NDArray[Any]]:
@@ -126,16 +133,27 @@ class Counted:
         return places
 
 
-def taken_from_ends(X: Compressed, ends: tuple[int, int], parts: list[tuple[int, int]]) -> NDArray[Any]:
-    """The values of the first and the last so many entries of every major, as columns in Fortran order."""
-    assert X.data is not None
-    out = np.empty((sum(ends), X.shape[0]), dtype=X.data.dtype).T
+@dataclass(frozen=True)
+class Ends:
+    """The first and the last so many entries of every row of a matrix with values, as columns."""
 
-    def take(a: int, b: int) -> None:
-        take_ends((b - a, X.shape[1]), X.indptr[a : b + 1], X.indices, X.data, ends, out[a:b])
+    rows: Compressed
+    ends: tuple[int, int]
+    n_threads: int
 
-    run(take, list(parts), len(parts))
-    return out
+    @cached_property
+    def values(self) -> NDArray[Any]:
+        """In Fortran order; taken when first asked for, as many who look at X never read a column."""
+        X, ends = self.rows, self.ends
+        assert X.data is not None
+        out = np.empty((sum(ends), X.shape[0]), dtype=X.data.dtype).T
+
+        def take(a: int, b: int) -> None:
+            take_ends((b - a, X.shape[1]), X.indptr[a : b + 1], X.indices, X.data, ends, out[a:b])
+
+        parts = split(X.indptr, worthwhile(X.indices.size, self.n_threads))
+        run(take, list(parts), len(parts))
+        return out
 
 
 def inspected(X: Compressed, name: str, parts: list[tuple[int, int]], *, by_rows: bool, **wanted: Any) -> bool:

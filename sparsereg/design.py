@@ -27,7 +27,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sparsereg._core import Matrix
-from sparsereg.compressed import Compressed, Counted, inspected, taken_from_ends, word
+from sparsereg.compressed import Compressed, Counted, Ends, inspected, word
 from sparsereg.threads import run, split, worthwhile
 
 __all__ = ["Design", "as_design"]
@@ -347,8 +347,8 @@ def _from_rows(X: Compressed, dtype: np.dtype[Any], name: str, n_threads: int) -
     np.cumsum(count[columns], out=start[1:])
     borrowed = Compressed(X.shape, X.indptr, X.indices, None if n_ones == columns.size else X.data)
     ends = _dense_ends(columns[:n_sparse], columns[n_sparse:])
-    dense = taken_from_ends(X, ends, parts) if 0 < columns.size - n_sparse == sum(ends) else None
-    counted = Counted(borrowed, columns, start, n_ones, n_sparse, ends, dense)
+    apart = Ends(X, ends, n_threads) if 0 < columns.size - n_sparse == sum(ends) else None
+    counted = Counted(borrowed, columns, start, n_ones, n_sparse, ends, apart)
     return Design(counted, p, columns, dtype, by_rows=borrowed, labels=_labels(columns, p))
 
 

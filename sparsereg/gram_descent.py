@@ -65,9 +65,14 @@ class GramDescent(Descent):
         if design.rows is None or self.row_length > LONG_ROW:
             return
         most = int(np.clip(MET / max(self.row_length, 1.0), *WATCHED))
-        # Each kind has its longest first; what watched columns have with a few dense ones is kept with those.
-        kinds = (0, design.matrix.n_ones, design.matrix.n_sparse, *([] if self.store.counting else [design.n_cols]))
+        # Each kind has its longest first. What watched columns have with a few dense ones is kept with those; of many, each would
+        # be met by every dense member in all rows.
+        n_dense = design.n_cols - design.matrix.n_sparse
+        dense = [] if self.store.counting or n_dense > LONG_ROW else [design.n_cols]
+        kinds = (0, design.matrix.n_ones, design.matrix.n_sparse, *dense)
         heavy = np.concatenate([np.arange(a, min(a + most, b)) for a, b in pairwise(kinds)])
+        if not heavy.size:
+            return
         lengths = design.lengths(heavy)
         order = np.argsort(-lengths, kind="stable")[:most]
         self.watched = heavy[order[lengths[order] >= LIGHT]]

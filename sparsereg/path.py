@@ -90,9 +90,9 @@ class PathResult:
     def predict(self, X: Any, k: int = -1) -> Vector:
         """Predictions of point k (the last one by default) for the rows of X."""
         columns, values = self.point(k)
-        design = as_design(X)
-        if design.n_features != self.coefs.shape[0]:
-            raise ValueError(f"X has {design.n_features} columns; the path was fitted on {self.coefs.shape[0]}.")
+        n_features = as_design(X).n_features  # looked at, and let go
+        if n_features != self.coefs.shape[0]:
+            raise ValueError(f"X has {n_features} columns; the path was fitted on {self.coefs.shape[0]}.")
         return product(X if sp.issparse(X) else np.asarray(X, dtype=np.float64), columns, values) + self.intercepts[k]
 
 

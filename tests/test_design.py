@@ -10,6 +10,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
+from sparsereg._core import KernelError, take_ends, transpose
 
 from sparsereg import Lasso, regularization_path
 from sparsereg.compressed import product
@@ -258,3 +259,42 @@ def test_entries_before_the_first_pointer_are_not_read(form, value, disordered):
     w = rng.normal(size=8)
     np.testing.assert_allclose(design.rows.rmatvec(w), plain @ w)
     np.testing.assert_allclose(design.transposed(y), (plain.T @ y)[design.columns])
+
+
+def beside_numbers(n: int, before: int, after: int, dtype: type = np.float64) -> sp.csr_array:
+    """Two one-hot fields between columns of numbers."""
+    rng = np.random.default_rng(n)
+    fields = [sp.csr_array((np.ones(n), (np.arange(n), rng.integers(0, 7, n))), shape=(n, 7)) for _ in range(2)]
+    numbers = [sp.csr_array(rng.normal(size=(n, k))) for k in (before, after)]
+    return sp.csr_array(sp.hstack([numbers[0], *fields, numbers[1]]), dtype=dtype)
+
+
+@pytest.mark.parametrize("ends", [(0, 3), (2, 0), (2, 3), (1, 1)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dense_columns_at_the_ends_of_rows_are_taken_once_and_when_asked_for(
+    ends: tuple[int, int], dtype: type
+) -> None:
+    X = beside_numbers(60, *ends, dtype)
+    design = as_design(X)
+    apart, n_sparse = design.held.apart, design.held.n_sparse
+    assert apart is not None
+    assert "values" not in vars(apart)  # nothing has been read yet
+    v = np.random.default_rng(0).normal(size=60)
+    expected = X.T.astype(np.float64) @ v
+    np.testing.assert_allclose(design.of_labels(design.transposed_by_rows(v)), expected[design.columns], rtol=1e-5)
+    np.testing.assert_array_equal(vars(apart)["values"], X.toarray()[:, design.columns[n_sparse:]])
+    np.testing.assert_allclose(design.matrix.rmatvec(v), expected[design.columns], rtol=1e-5)
+
+
+def test_ends_of_rows_are_checked() -> None:
+    pointers, indices = np.array([0, 2, 4], dtype=np.int32), np.array([0, 1, 0, 1], dtype=np.int32)
+    rows = (2, 2), pointers, indices
+    with pytest.raises(KernelError, match="fewer than none"):
+        take_ends(*rows, np.arange(4.0), (-1, 2), np.zeros((1, 2)).T)
+    with pytest.raises(KernelError, match="no values"):
+        take_ends(*rows, None, (0, 1), np.zeros((1, 2)).T)
+    with pytest.raises(KernelError, match="shorter"):
+        take_ends(*rows, np.arange(4.0), (0, 3), np.zeros((3, 2)).T)
+    place, out = np.array([0, 2], dtype=np.int32), np.zeros(4, dtype=np.int32)
+    with pytest.raises(KernelError, match="fewer than none"):
+        transpose(*rows, None, place, out, 0, None, 0, (-1, 0))

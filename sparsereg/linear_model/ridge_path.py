@@ -81,9 +81,9 @@ class RidgePath:
 
     def predict(self, X: Any, k: int = -1) -> Vector:
         """Predictions of point k (the last one by default) for the rows of X."""
-        design = as_design(X)
-        if design.n_features != self.n_features:
-            raise ValueError(f"X has {design.n_features} columns; the path was fitted on {self.n_features}.")
+        n_features = as_design(X).n_features  # looked at, and let go
+        if n_features != self.n_features:
+            raise ValueError(f"X has {n_features} columns; the path was fitted on {self.n_features}.")
         X = X if sp.issparse(X) else np.asarray(X, dtype=np.float64)
         return product(X, *self.point(k)) + self.intercepts[k]
 
