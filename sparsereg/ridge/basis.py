@@ -77,6 +77,9 @@ class Sketched(ABC):
         The columns in the order in which all vectors are given, if it is another than theirs; b aside.
     """
 
+    # The share of what will do at which combinations are taken, by what a sketch says of their gradients.
+    room: float
+
     def __init__(self, equations: NormalEquations, b: Vector, order: NDArray[np.int64] | None = None) -> None:
         self.equations, self.order = equations, order
         self.b, self.factor = self.ordered(b), equations.factor
@@ -93,11 +96,6 @@ class Sketched(ABC):
     def diagonal(self) -> Vector:
         """The curvatures, in this order."""
         return self.ordered(self.equations.diagonal)
-
-    @cached_property
-    def constant(self) -> NDArray[np.int64]:
-        """Columns that are constant, in this order."""
-        return np.flatnonzero(self.diagonal == 0.0)
 
     @property
     def size(self) -> int:
@@ -130,9 +128,8 @@ class Sketched(ABC):
         if not self.size:
             return np.zeros((alphas.size, 0))
         T, A = self._triangles(alphas), np.zeros((alphas.size, self.size))
-        lengths = np.linalg.norm(
-            T[:, :, :-1], axis=1
-        )  # a vector of a weak strength may be long at a strong one, and would hide others
+        # A vector of a weak strength may be long at a strong one, and would hide others.
+        lengths = np.linalg.norm(T[:, :, :-1], axis=1)
         lengths[lengths == 0.0] = 1.0
         T[:, :, :-1] /= lengths[:, None]
         A[:, self._taken] = np.stack([np.linalg.lstsq(one[:, :-1], one[:, -1])[0] for one in T]) / lengths
@@ -195,9 +192,6 @@ class Sketched(ABC):
         out[:, : R.shape[0], k] = R[:, 2 * k]
         return out
 
-    # The share of what will do at which combinations are taken, by what a sketch says of their gradients.
-    room: float
-
     @abstractmethod
     def certificates(self, alphas: Vector, A: NDArray[np.float64]) -> Certificates:
         """Of the combination at each alpha, one a row of A, from its gradient on all columns."""
@@ -224,6 +218,11 @@ class ReducedBasis(Sketched):
         super().__init__(equations, b, order)
         self.W: list[Vector] = []
         self.H0W: list[Vector] = []
+
+    @cached_property
+    def constant(self) -> NDArray[np.int64]:
+        """Columns that are constant, in this order."""
+        return np.flatnonzero(self.diagonal == 0.0)
 
     def add(self, w: Vector, H0w: Vector) -> None:
         """Take in a vector, scaled to length 1."""

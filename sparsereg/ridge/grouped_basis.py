@@ -69,22 +69,18 @@ class GroupedBasis(Sketched):
         weights, pz = self._room
         sums, met = grouped.weighed(self.b_top, self.v_top, alpha, u, self._room)
         inner = grouped.preconditioner(weights, sums, penalty)
-        intercept, share = 0.0, 0.0
-        if grouped.centred:
-            intercept, share = (x / grouped.total(sums) for x in (grouped.total(met), 1.0))
+        weight_sum = inner.rows.weight_sum
+        intercept = grouped.total(met) / weight_sum if weight_sum else 0.0
         step, g, done = descend(met - intercept * sums - penalty * u, inner, target, max_iter)
-        intercept -= share * float(sums @ step)
+        if weight_sum:
+            intercept -= float(sums @ step) / weight_sum
         grouped.give(pz, -step, -intercept, weights)
         u += step
-        self._take_in_solution(alpha, *self._without_constant(u, intercept, g), pz)
-        return float(np.linalg.norm(g)), done
-
-    def _without_constant(self, u: Vector, intercept: float, g: Vector) -> tuple[Vector, float, Vector]:
-        """What constant columns come to is the intercept's, which is not penalised."""
-        met = self.grouped.n_others[self._constant] > 0.0  # others have rows without weight only
-        intercept += float(u[self._constant] @ met)
+        # What constant columns come to is the intercept's, which is not penalised; those of rows without weight come to nothing.
+        intercept += float(u[self._constant] @ (grouped.n_others[self._constant] > 0.0))
         u[self._constant] = g[self._constant] = 0.0
-        return u, intercept, g
+        self._take_in_solution(alpha, u, intercept, g, pz)
+        return float(np.linalg.norm(g)), done
 
     def _take_in_solution(self, alpha: float, u: Vector, intercept: float, g: Vector, pz: Vector) -> None:
         """w consists of u and, on the top, z, and g is 0 there: `H0 w = b - alpha V w - g`."""
