@@ -14,9 +14,11 @@ if os.environ.get("SPARSEREG_DEBUG"):
     flags += ["-O1", "-g"]
 
 kernels = ["sr_columns.c", "sr_fields.c", "sr_gram.c", "sr_rows.c", "sr_screen.c"]
-sources = ["sparsereg/_core.pyx", *(f"src_c/{name}" for name in kernels)]
+sources = ["sparsereg/_core/kernels.pyx", *(f"src_c/{name}" for name in kernels)]
 headers = [f"src_c/{name}" for name in os.listdir("src_c") if name.endswith(".h")]
-core = Extension("sparsereg._core", sources, include_dirs=["src_c"], depends=sorted(headers), extra_compile_args=flags)
-strings = Extension("sparsereg._strings", ["sparsereg/_strings.pyx"], extra_compile_args=flags)
+core = Extension(
+    "sparsereg._core.kernels", sources, include_dirs=["src_c"], depends=sorted(headers), extra_compile_args=flags
+)
+strings = Extension("sparsereg._core.strings", ["sparsereg/_core/strings.pyx"], extra_compile_args=flags)
 
 setup(ext_modules=cythonize([core, strings]))

@@ -110,17 +110,17 @@ def by_object(profile: str) -> Counter[str]:
 
 def parts(spent: Counter[str]) -> dict[str, int]:
     """Instructions in our kernels (with their binding), in all else, and in sum."""
-    ours = sum(n for where, n in spent.items() if Path(where).name.startswith("_core."))
+    ours = sum(n for where, n in spent.items() if Path(where).name.startswith("kernels."))
     if not ours:
-        raise click.ClickException("callgrind saw no instruction of sparsereg/_core: was it built here?")
+        raise click.ClickException("callgrind saw no instruction of sparsereg/_core/kernels: was it built here?")
     return {"kernels": ours, "everything else": spent.total() - ours, "total": spent.total()}
 
 
 def makers() -> dict[str, str]:
     """What made each part, as far as its count depends on it. The compiler is the one that the kernels carry a stamp of."""
-    from sparsereg import _core
+    from sparsereg._core import kernels
 
-    stamp = re.search(rb"(GCC): \([^)]*\) (\d+)\.|(clang) version (\d+)\.", Path(_core.__file__).read_bytes())
+    stamp = re.search(rb"(GCC): \([^)]*\) (\d+)\.|(clang) version (\d+)\.", Path(kernels.__file__).read_bytes())
     compiler = " ".join(part.decode().lower() for part in stamp.groups() if part) if stamp else "unknown compiler"
     kernels = f"{compiler} {platform.machine()}"
     versions = {"Python": platform.python_version(), "numpy": np.__version__, "scipy": scipy.__version__}

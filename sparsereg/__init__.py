@@ -28,14 +28,14 @@ if TYPE_CHECKING:
         lasso_path,
         ridge_path,
     )
-    from sparsereg.model_file import Model, load_model, save_model
-    from sparsereg.path import PathResult, regularization_path
-    from sparsereg.plot import plot_path
-    from sparsereg.report import SparsityReport
+    from sparsereg.report.plots import plot_path
+    from sparsereg.report.report import SparsityReport
+    from sparsereg.serving.model_file import Model, load_model, save_model
+    from sparsereg.solvers.path import PathResult, regularization_path
 
 __version__ = "0.1.0"
 
-_ROOMS = {
+_MODULES = {
     "Block": "crosses.feature_cross",
     "DatePart": "crosses.dates",
     "DegreesOfFreedom": "linear_model",
@@ -43,9 +43,9 @@ _ROOMS = {
     "ElasticNet": "linear_model",
     "FeatureCross": "crosses.feature_cross",
     "Lasso": "linear_model",
-    "Model": "model_file",
+    "Model": "serving.model_file",
     "Of": "crosses.rules",
-    "PathResult": "path",
+    "PathResult": "solvers.path",
     "Quantiles": "crosses.binning",
     "Rare": "crosses.feature_cross",
     "Ridge": "linear_model",
@@ -53,17 +53,17 @@ _ROOMS = {
     "RidgeClassifier": "linear_model",
     "RidgeClassifierCV": "linear_model",
     "RidgePath": "linear_model",
-    "SparsityReport": "report",
+    "SparsityReport": "report.report",
     "Split": "crosses.split",
     "Width": "crosses.binning",
     "degrees_of_freedom": "linear_model",
     "enet_path": "linear_model",
     "lasso_path": "linear_model",
-    "load_model": "model_file",
-    "plot_path": "plot",
-    "regularization_path": "path",
+    "load_model": "serving.model_file",
+    "plot_path": "report.plots",
+    "regularization_path": "solvers.path",
     "ridge_path": "linear_model",
-    "save_model": "model_file",
+    "save_model": "serving.model_file",
 }
 
 __all__ = [
@@ -99,10 +99,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOMS:
+    if name not in _MODULES:
         raise AttributeError(f"module 'sparsereg' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"sparsereg.{_ROOMS[name]}"), name)
+    return getattr(importlib.import_module(f"sparsereg.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_ROOMS])
+    return sorted([*globals(), *_MODULES])

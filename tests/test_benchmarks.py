@@ -130,10 +130,10 @@ def test_instructions_are_those_of_the_object_itself():
     import instructions
 
     profile = (
-        "ob=/a/_core.so\nfn=f\n0 100\ncob=/b/numpy.so\ncfn=g\ncalls=3 0\n0 7000\n0 11\nob=/b/numpy.so\nfn=g\n0 7000\n"
+        "ob=/a/kernels.so\nfn=f\n0 100\ncob=/b/numpy.so\ncfn=g\ncalls=3 0\n0 7000\n0 11\nob=/b/numpy.so\nfn=g\n0 7000\n"
     )
     spent = instructions.by_object(profile)
-    assert spent == {"/a/_core.so": 111, "/b/numpy.so": 7000}
+    assert spent == {"/a/kernels.so": 111, "/b/numpy.so": 7000}
     assert instructions.parts(spent) == {"kernels": 111, "everything else": 7000, "total": 7111}
 
 

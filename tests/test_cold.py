@@ -10,12 +10,14 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparsereg import ElasticNet, Lasso, cold, threads
-from sparsereg.cold import ColdSolver
-from sparsereg.design import as_design
-from sparsereg.problem import Coefficients, make_problem
-from sparsereg.solve import Solver
-from sparsereg.sweep import HeavyRows
+from sparsereg import ElasticNet, Lasso
+from sparsereg.data import threads
+from sparsereg.data.compact_rows import HeavyRows
+from sparsereg.data.design import as_design
+from sparsereg.objective.problem import Coefficients, make_problem
+from sparsereg.solvers import single_fit
+from sparsereg.solvers.single_fit import ColdSolver
+from sparsereg.solvers.working_set import Solver
 
 
 def one_hot(
@@ -77,7 +79,7 @@ def test_the_same_solution_as_by_columns(seed, share, l1_ratio, positive, interc
     assert ColdSolver.suits(problem, alpha, l1_ratio)
     cold_problem = make_problem(as_design(X), y, fit_intercept=intercept, positive=positive)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cold, "SOME", some)
+        patch.setattr(single_fit, "SOME", some)
         found = ColdSolver(cold_problem, alpha, l1_ratio, 1e-4, 10_000).solve_at(1e-8)
     assert "matrix" not in vars(cold_problem.design)
     assert found.dual_gap <= 1e-8 * problem.gap_scale
@@ -110,7 +112,7 @@ def test_a_residual_that_grows_opens_light_columns(monkeypatch):
 def test_where_many_columns_matter_columns_are_written(monkeypatch, limit):
     X, y = one_hot()
     expected = ElasticNet(alpha=0.003, l1_ratio=0.9).fit(X, y)
-    monkeypatch.setattr(cold, limit, 5)
+    monkeypatch.setattr(single_fit, limit, 5)
     found = ElasticNet(alpha=0.003, l1_ratio=0.9).fit(X, y)
     np.testing.assert_allclose(found.coef_, expected.coef_, rtol=1e-5, atol=1e-6)
     assert found.dual_gap_ <= 1e-8 * y.var()
@@ -121,14 +123,14 @@ def test_members_are_never_more_than_a_dense_square_is_right_for(monkeypatch):
     n_cols = 400
     X = sp.csr_array(np.repeat(np.eye(n_cols), 4, axis=0))
     y = np.repeat(np.where(np.arange(n_cols) < 60, 2.0, 0.98), 4)
-    monkeypatch.setattr(cold, "MOST", 100)
-    sizes, plain = [], cold.SweptDescent.take_in
+    monkeypatch.setattr(single_fit, "MOST", 100)
+    sizes, plain = [], single_fit.SweptDescent.take_in
 
     def take_in(self, *args):
         plain(self, *args)
         sizes.append(self.m)
 
-    monkeypatch.setattr(cold.SweptDescent, "take_in", take_in)
+    monkeypatch.setattr(single_fit.SweptDescent, "take_in", take_in)
     Lasso(alpha=1.0 / n_cols, fit_intercept=False).fit(X, y)
     assert sizes
     assert max(sizes) <= 100

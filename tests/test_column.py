@@ -12,9 +12,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sparsereg._strings import text_codes
+from sparsereg._core.strings import text_codes
 
-from sparsereg import _strings
+from sparsereg._core import strings
 from sparsereg.crosses.table import Table
 
 
@@ -311,7 +311,7 @@ def test_text_codes_leave_alone_what_is_no_string():
 
 
 def test_the_example_of_text_codes():
-    found = doctest.testmod(_strings)
+    found = doctest.testmod(strings)
     assert found.attempted
     assert found.failed == 0
 

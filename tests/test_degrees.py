@@ -21,8 +21,8 @@ from sparsereg import (
     degrees_of_freedom,
     regularization_path,
 )
-from sparsereg.linear_model.degrees import variance_shares
-from sparsereg.ridge import probes
+from sparsereg.linear_model.degrees_of_freedom import variance_shares
+from sparsereg.ridge import trace_probes
 
 
 def data(seed: int = 0, n: int = 60, p: int = 20) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -261,7 +261,7 @@ def test_report_of_real_houses(real_data) -> None:
 
 def test_report_shows_the_error_of_an_estimate(pipeline_data, monkeypatch) -> None:
     table, y, _ = pipeline_data
-    monkeypatch.setattr("sparsereg.linear_model.degrees._by_count", lambda *_: "cg")
+    monkeypatch.setattr("sparsereg.linear_model.degrees_of_freedom._by_count", lambda *_: "cg")
     pipeline = make_pipeline(FeatureCross(crosses=[("shop", "item")]), Ridge(3.0, solver="cg")).fit(table, y)
     report = SparsityReport.from_estimator(pipeline, X=table)
     assert 0 < report.path[0]["df_error"] < 0.1 * report.path[0]["df"]
@@ -288,7 +288,7 @@ def test_report_of_paths_and_of_several_targets() -> None:
 def test_probes_that_do_not_converge_say_so(monkeypatch) -> None:
     X, y, _ = data(15)
     model = Ridge(1e-3).fit(X, y)
-    monkeypatch.setattr(probes, "MAX_ITER", 1)
+    monkeypatch.setattr(trace_probes, "MAX_ITER", 1)
     with pytest.warns(ConvergenceWarning, match="a random probe was solved to a relative gradient of"):
         degrees_of_freedom(model, X, n_probes=2)
 

@@ -10,11 +10,11 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
-from sparsereg._core import KernelError, take_ends, transpose
+from sparsereg._core.kernels import KernelError, take_ends, transpose
 
 from sparsereg import Lasso, regularization_path
-from sparsereg.compressed import product
-from sparsereg.design import as_design
+from sparsereg.data.compressed import product
+from sparsereg.data.design import as_design
 
 FORMATS = ["csr", "csc", "coo", "lil", "dok", "bsr", "dia"]
 

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from sklearn.base import clone
 
 from sparsereg import ElasticNet, Lasso, Ridge, regularization_path
-from sparsereg.design import as_design
+from sparsereg.data.design import as_design
 from sparsereg.ridge.dropout import dropout_factor
 
 RATE = 0.3

@@ -14,9 +14,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.estimator_checks import check_estimator
 
 from sparsereg import Ridge, degrees_of_freedom
-from sparsereg.design import as_design
-from sparsereg.ridge.early import hold_out, step_length
-from sparsereg.ridge.system import NormalEquations
+from sparsereg.data.design import as_design
+from sparsereg.ridge.early_stopping import hold_out, step_length
+from sparsereg.ridge.normal_equations import NormalEquations
 
 EARLY = Ridge(alpha=0.0, early_stopping=True, random_state=0)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from sparsereg import _core
-from sparsereg.design import as_design
+from sparsereg._core import kernels
+from sparsereg.data.design import as_design
 
 
 def store_of(X, s=None, values=False):
@@ -15,10 +15,10 @@ def store_of(X, s=None, values=False):
     columns, rows = X.tocsc(), X.tocsr()
     n_ones = (0, 0) if values else (X.shape[1], X.shape[0])
     views = [
-        _core.Matrix(n, A.indptr[:-1], A.indptr[1:], A.indices, ones, A.data if values else None)
+        kernels.Matrix(n, A.indptr[:-1], A.indptr[1:], A.indices, ones, A.data if values else None)
         for n, A, ones in ((X.shape[0], columns, n_ones[0]), (X.shape[1], rows, n_ones[1]))
     ]
-    return _core.GramStore(views[0], views[1], None, s)
+    return kernels.GramStore(views[0], views[1], None, s)
 
 
 def one_hot(n, levels, rng):
@@ -108,16 +108,16 @@ def test_more_positions_than_16_bits():
 def test_what_is_watched_is_checked():
     X = one_hot(50, (5, 10), np.random.default_rng(3))
     store = store_of(X)
-    with pytest.raises(_core.KernelError, match="outside"):
+    with pytest.raises(kernels.KernelError, match="outside"):
         store.watch(np.array([15]), 100)
-    with pytest.raises(_core.KernelError, match="more columns than"):
+    with pytest.raises(kernels.KernelError, match="more columns than"):
         store.watch(np.zeros(70_000, dtype=np.int64), 100)
     store.watch(np.array([3, 1]), 100)
-    with pytest.raises(_core.KernelError, match="not so many"):
+    with pytest.raises(kernels.KernelError, match="not so many"):
         store.watch_fewer(3)
     store.watch_fewer(1)
     assert store.places(np.array([3, 1])).tolist() == [0, -1]
-    with pytest.raises(_core.KernelError, match="wrong length"):
+    with pytest.raises(kernels.KernelError, match="wrong length"):
         store.subtract_watched(np.empty(0), np.zeros(2))
 
 
@@ -132,7 +132,7 @@ def test_dense_columns_beside_counts(dtype, by_rows, at):
     )
     design = as_design(sp.csr_array(X, dtype=dtype))
     plain = design_to_array(design, X)
-    store = _core.GramStore(design.matrix, design.sparse_rows, design.labels, None)
+    store = kernels.GramStore(design.matrix, design.sparse_rows, design.labels, None)
     assert store.counting
     watched, dense = np.arange(80), np.arange(design.n_ones, design.n_cols)
     assert dense.size == 3
@@ -155,9 +155,9 @@ def test_dense_columns_beside_counts(dtype, by_rows, at):
 
 def test_many_dense_columns_are_summed_with_the_others():
     rng = np.random.default_rng(3)
-    X = sp.hstack([one_hot(300, (3, 30), rng), rng.normal(size=(300, _core.FEW_DENSE + 1))])
+    X = sp.hstack([one_hot(300, (3, 30), rng), rng.normal(size=(300, kernels.FEW_DENSE + 1))])
     design = as_design(sp.csr_array(X))
-    assert not _core.GramStore(design.matrix, design.sparse_rows, design.labels, None).counting
+    assert not kernels.GramStore(design.matrix, design.sparse_rows, design.labels, None).counting
 
 
 def design_to_array(design, X):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from sparsereg import _core
-from sparsereg.loss import names as loss_names
-from sparsereg.penalty import names as penalty_names
+from sparsereg._core import kernels
+from sparsereg.losses.base import names as loss_names
+from sparsereg.penalties.elastic_net import names as penalty_names
 
 N, P = 40, 17
 VARIANTS = [
@@ -33,9 +33,9 @@ def make(real, index, ones, n_dense=0, seed=0):
     if n_dense:
         dense = np.asfortranarray(rng.normal(size=(N, n_dense)), dtype=real)
         plain = np.hstack([plain, dense])
-    X = _core.Matrix(N, start[:-1], start[1:], csc.indices.astype(index), n_ones, data, 0, dense)
+    X = kernels.Matrix(N, start[:-1], start[1:], csc.indices.astype(index), n_ones, data, 0, dense)
     first = csr.indptr.astype(index)
-    Xt = _core.Matrix(
+    Xt = kernels.Matrix(
         P, first[:-1], first[1:], csr.indices.astype(index), N if ones else 0, None if ones else csr.data.astype(real)
     )
     return X, Xt, plain
@@ -78,8 +78,8 @@ def test_gram_grows_exactly(real, index, ones, by_rows, weighted):
         renumbered.sort_indices()
         first = renumbered.indptr.astype(index)
         data = None if ones else renumbered.data.astype(real)
-        Xt = _core.Matrix(P, first[:-1], first[1:], renumbered.indices.astype(index), N if ones else 0, data)
-    store = _core.GramStore(X, Xt if by_rows else None, labels if by_rows else None, s)
+        Xt = kernels.Matrix(P, first[:-1], first[1:], renumbered.indices.astype(index), N if ones else 0, data)
+    store = kernels.GramStore(X, Xt if by_rows else None, labels if by_rows else None, s)
     cols = rng.permutation(P)
     for batch in np.split(cols, [1, 3, 9]):
         store.append(batch, by_rows)
@@ -126,9 +126,9 @@ def test_coordinate_descent_epochs(real, index, ones, weighted, penalty):
     w, r = np.zeros(P), weights * y
     r_sum = r.sum()
     w_fast, w_gram, r_fast = np.zeros(P), np.zeros(P), r.copy()
-    fast = _core.Coordinates(w_fast, sums, sq, l1, l2, weights.sum(), penalty, r_sum)
-    gram = _core.Coordinates(w_gram, sums, sq, l1, l2, weights.sum(), penalty, r_sum)
-    store = _core.GramStore(X, Xt, None, s)
+    fast = kernels.Coordinates(w_fast, sums, sq, l1, l2, weights.sum(), penalty, r_sum)
+    gram = kernels.Coordinates(w_gram, sums, sq, l1, l2, weights.sum(), penalty, r_sum)
+    store = kernels.GramStore(X, Xt, None, s)
     store.append(cols, True)
     q = plain[:, cols].T @ r
     positive = penalty_names()[penalty].endswith("nonneg")
@@ -157,13 +157,13 @@ def test_prox_and_violation_agree_with_brute_force(penalty):
         (2.0, -3.0, 1.5, 0.0, 0.5),
     ]:
         arrays = [np.array([t]) for t in (z, c, a, l1, l2)]
-        (got,) = _core.prox_step(penalty, *arrays)
+        (got,) = kernels.prox_step(penalty, *arrays)
         value = a / 2 * (grid - z - c / a) ** 2 + l1 * np.abs(grid) + l2 / 2 * grid**2
         assert abs(got - grid[value.argmin()]) <= 1e-4
         gradient = np.array([a * (z + c / a - got)])  # at the prox, this lies in the subdifferential
-        (zero,) = _core.violation(penalty, np.array([got]), gradient, arrays[3], arrays[4])
+        (zero,) = kernels.violation(penalty, np.array([got]), gradient, arrays[3], arrays[4])
         assert zero <= 1e-12
-        (off,) = _core.violation(penalty, np.array([1.0]), np.array([l1 + l2 + 0.25]), arrays[3], arrays[4])
+        (off,) = kernels.violation(penalty, np.array([1.0]), np.array([l1 + l2 + 0.25]), arrays[3], arrays[4])
         assert off == pytest.approx(0.25)
 
 
@@ -176,14 +176,14 @@ def test_newton_step(k, centred):
     half = rng.normal(size=(n, k))
     plain = np.asfortranarray(np.hstack([half, rng.normal(size=(n, 3)), half]))
     m = plain.shape[1]
-    store = _core.GramStore(_core.Matrix(n, none, none, none, 0, None, 0, plain), None)
+    store = kernels.GramStore(kernels.Matrix(n, none, none, none, 0, None, 0, plain), None)
     store.append(np.arange(m), False)
     sums, l2 = plain.sum(axis=0) if centred else np.zeros(m), rng.random(m)
     H = plain.T @ plain - np.outer(sums, sums) / n
 
     def step(active, l2, slope):
         w = np.where(active, rng.normal(size=m), 0.0)
-        return store.newton_step(_core.Coordinates(w, sums, np.diag(H).copy(), l2, l2, n, 0, 0.0), slope)
+        return store.newton_step(kernels.Coordinates(w, sums, np.diag(H).copy(), l2, l2, n, 0, 0.0), slope)
 
     active, slope = np.arange(m) < k + 3, rng.normal(size=m)
     active[k // 2 + 1] = False
@@ -204,35 +204,35 @@ def test_loss_rows():
     y, z, s = rng.normal(size=9), rng.normal(size=9), rng.random(9)
     slope = np.empty(9)
     assert loss_names() == ["squared"]
-    assert _core.loss_rows(0, y, z, s, slope) == pytest.approx(0.5 * np.sum(s * (y - z) ** 2))
+    assert kernels.loss_rows(0, y, z, s, slope) == pytest.approx(0.5 * np.sum(s * (y - z) ** 2))
     np.testing.assert_allclose(slope, s * (y - z))
-    assert _core.loss_rows(0, y, z) == pytest.approx(0.5 * np.sum((y - z) ** 2))
+    assert kernels.loss_rows(0, y, z) == pytest.approx(0.5 * np.sum((y - z) ** 2))
 
 
 def test_binding_refuses_what_would_leave_memory():
     X, Xt, _ = make(np.float64, np.int32, False)
-    with pytest.raises(_core.KernelError, match="position 17 outside"):
+    with pytest.raises(kernels.KernelError, match="position 17 outside"):
         X.rmatvec(np.zeros(N), np.array([17]))
-    with pytest.raises(_core.KernelError, match="wrong length"):
+    with pytest.raises(kernels.KernelError, match="wrong length"):
         X.rmatvec(np.zeros(N - 1))
-    with pytest.raises(_core.KernelError, match="wrong length"):
+    with pytest.raises(kernels.KernelError, match="wrong length"):
         X.add_matvec(np.zeros(P + 1), np.zeros(N))
     start = np.array([0, 5], dtype=np.int32)
-    with pytest.raises(_core.KernelError, match="leave the index array"):
-        _core.Matrix(N, start[:-1], start[1:], np.zeros(3, dtype=np.int32), 1)
-    with pytest.raises(_core.KernelError, match="differ in type"):
-        _core.Matrix(N, start[:-1].astype(np.int64), start[1:], np.zeros(9, dtype=np.int32), 1)
-    with pytest.raises(_core.KernelError, match="need data"):
-        _core.Matrix(N, start[:-1], start[1:], np.zeros(9, dtype=np.int32), 0)
-    store = _core.GramStore(X, Xt)
-    with pytest.raises(_core.KernelError, match="outside"):
+    with pytest.raises(kernels.KernelError, match="leave the index array"):
+        kernels.Matrix(N, start[:-1], start[1:], np.zeros(3, dtype=np.int32), 1)
+    with pytest.raises(kernels.KernelError, match="differ in type"):
+        kernels.Matrix(N, start[:-1].astype(np.int64), start[1:], np.zeros(9, dtype=np.int32), 1)
+    with pytest.raises(kernels.KernelError, match="need data"):
+        kernels.Matrix(N, start[:-1], start[1:], np.zeros(9, dtype=np.int32), 0)
+    store = kernels.GramStore(X, Xt)
+    with pytest.raises(kernels.KernelError, match="outside"):
         store.append(np.array([-1]), True)
 
 
 def test_bounds_outlast_their_visit_numbers():
     """Visits are numbered in 16 bits: when the numbers run out, every bound begins anew where it stands, and stays a bound."""
     norms = np.array([1.0, 2.0, 0.5], dtype=np.float32)
-    bounds = _core.Bounds(0, norms, norms, None)
+    bounds = kernels.Bounds(0, norms, norms, None)
     bounds.visited(np.arange(3), np.array([1.0, -1.0, 0.25]))
     travelled = np.zeros(3)
     for k in range(70_000):

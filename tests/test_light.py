@@ -10,12 +10,14 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparsereg import regularization_path, solve, threads
-from sparsereg.design import as_design
-from sparsereg.light import without_light
-from sparsereg.path import trace
-from sparsereg.problem import Coefficients, make_problem
-from sparsereg.solve import Solver
+from sparsereg import regularization_path
+from sparsereg.data import threads
+from sparsereg.data.design import as_design
+from sparsereg.objective.problem import Coefficients, make_problem
+from sparsereg.solvers import working_set
+from sparsereg.solvers.path import trace
+from sparsereg.solvers.prefilter import without_light
+from sparsereg.solvers.working_set import Solver
 
 
 def crosses(seed: int, n: int = 200, *, dense: str = "", index: type = np.int32, dtype: type = np.float64):
@@ -173,8 +175,8 @@ def test_the_intercept_is_right_at_the_point_where_the_gram_is_given_up(monkeypa
     problem = make_problem(as_design(X), y)
     run = Solver(problem, 1.0, 1e-6, 10_000)
     found = run.solve(0.02 * run.alpha_max())
-    assert isinstance(run.descent, solve.ResidualDescent)
-    assert not isinstance(run.descent, solve.GramDescent)
+    assert isinstance(run.descent, working_set.ResidualDescent)
+    assert not isinstance(run.descent, working_set.GramDescent)
     assert found.intercept == pytest.approx(problem.intercept(found.at), rel=1e-12)
 
 

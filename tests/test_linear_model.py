@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import OneHotEncoder
 
 from sparsereg import ElasticNet, Lasso, enet_path, regularization_path
-from sparsereg.descent import Descent
+from sparsereg.solvers.residual_cd import Descent
 
 
 def objective(model, X, y, s=None):

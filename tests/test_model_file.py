@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sparsereg import load_model, model_file, regularization_path, save_model
+from sparsereg import load_model, regularization_path, save_model
 from sparsereg.crosses.binning import Quantiles, Width
 from sparsereg.crosses.feature_cross import FeatureCross
-from sparsereg.files import write_whole
+from sparsereg.serving import model_file
+from sparsereg.serving.atomic_write import write_whole
 
 ARRAYS = ("alphas", "intercepts", "dual_gaps", "n_iters", "seconds", "deviance_explained")
 

@@ -14,10 +14,11 @@ from oracles import duality_gap, elastic_net, objective
 from scipy.optimize import nnls
 from sklearn.exceptions import ConvergenceWarning
 
-from sparsereg import gram_descent, regularization_path
-from sparsereg.design import as_design
-from sparsereg.problem import Coefficients, make_problem
-from sparsereg.solve import SOLVERS, Solver
+from sparsereg import regularization_path
+from sparsereg.data.design import as_design
+from sparsereg.objective.problem import Coefficients, make_problem
+from sparsereg.solvers import gram_cd
+from sparsereg.solvers.working_set import SOLVERS, Solver
 
 
 def crosses(n=3000, seed=0, levels=(7, 40, 200)):
@@ -472,7 +473,7 @@ def test_watched_columns_follow_from_the_coefficients(weighted, valued, monkeypa
     if valued:
         more = sp.random_array((2000, 5), density=0.3, rng=np.random.default_rng(0))
         X = sp.hstack([X, more], format="csr")
-    monkeypatch.setattr(gram_descent, "SMALL", 2000 - X.nnz // 2)
+    monkeypatch.setattr(gram_cd, "SMALL", 2000 - X.nnz // 2)
     weights = np.random.default_rng(1).uniform(0.0, 2.0, 2000) if weighted else None
     run = Solver(make_problem(as_design(X), y, sample_weight=weights), 1.0, 1e-6, 1000)
     start, top = run.descent.watched.size, run.alpha_max()
@@ -488,7 +489,7 @@ def test_watched_columns_follow_from_the_coefficients(weighted, valued, monkeypa
 def test_a_newton_step_that_leaves_a_large_coefficient_where_it_is():
     """What does not move is not divided by its step: 1e20 over nothing would overflow, and a warning is an error here."""
     X = sp.csr_array(np.repeat(np.eye(2), 5, axis=0))
-    descent = gram_descent.GramDescent(make_problem(as_design(X), np.repeat([1e20, 1e3], 5), fit_intercept=False))
+    descent = gram_cd.GramDescent(make_problem(as_design(X), np.repeat([1e20, 1e3], 5), fit_intercept=False))
     descent.add(np.arange(2))
     descent.set_strength(0.1, 1.0)
     descent.set_w(np.array([1e20, 1.0]))

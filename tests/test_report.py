@@ -15,8 +15,8 @@ from sklearn.pipeline import make_pipeline
 
 from sparsereg import Lasso, SparsityReport, regularization_path
 from sparsereg.crosses.feature_cross import FeatureCross
-from sparsereg.path import PathResult
-from sparsereg.report_text import bytes_in_words
+from sparsereg.report.text import bytes_in_words
+from sparsereg.solvers.path import PathResult
 
 
 @pytest.fixture(scope="module")

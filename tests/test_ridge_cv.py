@@ -20,13 +20,13 @@ from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
 from sklearn.utils.estimator_checks import check_estimator
 
 from sparsereg import Ridge, RidgeCV
-from sparsereg.design import as_design
+from sparsereg.data.design import as_design
 from sparsereg.ridge import cross_validation, solve
 from sparsereg.ridge.cross_validation import Probes, choose_validation, generalised, held_out, left_out
+from sparsereg.ridge.degrees_of_freedom import difference_error, probe_traces, trace_error
+from sparsereg.ridge.normal_equations import NormalEquations
 from sparsereg.ridge.path import Preconditioners
 from sparsereg.ridge.solve import Plan
-from sparsereg.ridge.system import NormalEquations
-from sparsereg.ridge.trace import difference_error, probe_traces, trace_error
 
 ALPHAS = np.array([0.05, 1.0, 20.0, 400.0])
 

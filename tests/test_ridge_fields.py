@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
-from sparsereg._core import Levels, exchange
+from sparsereg._core.kernels import Levels, exchange
 
 from sparsereg import Ridge
-from sparsereg.design import as_design
-from sparsereg.ridge.blocks import BlockDiagonal
-from sparsereg.ridge.cg import Elsewhere, Preconditioner, conjugate_gradients
-from sparsereg.ridge.fields import Fields
-from sparsereg.ridge.grouped import GroupedSweep
-from sparsereg.ridge.nested import NestedSweep
-from sparsereg.ridge.precondition import TwoLevel
-from sparsereg.ridge.preconditioning import preconditioning
-from sparsereg.ridge.system import NormalEquations, System
+from sparsereg.data.design import as_design
+from sparsereg.ridge.normal_equations import NormalEquations, System
+from sparsereg.ridge.pcg import Elsewhere, Preconditioner, conjugate_gradients
+from sparsereg.ridge.preconditioners.block_jacobi import BlockDiagonal
+from sparsereg.ridge.preconditioners.choose import preconditioning
+from sparsereg.ridge.preconditioners.factors import Fields
+from sparsereg.ridge.preconditioners.nested_factors import NestedSweep
+from sparsereg.ridge.preconditioners.saturated_factor import GroupedSweep
+from sparsereg.ridge.preconditioners.two_level import TwoLevel
 
 A, B, C = 7, 5, 4
 
@@ -206,9 +206,9 @@ def test_equal_fields_are_nested_once() -> None:
 def test_the_preconditioners_are_symmetric_positive_and_know_their_image(
     weighted: bool, fit_intercept: bool, n_heavy: int, widest: float, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sparsereg.ridge.preconditioning.MOST_HEAVY", n_heavy)
-    monkeypatch.setattr("sparsereg.ridge.preconditioning.WIDEST", widest)
-    monkeypatch.setattr("sparsereg.ridge.preconditioning.WORTH_A_SHADOW", 0.0)
+    monkeypatch.setattr("sparsereg.ridge.preconditioners.choose.MOST_HEAVY", n_heavy)
+    monkeypatch.setattr("sparsereg.ridge.preconditioners.choose.WIDEST", widest)
+    monkeypatch.setattr("sparsereg.ridge.preconditioners.choose.WORTH_A_SHADOW", 0.0)
     a, b, c = table()
     X = {
         "crossed": crossed(),
@@ -252,8 +252,8 @@ def applied_to(g: np.ndarray, precondition: Preconditioner) -> tuple[np.ndarray,
 
 
 def test_a_stronger_penalty_keeps_of_the_border_what_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sparsereg.ridge.preconditioning.MOST_HEAVY", 20)
-    monkeypatch.setattr("sparsereg.ridge.preconditioning.WIDEST", 0.0)
+    monkeypatch.setattr("sparsereg.ridge.preconditioners.choose.MOST_HEAVY", 20)
+    monkeypatch.setattr("sparsereg.ridge.preconditioners.choose.WIDEST", 0.0)
     X = beside_numbers(shadowed())
     equations = equations_of(X, np.random.default_rng(3).uniform(0.2, 3.0, X.shape[0]), True)
     make = preconditioning(equations, 0.05 * equations.factor)
@@ -282,7 +282,7 @@ def test_copies_beat_two_levels_on_crosses() -> None:
 
 
 def preconditioning_without_fields(system: System) -> TwoLevel:
-    from sparsereg.ridge.precondition import HeavyBlock
+    from sparsereg.ridge.preconditioners.two_level import HeavyBlock
 
     return TwoLevel(system, HeavyBlock.of(system.equations, system.penalty))
 
@@ -416,7 +416,7 @@ def test_rows_of_ones_are_enough(make: object, weighted: bool, monkeypatch: pyte
     rng = np.random.default_rng(3)
     y, s = rng.normal(size=500), rng.uniform(0.5, 2.0, 500) if weighted else None
     exact = Ridge(solver="gram").fit(X, y, s)
-    monkeypatch.delattr("sparsereg.design.Design.matrix")
+    monkeypatch.delattr("sparsereg.data.design.Design.matrix")
     model = Ridge(solver="cg", tol=1e-6).fit(X, y, s)
     np.testing.assert_allclose(model.coef_, exact.coef_, atol=1e-6)
 

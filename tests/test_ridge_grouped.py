@@ -9,14 +9,14 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
-from sparsereg._core import STRENGTHS, KernelError, Levels, carry, collect, eliminate, weigh
+from sparsereg._core.kernels import STRENGTHS, KernelError, Levels, carry, collect, eliminate, weigh
 
 from sparsereg import Ridge, ridge_path
-from sparsereg.design import as_design
-from sparsereg.ridge.basis import Until
-from sparsereg.ridge.facing import Facing
+from sparsereg.data.design import as_design
+from sparsereg.ridge.normal_equations import NormalEquations
 from sparsereg.ridge.path import PathSolution, Preconditioners, solve_path
-from sparsereg.ridge.system import NormalEquations
+from sparsereg.ridge.preconditioners.two_way_elimination import Facing
+from sparsereg.ridge.reduced_basis import Until
 
 KINDS = ["map", "three", "chain", "one inside"]
 

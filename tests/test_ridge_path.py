@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 
 from sparsereg import Ridge, ridge_path
-from sparsereg.design import as_design
-from sparsereg.ridge import basis as reduced
-from sparsereg.ridge.basis import ReducedBasis, Until
-from sparsereg.ridge.cg import Preconditioner
+from sparsereg.data.design import as_design
+from sparsereg.ridge import reduced_basis
+from sparsereg.ridge.normal_equations import NormalEquations, System
 from sparsereg.ridge.path import PathSolution, Preconditioners, solve_path, solve_paths
-from sparsereg.ridge.system import NormalEquations, System
+from sparsereg.ridge.pcg import Preconditioner
+from sparsereg.ridge.reduced_basis import ReducedBasis, Until
 
 METHODS = ["gram", "dual", "svd", "cg"]
 
@@ -129,7 +129,7 @@ def test_any_problem_agrees_with_one_solve_each(seed: int, fit_intercept: bool, 
 def test_combinations_have_the_least_gradients(sketched: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     X, y, _ = problem(3)
     design = as_design(X)
-    monkeypatch.setattr(reduced, "SKETCH", 200 if sketched else design.n_cols)
+    monkeypatch.setattr(reduced_basis, "SKETCH", 200 if sketched else design.n_cols)
     assert design.n_cols > 200
     equations = NormalEquations(design, None, True, np.random.default_rng(0).uniform(0.5, 2.0, design.n_cols))
     system = equations.system(y, 2.0)
@@ -239,7 +239,7 @@ def test_bad_parameters_are_named(bad: dict[str, object]) -> None:
 def test_a_sketch_keeps_lengths(n_cols_per_group: int) -> None:
     """Of gradients a million times shorter than what they are the rest of, too."""
     rng = np.random.default_rng(0)
-    m = reduced.SKETCH * n_cols_per_group
+    m = reduced_basis.SKETCH * n_cols_per_group
     design = as_design(sp.eye_array(m, format="csr"))
     equations = NormalEquations(design, None, False, np.ones(m))
     b = rng.normal(size=m)
@@ -281,7 +281,7 @@ def test_rounding_that_the_witness_sees_is_cleared_away() -> None:
 
 def test_warns_by_the_gradient_that_was_promised(monkeypatch: pytest.MonkeyPatch) -> None:
     """A point that was given up between tol / 100 and tol is told of, as `Ridge` does."""
-    monkeypatch.setattr("sparsereg.ridge.preconditioning.MOST_HEAVY", 4)  # so that not all is solved exactly
+    monkeypatch.setattr("sparsereg.ridge.preconditioners.choose.MOST_HEAVY", 4)  # so that not all is solved exactly
     X, y, _ = problem(3)
     given_up = solve_paths
 

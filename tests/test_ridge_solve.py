@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
-from sparsereg._core import Quadratic
+from sparsereg._core.kernels import Quadratic
 
 from sparsereg import Ridge
-from sparsereg.design import as_design
-from sparsereg.ridge.cg import conjugate_gradients
-from sparsereg.ridge.precondition import HeavyBlock, Plain, TwoLevel
+from sparsereg.data.design import as_design
+from sparsereg.ridge.normal_equations import NormalEquations, System
+from sparsereg.ridge.pcg import conjugate_gradients
+from sparsereg.ridge.preconditioners.two_level import HeavyBlock, Plain, TwoLevel
 from sparsereg.ridge.solve import Plan, choose_method, solve_ridge
-from sparsereg.ridge.system import NormalEquations, System
 
 
 def crosses(rng: np.random.Generator, n: int, a: int, b: int) -> sp.csr_array:
@@ -78,7 +78,7 @@ def test_a_sweep_is_gauss_seidel(valued: bool, real: type, index: type, weighted
 def test_the_preconditioner_is_symmetric_positive_and_knows_its_image(
     n_heavy: int, fit_intercept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sparsereg.ridge.precondition.MOST_HEAVY", n_heavy)
+    monkeypatch.setattr("sparsereg.ridge.preconditioners.two_level.MOST_HEAVY", n_heavy)
     X, y, s = small(2, True)
     system = equations_of(sp.csr_array(X), s, fit_intercept).system(y, 0.3)
     heavy = HeavyBlock.of(system.equations, system.penalty)
@@ -143,7 +143,7 @@ def test_two_levels_beat_none_on_crosses(monkeypatch: pytest.MonkeyPatch) -> Non
     system = equations_of(X).system(rng.normal(size=20_000), 1.0)
     counts = {}
     for n_heavy in (0, 200):
-        monkeypatch.setattr("sparsereg.ridge.precondition.MOST_HEAVY", n_heavy)
+        monkeypatch.setattr("sparsereg.ridge.preconditioners.two_level.MOST_HEAVY", n_heavy)
         heavy = HeavyBlock.of(system.equations, system.penalty)
         counts[n_heavy] = conjugate_gradients(system, TwoLevel(system, heavy), 1e-8, 5000)
     plain = conjugate_gradients(system, Plain(system), 1e-8, 5000)
@@ -156,9 +156,9 @@ def test_two_levels_beat_none_on_crosses(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_the_heavy_block_is_kept_affordable(monkeypatch: pytest.MonkeyPatch) -> None:
     X = sp.csr_array(np.random.default_rng(0).uniform(size=(50, 40)))
     equations = equations_of(X)
-    monkeypatch.setattr("sparsereg.ridge.precondition.GRAM_PASSES", 41)
+    monkeypatch.setattr("sparsereg.ridge.preconditioners.two_level.GRAM_PASSES", 41)
     assert HeavyBlock.of(equations, np.full(40, 1e-3)).cols.size == 40
-    monkeypatch.setattr("sparsereg.ridge.precondition.GRAM_PASSES", 2)
+    monkeypatch.setattr("sparsereg.ridge.preconditioners.two_level.GRAM_PASSES", 2)
     assert 5 < HeavyBlock.of(equations, np.full(40, 1e-3)).cols.size < 15
 
 

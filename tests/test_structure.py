@@ -6,132 +6,63 @@ import ast
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-# From the ground up: a room may import only from rooms before it. Packages are listed room by room.
-ORDER = [
-    "_core",
-    "_strings",
-    "threads",
-    "compressed",
-    "design",
-    "centring",
-    "sweep",
-    "loss",
-    "penalty",
-    "problem",
-    "light",
-    "screening",
-    "descent",
-    "gram_descent",
-    "solve",
-    "cold",
-    "validation",
-    "path",
-    "crosses.keys",
-    "crosses.ragged",
-    "crosses.lists",
-    "crosses.column",
-    "crosses.reading",
-    "crosses.table",
-    "crosses.binning",
-    "crosses.dates",
-    "crosses.split",
-    "crosses.parts",
-    "crosses.rules",
-    "crosses.vocabulary",
-    "crosses.block",
-    "crosses.layout",
-    "crosses.hashing",
-    "crosses.onehot",
-    "crosses.recipe",
-    "crosses.fitting",
-    "crosses.plan",
-    "crosses.fitted",
-    "crosses.portable",
-    "crosses.feature_cross",
-    "ridge.system",
-    "ridge.dropout",
-    "ridge.cg",
-    "ridge.precondition",
-    "ridge.fields",
-    "ridge.copies",
-    "ridge.border",
-    "ridge.nested",
-    "ridge.blocks",
-    "ridge.facing",
-    "ridge.grouped",
-    "ridge.preconditioning",
-    "ridge.exact",
-    "ridge.solve",
-    "ridge.probes",
-    "ridge.early",
-    "ridge.spectrum",
-    "ridge.basis",
-    "ridge.grouped_basis",
-    "ridge.path",
-    "ridge.trace",
-    "ridge.cross_validation",
-    "linear_model.gram_check",
-    "linear_model.coefficients",
-    "linear_model.paths",
-    "linear_model.lasso",
-    "linear_model.held",
-    "linear_model.ridge",
-    "linear_model.degrees",
-    "linear_model.ridge_path",
-    "linear_model.cross_validated",
-    "linear_model.ridge_cv",
-    "linear_model.ridge_classifier",
-    "linear_model",
-    "plot",
-    "files",
-    "report_rows",
-    "report_text",
-    "report",
-    "model_file",
-    "cli.console",
-    "cli.options",
-    "cli.fit_file",
-    "cli.demo",
-    "cli.commands",
-    "cli",
+# From the bottom up: a module may import only from layers below its own, and from its own without a cycle.
+LAYERS = [
+    {"_core"},
+    {"data"},
+    {"losses", "penalties"},
+    {"objective"},
+    {"rows"},
+    {"solvers"},
+    {"results"},
+    {"crosses", "ridge"},
+    {"selection"},
+    {"linear_model"},
+    {"report"},
+    {"serving"},
+    {"cli"},
 ]
 PACKAGE = ROOT / "sparsereg"
 
 
-def rooms() -> list[str]:
-    """Every file of the package, as a dotted name inside it; a package's front door goes by the package's name."""
-    paths = [path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py")]
-    names = {".".join(path.parts).removesuffix(".__init__") for path in paths}
-    return sorted(names - {"__init__", "__main__", "crosses", "ridge"})
+MODULES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
-def imported(room: str) -> set[str]:
-    path = PACKAGE / room.replace(".", "/")
-    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+def layer(module: str) -> int:
+    name = module.split(".")[0]
+    return next(i for i, names in enumerate(LAYERS) if name in names)
+
+
+def imported(path: Path) -> set[str]:
+    """Modules of the package that a file imports, those for type checkers left out."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for_types = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
     skipped = {id(inner) for node in for_types for inner in ast.walk(node)}
     names = set()
     for node in ast.walk(tree):
-        if (
-            id(node) not in skipped
-            and isinstance(node, ast.ImportFrom)
-            and (node.module or "").startswith("sparsereg.")
-        ):
-            names.add(node.module.removeprefix("sparsereg."))
-    return names
+        if id(node) in skipped or not isinstance(node, ast.ImportFrom):
+            continue
+        if (node.module or "").startswith("sparsereg."):
+            module = node.module.removeprefix("sparsereg.")
+            inner = {f"{module}.{alias.name}" for alias in node.names} & MODULES.keys()
+            names |= inner or {module if module in MODULES else f"{module}.__init__"}
+    return names & (MODULES.keys() | {f"_core.{name}" for name in ("kernels", "strings")})
 
 
-@pytest.mark.parametrize("room", rooms())
-def test_imports_run_one_way(room):
-    assert room in ORDER, f"{room} has no place in the order of the house"
-    later = imported(room) - set(ORDER[: ORDER.index(room)])
-    assert not later, f"{room} must not import {sorted(later)}"
+@pytest.mark.parametrize("module", sorted(MODULES.keys() - {"__init__", "__main__"}))
+def test_imports_point_downwards(module):
+    above = {name for name in imported(MODULES[module]) if layer(name) > layer(module)}
+    assert not above, f"{module} must not import {sorted(above)}"
+
+
+def test_imports_have_no_cycle():
+    TopologicalSorter({module: imported(path) - {module} for module, path in MODULES.items()}).prepare()
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "src_c").iterdir()), ids=lambda path: path.name)

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from sparsereg import ElasticNet, Lasso, regularization_path, threads
-from sparsereg.design import as_design
+from sparsereg import ElasticNet, Lasso, regularization_path
+from sparsereg.data import threads
+from sparsereg.data.design import as_design
 
 
 @pytest.fixture

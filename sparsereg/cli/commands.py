@@ -18,11 +18,11 @@ from sparsereg.cli.console import Screen
 from sparsereg.cli.demo import globe_cross, make_places, make_target
 from sparsereg.cli.fit_file import Plan, Training, date_columns, read_table
 from sparsereg.cli.options import bin_rules, crosses, strengths
-from sparsereg.files import check_place, write_whole
-from sparsereg.model_file import Model, load_model, save_model
-from sparsereg.path import regularization_path
-from sparsereg.report import SparsityReport
-from sparsereg.report_text import bytes_in_words
+from sparsereg.report.report import SparsityReport
+from sparsereg.report.text import bytes_in_words
+from sparsereg.serving.atomic_write import check_place, write_whole
+from sparsereg.serving.model_file import Model, load_model, save_model
+from sparsereg.solvers.path import regularization_path
 
 __all__ = ["cli"]
 

@@ -15,7 +15,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
-from sparsereg._strings import text_codes
+from sparsereg._core.strings import text_codes
 from sparsereg.crosses.column import LARGEST_EXACT, AnyArray, BoolArray, Column, Kind
 from sparsereg.crosses.keys import distinct
 from sparsereg.crosses.lists import LISTS, flat_objects, flat_series

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sparsereg.compressed import product
+from sparsereg.data.compressed import product
 
 __all__ = ["SparseLinearModel", "nonzero"]
 

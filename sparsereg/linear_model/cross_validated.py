@@ -19,14 +19,14 @@ from sklearn.utils import Bunch, check_random_state, check_scalar
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import _check_method_params
 
-from sparsereg.design import as_design
+from sparsereg.data.design import as_design
+from sparsereg.data.validation import check_choice, check_flag, check_number
 from sparsereg.linear_model.held import HeldCoefficients
 from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, Ridge
 from sparsereg.linear_model.ridge_path import warn_unconverged
 from sparsereg.ridge.cross_validation import Probes, choose_validation, generalised, held_out, left_out
+from sparsereg.ridge.normal_equations import NormalEquations
 from sparsereg.ridge.solve import Plan, choose_method, solve_ridge
-from sparsereg.ridge.system import NormalEquations
-from sparsereg.validation import check_choice, check_flag, check_number
 
 __all__ = ["CrossValidated"]
 

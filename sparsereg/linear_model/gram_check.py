@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.problem import Coefficients, Problem
+from sparsereg.objective.problem import Coefficients, Problem
 
 __all__ = ["check_gram"]
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sparsereg.compressed import product
-from sparsereg.design import Design
-from sparsereg.ridge.system import NormalEquations
+from sparsereg.data.compressed import product
+from sparsereg.data.design import Design
+from sparsereg.ridge.normal_equations import NormalEquations
 
 __all__ = ["HeldCoefficients", "RidgeRegressor"]
 

@@ -15,15 +15,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_consistent_length, metadata_routing
 from sklearn.utils.validation import validate_data
 
-from sparsereg.cold import ColdSolver
-from sparsereg.design import Design, as_design
+from sparsereg.data.design import Design, as_design
+from sparsereg.data.threads import thread_count
+from sparsereg.data.validation import check_choice, check_flag, check_number, check_penalty_factor, check_weights
 from sparsereg.linear_model.coefficients import SparseLinearModel, nonzero
 from sparsereg.linear_model.gram_check import check_gram
 from sparsereg.linear_model.paths import EPOCHS, closer, enet_path, generator, starting_point
-from sparsereg.problem import Coefficients, Problem, make_problem
-from sparsereg.solve import SOLVERS, Solver, nowhere
-from sparsereg.threads import thread_count
-from sparsereg.validation import check_choice, check_flag, check_number, check_penalty_factor, check_weights
+from sparsereg.objective.problem import Coefficients, Problem, make_problem
+from sparsereg.solvers.single_fit import ColdSolver
+from sparsereg.solvers.working_set import SOLVERS, Solver, nowhere
 
 __all__ = ["ElasticNet", "Lasso"]
 

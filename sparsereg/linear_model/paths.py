@@ -13,13 +13,13 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_random_state
 
-from sparsereg.design import Design, as_design
-from sparsereg.light import without_light
+from sparsereg.data.design import Design, as_design
+from sparsereg.data.validation import check_alphas, check_choice, check_flag, check_number, check_vector, check_weights
 from sparsereg.linear_model.gram_check import check_gram
-from sparsereg.path import alpha_grid, trace
-from sparsereg.problem import Coefficients, make_problem
-from sparsereg.solve import SOLVERS, Solver, nowhere
-from sparsereg.validation import check_alphas, check_choice, check_flag, check_number, check_vector, check_weights
+from sparsereg.objective.problem import Coefficients, make_problem
+from sparsereg.solvers.path import alpha_grid, trace
+from sparsereg.solvers.prefilter import without_light
+from sparsereg.solvers.working_set import SOLVERS, Solver, nowhere
 
 __all__ = ["enet_path", "lasso_path", "starting_point"]
 

@@ -12,13 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
-from sparsereg.design import Design, as_design
-from sparsereg.linear_model.held import RidgeRegressor
-from sparsereg.ridge.dropout import dropout_factor
-from sparsereg.ridge.early import descend_until_worse, hold_out, step_length
-from sparsereg.ridge.solve import Plan, choose_method, solve_ridge
-from sparsereg.ridge.system import NOTHING, NormalEquations, Solution
-from sparsereg.validation import (
+from sparsereg.data.design import Design, as_design
+from sparsereg.data.validation import (
     check_choice,
     check_flag,
     check_number,
@@ -26,6 +21,11 @@ from sparsereg.validation import (
     check_vector,
     check_weights,
 )
+from sparsereg.linear_model.held import RidgeRegressor
+from sparsereg.ridge.dropout import dropout_factor
+from sparsereg.ridge.early_stopping import descend_until_worse, hold_out, step_length
+from sparsereg.ridge.normal_equations import NOTHING, NormalEquations, Solution
+from sparsereg.ridge.solve import Plan, choose_method, solve_ridge
 
 __all__ = ["Ridge"]
 

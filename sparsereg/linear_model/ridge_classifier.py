@@ -13,10 +13,10 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sparsereg.data.validation import check_weights
 from sparsereg.linear_model.cross_validated import CrossValidated
 from sparsereg.linear_model.held import HeldCoefficients
 from sparsereg.linear_model.ridge import Ridge
-from sparsereg.validation import check_weights
 
 __all__ = ["RidgeClassifier", "RidgeClassifierCV"]
 

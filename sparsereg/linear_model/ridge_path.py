@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 
-from sparsereg.compressed import product
-from sparsereg.design import Design, as_design
+from sparsereg.data.compressed import product
+from sparsereg.data.design import Design, as_design
+from sparsereg.data.validation import check_alphas, check_choice, check_flag, check_number, check_target
 from sparsereg.linear_model.held import WIDE
 from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, Ridge
+from sparsereg.ridge.normal_equations import NormalEquations
 from sparsereg.ridge.path import PathSolution, solve_paths
 from sparsereg.ridge.solve import METHODS, Plan, choose_method
-from sparsereg.ridge.system import NormalEquations
-from sparsereg.validation import check_alphas, check_choice, check_flag, check_number, check_target
 
 __all__ = ["RidgePath", "ridge_path", "warn_unconverged"]
 

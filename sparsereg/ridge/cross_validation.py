@@ -20,12 +20,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.ridge.exact import Slabs
+from sparsereg.ridge.degrees_of_freedom import SURE, difference_error, probe_traces, trace_error
+from sparsereg.ridge.direct import Slabs
+from sparsereg.ridge.normal_equations import NormalEquations
 from sparsereg.ridge.path import PathSolution, Preconditioners, solve_paths
 from sparsereg.ridge.solve import Plan, choose_method, require_feasible
 from sparsereg.ridge.spectrum import Spectrum
-from sparsereg.ridge.system import NormalEquations
-from sparsereg.ridge.trace import SURE, difference_error, probe_traces, trace_error
 
 __all__ = ["Fold", "Generalised", "Probes", "choose_validation", "generalised", "held_out", "left_out"]
 

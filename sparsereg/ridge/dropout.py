@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.design import Design
+from sparsereg.data.design import Design
 
 __all__ = ["dropout_factor"]
 

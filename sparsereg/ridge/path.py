@@ -17,17 +17,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.ridge.basis import Certificates, Combination, Point, ReducedBasis, Sketched, Until
-from sparsereg.ridge.cg import Preconditioner, conjugate_gradients, descend, relax
-from sparsereg.ridge.exact import Slabs
-from sparsereg.ridge.grouped import Grouped
-from sparsereg.ridge.grouped_basis import GroupedBasis
-from sparsereg.ridge.nested import InFieldOrder, scattered
-from sparsereg.ridge.precondition import Plain
-from sparsereg.ridge.preconditioning import Preconditioning, preconditioning
+from sparsereg.ridge.direct import Slabs
+from sparsereg.ridge.normal_equations import NormalEquations, Solution, System, relative
+from sparsereg.ridge.pcg import Preconditioner, conjugate_gradients, descend, relax
+from sparsereg.ridge.preconditioners.choose import Preconditioning, preconditioning
+from sparsereg.ridge.preconditioners.nested_factors import InFieldOrder, scattered
+from sparsereg.ridge.preconditioners.saturated_factor import Grouped
+from sparsereg.ridge.preconditioners.two_level import Plain
+from sparsereg.ridge.reduced_basis import Certificates, Combination, Point, ReducedBasis, Sketched, Until
+from sparsereg.ridge.saturated_basis import GroupedBasis
 from sparsereg.ridge.solve import TOO_LARGE, WEAK, Plan, felt, require_feasible, solve_ridge
 from sparsereg.ridge.spectrum import Spectrum
-from sparsereg.ridge.system import NormalEquations, Solution, System, relative
 
 __all__ = ["PathSolution", "Preconditioners", "solve_path", "solve_paths"]
 

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.penalty import Penalty
-from sparsereg.problem import make_problem
-from sparsereg.ridge.cg import Preconditioner, conjugate_gradients
-from sparsereg.ridge.exact import Slabs, dual, gram, svd
-from sparsereg.ridge.precondition import Plain
-from sparsereg.ridge.preconditioning import preconditioning
-from sparsereg.ridge.system import NOTHING, NormalEquations, Solution, System
-from sparsereg.solve import Solver
+from sparsereg.objective.problem import make_problem
+from sparsereg.penalties.elastic_net import Penalty
+from sparsereg.ridge.direct import Slabs, dual, gram, svd
+from sparsereg.ridge.normal_equations import NOTHING, NormalEquations, Solution, System
+from sparsereg.ridge.pcg import Preconditioner, conjugate_gradients
+from sparsereg.ridge.preconditioners.choose import preconditioning
+from sparsereg.ridge.preconditioners.two_level import Plain
+from sparsereg.solvers.working_set import Solver
 
 __all__ = ["METHODS", "TOO_LARGE", "Plan", "choose_method", "felt", "require_feasible", "solve_ridge"]
 

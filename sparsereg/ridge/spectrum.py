@@ -17,8 +17,8 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from sparsereg.ridge.exact import Inverse, Slabs, polished, polished_dual
-from sparsereg.ridge.system import Solution
+from sparsereg.ridge.direct import Inverse, Slabs, polished, polished_dual
+from sparsereg.ridge.normal_equations import Solution
 
 __all__ = ["Spectrum"]
 

@@ -1,0 +1,190 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
+"""The binding to the C kernels: checks what crosses the boundary, lets the GIL go, turns a status into an exception.
+
+One class or function a kernel; no arithmetic here. What the kernels compute stands in `src_c/sr.h`. The classes stand in the
+included parts; loops over coordinates and rows, and taking a matrix in, here.
+"""
+
+import numpy as np
+
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.mem cimport PyMem_RawFree, PyMem_RawRealloc
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t
+
+include "declarations.pxi"
+
+
+PENALTIES = {sr_penalty_name(<sr_penalty>k).decode(): k for k in range(SR_N_PENALTIES)}
+LOSSES = {sr_loss_name(<sr_loss>k).decode(): k for k in range(SR_N_LOSSES)}
+
+_REAL = {np.dtype(np.float32): SR_F32, np.dtype(np.float64): SR_F64}
+_INDEX = {np.dtype(np.int32): SR_I32, np.dtype(np.int64): SR_I64}
+
+
+class KernelError(ValueError):
+    """A kernel refused its input. Raised only when a caller inside the package passed something it had not checked."""
+
+
+cdef int check(sr_status status) except -1:
+    if status < 0:
+        reason = {SR_BAD_INDEX: "index out of range", SR_NOT_FINITE: "value not finite", SR_BAD_TYPE: "no such variant"}
+        raise KernelError(reason[status])
+    return 0
+
+
+cdef const void *address(array) except? NULL:
+    """Where an array's first element stands, for arrays whose dtype the caller has looked up; NULL for None."""
+    if array is None:
+        return NULL
+    if not array.flags.c_contiguous and not array.flags.f_contiguous:
+        raise KernelError("array is not contiguous")
+    return <const void *><size_t>array.__array_interface__["data"][0]
+
+
+cdef const double *doubles(const double[::1] v):
+    return NULL if v is None else &v[0]
+
+
+cdef int require(bint condition, str what) except -1:
+    if not condition:
+        raise KernelError(what)
+    return 0
+
+
+cdef int require_within(const int64_t[::1] numbers, int64_t end) except -1:
+    """Every number in [0, end): no kernel reads or writes outside what it was given."""
+    cdef int64_t a
+    for a in range(numbers.shape[0]):
+        if numbers[a] < 0 or numbers[a] >= end:
+            raise KernelError(f"position {numbers[a]} outside [0, {end})")
+    return 0
+
+
+include "matrix.pxi"
+include "factors.pxi"
+include "gram.pxi"
+include "bounds.pxi"
+include "compact_rows.pxi"
+
+
+cdef int require_same(const double[::1] a, const double[::1] b, const double[::1] c, const double[::1] d) except -1:
+    require(a.shape[0] == b.shape[0] == c.shape[0] == d.shape[0], "lengths differ")
+    return 0
+
+
+def gap_sums(int penalty, const double[::1] w, const double[::1] c, const double[::1] l1, const double[::1] l2):
+    """The ingredients of both certificates as a dict; see `sr_gap_terms`."""
+    cdef sr_gap_terms terms
+    require_same(w, c, l1, l2)
+    check(sr_gap_sums(<sr_penalty>penalty, w.shape[0], &w[0], &c[0], &l1[0], &l2[0], &terms))
+    return terms
+
+
+def violation(int penalty, const double[::1] w, const double[::1] c, const double[::1] l1, const double[::1] l2):
+    """Distance of each `c_j` from the subdifferential of the penalty at `w_j`."""
+    require_same(w, c, l1, l2)
+    cdef double[::1] out = np.empty(w.shape[0])
+    check(sr_violation(<sr_penalty>penalty, w.shape[0], &w[0], &c[0], &l1[0], &l2[0], &out[0]))
+    return np.asarray(out)
+
+
+def prox_step(int penalty, const double[::1] z, const double[::1] c, const double[::1] a, const double[::1] l1, const double[::1] l2):
+    """One proximal-gradient step from `z` in the metric `diag(a)`, `c` the gradient's negative there."""
+    require_same(z, c, l1, l2)
+    require(a.shape[0] == z.shape[0], "lengths differ")
+    cdef double[::1] out = np.empty(z.shape[0])
+    check(sr_prox_step(<sr_penalty>penalty, z.shape[0], &z[0], &c[0], &a[0], &l1[0], &l2[0], &out[0]))
+    return np.asarray(out)
+
+
+def loss_rows(int loss, const double[::1] y, const double[::1] z, const double[::1] s=None, double[::1] slope=None):
+    """`sum_i s_i loss(y_i, z_i)`; fills `slope` with the weighted residual `-s_i dloss/dz` when it is given."""
+    require(y.shape[0] == z.shape[0], "lengths differ")
+    require((s is None or s.shape[0] == y.shape[0]) and (slope is None or slope.shape[0] == y.shape[0]), "lengths differ")
+    cdef double total = 0.0
+    cdef const double *weights = doubles(s)
+    cdef double *out = NULL if slope is None else &slope[0]
+    cdef sr_status status
+    with nogil:
+        status = sr_loss_rows(<sr_loss>loss, y.shape[0], &y[0], &z[0], weights, &total, out)
+    check(status)
+    return total
+
+
+cdef sr_compressed compressed(tuple shape, indptr, indices, data) except *:
+    cdef sr_compressed view
+    require(indptr.shape[0] == shape[0] + 1 and indptr.dtype == indices.dtype, "indptr does not fit")
+    require(data is None or data.shape[0] >= indptr[shape[0]], "there are fewer values than entries")
+    view.n_major, view.n_minor = shape
+    view.indptr, view.indices, view.data = address(indptr), address(indices), address(data)
+    view.real = SR_F64 if data is None else _REAL[data.dtype]
+    view.index = _INDEX[indices.dtype]
+    view.before = view.after = 0
+    return view
+
+
+def inspect(tuple shape, indptr, indices, data, count=None, uint8_t[::1] valued=None, uint8_t[::1] major_valued=None):
+    """Check a compressed matrix of `shape` (major, minor) in one pass; add to `count`, of the indices' type, what each minor has.
+
+    Returns
+    -------
+    fault : "", "index" or "value"
+    where : int
+        The entry of the first fault.
+    disordered : int
+        Majors whose indices do not strictly increase.
+    """
+    cdef sr_compressed view = compressed(shape, indptr, indices, data)
+    require(count is None or (count.shape[0] == view.n_minor and count.dtype == indices.dtype), "count does not fit")
+    require(valued is None or valued.shape[0] == view.n_minor, "valued has the wrong length")
+    require(major_valued is None or major_valued.shape[0] == view.n_major, "major_valued has the wrong length")
+    require(indptr[0] >= 0 and indptr[shape[0]] <= indices.shape[0] and (indptr[1:] >= indptr[: shape[0]]).all(), "indptr runs backwards or leaves indices")
+    cdef sr_findings found
+    cdef void *counts = <void *>address(count)
+    cdef uint8_t *flags = NULL if valued is None else &valued[0]
+    cdef uint8_t *majors = NULL if major_valued is None else &major_valued[0]
+    cdef sr_status status
+    with nogil:
+        status = sr_inspect(&view, counts, flags, majors, &found)
+    if status == SR_BAD_INDEX:
+        return "index", found.bad, found.disordered
+    if status == SR_NOT_FINITE:
+        return "value", found.bad, found.disordered
+    check(status)
+    return "", -1, found.disordered
+
+
+def transpose(tuple shape, indptr, indices, data, place, out_indices, int64_t shift=0, out_data=None, int64_t first_major=0,
+              passed_over=(0, 0)):
+    """Write the entries of an inspected matrix by columns: minor k from `place[k]` on, which ends up behind the last; those beyond the end
+    of `out_indices` without their indices, and beyond that of `out_data`, which begins at `shift`, without their values. All three of one type.
+    `passed_over`: entries of each major, at its beginning and end, that are not written. See `sr_transpose`."""
+    cdef sr_compressed view = compressed(shape, indptr, indices, data)
+    require(place.shape[0] == view.n_minor and place.dtype == out_indices.dtype == indices.dtype, "place does not fit")
+    require(out_data is None or (data is not None and out_data.dtype == data.dtype), "out_data has another type")
+    view.before, view.after = passed_over
+    require(view.before >= 0 and view.after >= 0, "ends are fewer than none")
+    cdef int64_t stop = out_indices.shape[0]
+    cdef int64_t end = shift + (0 if out_data is None else out_data.shape[0])
+    cdef void *places = <void *>address(place)
+    cdef void *to = <void *>address(out_indices)
+    cdef void *values = <void *>address(out_data)
+    cdef sr_status status
+    with nogil:
+        status = sr_transpose(&view, first_major, places, to, shift, stop, values, end)
+    check(status)
+
+
+def take_ends(tuple shape, indptr, indices, data, tuple ends, out):
+    """The values of the first and the last `ends` entries of each major, which must have as many, into the columns of `out`, in Fortran order."""
+    cdef sr_compressed view = compressed(shape, indptr, indices, data)
+    view.before, view.after = ends
+    require(data is not None and view.before >= 0 and view.after >= 0, "there are no values, or ends are fewer than none")
+    require(out.dtype == data.dtype and out.shape == (view.n_major, view.before + view.after) and out.strides[0] == out.itemsize, "out does not fit")
+    require((np.diff(indptr) >= view.before + view.after).all(), "there are shorter ones")
+    cdef void *to = <void *><size_t>out.__array_interface__["data"][0]
+    cdef int64_t stride = out.strides[1] // out.itemsize
+    cdef sr_status status
+    with nogil:
+        status = sr_take_ends(&view, to, stride)
+    check(status)

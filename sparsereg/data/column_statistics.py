@@ -1,0 +1,67 @@
+"""Columns less their weighted means, which are never taken off a sparse X: what is left of them, and where rounding leaves nothing. Knows no targets."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg.data.design import Design, dense_design
+
+__all__ = ["FAR", "centred_squares", "near_their_means"]
+
+Vector = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+# What is left of a squared column, as a share of it: up to the first it is rounding, up to the second it has less than half of its digits.
+ROUNDING = 1e-14
+FEW_DIGITS = 1e-11
+# A squared mean this many times the variance costs three of sixteen digits: what is centred is a copy, then.
+FAR = 1e6
+
+
+def centred_squares(
+    design: Design, sums: Vector, squares: Vector, s: Vector | None, weight_sum: float, cols: Int | None = None
+) -> tuple[Vector, Int]:
+    """`|x_j - mean_j|_s^2` of the listed columns, or of all, from their sums under s and those of their squares.
+
+    Returns
+    -------
+    centred : float64 array
+        Exactly 0 for constant columns: a curvature of 1e-17, which is rounding, would make a coefficient of one.
+    few_digits : int64 array
+        Positions of those that do vary, but by so little that most digits of it are lost.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # who asks refuses columns too large to square
+        centred = squares - sums * sums / weight_sum
+    little = centred < FEW_DIGITS * squares
+    if not little.any():
+        return centred, np.empty(0, dtype=np.int64)
+    centred[centred <= ROUNDING * squares] = 0.0
+    few = np.flatnonzero(little & (centred > 0.0))
+    # Sums over many rows may be off by more than that: the values themselves say whether they vary.
+    varies = np.array([_varies(design, int(at if cols is None else cols[at]), s) for at in few], dtype=np.bool_)
+    centred[few[~varies]] = 0.0
+    return centred, few[varies]
+
+
+def _varies(design: Design, col: int, s: Vector | None) -> bool:
+    """Whether a column has different values in rows that count."""
+    x = design.column(col) if s is None else design.column(col)[s > 0.0]
+    return bool((x != x[0]).any())
+
+
+def near_their_means(design: Design, X: NDArray[np.floating], s: Vector | None) -> tuple[Design, Vector | None]:
+    """A dense X some of whose columns are far from 0, on a copy less its means: centring sums afterwards would lose the
+    digits that the deviations stand in.
+
+    Returns the design and what was taken off each column, or None."""
+    sums, squares, _, _ = design.matrix.column_stats(s)
+    total = design.n_rows if s is None else s.sum()
+    with np.errstate(over="ignore", invalid="ignore"):
+        centred = squares - sums * sums / total
+        far = np.flatnonzero(centred * FAR < squares)
+    if not any(np.ptp(X[:, j]) > 0 for j in far):
+        return design, None
+    means = np.average(X.astype(np.float64, copy=False), axis=0, weights=s)
+    means[np.ptp(X, axis=0) == 0.0] = X[0, np.ptp(X, axis=0) == 0.0]
+    return dense_design(np.asfortranarray(X - means), design.dtype), means

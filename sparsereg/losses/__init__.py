@@ -1,0 +1,1 @@
+"""Losses, one file each. They see rows only: targets, predictors and weights."""

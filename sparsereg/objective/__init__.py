@@ -1,0 +1,1 @@
+"""What is minimised, its quadratic model and its duality gap. Does not know how it is solved."""

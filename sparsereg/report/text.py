@@ -1,0 +1,220 @@
+"""A `SparsityReport` as aligned lines of text. It may not know where the numbers come from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from sparsereg.report.report import SparsityReport
+
+__all__ = ["bytes_in_words", "report_text"]
+
+_UNKNOWN = "-"
+_SHORTEST_NAME = 20
+_KNOWN = {
+    "point", "alpha", "n_nonzero", "density", "deviance_explained", "l1_norm", "l2_norm", "dual_gap", "relative_gap",
+    "certified", "n_iter", "seconds", "df", "df_error", "gradient_norm",
+}  # fmt: skip
+
+
+def report_text(report: SparsityReport, max_rows: int, width: int) -> str:
+    """The lines of a report, none of them longer than `width`; the path's table has at most `max_rows` rows."""
+    sections = [_summary(report), _path_table(report, max_rows, width)]
+    if report.blocks:
+        sections.append(_block_table(report, width))
+        if _says_more(report) or any(block["variance_share"] is not None for block in report.blocks):
+            sections.append(_use_table(report, width))
+    if report.columns:
+        sections.append(_column_table(report, width))
+    return "\n\n".join("\n".join(line[:width].rstrip() for line in section) for section in sections)
+
+
+def bytes_in_words(n: int) -> str:
+    """A number of bytes, such as ``1.2 MB``."""
+    value, unit = float(n), 0
+    while value >= 999.5 and unit < 6:
+        value, unit = value / 1000, unit + 1
+    return f"{n} bytes" if not unit else f"{value:.3g} {('', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB')[unit]}"
+
+
+def _summary(report: SparsityReport) -> list[str]:
+    here = report.path[report.point]
+    columns = f"{report.n_columns:,} columns"
+    if report.n_cells is not None:
+        columns += f" observed of {report.n_cells:,} nominal ones"
+    where = f"point {report.point} (alpha = {_number(here['alpha'])}), marked *"
+    lines = [
+        f"{columns}; {here['n_nonzero']:,} survive at {where}.",
+        _degrees(report),
+        _certificates(report),
+        f"Coefficients of {_counted(len(report.path), 'point')} take {bytes_in_words(report.bytes_kept)}; "
+        f"dense they would take {bytes_in_words(report.bytes_dense)}"
+        + ("" if report.bytes_nominal is None else f", and {bytes_in_words(report.bytes_nominal)} at nominal width")
+        + ".",
+    ]
+    return [line for line in lines if line]
+
+
+def _says_more(report: SparsityReport) -> bool:
+    """Whether degrees of freedom are known and are not merely the count of surviving columns."""
+    return any(row["df"] is not None and row["df"] != row["n_nonzero"] for row in report.path)
+
+
+def _degrees(report: SparsityReport) -> str:
+    here = report.path[report.point]
+    if not _says_more(report):
+        return ""
+    how = "estimated by random probes" if here["df_error"] else "exactly"
+    return f"Degrees of freedom: {_with_error(here['df'], here['df_error'])}, {how}; an intercept is 1 more."
+
+
+def _certificates(report: SparsityReport) -> str:
+    verdicts = [row["certified"] for row in report.path]
+    if report.tol is None or None in verdicts:
+        return ""
+    good = sum(verdicts)
+    how = f"with a duality gap of at most {report.tol:g} of the target's mean square"
+    if good == len(verdicts):
+        return f"All {_counted(good, 'point')} are certified, {how}." if good > 1 else f"Certified, {how}."
+    missed = len(verdicts) - good
+    return f"NOT certified: {missed} of {_counted(len(verdicts), 'point')}, marked !; the others are, {how}."
+
+
+def _path_table(report: SparsityReport, max_rows: int, width: int) -> list[str]:
+    extra = [name for name in report.path[0] if name not in _KNOWN]
+    measures = {"gradient_norm": "gradient", "relative_gap": "rel. gap", "dual_gap": "gap"}
+    gap = next((name for name in measures if report.path[0].get(name) is not None), "dual_gap")
+    df = ["df"] if _says_more(report) else []
+    header = ["point", "alpha", "active", *df, "density", "deviance", "l1 norm", "l2 norm"]
+    header += [measures[gap], "epochs", "seconds"]
+    rows = []
+    for place in _spread_rows(len(report.path), report.point, max_rows):
+        row = report.path[place]
+        rows.append(
+            [
+                f"{'*' if place == report.point else ''}{row['point']}",
+                _number(row["alpha"]),
+                f"{row['n_nonzero']:,}",
+                *(_with_error(row[name], row["df_error"]) for name in df),
+                _share(row["density"]),
+                _number(row["deviance_explained"], ".4f"),
+                _number(row["l1_norm"]),
+                _number(row["l2_norm"]),
+                _number(row[gap], ".1e") + ("!" if row["certified"] is False else ""),
+                _number(row["n_iter"], ","),
+                _number(row["seconds"], ".3f"),
+                *(_number(row[name], ".4f") for name in extra),
+            ]
+        )
+    # The columns that every report has fit; of further ones, as many as there is room for.
+    for shown in range(len(extra), -1, -1):
+        kept = len(header) + shown
+        lines = _aligned([*header, *extra[:shown]], [row[:kept] for row in rows])
+        if len(lines[0]) <= width or shown == 0:
+            break
+    left_out = f"Not shown for want of room: {', '.join(extra[shown:])}; see to_frame() or to_json()."
+    return lines if shown == len(extra) else [*lines, left_out]
+
+
+def _spread_rows(n: int, point: int, most: int) -> list[int]:
+    """At most `most` of n rows, evenly spread, the first, the last and `point` among them."""
+    if n <= most:
+        return list(range(n))
+    even = np.linspace(0, n - 1, max(most, 2)).round().astype(int)
+    if point not in even:
+        # The nearest one gives way, so that the table does not grow; never one of the ends.
+        inner = even[1:-1]
+        if inner.size:
+            inner[np.argmin(np.abs(inner - point))] = point
+        else:
+            even = np.append(even, point)
+    return sorted(set(even.tolist()))
+
+
+def _block_table(report: SparsityReport, width: int) -> list[str]:
+    header = ["field or cross", "nominal", "observed", "surviving", "survive", "share of weight"]
+    rows = [
+        [
+            _shortened(block["name"], max(_SHORTEST_NAME, width - 70)),
+            f"{block['n_cells']:,}" if block["n_cells"] < 1e15 else f"{float(block['n_cells']):.3g}",
+            f"{block['n_observed']:,}",
+            f"{block['n_nonzero']:,}",
+            _share(block["n_nonzero"] / max(block["n_observed"], 1)),
+            _share(block["weight_share"]),
+        ]
+        for block in report.blocks
+    ]
+    return _aligned(header, rows, left=0)
+
+
+def _use_table(report: SparsityReport, width: int) -> list[str]:
+    header = ["field or cross", "observed", "df", "df a column", "share of variance"]
+    rows = [
+        [
+            _shortened(block["name"], max(_SHORTEST_NAME, width - 70)),
+            f"{block['n_observed']:,}",
+            _with_error(block["df"], block["df_error"]),
+            _number(block["shrinkage_factor"], ".3f"),
+            _UNKNOWN if block["variance_share"] is None else _share(block["variance_share"]),
+        ]
+        for block in report.blocks
+    ]
+    return _aligned(header, rows, left=0)
+
+
+def _column_table(report: SparsityReport, width: int) -> list[str]:
+    header = ["coefficient", f"heaviest {_counted(len(report.columns), 'column')}"]
+    room = max(_SHORTEST_NAME, width - 16)
+    rows = [[_number(row["coefficient"]), _shortened(row["name"], room)] for row in report.columns]
+    return _aligned(header, rows, left=1)
+
+
+def _aligned(header: Sequence[str], rows: Sequence[Sequence[str]], left: int | None = None) -> list[str]:
+    """Lines of a table, all columns to the right but for the one called `left`."""
+    lines = [header, *rows]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(header))]
+    return [
+        "  ".join(
+            cell.ljust(wide) if place == left else cell.rjust(wide)
+            for place, (cell, wide) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    ]
+
+
+def _number(value: Any, style: str = ".4g") -> str:
+    if value is None or math.isnan(value):
+        return _UNKNOWN
+    text = format(value, style)
+    return text.removeprefix("-") if float(text.replace(",", "")) == 0 else text
+
+
+def _with_error(value: Any, error: Any) -> str:
+    """A number and its standard error, to the error's second digit."""
+    if value is None or not error:
+        return _number(value, ",.2f")
+    digits = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:,.{digits}f} +- {error:,.{digits}f}"
+
+
+def _share(value: float) -> str:
+    """A share in per cent, with digits enough for small ones."""
+    per_cent = 100 * value
+    return f"{per_cent:.1f}%" if abs(per_cent) >= 1 or per_cent == 0 else f"{per_cent:.2g}%"
+
+
+def _counted(n: int, word: str) -> str:
+    return f"{n} {word}" if n == 1 else f"{n:,} {word}s"
+
+
+def _shortened(name: str, room: int) -> str:
+    """A name on one line of at most `room` characters: it may come from a data file and hold anything."""
+    name = "".join(char if char.isprintable() else repr(char)[1:-1] for char in name)
+    if len(name) <= room:
+        return name
+    half = (room - 3) // 2
+    return f"{name[: room - 3 - half]}...{name[-half:]}"

@@ -1,0 +1,246 @@
+"""A fitted cross and path in one `.npz`, written whole or not at all and read without executing anything.
+
+The file is a zip of plain arrays, none of them pickled: a header (JSON text), those of the path, and those that
+`FeatureCross.to_arrays` makes. It may not know how a path is solved.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from sparsereg.crosses.feature_cross import FeatureCross
+from sparsereg.data.validation import check_number
+from sparsereg.serving.atomic_write import write_whole
+from sparsereg.solvers.path import PathResult
+
+__all__ = ["Model", "load_model", "save_model"]
+
+FORMAT = "sparsereg model"
+VERSION = 1
+_ZIP = b"PK\x03\x04"
+
+_NUMBERS = ("l1_ratio", "gap_scale", "tol")
+_ARRAYS = {
+    "alphas": np.float64,
+    "intercepts": np.float64,
+    "dual_gaps": np.float64,
+    "n_iters": np.int64,
+    "seconds": np.float64,
+    "deviance_explained": np.float64,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A fitted path, and the cross that makes its columns.
+
+    Attributes
+    ----------
+    cross : FeatureCross or None
+        Without one, `predict` takes the columns themselves.
+    path : PathResult
+    meta : dict
+        What was handed to `save_model` beside them. Two entries mean something here: ``point``, which point of the
+        path predicts, and ``log_target``, whether the path was fitted on the logarithm of the target.
+    """
+
+    cross: FeatureCross | None
+    path: PathResult
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def point(self) -> int:
+        """The point of the path that predicts unless told otherwise; the last one if none was chosen."""
+        return int(self.meta.get("point", self.path.alphas.size - 1))
+
+    def predict(self, table: Any, k: int | None = None) -> NDArray[np.float64]:
+        """Predictions for the rows of a table.
+
+        Parameters
+        ----------
+        table : DataFrame of pandas, polars or arrow, or array-like of shape (n, p)
+            With the columns that the cross was fitted on; without a cross, a sparse or dense matrix.
+        k : int, optional
+            A point of the path, -1 for the last. None, the default, is `point`.
+
+        Returns
+        -------
+        float64 array of shape (n,)
+            In the units of the target. Where its logarithm was fitted this is the exponential of the prediction, an
+            estimate of the median, not the mean.
+
+        Raises
+        ------
+        ValueError
+            If `k` is not a point of the path, or the table lacks a column.
+        """
+        n_points = self.path.alphas.size
+        k = self.point if k is None else k
+        check_number("k", k, low=-n_points, high=n_points - 1, integer=True)
+        X = table if self.cross is None else self.cross.transform(table)
+        predicted = np.asarray(self.path.predict(X, int(k)), dtype=np.float64)
+        return np.exp(predicted) if self.meta.get("log_target") else predicted
+
+
+def save_model(file: str | os.PathLike[str], cross: FeatureCross | None, path: PathResult, **meta: Any) -> None:
+    """Write a model to one file, whole or not at all.
+
+    Parameters
+    ----------
+    file : str or path
+        Taken as it is; ``.npz`` is customary. A file of that name is replaced, once the new one is complete.
+    cross : FeatureCross or None
+        Fitted.
+    path : PathResult
+    **meta
+        Anything that JSON can hold. ``point=k`` is the point that predicts.
+
+    Raises
+    ------
+    ValueError
+        If cross and path do not fit, or `meta` cannot be written.
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, numpy as np
+    >>> from sparsereg import load_model, regularization_path, save_model
+    >>> from sparsereg.crosses.feature_cross import FeatureCross
+    >>> table = np.array([[1, 2], [3, 4], [3, 2]])
+    >>> cross = FeatureCross(crosses=[(0, 1)])
+    >>> path = regularization_path(cross.fit_transform(table), [1.0, 2.0, 4.0], alphas=5)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(pathlib.Path(folder) / "model.npz", cross, path, point=3)
+    ...     model = load_model(pathlib.Path(folder) / "model.npz")
+    >>> model.predict(table).shape
+    (3,)
+    """
+    _check_fit(cross, path, meta)
+    header = {
+        "format": FORMAT,
+        "format_version": VERSION,
+        "shape": [int(size) for size in path.coefs.shape],
+        "has_cross": cross is not None,
+        **{name: float(getattr(path, name)) for name in _NUMBERS},
+        "meta": meta,
+    }
+    try:
+        text = json.dumps(header, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"meta={meta!r} must be made of what JSON has: {error}.") from error
+    arrays: dict[str, NDArray[Any]] = {"header": np.array(text)}
+    arrays |= {f"path/{name}": np.asarray(getattr(path, name), dtype=kind) for name, kind in _ARRAYS.items()}
+    coefs = path.coefs
+    arrays |= {"path/data": coefs.data, "path/indices": coefs.indices, "path/indptr": coefs.indptr}
+    if cross is not None:
+        arrays |= {f"cross/{name}": array for name, array in cross.to_arrays().items()}
+    assert not any(array.dtype.hasobject for array in arrays.values())
+    with write_whole(file) as out:
+        np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
+
+
+def load_model(file: str | os.PathLike[str]) -> Model:
+    """Read a model that `save_model` wrote. Nothing in the file is executed.
+
+    Parameters
+    ----------
+    file : str or path
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ValueError
+        If the file is not a model, is damaged, or was written in a later format.
+    OSError
+        If there is no such file, or it cannot be read.
+    """
+    name = os.fspath(file)
+    with open(file, "rb") as source:
+        start = source.read(len(_ZIP))
+        content = start + source.read() if start == _ZIP else b""
+    # Readers of damaged bytes raise errors of a dozen kinds; whichever it is, this is not a model that can be used.
+    try:
+        arrays = _read(content)
+    except Exception as error:
+        raise ValueError(f"{name} is not a sparsereg model, or is damaged: {_one_line(error)}") from error
+    header = _read_header(name, arrays)
+    try:
+        return _assemble(header, arrays)
+    except Exception as error:
+        raise ValueError(f"{name} is a damaged sparsereg model: {_one_line(error)}") from error
+
+
+def _check_fit(cross: FeatureCross | None, path: PathResult, meta: Mapping[str, Any]) -> None:
+    width, n_points = path.coefs.shape
+    if cross is not None and cross.n_features_out_ != width:
+        raise ValueError(f"cross makes {cross.n_features_out_} columns, but path was fitted on {width}.")
+    point = meta.get("point", 0)
+    if isinstance(point, bool) or not isinstance(point, int) or not 0 <= point < n_points:
+        raise ValueError(f"point={point!r} is not one of the path's {n_points} points, counted from 0.")
+
+
+def _read(content: bytes) -> dict[str, NDArray[Any]]:
+    """All arrays of an archive, their checksums compared."""
+    if not content:
+        raise ValueError("it is no zip archive.")
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def _read_header(name: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    header: Any = None
+    with suppress(KeyError, ValueError, RecursionError):
+        header = json.loads(str(arrays["header"]))
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise ValueError(f"{name} is not a sparsereg model: it has no header that says so.")
+    if header.get("format_version") != VERSION:
+        raise ValueError(
+            f"{name} is a sparsereg model of format version {header.get('format_version')!r}; this sparsereg reads "
+            f"version {VERSION}. Upgrade sparsereg, or fit and save the model again."
+        )
+    return header
+
+
+def _assemble(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Model:
+    width, n_points = header["shape"]
+    parts: dict[str, Any] = {}
+    for name, kind in _ARRAYS.items():
+        part = arrays[f"path/{name}"]
+        if part.dtype != kind or part.shape != (n_points,):
+            raise ValueError(f"{name} has shape {part.shape} and type {part.dtype}.")
+        parts[name] = part
+    triple = tuple(arrays[f"path/{name}"] for name in ("data", "indices", "indptr"))
+    if triple[0].dtype not in (np.float32, np.float64) or any(part.dtype.kind != "i" for part in triple[1:]):
+        raise ValueError("the coefficients are of a wrong type.")
+    coefs = sp.csc_array(triple, shape=(width, n_points))
+    coefs.check_format(full_check=True)
+    if not coefs.has_canonical_format:
+        raise ValueError("the coefficients are not in order.")
+    parts |= {name: float(header[name]) for name in _NUMBERS}
+    path = PathResult(coefs=coefs, **parts)
+    cross = None
+    if header["has_cross"]:
+        own = {name.removeprefix("cross/"): part for name, part in arrays.items() if name.startswith("cross/")}
+        cross = FeatureCross.from_arrays(own)
+    meta = dict(header["meta"])
+    _check_fit(cross, path, meta)
+    return Model(cross, path, meta)
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__} {text}".rstrip() if isinstance(error, KeyError) or not text else text
