@@ -14,7 +14,7 @@
 #include "sr_registry.h"
 
 /* elastic_net: l1 |b| + l2/2 b^2 */
-static inline double sr_reach_elastic_net(double c) { return fabs(c); }
+static inline double sr_dual_magnitude_elastic_net(double c) { return fabs(c); }
 static inline double sr_value_elastic_net(double b, double l1, double l2) { return l1 * fabs(b) + 0.5 * l2 * b * b; }
 static inline double sr_minimiser_elastic_net(double a, double c, double l1, double l2) {
     const double over = fabs(c) - l1;
@@ -26,7 +26,7 @@ static inline double sr_violation_elastic_net(double b, double c, double l1, dou
 }
 
 /* elastic_net_nonneg: the same where b >= 0, infinite below */
-static inline double sr_reach_elastic_net_nonneg(double c) { return c; }
+static inline double sr_dual_magnitude_elastic_net_nonneg(double c) { return c; }
 static inline double sr_value_elastic_net_nonneg(double b, double l1, double l2) {
     return b < 0.0 ? (double)INFINITY : sr_value_elastic_net(b, l1, l2);
 }
@@ -38,9 +38,9 @@ static inline double sr_violation_elastic_net_nonneg(double b, double c, double 
     return b < 0.0 ? (double)INFINITY : fabs(c - l1 - l2 * b);
 }
 
-static inline double sr_reach(sr_penalty pen, double c) {
+static inline double sr_dual_magnitude(sr_penalty pen, double c) {
     switch (pen) {
-#define SR_CASE(name) case SR_PENALTY_##name: return sr_reach_##name(c);
+#define SR_CASE(name) case SR_PENALTY_##name: return sr_dual_magnitude_##name(c);
         SR_FOR_EACH_PENALTY(SR_CASE)
 #undef SR_CASE
         case SR_N_PENALTIES: break;

@@ -30,7 +30,7 @@ sr_status sr_gap_sums(sr_penalty pen, int64_t m, const double *w, const double *
     if ((unsigned)pen >= (unsigned)SR_N_PENALTIES) return SR_BAD_TYPE;
     for (int64_t j = 0; j < m; j++) {
         const double augmented = c[j] - l2[j] * w[j];
-        const double over = fmax(sr_reach(pen, c[j]) - l1[j], 0.0);
+        const double over = fmax(sr_dual_magnitude(pen, c[j]) - l1[j], 0.0);
         t.l1_norm += l1[j] * fabs(w[j]);
         t.l2_sq += l2[j] * w[j] * w[j];
         t.slope += augmented * w[j];
@@ -39,8 +39,8 @@ sr_status sr_gap_sums(sr_penalty pen, int64_t m, const double *w, const double *
             continue;
         }
         /* With l1 = 0 and l2 > 0 no scaling makes the augmented residual feasible, unless it is already. */
-        if (sr_reach(pen, augmented) > 0.0)
-            t.dual_norm = l1[j] > 0.0 ? fmax(t.dual_norm, sr_reach(pen, augmented) / l1[j]) : (double)INFINITY;
+        if (sr_dual_magnitude(pen, augmented) > 0.0)
+            t.dual_norm = l1[j] > 0.0 ? fmax(t.dual_norm, sr_dual_magnitude(pen, augmented) / l1[j]) : (double)INFINITY;
         t.fenchel += l1[j] * fabs(w[j]) + 0.5 * l2[j] * w[j] * w[j] - c[j] * w[j];
         if (over > 0.0) t.fenchel += l2[j] > 0.0 ? 0.5 * over * over / l2[j] : (double)INFINITY;
     }

@@ -47,7 +47,7 @@ void sr_sum_up(int64_t p, const sr_bounds *b, const int64_t *cols, int64_t m) {
 
 void sr_visited(sr_penalty pen, int64_t p, const int64_t *cols, int64_t m, const double *c, uint16_t at, const sr_bounds *b) {
     for (int64_t a = 0; a < m; a++) {
-        b->c[cols[a]] = sr_up(sr_reach(pen, c[a]));
+        b->c[cols[a]] = sr_up(sr_dual_magnitude(pen, c[a]));
         b->at[cols[a]] = at;
     }
     sr_sum_up(p, b, cols, m);

@@ -31,7 +31,7 @@ def dense_of(design):
 
 def rows_of(design):
     """The same through the rows."""
-    rows, labels = design.rows, design.labels
+    rows, labels = design.rows, design.index_in_rows
     out = np.zeros((design.n_rows, design.n_cols))
     for j in range(design.n_cols):
         unit = np.zeros(rows.shape[0])
@@ -80,7 +80,7 @@ def test_dense(real, order):
     assert design.dtype == (np.float32 if real is np.float32 else np.float64)
     np.testing.assert_array_equal(dense_of(design), plain)
     assert design.rows is None
-    assert design.longest_row == 4
+    assert design.max_row_length == 4
     np.testing.assert_array_equal(dense_of(as_design(plain[::2, 1:])), plain[::2, 1:])
     np.testing.assert_array_equal(dense_of(as_design(pd.DataFrame(plain))), plain)
 
@@ -258,7 +258,7 @@ def test_entries_before_the_first_pointer_are_not_read(form, value, disordered):
     design = as_design(X)
     w = rng.normal(size=8)
     np.testing.assert_allclose(design.rows.rmatvec(w), plain @ w)
-    np.testing.assert_allclose(design.transposed(y), (plain.T @ y)[design.columns])
+    np.testing.assert_allclose(design.rmatvec(y), (plain.T @ y)[design.columns])
 
 
 def beside_numbers(n: int, before: int, after: int, dtype: type = np.float64) -> sp.csr_array:
@@ -276,12 +276,12 @@ def test_dense_columns_at_the_ends_of_rows_are_taken_once_and_when_asked_for(
 ) -> None:
     X = beside_numbers(60, *ends, dtype)
     design = as_design(X)
-    apart, n_sparse = design.held.apart, design.held.n_sparse
+    apart, n_sparse = design.storage.apart, design.storage.n_sparse
     assert apart is not None
     assert "values" not in vars(apart)  # nothing has been read yet
     v = np.random.default_rng(0).normal(size=60)
     expected = X.T.astype(np.float64) @ v
-    np.testing.assert_allclose(design.of_labels(design.transposed_by_rows(v)), expected[design.columns], rtol=1e-5)
+    np.testing.assert_allclose(design.select_observed(design.rmatvec_by_rows(v)), expected[design.columns], rtol=1e-5)
     np.testing.assert_array_equal(vars(apart)["values"], X.toarray()[:, design.columns[n_sparse:]])
     np.testing.assert_allclose(design.matrix.rmatvec(v), expected[design.columns], rtol=1e-5)
 

@@ -132,7 +132,7 @@ def test_dense_columns_beside_counts(dtype, by_rows, at):
     )
     design = as_design(sp.csr_array(X, dtype=dtype))
     plain = design_to_array(design, X)
-    store = kernels.GramStore(design.matrix, design.sparse_rows, design.labels, None)
+    store = kernels.GramStore(design.matrix, design.sparse_rows, design.index_in_rows, None)
     assert store.counting
     watched, dense = np.arange(80), np.arange(design.n_ones, design.n_cols)
     assert dense.size == 3
@@ -157,7 +157,7 @@ def test_many_dense_columns_are_summed_with_the_others():
     rng = np.random.default_rng(3)
     X = sp.hstack([one_hot(300, (3, 30), rng), rng.normal(size=(300, kernels.FEW_DENSE + 1))])
     design = as_design(sp.csr_array(X))
-    assert not kernels.GramStore(design.matrix, design.sparse_rows, design.labels, None).counting
+    assert not kernels.GramStore(design.matrix, design.sparse_rows, design.index_in_rows, None).counting
 
 
 def design_to_array(design, X):

@@ -16,7 +16,7 @@ from sparsereg.data.design import as_design
 from sparsereg.objective.problem import Coefficients, make_problem
 from sparsereg.solvers import working_set
 from sparsereg.solvers.path import trace
-from sparsereg.solvers.prefilter import without_light
+from sparsereg.solvers.prefilter import eliminate_columns
 from sparsereg.solvers.working_set import Solver
 
 
@@ -53,35 +53,35 @@ def test_what_is_left_are_the_heavy_columns(monkeypatch, index, dense, n_threads
     monkeypatch.setattr(threads, "WORTH", 50)
     X, _ = crosses(1, dense=dense, index=index, dtype=np.float32)
     design = as_design(X, n_threads=n_threads)
-    lighter = design.without_light(8.5)
+    lighter = design.eliminate_short(8.5)
     plain, counts = X.toarray(), np.diff(X.tocsc().indptr)
     ones = (plain * (plain - 1.0) == 0.0).all(axis=0)
     assert set(lighter.columns) == set(np.flatnonzero((counts > 8) | (~ones & (counts > 0))))
-    assert lighter.left_out == counts[ones & (counts <= 8)].max()
+    assert lighter.eliminated_length == counts[ones & (counts <= 8)].max()
     assert lighter.nnz == counts[lighter.columns].sum()
     v = np.random.default_rng(0).normal(size=X.shape[0])
-    np.testing.assert_allclose(lighter.transposed(v), plain[:, lighter.columns].T @ v, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(lighter.rmatvec(v), plain[:, lighter.columns].T @ v, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(
-        lighter.of_labels(design.transposed_by_rows(v)), plain[:, lighter.columns].T @ v, rtol=1e-9, atol=1e-9
+        lighter.select_observed(design.rmatvec_by_rows(v)), plain[:, lighter.columns].T @ v, rtol=1e-9, atol=1e-9
     )
-    back = lighter.with_all()
+    back = lighter.restore_eliminated()
     np.testing.assert_array_equal(back.columns, design.columns)
-    assert (back.left_out, back.n_ones, back.n_threads) == (0, design.n_ones, n_threads)
+    assert (back.eliminated_length, back.n_ones, back.n_threads) == (0, design.n_ones, n_threads)
 
 
 def test_nothing_is_left_out_of_what_is_written_already_or_was_no_csr_or_is_too_wide():
     X, y = crosses(1)
     written = as_design(X)
-    assert written.may_leave_out
+    assert written.can_eliminate
     assert written.matrix.shape == (200, written.n_cols)
     wide = sp.csr_array((X.data, X.indices.astype(np.int64) * 10**9, X.indptr.astype(np.int64)), shape=(200, 10**12))
     for design in (written, as_design(X.tocsc()), as_design(X.toarray()), as_design(wide)):
-        assert not design.may_leave_out
+        assert not design.can_eliminate
     for options in ({"penalty_factor": np.ones(X.shape[1])}, {"standardize": True}):
         problem = make_problem(as_design(X), y, **options)
-        assert without_light(problem, 1.0, 10, 1e-2) == (problem, None)
+        assert eliminate_columns(problem, 1.0, 10, 1e-2) == (problem, None)
     problem = make_problem(as_design(X), y)
-    assert without_light(problem, 0.0, np.array([1.0]), 1e-2) == (problem, None)
+    assert eliminate_columns(problem, 0.0, np.array([1.0]), 1e-2) == (problem, None)
 
 
 @settings(max_examples=60, deadline=None)
@@ -130,8 +130,8 @@ def test_columns_come_back_where_they_matter_after_all(solver, dense, weighted):
     X, y = crosses(3, dense=dense)
     s = np.random.default_rng(0).random(y.size) if weighted else None
     problem = make_problem(as_design(X), y, sample_weight=s)
-    lighter, c = without_light(problem, 1.0, 10, 0.5)
-    assert lighter.design.left_out > 0
+    lighter, c = eliminate_columns(problem, 1.0, 10, 0.5)
+    assert lighter.design.eliminated_length > 0
     run = Solver(lighter, 1.0, 1e-9, 10_000, solver, c=c)
     top = run.alpha_max()
     assert top == pytest.approx(Solver(problem, 1.0, 1e-9, 10_000).alpha_max(), rel=1e-12)
@@ -139,11 +139,11 @@ def test_columns_come_back_where_they_matter_after_all(solver, dense, weighted):
     assert run.problem is lighter
     found = run.solve(0.01 * top)
     assert run.problem.design.n_cols == problem.design.n_cols
-    assert run.problem.design.left_out == 0
+    assert run.problem.design.eliminated_length == 0
     assert found.dual_gap <= 1e-9 * problem.gap_scale
     assert problem.duality_gap(found.at, 0.01 * top, 1.0) <= 2e-9 * problem.gap_scale
     assert found.intercept == pytest.approx(problem.intercept(found.at), rel=1e-9)
-    assert set(np.flatnonzero(np.diff(X.tocsc().indptr) <= lighter.design.left_out)) & set(
+    assert set(np.flatnonzero(np.diff(X.tocsc().indptr) <= lighter.design.eliminated_length)) & set(
         problem.design.columns[found.at.cols]
     )
 
@@ -151,7 +151,7 @@ def test_columns_come_back_where_they_matter_after_all(solver, dense, weighted):
 def test_points_before_and_after_columns_come_back_are_numbered_alike():
     X, y = crosses(3)
     problem = make_problem(as_design(X), y)
-    lighter, c = without_light(problem, 1.0, 10, 0.5)
+    lighter, c = eliminate_columns(problem, 1.0, 10, 0.5)
     run = Solver(lighter, 1.0, 1e-9, 10_000, c=c)
     alphas = run.alpha_max() * np.array([0.6, 0.3, 0.02])
     path = trace(run, alphas)
@@ -184,7 +184,7 @@ def test_the_intercept_is_right_at_the_point_where_the_gram_is_given_up(monkeypa
 def test_a_point_keeps_its_columns_when_others_come_back_on_the_way_to_a_closer_one(monkeypatch, dense):
     X, y = crosses(3, dense=dense)
     y = y + 5.0 * X[:, [0]].toarray()[:, 0]
-    lighter, c = without_light(make_problem(as_design(X), y), 1.0, 10, 0.5)
+    lighter, c = eliminate_columns(make_problem(as_design(X), y), 1.0, 10, 0.5)
     run = Solver(lighter, 1.0, 1e-6, 10_000, c=c)
     plain = Solver.solve
 
@@ -198,7 +198,7 @@ def test_a_point_keeps_its_columns_when_others_come_back_on_the_way_to_a_closer_
     alphas = run.alpha_max() * np.array([0.6])
     path = trace(run, alphas, solve=lambda alpha: run.solve_closely(alpha, 1e-12))
     expected = regularization_path(X.tocsc(), y, alphas=alphas, tol=1e-6)
-    assert run.problem.design.left_out == 0
+    assert run.problem.design.eliminated_length == 0
     np.testing.assert_allclose(path.coefs.toarray(), expected.coefs.toarray(), atol=1e-2)
 
 
@@ -215,7 +215,7 @@ def test_a_huge_constant_column_does_not_say_which_columns_are_light():
 def test_a_start_after_a_solution_counts_how_far_it_is():
     X, y = crosses(3)
     problem = make_problem(as_design(X), y)
-    lighter, c = without_light(problem, 1.0, 10, 0.5)
+    lighter, c = eliminate_columns(problem, 1.0, 10, 0.5)
     run = Solver(lighter, 1.0, 1e-2, 1, c=c)
     top = run.alpha_max()
     run.solve(0.9 * top)
@@ -229,7 +229,7 @@ def test_a_start_after_a_solution_counts_how_far_it_is():
 def test_what_is_kept_of_eliminations_belongs_to_one_numbering_of_columns():
     X, y = crosses(3, dense="dv")
     problem = make_problem(as_design(X), y)
-    lighter, _ = without_light(problem, 1.0, 10, 0.5)
+    lighter, _ = eliminate_columns(problem, 1.0, 10, 0.5)
     loose = np.array([lighter.design.n_cols - 1])
     ours, _ = problem.eliminated(loose, np.ones(1))
     theirs, _ = lighter.eliminated(loose, np.ones(1))

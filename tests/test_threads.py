@@ -34,7 +34,7 @@ def test_a_design_is_the_same_however_it_was_shared(form, n_threads):
     X, y = design(form)
     alone, shared = as_design(X), as_design(X, n_threads=n_threads)
     assert (shared.columns == alone.columns).all()
-    assert (shared.transposed(y) == alone.transposed(y)).all()
+    assert (shared.rmatvec(y) == alone.rmatvec(y)).all()
     assert n_threads < len(shared._pieces) <= shared.n_cols
     w = np.random.default_rng(1).normal(size=alone.n_cols)
     products = [np.zeros(y.size), np.zeros(y.size)]

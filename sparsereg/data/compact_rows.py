@@ -43,7 +43,7 @@ class HeavyRows:
         self.n_heavy, self.n_slots = n_heavy, n_heavy + SHARED
         table = np.resize(np.arange(n_heavy, self.n_slots, dtype=np.uint16), design.rows.shape[0])
         heavy = np.arange(n_heavy)
-        table[heavy if design.labels is None else design.labels[:n_heavy]] = heavy
+        table[heavy if design.index_in_rows is None else design.index_in_rows[:n_heavy]] = heavy
         self._rows = SlottedRows(design.rows, table, self.n_slots)
         # Always two halves, with sums of their own: results do not depend on the number of threads.
         self._halves = split(design.by_rows.indptr, worthwhile(design.nnz, 2))

@@ -48,7 +48,7 @@ class Design:
 
     Attributes
     ----------
-    held : Matrix or Counted
+    storage : Matrix or Counted
         The observed columns, all-ones columns first; those of a CSR are only counted.
     n_features : int
         Nominal width of X.
@@ -60,49 +60,49 @@ class Design:
         Threads for a pass over all columns.
     by_rows, by_columns : Compressed or None
         The borrowed input; the rows of X are served from it.
-    labels : int32 array of shape (n_cols,) or None
+    index_in_rows : int32 array of shape (n_cols,) or None
         Where each column stands in those rows; None: at its own number.
     dense : array of shape (n_rows, n_cols) or None
         A dense X, in Fortran order.
-    left_out : int
+    eliminated_length : int
         Stored entries of the longest column of ones that was left out; 0 where none was.
     """
 
-    held: Matrix | Counted
+    storage: Matrix | Counted
     n_features: int
     columns: Int
     dtype: np.dtype[Any]
     n_threads: int = 1
     by_rows: Compressed | None = field(default=None, repr=False)
     by_columns: Compressed | None = field(default=None, repr=False)
-    labels: NDArray[np.int32] | None = field(default=None, repr=False)
+    index_in_rows: NDArray[np.int32] | None = field(default=None, repr=False)
     dense: NDArray[Any] | None = field(default=None, repr=False)
-    left_out: int = 0
+    eliminated_length: int = 0
 
     @property
     def n_rows(self) -> int:
-        return int(self.held.shape[0])
+        return int(self.storage.shape[0])
 
     @property
     def n_cols(self) -> int:
         """Number of observed columns."""
-        return int(self.held.shape[1])
+        return int(self.storage.shape[1])
 
     @property
     def nnz(self) -> int:
-        return int(self.held.nnz)
+        return int(self.storage.nnz)
 
     @property
     def n_ones(self) -> int:
         """Number of columns that hold only ones; they come first."""
-        return int(self.held.n_ones)
+        return int(self.storage.n_ones)
 
     @cached_property
     def matrix(self) -> Matrix:
         """The observed columns; those of a CSR are written when this is first asked for."""
-        return self.held.write(self.n_threads) if isinstance(self.held, Counted) else self.held
+        return self.storage.write(self.n_threads) if isinstance(self.storage, Counted) else self.storage
 
-    def transposed(self, v: NDArray[np.float64], cols: Int | None = None) -> NDArray[np.float64]:
+    def rmatvec(self, v: NDArray[np.float64], cols: Int | None = None) -> NDArray[np.float64]:
         """`X[:, cols]' v` in double; every observed column without `cols`."""
         n_threads = worthwhile(self.nnz, self.n_threads)
         if cols is not None or n_threads == 1:
@@ -111,29 +111,29 @@ class Design:
         run(lambda a, b: self.matrix.rmatvec_into(out[a:b], v, a), self._pieces, n_threads)
         return out
 
-    def transposed_by_rows(self, v: NDArray[np.float64]) -> NDArray[np.float64]:
-        """`X' v` through the rows, which must be at hand, for every column as it is numbered there: `of_labels` has the observed ones."""
-        apart = self.held.dense if isinstance(self.held, Counted) else None
+    def rmatvec_by_rows(self, v: NDArray[np.float64]) -> NDArray[np.float64]:
+        """`X' v` through the rows, which must be at hand, for every column as it is numbered there: `select_observed` has the observed ones."""
+        apart = self.storage.dense if isinstance(self.storage, Counted) else None
         rows = self.rows if apart is None else self.sparse_rows
         assert rows is not None
         out = np.zeros(rows.shape[0])
         rows.add_matvec(v, out)
         if apart is not None:
-            out[self.held.columns[self.held.n_sparse :]] = dense_design(apart, self.dtype).matrix.rmatvec(v)
+            out[self.storage.columns[self.storage.n_sparse :]] = dense_design(apart, self.dtype).matrix.rmatvec(v)
         return out
 
-    def of_labels(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def select_observed(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """What the rows number as they do, by observed columns."""
-        return values if self.labels is None else values[self.labels]
+        return values if self.index_in_rows is None else values[self.index_in_rows]
 
     @cached_property
     def _pieces(self) -> list[tuple[int, int]]:
         """Parts of the columns, several a thread: an entry's time depends on where its row is, and other work may hold a core."""
-        return split(np.concatenate([[0], np.cumsum(self.held.lengths() + 1)]), PIECES * self.n_threads)
+        return split(np.concatenate([[0], np.cumsum(self.storage.lengths() + 1)]), PIECES * self.n_threads)
 
     def lengths(self, cols: Int | None = None) -> Int:
         """Stored entries of these observed columns, or of all."""
-        lengths: Int = self.held.lengths(cols)
+        lengths: Int = self.storage.lengths(cols)
         return lengths
 
     def column_stats(
@@ -143,12 +143,12 @@ class Design:
         if s is not None or self.n_ones < self.n_cols:
             sums, squares, sizes, peaks = self.matrix.column_stats(s, cols)
             return sums, squares, sizes, peaks
-        lengths = self.held.lengths(cols).astype(np.float64)  # of ones without weights no more need be known
+        lengths = self.storage.lengths(cols).astype(np.float64)  # of ones without weights no more need be known
         return lengths, lengths, lengths, np.ones(lengths.size)
 
     @cached_property
     def rows(self) -> Matrix | None:
-        """The rows of X as columns of a `Matrix`, numbered as `labels` says; None for a dense X."""
+        """The rows of X as columns of a `Matrix`, numbered as `index_in_rows` says; None for a dense X."""
         if self.by_rows is None and self.by_columns is None:
             return None
         return (self.by_rows or self.by_columns.transposed()).as_columns()  # type: ignore[union-attr]
@@ -157,61 +157,61 @@ class Design:
     def sparse_rows(self) -> Matrix | None:
         """The same for who wants only entries of the sparse columns: without values where those are all ones, and without
         those dense columns that come before, or after, all sparse ones in every row."""
-        held = self.held
-        if not isinstance(held, Counted) or held.n_sparse == self.n_cols:
+        storage = self.storage
+        if not isinstance(storage, Counted) or storage.n_sparse == self.n_cols:
             return self.rows
-        of, ones = held.rows, held.n_ones == held.n_sparse
+        of, ones = storage.rows, storage.n_ones == storage.n_sparse
         start, stop, data = of.indptr[:-1], of.indptr[1:], None if ones else of.data
         return Matrix(
-            of.shape[1], start, stop, of.indices, start.size if ones else 0, data, passed_over=held.dense_ends
+            of.shape[1], start, stop, of.indices, start.size if ones else 0, data, passed_over=storage.dense_ends
         )
 
     @property
     def _unwritten(self) -> bool:
         """Whether columns were only counted until now."""
-        return isinstance(self.held, Counted) and "matrix" not in self.__dict__
+        return isinstance(self.storage, Counted) and "matrix" not in self.__dict__
 
     def column(self, col: int) -> NDArray[np.float64]:
         """An observed column with its zeros; through the rows where columns were not written yet."""
         if self._unwritten and self.rows is not None:
             at = np.zeros(self.rows.shape[0])
-            at[col if self.labels is None else self.labels[col]] = 1.0
+            at[col if self.index_in_rows is None else self.index_in_rows[col]] = 1.0
             return np.asarray(self.rows.rmatvec(at))
         x = np.zeros(self.n_rows)
         self.matrix.add_matvec(np.ones(1), x, np.array([col]))
         return x
 
     @property
-    def may_leave_out(self) -> bool:
+    def can_eliminate(self) -> bool:
         """Whether this is a CSR whose columns were not written yet, and narrow enough for a number for each to be nothing beside them."""
         return self._unwritten and self.by_rows is not None and self.by_rows.shape[1] == self.n_features <= self.nnz
 
-    def heavier_than(self, length: float) -> tuple[int, int]:
+    def count_long(self, length: float) -> tuple[int, int]:
         """How many columns of ones of a CSR have at least `length` entries, those being the first, and how many the next one has."""
-        assert isinstance(self.held, Counted)
-        lengths = np.diff(self.held.start[: self.n_ones + 1])
+        assert isinstance(self.storage, Counted)
+        lengths = np.diff(self.storage.start[: self.n_ones + 1])
         n_heavy = int(np.count_nonzero(lengths >= min(length, SORTED)))
         return n_heavy, int(lengths[n_heavy]) if n_heavy < lengths.size else 0
 
-    def without_light(self, length: float) -> Design:
-        """Less the columns of ones of fewer than `length` entries, but for one; of a whole design, if it `may_leave_out`.
+    def eliminate_short(self, length: float) -> Design:
+        """Less the columns of ones of fewer than `length` entries, but for one; of a whole design, if it `can_eliminate`.
 
         What is left keeps nothing of theirs: memory by the columns that matter."""
-        held = self.held
-        assert isinstance(held, Counted)
-        heavy = max(1, self.heavier_than(length)[0])
+        storage = self.storage
+        assert isinstance(storage, Counted)
+        heavy = max(1, self.count_long(length)[0])
         if heavy >= self.n_ones:
             return self
-        kept = held.without(heavy, self.n_ones)
+        kept = storage.without(heavy, self.n_ones)
         return replace(
             self,
-            held=kept,
+            storage=kept,
             columns=kept.columns,
-            labels=_labels(kept.columns, self.n_features),
-            left_out=int(held.lengths(np.array([heavy]))[0]),
+            index_in_rows=_index_in_rows(kept.columns, self.n_features),
+            eliminated_length=int(storage.lengths(np.array([heavy]))[0]),
         )
 
-    def with_all(self) -> Design:
+    def restore_eliminated(self) -> Design:
         """With the columns that were left out."""
         assert self.by_rows is not None
         found = _from_rows(self.by_rows, self.dtype, "X", self.n_threads)
@@ -219,7 +219,7 @@ class Design:
         return replace(found, n_threads=self.n_threads)
 
     @cached_property
-    def longest_row(self) -> int:
+    def max_row_length(self) -> int:
         """Most stored entries of a row."""
         return self.n_cols if self.rows is None else int(self.rows.longest)
 
@@ -320,7 +320,9 @@ def _from_columns(X: Compressed, dtype: np.dtype[Any], name: str, n_threads: int
     data = None if n_ones == columns.size else X.data
     matrix = Matrix(X.shape[1], start[:-1][columns], start[1:][columns], X.indices, n_ones, data)
     borrowed = Compressed(X.shape, X.indptr, X.indices, data)
-    return Design(matrix, X.shape[0], columns, dtype, by_columns=borrowed, labels=_labels(columns, X.shape[0]))
+    return Design(
+        matrix, X.shape[0], columns, dtype, by_columns=borrowed, index_in_rows=_index_in_rows(columns, X.shape[0])
+    )
 
 
 def _from_rows(X: Compressed, dtype: np.dtype[Any], name: str, n_threads: int) -> Design | None:
@@ -333,7 +335,7 @@ def _from_rows(X: Compressed, dtype: np.dtype[Any], name: str, n_threads: int) -
             np.empty(0, dtype=np.int64),
             dtype,
             by_rows=Compressed(X.shape, X.indptr, nothing, None),
-            labels=np.empty(0, dtype=np.int32),
+            index_in_rows=np.empty(0, dtype=np.int32),
         )
     if X.indices.size < HYPERSPARSE * p:
         return _from_hypersparse_rows(X, dtype, name, n_threads)
@@ -349,7 +351,7 @@ def _from_rows(X: Compressed, dtype: np.dtype[Any], name: str, n_threads: int) -
     ends = _dense_ends(columns[:n_sparse], columns[n_sparse:])
     apart = Ends(X, ends, n_threads) if 0 < columns.size - n_sparse == sum(ends) else None
     counted = Counted(borrowed, columns, start, n_ones, n_sparse, ends, apart)
-    return Design(counted, p, columns, dtype, by_rows=borrowed, labels=_labels(columns, p))
+    return Design(counted, p, columns, dtype, by_rows=borrowed, index_in_rows=_index_in_rows(columns, p))
 
 
 def _from_hypersparse_rows(X: Compressed, dtype: np.dtype[Any], name: str, n_threads: int) -> Design | None:
@@ -390,7 +392,7 @@ def _narrow(columns: Int) -> NDArray[Any]:
     return columns.astype(np.int32 if columns.max(initial=0) < 2**31 else np.int64)
 
 
-def _labels(columns: NDArray[Any], p: int) -> NDArray[np.int32] | None:
+def _index_in_rows(columns: NDArray[Any], p: int) -> NDArray[np.int32] | None:
     """Where each observed column stands in the borrowed rows; None when it is the same place."""
     if columns.size == p and bool((columns == np.arange(p)).all()):
         return None

@@ -1,6 +1,6 @@
 """The scikit-learn shells, under the name that scikit-learn gives the room. They know no kernels."""
 
-from sparsereg.linear_model.degrees_of_freedom import DegreesOfFreedom, degrees_of_freedom
+from sparsereg.linear_model.degrees import DegreesOfFreedom, degrees_of_freedom
 from sparsereg.linear_model.lasso import ElasticNet, Lasso
 from sparsereg.linear_model.paths import enet_path, lasso_path
 from sparsereg.linear_model.ridge import Ridge

@@ -18,7 +18,7 @@ from sparsereg.data.validation import check_alphas, check_choice, check_flag, ch
 from sparsereg.linear_model.gram_check import check_gram
 from sparsereg.objective.problem import Coefficients, make_problem
 from sparsereg.solvers.path import alpha_grid, trace
-from sparsereg.solvers.prefilter import without_light
+from sparsereg.solvers.prefilter import eliminate_columns
 from sparsereg.solvers.working_set import SOLVERS, Solver, nowhere
 
 __all__ = ["enet_path", "lasso_path", "starting_point"]
@@ -219,7 +219,7 @@ def enet_path(
     chosen = check_alphas(grid)
     if isinstance(chosen, int):
         check_number("eps", eps, low=0, high=1, open_low=True)
-    problem, c = without_light(problem, float(l1_ratio), chosen, eps)
+    problem, c = eliminate_columns(problem, float(l1_ratio), chosen, eps)
     run = Solver(problem, float(l1_ratio), options["tol"], EPOCHS * options["max_iter"], options["solver"], rng, c)
     if isinstance(chosen, int):
         chosen = alpha_grid(run, chosen, eps)

@@ -113,7 +113,7 @@ class Problem:
 
     def _measured(self, cols: Int | None) -> tuple[Vector, ...]:
         """`Design.column_stats`, those of dense columns among sparse ones but once: each takes a pass over the rows."""
-        n_sparse = self.design.held.n_sparse
+        n_sparse = self.design.storage.n_sparse
         if cols is None or not 0 < n_sparse < self.design.n_cols or cols.max(initial=-1) < n_sparse:
             return self.design.column_stats(self.s, cols)
         dense, out = cols >= n_sparse, np.empty((4, cols.size))
@@ -123,7 +123,7 @@ class Problem:
 
     @cached_property
     def _of_dense(self) -> NDArray[np.float64]:
-        dense = np.arange(self.design.held.n_sparse, self.design.n_cols)
+        dense = np.arange(self.design.storage.n_sparse, self.design.n_cols)
         return np.array(self.design.column_stats(self.s, dense))
 
     def _refuse_lost(self, cols: Int) -> None:
@@ -180,7 +180,7 @@ class Problem:
 
     def gradient(self, r: Vector, cols: Int | None = None) -> Vector:
         """`c_j = (x_j - mean_j)' r` for the listed columns, or for all, from a residual that sums to 0 where centred."""
-        return self.design.transposed(r, cols)
+        return self.design.rmatvec(r, cols)
 
     def objective(self, at: Coefficients, alpha: float, l1_ratio: float) -> float:
         """F, with b0 at its best."""
@@ -197,7 +197,7 @@ class Problem:
         # A column at 0 and within its threshold adds nothing, but projecting unpenalised columns out may put it beyond.
         here = np.arange(c.size)
         if np.all(l1 > 0.0):
-            here = np.union1d(np.flatnonzero(self.penalty.reach(c) > l1), at.cols)
+            here = np.union1d(np.flatnonzero(self.penalty.dual_magnitude(c) > l1), at.cols)
         return self.gap_from(at, alpha, l1_ratio, float(rr), here, c[here])
 
     def gap_from(self, at: Coefficients, alpha: float, l1_ratio: float, rr: float, here: Int, c: Vector) -> float:
@@ -213,7 +213,7 @@ class Problem:
             extra, c = self.project_out(loose, c, here)
             c[sq == 0.0] = 0.0  # again: the projection brings some back
         augmented = c - l2 * w
-        reach, over = self.penalty.reach(augmented), np.maximum(self.penalty.reach(c) - l1, 0.0)
+        reach, over = self.penalty.dual_magnitude(augmented), np.maximum(self.penalty.dual_magnitude(c) - l1, 0.0)
         reach[loose] = over[loose] = 0.0
         with np.errstate(divide="ignore", invalid="ignore"):
             conjugate = np.where(over > 0, 0.5 * over**2 / l2, 0.0)
@@ -299,7 +299,7 @@ def combine_gap(terms: dict[str, float], rr: float, outside: float = 0.0) -> flo
     rr : float
         `|r|^2` of the residual.
     outside : float
-        Upper bound on `reach(c_j) / l1_j` over the columns that are not in `terms`, all with w_j = 0.
+        Upper bound on `dual_magnitude(c_j) / l1_j` over the columns that are not in `terms`, all with w_j = 0.
 
     Notes
     -----

@@ -53,8 +53,8 @@ class Penalty:
             return np.inf
         return float(l1 @ np.abs(w) + 0.5 * (l2 @ (w * w)))
 
-    def reach(self, c: Vector) -> Vector:
-        """The size of a gradient as the penalty feels it: w_j = 0 is optimal while `reach(c_j) <= l1_j`."""
+    def dual_magnitude(self, c: Vector) -> Vector:
+        """The size of a gradient as the penalty feels it: w_j = 0 is optimal while `dual_magnitude(c_j) <= l1_j`."""
         return np.maximum(c, 0.0) if self.positive else np.abs(c)
 
     def gap_sums(self, w: Vector, c: Vector, l1: Vector, l2: Vector) -> dict[str, Any]:

@@ -341,7 +341,7 @@ def _with_use(
     report: SparsityReport, estimator: Any, cross: FeatureCross | None, X: Any, sample_weight: Any
 ) -> SparsityReport:
     """The report with what the fit used of X: degrees of freedom, whole and by block, and shares of the variance."""
-    from sparsereg.linear_model.degrees_of_freedom import (  # scikit-learn takes a second
+    from sparsereg.linear_model.degrees import (  # scikit-learn takes a second
         degrees_of_every_target,
         variance_shares,
     )

@@ -215,7 +215,7 @@ def polished_dual(slabs: Slabs, system: System, alpha: float, inverse: Inverse) 
     while steps < POLISH:
         steps += 1
         t_new = t + inverse(e)
-        w_new = equations.transposed(np.divide(t_new, root, out=np.zeros_like(t), where=root > 0)) / equations.factor
+        w_new = equations.rmatvec(np.divide(t_new, root, out=np.zeros_like(t), where=root > 0)) / equations.factor
         z = equations.product(w_new)
         e_new = root * (system.y - z + equations.mean(z)) - alpha * t_new
         if not np.linalg.norm(e_new) < np.linalg.norm(e):

@@ -85,14 +85,14 @@ def step_length(equations: NormalEquations, alpha: float, rng: np.random.RandomS
     q = rng.normal(size=v.size) / np.sqrt(v)
     for _ in range(POWER_STEPS):
         q /= np.sqrt(q @ (v * q)) or 1.0
-        Hq = equations.transposed(equations.product(q))
+        Hq = equations.rmatvec(equations.product(q))
         before, value = value, float(q @ Hq)
         if value <= before * (1.0 + SETTLED):
             break
         q = Hq / v
     # (x w)^2 <= k sum_j x_j^2 w_j^2 for a row of k entries, and centring takes away: it is never more than that.
     squares = equations.diagonal + equations.weight_sum * equations.means**2
-    most = equations.design.longest_row * float(np.max(squares / v))
+    most = equations.design.max_row_length * float(np.max(squares / v))
     return 1.0 / (min(MARGIN * value, most) + alpha or 1.0)
 
 
@@ -105,7 +105,7 @@ def descend_until_worse(system: System, alpha: float, step: float, held: HeldOut
     best, best_error, best_t, since, next_look = w.copy(), _error(system, z, held), 0, 0, 1
     t, done, enough = 0, False, plan.tol * float(np.linalg.norm(system.b))
     while since < held.patience and t < plan.max_iter and not done:
-        g = equations.transposed(system.y - z) - system.penalty * w
+        g = equations.rmatvec(system.y - z) - system.penalty * w
         if not np.isfinite(size := float(np.linalg.norm(g))):
             raise ValueError(TOO_LARGE)
         done = size <= enough

@@ -124,7 +124,7 @@ class NormalEquations:
         by_rows: Vector = design.rows.rmatvec(self._labelled(design.rows, w))
         return by_rows
 
-    def transposed(self, z: Vector) -> Vector:
+    def rmatvec(self, z: Vector) -> Vector:
         """`Xc' S z`, overwriting z: where z sums to 0 under s, X' and Xc' are the same, and that is all the centring there is."""
         z -= self.mean(z)
         if self.s is not None:
@@ -137,29 +137,29 @@ class NormalEquations:
         """`Xc' S (y - Xc w)` for a centred y; in one walk through the rows where those were handed in."""
         design = self.design
         if design.by_rows is None:
-            return self.transposed(y - self.product(w))
+            return self.rmatvec(y - self.product(w))
         assert design.rows is not None
         out = np.zeros(design.rows.shape[0])
         total = design.rows.residual_products(self._labelled(design.rows, w), y, float(self.means @ w), out, self.s)
-        out = design.of_labels(out)
+        out = design.select_observed(out)
         out -= self.means * total  # of rounding only: the shift has centred what it could
         out[self._constant] = 0.0
         return out
 
     def _labelled(self, rows: Matrix, w: Vector) -> Vector:
         """w as the rows number the columns."""
-        if self.design.labels is None:
+        if self.design.index_in_rows is None:
             return w
         out = np.zeros(rows.shape[0])
-        out[self.design.labels] = w
+        out[self.design.index_in_rows] = w
         return out
 
     def _by_columns(self, z: Vector) -> Vector:
         """`X' z`, through the rows where those are what the user handed in."""
         design = self.design
         if design.by_rows is None:
-            return design.transposed(z)
-        return design.of_labels(design.transposed_by_rows(z))
+            return design.rmatvec(z)
+        return design.select_observed(design.rmatvec_by_rows(z))
 
     @cached_property
     def _constant(self) -> NDArray[np.int64]:
@@ -183,11 +183,11 @@ class System:
 
     @cached_property
     def b(self) -> Vector:
-        return self.equations.transposed(self.y.copy())
+        return self.equations.rmatvec(self.y.copy())
 
     def times(self, w: Vector) -> Vector:
         """`H w`, in two passes over X."""
-        return self.equations.transposed(self.equations.product(w)) + self.penalty * w
+        return self.equations.rmatvec(self.equations.product(w)) + self.penalty * w
 
     def gradient(self, w: Vector) -> Vector:
         """`g`, worked out from X."""

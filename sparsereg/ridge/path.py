@@ -330,4 +330,4 @@ def _witness(basis: ReducedBasis) -> tuple[Vector, Vector]:
     """`(t, H0 t)` with t random: `t' e` is of the size of any e that does not know t."""
     equations = basis.equations
     t = np.random.default_rng(1).normal(size=equations.factor.size)
-    return basis.ordered(t), basis.ordered(equations.transposed(equations.product(t)))
+    return basis.ordered(t), basis.ordered(equations.rmatvec(equations.product(t)))

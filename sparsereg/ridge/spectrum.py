@@ -76,7 +76,7 @@ class Spectrum:
         for alpha, shares in zip(alphas, spread, strict=True):
             inverse = self._inverse(float(alpha))
             if not self.by_rows:
-                W = [inverse(equations.transposed(y.copy())) for y in Yc.T]
+                W = [inverse(equations.rmatvec(y.copy())) for y in Yc.T]
                 yield (Yc - self._fitted(W)) / shares[:, None]
                 continue
             T = np.stack([inverse(self.root * y) for y in Yc.T], axis=1)
@@ -84,7 +84,7 @@ class Spectrum:
             out = np.divide(T, (self.root * shares)[:, None], out=np.zeros_like(Yc), where=counted[:, None])
             if not counted.all():  # rows without weight have no part in the fit
                 T = np.divide(T, self.root[:, None], out=np.zeros_like(Yc), where=counted[:, None])
-                W = [equations.transposed(t.copy()) / equations.factor for t in T.T]
+                W = [equations.rmatvec(t.copy()) / equations.factor for t in T.T]
                 out[~counted] = (Yc - self._fitted(W))[~counted]
             yield out
 

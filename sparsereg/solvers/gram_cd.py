@@ -45,7 +45,7 @@ class GramDescent(Descent):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
         design = problem.design
-        self.row_length = design.nnz / design.n_rows - (design.n_cols - design.held.n_sparse)  # of what is sparse
+        self.row_length = design.nnz / design.n_rows - (design.n_cols - design.storage.n_sparse)  # of what is sparse
         self.store = self._new_store()
         self.q = np.empty(0)
         self.r_sum = 0.0
@@ -53,7 +53,7 @@ class GramDescent(Descent):
 
     def _new_store(self) -> GramStore:
         design = self.problem.design
-        return GramStore(design.matrix, design.sparse_rows, design.labels, self.problem.s)
+        return GramStore(design.matrix, design.sparse_rows, design.index_in_rows, self.problem.s)
 
     def watch(self, c: Vector) -> None:
         """Watch the heaviest columns, from the gradient `c` of all at w = 0.

@@ -26,7 +26,7 @@ from sparsereg.data.validation import (
     check_weights,
 )
 from sparsereg.objective.problem import Problem, make_problem
-from sparsereg.solvers.prefilter import without_light
+from sparsereg.solvers.prefilter import eliminate_columns
 from sparsereg.solvers.working_set import SOLVERS, Solution, Solver
 
 __all__ = ["PathResult", "alpha_grid", "regularization_path"]
@@ -202,7 +202,7 @@ def regularization_path(
         positive=positive,
     )
     del design  # and with it what it knows of columns that are left out now
-    problem, c = without_light(problem, float(l1_ratio), grid, eps)
+    problem, c = eliminate_columns(problem, float(l1_ratio), grid, eps)
     run = Solver(problem, float(l1_ratio), tol, max_iter, solver, c=c)
     del c
     if isinstance(grid, int):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sparsereg.objective.problem import Problem
 
-__all__ = ["without_light"]
+__all__ = ["eliminate_columns"]
 
 Vector = NDArray[np.float64]
 
@@ -19,7 +19,9 @@ Vector = NDArray[np.float64]
 MARGIN = 1.1
 
 
-def without_light(problem: Problem, l1_ratio: float, alphas: int | Vector, eps: float) -> tuple[Problem, Vector | None]:
+def eliminate_columns(
+    problem: Problem, l1_ratio: float, alphas: int | Vector, eps: float
+) -> tuple[Problem, Vector | None]:
     """The problem less columns that are 0 at all of these strengths, or down to `eps` times the largest.
 
     `Solver` looks whether residuals stay as small as is presumed here, and takes all columns back where not.
@@ -32,13 +34,13 @@ def without_light(problem: Problem, l1_ratio: float, alphas: int | Vector, eps: 
         The gradient at w = 0, where it was worked out.
     """
     design, plain = problem.design, isinstance(problem.penalty.l1_factor, float)
-    if not (plain and l1_ratio > 0.0 and design.may_leave_out):
+    if not (plain and l1_ratio > 0.0 and design.can_eliminate):
         return problem, None
     r = problem.target()
-    every, peak = design.transposed_by_rows(r), max(float(r.max()), -float(r.min()))
+    every, peak = design.rmatvec_by_rows(r), max(float(r.max()), -float(r.min()))
     del r
-    top = float(problem.penalty.reach(every).max())
+    top = float(problem.penalty.dual_magnitude(every).max())
     least = eps * top if isinstance(alphas, int) else float(alphas.min()) * l1_ratio * problem.weight_sum
     if peak > 0.0:
-        design = design.without_light(least / (MARGIN * peak))
-    return problem.on(design), design.of_labels(every)
+        design = design.eliminate_short(least / (MARGIN * peak))
+    return problem.on(design), design.select_observed(every)

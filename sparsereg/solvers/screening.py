@@ -72,7 +72,7 @@ class Screen:
         """These gradients were just taken at the present residual. Returns their reach over the factors, and the largest
         that it can be at a point `aside` in the 2-norm."""
         self._bounds.visited(cols, c * self.unit)
-        reach = self.problem.penalty.reach(c)
+        reach = self.problem.penalty.dual_magnitude(c)
         bound = reach + aside * self.norm2[cols] if aside > 0.0 else reach
         if self.factor is not None:
             reach, bound = reach / self.factor[cols], bound / self.factor[cols]
@@ -88,7 +88,7 @@ class Screen:
 
     def _largest(self, cols: Int, c: Vector) -> float:
         """The threshold at which none of these columns, of gradient c, would be over it."""
-        reach = self.problem.penalty.reach(c)
+        reach = self.problem.penalty.dual_magnitude(c)
         reach[self.norm2[cols] < 0.0] = 0.0
         if self.factor is not None:
             with np.errstate(divide="ignore", invalid="ignore"):

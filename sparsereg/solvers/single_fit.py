@@ -126,7 +126,7 @@ class ColdSolver(Solver):
 
     def _prepare(self, peak: float) -> bool:
         """Make rows of all columns that may be over their threshold while no residual is larger than about `peak`; False for too many."""
-        n_heavy, self._longest_light = self.problem.design.heavier_than(
+        n_heavy, self._longest_light = self.problem.design.count_long(
             self.threshold / (MARGIN * peak) if peak > 0.0 else np.inf
         )
         if n_heavy > MOST_HEAVY:
@@ -150,7 +150,7 @@ class ColdSolver(Solver):
             rr, peak, c = self._rows.sweep(problem.y, problem.centre - mean, w)
         if self._longest_light * peak > self.threshold * (1.0 - 1e-9):
             return self._certify_at(at) if self._prepare(peak) else None
-        reach = problem.penalty.reach(c)
+        reach = problem.penalty.dual_magnitude(c)
         here = np.union1d(np.flatnonzero(reach > self.threshold), at.cols)
         gap = problem.gap_from(at, self.alpha, self.l1_ratio, rr, here, c[here])
         reach[self.descent.cols] = reach[self._constant] = 0.0

@@ -283,7 +283,7 @@ class Solver:
 
     def _light(self, threshold: float) -> float:
         """The largest that the gradient of a column can be that was left out as too light; see `light.py`."""
-        length = self.problem.design.left_out
+        length = self.problem.design.eliminated_length
         if length and length * self._peak > threshold:
             at, problem = self.descent, self.problem
             base = problem.centre - float(at.sums @ at.w) / problem.weight_sum
@@ -293,7 +293,7 @@ class Solver:
     def _take_all_back(self) -> None:
         """Columns that were left out may matter after all: go on with all of them, from the same coefficients."""
         old, problem = self.descent, self.problem
-        at, design = old.coefficients(), problem.design.with_all()
+        at, design = old.coefficients(), problem.design.restore_eliminated()
         moved = np.where(at.cols < problem.design.n_ones, 0, design.n_cols - problem.design.n_cols)
         self._begin(problem.on(design), None)
         self.descent.set_strength(old._scale / problem.weight_sum, self.l1_ratio)
@@ -302,8 +302,8 @@ class Solver:
     def _distance(self, c: Vector) -> tuple[float, float]:
         """How far the residual is from the mark, from above: `|d|_2`, and `|d - mean|_max`.
 
-        `|X step|^2 = step'(c_mark - c)`; a row meets at most `longest_row` of the steps."""
-        descent, longest = self.descent, self.problem.design.longest_row
+        `|X step|^2 = step'(c_mark - c)`; a row meets at most `max_row_length` of the steps."""
+        descent, longest = self.descent, self.problem.design.max_row_length
         step = descent.w - self._w_mark
         rounding = 1e-14 * float(np.abs(step) @ (np.abs(c) + np.abs(self._c_mark) + np.abs(descent.c0)))
         squared = max(float(step @ (self._c_mark - c)), 0.0)

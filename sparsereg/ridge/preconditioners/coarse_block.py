@@ -25,7 +25,7 @@ def border_block(equations: NormalEquations, fields: Fields, cols: Int) -> Heavy
     """These columns, and after them the levels of the shadows: their centred Gram."""
     design = equations.design
     assert design.rows is not None
-    labels = np.arange(design.n_cols) if design.labels is None else design.labels
+    labels = np.arange(design.n_cols) if design.index_in_rows is None else design.index_in_rows
     by_host = Counter(shadow.host for shadow in fields.shadows)
     position = np.full((design.rows.shape[0], 1 + max(by_host.values(), default=0)), -1, dtype=np.int32)
     position[labels[cols], 0] = np.arange(cols.size)

@@ -103,7 +103,7 @@ class Fields:
         field_of, runs = rows.fields(MOST_FIELDS)
         if not 0 < runs.size * LEAST_FILLED <= design.nnz / design.n_rows:
             return None
-        level, order, sizes = number_levels(field_of, design.labels, n_ones, runs.size)
+        level, order, sizes = number_levels(field_of, design.index_in_rows, n_ones, runs.size)
         valued = np.arange(n_ones, design.n_cols)
         filled = (
             not valued.size and design.nnz == runs.size * design.n_rows

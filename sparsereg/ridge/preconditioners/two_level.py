@@ -71,7 +71,7 @@ class HeavyBlock:
         design = equations.design
         assert design.rows is not None
         position = np.full((design.rows.shape[0], 1), -1, dtype=np.int32)
-        position[cols if design.labels is None else design.labels[cols], 0] = np.arange(cols.size)
+        position[cols if design.index_in_rows is None else design.index_in_rows[cols], 0] = np.arange(cols.size)
         gram = design.rows.dense_gram(position, cols.size, equations.s)
         means = equations.means[cols]
         gram -= np.outer(equations.weight_sum * means, means)
