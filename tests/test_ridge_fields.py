@@ -13,7 +13,7 @@ from sparsereg._core.kernels import Levels, exchange
 from sparsereg import Ridge
 from sparsereg.data.design import as_design
 from sparsereg.ridge.normal_equations import NormalEquations, System
-from sparsereg.ridge.pcg import Elsewhere, Preconditioner, conjugate_gradients
+from sparsereg.ridge.pcg import Preconditioner, ReducedSystem, conjugate_gradients
 from sparsereg.ridge.preconditioners.block_jacobi import BlockDiagonal
 from sparsereg.ridge.preconditioners.choose import preconditioning
 from sparsereg.ridge.preconditioners.factors import Fields
@@ -222,7 +222,7 @@ def test_the_preconditioners_are_symmetric_positive_and_know_their_image(
     }[kind]
     s = np.random.default_rng(3).uniform(0.2, 3.0, X.shape[0]) if weighted else None
     system = equations_of(X, s, fit_intercept).system(np.ones(X.shape[0]), 0.3)
-    precondition: Elsewhere = preconditioning(system.equations, system.penalty)(system)
+    precondition: ReducedSystem = preconditioning(system.equations, system.penalty)(system)
     if kind in ("grouped", "chain"):
         assert isinstance(precondition, GroupedSweep)
     else:
@@ -231,7 +231,7 @@ def test_the_preconditioners_are_symmetric_positive_and_know_their_image(
     require_nearness(precondition, dense_H(X, system), np.inf if overshoots else 1.0)
 
 
-def require_nearness(precondition: Elsewhere, H: np.ndarray, furthest: float = 1.0) -> None:
+def require_nearness(precondition: ReducedSystem, H: np.ndarray, furthest: float = 1.0) -> None:
     """Symmetric, positive, right about `H z`, and never too far."""
     applied = [applied_to(e, precondition) for e in np.eye(H.shape[0])]
     M = np.stack([z for z, _ in applied])
@@ -243,11 +243,11 @@ def require_nearness(precondition: Elsewhere, H: np.ndarray, furthest: float = 1
 
 def applied_to(g: np.ndarray, precondition: Preconditioner) -> tuple[np.ndarray, np.ndarray]:
     """`(z, H z)`, also from what a preconditioner makes of g in its own unknowns."""
-    if not isinstance(precondition, Elsewhere):
+    if not isinstance(precondition, ReducedSystem):
         return precondition.apply(g)
-    inside = precondition.entered(g)
+    inside = precondition.restrict(g)
     z, Hz = applied_to(inside, precondition.inner)
-    z, rest = precondition.left(g, z, inside - Hz)
+    z, rest = precondition.prolong(g, z, inside - Hz)
     return z, g - rest
 
 

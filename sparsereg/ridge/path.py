@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from sparsereg.ridge.direct import Slabs
 from sparsereg.ridge.normal_equations import NormalEquations, Solution, System, relative
-from sparsereg.ridge.pcg import Preconditioner, conjugate_gradients, descend, relax
+from sparsereg.ridge.pcg import Preconditioner, conjugate_gradients, refine
 from sparsereg.ridge.preconditioners.choose import Preconditioning, preconditioning
-from sparsereg.ridge.preconditioners.nested_factors import InFieldOrder, scattered
+from sparsereg.ridge.preconditioners.nested_factors import scattered
 from sparsereg.ridge.preconditioners.saturated_factor import Grouped
 from sparsereg.ridge.preconditioners.two_level import Plain
 from sparsereg.ridge.reduced_basis import Certificates, Combination, Point, ReducedBasis, Sketched, Until
@@ -313,13 +313,12 @@ def _solved(
 ) -> tuple[Vector, Vector, float, int]:
     """A step, `H0 step`, the length of the gradient after it, and the iterations: by the recurrence alone, unless the witness sees its
     rounding."""
-    if isinstance(precondition, InFieldOrder):
-        precondition = precondition.inner  # the basis is in that order already
-    step, g, done = descend(left.g, precondition, target, max_iter)
+    precondition = precondition.in_factor_order()
+    step, g, done = precondition.descend(left.g, target, max_iter)
     H0step = left.unpenalised(step, g)
     t, H0t = witness
     if abs(t @ H0step - H0t @ step) > TRUE * target:
-        step, g, more = relax(left, precondition, (step, left.gradient(step)), target, max_iter - done)
+        step, g, more = refine(left, precondition, (step, left.gradient(step)), target, max_iter - done)
         H0step, done = left.unpenalised(step, g), done + more
     for x in (step, g, H0step):
         x[left.basis.constant] = 0.0  # these columns are the intercept's, which is not penalised

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from sparsereg._core.kernels import STRENGTHS
 from sparsereg.ridge.normal_equations import NormalEquations
-from sparsereg.ridge.pcg import descend
 from sparsereg.ridge.preconditioners.nested_factors import scattered
 from sparsereg.ridge.preconditioners.saturated_factor import Grouped
 from sparsereg.ridge.reduced_basis import Certificates, Point, Sketched, combination
@@ -71,7 +70,7 @@ class GroupedBasis(Sketched):
         inner = grouped.preconditioner(weights, sums, penalty)
         weight_sum = inner.rows.weight_sum
         intercept = grouped.total(met) / weight_sum if weight_sum else 0.0
-        step, g, done = descend(met - intercept * sums - penalty * u, inner, target, max_iter)
+        step, g, done = inner.descend(met - intercept * sums - penalty * u, target, max_iter)
         if weight_sum:
             intercept -= float(sums @ step) / weight_sum
         grouped.give(pz, -step, -intercept, weights)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sparsereg._core.kernels import exchange
 from sparsereg.ridge.normal_equations import System
+from sparsereg.ridge.pcg import ApproximateInverse
 from sparsereg.ridge.preconditioners.factors import Fields
 from sparsereg.ridge.preconditioners.nested_factors import InFieldOrder, collected, rows_of
 from sparsereg.ridge.preconditioners.subspace_correction import Rows, spread
@@ -23,7 +24,7 @@ __all__ = ["BlockDiagonal"]
 Vector = NDArray[np.float64]
 
 
-class _Blocks:
+class _Blocks(ApproximateInverse):
     """The inverses of the blocks, on vectors in the order of the fields."""
 
     def __init__(self, fields: Fields, H: Vector, penalty: Vector, sums: Vector, rows: Rows, heavy: HeavyBlock) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sparsereg._core.kernels import Levels, exchange
 from sparsereg.ridge.normal_equations import NormalEquations, System
-from sparsereg.ridge.pcg import Preconditioner
+from sparsereg.ridge.pcg import ApproximateInverse, Preconditioner, ReducedSystem
 from sparsereg.ridge.preconditioners.coarse_block import Border, Members
 from sparsereg.ridge.preconditioners.factors import Fields
 from sparsereg.ridge.preconditioners.subspace_correction import Copies, Rows, State, spread, summed
@@ -108,7 +108,7 @@ class _Met:
         self.pending = {}
 
 
-class Sweep:
+class Sweep(ApproximateInverse):
     """The symmetric sweep itself, an approximation of `H^-1` on vectors in the order of the fields.
 
     Parameters
@@ -168,19 +168,23 @@ class Sweep:
             met.give(t, change)
 
 
-class InFieldOrder:
+class InFieldOrder(ReducedSystem):
     """A preconditioner of vectors in the order of the fields, for those in the order of the columns."""
 
     def __init__(self, fields: Fields, inner: Preconditioner) -> None:
         self.order, self.inner = fields.order, inner
 
-    def entered(self, g: Vector) -> Vector:
+    def restrict(self, g: Vector) -> Vector:
         """g in the order of the fields."""
         return g[self.order]
 
-    def left(self, _g: Vector, step: Vector, rest: Vector) -> tuple[Vector, Vector]:
+    def prolong(self, _g: Vector, step: Vector, rest: Vector) -> tuple[Vector, Vector]:
         """Both in the order of the columns."""
         return scattered(self.order, step), scattered(self.order, rest)
+
+    def in_factor_order(self) -> Preconditioner:
+        """The preconditioner in that order."""
+        return self.inner
 
 
 class NestedSweep(InFieldOrder):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from sparsereg._core.kernels import Levels, eliminate, exchange, transpose, weigh
 from sparsereg.ridge.normal_equations import NormalEquations, System
+from sparsereg.ridge.pcg import ReducedSystem
 from sparsereg.ridge.preconditioners.coarse_block import Members
 from sparsereg.ridge.preconditioners.factors import Fields, hosts
 from sparsereg.ridge.preconditioners.nested_factors import InFieldOrder, Sweep
@@ -118,8 +119,10 @@ class Grouped:
         return [(levels, x[parts[f].start : parts[f].stop + 1]) for f, levels in self.levels.items()]
 
 
-class _OthersOnly:
+class _OthersOnly(ReducedSystem):
     """Vectors of all columns in the order of the fields, iterated with over the other columns only."""
+
+    inner: Facing | Sweep
 
     def __init__(self, grouped: Grouped, penalty: Vector) -> None:
         self.grouped = grouped
@@ -129,7 +132,7 @@ class _OthersOnly:
         weights = p * self.share
         self.inner = grouped.preconditioner(weights, grouped.summed(weights), grouped.others(penalty))
 
-    def entered(self, g: Vector) -> Vector:
+    def restrict(self, g: Vector) -> Vector:
         """What the top leaves of g to the others, the intercept eliminated from them too."""
         met = self.share * g[self.grouped.part]
         rest = self.grouped.others(g)
@@ -138,7 +141,7 @@ class _OthersOnly:
             rest += self.inner.sums * (float(met.sum()) / weight_sum)
         return rest
 
-    def left(self, g: Vector, step: Vector, rest: Vector) -> tuple[Vector, Vector]:
+    def prolong(self, g: Vector, step: Vector, rest: Vector) -> tuple[Vector, Vector]:
         """The step of all columns; that of the top leaves no gradient there."""
         grouped, top = self.grouped, g[self.grouped.part]
         others = np.zeros(top.size)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from sparsereg._core.kernels import Quadratic
 from sparsereg.ridge.normal_equations import NormalEquations, System
+from sparsereg.ridge.pcg import ApproximateInverse
 
 __all__ = ["HeavyBlock", "Plain", "TwoLevel", "factorised"]
 
@@ -34,7 +35,7 @@ GRAM_PASSES = 32
 OUT = 10_000
 
 
-class Plain:
+class Plain(ApproximateInverse):
     """No preconditioner. From 0, conjugate gradients then find the solution of least norm where there are many."""
 
     def __init__(self, system: System) -> None:
@@ -82,7 +83,7 @@ class HeavyBlock:
         return HeavyBlock(self.cols[:k], self.gram[:k, :k])
 
 
-class TwoLevel:
+class TwoLevel(ApproximateInverse):
     """An approximation of `H^-1`: light columns, heavy columns, light columns in reverse.
 
     Parameters

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg._core.kernels import Levels, carry, collect
+from sparsereg.ridge.pcg import ApproximateInverse, ReducedSystem
 from sparsereg.ridge.preconditioners.subspace_correction import Rows
 
 __all__ = ["Facing"]
@@ -29,7 +30,7 @@ class _Field:
         self.inverse = 1.0 / (self.penalty + self.sums)
 
 
-class _Smaller:
+class _Smaller(ApproximateInverse):
     """The smaller field with the larger one and the intercept eliminated: preconditioned by its own diagonal."""
 
     def __init__(self, small: _Field, large: _Field, rows: Rows) -> None:
@@ -63,7 +64,7 @@ class _Smaller:
         return out[:-1]
 
 
-class Facing:
+class Facing(ReducedSystem):
     """Vectors over the columns of two fields, iterated with over the smaller one only.
 
     Parameters
@@ -80,6 +81,8 @@ class Facing:
         With weights.
     """
 
+    inner: _Smaller
+
     def __init__(
         self,
         begin: NDArray[np.int64],
@@ -95,12 +98,12 @@ class Facing:
         self.small, self.large = sorted(fields, key=lambda field: field.levels.m)
         self.inner = _Smaller(self.small, self.large, rows)
 
-    def entered(self, g: Vector) -> Vector:
+    def restrict(self, g: Vector) -> Vector:
         """What the larger field and the intercept leave of a g that is centred."""
         _, moved = self.inner.following(g[self.large.part], 0.0)
         return g[self.small.part] - self.inner.met(self.large, moved, self.small)
 
-    def left(self, g: Vector, step: Vector, rest: Vector) -> tuple[Vector, Vector]:
+    def prolong(self, g: Vector, step: Vector, rest: Vector) -> tuple[Vector, Vector]:
         """The step of both; that of the larger leaves no gradient there."""
         taken = self.inner.met(self.small, step, self.large)
         out, left = np.empty(g.size), np.zeros(g.size)
