@@ -53,14 +53,14 @@ typedef struct {
 sr_status sr_rmatvec(const sr_matrix *X, const int64_t *cols, int64_t first, int64_t m, const double *v, double *out);
 /* out += scale * s * sum_a w[a] x_cols[a], out of length n (s NULL: without weights).  O(entries of the columns with w != 0) */
 sr_status sr_matvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s, double *out);
-/* max |s (y - base - sum_a w[a] x_cols[a])|, a block of rows at a time, so that no vector over the rows is needed: r has SR_PEAK_ROWS entries,
+/* max |s (y - base - sum_a w[a] x_cols[a])|, a block of rows at a time, so that no vector over the rows is needed: r has SR_RESIDUAL_BLOCK entries,
  * next m. The rows of each column are in increasing order.  O(n + entries of the columns with w != 0) */
-enum { SR_PEAK_ROWS = 16384 };
-sr_status sr_residual_peak(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, const double *y, double base, const double *s,
+enum { SR_RESIDUAL_BLOCK = 16384 };
+sr_status sr_residual_max_abs(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, const double *y, double base, const double *s,
                            int64_t *next, double *r, double *peak);
 /* What is asked of a column once: x' s, x' (s x), |x|' s and max |x|; not centred, s NULL: all one. m each. */
 typedef struct {
-    double *sums, *squares, *sizes, *peaks;
+    double *sums, *sq_norms, *l1_norms, *max_abs;
 } sr_stats;
 sr_status sr_column_stats(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s, const sr_stats *out);
 
@@ -86,7 +86,7 @@ sr_status sr_prox_step(sr_penalty pen, int64_t m, const double *z, const double 
 /* What coordinate descent over m chosen columns needs to know of each, and what it moves. */
 typedef struct {
     int64_t m;
-    const double *sums, *sq, *l1, *l2; /* m each; sums all zero when there is no intercept */
+    const double *sums, *centered_sq_norm, *l1, *l2; /* m each; sums all zero when there is no intercept */
     double weight_sum;                 /* S */
     sr_penalty penalty;
     double *w;                         /* m, in and out */
@@ -109,7 +109,7 @@ typedef struct {
     int64_t used, size;
 } sr_gram;
 
-/* Products of watched columns with the m members, member by member: member a has the entries begin[a] .. begin[a + 1], in the order of their places.
+/* Products of cached columns with the m members, member by member: member a has the entries begin[a] .. begin[a + 1], in the order of their places.
  * Where all are counts they stand as such, in pieces of at most 65535, so that a place may come more than once. */
 typedef struct {
     int64_t *begin;  /* m_max + 1 */
@@ -120,40 +120,40 @@ typedef struct {
 } sr_products;
 
 /* Positions below this stand for "no member", spread over so many that adding to one seldom waits for the last addition there. */
-enum { SR_ASIDE = 256 };
+enum { SR_UNTRACKED = 256 };
 
-/* Work space for appending. Some columns that are not in the Gram may be watched: their products with each new column are asked for too,
- * and fall out of the same walk through its rows. position[label] is label % SR_ASIDE for neither, SR_ASIDE + the place of a watched column, or
- * SR_ASIDE + n_places + the number of a member. */
+/* Work space for appending. Some columns that are not in the Gram may be cached: their products with each new column are asked for too,
+ * and fall out of the same walk through its rows. position[label] is label % SR_UNTRACKED for neither, SR_UNTRACKED + the place of a cached column, or
+ * SR_UNTRACKED + n_places + the number of a member. */
 typedef struct {
     void *position;        /* one a label of Xt, uint16_t or, where `wide`, int32_t; NULL where there is no Xt at all */
     int32_t *dense_position; /* for each dense column, which has no position by its label, or below 0: where there is an Xt */
     const int32_t *labels; /* internal column -> label of Xt; NULL: the same number */
-    int64_t n_places, n_watched; /* places for watched columns, and how many of them, the first, are in use */
-    const int64_t *watched; /* n_watched: which columns they are; only read without Xt, and by sr_with_dense */
-    const sr_products *kept; /* what watched columns have with the members there are; only read for dense columns */
-    uint32_t *count;       /* SR_ASIDE + n_places + m_max by position, all zero, left so: where all that is sparse is ones, without weights. Or NULL: ... */
+    int64_t n_places, n_cached; /* places for cached columns, and how many of them, the first, are in use */
+    const int64_t *cached; /* n_cached: which columns they are; only read without Xt, and by sr_with_dense */
+    const sr_products *kept; /* what cached columns have with the members there are; only read for dense columns */
+    uint32_t *count;       /* SR_UNTRACKED + n_places + m_max by position, all zero, left so: where all that is sparse is ones, without weights. Or NULL: ... */
     double *sum;           /* ... the same, for anything else */
     double *row;           /* n_rows, all zero, left so; only read without Xt */
-    int32_t place;         /* that of the new column itself among the watched ones, or below 0; set by sr_gram_column */
+    int32_t place;         /* that of the new column itself among the cached ones, or below 0; set by sr_gram_column */
     int32_t wide;
-    double *with_dense;    /* n_places for each dense column: what watched ones have with it, by sr_with_dense before it is a member; where there is count */
+    double *with_dense;    /* n_places for each dense column: what cached ones have with it, by sr_with_dense before it is a member; where there is count */
 } sr_gram_work;
 
-/* products[a] = x_a' s x_j for the columns cols[0 .. m) of the Gram, and with itself at m; from now on j has the position of member m. What watched
+/* products[a] = x_a' s x_j for the columns cols[0 .. m) of the Gram, and with itself at m; from now on j has the position of member m. What cached
  * columns have with it is left in count or sum, for sr_products_take. With Xt (the rows of X): O(sum of row lengths over the rows of j); with Xt NULL:
- * O(entries of the m columns in `cols` and of those watched). */
+ * O(entries of the m columns in `cols` and of those cached). */
 sr_status sr_gram_column(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
                          sr_gram_work *work, double *products);
 /* Where there is count: with_dense for the m dense columns `cols`, n_lanes rows of SR_ABREAST of them at a time. Work space: lanes, SR_ABREAST n_lanes;
- * next, n_watched.  O(entries of the watched columns) for SR_ABREAST */
+ * next, n_cached.  O(entries of the cached columns) for SR_ABREAST */
 enum { SR_ABREAST = 3 };
 sr_status sr_with_dense(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, int64_t n_lanes, int64_t *next,
                         const sr_gram_work *work);
 /* Append number m to the Gram: its products with the m columns already there and with itself, where not 0. SR_NEED_SPACE: nothing was changed and
  * *need entries more are wanted in the arena. */
 sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *need);
-/* Those of the first n watched columns with member m, `own` being its product with itself, leave count or sum for P. SR_NEED_SPACE: nothing was
+/* Those of the first n cached columns with member m, `own` being its product with itself, leave count or sum for P. SR_NEED_SPACE: nothing was
  * changed. */
 sr_status sr_products_take(sr_products *P, int64_t m, int64_t n, const sr_gram_work *work, double own);
 /* Only the first n places are kept. */
@@ -162,7 +162,7 @@ void sr_products_keep(sr_products *P, int64_t m, int64_t n);
 void sr_products_subtract(const sr_products *P, int64_t m, const double *x, int64_t n, double *out);
 /* out[b] = x_j' s (y - X w) for the n columns j = wanted[b], the residual worked out on their own rows only: O(sum of row
  * lengths over those rows). w[position] belongs to the column of that position, and is 0 for those without a coefficient. Wants Xt. */
-sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
+sr_status sr_gradient_by_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
                       const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out);
 /* out[a] -= sum_b G_ab x_b over the m columns: O(entries of G in columns with x != 0). */
 void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out);
@@ -186,11 +186,11 @@ void sr_solve_psd(int64_t n, double *A, double *b, double tiny);
 typedef struct {
     const double *sums, *penalty, *inverse; /* sums all zero without an intercept; inverse: 1 / H_jj, 0 passes a column over */
     double weight_sum;                      /* S */
-} sr_quadratic;
+} sr_ridge_quadratic;
 
 /* One Gauss-Seidel sweep on H z = g over the m columns listed, in their order. In and out: z, v = S X z and *v_sum = sum(v),
  * which is kept only with an intercept.  O(entries of the columns) */
-sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, const sr_quadratic *q, const double *g, const double *s,
+sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, const sr_ridge_quadratic *q, const double *g, const double *s,
                           double *z, double *v, double *v_sum);
 
 /* out += X' r and *total = sum(r) for r = s (y + shift - X w), in one walk. Xt: the rows of X, all of them sparse; w, out: one a column.  O(entries) */
@@ -245,18 +245,18 @@ int64_t sr_majority(int64_t n, const int32_t *fine, int64_t n_fine, const int32_
 
 /* ---- sweeps through rows of ones -----------------------------------------------------------------------------------*/
 
-/* A column has a slot of its own or shares one with others; slots[e] is that of the column of entry e. All on rows begin to end of X, the rows
+/* A column has a slot of its own or shares one with others; codes[e] is that of the column of entry e. All on rows begin to end of X, the rows
  * of which Xt has, its values being ones. */
 typedef struct {
     double rr, peak; /* sum r^2 and max |r| */
-} sr_swept;
-/* r = y - base - Z w, where Z has the columns of X with the same slot added up; c += Z' r. w NULL: 0. With `table`, the slot of each
- * label of Xt, `slots` is written first; afterwards it need not be given.  O(entries) */
-sr_status sr_sweep(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *table, uint16_t *slots, const double *y, double base,
-                   const double *w, double *c, sr_swept *out);
-/* G, k by k: of the members, whose slots have a position in 0 .. k, entry (a, b) += the rows that have both, b standing before a in them.
+} sr_pass_sums;
+/* r = y - base - Z w, where Z has the columns of X with the same slot added up; c += Z' r. w NULL: 0. With `code_of`, the slot of each
+ * label of Xt, `codes` is written first; afterwards it need not be given.  O(entries) */
+sr_status sr_gradient_pass(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *code_of, uint16_t *codes, const double *y, double base,
+                   const double *w, double *c, sr_pass_sums *out);
+/* G, k by k: of the members, whose codes have a position in 0 .. k, entry (a, b) += the rows that have both, b standing before a in them.
  * met: work space, as long as the longest row.  O(entries + pairs of members in a row) */
-sr_status sr_count_pairs(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *slots, const int16_t *position, int64_t k,
+sr_status sr_count_pairs(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *codes, const int16_t *position, int64_t k,
                          int16_t *met, double *G);
 
 /* ---- screening ------------------------------------------------------------------------------------------------------*/
@@ -264,7 +264,7 @@ sr_status sr_count_pairs(const sr_matrix *Xt, int64_t begin, int64_t end, const 
 /* How far the residual has travelled, as sums of distances, so from above: in the 2-norm, and in the largest entry (centred). */
 typedef struct {
     double two, one;
-} sr_odometer;
+} sr_displacement;
 
 /* A block of SR_BLOCK columns taken together: the largest c and norms, the earliest visit and the smallest factor in it. */
 typedef struct {
@@ -276,28 +276,28 @@ enum { SR_BLOCK = 256 };
 /* What is known of each of p columns that are not members. norm2 = -inf: pass the column over. */
 typedef struct {
     float *c;                   /* the reach of its gradient at its last visit, from above ... */
-    uint16_t *at;               /* ... and the number of that visit: the odometer then was readings[at] */
+    uint16_t *at;               /* ... and the number of that visit: the odometer then was references[at] */
     const float *norm2, *norm1; /* |x_j - mean_j|_s and sum_i s_i |x_ij| */
     const double *factor;       /* the threshold's factors; NULL: all one */
-    const sr_odometer *readings;
+    const sr_displacement *references;
     sr_block *blocks;
 } sr_bounds;
 
 /* Columns `cols`, m of them, were just visited, for the at-th time that any were, and had the gradients c. */
-void sr_visited(sr_penalty pen, int64_t p, const int64_t *cols, int64_t m, const double *c, uint16_t at, const sr_bounds *b);
+void sr_record(sr_penalty pen, int64_t p, const int64_t *cols, int64_t m, const double *c, uint16_t at, const sr_bounds *b);
 /* Put every bound at the odometer's present reading in the place of c, and number `at` in the place of its visit. */
-void sr_renew(int64_t p, const sr_odometer *now, uint16_t at, const sr_bounds *b);
+void sr_rebase(int64_t p, const sr_displacement *now, uint16_t at, const sr_bounds *b);
 /* Sum up the blocks of these columns anew, or with cols NULL the first m blocks. What norm2 or norm1 passed over later still counts in its
  * block until then, which makes a bound no less true. */
-void sr_sum_up(int64_t p, const sr_bounds *b, const int64_t *cols, int64_t m);
+void sr_update_blocks(int64_t p, const sr_bounds *b, const int64_t *cols, int64_t m);
 /* Bounds instead of passes. The residual has moved by d since the gradient of column j reached c_j, and |d|_2 and |d - mean|_max are at most what
  * the odometer shows since then. By Cauchy-Schwarz and Hoelder reach(x_j' r) <= c_j + min(norm2_j |d|_2, norm1_j |d|_max).
  * The second is the sharper for light columns: a column of 100 rows among 10^6 feels the largest change of a row, not the sum over all.
- * `aside`: how far the point in question is from the residual, in the 2-norm; unless it is 0, Hoelder is of no use.
+ * `shift`: how far the point in question is from the residual, in the 2-norm; unless it is 0, Hoelder is of no use.
  * Lists in out[0 .. *n_out) the j whose bound passes threshold * factor_j, in *worst the largest bound / factor_j
  * among them, and in *largest that among the others, or something above it: a block whose own bound is under the threshold
  * is not looked into, so with columns in the order of their norms the long tail of light ones costs next to nothing. */
-void sr_screen(int64_t p, const sr_bounds *b, const sr_odometer *now, double aside, double threshold, int32_t *out, int64_t *n_out,
+void sr_screen(int64_t p, const sr_bounds *b, const sr_displacement *now, double shift, double threshold, int32_t *out, int64_t *n_out,
                double *worst, double *largest);
 
 /* ---- losses ---------------------------------------------------------------------------------------------------------*/

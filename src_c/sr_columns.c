@@ -21,11 +21,11 @@ SR_INLINE int sr_kind_of(const sr_matrix *X, int64_t j) {
 }
 
 typedef struct {
-    double sum, squares, size, peak;
+    double sum, sq_norms, size, peak;
 } sr_measures;
 SR_INLINE void sr_measure(sr_measures *of, double v, double s) {
     of->sum += s * v;
-    of->squares += s * v * v;
+    of->sq_norms += s * v * v;
     of->size += fabs(s * v);
     of->peak = fabs(v) > of->peak ? fabs(v) : of->peak;
 }
@@ -80,9 +80,9 @@ sr_status sr_matvec(const sr_matrix *X, const int64_t *cols, int64_t m, const do
     return SR_OK;
 }
 
-sr_status sr_residual_peak(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, const double *y, double base, const double *s,
+sr_status sr_residual_max_abs(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, const double *y, double base, const double *s,
                            int64_t *next, double *r, double *peak) {
-#define CALL(suffix) *peak = sr_residual_peak##suffix(X, cols, m, w, y, base, s, next, r)
+#define CALL(suffix) *peak = sr_residual_max_abs##suffix(X, cols, m, w, y, base, s, next, r)
     SR_SWITCH(X)
 #undef CALL
     return SR_OK;
@@ -103,7 +103,7 @@ sr_status sr_cd_residual(const sr_matrix *X, const int64_t *cols, const sr_coord
     return SR_OK;
 }
 
-sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, const sr_quadratic *q, const double *g, const double *s,
+sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, const sr_ridge_quadratic *q, const double *g, const double *s,
                           double *z, double *v, double *v_sum) {
 #define CALL(suffix) sr_gauss_seidel##suffix(X, cols, m, q, g, s, z, v, v_sum)
     SR_SWITCH(X)
@@ -140,17 +140,17 @@ sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t n_
     return SR_OK;
 }
 
-sr_status sr_sweep(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *table, uint16_t *slots, const double *y, double base,
-                   const double *w, double *c, sr_swept *out) {
-#define CALL(suffix) sr_sweep##suffix(Xt, begin, end, table, slots, y, base, w, c, out)
+sr_status sr_gradient_pass(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *code_of, uint16_t *codes, const double *y, double base,
+                   const double *w, double *c, sr_pass_sums *out) {
+#define CALL(suffix) sr_gradient_pass##suffix(Xt, begin, end, code_of, codes, y, base, w, c, out)
     SR_SWITCH(Xt)
 #undef CALL
     return SR_OK;
 }
 
-sr_status sr_count_pairs(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *slots, const int16_t *position, int64_t k,
+sr_status sr_count_pairs(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *codes, const int16_t *position, int64_t k,
                          int16_t *met, double *G) {
-#define CALL(suffix) sr_count_pairs##suffix(Xt, begin, end, slots, position, k, met, G)
+#define CALL(suffix) sr_count_pairs##suffix(Xt, begin, end, codes, position, k, met, G)
     SR_SWITCH(Xt)
 #undef CALL
     return SR_OK;
@@ -158,7 +158,7 @@ sr_status sr_count_pairs(const sr_matrix *Xt, int64_t begin, int64_t end, const 
 
 /* Column j, which has the position of member m from now on; returns the one it had. */
 static int32_t sr_make_member(const sr_matrix *X, int64_t m, int64_t j, const sr_gram_work *work) {
-    const int32_t now = (int32_t)(SR_ASIDE + work->n_places + m);
+    const int32_t now = (int32_t)(SR_UNTRACKED + work->n_places + m);
     const int64_t label = work->labels && j < X->n_sparse ? work->labels[j] : j;
     int32_t before = -1;
     if (!work->position) return before;
@@ -176,9 +176,9 @@ static int32_t sr_make_member(const sr_matrix *X, int64_t m, int64_t j, const sr
 
 sr_status sr_gram_column(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
                          sr_gram_work *work, double *products) {
-    const int32_t before = sr_make_member(X, m, j, work) - SR_ASIDE;
-    const int64_t members = SR_ASIDE + work->n_places;
-    work->place = before < work->n_watched ? before : -1;
+    const int32_t before = sr_make_member(X, m, j, work) - SR_UNTRACKED;
+    const int64_t members = SR_UNTRACKED + work->n_places;
+    work->place = before < work->n_cached ? before : -1;
 #define CALL(suffix) sr_gram_column##suffix(X, Xt, s, cols, m, j, work)
     SR_SWITCH(X)
 #undef CALL
@@ -200,9 +200,9 @@ sr_status sr_with_dense(const sr_matrix *X, const int64_t *cols, int64_t m, doub
     return SR_OK;
 }
 
-sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
+sr_status sr_gradient_by_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
                       const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out) {
-#define CALL(suffix) sr_own_rows##suffix(X, Xt, s, y, w, work, wanted, n, out)
+#define CALL(suffix) sr_gradient_by_rows##suffix(X, Xt, s, y, w, work, wanted, n, out)
     SR_SWITCH(X)
 #undef CALL
     return SR_OK;

@@ -103,12 +103,12 @@ SR_INLINE int64_t SR_FN(subtract_rows)(SR_FN(column) x, int64_t e, int64_t begin
     return e;
 }
 
-static double SR_FN(residual_peak)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, const double *y, double base,
+static double SR_FN(residual_max_abs)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, const double *y, double base,
                                    const double *s, int64_t *next, double *r) {
     double peak = 0.0;
     memset(next, 0, (size_t)m * sizeof *next);
-    for (int64_t begin = 0; begin < X->n_rows; begin += SR_PEAK_ROWS) {
-        const int64_t end = begin + SR_PEAK_ROWS < X->n_rows ? begin + SR_PEAK_ROWS : X->n_rows;
+    for (int64_t begin = 0; begin < X->n_rows; begin += SR_RESIDUAL_BLOCK) {
+        const int64_t end = begin + SR_RESIDUAL_BLOCK < X->n_rows ? begin + SR_RESIDUAL_BLOCK : X->n_rows;
         for (int64_t i = begin; i < end; i++) r[i - begin] = y[i] - base;
         for (int64_t a = 0; a < m; a++) {
             if (w[a] == 0.0) continue;
@@ -136,9 +136,9 @@ SR_INLINE void SR_FN(stats_kind)(SR_FN(column) x, const double *s, const sr_stat
     }
     if (e < x.n) sr_measure(&even, SR_VALUE(x, e, kind), s ? s[SR_ROW(x, e, kind)] : 1.0);
     out->sums[a] = even.sum + odd.sum;
-    out->squares[a] = even.squares + odd.squares;
-    out->sizes[a] = even.size + odd.size;
-    out->peaks[a] = fmax(even.peak, odd.peak);
+    out->sq_norms[a] = even.sq_norms + odd.sq_norms;
+    out->l1_norms[a] = even.size + odd.size;
+    out->max_abs[a] = fmax(even.peak, odd.peak);
 }
 
 static void SR_FN(column_stats)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s, const sr_stats *out) {
@@ -148,7 +148,7 @@ static void SR_FN(column_stats)(const sr_matrix *X, const int64_t *cols, int64_t
         switch (sr_kind_of(X, j)) {
             case SR_KIND_ONES:
                 if (s) SR_FN(stats_kind)(x, s, out, a, SR_KIND_ONES);
-                else out->sums[a] = out->squares[a] = out->sizes[a] = (double)x.n, out->peaks[a] = 1.0;
+                else out->sums[a] = out->sq_norms[a] = out->l1_norms[a] = (double)x.n, out->max_abs[a] = 1.0;
                 break;
             case SR_KIND_VALUED: SR_FN(stats_kind)(x, s, out, a, SR_KIND_VALUED); break;
             default: SR_FN(stats_kind)(x, s, out, a, SR_KIND_DENSE); break;
@@ -220,7 +220,7 @@ SR_INLINE void SR_FN(count_by_rows)(const sr_matrix *X, const sr_matrix *Xt, int
         SR_UNROLL
         for (int64_t f = 0; f < row.n; f++) count[SR_POSITION(work, row.rows[f], wide)]++;
     }
-    memset(count, 0, SR_ASIDE * sizeof *count);
+    memset(count, 0, SR_UNTRACKED * sizeof *count);
 }
 
 /* The same with weights, values and dense columns. */
@@ -236,24 +236,24 @@ SR_INLINE void SR_FN(gram_by_rows)(const sr_matrix *X, const sr_matrix *Xt, cons
         else
             for (int64_t f = 0; f < row.n; f++) sum[SR_POSITION(work, row.rows[f], wide)] += v * (double)row.values[f];
     }
-    memset(sum, 0, SR_ASIDE * sizeof *sum);
+    memset(sum, 0, SR_UNTRACKED * sizeof *sum);
     for (int64_t d = X->n_sparse; d < X->n_cols; d++) {
         const int32_t at = work->dense_position[d - X->n_sparse];
         if (at < 0) continue;
-        const int64_t member = at - SR_ASIDE - work->n_places;
-        const int known = d != j && member >= 0 && work->place >= 0; /* a member, which met j as a watched column */
+        const int64_t member = at - SR_UNTRACKED - work->n_places;
+        const int known = d != j && member >= 0 && work->place >= 0; /* a member, which met j as a cached column */
         sum[at] = known ? sr_product(work->kept, member, work->place) : SR_FN(dot_of)(X, j, d, s);
     }
 }
 
-/* Through the m columns already there, j itself and those watched: scatter s x_j, one dot product each. */
+/* Through the m columns already there, j itself and those cached: scatter s x_j, one dot product each. */
 SR_INLINE void SR_FN(gram_by_columns)(const sr_matrix *X, const double *s, const int64_t *cols, int64_t m, int64_t j, sr_gram_work *work) {
-    const int64_t members = SR_ASIDE + work->n_places;
+    const int64_t members = SR_UNTRACKED + work->n_places;
     SR_FN(axpy)(X, j, 1.0, s, work->row);
-    for (int64_t a = -work->n_watched; a <= m; a++) { /* those watched first */
-        const int64_t k = a + work->n_watched, at = a < 0 ? SR_ASIDE + k : members + a;
+    for (int64_t a = -work->n_cached; a <= m; a++) { /* those cached first */
+        const int64_t k = a + work->n_cached, at = a < 0 ? SR_UNTRACKED + k : members + a;
         if (a < 0 ? k == work->place : work->count && a < m && cols[a] >= X->n_sparse) continue; /* see products_with_dense */
-        const double product = SR_FN(dot)(X, a < 0 ? work->watched[k] : a < m ? cols[a] : j, work->row);
+        const double product = SR_FN(dot)(X, a < 0 ? work->cached[k] : a < m ? cols[a] : j, work->row);
         if (work->count) work->count[at] = (uint32_t)product;
         else work->sum[at] = product;
     }
@@ -267,12 +267,12 @@ static void SR_FN(products_with_dense)(const sr_matrix *X, const int64_t *cols, 
     for (int64_t a = 0; a <= m; a++) {
         const int64_t k = a < m ? cols[a] : j, d = k > j ? k : j;
         if (d < X->n_sparse) continue;
-        const int known = j < d && work->place >= 0; /* a member, which met j as a watched column */
+        const int known = j < d && work->place >= 0; /* a member, which met j as a cached column */
         products[a] = known ? work->with_dense[(d - X->n_sparse) * work->n_places + work->place] : SR_FN(dot_of)(X, k < j ? k : j, d, NULL);
     }
 }
 
-/* What the watched columns, which are of ones, have with the dense columns from `first` on, `width` of them: side by side, so that a place is
+/* What the cached columns, which are of ones, have with the dense columns from `first` on, `width` of them: side by side, so that a place is
  * looked up once for all. */
 SR_INLINE void SR_FN(meet_dense)(const sr_matrix *X, const int64_t *first, double *lanes, int64_t n_lanes, int64_t *next,
                                  const sr_gram_work *work, const int width) {
@@ -282,13 +282,13 @@ SR_INLINE void SR_FN(meet_dense)(const sr_matrix *X, const int64_t *first, doubl
         dense[l] = SR_FN(column_at)(X, first[l]).values;
         out[l] = work->with_dense + (first[l] - X->n_sparse) * work->n_places;
     }
-    memset(next, 0, (size_t)work->n_watched * sizeof *next);
+    memset(next, 0, (size_t)work->n_cached * sizeof *next);
     for (int64_t begin = 0; begin < X->n_rows; begin += n_lanes) {
         const int64_t end = begin + n_lanes < X->n_rows ? begin + n_lanes : X->n_rows;
         for (int64_t i = begin; i < end; i++)
             for (int l = 0; l < width; l++) lanes[(i - begin) * width + l] = (double)dense[l][i];
-        for (int64_t k = 0; k < work->n_watched; k++) {
-            const SR_FN(column) x = SR_FN(column_at)(X, work->watched[k]);
+        for (int64_t k = 0; k < work->n_cached; k++) {
+            const SR_FN(column) x = SR_FN(column_at)(X, work->cached[k]);
             double a[SR_ABREAST] = {0.0}, b[SR_ABREAST] = {0.0}; /* two sums, as in dot_kind */
             int64_t e = next[k];
             for (; e + 2 <= x.n && (int64_t)x.rows[e + 1] < end; e += 2) {
@@ -325,7 +325,7 @@ static void SR_FN(gram_column)(const sr_matrix *X, const sr_matrix *Xt, const do
     else SR_FN(gram_by_rows)(X, Xt, s, j, work, 0);
 }
 
-SR_INLINE double SR_FN(own_rows_of)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
+SR_INLINE double SR_FN(gradient_by_rows_of)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
                                     const sr_gram_work *work, int64_t j, const int wide) {
     const SR_FN(column) x = SR_FN(column_at)(X, j);
     const int kind = (int)sr_kind_of(X, j), ones = Xt->n_ones == Xt->n_cols;
@@ -355,7 +355,7 @@ SR_INLINE double SR_FN(own_rows_of)(const sr_matrix *X, const sr_matrix *Xt, con
     return total;
 }
 
-static void SR_FN(own_rows)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
+static void SR_FN(gradient_by_rows)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
                             const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out) {
     for (int64_t b = 0; b < n; b++) {
         if (b + 1 < n && wanted[b + 1] < X->n_sparse) { /* a light column is over before what it asks for is there: so are the first rows of the next */
@@ -366,7 +366,7 @@ static void SR_FN(own_rows)(const sr_matrix *X, const sr_matrix *Xt, const doubl
             }
         }
         if (b + 2 < n && wanted[b + 2] < X->n_sparse) SR_PREFETCH((const Index *)X->indices + ((const Index *)X->start)[wanted[b + 2]]);
-        out[b] = work->wide ? SR_FN(own_rows_of)(X, Xt, s, y, w, work, wanted[b], 1) : SR_FN(own_rows_of)(X, Xt, s, y, w, work, wanted[b], 0);
+        out[b] = work->wide ? SR_FN(gradient_by_rows_of)(X, Xt, s, y, w, work, wanted[b], 1) : SR_FN(gradient_by_rows_of)(X, Xt, s, y, w, work, wanted[b], 0);
     }
 }
 
@@ -374,7 +374,7 @@ static void SR_FN(own_rows)(const sr_matrix *X, const sr_matrix *Xt, const doubl
 
 #include "sr_intake.tpl.h"
 #include "sr_ridge.tpl.h"
-#include "sr_sweep.tpl.h"
+#include "sr_gradient_pass.tpl.h"
 
 #undef SR_ROW
 #undef SR_VALUE

@@ -37,7 +37,7 @@
 
 /* From the centred gradient c at w_a to the exact minimiser along coordinate a; returns the step, 0 when it does not move. */
 SR_INLINE double sr_coordinate_step(const sr_coordinates *co, int64_t a, double c) {
-    const double old = co->w[a], curvature = co->sq[a], linear = c + curvature * old;
+    const double old = co->w[a], curvature = co->centered_sq_norm[a], linear = c + curvature * old;
     double best = old;
     switch (co->penalty) {
 #define SR_CASE(name) \
@@ -53,7 +53,7 @@ SR_INLINE double sr_coordinate_step(const sr_coordinates *co, int64_t a, double 
 SR_INLINE double sr_take_step(const sr_coordinates *co, int64_t a, double step, double decrease) {
     co->w[a] += step;
     *co->r_sum -= step * co->sums[a];
-    const double moved = (co->sq[a] + co->l2[a]) * step * step;
+    const double moved = (co->centered_sq_norm[a] + co->l2[a]) * step * step;
     return moved > decrease ? moved : decrease;
 }
 

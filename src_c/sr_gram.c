@@ -89,10 +89,10 @@ static int64_t sr_take_values(sr_products *P, int64_t to, int64_t n, double *sum
 sr_status sr_products_take(sr_products *P, int64_t m, int64_t n, const sr_gram_work *work, double own) {
     int64_t most = n;
     if (work->count && own > SR_MOST_COUNT)
-        for (int64_t k = 0; k < n; k++) most += work->count[SR_ASIDE + k] / SR_MOST_COUNT;
+        for (int64_t k = 0; k < n; k++) most += work->count[SR_UNTRACKED + k] / SR_MOST_COUNT;
     if (P->begin[m] + most > P->size) return SR_NEED_SPACE;
-    if (work->count) P->begin[m + 1] = sr_take_counts(P, P->begin[m], n, work->count + SR_ASIDE);
-    else P->begin[m + 1] = sr_take_values(P, P->begin[m], n, work->sum + SR_ASIDE);
+    if (work->count) P->begin[m + 1] = sr_take_counts(P, P->begin[m], n, work->count + SR_UNTRACKED);
+    else P->begin[m + 1] = sr_take_values(P, P->begin[m], n, work->sum + SR_UNTRACKED);
     return SR_OK;
 }
 

@@ -1,4 +1,4 @@
-/* Reading what watched columns have with the members. Internal. */
+/* Reading what cached columns have with the members. Internal. */
 #ifndef SR_GRAM_H
 #define SR_GRAM_H
 

@@ -11,7 +11,7 @@ SR_INLINE float sr_up(double v) { return (float)(v + fabs(v) * 0x1p-22 + (double
 SR_INLINE float sr_larger(float a, float b) { return a > b ? a : b; }
 
 /* Four of each at a time: a comparison waits about four cycles for the one before it. */
-static void sr_sum_up_block(int64_t p, const sr_bounds *b, int64_t block) {
+static void sr_update_block(int64_t p, const sr_bounds *b, int64_t block) {
     const int64_t begin = block * SR_BLOCK, end = begin + SR_BLOCK < p ? begin + SR_BLOCK : p;
     float c[4], norm2[4] = {0.0f, 0.0f, 0.0f, 0.0f}, norm1[4] = {0.0f, 0.0f, 0.0f, 0.0f};
     uint16_t at = UINT16_MAX;
@@ -36,48 +36,48 @@ static void sr_sum_up_block(int64_t p, const sr_bounds *b, int64_t block) {
     b->blocks[block] = (sr_block){(double)c[0], (double)norm2[0], (double)norm1[0], factor, c[0] > -INFINITY ? at : 0};
 }
 
-void sr_sum_up(int64_t p, const sr_bounds *b, const int64_t *cols, int64_t m) {
+void sr_update_blocks(int64_t p, const sr_bounds *b, const int64_t *cols, int64_t m) {
     int64_t last = -1;
     for (int64_t a = 0; a < m; a++) {
         const int64_t block = cols ? cols[a] / SR_BLOCK : a;
-        if (block != last) sr_sum_up_block(p, b, block);
+        if (block != last) sr_update_block(p, b, block);
         last = block;
     }
 }
 
-void sr_visited(sr_penalty pen, int64_t p, const int64_t *cols, int64_t m, const double *c, uint16_t at, const sr_bounds *b) {
+void sr_record(sr_penalty pen, int64_t p, const int64_t *cols, int64_t m, const double *c, uint16_t at, const sr_bounds *b) {
     for (int64_t a = 0; a < m; a++) {
         b->c[cols[a]] = sr_up(sr_dual_magnitude(pen, c[a]));
         b->at[cols[a]] = at;
     }
-    sr_sum_up(p, b, cols, m);
+    sr_update_blocks(p, b, cols, m);
 }
 
-SR_INLINE double sr_bound(double c, double norm2, double norm1, const sr_odometer *then, const sr_odometer *now) {
+SR_INLINE double sr_bound(double c, double norm2, double norm1, const sr_displacement *then, const sr_displacement *now) {
     const double by2 = norm2 * (now->two - then->two), by1 = norm1 * (now->one - then->one);
     return c + (by1 < by2 ? by1 : by2);
 }
 
-SR_INLINE double sr_bound_on(const sr_bounds *b, int64_t j, const sr_odometer *now) {
-    return sr_bound((double)b->c[j], (double)b->norm2[j], (double)b->norm1[j], &b->readings[b->at[j]], now);
+SR_INLINE double sr_bound_on(const sr_bounds *b, int64_t j, const sr_displacement *now) {
+    return sr_bound((double)b->c[j], (double)b->norm2[j], (double)b->norm1[j], &b->references[b->at[j]], now);
 }
 
-void sr_renew(int64_t p, const sr_odometer *now, uint16_t at, const sr_bounds *b) {
+void sr_rebase(int64_t p, const sr_displacement *now, uint16_t at, const sr_bounds *b) {
     for (int64_t j = 0; j < p; j++) {
         if (!(b->norm2[j] < 0.0f)) b->c[j] = sr_up(sr_bound_on(b, j, now));
         b->at[j] = at;
     }
-    sr_sum_up(p, b, NULL, (p + SR_BLOCK - 1) / SR_BLOCK);
+    sr_update_blocks(p, b, NULL, (p + SR_BLOCK - 1) / SR_BLOCK);
 }
 
-void sr_screen(int64_t p, const sr_bounds *b, const sr_odometer *now, double aside, double threshold, int32_t *out, int64_t *n_out,
+void sr_screen(int64_t p, const sr_bounds *b, const sr_displacement *now, double shift, double threshold, int32_t *out, int64_t *n_out,
                double *worst, double *largest) {
-    const sr_odometer there = {now->two + aside, aside > 0.0 ? (double)INFINITY : now->one};
+    const sr_displacement there = {now->two + shift, shift > 0.0 ? (double)INFINITY : now->one};
     int64_t n = 0;
     double over = 0.0, under = 0.0;
     for (int64_t block = 0; block * SR_BLOCK < p; block++) {
         const sr_block *sum = &b->blocks[block];
-        const double most = sr_bound(sum->c, sum->norm2, sum->norm1, &b->readings[sum->at], &there);
+        const double most = sr_bound(sum->c, sum->norm2, sum->norm1, &b->references[sum->at], &there);
         if (!(most > threshold * sum->factor)) { /* also when no column of it counts: then c is -inf */
             if (most / sum->factor > under) under = most / sum->factor;
             continue;

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sparsereg import ElasticNet, Lasso
 from sparsereg.data import threads
-from sparsereg.data.compact_rows import HeavyRows
+from sparsereg.data.compact_rows import CompactRows
 from sparsereg.data.design import as_design
 from sparsereg.objective.problem import Coefficients, make_problem
 from sparsereg.solvers import single_fit
@@ -48,10 +48,10 @@ def test_a_sweep_gives_residual_and_gradients(monkeypatch, index, n_heavy, n_thr
     design = as_design(X, n_threads=n_threads)
     plain = X.toarray()[:, design.columns]
     n_heavy = design.n_cols if n_heavy is None else n_heavy
-    rows = HeavyRows(design, n_heavy)
+    rows = CompactRows(design, n_heavy)
     w = np.random.default_rng(1).normal(size=n_heavy)
     for base, coefs in ((0.5, None), (-2.0, w)):
-        rr, peak, c = rows.sweep(y, base, coefs)
+        rr, peak, c = rows.gradient_pass(y, base, coefs)
         r = y - base - (0.0 if coefs is None else plain[:, :n_heavy] @ coefs)
         assert rr == pytest.approx(r @ r, rel=1e-12)
         assert peak == pytest.approx(np.abs(r).max(), rel=1e-12)
@@ -108,7 +108,7 @@ def test_a_residual_that_grows_opens_light_columns(monkeypatch):
     np.testing.assert_allclose(found.coef_, expected.coef_, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("limit", ["MOST", "MOST_HEAVY"])
+@pytest.mark.parametrize("limit", ["MOST", "MAX_OWN_CODES"])
 def test_where_many_columns_matter_columns_are_written(monkeypatch, limit):
     X, y = one_hot()
     expected = ElasticNet(alpha=0.003, l1_ratio=0.9).fit(X, y)

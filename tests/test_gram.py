@@ -1,4 +1,4 @@
-"""The growing Gram and what watched columns have with its members: counted or summed, in 16 bits or 32, with much room or little."""
+"""The growing Gram and what cached columns have with its members: counted or summed, in 16 bits or 32, with much room or little."""
 
 from __future__ import annotations
 
@@ -32,33 +32,33 @@ def one_hot(n, levels, rng):
 @pytest.mark.parametrize("kind", ["counts", "weights", "values"])
 @pytest.mark.parametrize("room", [10**6, 2_000, 0])
 def test_watched_products(kind, room):
-    """With as many of the first watched columns as there is room for; a member is watched no longer."""
+    """With as many of the first cached columns as there is room for; a member is cached no longer."""
     rng = np.random.default_rng(0)
     X = one_hot(3000, (3, 30, 300), rng).tocsr()
     s = rng.random(3000) if kind == "weights" else None
     if kind == "values":
         X.data = rng.normal(size=X.nnz)
     store = store_of(X, s, kind == "values")
-    watched = np.argsort(-np.diff(X.tocsc().indptr), kind="stable")[:100]
-    members = np.concatenate([watched[:20:2], np.setdiff1d(np.arange(60), watched)])
-    store.watch(watched, room)
+    cached = np.argsort(-np.diff(X.tocsc().indptr), kind="stable")[:100]
+    members = np.concatenate([cached[:20:2], np.setdiff1d(np.arange(60), cached)])
+    store.cache(cached, room)
     for batch in np.split(members, [1, 4]):
         store.append(batch, True)
     plain = X.toarray()
     gram = plain.T @ (plain if s is None else s[:, None] * plain)
     np.testing.assert_allclose(store.toarray(), gram[np.ix_(members, members)], atol=1e-11)
-    assert store.n_watched == 100 if room == 10**6 else store.n_watched < 100
-    assert store.n_watched > 0 or room == 0
-    places = store.places(watched)
+    assert store.n_cached == 100 if room == 10**6 else store.n_cached < 100
+    assert store.n_cached > 0 or room == 0
+    places = store.cache_index(cached)
     here = np.arange(100)
-    expected = np.where((here < store.n_watched) & ~np.isin(watched, members), here, -1)
+    expected = np.where((here < store.n_cached) & ~np.isin(cached, members), here, -1)
     np.testing.assert_array_equal(places, expected)
     w = rng.normal(size=members.size)
-    for first in {0, min(10, store.n_watched), store.n_watched}:
+    for first in {0, min(10, store.n_cached), store.n_cached}:
         out = np.ones(first)
-        store.subtract_watched(w, out)
+        store.subtract_cached(w, out)
         seen = places[:first] >= 0
-        np.testing.assert_allclose(out[seen], 1.0 - (gram[np.ix_(watched, members)] @ w)[:first][seen], atol=1e-9)
+        np.testing.assert_allclose(out[seen], 1.0 - (gram[np.ix_(cached, members)] @ w)[:first][seen], atol=1e-9)
 
 
 def test_counts_beyond_16_bits():
@@ -72,24 +72,24 @@ def test_counts_beyond_16_bits():
     )
     counts = np.bincount(codes, minlength=4)
     store = store_of(X)
-    store.watch(np.array([5, 1, 2, 3, 4]), 100)
+    store.cache(np.array([5, 1, 2, 3, 4]), 100)
     store.append(np.array([0]), True)
     out = np.zeros(5)
-    store.subtract_watched(np.array([1.0]), out)
+    store.subtract_cached(np.array([1.0]), out)
     assert (-out).tolist() == [n, *counts]
-    store.watch_fewer(2)
-    store.subtract_watched(np.array([1.0]), out[:2])
+    store.shrink_cache(2)
+    store.subtract_cached(np.array([1.0]), out[:2])
     assert (-out).tolist() == [2 * n, 2 * counts[0], *counts[1:]]
     assert store.toarray().tolist() == [[n]]
 
 
 def test_more_positions_than_16_bits():
-    """60,000 watched columns leave 16 bits no room for 6,000 members: positions grow wider, and nothing else changes."""
+    """60,000 cached columns leave 16 bits no room for 6,000 members: positions grow wider, and nothing else changes."""
     n = 66_000
     rng = np.random.default_rng(2)
     X = sp.hstack([sp.eye_array(n), sp.csr_array((np.ones(n), (np.arange(n), np.arange(n) // 1000)))]).tocsr()
     store = store_of(X)
-    store.watch(np.r_[n : n + 60, :59_940], 10**6)
+    store.cache(np.r_[n : n + 60, :59_940], 10**6)
     members = np.arange(59_940, n)
     store.append(members[:100], True)
     store.append(members[100:], True)
@@ -97,35 +97,35 @@ def test_more_positions_than_16_bits():
     assert np.array_equal(G, np.eye(members.size))
     w, y = rng.normal(size=members.size), rng.normal(size=n)
     out = np.zeros(60_000)
-    store.subtract_watched(w, out)
+    store.subtract_cached(w, out)
     np.testing.assert_allclose(-out[:60], np.bincount(members // 1000, w, minlength=66)[:60] + 0.0, atol=1e-12)
     assert not out[66:].any()
     wanted = np.array([0, n - 1, n + 59, n + 65])
     left = y - np.concatenate([np.zeros(59_940), w])
-    np.testing.assert_allclose(store.own_rows(wanted, y, w), (X.T @ left)[wanted], atol=1e-12)
+    np.testing.assert_allclose(store.gradient_by_rows(wanted, y, w), (X.T @ left)[wanted], atol=1e-12)
 
 
 def test_what_is_watched_is_checked():
     X = one_hot(50, (5, 10), np.random.default_rng(3))
     store = store_of(X)
     with pytest.raises(kernels.KernelError, match="outside"):
-        store.watch(np.array([15]), 100)
+        store.cache(np.array([15]), 100)
     with pytest.raises(kernels.KernelError, match="more columns than"):
-        store.watch(np.zeros(70_000, dtype=np.int64), 100)
-    store.watch(np.array([3, 1]), 100)
+        store.cache(np.zeros(70_000, dtype=np.int64), 100)
+    store.cache(np.array([3, 1]), 100)
     with pytest.raises(kernels.KernelError, match="not so many"):
-        store.watch_fewer(3)
-    store.watch_fewer(1)
-    assert store.places(np.array([3, 1])).tolist() == [0, -1]
+        store.shrink_cache(3)
+    store.shrink_cache(1)
+    assert store.cache_index(np.array([3, 1])).tolist() == [0, -1]
     with pytest.raises(kernels.KernelError, match="wrong length"):
-        store.subtract_watched(np.empty(0), np.zeros(2))
+        store.subtract_cached(np.empty(0), np.zeros(2))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("by_rows", [True, False])
 @pytest.mark.parametrize("at", [0, 3, 20])
 def test_dense_columns_beside_counts(dtype, by_rows, at):
-    """What a few dense members have with watched columns is kept apart, whenever they come in."""
+    """What a few dense members have with cached columns is kept apart, whenever they come in."""
     rng = np.random.default_rng(2)
     X = sp.hstack(
         [sp.csr_array(rng.normal(size=(2000, 2))), one_hot(2000, (3, 30, 200), rng), rng.normal(size=(2000, 1))]
@@ -134,10 +134,10 @@ def test_dense_columns_beside_counts(dtype, by_rows, at):
     plain = design_to_array(design, X)
     store = kernels.GramStore(design.matrix, design.sparse_rows, design.index_in_rows, None)
     assert store.counting
-    watched, dense = np.arange(80), np.arange(design.n_ones, design.n_cols)
+    cached, dense = np.arange(80), np.arange(design.n_ones, design.n_cols)
     assert dense.size == 3
-    store.watch(watched, 10**6)
-    others = np.concatenate([watched[:30:3], np.arange(90, 110)])
+    store.cache(cached, 10**6)
+    others = np.concatenate([cached[:30:3], np.arange(90, 110)])
     members = np.concatenate([others[:at], dense[:2], others[at:], dense[2:]])
     for batch in np.split(members, [at, at + 1, at + 6]):
         store.append(batch, by_rows)
@@ -145,12 +145,12 @@ def test_dense_columns_beside_counts(dtype, by_rows, at):
     np.testing.assert_allclose(store.toarray(), gram[np.ix_(members, members)], atol=1e-9)
     w = rng.normal(size=members.size)
     for kept in (80, 50):
-        store.watch_fewer(kept)
+        store.shrink_cache(kept)
         out = np.ones(kept)
-        store.subtract_watched(w, out)
-        seen = store.places(watched[:kept]) >= 0
+        store.subtract_cached(w, out)
+        seen = store.cache_index(cached[:kept]) >= 0
         assert seen.sum() > 20
-        np.testing.assert_allclose(out[seen], 1.0 - (gram[np.ix_(watched, members)] @ w)[:kept][seen], atol=1e-8)
+        np.testing.assert_allclose(out[seen], 1.0 - (gram[np.ix_(cached, members)] @ w)[:kept][seen], atol=1e-8)
 
 
 def test_many_dense_columns_are_summed_with_the_others():

@@ -56,11 +56,11 @@ def test_products_and_stats(real, index, ones, n_dense, weighted):
     out = v.copy()
     X.add_matvec(w[:5], out, cols, -0.5, s)
     np.testing.assert_allclose(out, v - 0.5 * weights * (plain[:, cols] @ w[:5]), atol=1e-12)
-    sums, squares, sizes, peaks = X.column_stats(s)
+    sums, sq_norms, l1_norms, max_abs = X.column_stats(s)
     np.testing.assert_allclose(sums, weights @ plain, atol=1e-12)
-    np.testing.assert_allclose(squares, weights @ plain**2, atol=1e-12)
-    np.testing.assert_allclose(sizes, weights @ np.abs(plain), atol=1e-12)
-    np.testing.assert_array_equal(peaks, np.abs(plain).max(axis=0))
+    np.testing.assert_allclose(sq_norms, weights @ plain**2, atol=1e-12)
+    np.testing.assert_allclose(l1_norms, weights @ np.abs(plain), atol=1e-12)
+    np.testing.assert_array_equal(max_abs, np.abs(plain).max(axis=0))
     np.testing.assert_array_equal(X.lengths(), np.where(np.arange(plain.shape[1]) < P, (plain != 0).sum(axis=0), N))
 
 
@@ -91,7 +91,7 @@ def test_gram_grows_exactly(real, index, ones, by_rows, weighted):
     np.testing.assert_allclose(left, out - expected @ x, atol=1e-11)
     if by_rows:
         y = rng.normal(size=N)
-        own = store.own_rows(np.array([2, 0]), y, x)
+        own = store.gradient_by_rows(np.array([2, 0]), y, x)
         np.testing.assert_allclose(own, plain[:, [2, 0]].T @ (weights * (y - plain[:, cols] @ x)), atol=1e-11)
 
 
@@ -120,8 +120,8 @@ def test_coordinate_descent_epochs(real, index, ones, weighted, penalty):
     weights = s if weighted else np.ones(N)
     cols, order = rng.permutation(P), rng.permutation(P)
     y = rng.normal(size=N)
-    sums, squares, _, _ = X.column_stats(s, cols)
-    sq = squares - sums**2 / weights.sum()
+    sums, sq_norms, _, _ = X.column_stats(s, cols)
+    sq = sq_norms - sums**2 / weights.sum()
     l1, l2 = np.full(P, 0.3), np.full(P, 0.2)
     w, r = np.zeros(P), weights * y
     r_sum = r.sum()
@@ -233,15 +233,15 @@ def test_bounds_outlast_their_visit_numbers():
     """Visits are numbered in 16 bits: when the numbers run out, every bound begins anew where it stands, and stays a bound."""
     norms = np.array([1.0, 2.0, 0.5], dtype=np.float32)
     bounds = kernels.Bounds(0, norms, norms, None)
-    bounds.visited(np.arange(3), np.array([1.0, -1.0, 0.25]))
+    bounds.record(np.arange(3), np.array([1.0, -1.0, 0.25]))
     travelled = np.zeros(3)
     for k in range(70_000):
-        bounds.travel(1e-4, 1e9)
+        bounds.displace(1e-4, 1e9)
         travelled += 1e-4
         if k % 2:
-            bounds.visited(np.array([0]), np.array([1.0]))
+            bounds.record(np.array([0]), np.array([1.0]))
             travelled[0] = 0.0
-    cols, worst, largest = bounds.over(0.0, 1.0001)
+    cols, worst, largest = bounds.above_threshold(0.0, 1.0001)
     true = np.array([1.0, 1.0, 0.25]) + norms * travelled
     assert cols.tolist() == [1, 2]
     assert true[1] <= worst <= true[1] * 1.001

@@ -246,9 +246,9 @@ def test_the_largest_residual_is_found_block_by_block(weighted, dense):
     w = rng.normal(size=20) * (rng.random(20) < 0.7)
     s = rng.random(y.size) if weighted else None
     r = (1.0 if s is None else s) * (y - 0.3 - X.toarray()[:, design.columns[cols]] @ w)
-    assert design.matrix.residual_peak(w, cols, y, 0.3, s) == pytest.approx(np.abs(r).max(), rel=1e-12)
+    assert design.matrix.residual_max_abs(w, cols, y, 0.3, s) == pytest.approx(np.abs(r).max(), rel=1e-12)
     nobody = np.empty(0, dtype=np.int64)
     alone = np.abs(y - 0.3) if s is None else s * np.abs(y - 0.3)
-    assert design.matrix.residual_peak(np.empty(0), nobody, y, 0.3, s) == pytest.approx(alone.max(), rel=1e-12)
+    assert design.matrix.residual_max_abs(np.empty(0), nobody, y, 0.3, s) == pytest.approx(alone.max(), rel=1e-12)
     with pytest.raises(TypeError, match="None"):
-        design.matrix.residual_peak(np.zeros(design.n_cols), None, y, 0.3, s)
+        design.matrix.residual_max_abs(np.zeros(design.n_cols), None, y, 0.3, s)

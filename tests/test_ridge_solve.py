@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
-from sparsereg._core.kernels import Quadratic
+from sparsereg._core.kernels import RidgeQuadratic
 
 from sparsereg import Ridge
 from sparsereg.data.design import as_design
@@ -57,7 +57,7 @@ def test_a_sweep_is_gauss_seidel(valued: bool, real: type, index: type, weighted
     system = equations_of(A, s if weighted else None, fit_intercept).system(y, 0.7)
     equations, H = system.equations, dense_H(X, system)
     sums = equations.weight_sum * equations.means
-    q = Quadratic(sums, system.penalty, 1.0 / np.diag(H), equations.weight_sum)
+    q = RidgeQuadratic(sums, system.penalty, 1.0 / np.diag(H), equations.weight_sum)
     rng = np.random.default_rng(1)
     g, z = rng.normal(size=12), rng.normal(size=12)
     row_weights = s if weighted else np.ones(40)

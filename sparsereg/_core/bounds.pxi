@@ -10,7 +10,7 @@ cdef class Bounds:
     ----------
     penalty : int
     norm2, norm1 : float32 arrays of shape (p,)
-        Norms of the columns, borrowed. -inf: the column is passed over, also if that is written later; `sum_up` should follow.
+        Norms of the columns, borrowed. -inf: the column is passed over, also if that is written later; `update_blocks` should follow.
     factor : float64 array of shape (p,) or None
     """
 
@@ -18,11 +18,11 @@ cdef class Bounds:
     cdef const float[::1] norm2, norm1
     cdef float[::1] c
     cdef uint16_t[::1] at
-    cdef double[:, ::1] readings
+    cdef double[:, ::1] references
     cdef uint8_t[::1] blocks
     cdef int penalty
     cdef int64_t p, n_visits
-    cdef sr_odometer now
+    cdef sr_displacement now
 
     def __init__(self, int penalty, const float[::1] norm2, const float[::1] norm1, const double[::1] factor):
         self.p, self.penalty, self.n_visits = norm2.shape[0], penalty, 0
@@ -30,28 +30,28 @@ cdef class Bounds:
         require(0 <= penalty < SR_N_PENALTIES, "no such penalty")
         self.norm2, self.norm1, self.factor = norm2, norm1, factor
         self.c, self.at = np.zeros(self.p, dtype=np.float32), np.zeros(self.p, dtype=np.uint16)
-        self.readings = np.zeros((256, 2))
+        self.references = np.zeros((256, 2))
         self.blocks = np.zeros((self.p // SR_BLOCK + 1) * sizeof(sr_block), dtype=np.uint8)
         self.now.two = self.now.one = 0.0
-        self.sum_up()
+        self.update_blocks()
 
     cdef sr_bounds borrow(self):
         cdef sr_bounds view
-        view.c, view.at, view.readings = &self.c[0], &self.at[0], <const sr_odometer *>&self.readings[0, 0]
+        view.c, view.at, view.references = &self.c[0], &self.at[0], <const sr_displacement *>&self.references[0, 0]
         view.norm2, view.norm1, view.factor = &self.norm2[0], &self.norm1[0], doubles(self.factor)
         view.blocks = <sr_block *>&self.blocks[0]
         return view
 
-    def sum_up(self, const int64_t[::1] cols=None):
+    def update_blocks(self, const int64_t[::1] cols=None):
         """Sum up the blocks of these columns, or all, anew: after a norm was changed."""
         cdef sr_bounds view = self.borrow()
         if cols is None:
-            sr_sum_up(self.p, &view, NULL, (self.p + SR_BLOCK - 1) // SR_BLOCK)
+            sr_update_blocks(self.p, &view, NULL, (self.p + SR_BLOCK - 1) // SR_BLOCK)
         elif cols.shape[0]:
             require_within(cols, self.p)
-            sr_sum_up(self.p, &view, &cols[0], cols.shape[0])
+            sr_update_blocks(self.p, &view, &cols[0], cols.shape[0])
 
-    def travel(self, double two, double one):
+    def displace(self, double two, double one):
         """The residual has moved by at most this much, in the 2-norm and in the largest entry."""
         self.now.two += two
         self.now.one += one
@@ -61,24 +61,24 @@ cdef class Bounds:
         cdef sr_bounds view
         if self.n_visits > UINT16_LAST:
             view = self.borrow()
-            sr_renew(self.p, &self.now, 0, &view)
+            sr_rebase(self.p, &self.now, 0, &view)
             self.n_visits = 0
-        elif self.n_visits == self.readings.shape[0]:
-            self.readings = np.concatenate([self.readings, np.zeros_like(self.readings)])
-        self.readings[self.n_visits, 0], self.readings[self.n_visits, 1] = self.now.two, self.now.one
+        elif self.n_visits == self.references.shape[0]:
+            self.references = np.concatenate([self.references, np.zeros_like(self.references)])
+        self.references[self.n_visits, 0], self.references[self.n_visits, 1] = self.now.two, self.now.one
         self.n_visits += 1
         return self.n_visits - 1
 
-    def visited(self, const int64_t[::1] cols, const double[::1] c):
+    def record(self, const int64_t[::1] cols, const double[::1] c):
         """The gradients `c` of `cols` were just taken."""
         require(cols.shape[0] == c.shape[0], "lengths differ")
         require_within(cols, self.p)
         cdef int64_t at = self.number_visit()
         cdef sr_bounds view = self.borrow()
         if cols.shape[0]:
-            sr_visited(<sr_penalty>self.penalty, self.p, &cols[0], cols.shape[0], &c[0], <uint16_t>at, &view)
+            sr_record(<sr_penalty>self.penalty, self.p, &cols[0], cols.shape[0], &c[0], <uint16_t>at, &view)
 
-    def over(self, double aside, double threshold):
+    def above_threshold(self, double shift, double threshold):
         """Columns whose bound passes `threshold`, the largest bound among them, and at least the largest among the others."""
         cdef sr_bounds view = self.borrow()
         cdef int64_t n = 0
@@ -86,5 +86,5 @@ cdef class Bounds:
         # Room for all, of which only what is found is ever written and so ever costs memory.
         cdef int32_t[::1] found = np.empty(self.p, dtype=np.int32)
         with nogil:
-            sr_screen(self.p, &view, &self.now, aside, threshold, &found[0], &n, &worst, &largest)
+            sr_screen(self.p, &view, &self.now, shift, threshold, &found[0], &n, &worst, &largest)
         return np.asarray(found[:n]).astype(np.int64), worst, largest

@@ -32,14 +32,14 @@ cdef extern from "sr.h" nogil:
     ctypedef struct sr_coordinates:
         int64_t m
         const double *sums
-        const double *sq
+        const double *centered_sq_norm
         const double *l1
         const double *l2
         double weight_sum
         sr_penalty penalty
         double *w
         double *r_sum
-    ctypedef struct sr_quadratic:
+    ctypedef struct sr_ridge_quadratic:
         const double *sums
         const double *penalty
         const double *inverse
@@ -58,13 +58,13 @@ cdef extern from "sr.h" nogil:
         double *value
         int64_t size
     enum:
-        SR_ASIDE, SR_ABREAST
+        SR_UNTRACKED, SR_ABREAST
     ctypedef struct sr_gram_work:
         void *position
         int32_t *dense_position
         const int32_t *labels
-        int64_t n_places, n_watched
-        const int64_t *watched
+        int64_t n_places, n_cached
+        const int64_t *cached
         const sr_products *kept
         uint32_t *count
         double *sum
@@ -80,10 +80,10 @@ cdef extern from "sr.h" nogil:
         int64_t before, after
     ctypedef struct sr_stats:
         double *sums
-        double *squares
-        double *sizes
-        double *peaks
-    ctypedef struct sr_odometer:
+        double *sq_norms
+        double *l1_norms
+        double *max_abs
+    ctypedef struct sr_displacement:
         double two, one
     ctypedef struct sr_block:
         double c, norm2, norm1, factor
@@ -94,7 +94,7 @@ cdef extern from "sr.h" nogil:
         const float *norm2
         const float *norm1
         const double *factor
-        const sr_odometer *readings
+        const sr_displacement *references
         sr_block *blocks
     enum:
         SR_BLOCK
@@ -110,9 +110,9 @@ cdef extern from "sr.h" nogil:
     sr_status sr_violation(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2, double *out)
     sr_status sr_prox_step(sr_penalty pen, int64_t m, const double *z, const double *c, const double *a, const double *l1, const double *l2, double *w_new)
     sr_status sr_cd_residual(const sr_matrix *X, const int64_t *cols, const sr_coordinates *co, const int64_t *order, int64_t n_order, const double *s, double *r, double *decrease)
-    sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, const sr_quadratic *q, const double *g, const double *s, double *z, double *v, double *v_sum)
-    enum: SR_PEAK_ROWS
-    sr_status sr_residual_peak(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, const double *y, double base, const double *s, int64_t *following, double *r, double *peak)
+    sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, const sr_ridge_quadratic *q, const double *g, const double *s, double *z, double *v, double *v_sum)
+    enum: SR_RESIDUAL_BLOCK
+    sr_status sr_residual_max_abs(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, const double *y, double base, const double *s, int64_t *following, double *r, double *peak)
     sr_status sr_residual_products(const sr_matrix *Xt, const double *w, const double *y, const double *s, double shift, double *out, double *total)
     ctypedef struct sr_levels:
         const int32_t *codes
@@ -124,10 +124,10 @@ cdef extern from "sr.h" nogil:
     sr_status sr_field_codes(const sr_matrix *Xt, const int64_t *ends, const int32_t *level, int32_t *const *codes)
     void sr_number_levels(int64_t m, const int32_t *labels, const uint8_t *field, int64_t n_fields, int32_t *level, int64_t *order, int64_t *sizes)
     sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t n_at, int64_t k, const double *s, int32_t *at, double *value, double *G)
-    ctypedef struct sr_swept:
+    ctypedef struct sr_pass_sums:
         double rr, peak
-    sr_status sr_sweep(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *table, uint16_t *slots, const double *y, double base, const double *w, double *c, sr_swept *out)
-    sr_status sr_count_pairs(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *slots, const int16_t *position, int64_t k, int16_t *met, double *G)
+    sr_status sr_gradient_pass(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *code_of, uint16_t *codes, const double *y, double base, const double *w, double *c, sr_pass_sums *out)
+    sr_status sr_count_pairs(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *codes, const int16_t *position, int64_t k, int16_t *met, double *G)
     void sr_carry(int64_t m, const int64_t *begin, const double *s, const double *x, const sr_levels *take)
     void sr_collect(int64_t m, const int64_t *begin, const double *s, const sr_levels *give, double *out)
     void sr_weigh(const int64_t *begin, const double *n, const double *b, const double *v, double alpha, int64_t n_fields, const sr_levels *give, const sr_levels *take, double *weight, double *rest)
@@ -142,15 +142,15 @@ cdef extern from "sr.h" nogil:
     void sr_products_keep(sr_products *P, int64_t m, int64_t n)
     void sr_products_subtract(const sr_products *P, int64_t m, const double *x, int64_t n, double *out)
     sr_status sr_with_dense(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, int64_t n_lanes, int64_t *next, const sr_gram_work *work)
-    sr_status sr_own_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w, const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out)
+    sr_status sr_gradient_by_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w, const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out)
     void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out)
     void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs, double tol, double *q, int64_t *epochs, double *decrease)
     void sr_gram_hessian(const sr_gram *G, const sr_coordinates *co, const int64_t *at, int64_t k, int64_t *place, double *H)
     void sr_solve_psd(int64_t n, double *A, double *b, double tiny)
-    void sr_visited(sr_penalty pen, int64_t p, const int64_t *cols, int64_t m, const double *c, uint16_t at, const sr_bounds *b)
-    void sr_renew(int64_t p, const sr_odometer *now, uint16_t at, const sr_bounds *b)
-    void sr_sum_up(int64_t p, const sr_bounds *b, const int64_t *cols, int64_t m)
-    void sr_screen(int64_t p, const sr_bounds *b, const sr_odometer *now, double aside, double threshold, int32_t *out, int64_t *n_out, double *worst, double *largest)
+    void sr_record(sr_penalty pen, int64_t p, const int64_t *cols, int64_t m, const double *c, uint16_t at, const sr_bounds *b)
+    void sr_rebase(int64_t p, const sr_displacement *now, uint16_t at, const sr_bounds *b)
+    void sr_update_blocks(int64_t p, const sr_bounds *b, const int64_t *cols, int64_t m)
+    void sr_screen(int64_t p, const sr_bounds *b, const sr_displacement *now, double shift, double threshold, int32_t *out, int64_t *n_out, double *worst, double *largest)
     sr_status sr_loss_rows(sr_loss loss, int64_t n, const double *y, const double *z, const double *s, double *total, double *slope)
     sr_status sr_inspect(const sr_compressed *A, void *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found)
     sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place, void *out_indices, int64_t shift, int64_t stop, void *out_data, int64_t end)

@@ -1,10 +1,10 @@
 # What coordinate descent and sweeps know, and the growing Gram they run on.
 
-# Dense columns among sparse ones that are few: each costs about a pass. What they have with watched columns is kept apart from counts.
+# Dense columns among sparse ones that are few: each costs about a pass. What they have with cached columns is kept apart from counts.
 FEW_DENSE = 16
 
-cdef class Quadratic:
-    """`H = Xc' S Xc + diag(penalty)` as a sweep knows it (`sr_quadratic`): column sums (all zero without an intercept), penalty, 1 / H_jj."""
+cdef class RidgeQuadratic:
+    """`H = Xc' S Xc + diag(penalty)` as a sweep knows it (`sr_ridge_quadratic`): column sums (all zero without an intercept), penalty, 1 / H_jj."""
 
     cdef const double[::1] sums, penalty, inverse
     cdef double weight_sum
@@ -17,25 +17,25 @@ cdef class Quadratic:
 cdef class Coordinates:
     """What coordinate descent knows of its m columns (`sr_coordinates`), and the `w` and `r_sum` it moves."""
 
-    cdef const double[::1] sums, sq, l1, l2
+    cdef const double[::1] sums, centered_sq_norm, l1, l2
     cdef double[::1] w
     cdef double weight_sum
     cdef int penalty
     cdef readonly int64_t m
     cdef public double r_sum
 
-    def __init__(self, double[::1] w, const double[::1] sums, const double[::1] sq, const double[::1] l1, const double[::1] l2,
+    def __init__(self, double[::1] w, const double[::1] sums, const double[::1] centered_sq_norm, const double[::1] l1, const double[::1] l2,
                  double weight_sum, int penalty, double r_sum):
         self.m = w.shape[0]
-        require(sums.shape[0] == self.m and sq.shape[0] == self.m and l1.shape[0] == self.m and l2.shape[0] == self.m, "lengths differ")
+        require(sums.shape[0] == self.m and centered_sq_norm.shape[0] == self.m and l1.shape[0] == self.m and l2.shape[0] == self.m, "lengths differ")
         require(0 <= penalty < SR_N_PENALTIES, "no such penalty")
-        self.w, self.sums, self.sq, self.l1, self.l2 = w, sums, sq, l1, l2
+        self.w, self.sums, self.centered_sq_norm, self.l1, self.l2 = w, sums, centered_sq_norm, l1, l2
         self.weight_sum, self.penalty, self.r_sum = weight_sum, penalty, r_sum
 
     cdef sr_coordinates borrow(self):
         cdef sr_coordinates view
         view.m, view.weight_sum, view.penalty = self.m, self.weight_sum, <sr_penalty>self.penalty
-        view.sums, view.sq, view.l1, view.l2 = &self.sums[0], &self.sq[0], &self.l1[0], &self.l2[0]
+        view.sums, view.centered_sq_norm, view.l1, view.l2 = &self.sums[0], &self.centered_sq_norm[0], &self.l1[0], &self.l2[0]
         view.w, view.r_sum = &self.w[0], &self.r_sum
         return view
 
@@ -57,22 +57,22 @@ cdef class GramStore:
     cdef Matrix X, Xt
     cdef const double[::1] s
     cdef const int32_t[::1] labels
-    cdef const int64_t[::1] watched_cols
+    cdef const int64_t[::1] cached_cols
     cdef int64_t[::1] begin, lengths, cap, cols
     cdef int32_t[::1] idx, dense_position
     cdef double[::1] val, sum, row, products
     cdef uint32_t[::1] count
     cdef readonly int64_t m, used
-    # By label: where a column stands among those that are watched and the members, in 16 bits while they suffice.
+    # By label: where a column stands among those that are cached and the members, in 16 bits while they suffice.
     cdef object position
-    # Products of watched columns with the members, member by member: as counts where all that is sparse is ones, without weights, or as values, in a room
-    # that is reallocated rather than copied. The last two numbers are places for watched columns, and those in use.
+    # Products of cached columns with the members, member by member: as counts where all that is sparse is ones, without weights, or as values, in a room
+    # that is reallocated rather than copied. The last two numbers are places for cached columns, and those in use.
     cdef readonly bint counting
     cdef double[:, ::1] with_dense
-    cdef int64_t[::1] watched_begin
-    cdef sr_products watched
-    cdef int64_t most_products
-    cdef readonly int64_t n_places, n_watched
+    cdef int64_t[::1] cached_begin
+    cdef sr_products cached
+    cdef int64_t max_products
+    cdef readonly int64_t n_places, n_cached
 
     def __init__(self, Matrix X not None, Matrix Xt, const int32_t[::1] labels=None, const double[::1] s=None):
         require(Xt is None or (Xt.view.n_cols == X.view.n_rows and (Xt.view.real == X.view.real or Xt.view.n_ones == Xt.view.n_cols) and Xt.view.index == X.view.index), "Xt does not match X")
@@ -83,33 +83,33 @@ cdef class GramStore:
         n_dense = X.view.n_cols - X.view.n_sparse
         self.counting = only_ones and n_dense <= FEW_DENSE and X.view.n_rows < 1 << 32  # which a count has to hold
         self.with_dense = np.empty((0, 0))
-        self.m = self.used = self.n_places = self.n_watched = 0
+        self.m = self.used = self.n_places = self.n_cached = 0
         if Xt is not None:
-            self.position = aside(np.arange(Xt.view.n_rows, dtype=np.int32)).astype(np.uint16)
+            self.position = untracked(np.arange(Xt.view.n_rows, dtype=np.int32)).astype(np.uint16)
         self.dense_position = np.full(max(n_dense, 1), -1, dtype=np.int32)
         self.row = self.sum = self.val = self.products = np.empty(0)
         self.begin = self.lengths = self.cap = self.cols = np.empty(0, dtype=np.int64)
-        self.watched_begin = np.zeros(1, dtype=np.int64)
+        self.cached_begin = np.zeros(1, dtype=np.int64)
         self.idx = np.empty(0, dtype=np.int32)
         self.count = np.empty(0, dtype=np.uint32)
 
     def __dealloc__(self):
-        PyMem_RawFree(self.watched.place)
-        PyMem_RawFree(self.watched.count)
-        PyMem_RawFree(self.watched.value)
+        PyMem_RawFree(self.cached.place)
+        PyMem_RawFree(self.cached.count)
+        PyMem_RawFree(self.cached.value)
 
     def _room_for(self, int64_t m):
         if m <= self.begin.shape[0]:
             return
         room = max(64, m + m // 2)
         self.lengths, self.cap, self.cols = grown(self.lengths, room), grown(self.cap, room), grown(self.cols, room)
-        self.watched_begin, self.products = grown(self.watched_begin, room + 1), np.empty(room)
-        self.watched.begin = &self.watched_begin[0]
+        self.cached_begin, self.products = grown(self.cached_begin, room + 1), np.empty(room)
+        self.cached.begin = &self.cached_begin[0]
         if self.counting:
-            self.count = np.zeros(SR_ASIDE + self.n_places + room, dtype=np.uint32)
+            self.count = np.zeros(SR_UNTRACKED + self.n_places + room, dtype=np.uint32)
         else:
-            self.sum = np.zeros(SR_ASIDE + self.n_places + room)
-        if self.position is not None and SR_ASIDE + self.n_places + room > MOST_16_BIT:
+            self.sum = np.zeros(SR_UNTRACKED + self.n_places + room)
+        if self.position is not None and SR_UNTRACKED + self.n_places + room > MAX_UINT16_CODES:
             self.position = self.position.astype(np.int32, copy=False)
         self.begin = grown(self.begin, room)  # last: where this has room, all the others have
 
@@ -126,20 +126,20 @@ cdef class GramStore:
 
     cdef int _room_for_products(self, int64_t room) except -1:
         """Room for so many products, never less than before."""
-        self.watched.place = <uint16_t *>reallocated(self.watched.place, room * sizeof(uint16_t))
+        self.cached.place = <uint16_t *>reallocated(self.cached.place, room * sizeof(uint16_t))
         if self.counting:
-            self.watched.count = <uint16_t *>reallocated(self.watched.count, room * sizeof(uint16_t))
+            self.cached.count = <uint16_t *>reallocated(self.cached.count, room * sizeof(uint16_t))
         else:
-            self.watched.value = <double *>reallocated(self.watched.value, room * sizeof(double))
-        self.watched.size = room
+            self.cached.value = <double *>reallocated(self.cached.value, room * sizeof(double))
+        self.cached.size = room
 
     cdef sr_gram_work borrow_work(self):
         cdef sr_gram_work work
         work.position, work.wide = <void *>address(self.position), self.position is not None and self.position.itemsize > 2
         work.dense_position = &self.dense_position[0]
         work.labels = NULL if self.labels is None else &self.labels[0]
-        work.n_places, work.n_watched, work.kept = self.n_places, self.n_watched, &self.watched
-        work.watched = &self.watched_cols[0] if self.n_watched else NULL
+        work.n_places, work.n_cached, work.kept = self.n_places, self.n_cached, &self.cached
+        work.cached = &self.cached_cols[0] if self.n_cached else NULL
         work.count = &self.count[0] if self.counting else NULL
         work.sum = NULL if self.counting else &self.sum[0]
         work.row, work.with_dense = &self.row[0], &self.with_dense[0, 0]
@@ -154,12 +154,12 @@ cdef class GramStore:
         with nogil:
             status = sr_gram_column(&self.X.view, rows, weights, &self.cols[0], self.m, j, &work, products)
         check(status)
-        while sr_products_take(&self.watched, self.m, self.n_watched, &work, products[self.m]) == SR_NEED_SPACE:
-            if self.watched.size < self.most_products:
-                room = self.watched.size + self.watched.size // 8 + self.n_watched
-                self._room_for_products(min(room, self.most_products))
+        while sr_products_take(&self.cached, self.m, self.n_cached, &work, products[self.m]) == SR_NEED_SPACE:
+            if self.cached.size < self.max_products:
+                room = self.cached.size + self.cached.size // 8 + self.n_cached
+                self._room_for_products(min(room, self.max_products))
             else:
-                self.watch_fewer(self.n_watched * 3 // 4)
+                self.shrink_cache(self.n_cached * 3 // 4)
         self._push(products)
         self.cols[self.m - 1] = j
 
@@ -172,19 +172,19 @@ cdef class GramStore:
         self.used = gram.used
         self.m += 1
 
-    def watch(self, const int64_t[::1] cols, int64_t most_bytes):
+    def cache(self, const int64_t[::1] cols, int64_t max_bytes):
         """From now on also keep the products of these columns of X with every member. Before the first member; wants Xt.
 
-        Where they take more than `most_bytes`, the last quarter of the columns is given up, as often as need be."""
+        Where they take more than `max_bytes`, the last quarter of the columns is given up, as often as need be."""
         require(self.Xt is not None and self.m == 0, "there are no rows to go by, or members already")
-        require(self.n_places == 0, "columns are watched already")
-        require(cols.shape[0] <= MOST_16_BIT, "more columns than can be watched")
+        require(self.n_places == 0, "columns are cached already")
+        require(cols.shape[0] <= MAX_UINT16_CODES, "more columns than can be cached")
         require_within(cols, self.X.view.n_cols)
-        self.n_places = self.n_watched = cols.shape[0]
-        self.watched_cols = cols
+        self.n_places = self.n_cached = cols.shape[0]
+        self.cached_cols = cols
         self._room_for(1)
-        self._place(np.asarray(cols), np.arange(SR_ASIDE, SR_ASIDE + cols.shape[0], dtype=np.int32))
-        self.most_products = most_bytes // (sizeof(uint16_t) + (sizeof(uint16_t) if self.counting else sizeof(double)))
+        self._place(np.asarray(cols), np.arange(SR_UNTRACKED, SR_UNTRACKED + cols.shape[0], dtype=np.int32))
+        self.max_products = max_bytes // (sizeof(uint16_t) + (sizeof(uint16_t) if self.counting else sizeof(double)))
 
     def _of_labels(self, cols):
         """The sparse ones among `cols` as a mask, their labels, and the numbers of the others among the dense columns."""
@@ -196,36 +196,36 @@ cdef class GramStore:
         sparse, labels, dense = self._of_labels(cols)
         self.position[labels], np.asarray(self.dense_position)[dense] = positions[sparse], positions[~sparse]
 
-    def watch_fewer(self, int64_t n):
-        """Of the watched columns keep only the first n."""
-        require(0 <= n <= self.n_watched, "there are not so many")
-        left = np.asarray(self.watched_cols)[n : self.n_watched]
-        left = left[self.places(left) >= 0]
+    def shrink_cache(self, int64_t n):
+        """Of the cached columns keep only the first n."""
+        require(0 <= n <= self.n_cached, "there are not so many")
+        left = np.asarray(self.cached_cols)[n : self.n_cached]
+        left = left[self.cache_index(left) >= 0]
         sparse, labels, dense = self._of_labels(left)
-        self.position[labels], np.asarray(self.dense_position)[dense] = aside(labels), -1
+        self.position[labels], np.asarray(self.dense_position)[dense] = untracked(labels), -1
         for counts_or_sums in (np.asarray(self.count), np.asarray(self.sum)):  # one is empty; a walk may have just filled the other
-            counts_or_sums[SR_ASIDE + n : SR_ASIDE + self.n_watched] = 0
-        sr_products_keep(&self.watched, self.m, n)
-        self.n_watched = n
+            counts_or_sums[SR_UNTRACKED + n : SR_UNTRACKED + self.n_cached] = 0
+        sr_products_keep(&self.cached, self.m, n)
+        self.n_cached = n
 
-    def places(self, const int64_t[::1] cols):
-        """Where each of these columns stands among the watched ones; -1 where it does not."""
+    def cache_index(self, const int64_t[::1] cols):
+        """Where each of these columns stands among the cached ones; -1 where it does not."""
         require_within(cols, self.X.view.n_cols)
         sparse, labels, dense = self._of_labels(np.asarray(cols))
         places = np.empty(cols.shape[0], dtype=np.int32)
         places[sparse], places[~sparse] = self.position[labels], np.asarray(self.dense_position)[dense]
-        places -= SR_ASIDE
-        return np.where((places >= 0) & (places < self.n_watched), places, -1)
+        places -= SR_UNTRACKED
+        return np.where((places >= 0) & (places < self.n_cached), places, -1)
 
-    def subtract_watched(self, const double[::1] w, double[::1] out):
-        """`out -= X_k' X_M w` for the first watched columns, as many as `out` is long; in place."""
-        require(w.shape[0] == self.m and out.shape[0] <= self.n_watched, "w or out has the wrong length")
+    def subtract_cached(self, const double[::1] w, double[::1] out):
+        """`out -= X_k' X_M w` for the first cached columns, as many as `out` is long; in place."""
+        require(w.shape[0] == self.m and out.shape[0] <= self.n_cached, "w or out has the wrong length")
         cdef int64_t d, k, a
         cdef double step
         with nogil:
-            sr_products_subtract(&self.watched, self.m, &w[0], out.shape[0], &out[0])
+            sr_products_subtract(&self.cached, self.m, &w[0], out.shape[0], &out[0])
             for d in range(self.with_dense.shape[0]):
-                a = self.dense_position[d] - SR_ASIDE - self.n_places
+                a = self.dense_position[d] - SR_UNTRACKED - self.n_places
                 step = w[a] if a >= 0 else 0.0
                 for k in range(out.shape[0] if step != 0.0 else 0):
                     out[k] -= step * self.with_dense[d, k]
@@ -249,12 +249,12 @@ cdef class GramStore:
             PyErr_CheckSignals()
 
     def _meet_dense(self, const int64_t[::1] cols):
-        """What the watched columns have with these dense ones, which are about to come in."""
+        """What the cached columns have with these dense ones, which are about to come in."""
         if self.with_dense.shape[0] == 0:
             self.with_dense = np.zeros((self.X.view.n_cols - self.X.view.n_sparse, max(self.n_places, 1)))
         cdef int64_t n_lanes = self.X.view.n_rows // 4 + 1  # a quarter of the rows at a time: a quarter of what those columns take
         cdef double[::1] lanes = np.empty(min(<int64_t>SR_ABREAST, cols.shape[0]) * n_lanes)
-        cdef int64_t[::1] following = np.empty(max(self.n_watched, 1), dtype=np.int64)
+        cdef int64_t[::1] following = np.empty(max(self.n_cached, 1), dtype=np.int64)
         cdef sr_gram_work work = self.borrow_work()
         cdef sr_status status
         with nogil:
@@ -269,17 +269,17 @@ cdef class GramStore:
         for a in range(n):
             self._push(&products[a, 0])
 
-    def own_rows(self, const int64_t[::1] wanted, const double[::1] y, const double[::1] w):
+    def gradient_by_rows(self, const int64_t[::1] wanted, const double[::1] y, const double[::1] w):
         """`x_j' s (y - X_M w)` for columns `wanted` of X, reading only their own rows. Wants Xt."""
         require(self.Xt is not None and y.shape[0] == self.X.view.n_rows and w.shape[0] == self.m, "no rows, or y or w has the wrong length")
         require_within(wanted, self.X.view.n_cols)
         cdef double[::1] out = np.empty(wanted.shape[0])
-        cdef double[::1] by_position = np.concatenate([np.zeros(SR_ASIDE + self.n_places), w])
+        cdef double[::1] by_position = np.concatenate([np.zeros(SR_UNTRACKED + self.n_places), w])
         cdef const double *weights = doubles(self.s)
         cdef sr_gram_work work = self.borrow_work()
         cdef sr_status status
         with nogil:
-            status = sr_own_rows(&self.X.view, &self.Xt.view, weights, &y[0], &by_position[0], &work, &wanted[0], wanted.shape[0], &out[0])
+            status = sr_gradient_by_rows(&self.X.view, &self.Xt.view, weights, &y[0], &by_position[0], &work, &wanted[0], wanted.shape[0], &out[0])
         check(status)
         return np.asarray(out)
 
@@ -332,12 +332,12 @@ cdef class GramStore:
 
 
 # Numbers that 16 bits hold.
-MOST_16_BIT = 1 << 16
+MAX_UINT16_CODES = 1 << 16
 
 
-def aside(labels):
-    """Positions of columns that are neither watched nor members."""
-    return labels % SR_ASIDE
+def untracked(labels):
+    """Positions of columns that are neither cached nor members."""
+    return labels % SR_UNTRACKED
 
 
 cdef void *reallocated(void *old, int64_t n_bytes) except NULL:

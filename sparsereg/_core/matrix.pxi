@@ -115,18 +115,18 @@ cdef class Matrix:
             status = sr_matvec(&self.view, listed, m, &w[0], scale, weights, &out[0])
         check(status)
 
-    def residual_peak(self, const double[::1] w, const int64_t[::1] cols not None, const double[::1] y, double base, const double[::1] s=None):
+    def residual_max_abs(self, const double[::1] w, const int64_t[::1] cols not None, const double[::1] y, double base, const double[::1] s=None):
         """`max |s (y - base - X[:, cols] w)|` without a vector over the rows; those of each column must increase."""
         cdef int64_t m = self._listed(cols)
         require(w.shape[0] == m and y.shape[0] == self.view.n_rows, "w or y has the wrong length")
         require(s is None or s.shape[0] == self.view.n_rows, "s has the wrong length")
         cdef int64_t[::1] following = np.empty(max(m, 1), dtype=np.int64)
-        cdef double[::1] r = np.empty(SR_PEAK_ROWS)
+        cdef double[::1] r = np.empty(SR_RESIDUAL_BLOCK)
         cdef const double *weights = doubles(s)
         cdef double peak = 0.0
         cdef sr_status status
         with nogil:
-            status = sr_residual_peak(&self.view, &cols[0], m, &w[0], &y[0], base, weights, &following[0], &r[0], &peak)
+            status = sr_residual_max_abs(&self.view, &cols[0], m, &w[0], &y[0], base, weights, &following[0], &r[0], &peak)
         check(status)
         return peak
 
@@ -136,7 +136,7 @@ cdef class Matrix:
         require(s is None or s.shape[0] == self.view.n_rows, "s has the wrong length")
         cdef double[:, ::1] out = np.empty((4, max(m, 1)))
         cdef sr_stats stats
-        stats.sums, stats.squares, stats.sizes, stats.peaks = &out[0, 0], &out[1, 0], &out[2, 0], &out[3, 0]
+        stats.sums, stats.sq_norms, stats.l1_norms, stats.max_abs = &out[0, 0], &out[1, 0], &out[2, 0], &out[3, 0]
         cdef const int64_t *listed = NULL if cols is None else &cols[0]
         cdef const double *weights = doubles(s)
         cdef sr_status status
@@ -159,13 +159,13 @@ cdef class Matrix:
         check(status)
         return decrease
 
-    def gauss_seidel(self, const int64_t[::1] cols, Quadratic q not None, const double[::1] g, double[::1] z, double[::1] v, double v_sum,
+    def gauss_seidel(self, const int64_t[::1] cols, RidgeQuadratic q not None, const double[::1] g, double[::1] z, double[::1] v, double v_sum,
                      const double[::1] s=None):
         """One Gauss-Seidel sweep on `H z = g` over `cols`, with `v = S X z` in place; returns the new `sum(v)`."""
         cdef int64_t m = self._listed(cols), p = self.view.n_cols
         require(q.sums.shape[0] == p and g.shape[0] == p and z.shape[0] == p, "g or z has the wrong length")
         require(v.shape[0] == self.view.n_rows and (s is None or s.shape[0] == v.shape[0]), "v or s has the wrong length")
-        cdef sr_quadratic view
+        cdef sr_ridge_quadratic view
         view.sums, view.penalty, view.inverse, view.weight_sum = &q.sums[0], &q.penalty[0], &q.inverse[0], q.weight_sum
         cdef const double *weights = doubles(s)
         cdef sr_status status

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sparsereg.data.design import Design, dense_design
 
-__all__ = ["FAR", "centred_squares", "near_their_means"]
+__all__ = ["MAX_SQ_MEAN_RATIO", "center_far_columns", "centered_sq_norms"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -16,10 +16,10 @@ Int = NDArray[np.int64]
 ROUNDING = 1e-14
 FEW_DIGITS = 1e-11
 # A squared mean this many times the variance costs three of sixteen digits: what is centred is a copy, then.
-FAR = 1e6
+MAX_SQ_MEAN_RATIO = 1e6
 
 
-def centred_squares(
+def centered_sq_norms(
     design: Design, sums: Vector, squares: Vector, s: Vector | None, weight_sum: float, cols: Int | None = None
 ) -> tuple[Vector, Int]:
     """`|x_j - mean_j|_s^2` of the listed columns, or of all, from their sums under s and those of their squares.
@@ -50,7 +50,7 @@ def _varies(design: Design, col: int, s: Vector | None) -> bool:
     return bool((x != x[0]).any())
 
 
-def near_their_means(design: Design, X: NDArray[np.floating], s: Vector | None) -> tuple[Design, Vector | None]:
+def center_far_columns(design: Design, X: NDArray[np.floating], s: Vector | None) -> tuple[Design, Vector | None]:
     """A dense X some of whose columns are far from 0, on a copy less its means: centring sums afterwards would lose the
     digits that the deviations stand in.
 
@@ -59,7 +59,7 @@ def near_their_means(design: Design, X: NDArray[np.floating], s: Vector | None) 
     total = design.n_rows if s is None else s.sum()
     with np.errstate(over="ignore", invalid="ignore"):
         centred = squares - sums * sums / total
-        far = np.flatnonzero(centred * FAR < squares)
+        far = np.flatnonzero(centred * MAX_SQ_MEAN_RATIO < squares)
     if not any(np.ptp(X[:, j]) > 0 for j in far):
         return design, None
     means = np.average(X.astype(np.float64, copy=False), axis=0, weights=s)

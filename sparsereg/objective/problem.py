@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg._core.kernels import PENALTIES, GramStore
-from sparsereg.data.column_statistics import FAR, centred_squares, near_their_means
+from sparsereg.data.column_statistics import MAX_SQ_MEAN_RATIO, center_far_columns, centered_sq_norms
 from sparsereg.data.design import Design
 from sparsereg.losses.base import Loss
 from sparsereg.penalties.elastic_net import Penalty
@@ -107,7 +107,7 @@ class Problem:
         sums, squares, sizes, peaks = self._measured(cols)
         if not self.fit_intercept:
             return ColumnStats(np.zeros_like(sums), squares, sizes, peaks)
-        centred, few_digits = centred_squares(self.design, sums, squares, self.s, self.weight_sum, cols)
+        centred, few_digits = centered_sq_norms(self.design, sums, squares, self.s, self.weight_sum, cols)
         self._refuse_lost(few_digits if cols is None else cols[few_digits])
         return ColumnStats(sums, centred, sizes, peaks)
 
@@ -344,7 +344,7 @@ def make_problem(
     s = sample_weight
     columns, shift = design.columns, None
     if fit_intercept and design.dense is not None:
-        design, shift = near_their_means(design, design.dense, s)
+        design, shift = center_far_columns(design, design.dense, s)
     target = np.asarray(y if offset is None else np.subtract(y, offset, dtype=np.float64), dtype=np.float64)
     kind = PENALTIES["elastic_net_nonneg" if positive else "elastic_net"]
     with np.errstate(over="ignore", invalid="ignore"):
@@ -352,7 +352,7 @@ def make_problem(
         problem = Problem(design, target, mean, mean, s, fit_intercept, Penalty(kind), shift=shift)
         if not problem.null_deviance < LARGEST:
             raise ValueError(f"y is too large to square: it reaches {np.abs(y).max():.3g}. Rescale it.")
-        if mean * mean > FAR * problem.gap_scale:
+        if mean * mean > MAX_SQ_MEAN_RATIO * problem.gap_scale:
             # Products with y would lose the digits that its deviations stand in: those of a copy without the mean.
             target = target - mean
             problem = replace(problem, y=target, centre=_mean(target, s))

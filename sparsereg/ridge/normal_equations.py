@@ -21,7 +21,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from sparsereg._core.kernels import Matrix
-from sparsereg.data.column_statistics import centred_squares
+from sparsereg.data.column_statistics import centered_sq_norms
 from sparsereg.data.design import Design
 
 __all__ = ["NOTHING", "OTHER_UNITS", "NormalEquations", "Solution", "System", "relative"]
@@ -104,7 +104,7 @@ class NormalEquations:
         sums, squares = self._stats
         if not self.fit_intercept:
             return squares
-        return centred_squares(self.design, sums, squares, self.s, self.weight_sum)[0]
+        return centered_sq_norms(self.design, sums, squares, self.s, self.weight_sum)[0]
 
     def system(self, y: Vector, alpha: float) -> System:
         """The equations for one target and one strength."""

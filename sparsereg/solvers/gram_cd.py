@@ -77,14 +77,14 @@ class GramDescent(Descent):
         order = np.argsort(-lengths, kind="stable")[:most]
         self.watched = heavy[order[lengths[order] >= LIGHT]]
         self._watched_c0, self._watched_sums = c[self.watched], self.problem.stats(self.watched).sums
-        self.store.watch(self.watched, SMALL + design.nnz // 2)
+        self.store.cache(self.watched, SMALL + design.nnz // 2)
 
     def gradient_of(self, cols: Int | None) -> Vector:
         """From the coefficients where a column is watched; of the others on their own rows where that reads less than
         a residual for all rows."""
         if cols is None or self.problem.design.rows is None:
             return super().gradient_of(cols)
-        places = self.store.places(cols)
+        places = self.store.cache_index(cols)
         seen = places >= 0
         c = np.empty(cols.size)
         if seen.any():
@@ -96,7 +96,7 @@ class GramDescent(Descent):
     def _watched_gradient(self, first: int) -> Vector:
         """Of the first so many watched columns: the heaviest come first, and most of those that matter."""
         c = self._watched_c0[:first] - self._watched_sums[:first] * (self.r_sum / self.problem.weight_sum)
-        self.store.subtract_watched(self.w, c)
+        self.store.subtract_cached(self.w, c)
         return c
 
     def _visit(self, cols: Int) -> Vector:
@@ -107,7 +107,7 @@ class GramDescent(Descent):
         own, active = design.lengths(cols).sum(), design.lengths(active).sum() - dense + dense // IN_ORDER
         if own * (MISS + LOOK_UP * self.row_length + FETCH * n_dense) > design.n_rows + active + own:
             return super().gradient_of(cols)
-        c: Vector = self.store.own_rows(cols, problem.y, self.w)
+        c: Vector = self.store.gradient_by_rows(cols, problem.y, self.w)
         if problem.fit_intercept:
             c -= problem.stats(cols).sums * (problem.centre + self.r_sum / problem.weight_sum)
         return c
@@ -118,7 +118,7 @@ class GramDescent(Descent):
         rows = float(design.lengths(cols).sum()) * self.row_length
         fewer = design.rows is not None and rows <= cols.size * self.nnz + design.n_rows
         self.store.append(cols, fewer or self.watched.size > 0)
-        n = self.store.n_watched
+        n = self.store.n_cached
         if n < self.watched.size:  # there was no room for the products of all
             self.watched, self._watched_c0 = self.watched[:n].copy(), self._watched_c0[:n].copy()
             self._watched_sums = self._watched_sums[:n].copy()

@@ -62,16 +62,16 @@ class Screen:
     def drop(self, cols: Int) -> None:
         """Leave these columns out from now on: they became members, or can never be."""
         self.norm2[cols] = self.norm1[cols] = -np.inf
-        self._bounds.sum_up(np.sort(cols))
+        self._bounds.update_blocks(np.sort(cols))
 
     def travel(self, distance2: float, distance1: float) -> None:
         """The residual has moved by at most this much, in the 2-norm and in the largest entry."""
-        self._bounds.travel(distance2 * self.unit, distance1 * self.unit)
+        self._bounds.displace(distance2 * self.unit, distance1 * self.unit)
 
     def visited(self, cols: Int, c: Vector, aside: float = 0.0) -> tuple[Vector, float]:
         """These gradients were just taken at the present residual. Returns their reach over the factors, and the largest
         that it can be at a point `aside` in the 2-norm."""
-        self._bounds.visited(cols, c * self.unit)
+        self._bounds.record(cols, c * self.unit)
         reach = self.problem.penalty.dual_magnitude(c)
         bound = reach + aside * self.norm2[cols] if aside > 0.0 else reach
         if self.factor is not None:
@@ -84,7 +84,7 @@ class Screen:
         for begin in range(0, c.size, CHUNK):
             here = np.arange(begin, min(begin + CHUNK, c.size))
             self.top = max(self.top, self._largest(here, c[here]))
-            self._bounds.visited(here, c[here] * self.unit)
+            self._bounds.record(here, c[here] * self.unit)
 
     def _largest(self, cols: Int, c: Vector) -> float:
         """The threshold at which none of these columns, of gradient c, would be over it."""
@@ -99,5 +99,5 @@ class Screen:
         """Columns whose bound passes `threshold * factor_j`, the largest bound (over factor) there, and elsewhere.
 
         `aside`: how far the dual point is from the residual in the 2-norm, beyond what was travelled."""
-        found, worst, largest = self._bounds.over(aside * self.unit, threshold * self.unit)
+        found, worst, largest = self._bounds.above_threshold(aside * self.unit, threshold * self.unit)
         return found, worst / self.unit, largest / self.unit

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg._core.kernels import GramStore, Matrix
-from sparsereg.data.compact_rows import MOST_HEAVY, HeavyRows, sweepable
+from sparsereg.data.compact_rows import MAX_OWN_CODES, CompactRows, is_csr_of_ones
 from sparsereg.objective.problem import Coefficients, Problem
 from sparsereg.solvers.gram_cd import GramDescent
 from sparsereg.solvers.working_set import MOST_PRODUCTS, NEAR, Solution, Solver, nowhere
@@ -37,7 +37,7 @@ MARGIN = 1.05
 class SweptDescent(GramDescent):
     """Coordinate descent on a Gram whose entries come from sweeps."""
 
-    def take_in(self, cols: Int, at_zero: Vector, rows: HeavyRows) -> None:
+    def take_in(self, cols: Int, at_zero: Vector, rows: CompactRows) -> None:
         """Make members of these heavy columns, whose gradients at w = 0 are known."""
         self._at_zero, self._rows = at_zero, rows
         self.add(cols)
@@ -84,7 +84,7 @@ class ColdSolver(Solver):
     def suits(problem: Problem, alpha: float, l1_ratio: float) -> bool:
         """Whether X can be swept, no more than its number of entries need be known of a column, and 0 is within any column's threshold."""
         plain = problem.s is None and isinstance(problem.penalty.l1_factor, float)
-        return plain and alpha * l1_ratio > 0.0 and sweepable(problem.design)
+        return plain and alpha * l1_ratio > 0.0 and is_csr_of_ones(problem.design)
 
     def solve_at(self, tol: float) -> Solution | None:
         """Minimise F until certified, and on to a smaller `tol`, in epochs that are not counted.
@@ -129,10 +129,10 @@ class ColdSolver(Solver):
         n_heavy, self._longest_light = self.problem.design.count_long(
             self.threshold / (MARGIN * peak) if peak > 0.0 else np.inf
         )
-        if n_heavy > MOST_HEAVY:
+        if n_heavy > MAX_OWN_CODES:
             return False
-        self._rows = HeavyRows(self.problem.design, n_heavy)
-        self._first = self._rows.sweep(self.problem.y, self.problem.centre, None)
+        self._rows = CompactRows(self.problem.design, n_heavy)
+        self._first = self._rows.gradient_pass(self.problem.y, self.problem.centre, None)
         self._at_zero = self._first[2]
         self._constant = np.flatnonzero(self.problem.stats(np.arange(n_heavy)).sq == 0.0)
         return True
@@ -147,7 +147,7 @@ class ColdSolver(Solver):
             w = np.zeros(c.size)
             w[at.cols] = at.w
             mean = float(problem.stats(at.cols).sums @ at.w) / problem.weight_sum
-            rr, peak, c = self._rows.sweep(problem.y, problem.centre - mean, w)
+            rr, peak, c = self._rows.gradient_pass(problem.y, problem.centre - mean, w)
         if self._longest_light * peak > self.threshold * (1.0 - 1e-9):
             return self._certify_at(at) if self._prepare(peak) else None
         reach = problem.penalty.dual_magnitude(c)

@@ -287,7 +287,7 @@ class Solver:
         if length and length * self._peak > threshold:
             at, problem = self.descent, self.problem
             base = problem.centre - float(at.sums @ at.w) / problem.weight_sum
-            self._peak = problem.design.matrix.residual_peak(at.w, at.cols, problem.y, base, problem.s)
+            self._peak = problem.design.matrix.residual_max_abs(at.w, at.cols, problem.y, base, problem.s)
         return length * self._peak if length else 0.0
 
     def _take_all_back(self) -> None:

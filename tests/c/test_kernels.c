@@ -5,7 +5,7 @@
 #include "fixture.h"
 
 static void test_products(const fixture *f, const sr_matrix *X, const double *s) {
-    double v[N], w[P], out[P], z[N] = {0}, sums[P], squares[P], sizes[P], peaks[P];
+    double v[N], w[P], out[P], z[N] = {0}, sums[P], sq_norms[P], l1_norms[P], max_abs[P];
     const int64_t cols[] = {10, 0, 6};
     for (int i = 0; i < N; i++) v[i] = uniform() - 0.5;
     for (int j = 0; j < P; j++) w[j] = j % 3 || j >= N_SPARSE ? uniform() - 0.5 : 0.0;
@@ -23,7 +23,7 @@ static void test_products(const fixture *f, const sr_matrix *X, const double *s)
         for (int j = 0; j < P; j++) sum += f->plain[i][j] * w[j];
         CHECK(near(z[i], -2.0 * sum * (s ? s[i] : 1.0)), "matvec row %d", i);
     }
-    const sr_stats stats = {sums, squares, sizes, peaks};
+    const sr_stats stats = {sums, sq_norms, l1_norms, max_abs};
     CHECK(sr_column_stats(X, NULL, P, s, &stats) == SR_OK, "stats");
     for (int j = 0; j < P; j++) {
         double sum = 0.0, square = 0.0, size = 0.0, peak = 0.0;
@@ -31,17 +31,17 @@ static void test_products(const fixture *f, const sr_matrix *X, const double *s)
             const double x = f->plain[i][j], weight = s ? s[i] : 1.0;
             sum += weight * x, square += weight * x * x, size += weight * fabs(x), peak = fmax(peak, fabs(x));
         }
-        CHECK(near(sums[j], sum) && near(squares[j], square) && near(sizes[j], size) && near(peaks[j], peak), "stats of column %d", j);
+        CHECK(near(sums[j], sum) && near(sq_norms[j], square) && near(l1_norms[j], size) && near(max_abs[j], peak), "stats of column %d", j);
     }
 }
 
-enum { ARENA = 4 * P * P, ROOM = P, WATCHED = 3, POSITIONS = SR_ASIDE + WATCHED + ROOM };
+enum { ARENA = 4 * P * P, ROOM = P, CACHED = 3, POSITIONS = SR_UNTRACKED + CACHED + ROOM };
 typedef struct {
     int64_t begin[ROOM], len[ROOM], cap[ROOM], kept_begin[ROOM + 1];
     int32_t idx[ARENA], wide[P], dense_position[P - N_SPARSE];
-    uint16_t position[P], kept_place[ROOM * WATCHED], kept_count[ROOM * WATCHED];
+    uint16_t position[P], kept_place[ROOM * CACHED], kept_count[ROOM * CACHED];
     uint32_t count[POSITIONS];
-    double val[ARENA], sum[POSITIONS], row[N], kept_value[ROOM * WATCHED];
+    double val[ARENA], sum[POSITIONS], row[N], kept_value[ROOM * CACHED];
 } gram_room;
 
 static double product(const fixture *f, const double *s, int64_t a, int64_t b) {
@@ -50,35 +50,35 @@ static double product(const fixture *f, const double *s, int64_t a, int64_t b) {
     return sum;
 }
 
-/* Work space for a Gram of the columns `order`, n of them, of which the last few are watched until they come in themselves. Positions take 16 bits or 32. */
+/* Work space for a Gram of the columns `order`, n of them, of which the last few are cached until they come in themselves. Positions take 16 bits or 32. */
 static sr_gram_work empty_work(gram_room *g, const int64_t *order, int64_t n, const sr_products *kept, int by_rows, int counting, int wide) {
     memset(g, 0, sizeof *g);
     for (int j = 0; j < P; j++) g->wide[j] = j;
     for (int d = 0; d < P - N_SPARSE; d++) g->dense_position[d] = -1;
-    for (int k = 0; k < WATCHED; k++) g->wide[order[n - WATCHED + k]] = SR_ASIDE + k;
+    for (int k = 0; k < CACHED; k++) g->wide[order[n - CACHED + k]] = SR_UNTRACKED + k;
     for (int j = 0; j < P; j++) g->position[j] = (uint16_t)g->wide[j];
     void *position = wide ? (void *)g->wide : g->position;
-    return (sr_gram_work){by_rows ? position : NULL, g->dense_position, NULL, WATCHED, WATCHED, order + n - WATCHED, kept,
+    return (sr_gram_work){by_rows ? position : NULL, g->dense_position, NULL, CACHED, CACHED, order + n - CACHED, kept,
                           counting ? g->count : NULL, counting ? NULL : g->sum, g->row, -1, wide, NULL};
 }
 
-/* The first two of the watched columns, against the members that came in before any of those. */
-static void test_watched(const fixture *f, const double *s, sr_products *kept, const int64_t *order, int64_t n) {
-    double x[ROOM], out[WATCHED] = {0};
-    for (int64_t a = 0; a < n; a++) x[a] = a + WATCHED < n && a != 1 ? uniform() - 0.5 : 0.0;
+/* The first two of the cached columns, against the members that came in before any of those. */
+static void test_cached(const fixture *f, const double *s, sr_products *kept, const int64_t *order, int64_t n) {
+    double x[ROOM], out[CACHED] = {0};
+    for (int64_t a = 0; a < n; a++) x[a] = a + CACHED < n && a != 1 ? uniform() - 0.5 : 0.0;
     sr_products_subtract(kept, n, x, 2, out);
-    for (int k = 0; k < WATCHED; k++) {
+    for (int k = 0; k < CACHED; k++) {
         double sum = 0.0;
-        for (int64_t a = 0; a < n; a++) sum -= k < 2 ? x[a] * product(f, s, order[a], order[n - WATCHED + k]) : 0.0;
-        CHECK(near(out[k], sum), "watched %d: %g, not %g", k, out[k], sum);
+        for (int64_t a = 0; a < n; a++) sum -= k < 2 ? x[a] * product(f, s, order[a], order[n - CACHED + k]) : 0.0;
+        CHECK(near(out[k], sum), "cached %d: %g, not %g", k, out[k], sum);
     }
-    double again[WATCHED] = {0};
+    double again[CACHED] = {0};
     sr_products_keep(kept, n, 2);
-    sr_products_subtract(kept, n, x, WATCHED, again);
-    for (int k = 0; k < WATCHED; k++) CHECK(again[k] == out[k], "the kept places changed");
+    sr_products_subtract(kept, n, x, CACHED, again);
+    for (int k = 0; k < CACHED; k++) CHECK(again[k] == out[k], "the kept places changed");
 }
 
-/* Fills a Gram with the columns `order` of X, n of them, growing the arena as asked; checks every entry, and what watched columns have with them. */
+/* Fills a Gram with the columns `order` of X, n of them, growing the arena as asked; checks every entry, and what cached columns have with them. */
 static sr_gram test_gram(const fixture *f, const sr_matrix *X, const sr_matrix *Xt, const double *s, gram_room *g, const int64_t *order, int64_t n,
                          int counting, int wide) {
     sr_gram G = {g->begin, g->len, g->cap, g->idx, g->val, 0, 1};
@@ -88,13 +88,13 @@ static sr_gram test_gram(const fixture *f, const sr_matrix *X, const sr_matrix *
     int64_t need = 0, refusals = 0, full = 0;
     for (int64_t m = 0; m < n; m++) {
         CHECK(sr_gram_column(X, Xt, s, order, m, order[m], &work, products) == SR_OK, "gram column");
-        while (sr_products_take(&kept, m, WATCHED, &work, products[m]) == SR_NEED_SPACE) kept.size += WATCHED, full++;
+        while (sr_products_take(&kept, m, CACHED, &work, products[m]) == SR_NEED_SPACE) kept.size += CACHED, full++;
         while (sr_gram_push(&G, m, products, &need) == SR_NEED_SPACE) G.size = G.used + need, refusals++;
-        CHECK(G.size <= ARENA && kept.size <= ROOM * WATCHED, "too little room for the test");
-        double met[WATCHED] = {0};
+        CHECK(G.size <= ARENA && kept.size <= ROOM * CACHED, "too little room for the test");
+        double met[CACHED] = {0};
         for (int64_t e = kept.begin[m]; e < kept.begin[m + 1]; e++) met[kept.place[e]] += counting ? kept.count[e] : kept.value[e];
-        for (int64_t k = m + WATCHED < n ? 0 : m + WATCHED - n + 1; k < WATCHED; k++)
-            CHECK(near(met[k], product(f, s, order[m], order[n - WATCHED + k])), "watched %d with %d", (int)k, (int)m);
+        for (int64_t k = m + CACHED < n ? 0 : m + CACHED - n + 1; k < CACHED; k++)
+            CHECK(near(met[k], product(f, s, order[m], order[n - CACHED + k])), "cached %d with %d", (int)k, (int)m);
         for (int a = 0; a < POSITIONS; a++) CHECK(g->sum[a] == 0.0 && g->count[a] == 0, "sums or counts not left zero");
     }
     CHECK(refusals > 0 && full > 0, "the refusals were never tested");
@@ -107,7 +107,7 @@ static sr_gram test_gram(const fixture *f, const sr_matrix *X, const sr_matrix *
             CHECK(near(got[b], sum), "gram %d %d: %g, not %g", (int)a, (int)b, got[b], sum);
         }
     }
-    test_watched(f, s, &kept, order, n);
+    test_cached(f, s, &kept, order, n);
     return G;
 }
 
@@ -129,24 +129,24 @@ static void test_counts(const fixture *f, int index, int wide) {
     test_gram(f, &X, NULL, NULL, &room, order, N_ONES, 1, wide);
 }
 
-/* What watched columns of ones have with dense columns, so many at a time that some are left over. */
+/* What cached columns of ones have with dense columns, so many at a time that some are left over. */
 static void test_with_dense(const fixture *f, int real, int index) {
     enum { DENSE = P - N_SPARSE, LANES = 9 };
-    const int64_t watched[WATCHED] = {3, 0, 4}, cols[DENSE] = {N_ONES + 2, N_ONES, N_ONES + 3, N_ONES + 1};
-    double lanes[SR_ABREAST * LANES], got[DENSE * WATCHED];
-    int64_t next[WATCHED];
+    const int64_t cached[CACHED] = {3, 0, 4}, cols[DENSE] = {N_ONES + 2, N_ONES, N_ONES + 3, N_ONES + 1};
+    double lanes[SR_ABREAST * LANES], got[DENSE * CACHED];
+    int64_t next[CACHED];
     sr_matrix X = columns(f, real, index);
     X.n_sparse = N_ONES, X.n_cols = N_ONES + DENSE; /* so that column N_ONES + d is number N_SPARSE + d of the fixture */
     sr_gram_work work = {0};
-    work.n_places = work.n_watched = WATCHED, work.watched = watched, work.with_dense = got;
+    work.n_places = work.n_cached = CACHED, work.cached = cached, work.with_dense = got;
     for (int64_t m = 1; m <= DENSE; m++) {
         memset(got, 0, sizeof got);
         CHECK(sr_with_dense(&X, cols, m, lanes, LANES, next, &work) == SR_OK, "with dense");
         for (int64_t a = 0; a < DENSE; a++)
-            for (int64_t k = 0; k < WATCHED; k++) {
+            for (int64_t k = 0; k < CACHED; k++) {
                 const int64_t d = cols[a] - N_ONES;
-                const double sum = a < m ? product(f, NULL, watched[k], N_SPARSE + d) : 0.0;
-                CHECK(near(got[d * WATCHED + k], sum), "watched %d with dense %d: %g, not %g", (int)k, (int)d, got[d * WATCHED + k], sum);
+                const double sum = a < m ? product(f, NULL, cached[k], N_SPARSE + d) : 0.0;
+                CHECK(near(got[d * CACHED + k], sum), "cached %d with dense %d: %g, not %g", (int)k, (int)d, got[d * CACHED + k], sum);
             }
     }
 }
@@ -158,17 +158,17 @@ static void test_descent(const fixture *f, const sr_matrix *X, const sr_matrix *
     for (int64_t m = 0; m < P; m++) cols[m] = (m * 7 + 3) % P;
     const int wide = s != NULL;
     const sr_gram G = test_gram(f, X, Xt, s, &room, cols, P, 0, wide);
-    double y[N], sums[P], squares[P], sizes[P], peaks[P], l1[P], l2[P], total = 0.0, mean = 0.0;
+    double y[N], sums[P], sq_norms[P], l1_norms[P], max_abs[P], l1[P], l2[P], total = 0.0, mean = 0.0;
     for (int i = 0; i < N; i++) y[i] = uniform() * 3.0, total += s ? s[i] : 1.0, mean += (s ? s[i] : 1.0) * y[i];
-    const sr_stats stats = {sums, squares, sizes, peaks};
+    const sr_stats stats = {sums, sq_norms, l1_norms, max_abs};
     sr_column_stats(X, cols, P, s, &stats);
-    for (int a = 0; a < P; a++) squares[a] -= sums[a] * sums[a] / total, l1[a] = 0.4, l2[a] = 0.1 * a, order[a] = a;
+    for (int a = 0; a < P; a++) sq_norms[a] -= sums[a] * sums[a] / total, l1[a] = 0.4, l2[a] = 0.1 * a, order[a] = a;
 
     double w_r[P] = {0}, w_g[P] = {0}, r[N], q[P], r_sum = 0.0, g_sum = 0.0, decrease = 0.0;
     for (int i = 0; i < N; i++) r[i] = (s ? s[i] : 1.0) * (y[i] - mean / total), r_sum += r[i];
     sr_rmatvec(X, cols, 0, P, r, q);
     g_sum = r_sum;
-    sr_coordinates by_r = {P, sums, squares, l1, l2, total, pen, w_r, &r_sum}, by_g = {P, sums, squares, l1, l2, total, pen, w_g, &g_sum};
+    sr_coordinates by_r = {P, sums, sq_norms, l1, l2, total, pen, w_r, &r_sum}, by_g = {P, sums, sq_norms, l1, l2, total, pen, w_g, &g_sum};
     for (int epoch = 0; epoch < 5000; epoch++) CHECK(sr_cd_residual(X, cols, &by_r, order, P, s, r, &decrease) == SR_OK, "cd");
     int64_t epochs = 0;
     sr_cd_gram(&G, &by_g, order, P, 5000, 0.0, q, &epochs, &decrease);
@@ -187,14 +187,14 @@ static void test_descent(const fixture *f, const sr_matrix *X, const sr_matrix *
         CHECK(near(q[a], q_now[a]), "q drifted at %d", a);
         CHECK(pen != SR_PENALTY_elastic_net_nonneg || w_r[a] >= 0.0, "negative coefficient");
     }
-    double own[2], at_place[SR_ASIDE + WATCHED + P] = {0}; /* on their own rows: the same gradient, from y and w alone */
+    double own[2], at_place[SR_UNTRACKED + CACHED + P] = {0}; /* on their own rows: the same gradient, from y and w alone */
     if (Xt) {
         const int64_t wanted[2] = {cols[4], cols[8]};
-        const sr_gram_work work = {wide ? (void *)room.wide : room.position, room.dense_position, NULL, WATCHED, 0, NULL, NULL, NULL, NULL, NULL, -1, wide, NULL};
+        const sr_gram_work work = {wide ? (void *)room.wide : room.position, room.dense_position, NULL, CACHED, 0, NULL, NULL, NULL, NULL, NULL, -1, wide, NULL};
         double centred[N];
         for (int i = 0; i < N; i++) centred[i] = y[i] - mean / total;
-        for (int a = 0; a < P; a++) at_place[SR_ASIDE + WATCHED + a] = w_r[a];
-        CHECK(sr_own_rows(X, Xt, s, centred, at_place, &work, wanted, 2, own) == SR_OK, "own rows");
+        for (int a = 0; a < P; a++) at_place[SR_UNTRACKED + CACHED + a] = w_r[a];
+        CHECK(sr_gradient_by_rows(X, Xt, s, centred, at_place, &work, wanted, 2, own) == SR_OK, "own rows");
         CHECK(near(own[0], q_now[4]) && near(own[1], q_now[8]), "own rows: %g %g, not %g %g", own[0], own[1], q_now[4], q_now[8]);
     }
     double prox[P], metric[P]; /* a fixed point of the proximal step */
@@ -205,16 +205,16 @@ static void test_descent(const fixture *f, const sr_matrix *X, const sr_matrix *
 
 /* Sweeps there and back reach the solution of H z = g, and keep v = S X z; a column with inverse 0 is passed over. */
 static void test_gauss_seidel(const fixture *f, const sr_matrix *X, const double *s) {
-    double sums[P], squares[P], sizes[P], peaks[P], penalty[P], inverse[P], g[P], z[P] = {0}, v[N] = {0}, v_sum = 0.0, total = 0.0;
+    double sums[P], sq_norms[P], l1_norms[P], max_abs[P], penalty[P], inverse[P], g[P], z[P] = {0}, v[N] = {0}, v_sum = 0.0, total = 0.0;
     int64_t there[P], back[P];
-    const sr_stats stats = {sums, squares, sizes, peaks};
+    const sr_stats stats = {sums, sq_norms, l1_norms, max_abs};
     for (int i = 0; i < N; i++) total += s ? s[i] : 1.0;
     sr_column_stats(X, NULL, P, s, &stats);
     for (int j = 0; j < P; j++) {
         penalty[j] = 0.5 + uniform(), g[j] = uniform() - 0.5, there[j] = j, back[j] = P - 1 - j;
-        inverse[j] = j == 4 ? 0.0 : 1.0 / (squares[j] - sums[j] * sums[j] / total + penalty[j]);
+        inverse[j] = j == 4 ? 0.0 : 1.0 / (sq_norms[j] - sums[j] * sums[j] / total + penalty[j]);
     }
-    const sr_quadratic q = {sums, penalty, inverse, total};
+    const sr_ridge_quadratic q = {sums, penalty, inverse, total};
     for (int sweep = 0; sweep < 500; sweep++)
         CHECK(sr_gauss_seidel(X, sweep % 2 ? back : there, P, &q, g, s, z, v, &v_sum) == SR_OK, "sweep");
     double sum = 0.0;
@@ -238,15 +238,15 @@ static int close_to(double a, double b) { return fabs(a - b) <= 1e-6 * (1.0 + fa
 static void test_screen(void) {
     const double c[] = {1.0, -3.0, 2.0, 9.0, 0.5}, factor[] = {1.0, 2.0, 1.0, 1.0, 1.0};
     const float norm2[] = {1.0f, 1.0f, 1.0f, -INFINITY, 4.0f}, norm1[] = {9.0f, 9.0f, 9.0f, -INFINITY, 0.1f};
-    const sr_odometer readings[] = {{0.0, 0.0}, {1.0, 0.0}, {2.0, 0.0}}, now = {2.0, 1.0};
+    const sr_displacement references[] = {{0.0, 0.0}, {1.0, 0.0}, {2.0, 0.0}}, now = {2.0, 1.0};
     const uint16_t visit[] = {0, 1, 2, 0, 0};
     for (int pen = 0; pen < SR_N_PENALTIES; pen++) {
         const int one_sided = pen == SR_PENALTY_elastic_net_nonneg;
         float kept[5];
         uint16_t at[5];
         sr_block block;
-        const sr_bounds bounds = {kept, at, norm2, norm1, factor, readings, &block};
-        for (int64_t j = 0; j < 5; j++) sr_visited((sr_penalty)pen, 5, &j, 1, &c[j], visit[j], &bounds);
+        const sr_bounds bounds = {kept, at, norm2, norm1, factor, references, &block};
+        for (int64_t j = 0; j < 5; j++) sr_record((sr_penalty)pen, 5, &j, 1, &c[j], visit[j], &bounds);
         CHECK(close_to(block.c, one_sided ? 2.0 : 3.0) && block.norm2 == 4.0 && block.at == 0 && block.factor == 1.0, "block");
         int32_t out[5];
         int64_t n;
@@ -258,11 +258,11 @@ static void test_screen(void) {
         /* aside: Hoelder is of no use, 0.5 + 4 * 2.5 */
         sr_screen(5, &bounds, &now, 0.5, 2.5, out, &n, &worst, &largest);
         CHECK(n == 3 && out[2] == 4 && close_to(worst, 10.5), "aside: %d, %g", (int)n, worst);
-        sr_screen(5, &bounds, &readings[0], 0.0, 100.0, out, &n, &worst, &largest);
+        sr_screen(5, &bounds, &references[0], 0.0, 100.0, out, &n, &worst, &largest);
         CHECK(n == 0 && largest < 9.0, "a column passed over never counts");
-        const sr_odometer further[] = {{2.0, 1.0}, {0.0, 0.0}, {0.0, 0.0}};
+        const sr_displacement further[] = {{2.0, 1.0}, {0.0, 0.0}, {0.0, 0.0}};
         const sr_bounds renewed = {kept, at, norm2, norm1, factor, further, &block};
-        sr_renew(5, &now, 0, &bounds);
+        sr_rebase(5, &now, 0, &bounds);
         sr_screen(5, &renewed, &now, 0.0, 2.5, out, &n, &worst, &largest);
         CHECK(n == 1 && out[0] == 0 && close_to(worst, 3.0) && close_to(largest, 2.0), "renewed: %d, %g, %g", (int)n, worst, largest);
     }

@@ -16,7 +16,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import Quadratic
+from sparsereg._core.kernels import RidgeQuadratic
 from sparsereg.ridge.normal_equations import NormalEquations, System
 from sparsereg.ridge.pcg import ApproximateInverse
 
@@ -99,7 +99,7 @@ class TwoLevel(ApproximateInverse):
         H = equations.diagonal + system.penalty
         inverse = np.divide(1.0, H, out=np.zeros_like(H), where=H > 0.0)
         self.sums = equations.weight_sum * equations.means
-        self.quadratic = Quadratic(self.sums, system.penalty, inverse, equations.weight_sum)
+        self.quadratic = RidgeQuadratic(self.sums, system.penalty, inverse, equations.weight_sum)
         self.light = _from_light_to_heavy(equations.diagonal, heavy.cols)
         self.backward = np.ascontiguousarray(self.light[::-1])
         self.factor = factorised(heavy.gram, system.penalty[heavy.cols]) if heavy.cols.size else None
