@@ -1,4 +1,4 @@
-"""The command line as a user meets it: what works, what is said about it, and errors in one line."""
+"""The command line: what it fits, predicts and prints, and errors in one line."""
 
 from __future__ import annotations
 
@@ -228,7 +228,7 @@ def test_dates():
     succeed("fit t.parquet --target y --bin hour=hour:when")
     table.with_columns(pl.lit(1).alias("one")).write_parquet("t.parquet")
     assert (
-        "note: left out, as they hold neither numbers nor categories: when."
+        "note: not used, as they hold neither numbers nor categories: when."
         in succeed("fit t.parquet --target y").stderr
     )
 

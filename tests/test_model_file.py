@@ -1,4 +1,4 @@
-"""Model files: the same predictions after a round trip, whole or not at all, and nothing executed on the way in."""
+"""Model files: the same predictions after a round trip, atomic writes, and nothing executed by loading."""
 
 from __future__ import annotations
 
@@ -252,9 +252,9 @@ def test_missing_file(tmp_path):
 
 def test_what_cannot_be_saved(parts, tmp_path):
     _, cross, path = parts
-    with pytest.raises(ValueError, match=r"meta=.*must be made of what JSON has"):
+    with pytest.raises(ValueError, match=r"meta=.*must consist of what JSON can represent"):
         save_model(tmp_path / "m", cross, path, when=object())
-    with pytest.raises(ValueError, match=r"meta=.*must be made of what JSON has"):
+    with pytest.raises(ValueError, match=r"meta=.*must consist of what JSON can represent"):
         save_model(tmp_path / "m", cross, path, score=float("nan"))
     with pytest.raises(ValueError, match="point=12 is not one of the path's 12 points"):
         save_model(tmp_path / "m", cross, path, point=12)

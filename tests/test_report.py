@@ -1,4 +1,4 @@
-"""SparsityReport: every number against a slow count, names only where asked for, text that fits, JSON that is valid."""
+"""SparsityReport: every number against a slow count, only needed names made, text within its width, valid JSON."""
 
 from __future__ import annotations
 
@@ -163,11 +163,11 @@ def test_text_of_names_from_hostile_files():
     assert max(map(len, text.splitlines())) <= 110
 
 
-def test_text_names_what_has_no_room(fitted):
+def test_text_names_scores_that_do_not_fit(fitted):
     *_, path = fitted
     scores = {f"score number {i}": [0.0] * 30 for i in range(5)}
     text = SparsityReport.from_path(path, scores=scores).to_text()
-    assert "Not shown for want of room" in text
+    assert "Too wide to show" in text
     assert "score number 4" in text
     assert max(map(len, text.splitlines())) <= 110
 
@@ -224,7 +224,7 @@ def test_float32_and_all_zero_paths():
     report = SparsityReport.from_path(made_path(coefs))
     assert report.bytes_dense == 4 * 2 * 4
     assert report.columns == []
-    assert "0 survive" in report.to_text()
+    assert "0 active at" in report.to_text()
 
 
 def test_estimator(fitted):

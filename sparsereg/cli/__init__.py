@@ -1,4 +1,4 @@
-"""The entry point of the command line. It knows what the command line needs installed, and no more."""
+"""The entry point of the command line. Its dependencies are imported only after they are known to be installed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from time import perf_counter
 
 __all__ = ["main"]
 
-_NEEDED = ("click", "rich", "polars")
+_REQUIRED = ("click", "rich", "polars")
 
 
 def main() -> None:
-    """Run the command line; without its extra, say in one line how to get it."""
+    """Run the command line; without its dependencies, print how to install them."""
     begin = perf_counter()
-    missing = [name for name in _NEEDED if find_spec(name) is None]
+    missing = [name for name in _REQUIRED if find_spec(name) is None]
     if missing:
         print(f'sparsereg needs {", ".join(missing)} here: pip install "sparsereg[cli]"', file=sys.stderr)
         sys.exit(1)

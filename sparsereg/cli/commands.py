@@ -1,11 +1,9 @@
-"""The commands `fit`, `predict`, `report` and `demo`: options, help, errors in one line. They know no kernels."""
+"""The commands `fit`, `predict`, `report` and `demo`: options, help, and what they print."""
 
 from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +12,12 @@ import numpy as np
 import polars as pl
 
 from sparsereg import __version__
-from sparsereg.cli.console import Screen
+from sparsereg.cli.console import Terminal
 from sparsereg.cli.demo import globe_cross, make_places, make_target
-from sparsereg.cli.fit_file import Plan, Training, date_columns, read_table
+from sparsereg.cli.errors import Commands
 from sparsereg.cli.options import bin_rules, crosses, strengths
+from sparsereg.cli.tables import date_columns, read_table
+from sparsereg.cli.training import ColumnRoles, Training
 from sparsereg.report.report import SparsityReport
 from sparsereg.report.text import bytes_in_words
 from sparsereg.serving.atomic_write import check_place, write_whole
@@ -31,55 +31,20 @@ _READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _WRITABLE = click.Path(dir_okay=False, path_type=Path)
 
 
-@contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Errors that a user can mend become one line on the standard error and a non-zero exit, without a traceback."""
-    try:
-        yield
-    except click.exceptions.NoArgsIsHelpError:
-        raise
-    except click.UsageError as error:
-        where = f" (see: {error.ctx.command_path} --help)" if error.ctx is not None else ""
-        raise click.UsageError(_one_line(error.format_message()) + where) from None
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        what = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
-        raise click.ClickException(_one_line(what)) from error
-    except MemoryError as error:
-        raise click.ClickException("there is not enough memory; use fewer crosses or wider bins.") from error
-    except (ValueError, pl.exceptions.PolarsError) as error:
-        raise click.ClickException(_one_line(str(error))) from error
-
-
-class Commands(click.Group):
-    """A group whose errors, and those of its commands, take one line."""
-
-    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        """Read the arguments of the group itself."""
-        with one_line_errors():
-            return super().make_context(*args, **kwargs)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
-        with one_line_errors():
-            return super().invoke(ctx)
-
-
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="sparsereg")
 def cli() -> None:
     """Sparse linear models on tables with many categories, each certified.
 
-    A model is fitted along a whole path of penalties, from one at which no column survives to one at which most do.
-    What each point is from its optimum at most is computed, not assumed.
+    A model is fitted along a path of penalties, from one at which no column is active to one at which most are. Each
+    point comes with a computed bound on its distance from the optimum.
 
     \b
-    See it work, on a million made-up rows:
+    An example on a million generated rows:
       sparsereg demo
 
     \b
-    Fit a file, keep the model, apply it, look at it again:
+    Fit a file, save the model, apply it, report on it:
       sparsereg fit houses.csv --target median_house_value \\
           --bin latitude=1/60 --bin longitude=1/60 \\
           --cross latitude,longitude --model model.npz
@@ -115,7 +80,7 @@ def cli() -> None:
     multiple=True,
     help="Use only these columns, and those in --bin, --cross and --numeric. Default: all.",
 )
-@click.option("--exclude", metavar="COLUMN", multiple=True, help="Leave this column out.")
+@click.option("--exclude", metavar="COLUMN", multiple=True, help="Do not use this column.")
 @click.option(
     "--numeric", metavar="COLUMN", multiple=True, help="Pass a column of numbers through instead of binning it."
 )
@@ -148,7 +113,7 @@ def cli() -> None:
     type=float,
     default=1e-4,
     show_default=True,
-    help="Duality gap at which a point is certified, as a share of the target's mean square.",
+    help="Largest duality gap of a certified point, as a share of the target's mean square.",
 )
 @click.option("--standardize", is_flag=True, help="Penalise effects per standard deviation of each column.")
 @click.option("--positive", is_flag=True, help="Only non-negative coefficients.")
@@ -161,22 +126,27 @@ def cli() -> None:
     metavar="SHARE",
     help="Share of rows held out to choose the strength; 0 fits all rows and chooses the weakest.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Draws the rows to hold out.")
 @click.option(
-    "--na", metavar="TEXT", multiple=True, help="What stands for missing in a CSV file, besides an empty field."
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed for the choice of rows to hold out."
 )
-@click.option("--model", "model_file", type=_WRITABLE, help="Keep the model in this file.")
+@click.option(
+    "--na",
+    metavar="TEXT",
+    multiple=True,
+    help="Text that stands for a missing value in a CSV file, besides an empty field.",
+)
+@click.option("--model", "model_file", type=_WRITABLE, help="Save the model in this file.")
 @click.option("--report", "report_file", type=_WRITABLE, help="Write the sparsity report to this file, as JSON.")
 def fit(file: Path, **options: Any) -> None:
-    """Fit a CSV (also .gz) or Parquet FILE and print what survives.
+    """Fit a CSV (also .gz) or Parquet FILE and print which columns are active.
 
-    Text, integers and booleans are categories, one column for each value that occurs. Decimal numbers are cut into 20
-    quantile bins unless --bin says otherwise, or --numeric that they pass through as they are. A missing value is a
+    Text, integers and booleans are categories, with one column for each value that occurs. Decimal numbers get 20
+    quantile bins, unless --bin gives another rule or --numeric passes them through as they are. A missing value is a
     category of its own.
 
     \b
     House prices by one-minute cells of latitude and longitude, and by these
-    for each kind of place:
+    cells for each kind of place:
       sparsereg fit houses.csv --target median_house_value \\
           --bin latitude=1/60 --bin longitude=1/60 \\
           --cross latitude,longitude \\
@@ -187,15 +157,15 @@ def fit(file: Path, **options: Any) -> None:
       sparsereg fit flights.csv.gz --target arr_delay --field carrier \\
           --cross origin,dest --l1-ratio 0.5 --validate 0 --report report.json
     """
-    screen = Screen(click.get_current_context().obj)
-    for place in (options["model_file"], options["report_file"]):
-        if place is not None:
-            check_place(place)  # before the work, not after it
-    plan = Plan(**{entry.name: options[entry.name] for entry in dataclasses.fields(Plan)})
-    with screen.working(f"Reading {file.name}"):
-        table = read_table(file, options["na"], dates=date_columns(plan.bins))
-    data = Training.prepare(table, plan, options["share"], options["seed"], screen.note)
-    model = _fitted(data, plan, options, screen)
+    terminal = Terminal(click.get_current_context().obj)
+    for file_out in (options["model_file"], options["report_file"]):
+        if file_out is not None:
+            check_place(file_out)  # fail before the fit, not after it
+    roles = ColumnRoles(**{entry.name: options[entry.name] for entry in dataclasses.fields(ColumnRoles)})
+    with terminal.working(f"Reading {file.name}"):
+        table = read_table(file, options["na"], dates=date_columns(roles.bins))
+    data = Training.prepare(table, roles, options["share"], options["seed"], terminal.note)
+    model = _fitted(data, roles, options, terminal)
     report = _report(model)
     click.echo(report.to_text())
     click.echo()
@@ -204,7 +174,7 @@ def fit(file: Path, **options: Any) -> None:
     if options["model_file"] is not None:
         save_model(options["model_file"], model.cross, model.path, **model.meta)
         click.echo(f"{options['model_file']}: {bytes_in_words(options['model_file'].stat().st_size)}.")
-    click.echo(f"{data.train.size:,} rows fitted, {screen.total()}.")
+    click.echo(f"{data.train.size:,} rows fitted, {terminal.total()}.")
 
 
 @cli.command()
@@ -213,21 +183,21 @@ def fit(file: Path, **options: Any) -> None:
 @click.option(
     "--out", type=_WRITABLE, help="CSV or Parquet file to write; without it, CSV goes to the standard output."
 )
-@click.option("--keep", metavar="COLUMN", multiple=True, help="Copy this column of FILE beside the predictions.")
+@click.option("--keep", metavar="COLUMN", multiple=True, help="Copy this column of FILE to the output.")
 @click.option(
-    "--point", type=int, metavar="K", help="Point of the path, -1 the last. Default: the one that was chosen in fit."
+    "--point", type=int, metavar="K", help="Point of the path, -1 for the last. Default: the one that fit chose."
 )
 def predict(model_file: Path, file: Path, out: Path | None, keep: tuple[str, ...], point: int | None) -> None:
     """Apply a MODEL to the rows of a CSV or Parquet FILE.
 
-    The output has a row for each row of FILE, in its order, and the column `prediction`. A category that was not there
-    in fit has no effect. Where FILE holds the target, how well it is predicted is said on the standard error.
+    The output has a row for each row of FILE, in its order, and the column `prediction`. A category that did not occur
+    in fit has no effect. If FILE holds the target, R2 is printed on the standard error.
 
     \b
-    Predictions beside the column that tells the rows apart:
+    Predictions beside an identifier of the rows:
       sparsereg predict model.npz other.csv --keep id --out predictions.csv
     """
-    screen = Screen(click.get_current_context().obj)
+    terminal = Terminal(click.get_current_context().obj)
     model = load_model(model_file)
     if model.cross is None:
         raise ValueError(
@@ -235,15 +205,15 @@ def predict(model_file: Path, file: Path, out: Path | None, keep: tuple[str, ...
         )
     dates = date_columns(model.cross.bins or {})
     strings = [name for name, levels in model.cross.levels_.items() if levels.kind == "string"]
-    with screen.working(f"Reading {file.name}"):
+    with terminal.working(f"Reading {file.name}"):
         table = read_table(file, model.meta.get("na", ()), strings, dates)
     for name in keep:
         if name not in table.columns:
             raise ValueError(f"--keep names {name!r}, which is not among the columns {table.columns}.")
-    with screen.working("Predicting"):
+    with terminal.working("Predicting"):
         predicted = model.predict(table, point)
     result = pl.DataFrame([*(table[name] for name in keep), pl.Series("prediction", predicted)])
-    _say_score(table, model, predicted, screen)
+    _note_score(table, model, predicted, terminal)
     if out is None:
         result.write_csv(sys.stdout)
         return
@@ -252,88 +222,94 @@ def predict(model_file: Path, file: Path, out: Path | None, keep: tuple[str, ...
             result.write_parquet(sink)
         else:
             result.write_csv(sink)
-    screen.note(f"{out}: {predicted.size:,} predictions; {screen.total()}.")
+    terminal.note(f"{out}: {predicted.size:,} predictions; {terminal.total()}.")
 
 
 @cli.command()
 @click.argument("model_file", metavar="MODEL", type=_READABLE)
 @click.option(
-    "--point", type=int, metavar="K", help="Point of the path to describe, -1 the last. Default: the chosen one."
+    "--point",
+    type=int,
+    metavar="K",
+    help="Point of the path to describe, -1 for the last. Default: the one that fit chose.",
 )
 @click.option(
-    "--top", type=click.IntRange(min=0), default=20, show_default=True, help="How many of the heaviest columns to name."
+    "--top",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="How many of the largest coefficients to name.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def report(model_file: Path, point: int | None, top: int, as_json: bool) -> None:
-    """Say what survived in a MODEL: by strength, by field and cross, by column.
+    """Report the active columns of a MODEL: by strength, by field and cross, by column.
 
     \b
-    The survivors at the tenth strength, for another program:
+    The tenth strength, as JSON for another program:
       sparsereg report model.npz --point 9 --json
     """
-    found = _report(load_model(model_file), point, top)
-    click.echo(found.to_json(indent=2) if as_json else found.to_text())
+    result = _report(load_model(model_file), point, top)
+    click.echo(result.to_json(indent=2) if as_json else result.to_text())
 
 
 @cli.command()
-@click.option(
-    "--rows", type=click.IntRange(min=100), default=1_000_000, show_default=True, help="How many rows to make."
-)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Another seed, other data.")
+@click.option("--rows", type=click.IntRange(min=100), default=1_000_000, show_default=True, help="Rows to generate.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the generated rows.")
 def demo(rows: int, seed: int) -> None:
-    """Fit a lasso path on the globe in one-minute steps: 233 million nominal columns.
+    """Fit a lasso path on the globe in one-minute steps: 233 million possible columns.
 
-    Rows are clustered in cities. Latitude (10,800 steps), longitude (21,600) and their cross become columns where there
-    are rows; time and memory follow those, not the nominal width.
+    Rows are clustered in cities. Only steps of latitude (10,800), of longitude (21,600) and combinations that occur
+    become columns; time and memory follow their number.
     """
-    screen = Screen(click.get_current_context().obj)
+    terminal = Terminal(click.get_current_context().obj)
     rng = np.random.default_rng(seed)
-    with screen.working(f"Making {rows:,} rows"):
+    with terminal.working(f"Making {rows:,} rows"):
         table = pl.DataFrame(make_places(rows, rng))
     cross = globe_cross()
-    with screen.working("Encoding"):
+    with terminal.working("Encoding"):
         X = cross.fit_transform(table)
-    with screen.working("Making the target"):
+    with terminal.working("Making the target"):
         y, chosen = make_target(X, rng)
-    with screen.path("Lasso path", 100) as callback:
+    with terminal.path("Lasso path", 100) as callback:
         path = regularization_path(X, y, callback=callback)
     click.echo(SparsityReport.from_path(path, cross).to_text())
     active, _ = path.point(-1)
-    found = np.intersect1d(active, chosen).size
-    click.echo(f"\n{found:,} of the {chosen.size:,} columns that the target was made from are among the survivors.")
-    click.echo(f"{rows:,} rows, {screen.total()}.")
+    n_found = np.intersect1d(active, chosen).size
+    click.echo(f"\n{n_found:,} of the {chosen.size:,} columns that the target was made from are active.")
+    click.echo(f"{rows:,} rows, {terminal.total()}.")
 
 
-def _fitted(data: Training, plan: Plan, options: dict[str, Any], screen: Screen) -> Model:
+def _fitted(data: Training, roles: ColumnRoles, options: dict[str, Any], terminal: Terminal) -> Model:
     """Encode, fit the path, choose a point."""
-    cross = plan.cross(data.table, screen.note)
-    with screen.working("Encoding"):
+    cross = roles.cross(data.table, terminal.note)
+    with terminal.working("Encoding"):
         X = cross.fit_transform(data.rows(data.train))
-    factor = None if options["standardize"] else data.penalty_factor(cross, screen.note)
+    factor = None if options["standardize"] else data.penalty_factor(cross, terminal.note)
     asked = {name: options[name] for name in ("l1_ratio", "alphas", "eps", "tol", "standardize", "positive")}
     n_points = asked["alphas"] if isinstance(asked["alphas"], int) else len(asked["alphas"])
     weight = data.weights(data.train)
-    with screen.path("Fitting the path", n_points) as callback:
+    with terminal.path("Fitting the path", n_points) as callback:
         path = regularization_path(
             X, data.y[data.train], sample_weight=weight, penalty_factor=factor, callback=callback, **asked
         )
-    kept = {
-        "target": plan.target,
-        "log_target": plan.log_target,
+    meta = {
+        "target": roles.target,
+        "log_target": roles.log_target,
         "na": list(options["na"]),
         "rows": int(data.train.size),
     }
-    if not data.held.size:
-        return Model(cross, path, kept | {"point": path.alphas.size - 1})
-    with screen.working("Scoring the held-out rows"):
-        held = data.score(cross, path)
-    screen.note(
-        f"{held.n_rows:,} rows drawn with seed {options['seed']} were held out; point {held.best} predicts them best "
-        f"(R2 {held.r2[held.best]:.4f}) and is the model's."
+    if not data.held_out.size:
+        return Model(cross, path, meta | {"point": path.alphas.size - 1})
+    with terminal.working("Scoring the held-out rows"):
+        r2 = data.score(cross, path)
+    best = int(np.argmax(r2))  # of equal points, that with the strongest penalty
+    terminal.note(
+        f"{data.held_out.size:,} rows drawn with seed {options['seed']} were held out; point {best} predicts them best "
+        f"(R2 {r2[best]:.4f}) and is the model's."
     )
-    if held.best == path.alphas.size - 1 and held.best > 0:
-        screen.note("the best point is the last of the path; a smaller --eps may predict better still.")
-    return Model(cross, path, kept | {"point": held.best, "held_out_r2": held.r2, "held_out_rows": held.n_rows})
+    if best == path.alphas.size - 1 and best > 0:
+        terminal.note("the best point is the last of the path; a smaller --eps may predict better still.")
+    return Model(cross, path, meta | {"point": best, "held_out_r2": r2.tolist(), "held_out_rows": data.held_out.size})
 
 
 def _report(model: Model, point: int | None = None, top: int = 20) -> SparsityReport:
@@ -343,23 +319,19 @@ def _report(model: Model, point: int | None = None, top: int = 20) -> SparsityRe
     )
 
 
-def _say_score(table: pl.DataFrame, model: Model, predicted: Any, screen: Screen) -> None:
-    """Where the file holds the target, how well it is predicted."""
+def _note_score(table: pl.DataFrame, model: Model, predicted: Any, terminal: Terminal) -> None:
+    """R2 of the predictions, if the file holds the target."""
     target = model.meta.get("target")
     if target not in table.columns or not table.schema[target].is_numeric():
         return
     y = table[target].cast(pl.Float64).to_numpy()
-    here = np.isfinite(y)
-    null = float(((y[here] - y[here].mean()) ** 2).sum()) if here.any() else 0.0
-    if null > 0:
-        r2 = 1.0 - float(((y[here] - predicted[here]) ** 2).sum()) / null
-        screen.note(f"R2 {r2:.4f} on the {int(here.sum()):,} rows that hold {target}.")
+    known = np.isfinite(y)
+    null_error = float(((y[known] - y[known].mean()) ** 2).sum()) if known.any() else 0.0
+    if null_error > 0:
+        r2 = 1.0 - float(((y[known] - predicted[known]) ** 2).sum()) / null_error
+        terminal.note(f"R2 {r2:.4f} on the {int(known.sum()):,} rows that hold {target}.")
 
 
 def _write_text(file: Path, text: str) -> None:
     with write_whole(file) as out:
         out.write(f"{text}\n".encode())
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

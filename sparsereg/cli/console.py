@@ -1,4 +1,4 @@
-"""What the command line shows while it works: progress bars, notes, time and memory. It may not know the work."""
+"""What the command line prints while it works: progress bars, notes, time and memory."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from sparsereg.report.text import bytes_in_words
 
-__all__ = ["Screen", "peak_memory"]
+__all__ = ["Terminal"]
 
 
-class Screen:
-    """Progress and notes on the standard error, so that the standard output holds results only.
+class Terminal:
+    """Progress and notes on the standard error; the standard output holds results only.
 
     Parameters
     ----------
@@ -29,16 +29,16 @@ class Screen:
 
     def __init__(self, begin: float | None = None) -> None:
         self.begin = time.perf_counter() if begin is None else begin
-        # Notes are one line each wherever the output goes; a terminal wraps them by itself.
+        # Notes are one line each; a terminal wraps them.
         self._console = Console(stderr=True, soft_wrap=True)
 
     def note(self, text: str) -> None:
-        """One line on what was decided or found."""
+        """Print a note in one line."""
         self._console.print(f"[dim]note:[/dim] {escape(' '.join(text.split()))}", highlight=False)
 
     @contextmanager
     def working(self, what: str) -> Iterator[None]:
-        """A moving bar with a clock, for work whose end cannot be told; warnings become notes."""
+        """A bar with a clock, for work of unknown length; warnings become notes."""
         with self._bar() as bar, self._noted_warnings():
             task = bar.add_task(what, total=None)
             yield
@@ -46,7 +46,7 @@ class Screen:
 
     @contextmanager
     def path(self, what: str, n_points: int) -> Iterator[Callable[[int, int, float, int], None]]:
-        """A bar over the points of a path; yields the callback that moves it."""
+        """A bar over the points of a path; yields the callback that advances it."""
         with self._bar(MofNCompleteColumn(), TextColumn("{task.fields[active]}")) as bar, self._noted_warnings():
             task = bar.add_task(what, total=n_points, active="")
 
@@ -57,14 +57,14 @@ class Screen:
             yield callback
 
     def total(self) -> str:
-        """Time since the beginning, and the most memory that was taken, in words."""
+        """Time since the beginning and peak memory, in words."""
         seconds = f"{time.perf_counter() - self.begin:.1f} s in all"
-        memory = peak_memory()
+        memory = _peak_memory()
         return seconds if memory is None else f"{seconds}, {bytes_in_words(memory)} of memory at most"
 
     def _bar(self, *columns: Any) -> Progress:
-        shown = (TextColumn("{task.description}"), BarColumn(bar_width=16), *columns, TimeElapsedColumn())
-        return Progress(*shown, console=self._console)
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=16), *columns, TimeElapsedColumn())
+        return Progress(*columns, console=self._console)
 
     @contextmanager
     def _noted_warnings(self) -> Iterator[None]:
@@ -76,8 +76,8 @@ class Screen:
                 self.note(str(warning.message))
 
 
-def peak_memory() -> int | None:
-    """The most memory that this process has held, in bytes; None where the system does not say."""
+def _peak_memory() -> int | None:
+    """Peak memory of this process in bytes; None on systems that do not report it."""
     if sys.platform == "win32":
         return None
     import resource

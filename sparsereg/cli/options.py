@@ -1,4 +1,4 @@
-"""What the options of the command line may say: rules for bins, lists of names, strengths. It knows no commands."""
+"""Parsing of option values: rules for bins, lists of names, strengths."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def bin_rules(_: click.Context, param: click.Parameter, values: tuple[str, ...])
     """Each NAME=RULE as a name and a rule for bins."""
     rules: dict[str, Rule | Of] = {}
     for value in values:
-        # A name may hold an equals sign, a rule does not.
+        # A name may contain an equals sign, a rule does not.
         name, _equals, text = value.rpartition("=")
         if not name or not text:
             raise click.BadParameter(f"{value!r} should look like {_BIN_FORMS}.", param=param)
@@ -35,14 +35,14 @@ def bin_rules(_: click.Context, param: click.Parameter, values: tuple[str, ...])
 
 
 def crosses(_: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    """Each A,B,... as names; one that holds a comma goes between double quotes."""
-    found = []
+    """Each A,B,... as names; a name that contains a comma stands in double quotes."""
+    parsed = []
     for value in values:
         names = tuple(next(csv.reader([value]), []))
         if len(names) < 2 or not all(names):
             raise click.BadParameter(f"{value!r} should be two columns or more, as in latitude,longitude.", param=param)
-        found.append(names)
-    return tuple(found)
+        parsed.append(names)
+    return tuple(parsed)
 
 
 def strengths(_: click.Context, param: click.Parameter, value: str) -> int | list[float]:

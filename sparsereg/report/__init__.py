@@ -1,1 +1,1 @@
-"""Reports and plots of fitted models. Knows no solvers."""
+"""Reports and plots of fitted models. Solvers are not imported."""

@@ -1,4 +1,4 @@
-"""A picture of a path. Knows results only; wants the extra `plot`."""
+"""`plot_path`: a path drawn with matplotlib, which the extra `plot` installs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def plot_path(path: PathResult, *, names: Any = None, top: int = 10, axes: Any =
     ----------
     path : PathResult
     names : callable, optional
-        From an array of column numbers to their names, such as `FeatureCross.feature_names`: only those drawn are asked
-        for. Default: the numbers.
+        From an array of column numbers to their names, such as `FeatureCross.feature_names`; called with the drawn
+        columns only. Default: the numbers.
     top : int, default 10
-        How many coefficients, the largest at any point, are drawn; more cannot be told apart.
+        How many coefficients are drawn: those that are largest in absolute value at any point.
     axes : sequence of two matplotlib Axes, optional
         Where to draw. Default: a new figure.
 
@@ -55,13 +55,12 @@ def plot_path(path: PathResult, *, names: Any = None, top: int = 10, axes: Any =
     count.plot(path.alphas, path.n_nonzero, color="tab:gray", linestyle="--")
     count.set_ylabel("active columns (dashed)", color="tab:gray")
 
-    ever, where = np.unique(
-        path.coefs.indices, return_inverse=True
-    )  # nothing of nominal width: only columns ever active
-    lines = np.zeros((ever.size, path.alphas.size))
-    lines[where, np.repeat(np.arange(path.alphas.size), path.n_nonzero)] = path.coefs.data
+    # Only columns that are active at some point: X may be far wider than memory.
+    ever_active, row = np.unique(path.coefs.indices, return_inverse=True)
+    lines = np.zeros((ever_active.size, path.alphas.size))
+    lines[row, np.repeat(np.arange(path.alphas.size), path.n_nonzero)] = path.coefs.data
     drawn = np.argsort(-np.abs(lines).max(axis=1, initial=0.0))[:top]
-    labels = [str(j) for j in ever[drawn]] if names is None else list(names(ever[drawn]))
+    labels = [str(j) for j in ever_active[drawn]] if names is None else list(names(ever_active[drawn]))
     for j, label in zip(drawn, labels, strict=True):
         lower.plot(path.alphas, lines[j], label=label)
     lower.set(xscale="log", xlabel="alpha", ylabel=f"the {drawn.size} largest coefficients")

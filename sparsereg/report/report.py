@@ -1,6 +1,6 @@
-"""`SparsityReport`: what survived, by strength, by field and cross, by column. It may not know solvers.
+"""`SparsityReport`: the non-zero coefficients of a path or model, counted by strength, by field and cross, by column.
 
-It reads the sparse coefficients of a fitted path or model; nothing here is as long as X is wide.
+Only sparse coefficients are read, so memory follows their number and not the width of X. Solvers are not imported.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse as sp
 
-from sparsereg.data.validation import check_number
+from sparsereg.data.validation import check_choice, check_number
+from sparsereg.report.sources import FittedPoints
 from sparsereg.report.tables import block_rows, column_rows, path_rows, plain
 from sparsereg.report.text import report_text
 
@@ -26,41 +26,39 @@ __all__ = ["SparsityReport"]
 
 Row = dict[str, Any]
 
-_TABLES = ("path", "blocks", "columns")
-
 
 @dataclass(frozen=True, eq=False)
 class SparsityReport:
-    """What survived the penalty, and what it costs to keep.
+    """Which coefficients are not zero, and what storing them costs. Made by `from_path` or `from_estimator`.
 
-    Made by `from_path` or `from_estimator`. What is not known, such as the deviance of a bare estimator, is None.
+    What is not known, such as the deviance explained by an estimator that does not state it, is None.
 
     Attributes
     ----------
     n_columns : int
         Columns of X.
     n_cells : int or None
-        Nominal columns: those that the fields and crosses could have. None without a `FeatureCross`.
+        Possible columns: all levels and combinations that the fields and crosses can have. None without a `FeatureCross`.
     point : int
         The point of the path that `blocks` and `columns` describe, counted from 0.
     tol : float or None
         The duality gap asked for, as a share of the target's mean square.
     path : list of dict
-        For each strength: point, alpha, n_nonzero, density (of X's columns), deviance_explained, l1_norm, l2_norm,
-        dual_gap, relative_gap, certified, n_iter, seconds, df, df_error, and what was handed over as scores. `df` are the
-        degrees of freedom of the coefficients (an intercept is 1 more) and `df_error` its standard error, 0 where it is
-        exact: the lasso's are its non-zero coefficients, others are worked out from X where that is handed over.
+        For each strength: point, alpha, n_nonzero, density (n_nonzero / n_columns), deviance_explained, l1_norm, l2_norm,
+        dual_gap, relative_gap, certified, n_iter, seconds, df, df_error, and the `scores` of `from_path`. `df` are the
+        degrees of freedom of the coefficients (an intercept is 1 more) and `df_error` their standard error, 0 where they
+        are exact. For the lasso they are the number of non-zero coefficients; otherwise computing them takes X.
     blocks : list of dict
         For each field and cross: name, fields, n_cells, n_observed, n_nonzero, weight (the sum of the absolute
-        coefficients), weight_share (of all weight), df, df_error, shrinkage_factor (df / n_observed: what the penalty leaves of a
-        column on average, from 0, nothing, to 1, all) and, where X is handed over, variance_share (of the predictions; negative where it
-        works against the others). Empty without a `FeatureCross`.
+        coefficients), weight_share (of the sum over all blocks), df, df_error, shrinkage_factor (df / n_observed: 0 where
+        the penalty removes a block, 1 where it leaves it alone) and, if X is passed, variance_share (of the
+        predictions; negative where a block counteracts the others). Empty without a `FeatureCross`.
     columns : list of dict
-        The heaviest columns: name, column, coefficient; heaviest first.
+        The largest coefficients in absolute value, in decreasing order: name, column, coefficient.
     bytes_kept, bytes_dense : int
-        What the coefficients of all points take, as they are kept, and if every column of X had one at every point.
+        Bytes of the coefficients of all points, as stored, and as a dense array over the columns of X.
     bytes_nominal : int or None
-        The same for every nominal column.
+        Bytes of a dense array over all possible columns.
 
     Examples
     --------
@@ -103,12 +101,12 @@ class SparsityReport:
         cross : FeatureCross, optional
             The fitted transformer that made X. Without it there are no fields and no names.
         k : int, optional
-            The point whose survivors are described; -1 is the last. None, the default, is the last as well: the
-            weakest penalty, where most survives.
+            The point that `blocks` and `columns` describe; -1 is the last. None, the default, is the last as well: the
+            weakest penalty, where most coefficients are non-zero.
         top : int, default 20
-            How many of the heaviest columns to name; more than fit a screen are rarely read.
+            How many of the largest coefficients to name.
         scores : mapping of str to sequence of float, optional
-            More to say of each strength, such as ``{"held-out R2": [...]}``.
+            Further values for each strength, such as ``{"held-out R2": [...]}``.
 
         Returns
         -------
@@ -119,22 +117,7 @@ class SparsityReport:
         ValueError
             If `k` is not a point of the path, or `cross`, `scores` or `top` do not fit it.
         """
-        n_points = path.alphas.size
-        scale = path.gap_scale or 1.0
-        known: dict[str, Any] = {
-            "alpha": path.alphas,
-            "deviance_explained": path.deviance_explained,
-            "dual_gap": path.dual_gaps,
-            "relative_gap": path.dual_gaps / scale,
-            "certified": path.certified,
-            "n_iter": path.n_iters,
-            "seconds": path.seconds,
-            **_degrees(path.n_nonzero.tolist(), path.l1_ratio),
-        }
-        for name, values in (scores or {}).items():
-            if len(values) != n_points:
-                raise ValueError(f"scores[{name!r}] holds {len(values)} values; expected {n_points}, one a point.")
-        return cls._build(path.coefs, known | dict(scores or {}), path.tol, cross, k=k, top=top)
+        return cls._build(FittedPoints.of_path(path, scores or {}), cross, k, top)
 
     @classmethod
     def from_estimator(
@@ -154,14 +137,14 @@ class SparsityReport:
         estimator : estimator with `sparse_coef_`, Pipeline, or Model
             With several targets each of them is a point.
         cross : FeatureCross, optional
-            The fitted transformer that made X. A pipeline or a model brings its own.
+            The fitted transformer that made X. Default: that of the pipeline or model.
         k : int, optional
-            The point, here target, that is described. None, the default, is the last; of a `Model`, its own point.
+            The point, here a target, that is described. None, the default, is the last; of a `Model`, its own point.
         top : int, default 20
-            How many of the heaviest columns to name.
+            How many of the largest coefficients to name.
         X, sample_weight : optional
-            What was fitted on (of a pipeline, what its first step takes). With it come the degrees of freedom, see
-            `degrees_of_freedom`, and each block's share of the variance. It may take about as long as some fits.
+            The training data (of a pipeline, the input of its first step). They add the degrees of freedom, see
+            `degrees_of_freedom`, and each block's share of the variance, at the cost of about one fit.
 
         Returns
         -------
@@ -170,7 +153,7 @@ class SparsityReport:
         Raises
         ------
         ValueError
-            If there are no sparse coefficients to be found, or X does not fit them.
+            If the estimator has no `sparse_coef_`, or X has other columns than its coefficients.
 
         Examples
         --------
@@ -194,74 +177,62 @@ class SparsityReport:
             X = X if X is None or len(steps) == 1 else estimator[:-1].transform(X)
             cross = own if cross is None else cross
             return cls.from_estimator(steps[-1], cross, k, top=top, X=X, sample_weight=sample_weight)
-        if not hasattr(estimator, "sparse_coef_"):
-            raise ValueError(
-                f"estimator={type(estimator).__name__} has no sparse_coef_; fit a Lasso, ElasticNet or Ridge of this "
-                "package first."
-            )
-        coefs = sp.csc_array(sp.csr_array(estimator.sparse_coef_).T)
-        n_targets = coefs.shape[1]
-        gradient, scale = getattr(estimator, "gradient_norm_", None), getattr(estimator, "gap_scale_", None)
-        tol = getattr(estimator, "tol", None) if gradient is None else None  # ridge's is not one of the gap
-        gap = getattr(estimator, "dual_gap_", None)
-        known: dict[str, Any] = {
-            "alpha": _spread(getattr(estimator, "alpha", None), n_targets),
-            "deviance_explained": _spread(getattr(estimator, "deviance_explained_", None), n_targets),
-            "dual_gap": _spread(gap, n_targets),
-            "relative_gap": [None] * n_targets,
-            "certified": [None] * n_targets,
-            "n_iter": _spread(getattr(estimator, "n_iter_", None), n_targets),
-            "seconds": [None] * n_targets,
-            **_degrees(
-                [int(coefs[:, [t]].count_nonzero()) for t in range(n_targets)], getattr(estimator, "l1_ratio", 0)
-            ),
-        }
-        if gradient is not None:
-            known["gradient_norm"] = _spread(gradient, n_targets)
-        if gap is not None and scale is not None:
-            relative = np.divide(_spread(gap, n_targets), np.where(np.asarray(scale) > 0, scale, 1.0))
-            known |= {"relative_gap": relative, "certified": relative <= tol}
-        names = getattr(estimator, "feature_names_in_", None)
-        report = cls._build(coefs, known, tol, cross, k=k, top=top, names=names)
-        return report if X is None else _with_use(report, estimator, cross, X, sample_weight)
+        fitted = FittedPoints.of_estimator(estimator)
+        report = cls._build(fitted, cross, k, top)
+        return report if X is None else report._with_degrees_of_freedom(estimator, cross, X, sample_weight)
 
     @classmethod
-    def _build(
-        cls,
-        coefs: sp.csc_array,
-        known: Mapping[str, Any],
-        tol: float | None,
-        cross: FeatureCross | None,
-        *,
-        k: int | None,
-        top: int,
-        names: Any = None,
-    ) -> SparsityReport:
+    def _build(cls, fitted: FittedPoints, cross: FeatureCross | None, k: int | None, top: int) -> SparsityReport:
+        coefs = fitted.coefs
         n_columns, n_points = coefs.shape
-        point = _checked_point(k, n_points)
+        point = -1 if k is None else int(check_number("k", k, low=-n_points, high=n_points - 1, integer=True))
+        point %= n_points
         check_number("top", top, low=0, integer=True)
         if cross is not None and cross.n_features_out_ != n_columns:
             raise ValueError(
                 f"cross makes {cross.n_features_out_} columns but the coefficients have {n_columns}; "
                 "pass the FeatureCross that made X."
             )
-        place = slice(*coefs.indptr[[point, point + 1]])
-        columns, weights = coefs.indices[place].astype(np.int64), coefs.data[place].astype(np.float64)
-        columns, weights = columns[weights != 0.0], weights[weights != 0.0]
+        entries = slice(*coefs.indptr[[point, point + 1]])
+        columns, values = coefs.indices[entries].astype(np.int64), coefs.data[entries].astype(np.float64)
+        columns, values = columns[values != 0.0], values[values != 0.0]
         n_cells = None if cross is None else sum(block.n_cells for block in cross.blocks_)
-        one = n_points * coefs.data.dtype.itemsize
+        bytes_per_column = n_points * coefs.data.dtype.itemsize
+        df_is_count = fitted.values["df"][point] is not None
         return cls(
             n_columns=n_columns,
             n_cells=n_cells,
             point=point,
-            tol=tol,
-            path=path_rows(coefs, known),
-            blocks=[] if cross is None else block_rows(cross, columns, weights, known["df"][point] is not None),
-            columns=column_rows(columns, weights, top, cross, names),
+            tol=fitted.tol,
+            path=path_rows(coefs, fitted.values),
+            blocks=[] if cross is None else block_rows(cross, columns, values, df_is_count),
+            columns=column_rows(columns, values, top, cross, fitted.names),
             bytes_kept=coefs.data.nbytes + coefs.indices.nbytes + coefs.indptr.nbytes,
-            bytes_dense=n_columns * one,
-            bytes_nominal=None if n_cells is None else n_cells * one,
+            bytes_dense=n_columns * bytes_per_column,
+            bytes_nominal=None if n_cells is None else n_cells * bytes_per_column,
         )
+
+    def _with_degrees_of_freedom(
+        self, estimator: Any, cross: FeatureCross | None, X: Any, sample_weight: Any
+    ) -> SparsityReport:
+        """A copy with degrees of freedom, of all columns and by block, and each block's share of the variance."""
+        # Imported here: scikit-learn takes a second.
+        from sparsereg.linear_model.degrees import degrees_of_every_target, variance_shares
+
+        stops = [self.n_columns] if cross is None else [block.stop for block in cross.blocks_]
+        degrees = degrees_of_every_target(estimator, X, sample_weight, stops)
+        path = [row | {"df": one.total, "df_error": one.error} for row, one in zip(self.path, degrees, strict=True)]
+        if cross is None:
+            return replace(self, path=path)
+        shares = variance_shares(estimator, X, sample_weight, self.point, stops).tolist()
+        own = degrees[self.point]
+        by_block = zip(self.blocks, own.blocks.tolist(), own.block_errors.tolist(), shares, strict=True)
+        blocks = [
+            row
+            | {"df": df, "df_error": error, "shrinkage_factor": df / max(row["n_observed"], 1), "variance_share": share}
+            for row, df, error, share in by_block
+        ]
+        return replace(self, path=path, blocks=blocks)
 
     def to_text(self, max_rows: int = 15, width: int = 110) -> str:
         """The report as lines of text.
@@ -269,7 +240,7 @@ class SparsityReport:
         Parameters
         ----------
         max_rows : int, default 15
-            Most rows of the path table, spread evenly, with the first, the last and the described point among them.
+            Most rows of the path table: the first, the last, the described point, and others at even distances.
         width : int, default 110
             Longest line, in characters; long names of columns are cut in the middle.
 
@@ -285,7 +256,7 @@ class SparsityReport:
         Parameters
         ----------
         table : {"path", "blocks", "columns"}, default "path"
-            By strength, by field and cross, or the heaviest columns.
+            By strength, by field and cross, or the largest coefficients.
 
         Returns
         -------
@@ -298,8 +269,7 @@ class SparsityReport:
         ValueError
             If there is no such table.
         """
-        if table not in _TABLES:
-            raise ValueError(f"table={table!r}: expected one of {', '.join(map(repr, _TABLES))}.")
+        check_choice("table", table, ("path", "blocks", "columns"))
         try:
             import pandas as pd
         except ImportError as error:
@@ -309,12 +279,12 @@ class SparsityReport:
         return pd.DataFrame(getattr(self, table))
 
     def to_json(self, indent: int | None = None) -> str:
-        """The report as JSON; what is unknown, or not a finite number, is null.
+        """The report as JSON; unknown values, NaN and infinities are null.
 
         Parameters
         ----------
         indent : int, optional
-            Spaces a level. None, the default, puts all in one line, for machines.
+            Spaces a level. None, the default, writes one line.
 
         Returns
         -------
@@ -322,48 +292,6 @@ class SparsityReport:
         """
         content = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return json.dumps(_finite(content), indent=indent, allow_nan=False)
-
-
-def _checked_point(k: int | None, n_points: int) -> int:
-    if k is None:
-        return n_points - 1
-    return int(check_number("k", k, low=-n_points, high=n_points - 1, integer=True)) % n_points
-
-
-def _degrees(counts: Sequence[int], l1_ratio: float) -> dict[str, list[float | None]]:
-    """Degrees of freedom as far as coefficients alone tell them: the lasso's are their count."""
-    if l1_ratio != 1.0:
-        return dict.fromkeys(("df", "df_error"), [None] * len(counts))
-    return {"df": [float(count) for count in counts], "df_error": [0.0] * len(counts)}
-
-
-def _with_use(
-    report: SparsityReport, estimator: Any, cross: FeatureCross | None, X: Any, sample_weight: Any
-) -> SparsityReport:
-    """The report with what the fit used of X: degrees of freedom, whole and by block, and shares of the variance."""
-    from sparsereg.linear_model.degrees import (  # scikit-learn takes a second
-        degrees_of_every_target,
-        variance_shares,
-    )
-
-    stops = [report.n_columns] if cross is None else [block.stop for block in cross.blocks_]
-    found = degrees_of_every_target(estimator, X, sample_weight, stops)
-    path = [row | {"df": one.total, "df_error": one.error} for row, one in zip(report.path, found, strict=True)]
-    if cross is None:
-        return replace(report, path=path)
-    shares = variance_shares(estimator, X, sample_weight, report.point, stops).tolist()
-    here = zip(found[report.point].blocks.tolist(), found[report.point].block_errors.tolist(), shares, strict=True)
-    blocks = [
-        row | {"df": df, "df_error": error, "shrinkage_factor": df / max(row["n_observed"], 1), "variance_share": share}
-        for row, (df, error, share) in zip(report.blocks, here, strict=True)
-    ]
-    return replace(report, path=path, blocks=blocks)
-
-
-def _spread(value: Any, n_targets: int) -> list[Any]:
-    """One value a target, from one for all, one for each, or None."""
-    values = np.ravel(np.asarray(value, dtype=object))
-    return list(values if values.size == n_targets else np.resize(values, n_targets))
 
 
 def _finite(value: Any) -> Any:

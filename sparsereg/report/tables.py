@@ -1,4 +1,4 @@
-"""The rows of a `SparsityReport`'s tables. It may not know where coefficients come from, nor how rows are shown."""
+"""The rows of a `SparsityReport`'s tables, from coefficients to lists of dicts."""
 
 from __future__ import annotations
 
@@ -16,35 +16,40 @@ __all__ = ["block_rows", "column_rows", "path_rows", "plain"]
 
 Row = dict[str, Any]
 Ints = NDArray[np.int64]
+Vector = NDArray[np.float64]
 
 
-def path_rows(coefs: sp.csc_array, known: Mapping[str, Any]) -> list[Row]:
-    """One row a point, with what is `known` of it beside its coefficients."""
+def path_rows(coefs: sp.csc_array, values: Mapping[str, Any]) -> list[Row]:
+    """One row a point: counts and norms of its coefficients, and the further `values` of each point."""
     n_columns = coefs.shape[0]
     rows = []
     for point, (begin, end) in enumerate(zip(coefs.indptr[:-1], coefs.indptr[1:], strict=True)):
-        values = coefs.data[begin:end].astype(np.float64)
-        n_nonzero = int(np.count_nonzero(values))
+        w = coefs.data[begin:end].astype(np.float64)
+        n_nonzero = int(np.count_nonzero(w))
         row: Row = {
             "point": point,
-            "alpha": known["alpha"][point],
+            "alpha": values["alpha"][point],
             "n_nonzero": n_nonzero,
             "density": n_nonzero / n_columns,
-            "deviance_explained": known["deviance_explained"][point],
-            "l1_norm": float(np.abs(values).sum()),
-            "l2_norm": float(np.linalg.norm(values)),
+            "deviance_explained": values["deviance_explained"][point],
+            "l1_norm": float(np.abs(w).sum()),
+            "l2_norm": float(np.linalg.norm(w)),
         }
-        rows.append({name: plain(value) for name, value in (row | {key: known[key][point] for key in known}).items()})
+        row |= {name: value[point] for name, value in values.items()}
+        rows.append({name: plain(value) for name, value in row.items()})
     return rows
 
 
-def block_rows(cross: FeatureCross, columns: Ints, weights: NDArray[np.float64], lasso: bool) -> list[Row]:
-    """One row a field or cross. `lasso`: each surviving column is one degree of freedom; else nobody knows yet."""
+def block_rows(cross: FeatureCross, columns: Ints, w: Vector, df_is_count: bool) -> list[Row]:
+    """One row a field or cross, from the non-zero coefficients `w` at `columns`.
+
+    `df_is_count`: each non-zero coefficient is one degree of freedom, as in the lasso; otherwise they are unknown here.
+    """
     blocks = cross.blocks_
     owner = np.searchsorted([block.stop for block in blocks], columns, side="right")
     counts = np.bincount(owner, minlength=len(blocks)).tolist()
-    sums = np.bincount(owner, weights=np.abs(weights), minlength=len(blocks)).tolist()
-    total = sum(sums) or 1.0
+    weights = np.bincount(owner, weights=np.abs(w), minlength=len(blocks)).tolist()
+    total = sum(weights) or 1.0
     return [
         {
             "name": block.name,
@@ -54,31 +59,29 @@ def block_rows(cross: FeatureCross, columns: Ints, weights: NDArray[np.float64],
             "n_nonzero": count,
             "weight": weight,
             "weight_share": weight / total,
-            "df": float(count) if lasso else None,
-            "df_error": 0.0 if lasso else None,
-            "shrinkage_factor": count / max(block.n_observed, 1) if lasso else None,
+            "df": float(count) if df_is_count else None,
+            "df_error": 0.0 if df_is_count else None,
+            "shrinkage_factor": count / max(block.n_observed, 1) if df_is_count else None,
             "variance_share": None,
         }
-        for block, count, weight in zip(blocks, counts, sums, strict=True)
+        for block, count, weight in zip(blocks, counts, weights, strict=True)
     ]
 
 
-def column_rows(
-    columns: Ints, weights: NDArray[np.float64], top: int, cross: FeatureCross | None, names: Any
-) -> list[Row]:
-    """The heaviest columns; only their names are made."""
-    order = np.argsort(-np.abs(weights), kind="stable")[:top]
-    chosen = columns[order]
+def column_rows(columns: Ints, w: Vector, top: int, cross: FeatureCross | None, names: Any) -> list[Row]:
+    """The `top` largest coefficients; names of other columns are not made."""
+    order = np.argsort(-np.abs(w), kind="stable")[:top]
+    largest = columns[order]
     if cross is not None:
-        words = cross.feature_names(chosen)
+        words = cross.feature_names(largest)
     elif names is not None:
-        words = [str(names[column]) for column in chosen.tolist()]
+        words = [str(names[column]) for column in largest.tolist()]
     else:
-        words = [f"column {column}" for column in chosen.tolist()]
-    found = zip(words, chosen.tolist(), weights[order].tolist(), strict=True)
-    return [{"name": name, "column": column, "coefficient": weight} for name, column, weight in found]
+        words = [f"column {column}" for column in largest.tolist()]
+    rows = zip(words, largest.tolist(), w[order].tolist(), strict=True)
+    return [{"name": name, "column": column, "coefficient": coefficient} for name, column, coefficient in rows]
 
 
 def plain(value: Any) -> Any:
-    """NumPy scalars as Python's own."""
+    """NumPy scalars as Python numbers."""
     return value.item() if isinstance(value, np.generic) else value

@@ -1,4 +1,4 @@
-"""A `SparsityReport` as aligned lines of text. It may not know where the numbers come from."""
+"""A `SparsityReport` as aligned lines of text."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ __all__ = ["bytes_in_words", "report_text"]
 
 _UNKNOWN = "-"
 _SHORTEST_NAME = 20
-_KNOWN = {
+# What the path table shows under headers of its own, or not at all; further values are scores.
+_STANDARD_VALUES = {
     "point", "alpha", "n_nonzero", "density", "deviance_explained", "l1_norm", "l2_norm", "dual_gap", "relative_gap",
     "certified", "n_iter", "seconds", "df", "df_error", "gradient_norm",
 }  # fmt: skip
 
 
 def report_text(report: SparsityReport, max_rows: int, width: int) -> str:
-    """The lines of a report, none of them longer than `width`; the path's table has at most `max_rows` rows."""
+    """The report in lines of at most `width` characters; the table of strengths has at most `max_rows` rows."""
     sections = [_summary(report), _path_table(report, max_rows, width)]
     if report.blocks:
         sections.append(_block_table(report, width))
-        if _says_more(report) or any(block["variance_share"] is not None for block in report.blocks):
-            sections.append(_use_table(report, width))
+        if _df_differs(report) or any(block["variance_share"] is not None for block in report.blocks):
+            sections.append(_df_table(report, width))
     if report.columns:
         sections.append(_column_table(report, width))
     return "\n\n".join("\n".join(line[:width].rstrip() for line in section) for section in sections)
@@ -42,61 +43,65 @@ def bytes_in_words(n: int) -> str:
 
 
 def _summary(report: SparsityReport) -> list[str]:
-    here = report.path[report.point]
+    row = report.path[report.point]
     columns = f"{report.n_columns:,} columns"
     if report.n_cells is not None:
-        columns += f" observed of {report.n_cells:,} nominal ones"
-    where = f"point {report.point} (alpha = {_number(here['alpha'])}), marked *"
+        columns += f" observed of {report.n_cells:,} possible ones"
+    point = f"point {report.point} (alpha = {_number(row['alpha'])}), marked *"
     lines = [
-        f"{columns}; {here['n_nonzero']:,} survive at {where}.",
-        _degrees(report),
-        _certificates(report),
+        f"{columns}; {row['n_nonzero']:,} active at {point}.",
+        _df_sentence(report),
+        _certificate_sentence(report),
         f"Coefficients of {_counted(len(report.path), 'point')} take {bytes_in_words(report.bytes_kept)}; "
         f"dense they would take {bytes_in_words(report.bytes_dense)}"
-        + ("" if report.bytes_nominal is None else f", and {bytes_in_words(report.bytes_nominal)} at nominal width")
+        + (
+            ""
+            if report.bytes_nominal is None
+            else f", or {bytes_in_words(report.bytes_nominal)} for all possible columns"
+        )
         + ".",
     ]
     return [line for line in lines if line]
 
 
-def _says_more(report: SparsityReport) -> bool:
-    """Whether degrees of freedom are known and are not merely the count of surviving columns."""
+def _df_differs(report: SparsityReport) -> bool:
+    """Whether degrees of freedom are known and are not the number of active columns."""
     return any(row["df"] is not None and row["df"] != row["n_nonzero"] for row in report.path)
 
 
-def _degrees(report: SparsityReport) -> str:
-    here = report.path[report.point]
-    if not _says_more(report):
+def _df_sentence(report: SparsityReport) -> str:
+    row = report.path[report.point]
+    if not _df_differs(report):
         return ""
-    how = "estimated by random probes" if here["df_error"] else "exactly"
-    return f"Degrees of freedom: {_with_error(here['df'], here['df_error'])}, {how}; an intercept is 1 more."
+    how = "estimated by random probes" if row["df_error"] else "exactly"
+    return f"Degrees of freedom: {_with_error(row['df'], row['df_error'])}, {how}; an intercept is 1 more."
 
 
-def _certificates(report: SparsityReport) -> str:
+def _certificate_sentence(report: SparsityReport) -> str:
     verdicts = [row["certified"] for row in report.path]
     if report.tol is None or None in verdicts:
         return ""
-    good = sum(verdicts)
-    how = f"with a duality gap of at most {report.tol:g} of the target's mean square"
-    if good == len(verdicts):
-        return f"All {_counted(good, 'point')} are certified, {how}." if good > 1 else f"Certified, {how}."
-    missed = len(verdicts) - good
-    return f"NOT certified: {missed} of {_counted(len(verdicts), 'point')}, marked !; the others are, {how}."
+    n_points, n_certified = len(verdicts), sum(verdicts)
+    bound = f"with a duality gap of at most {report.tol:g} of the target's mean square"
+    if n_certified < n_points:
+        missed = n_points - n_certified
+        return f"NOT certified: {missed} of {_counted(n_points, 'point')}, marked !; the others are, {bound}."
+    return f"All {n_points:,} points are certified, {bound}." if n_points > 1 else f"Certified, {bound}."
 
 
 def _path_table(report: SparsityReport, max_rows: int, width: int) -> list[str]:
-    extra = [name for name in report.path[0] if name not in _KNOWN]
+    scores = [name for name in report.path[0] if name not in _STANDARD_VALUES]
     measures = {"gradient_norm": "gradient", "relative_gap": "rel. gap", "dual_gap": "gap"}
     gap = next((name for name in measures if report.path[0].get(name) is not None), "dual_gap")
-    df = ["df"] if _says_more(report) else []
-    header = ["point", "alpha", "active", *df, "density", "deviance", "l1 norm", "l2 norm"]
+    df = ["df"] if _df_differs(report) else []
+    header = ["point", "alpha", "active", *df, "density", "dev. expl.", "l1 norm", "l2 norm"]
     header += [measures[gap], "epochs", "seconds"]
     rows = []
-    for place in _spread_rows(len(report.path), report.point, max_rows):
-        row = report.path[place]
+    for point in _shown_points(len(report.path), report.point, max_rows):
+        row = report.path[point]
         rows.append(
             [
-                f"{'*' if place == report.point else ''}{row['point']}",
+                f"{'*' if point == report.point else ''}{row['point']}",
                 _number(row["alpha"]),
                 f"{row['n_nonzero']:,}",
                 *(_with_error(row[name], row["df_error"]) for name in df),
@@ -107,26 +112,26 @@ def _path_table(report: SparsityReport, max_rows: int, width: int) -> list[str]:
                 _number(row[gap], ".1e") + ("!" if row["certified"] is False else ""),
                 _number(row["n_iter"], ","),
                 _number(row["seconds"], ".3f"),
-                *(_number(row[name], ".4f") for name in extra),
+                *(_number(row[name], ".4f") for name in scores),
             ]
         )
-    # The columns that every report has fit; of further ones, as many as there is room for.
-    for shown in range(len(extra), -1, -1):
-        kept = len(header) + shown
-        lines = _aligned([*header, *extra[:shown]], [row[:kept] for row in rows])
-        if len(lines[0]) <= width or shown == 0:
+    # As many scores as fit beside the columns that every report has.
+    for n_shown in range(len(scores), -1, -1):
+        n_columns = len(header) + n_shown
+        lines = _aligned([*header, *scores[:n_shown]], [row[:n_columns] for row in rows])
+        if len(lines[0]) <= width:
             break
-    left_out = f"Not shown for want of room: {', '.join(extra[shown:])}; see to_frame() or to_json()."
-    return lines if shown == len(extra) else [*lines, left_out]
+    hidden = f"Too wide to show: {', '.join(scores[n_shown:])}; see to_frame() or to_json()."
+    return lines if n_shown == len(scores) else [*lines, hidden]
 
 
-def _spread_rows(n: int, point: int, most: int) -> list[int]:
-    """At most `most` of n rows, evenly spread, the first, the last and `point` among them."""
-    if n <= most:
+def _shown_points(n: int, point: int, max_rows: int) -> list[int]:
+    """At most `max_rows` of n points at even distances, with the first, the last and `point` among them."""
+    if n <= max_rows:
         return list(range(n))
-    even = np.linspace(0, n - 1, max(most, 2)).round().astype(int)
+    even = np.linspace(0, n - 1, max(max_rows, 2)).round().astype(int)
     if point not in even:
-        # The nearest one gives way, so that the table does not grow; never one of the ends.
+        # `point` replaces its nearest neighbour, but never the first or the last.
         inner = even[1:-1]
         if inner.size:
             inner[np.argmin(np.abs(inner - point))] = point
@@ -136,7 +141,7 @@ def _spread_rows(n: int, point: int, most: int) -> list[int]:
 
 
 def _block_table(report: SparsityReport, width: int) -> list[str]:
-    header = ["field or cross", "nominal", "observed", "surviving", "survive", "share of weight"]
+    header = ["field or cross", "possible", "observed", "active", "active share", "share of weight"]
     rows = [
         [
             _shortened(block["name"], max(_SHORTEST_NAME, width - 70)),
@@ -151,7 +156,7 @@ def _block_table(report: SparsityReport, width: int) -> list[str]:
     return _aligned(header, rows, left=0)
 
 
-def _use_table(report: SparsityReport, width: int) -> list[str]:
+def _df_table(report: SparsityReport, width: int) -> list[str]:
     header = ["field or cross", "observed", "df", "df a column", "share of variance"]
     rows = [
         [
@@ -167,20 +172,20 @@ def _use_table(report: SparsityReport, width: int) -> list[str]:
 
 
 def _column_table(report: SparsityReport, width: int) -> list[str]:
-    header = ["coefficient", f"heaviest {_counted(len(report.columns), 'column')}"]
-    room = max(_SHORTEST_NAME, width - 16)
-    rows = [[_number(row["coefficient"]), _shortened(row["name"], room)] for row in report.columns]
+    header = ["coefficient", f"{_counted(len(report.columns), 'column')} with the largest ones"]
+    name_width = max(_SHORTEST_NAME, width - 16)
+    rows = [[_number(row["coefficient"]), _shortened(row["name"], name_width)] for row in report.columns]
     return _aligned(header, rows, left=1)
 
 
 def _aligned(header: Sequence[str], rows: Sequence[Sequence[str]], left: int | None = None) -> list[str]:
-    """Lines of a table, all columns to the right but for the one called `left`."""
+    """Lines of a table, all columns aligned to the right except column `left`."""
     lines = [header, *rows]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(header))]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     return [
         "  ".join(
-            cell.ljust(wide) if place == left else cell.rjust(wide)
-            for place, (cell, wide) in enumerate(zip(line, widths, strict=True))
+            cell.ljust(wide) if column == left else cell.rjust(wide)
+            for column, (cell, wide) in enumerate(zip(line, widths, strict=True))
         )
         for line in lines
     ]
@@ -194,7 +199,7 @@ def _number(value: Any, style: str = ".4g") -> str:
 
 
 def _with_error(value: Any, error: Any) -> str:
-    """A number and its standard error, to the error's second digit."""
+    """A number and its standard error, to two digits of the error."""
     if value is None or not error:
         return _number(value, ",.2f")
     digits = max(0, 1 - math.floor(math.log10(error)))
@@ -202,7 +207,7 @@ def _with_error(value: Any, error: Any) -> str:
 
 
 def _share(value: float) -> str:
-    """A share in per cent, with digits enough for small ones."""
+    """A share in per cent; below 1%, with two digits."""
     per_cent = 100 * value
     return f"{per_cent:.1f}%" if abs(per_cent) >= 1 or per_cent == 0 else f"{per_cent:.2g}%"
 
@@ -211,10 +216,10 @@ def _counted(n: int, word: str) -> str:
     return f"{n} {word}" if n == 1 else f"{n:,} {word}s"
 
 
-def _shortened(name: str, room: int) -> str:
-    """A name on one line of at most `room` characters: it may come from a data file and hold anything."""
+def _shortened(name: str, max_width: int) -> str:
+    """A name on one line of at most `max_width` characters; control characters from data files are escaped."""
     name = "".join(char if char.isprintable() else repr(char)[1:-1] for char in name)
-    if len(name) <= room:
+    if len(name) <= max_width:
         return name
-    half = (room - 3) // 2
-    return f"{name[: room - 3 - half]}...{name[-half:]}"
+    half = (max_width - 3) // 2
+    return f"{name[: max_width - 3 - half]}...{name[-half:]}"

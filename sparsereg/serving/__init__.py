@@ -1,1 +1,1 @@
-"""Models in files. Knows no solvers."""
+"""Models in files. Solvers are not imported."""

@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all. It may not know what is written."""
+"""Atomic writes: a file appears under its name complete, or not at all."""
 
 from __future__ import annotations
 
@@ -14,35 +14,13 @@ __all__ = ["check_place", "write_whole"]
 
 @contextmanager
 def write_whole(file: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a file for writing that appears under its name only when all of it is on the disk.
+    """Open a file for writing that appears under its name only once it is complete on disk.
 
-    The bytes go to a temporary file in the same folder, which replaces `file` at the end. When anything goes wrong,
-    Ctrl-C included, the temporary file is removed and what was under the name before is untouched.
+    The bytes go to a temporary file in the same folder, which is renamed to `file` at the end. On any error or Ctrl-C
+    the temporary file is removed, and an older file of that name stays as it was.
 
-    Parameters
-    ----------
-    file : str or path
-        A link is followed. Its folder must exist.
-
-    Yields
-    ------
-    binary file
-
-    Raises
-    ------
-    ValueError
-        If the folder does not exist, or `file` is something else than a regular file.
-    OSError
-        If it cannot be written.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with write_whole(Path(folder) / "greeting") as out:
-    ...         _ = out.write(b"hello")
-    ...     (Path(folder) / "greeting").read_bytes()
-    b'hello'
+    Links are followed. Raises ValueError if the folder does not exist or `file` exists and is not a regular file, and
+    OSError if it cannot be written.
     """
     target = check_place(file)
     handle, name = mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
@@ -59,10 +37,10 @@ def write_whole(file: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def check_place(file: str | os.PathLike[str]) -> Path:
-    """Where a file would be written, a link followed; an error in words if it cannot be there."""
+    """The path that a file would be written to, with links resolved; a ValueError if it cannot be written there."""
     target = Path(file).resolve()
     if target.exists() and not target.is_file():
-        # Replacing a device or a folder would be worse than refusing.
+        # A rename would replace a device.
         raise ValueError(f"{os.fspath(file)} is not a regular file; give the name of one.")
     if not target.parent.is_dir():
         raise ValueError(f"{os.fspath(file)} cannot be written: there is no folder {target.parent}; make it first.")
@@ -70,7 +48,7 @@ def check_place(file: str | os.PathLike[str]) -> Path:
 
 
 def _mode(target: Path) -> int:
-    """Who may read the file: as before, or as any new file, while a temporary one is for its owner only."""
+    """Permissions of the file that is replaced, or of a new file. A temporary file is readable by its owner only."""
     if target.exists():
         return target.stat().st_mode & 0o777
     mask = os.umask(0)

@@ -1,7 +1,7 @@
-"""A fitted cross and path in one `.npz`, written whole or not at all and read without executing anything.
+"""A fitted cross and path in one `.npz`, written atomically and read without executing anything.
 
-The file is a zip of plain arrays, none of them pickled: a header (JSON text), those of the path, and those that
-`FeatureCross.to_arrays` makes. It may not know how a path is solved.
+The file is a zip of plain arrays without pickles: a header (JSON text), the arrays of the path, and those of
+`FeatureCross.to_arrays`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ __all__ = ["Model", "load_model", "save_model"]
 
 FORMAT = "sparsereg model"
 VERSION = 1
-_ZIP = b"PK\x03\x04"
+_ZIP_MAGIC = b"PK\x03\x04"
 
-_NUMBERS = ("l1_ratio", "gap_scale", "tol")
-_ARRAYS = {
+_PATH_NUMBERS = ("l1_ratio", "gap_scale", "tol")
+_PATH_ARRAYS = {
     "alphas": np.float64,
     "intercepts": np.float64,
     "dual_gaps": np.float64,
@@ -42,16 +42,16 @@ _ARRAYS = {
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A fitted path, and the cross that makes its columns.
+    """A fitted path and the cross that encodes its columns.
 
     Attributes
     ----------
     cross : FeatureCross or None
-        Without one, `predict` takes the columns themselves.
+        Without one, `predict` takes the encoded columns.
     path : PathResult
     meta : dict
-        What was handed to `save_model` beside them. Two entries mean something here: ``point``, which point of the
-        path predicts, and ``log_target``, whether the path was fitted on the logarithm of the target.
+        The further arguments of `save_model`. `predict` reads two of them: ``point``, the point of the path that predicts,
+        and ``log_target``, whether the path was fitted on the logarithm of the target.
     """
 
     cross: FeatureCross | None
@@ -60,7 +60,7 @@ class Model:
 
     @property
     def point(self) -> int:
-        """The point of the path that predicts unless told otherwise; the last one if none was chosen."""
+        """The point of the path that predicts by default; the last one if `save_model` was given none."""
         return int(self.meta.get("point", self.path.alphas.size - 1))
 
     def predict(self, table: Any, k: int | None = None) -> NDArray[np.float64]:
@@ -76,8 +76,8 @@ class Model:
         Returns
         -------
         float64 array of shape (n,)
-            In the units of the target. Where its logarithm was fitted this is the exponential of the prediction, an
-            estimate of the median, not the mean.
+            In the units of the target. If its logarithm was fitted, the exponential of the prediction, which estimates
+            the median and not the mean.
 
         Raises
         ------
@@ -93,22 +93,22 @@ class Model:
 
 
 def save_model(file: str | os.PathLike[str], cross: FeatureCross | None, path: PathResult, **meta: Any) -> None:
-    """Write a model to one file, whole or not at all.
+    """Write a model to one file, atomically.
 
     Parameters
     ----------
     file : str or path
-        Taken as it is; ``.npz`` is customary. A file of that name is replaced, once the new one is complete.
+        Used as given; ``.npz`` is customary. An older file of that name is replaced once the new one is complete.
     cross : FeatureCross or None
         Fitted.
     path : PathResult
     **meta
-        Anything that JSON can hold. ``point=k`` is the point that predicts.
+        Anything that JSON can represent. ``point=k`` is the point that predicts.
 
     Raises
     ------
     ValueError
-        If cross and path do not fit, or `meta` cannot be written.
+        If cross and path differ in their columns, or `meta` cannot be written as JSON.
     OSError
         If the file cannot be written.
 
@@ -132,15 +132,15 @@ def save_model(file: str | os.PathLike[str], cross: FeatureCross | None, path: P
         "format_version": VERSION,
         "shape": [int(size) for size in path.coefs.shape],
         "has_cross": cross is not None,
-        **{name: float(getattr(path, name)) for name in _NUMBERS},
+        **{name: float(getattr(path, name)) for name in _PATH_NUMBERS},
         "meta": meta,
     }
     try:
         text = json.dumps(header, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"meta={meta!r} must be made of what JSON has: {error}.") from error
+        raise ValueError(f"meta={meta!r} must consist of what JSON can represent: {error}.") from error
     arrays: dict[str, NDArray[Any]] = {"header": np.array(text)}
-    arrays |= {f"path/{name}": np.asarray(getattr(path, name), dtype=kind) for name, kind in _ARRAYS.items()}
+    arrays |= {f"path/{name}": np.asarray(getattr(path, name), dtype=kind) for name, kind in _PATH_ARRAYS.items()}
     coefs = path.coefs
     arrays |= {"path/data": coefs.data, "path/indices": coefs.indices, "path/indptr": coefs.indptr}
     if cross is not None:
@@ -170,9 +170,9 @@ def load_model(file: str | os.PathLike[str]) -> Model:
     """
     name = os.fspath(file)
     with open(file, "rb") as source:
-        start = source.read(len(_ZIP))
-        content = start + source.read() if start == _ZIP else b""
-    # Readers of damaged bytes raise errors of a dozen kinds; whichever it is, this is not a model that can be used.
+        start = source.read(len(_ZIP_MAGIC))
+        content = start + source.read() if start == _ZIP_MAGIC else b""
+    # zipfile, zlib and NumPy raise a dozen kinds of errors on damaged bytes.
     try:
         arrays = _read(content)
     except Exception as error:
@@ -194,9 +194,9 @@ def _check_fit(cross: FeatureCross | None, path: PathResult, meta: Mapping[str, 
 
 
 def _read(content: bytes) -> dict[str, NDArray[Any]]:
-    """All arrays of an archive, their checksums compared."""
+    """All arrays of an archive, with their checksums verified."""
     if not content:
-        raise ValueError("it is no zip archive.")
+        raise ValueError("it is not a zip archive.")
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 
@@ -206,7 +206,7 @@ def _read_header(name: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any
     with suppress(KeyError, ValueError, RecursionError):
         header = json.loads(str(arrays["header"]))
     if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise ValueError(f"{name} is not a sparsereg model: it has no header that says so.")
+        raise ValueError(f"{name} is not a sparsereg model: it has no header of one.")
     if header.get("format_version") != VERSION:
         raise ValueError(
             f"{name} is a sparsereg model of format version {header.get('format_version')!r}; this sparsereg reads "
@@ -218,19 +218,19 @@ def _read_header(name: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any
 def _assemble(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Model:
     width, n_points = header["shape"]
     parts: dict[str, Any] = {}
-    for name, kind in _ARRAYS.items():
+    for name, kind in _PATH_ARRAYS.items():
         part = arrays[f"path/{name}"]
         if part.dtype != kind or part.shape != (n_points,):
             raise ValueError(f"{name} has shape {part.shape} and type {part.dtype}.")
         parts[name] = part
     triple = tuple(arrays[f"path/{name}"] for name in ("data", "indices", "indptr"))
     if triple[0].dtype not in (np.float32, np.float64) or any(part.dtype.kind != "i" for part in triple[1:]):
-        raise ValueError("the coefficients are of a wrong type.")
+        raise ValueError("the coefficients have a wrong type.")
     coefs = sp.csc_array(triple, shape=(width, n_points))
     coefs.check_format(full_check=True)
     if not coefs.has_canonical_format:
-        raise ValueError("the coefficients are not in order.")
-    parts |= {name: float(header[name]) for name in _NUMBERS}
+        raise ValueError("the indices of the coefficients are not sorted.")
+    parts |= {name: float(header[name]) for name in _PATH_NUMBERS}
     path = PathResult(coefs=coefs, **parts)
     cross = None
     if header["has_cross"]:

@@ -1,0 +1,51 @@
+"""Errors of the command line: one line each, without a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+import polars as pl
+
+__all__ = ["Commands"]
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Print errors that a user can correct in one line on the standard error, and exit with a non-zero status."""
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        where = f" (see: {error.ctx.command_path} --help)" if error.ctx is not None else ""
+        raise click.UsageError(_one_line(error.format_message()) + where) from None
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+        raise click.ClickException(_one_line(what)) from error
+    except MemoryError as error:
+        raise click.ClickException("there is not enough memory; use fewer crosses or wider bins.") from error
+    except (ValueError, pl.exceptions.PolarsError) as error:
+        raise click.ClickException(_one_line(str(error))) from error
+
+
+class Commands(click.Group):
+    """A group whose errors, and those of its commands, take one line."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the arguments of the group itself."""
+        with _one_line_errors():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _one_line_errors():
+            return super().invoke(ctx)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,199 @@
+"""From a table to training data: which columns are used and how, which rows are held out, and how well these are predicted.
+
+Choices that the user did not make are reported through `note`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sparsereg.cli.tables import count_missing, finite_numbers, list_names
+from sparsereg.crosses.binning import Quantiles, Rule
+from sparsereg.crosses.feature_cross import FeatureCross
+from sparsereg.crosses.rules import Of
+
+__all__ = ["ColumnRoles", "Training"]
+
+Note = Callable[[str], None]
+Vector = NDArray[np.float64]
+
+# Bins of 20 follow a curve and still hold many rows each.
+DEFAULT_BINS = 20
+# Held-out rows that are encoded and predicted together.
+_SCORING_ROWS = 1 << 16
+
+
+@dataclass(frozen=True)
+class ColumnRoles:
+    """What each column of a table is used for, as the options of `fit` say."""
+
+    target: str
+    weight: str | None = None
+    fields: tuple[str, ...] = ()  # besides those in bins, crosses and numeric; empty for all
+    exclude: tuple[str, ...] = ()
+    numeric: tuple[str, ...] = ()  # passed through as numbers
+    bins: dict[str, Rule | Of] = field(default_factory=dict)
+    crosses: tuple[tuple[str, ...], ...] = ()
+    log_target: bool = False
+    min_count: int = 1
+
+    @property
+    def named(self) -> set[str]:
+        """The fields that the options name."""
+        return {*self.fields, *self.numeric, *self.bins, *(name for cross in self.crosses for name in cross)}
+
+    @property
+    def derived(self) -> dict[str, str]:
+        """The fields that are made from a column of another name, and that column."""
+        return {name: str(rule.column) for name, rule in self.bins.items() if isinstance(rule, Of)}
+
+    def check(self, table: pl.DataFrame) -> None:
+        """Raise a ValueError if a column does not exist or two options contradict each other."""
+        for name, source in self.derived.items():
+            if name in table.columns:
+                raise ValueError(f"{name!r} is a column already; give what is made from {source!r} another name.")
+        sources = [*sorted(self.named - self.derived.keys()), *self.derived.values()]
+        for name in [self.target, *([self.weight] if self.weight else []), *sources, *self.exclude]:
+            if name not in table.columns:
+                close = difflib.get_close_matches(name, table.columns, n=1)
+                hint = f"did you mean {close[0]!r}?" if close else f"there are {list_names(table.columns)}."
+                raise ValueError(f"there is no column {name!r}; {hint}")
+        for role, taken in {"target": self.target, "weight": self.weight}.items():
+            if taken in {*self.named, *self.derived.values()}:
+                raise ValueError(f"column {taken!r} is the {role} and cannot be a field as well.")
+        if both := self.named & set(self.exclude):
+            raise ValueError(f"column {min(both)!r} is both used and excluded; choose one.")
+        if both := set(self.numeric) & set(self.bins):
+            raise ValueError(f"column {min(both)!r} is in both --bin and --numeric; choose one.")
+
+    def cross(self, table: pl.DataFrame, note: Note) -> FeatureCross:
+        """An unfitted FeatureCross for a table.
+
+        Floats without a rule get quantile bins, which need no unit and have a bin for missing values.
+        """
+        unused = {self.target, self.weight, *self.exclude}
+        named, derived = self.named, self.derived
+        candidates = [name for name in table.columns if name not in unused and (not self.fields or name in named)]
+        unreadable = [name for name in candidates if not _is_readable(table.schema[name]) and name not in named]
+        if ignored := [name for name in unreadable if name not in derived.values()]:
+            note(
+                f"not used, as they hold neither numbers nor categories: {list_names(ignored)}. "
+                "For dates, use --bin NEW=hour:COLUMN."
+            )
+        fields = [name for name in candidates if name not in unreadable] + list(derived)
+        if not fields:
+            raise ValueError("no columns are left to learn from; exclude fewer, or name some with --field.")
+        for name in self.numeric:
+            finite_numbers(table[name], "column")
+        ruled = {*derived, *self.bins, *self.numeric}
+        decimals = [name for name in fields if name not in ruled and _is_decimal(table.schema[name])]
+        if decimals:
+            gaps = [f"{name} ({n:,})" for name in decimals if (n := count_missing(table[name]))]
+            missing = f" Missing values are a bin of their own: {list_names(gaps, quote=False)}." if gaps else ""
+            note(
+                f"decimal numbers without a rule get {DEFAULT_BINS} quantile bins: {list_names(decimals)}.{missing} "
+                "Choose with --bin, --numeric or --exclude."
+            )
+        return FeatureCross(
+            fields=fields,
+            bins=self.bins | dict.fromkeys(decimals, Quantiles(DEFAULT_BINS)),
+            crosses=self.crosses,
+            numeric=list(self.numeric),
+            min_count=self.min_count,
+        )
+
+
+@dataclass(frozen=True)
+class Training:
+    """The rows of a table that have a target, split into rows to fit and rows held out.
+
+    Attributes
+    ----------
+    table : polars.DataFrame
+    y, weight : float64 array of shape (n,), or None for `weight`
+    train, held_out : int64 array
+        Row numbers, increasing.
+    """
+
+    table: pl.DataFrame
+    y: Vector
+    weight: Vector | None
+    train: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+
+    @classmethod
+    def prepare(cls, table: pl.DataFrame, roles: ColumnRoles, share: float, seed: int, note: Note) -> Training:
+        """Remove rows without a target, read target and weights, and draw the rows to hold out."""
+        roles.check(table)
+        target = pl.col(roles.target)
+        has_target = target.is_not_null()
+        if table.schema[roles.target].is_float():
+            has_target &= target.is_not_nan()
+        n_rows = table.height
+        table = table.filter(has_target)
+        if n_missing := n_rows - table.height:
+            note(f"{n_missing:,} of {n_rows:,} rows have no {roles.target} and are left out.")
+        if not table.height:
+            raise ValueError(f"no row has a value of {roles.target!r}.")
+        y = finite_numbers(table[roles.target], "target")
+        if roles.log_target:
+            if (y <= 0).any():
+                raise ValueError(f"target {roles.target!r} holds {y.min():g}; only positive numbers have a logarithm.")
+            y = np.log(y)
+        weight = None if roles.weight is None else finite_numbers(table[roles.weight], "weight")
+        n_held_out = round(share * table.height)
+        if share > 0 and not 1 <= n_held_out < table.height - 1:
+            raise ValueError(f"{table.height} rows are too few to hold out a share of {share:g}; use --validate 0.")
+        order = np.random.default_rng(seed).permutation(table.height)
+        return cls(table, y, weight, np.sort(order[n_held_out:]), np.sort(order[:n_held_out]))
+
+    def rows(self, rows: NDArray[np.int64]) -> pl.DataFrame:
+        """Some rows of the table."""
+        return self.table if rows.size == self.table.height else self.table[rows]
+
+    def weights(self, rows: NDArray[np.int64]) -> Vector | None:
+        """Weights of some rows."""
+        return None if self.weight is None else self.weight[rows]
+
+    def penalty_factor(self, cross: FeatureCross, note: Note) -> Vector | None:
+        """Penalty factors of the columns: the standard deviation of a number, whose unit is arbitrary; 1 for others."""
+        numbers = [block for block in cross.blocks_ if block.is_number]
+        if not numbers:
+            return None
+        factor = np.ones(cross.n_features_out_)
+        s = self.weights(self.train)
+        for block in numbers:
+            x = finite_numbers(self.table[block.fields[0]], "column")[self.train]
+            factor[block.start] = np.sqrt(np.average((x - np.average(x, weights=s)) ** 2, weights=s)) or 1.0
+        names = list_names([block.name for block in numbers])
+        note(f"passed through as numbers, penalised by their effect per standard deviation: {names}.")
+        return factor
+
+    def score(self, cross: FeatureCross, path: Any) -> Vector:
+        """R2 (k,) of each point of a path on the held-out rows: 1 - squared error / that of the training mean."""
+        mean = np.average(self.y[self.train], weights=self.weights(self.train))
+        errors, null_error = np.zeros(path.alphas.size), 0.0
+        for begin in range(0, self.held_out.size, _SCORING_ROWS):
+            rows = self.held_out[begin : begin + _SCORING_ROWS]
+            s = np.ones(rows.size) if self.weight is None else self.weight[rows]
+            predicted = (cross.transform(self.table[rows]) @ path.coefs).toarray() + path.intercepts
+            errors += s @ (self.y[rows, None] - predicted) ** 2
+            null_error += float(s @ (self.y[rows] - mean) ** 2)
+        if null_error == 0.0:
+            raise ValueError("the target is the same in all held-out rows; hold out more, or use --validate 0.")
+        return 1.0 - errors / null_error
+
+
+def _is_readable(dtype: pl.DataType) -> bool:
+    return dtype.is_numeric() or dtype in (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Null)
+
+
+def _is_decimal(dtype: pl.DataType) -> bool:
+    return dtype.is_float() or dtype.is_decimal()

@@ -1,0 +1,95 @@
+"""`FittedPoints`: what a `SparsityReport` needs of a fitted path or estimator. Solvers are not imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+
+if TYPE_CHECKING:
+    from sparsereg.solvers.path import PathResult
+
+__all__ = ["FittedPoints"]
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class FittedPoints:
+    """Coefficients of k points, strengths of a path or targets of an estimator, and what is known of each point.
+
+    Attributes
+    ----------
+    coefs : csc_array of shape (p, k)
+    values : dict of str to sequence of length k
+        Such as alpha and the duality gap; None where unknown.
+    tol : float or None
+        The duality gap asked for, as a share of the target's mean square.
+    names : sequence of str or None
+        Names of the p columns.
+    """
+
+    coefs: sp.csc_array
+    values: Values
+    tol: float | None
+    names: Sequence[str] | None = None
+
+    @classmethod
+    def of_path(cls, path: PathResult, scores: Mapping[str, Sequence[float]]) -> FittedPoints:
+        """The points of a path, with further scores of each."""
+        n_points = path.alphas.size
+        for name, score in scores.items():
+            if len(score) != n_points:
+                raise ValueError(f"scores[{name!r}] holds {len(score)} values; expected {n_points}, one a point.")
+        values = {
+            "alpha": path.alphas,
+            "deviance_explained": path.deviance_explained,
+            "dual_gap": path.dual_gaps,
+            "relative_gap": path.dual_gaps / (path.gap_scale or 1.0),
+            "certified": path.certified,
+            "n_iter": path.n_iters,
+            "seconds": path.seconds,
+            **_degrees_of_freedom(path.n_nonzero.tolist(), path.l1_ratio),
+        }
+        return cls(path.coefs, values | dict(scores), path.tol)
+
+    @classmethod
+    def of_estimator(cls, estimator: Any) -> FittedPoints:
+        """The targets of a fitted estimator, one point each."""
+        if not hasattr(estimator, "sparse_coef_"):
+            raise ValueError(
+                f"estimator={type(estimator).__name__} has no sparse_coef_; fit a Lasso, ElasticNet or Ridge of this "
+                "package first."
+            )
+        coefs = sp.csc_array(sp.csr_array(estimator.sparse_coef_).T)
+        n_targets = coefs.shape[1]
+
+        def per_target(name: str) -> list[Any]:
+            value = np.ravel(np.asarray(getattr(estimator, name, None), dtype=object))
+            return list(value if value.size == n_targets else np.resize(value, n_targets))
+
+        counts = [int(coefs[:, [target]].count_nonzero()) for target in range(n_targets)]
+        values: Values = {
+            "alpha": per_target("alpha"),
+            "deviance_explained": per_target("deviance_explained_"),
+            "dual_gap": per_target("dual_gap_"),
+            "relative_gap": [None] * n_targets,
+            "certified": [None] * n_targets,
+            "n_iter": per_target("n_iter_"),
+            "seconds": [None] * n_targets,
+            **_degrees_of_freedom(counts, getattr(estimator, "l1_ratio", 0)),
+        }
+        tol = getattr(estimator, "tol", None)
+        if hasattr(estimator, "gradient_norm_"):
+            values["gradient_norm"], tol = per_target("gradient_norm_"), None  # ridge's tolerance is on the gradient
+        return cls(coefs, values, tol, getattr(estimator, "feature_names_in_", None))
+
+
+def _degrees_of_freedom(counts: Sequence[int], l1_ratio: float) -> dict[str, list[float | None]]:
+    """Degrees of freedom where they follow from the coefficients alone: the lasso's are its non-zero coefficients."""
+    if l1_ratio != 1.0:
+        return dict.fromkeys(("df", "df_error"), [None] * len(counts))
+    return {"df": [float(count) for count in counts], "df_error": [0.0] * len(counts)}
