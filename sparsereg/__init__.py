@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     )
     from sparsereg.report.plots import plot_path
     from sparsereg.report.report import SparsityReport
+    from sparsereg.results import PathResult
     from sparsereg.serving.model_file import Model, load_model, save_model
-    from sparsereg.solvers.path import PathResult, regularization_path
+    from sparsereg.solvers.path import regularization_path
 
 __version__ = "0.1.0"
 
@@ -45,7 +46,7 @@ _MODULES = {
     "Lasso": "linear_model",
     "Model": "serving.model_file",
     "Of": "crosses.rules",
-    "PathResult": "solvers.path",
+    "PathResult": "results",
     "Quantiles": "crosses.binning",
     "Rare": "crosses.feature_cross",
     "Ridge": "linear_model",

@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sparsereg import Lasso, SparsityReport, regularization_path
 from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.report.text import bytes_in_words
-from sparsereg.solvers.path import PathResult
+from sparsereg.results import PathResult
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 
-from sparsereg.data.compressed import product
 from sparsereg.data.design import Design, as_design
 from sparsereg.data.validation import check_alphas, check_choice, check_flag, check_number, check_target
 from sparsereg.linear_model.held import WIDE
 from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, Ridge
+from sparsereg.results import PathResult
 from sparsereg.ridge.normal_equations import NormalEquations
 from sparsereg.ridge.path import PathSolution, solve_paths
 from sparsereg.ridge.solve import METHODS, Plan, choose_method
@@ -24,15 +24,62 @@ from sparsereg.ridge.solve import METHODS, Plan, choose_method
 __all__ = ["RidgePath", "ridge_path", "warn_unconverged"]
 
 Vector = NDArray[np.float64]
+Int = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class RidgePath:
-    """Ridge at k strengths over p (nominal) columns.
+class RidgeCoefficients:
+    """`OutputCoefficients` of ridge: none is 0, so 100 points over a million columns would take 800 MB.
 
-    Nothing is zero in ridge, so 100 points over a million columns would be 800 MB: they are held as combinations of about 20
-    vectors over the observed columns, and made one at a time. Where one field says all, as the cells of a map do, its columns follow from
-    the others', and the vectors are over these alone.
+    Points are combinations of about 20 vectors over the observed columns, and are computed one at a time. Where one factor
+    of a cross is saturated (the cells of a map), its coefficients follow from the others, and vectors are over these only.
+
+    Attributes
+    ----------
+    solution : PathSolution
+        Points over the columns of a design.
+    order : int64 array of shape (m,)
+        The permutation that sorts the columns of the design.
+    columns : int64 array of shape (m,)
+        The observed columns, increasing.
+    n_features : int
+        p.
+    """
+
+    solution: PathSolution
+    order: Int
+    columns: Int
+    n_features: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.n_features, len(self.solution.points)
+
+    @property
+    def nbytes(self) -> int:
+        n_points = len(self.solution.points)
+        return 16 * self.columns.size * n_points + 8 * (n_points + 1)
+
+    def counts(self) -> Int:
+        return np.full(len(self.solution.points), self.columns.size)
+
+    def point(self, k: int) -> tuple[Int, Vector]:
+        return self.columns, self.solution.w(k)[self.order]
+
+    def tocsc(self) -> sp.csc_array:
+        m, k = self.columns.size, len(self.solution.points)
+        values = np.empty((k, m))
+        for i in range(k):
+            values[i] = self.point(i)[1]
+        return sp.csc_array((values.ravel(), np.tile(self.columns, k), np.arange(k + 1) * m), shape=self.shape)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RidgePath(PathResult):
+    """`PathResult` of ridge at k strengths over p columns.
+
+    Coefficients are held compactly: `point(k)` computes those of one point, and `coefs` makes an array of `16 m k` bytes at
+    every access, where m is the number of observed columns.
 
     Attributes
     ----------
@@ -40,52 +87,28 @@ class RidgePath:
         Strengths on the unnormalised sum of squares, decreasing.
     intercepts : float64 array of shape (k,)
     gradient_norms : float64 array of shape (k,)
-        The relative gradient `|g| / |Xc' S yc|` of each point, worked out in double from X times the vectors that are held, or from the
-        sums of X and y over the levels of a field that says all; or, where that is more, a hundredth of the same with each column in units of its own curvature, as for `Ridge`.
+        The relative gradient `|g| / |Xc' S yc|` of each point, computed in double from X times the vectors that are held, or
+        from the sums of X and y over the levels of a saturated factor; or, where that is more, a hundredth of the same with
+        each column in units of its own curvature, as for `Ridge`.
     dual_gaps : float64 array of shape (k,)
         Upper bounds on how far each point's objective is from its minimum; infinite where columns are not penalised.
+    gap_scale : float
+        The weighted sum of squares of the (centred) target.
+    tol : float
+        The largest relative gradient of a point that counts as certified.
     n_iters : int64 array of shape (k,)
-        Iterations spent at each point: 0 where the others told enough; cheap ones where one field says all. For direct methods Newton steps.
+        Iterations spent at each point: 0 where the points before it were enough. For direct methods Newton steps.
     method : {"gram", "dual", "svd", "cg"}
-        What it was computed by, as `Ridge.method_`.
-    columns : int64 array of shape (m,)
-        The observed columns, increasing; the coefficients of all others are 0.
-    n_features : int
-        p.
+        The method that was used, as `Ridge.method_`.
+    seconds, deviance_explained : None
     """
 
-    alphas: Vector
-    intercepts: Vector
-    gradient_norms: Vector
-    dual_gaps: Vector
-    n_iters: NDArray[np.int64]
-    method: str
-    columns: NDArray[np.int64]
-    n_features: int
-    _order: NDArray[np.int64] = field(repr=False)
-    _points: PathSolution = field(repr=False)
-
-    def point(self, k: int) -> tuple[NDArray[np.int64], Vector]:
-        """Columns and coefficients of point k, on all observed columns."""
-        return self.columns, self._points.w(k)[self._order]
+    method: str = ""
 
     @property
-    def coefs(self) -> sp.csc_array:
-        """All coefficients, float64 of shape (p, k), one column a point: `12 k m` bytes, made at every access."""
-        m, k = self.columns.size, self.alphas.size
-        values = np.empty((k, m))
-        for i in range(k):
-            values[i] = self.point(i)[1]
-        parts = (values.ravel(), np.tile(self.columns, k), np.arange(k + 1) * m)
-        return sp.csc_array(parts, shape=(self.n_features, k))
-
-    def predict(self, X: Any, k: int = -1) -> Vector:
-        """Predictions of point k (the last one by default) for the rows of X."""
-        n_features = as_design(X).n_features  # looked at, and let go
-        if n_features != self.n_features:
-            raise ValueError(f"X has {n_features} columns; the path was fitted on {self.n_features}.")
-        X = X if sp.issparse(X) else np.asarray(X, dtype=np.float64)
-        return product(X, *self.point(k)) + self.intercepts[k]
+    def columns(self) -> Int:
+        """The observed columns, increasing; the coefficients of all others are 0."""
+        return self.outputs[0].columns
 
 
 def ridge_path(
@@ -170,17 +193,18 @@ def ridge_path(
     (points,) = solve_paths(X, equations, y[:, None], grid, plan)
     warn_unconverged(points, grid, plan)
     order = _increasing(design)
+    centred = y - equations.mean(y)
     return RidgePath(
         alphas=grid,
+        l1_ratio=0.0,
+        coefs=RidgeCoefficients(points, order, design.columns[order].astype(np.int64), design.n_features),
         intercepts=equations.mean(y) - points.means,
-        gradient_norms=points.gradient_norms,
         dual_gaps=points.dual_gaps,
+        gap_scale=float(centred @ (centred if equations.s is None else equations.s * centred)),
+        tol=plan.limit,
         n_iters=points.n_iters,
+        gradient_norms=points.gradient_norms,
         method=method,
-        columns=design.columns[order].astype(np.int64),
-        n_features=design.n_features,
-        _order=order,
-        _points=points,
     )
 
 

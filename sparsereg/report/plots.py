@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from sparsereg.solvers.path import PathResult
+    from sparsereg.results import PathResult
 
 __all__ = ["plot_path"]
 
 
-def plot_path(path: PathResult, *, names: Any = None, top: int = 10, axes: Any = None) -> Any:
+def plot_path(path: PathResult, *, names: Any = None, top: int = 10, axes: Any = None, output: int = 0) -> Any:
     """Draw a path: deviance explained and active columns above, the largest coefficients below, against alpha.
 
     Parameters
@@ -25,6 +25,8 @@ def plot_path(path: PathResult, *, names: Any = None, top: int = 10, axes: Any =
         How many coefficients are drawn: those that are largest in absolute value at any point.
     axes : sequence of two matplotlib Axes, optional
         Where to draw. Default: a new figure.
+    output : int, default 0
+        Whose coefficients are drawn, if the path has several outputs.
 
     Returns
     -------
@@ -49,22 +51,19 @@ def plot_path(path: PathResult, *, names: Any = None, top: int = 10, axes: Any =
     if axes is None:
         _, axes = plt.subplots(2, 1, sharex=True, figsize=(7, 6), layout="constrained")
     upper, lower = axes
-    upper.plot(path.alphas, path.deviance_explained, color="tab:blue")
-    upper.set_ylabel("deviance explained", color="tab:blue")
+    if path.deviance_explained is not None:
+        upper.plot(path.alphas, path.deviance_explained, color="tab:blue")
+        upper.set_ylabel("deviance explained", color="tab:blue")
     count = upper.twinx()
     count.plot(path.alphas, path.n_nonzero, color="tab:gray", linestyle="--")
     count.set_ylabel("active columns (dashed)", color="tab:gray")
 
-    # Only columns that are active at some point: X may be far wider than memory.
-    ever_active, row = np.unique(path.coefs.indices, return_inverse=True)
-    lines = np.zeros((ever_active.size, path.alphas.size))
-    lines[row, np.repeat(np.arange(path.alphas.size), path.n_nonzero)] = path.coefs.data
-    drawn = np.argsort(-np.abs(lines).max(axis=1, initial=0.0))[:top]
-    labels = [str(j) for j in ever_active[drawn]] if names is None else list(names(ever_active[drawn]))
-    for j, label in zip(drawn, labels, strict=True):
-        lower.plot(path.alphas, lines[j], label=label)
-    lower.set(xscale="log", xlabel="alpha", ylabel=f"the {drawn.size} largest coefficients")
+    columns, lines = path.largest(top, output)
+    labels = [str(j) for j in columns] if names is None else list(names(columns))
+    for line, label in zip(lines, labels, strict=True):
+        lower.plot(path.alphas, line, label=label)
+    lower.set(xscale="log", xlabel="alpha", ylabel=f"the {columns.size} largest coefficients")
     lower.invert_xaxis()
-    if drawn.size:
+    if columns.size:
         lower.legend(fontsize="x-small", loc="best")
     return np.array([upper, lower])

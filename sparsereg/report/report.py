@@ -20,7 +20,7 @@ from sparsereg.report.text import report_text
 
 if TYPE_CHECKING:
     from sparsereg.crosses.feature_cross import FeatureCross
-    from sparsereg.solvers.path import PathResult
+    from sparsereg.results import PathResult
 
 __all__ = ["SparsityReport"]
 
@@ -92,6 +92,7 @@ class SparsityReport:
         *,
         top: int = 20,
         scores: Mapping[str, Sequence[float]] | None = None,
+        output: int = 0,
     ) -> SparsityReport:
         """Report on a path.
 
@@ -107,6 +108,8 @@ class SparsityReport:
             How many of the largest coefficients to name.
         scores : mapping of str to sequence of float, optional
             Further values for each strength, such as ``{"held-out R2": [...]}``.
+        output : int, default 0
+            Whose coefficients are described, if the path has several outputs.
 
         Returns
         -------
@@ -117,7 +120,7 @@ class SparsityReport:
         ValueError
             If `k` is not a point of the path, or `cross`, `scores` or `top` do not fit it.
         """
-        return cls._build(FittedPoints.of_path(path, scores or {}), cross, k, top)
+        return cls._build(FittedPoints.of_path(path, scores or {}, output), cross, k, top)
 
     @classmethod
     def from_estimator(
@@ -193,11 +196,10 @@ class SparsityReport:
                 f"cross makes {cross.n_features_out_} columns but the coefficients have {n_columns}; "
                 "pass the FeatureCross that made X."
             )
-        entries = slice(*coefs.indptr[[point, point + 1]])
-        columns, values = coefs.indices[entries].astype(np.int64), coefs.data[entries].astype(np.float64)
-        columns, values = columns[values != 0.0], values[values != 0.0]
+        columns, values = coefs.point(point)
+        columns, values = columns[values != 0.0], values[values != 0.0].astype(np.float64)
         n_cells = None if cross is None else sum(block.n_cells for block in cross.blocks_)
-        bytes_per_column = n_points * coefs.data.dtype.itemsize
+        bytes_per_column = n_points * coefs.point(point)[1].dtype.itemsize
         df_is_count = fitted.values["df"][point] is not None
         return cls(
             n_columns=n_columns,
@@ -207,7 +209,7 @@ class SparsityReport:
             path=path_rows(coefs, fitted.values),
             blocks=[] if cross is None else block_rows(cross, columns, values, df_is_count),
             columns=column_rows(columns, values, top, cross, fitted.names),
-            bytes_kept=coefs.data.nbytes + coefs.indices.nbytes + coefs.indptr.nbytes,
+            bytes_kept=coefs.nbytes,
             bytes_dense=n_columns * bytes_per_column,
             bytes_nominal=None if n_cells is None else n_cells * bytes_per_column,
         )

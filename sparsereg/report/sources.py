@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from sparsereg.results import OutputCoefficients, SparseCoefficients
+
 if TYPE_CHECKING:
-    from sparsereg.solvers.path import PathResult
+    from sparsereg.results import PathResult
 
 __all__ = ["FittedPoints"]
 
@@ -23,7 +25,7 @@ class FittedPoints:
 
     Attributes
     ----------
-    coefs : csc_array of shape (p, k)
+    coefs : OutputCoefficients of shape (p, k)
     values : dict of str to sequence of length k
         Such as alpha and the duality gap; None where unknown.
     tol : float or None
@@ -32,29 +34,32 @@ class FittedPoints:
         Names of the p columns.
     """
 
-    coefs: sp.csc_array
+    coefs: OutputCoefficients
     values: Values
     tol: float | None
     names: Sequence[str] | None = None
 
     @classmethod
-    def of_path(cls, path: PathResult, scores: Mapping[str, Sequence[float]]) -> FittedPoints:
-        """The points of a path, with further scores of each."""
-        n_points = path.alphas.size
+    def of_path(cls, path: PathResult, scores: Mapping[str, Sequence[float]], output: int) -> FittedPoints:
+        """The points of a path, with further scores of each; the coefficients are those of one output."""
+        n_points, coefs = path.alphas.size, path.outputs[output]
+        unknown = [None] * n_points
         for name, score in scores.items():
             if len(score) != n_points:
                 raise ValueError(f"scores[{name!r}] holds {len(score)} values; expected {n_points}, one a point.")
-        values = {
+        values: Values = {
             "alpha": path.alphas,
-            "deviance_explained": path.deviance_explained,
+            "deviance_explained": unknown if path.deviance_explained is None else path.deviance_explained,
             "dual_gap": path.dual_gaps,
             "relative_gap": path.dual_gaps / (path.gap_scale or 1.0),
             "certified": path.certified,
             "n_iter": path.n_iters,
-            "seconds": path.seconds,
-            **_degrees_of_freedom(path.n_nonzero.tolist(), path.l1_ratio),
+            "seconds": unknown if path.seconds is None else path.seconds,
+            **_degrees_of_freedom(coefs.counts().tolist(), path.l1_ratio),
         }
-        return cls(path.coefs, values | dict(scores), path.tol)
+        if path.gradient_norms is not None:
+            return cls(coefs, values | {"gradient_norm": path.gradient_norms} | dict(scores), None)
+        return cls(coefs, values | dict(scores), path.tol)
 
     @classmethod
     def of_estimator(cls, estimator: Any) -> FittedPoints:
@@ -64,14 +69,14 @@ class FittedPoints:
                 f"estimator={type(estimator).__name__} has no sparse_coef_; fit a Lasso, ElasticNet or Ridge of this "
                 "package first."
             )
-        coefs = sp.csc_array(sp.csr_array(estimator.sparse_coef_).T)
+        coefs = SparseCoefficients(sp.csc_array(sp.csr_array(estimator.sparse_coef_).T))
         n_targets = coefs.shape[1]
 
         def per_target(name: str) -> list[Any]:
             value = np.ravel(np.asarray(getattr(estimator, name, None), dtype=object))
             return list(value if value.size == n_targets else np.resize(value, n_targets))
 
-        counts = [int(coefs[:, [target]].count_nonzero()) for target in range(n_targets)]
+        counts = [int(np.count_nonzero(coefs.point(target)[1])) for target in range(n_targets)]
         values: Values = {
             "alpha": per_target("alpha"),
             "deviance_explained": per_target("deviance_explained_"),

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from sparsereg.crosses.feature_cross import FeatureCross
+    from sparsereg.results import OutputCoefficients
 
 __all__ = ["block_rows", "column_rows", "path_rows", "plain"]
 
@@ -19,12 +19,12 @@ Ints = NDArray[np.int64]
 Vector = NDArray[np.float64]
 
 
-def path_rows(coefs: sp.csc_array, values: Mapping[str, Any]) -> list[Row]:
+def path_rows(coefs: OutputCoefficients, values: Mapping[str, Any]) -> list[Row]:
     """One row a point: counts and norms of its coefficients, and the further `values` of each point."""
-    n_columns = coefs.shape[0]
+    n_columns, n_points = coefs.shape
     rows = []
-    for point, (begin, end) in enumerate(zip(coefs.indptr[:-1], coefs.indptr[1:], strict=True)):
-        w = coefs.data[begin:end].astype(np.float64)
+    for point in range(n_points):
+        w = coefs.point(point)[1].astype(np.float64)
         n_nonzero = int(np.count_nonzero(w))
         row: Row = {
             "point": point,

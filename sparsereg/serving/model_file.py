@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.data.validation import check_number
+from sparsereg.results import PathResult
 from sparsereg.serving.atomic_write import write_whole
-from sparsereg.solvers.path import PathResult
 
 __all__ = ["Model", "load_model", "save_model"]
 
@@ -35,9 +35,8 @@ _PATH_ARRAYS = {
     "intercepts": np.float64,
     "dual_gaps": np.float64,
     "n_iters": np.int64,
-    "seconds": np.float64,
-    "deviance_explained": np.float64,
 }
+_PATH_OPTIONAL = ("seconds", "deviance_explained", "gradient_norms")  # float64; in the file unless None
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,8 +129,11 @@ def save_model(file: str | os.PathLike[str], cross: FeatureCross | None, path: P
     header = {
         "format": FORMAT,
         "format_version": VERSION,
-        "shape": [int(size) for size in path.coefs.shape],
+        "shape": [path.n_features, path.alphas.size],
+        "n_outputs": len(path.outputs),
         "has_cross": cross is not None,
+        "loss": path.loss,
+        "link": path.link,
         **{name: float(getattr(path, name)) for name in _PATH_NUMBERS},
         "meta": meta,
     }
@@ -141,7 +143,9 @@ def save_model(file: str | os.PathLike[str], cross: FeatureCross | None, path: P
         raise ValueError(f"meta={meta!r} must consist of what JSON can represent: {error}.") from error
     arrays: dict[str, NDArray[Any]] = {"header": np.array(text)}
     arrays |= {f"path/{name}": np.asarray(getattr(path, name), dtype=kind) for name, kind in _PATH_ARRAYS.items()}
-    coefs = path.coefs
+    optional = {name: getattr(path, name) for name in (*_PATH_OPTIONAL, "classes")}
+    arrays |= {f"path/{name}": part for name, part in optional.items() if part is not None}
+    coefs = sp.hstack([output.tocsc() for output in path.outputs], format="csc")
     arrays |= {"path/data": coefs.data, "path/indices": coefs.indices, "path/indptr": coefs.indptr}
     if cross is not None:
         arrays |= {f"cross/{name}": array for name, array in cross.to_arrays().items()}
@@ -185,7 +189,7 @@ def load_model(file: str | os.PathLike[str]) -> Model:
 
 
 def _check_fit(cross: FeatureCross | None, path: PathResult, meta: Mapping[str, Any]) -> None:
-    width, n_points = path.coefs.shape
+    width, n_points = path.n_features, path.alphas.size
     if cross is not None and cross.n_features_out_ != width:
         raise ValueError(f"cross makes {cross.n_features_out_} columns, but path was fitted on {width}.")
     point = meta.get("point", 0)
@@ -217,21 +221,24 @@ def _read_header(name: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any
 
 def _assemble(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Model:
     width, n_points = header["shape"]
-    parts: dict[str, Any] = {}
-    for name, kind in _PATH_ARRAYS.items():
-        part = arrays[f"path/{name}"]
-        if part.dtype != kind or part.shape != (n_points,):
+    n_outputs = header.get("n_outputs", 1)
+    names = [*_PATH_ARRAYS, *(name for name in _PATH_OPTIONAL if f"path/{name}" in arrays)]
+    parts: dict[str, Any] = {name: arrays[f"path/{name}"] for name in names}
+    for name, part in parts.items():
+        shape = (n_points, n_outputs) if name == "intercepts" and n_outputs > 1 else (n_points,)
+        if part.dtype != _PATH_ARRAYS.get(name, np.float64) or part.shape != shape:
             raise ValueError(f"{name} has shape {part.shape} and type {part.dtype}.")
-        parts[name] = part
     triple = tuple(arrays[f"path/{name}"] for name in ("data", "indices", "indptr"))
     if triple[0].dtype not in (np.float32, np.float64) or any(part.dtype.kind != "i" for part in triple[1:]):
         raise ValueError("the coefficients have a wrong type.")
-    coefs = sp.csc_array(triple, shape=(width, n_points))
+    coefs = sp.csc_array(triple, shape=(width, n_points * n_outputs))
     coefs.check_format(full_check=True)
     if not coefs.has_canonical_format:
         raise ValueError("the indices of the coefficients are not sorted.")
     parts |= {name: float(header[name]) for name in _PATH_NUMBERS}
-    path = PathResult(coefs=coefs, **parts)
+    parts |= {name: str(header[name]) for name in ("loss", "link") if name in header}
+    outputs = tuple(coefs[:, i * n_points : (i + 1) * n_points] for i in range(n_outputs))
+    path = PathResult(coefs=outputs, classes=arrays.get("path/classes"), **parts)
     cross = None
     if header["has_cross"]:
         own = {name.removeprefix("cross/"): part for name, part in arrays.items() if name.startswith("cross/")}

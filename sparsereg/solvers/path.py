@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
@@ -12,7 +11,6 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sparsereg.data.compressed import product
 from sparsereg.data.design import as_design
 from sparsereg.data.threads import thread_count
 from sparsereg.data.validation import (
@@ -26,74 +24,14 @@ from sparsereg.data.validation import (
     check_weights,
 )
 from sparsereg.objective.problem import Problem, make_problem
+from sparsereg.results import PathResult
 from sparsereg.solvers.prefilter import eliminate_columns
 from sparsereg.solvers.working_set import SOLVERS, Solution, Solver
 
-__all__ = ["PathResult", "alpha_grid", "regularization_path"]
+__all__ = ["alpha_grid", "regularization_path"]
 
 Vector = NDArray[np.float64]
 Callback = Callable[[int, int, float, int], None]
-
-
-@dataclass(frozen=True, eq=False)
-class PathResult:
-    """Solutions along a path of k strengths over p (nominal) columns, held sparse.
-
-    Attributes
-    ----------
-    alphas : float64 array of shape (k,)
-        Strengths, decreasing.
-    l1_ratio : float
-    coefs : scipy.sparse.csc_array of shape (p, k)
-        One column a point. float64 also where X is float32: the certificates are those of these very numbers.
-    intercepts : float64 array of shape (k,)
-    dual_gaps : float64 array of shape (k,)
-        Upper bounds on how far each point is from the minimum, in the units of the objective F.
-    gap_scale : float
-        The weighted mean square of the (centred) target, which gaps are measured against.
-    tol : float
-        The gap asked for, as a share of `gap_scale`.
-    n_iters : int64 array of shape (k,)
-        Epochs of coordinate descent, or steps of proximal gradient.
-    seconds : float64 array of shape (k,)
-        Wall time of each point.
-    deviance_explained : float64 array of shape (k,)
-        `1 - deviance / null deviance` on the training rows.
-    """
-
-    alphas: Vector
-    l1_ratio: float
-    coefs: sp.csc_array
-    intercepts: Vector
-    dual_gaps: Vector
-    gap_scale: float
-    tol: float
-    n_iters: NDArray[np.int64]
-    seconds: Vector
-    deviance_explained: Vector
-
-    @property
-    def certified(self) -> NDArray[np.bool_]:
-        """Points whose gap is as small as was asked for."""
-        return self.dual_gaps <= self.tol * self.gap_scale
-
-    @property
-    def n_nonzero(self) -> NDArray[np.int64]:
-        """Non-zero coefficients of each point."""
-        return np.diff(self.coefs.indptr).astype(np.int64)
-
-    def point(self, k: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
-        """Columns and values of the non-zero coefficients of point k."""
-        place = slice(*self.coefs.indptr[[k, k + 1]]) if k >= 0 else slice(*self.coefs.indptr[[k - 1, k]])
-        return self.coefs.indices[place].astype(np.int64), self.coefs.data[place]
-
-    def predict(self, X: Any, k: int = -1) -> Vector:
-        """Predictions of point k (the last one by default) for the rows of X."""
-        columns, values = self.point(k)
-        n_features = as_design(X).n_features  # looked at, and let go
-        if n_features != self.coefs.shape[0]:
-            raise ValueError(f"X has {n_features} columns; the path was fitted on {self.coefs.shape[0]}.")
-        return product(X if sp.issparse(X) else np.asarray(X, dtype=np.float64), columns, values) + self.intercepts[k]
 
 
 def regularization_path(

@@ -1,0 +1,234 @@
+"""`PathResult`: the solutions of a model at k strengths, with their certificates. One class for every loss and penalty.
+
+An output is one linear predictor: a single target has one, K targets or classes have K.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from sparsereg.data.compressed import product
+from sparsereg.data.design import as_design
+
+__all__ = ["OutputCoefficients", "PathResult", "SparseCoefficients"]
+
+Vector = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+# Points shown when a path is printed.
+SHOWN = 10
+
+
+class OutputCoefficients(Protocol):
+    """Coefficients of one output at k strengths over p columns."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(p, k)."""
+
+    @property
+    def columns(self) -> Int:
+        """Columns with a coefficient at any strength, increasing."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the array that `tocsc` returns."""
+
+    def counts(self) -> Int:
+        """Number of coefficients at each strength."""
+
+    def point(self, k: int) -> tuple[Int, NDArray[Any]]:
+        """Columns and coefficients at strength k, `0 <= k`."""
+
+    def tocsc(self) -> sp.csc_array:
+        """All coefficients, of shape (p, k)."""
+
+
+@dataclass(frozen=True, eq=False)
+class SparseCoefficients:
+    """`OutputCoefficients` held as a CSC array of shape (p, k), one column a strength."""
+
+    array: sp.csc_array
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.array.shape
+
+    @property
+    def columns(self) -> Int:
+        return np.unique(self.array.indices).astype(np.int64)
+
+    @property
+    def nbytes(self) -> int:
+        return self.array.data.nbytes + self.array.indices.nbytes + self.array.indptr.nbytes
+
+    def counts(self) -> Int:
+        return np.diff(self.array.indptr).astype(np.int64)
+
+    def point(self, k: int) -> tuple[Int, NDArray[Any]]:
+        part = slice(*self.array.indptr[[k, k + 1]])
+        return self.array.indices[part].astype(np.int64), self.array.data[part]
+
+    def tocsc(self) -> sp.csc_array:
+        return self.array
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PathResult:
+    """Solutions at k strengths over p columns, for K outputs. `print(path)` shows some of the points.
+
+    Attributes
+    ----------
+    alphas : float64 array of shape (k,)
+        Strengths, decreasing.
+    l1_ratio : float
+        1 for the lasso, 0 for ridge.
+    coefs : scipy.sparse.csc_array of shape (p, k), or tuple of K of these
+        One column a point. float64 also where X is float32, because the certificates hold for these numbers.
+    intercepts : float64 array of shape (k,), or (k, K)
+    dual_gaps : float64 array of shape (k,)
+        Upper bounds on how far each point is from the minimum, in the units of the objective.
+    gap_scale : float
+        What gaps are compared with: the weighted mean square of the (centred) target, or for ridge its weighted sum.
+    tol : float
+        What was asked for: a gap of at most `tol * gap_scale`, or where there are gradient norms, one of at most `tol`.
+    n_iters : int64 array of shape (k,)
+        Epochs of coordinate descent, steps of proximal gradient, or iterations of a ridge method.
+    seconds : float64 array of shape (k,), or None
+        Wall time of each point.
+    deviance_explained : float64 array of shape (k,), or None
+        `1 - deviance / null deviance` on the training rows.
+    gradient_norms : float64 array of shape (k,), or None
+        Relative gradient of each point, where convergence is judged by it.
+    loss, link : str
+        "squared" and "identity" for least squares.
+    classes : array of shape (n_classes,), or None
+        Labels, for a classifier.
+    outputs : tuple of K `OutputCoefficients`
+        What `coefs` is made from.
+    """
+
+    alphas: Vector
+    l1_ratio: float
+    coefs: Any
+    intercepts: Vector
+    dual_gaps: Vector
+    gap_scale: float
+    tol: float
+    n_iters: Int
+    seconds: Vector | None = None
+    deviance_explained: Vector | None = None
+    gradient_norms: Vector | None = None
+    loss: str = "squared"
+    link: str = "identity"
+    classes: NDArray[Any] | None = None
+    outputs: tuple[OutputCoefficients, ...] = field(init=False)
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns p."""
+        return self.outputs[0].shape[0]
+
+    @property
+    def certified(self) -> NDArray[np.bool_]:
+        """Whether each point is as accurate as was asked for."""
+        if self.gradient_norms is not None:
+            return self.gradient_norms <= self.tol
+        return self.dual_gaps <= self.tol * self.gap_scale
+
+    @property
+    def n_nonzero(self) -> Int:
+        """Number of coefficients of each point, over all outputs."""
+        return np.sum([output.counts() for output in self.outputs], axis=0)
+
+    def point(self, k: int, output: int = 0) -> tuple[Int, NDArray[Any]]:
+        """Columns and values of the coefficients of point k (counted from the end if negative), those of one output.
+
+        Raises
+        ------
+        IndexError
+            If there is no such point.
+        """
+        return self.outputs[output].point(self._index(k))
+
+    def coef(self, k: int) -> sp.csr_array:
+        """Coefficients of point k, sparse of shape (K, p), as `sparse_coef_` of an estimator."""
+        parts = [self.point(k, output) for output in range(len(self.outputs))]
+        columns, values = (np.concatenate(part) for part in zip(*parts, strict=True))
+        indptr = np.cumsum([0, *(part[0].size for part in parts)])
+        return sp.csr_array((values, columns, indptr), shape=(len(parts), self.n_features))
+
+    def largest(self, top: int, output: int = 0) -> tuple[Int, Vector]:
+        """The `top` columns with the largest absolute coefficient at any point, and their coefficients, (top, k)."""
+        columns, n_points = self.outputs[output].columns, self.alphas.size
+        max_abs = np.zeros(columns.size)
+        for k in range(n_points):
+            at, values = self.point(k, output)
+            where = np.searchsorted(columns, at)
+            max_abs[where] = np.maximum(max_abs[where], np.abs(values))
+        chosen = columns[np.argsort(-max_abs)[:top]]
+        lines = np.zeros((chosen.size, n_points))
+        for k in range(n_points):
+            at, values = self.point(k, output)
+            where = np.searchsorted(at, chosen)
+            hit = np.append(at, -1)[where] == chosen
+            lines[hit, k] = values[where[hit]]
+        return chosen, lines
+
+    def predict(self, X: Any, k: int = -1) -> Vector:
+        """Linear predictors `X w + b0` of point k (the last one by default), of shape (n,), or (n, K).
+
+        Raises
+        ------
+        IndexError
+            If there is no such point.
+        ValueError
+            If X has another number of columns than in the fit, or values that are not finite.
+        """
+        k = self._index(k)
+        if (n_features := as_design(X).n_features) != self.n_features:  # `as_design` checks the values too
+            raise ValueError(f"X has {n_features} columns; the path was fitted on {self.n_features}.")
+        X = X if sp.issparse(X) else np.asarray(X, dtype=np.float64)
+        parts = [product(X, *output.point(k)) for output in self.outputs]
+        return (np.stack(parts, axis=1) if len(parts) > 1 else parts[0]) + self.intercepts[k]
+
+    def _index(self, k: int) -> int:
+        n_points = self.alphas.size
+        if not -n_points <= k < n_points:
+            raise IndexError(f"k={k}: the path has {n_points} points, numbered from 0 to {n_points - 1}.")
+        return int(k) % n_points
+
+    def __repr__(self) -> str:
+        ends = f"alpha {self.alphas[0]:.3g} to {self.alphas[-1]:.3g}" if self.alphas.size else "no alpha"
+        outputs = f", {len(self.outputs)} outputs" if len(self.outputs) > 1 else ""
+        return f"<{type(self).__name__}: {self.alphas.size} points, {ends}, {self.n_features} columns{outputs}>"
+
+    def __str__(self) -> str:
+        """A table of at most ten points."""
+        n_points, explained = self.alphas.size, self.deviance_explained
+        lines = [repr(self), "point       alpha   non-zero" + ("" if explained is None else "   % deviance explained")]
+        counts = self.n_nonzero
+        for k in np.unique(np.linspace(0, n_points - 1, min(n_points, SHOWN)).astype(int)):
+            line = f"{k:>5} {self.alphas[k]:>11.4g} {counts[k]:>10}"
+            lines.append(line if explained is None else f"{line} {100 * explained[k]:>22.2f}")
+        return "\n".join(lines)
+
+
+class _Coefs:
+    """The field `coefs` of `PathResult`: set as sparse arrays or `OutputCoefficients`, read as sparse arrays."""
+
+    def __get__(self, path: Any, owner: type) -> Any:
+        arrays = tuple(output.tocsc() for output in path.outputs)
+        return arrays if len(arrays) > 1 else arrays[0]
+
+    def __set__(self, path: Any, coefs: Any) -> None:
+        parts = coefs if isinstance(coefs, tuple) else (coefs,)
+        vars(path)["outputs"] = tuple(SparseCoefficients(part) if sp.issparse(part) else part for part in parts)
+
+
+PathResult.coefs = _Coefs()  # not in the class, where it would be the default of the field

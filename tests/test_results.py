@@ -1,0 +1,130 @@
+"""One class for the paths of every model: its accessors, what is printed, and who accepts it."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from sparsereg import PathResult, SparsityReport, load_model, plot_path, regularization_path, ridge_path, save_model
+
+
+def data():
+    rng = np.random.default_rng(0)
+    X = sp.csr_array(rng.normal(size=(50, 6)) * (rng.random((50, 6)) < 0.7))
+    return X, X @ [1.0, -2.0, 0.0, 0.5, 0.0, 0.0] + 1.0 + 0.1 * rng.normal(size=50)
+
+
+def lasso():
+    return regularization_path(*data(), alphas=30)
+
+
+def ridge():
+    return ridge_path(*data(), alphas=30)
+
+
+def two_outputs():
+    """A path of two classes that nobody solved."""
+    one = lasso()
+    return replace(
+        one,
+        coefs=(one.coefs, sp.csc_array(-2.0 * one.coefs[:, ::-1])),
+        intercepts=np.stack([one.intercepts, 1.0 - one.intercepts], axis=1),
+        loss="logistic",
+        link="logit",
+        classes=np.array(["no", "yes"]),
+    )
+
+
+PATHS = pytest.mark.parametrize("make", [lasso, ridge, two_outputs])
+
+
+@PATHS
+def test_accessors_agree(make):
+    path = make()
+    assert isinstance(path, PathResult)
+    coefs = path.coefs if isinstance(path.coefs, tuple) else (path.coefs,)
+    dense = np.stack([part.toarray() for part in coefs])
+    assert dense.shape == (len(path.outputs), path.n_features, path.alphas.size)
+    np.testing.assert_array_equal(path.n_nonzero, np.count_nonzero(dense, axis=(0, 1)))
+    assert path.certified.all()
+    for k in (0, 11, -1):
+        np.testing.assert_array_equal(path.coef(k).toarray(), dense[..., k])
+        for output, expected in enumerate(dense[..., k]):
+            columns, values = path.point(k, output)
+            np.testing.assert_array_equal(columns, np.flatnonzero(expected))
+            np.testing.assert_array_equal(values, expected[columns])
+        expected = np.squeeze(data()[0] @ dense[..., k].T) + path.intercepts[k]
+        np.testing.assert_allclose(path.predict(data()[0], k), expected, rtol=1e-12)
+    for output in range(len(path.outputs)):
+        columns, lines = path.largest(3, output)
+        order = np.argsort(-np.abs(dense[output]).max(axis=1))
+        np.testing.assert_array_equal(columns, order[:3])
+        np.testing.assert_array_equal(lines, dense[output, order[:3]])
+
+
+@PATHS
+def test_a_point_that_is_not_there(make):
+    path = make()
+    for k in (30, -31):
+        for ask in (path.point, path.coef, lambda k: path.predict(data()[0], k)):
+            with pytest.raises(IndexError, match=rf"k={k}: the path has 30 points, numbered from 0 to 29"):
+                ask(k)
+
+
+@PATHS
+def test_copies_hold_the_same(make):
+    path = make()
+    for other in (copy.deepcopy(path), pickle.loads(pickle.dumps(path))):
+        assert type(other) is type(path)
+        np.testing.assert_array_equal(other.coef(7).toarray(), path.coef(7).toarray())
+        np.testing.assert_array_equal(other.intercepts, path.intercepts)
+
+
+@PATHS
+def test_printed_it_is_short(make):
+    path = make()
+    lines = str(path).splitlines()
+    assert lines[0] == repr(path)
+    assert len(lines) == 12
+    assert ("deviance" in lines[1]) == (path.deviance_explained is not None)
+    assert lines[2].split()[:3] == ["0", f"{path.alphas[0]:.4g}", str(path.n_nonzero[0])]
+    assert lines[-1].split()[:2] == ["29", f"{path.alphas[-1]:.4g}"]
+    assert "30 points" in repr(path) and "6 columns" in repr(path)  # noqa: PT018
+    assert ("2 outputs" in repr(path)) == (len(path.outputs) == 2)
+
+
+@PATHS
+def test_saved_reported_and_drawn(make, tmp_path):
+    path = make()
+    save_model(tmp_path / "model.npz", None, path)
+    loaded = load_model(tmp_path / "model.npz").path
+    for name in ("alphas", "intercepts", "dual_gaps", "n_iters", "seconds", "deviance_explained", "gradient_norms"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(path, name))
+    for name in ("l1_ratio", "gap_scale", "tol", "loss", "link"):
+        assert getattr(loaded, name) == getattr(path, name)
+    np.testing.assert_array_equal(loaded.classes, path.classes)
+    np.testing.assert_array_equal(loaded.certified, path.certified)
+    np.testing.assert_array_equal(loaded.predict(data()[0], 9), path.predict(data()[0], 9))
+
+    last = len(path.outputs) - 1
+    report = SparsityReport.from_path(path, k=9, output=last)
+    columns, values = path.point(9, last)
+    assert report.path[9]["n_nonzero"] == columns.size
+    assert {row["column"]: row["coefficient"] for row in report.columns} == dict(
+        zip(columns.tolist(), values.tolist(), strict=True)
+    )
+    assert report.path[0]["seconds"] is None or path.seconds is not None
+    assert report.to_text()
+    assert report.to_json()
+
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    _, lower = plot_path(path, top=2, output=last)
+    for line, expected in zip(lower.lines, path.largest(2, last)[1], strict=True):
+        np.testing.assert_array_equal(line.get_ydata(), expected)
+    matplotlib.pyplot.close("all")
