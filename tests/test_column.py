@@ -214,7 +214,7 @@ def test_tables_that_are_none():
         (pd.Series([1, 2], name="a"), "Expected 2D array"),
         (np.arange(3), "Expected 2D array"),
         (pl.LazyFrame({"a": [1]}), "use X.collect"),
-        ({"a": [1]}, "make a data frame of it"),
+        ({"a": [1]}, "use pandas.DataFrame"),
         (np.zeros((2, 1), dtype="S3"), "dtype"),
         (np.zeros((2, 1), dtype=complex), "Complex data not supported"),
     ]:

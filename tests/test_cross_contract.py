@@ -283,7 +283,7 @@ def test_tables_without_rows():
         ({"fields": ["city", "city"]}, "names a column twice"),
         ({"fields": []}, "leave no columns"),
         ({"bins": [Width(1)]}, "must be a dict"),
-        ({"bins": {"height": 3}}, r"bins\['height'\]=3 must be a Width, Quantiles, Edges, DatePart or Split"),
+        ({"bins": {"height": 3}}, r"bins\['height'\]=3 must be a Width, Quantiles, Edges, DatePart, Split or Of"),
         ({"bins": {"depth": Width(1)}}, "bins names 'depth'"),
         ({"bins": {"city": Width(1)}}, "column 'city' holds string values where numbers are needed"),
         ({"bins": {"height": Width(1)}, "fields": ["city"]}, "'height', which is not among fields"),

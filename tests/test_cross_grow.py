@@ -166,7 +166,7 @@ def test_a_chunk_that_does_not_fit_changes_nothing():
     for chunk, words in [
         (pd.DataFrame({"a": ["x"], "m": [None]}), "field 'a' has integer levels .* string levels"),
         (pd.DataFrame({"a": [1.5], "m": [None]}), "column 'a' was fitted as integers but holds 1.5"),
-        (pd.DataFrame({"a": [1], "m": [0.5]}), "column 'm' was missing so far and holds numbers now"),
+        (pd.DataFrame({"a": [1], "m": [0.5]}), "column 'm' was missing in earlier chunks but holds floats"),
         (pd.DataFrame({"m": ["x"]}), "'a'"),
     ]:
         with pytest.raises(ValueError, match=words):

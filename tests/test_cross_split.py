@@ -1,4 +1,4 @@
-"""Tests of rows with several levels, of missing values without a level, and of a limit on the levels; by a slow oracle."""
+"""Rows with several levels, missing values without a level, a limit on the levels; against a slow oracle."""
 
 import itertools
 import math

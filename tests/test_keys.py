@@ -84,7 +84,7 @@ def test_combinations_agree_with_tuples(largest, data):
     rows = data.draw(st.lists(row, min_size=1, max_size=10))
     other = data.draw(st.lists(st.tuples(*(st.integers(-1, radix - 1) for radix in radices)), max_size=10))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keys, "_LARGEST_KEY", max(largest, 10 * max(radices)))
+        patch.setattr(keys, "_MAX_KEY", max(largest, 10 * max(radices)))
         check_combinations(rows, other, radices)
 
 

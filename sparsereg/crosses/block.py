@@ -1,6 +1,6 @@
-"""`Block`: the columns of one field or of one cross, and which of its observed combinations have one.
+"""`Block`: the columns of one field or of one cross, and which observed combinations have a column.
 
-This room may not know the levels that codes stand for, other blocks, or tables.
+A block knows codes of levels, not the levels themselves.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Fields = tuple[str, ...]
 
 
 class Rare(Enum):
-    """The level of a column that pools the rare levels of a block."""
+    """The level of the column that all rare levels of a block share."""
 
     RARE = "rare"
 
@@ -36,13 +36,13 @@ class Keep:
     Attributes
     ----------
     min_count : int
-        Those with as many rows.
+        Those with at least this many rows.
     max_levels : int or None
-        Of those the most frequent ones, this many of a block at most; of equally frequent ones the first in order.
+        Of those at most this many of a block, the most frequent; ties go to the first in order.
     pool : bool
         Whether the others share a column.
     with_missing : bool
-        Whether missing is a level of its own, or no level at all.
+        Whether missing is a level.
     """
 
     min_count: int = 1
@@ -50,8 +50,8 @@ class Keep:
     pool: bool = False
     with_missing: bool = True
 
-    def chosen(self, counts: IntArray) -> IntArray:
-        """The numbers, ascending, of levels that have so many rows (k,) each."""
+    def select(self, counts: IntArray) -> IntArray:
+        """The codes, ascending, of the levels to keep, given the number of rows (k,) of each level."""
         kept = np.flatnonzero(counts >= self.min_count)
         if self.max_levels is not None and kept.size > self.max_levels:
             kept = np.sort(kept[np.argsort(-counts[kept].astype(np.int64), kind="stable")[: self.max_levels]])
@@ -65,19 +65,19 @@ class Block:
     Attributes
     ----------
     fields : tuple of str
-        One for a main effect or a number, several for a cross.
+        One field for a main effect or a number, several for a cross.
     start, stop : int
         The block is columns ``start`` to ``stop - 1`` of the output.
     n_cells : int
-        Nominal number of columns: the product of the levels that its fields could have. It can pass 2^63.
+        Number of possible columns: the product of the numbers of possible levels of the fields. It can exceed 2^63.
     is_number : bool
-        Whether it is a column of numbers passed through.
+        Whether the block is one column of numbers that passes through.
     has_rare : bool
-        Whether the last column pools the levels or combinations that are too rare for one of their own.
+        Whether the last column is shared by the levels or combinations that have no column of their own.
     counts : ndarray of int32 or int64
-        Rows of each observed level or combination in fit, in order, with or without a column; empty for a number.
+        Rows in fit of each observed level or combination, in order, with or without a column; empty for a number.
     kept : ndarray of int64, or None
-        Which of those have a column of their own; None when all have.
+        Which of those have a column of their own; None if all have.
     combinations : Combinations or None
         The observed combinations of a cross.
     """
@@ -94,47 +94,52 @@ class Block:
 
     @property
     def name(self) -> str:
-        """The fields in words, ``latitude x longitude``."""
+        """The fields as text, ``latitude x longitude``."""
         return CROSS.join(self.fields)
 
     @property
     def n_observed(self) -> int:
-        """Number of columns that the block has."""
+        """Number of columns of the block."""
         return self.stop - self.start
 
     def find(self, codes: Mapping[str, Codes]) -> Codes:
-        """Number of the observed combination that the codes of the fields' levels make, -1 for none, row by row."""
+        """The code of the observed combination in each row, -1 for none, from the codes of the fields' levels."""
         parts = [codes[name] for name in self.fields]
         if self.combinations is None:
             return parts[0]
         aligned, rows = align(parts)
-        found = self.combinations.find(aligned)
-        return found if rows is None else _ragged(found, rows, parts)
+        combination = self.combinations.find(aligned)
+        return combination if rows is None else _ragged(combination, rows, parts)
 
-    def place(self, found: Codes) -> Codes:
-        """Column within the block of observed combinations by number, -1 for none; in each row sorted, none twice."""
-        if isinstance(found, Ragged):
-            return distinct_in_rows(Ragged(self.place_of(found.values), found.rows, found.n_rows))
-        return self.place_of(found)
+    def place(self, codes: Codes) -> Codes:
+        """The column within the block of each row's combination, -1 for none; sorted and distinct in each row."""
+        if isinstance(codes, Ragged):
+            return distinct_in_rows(Ragged(self.place_of(codes.values), codes.rows, codes.n_rows))
+        return self.place_of(codes)
 
-    def place_of(self, numbers: IntArray) -> IntArray:
-        """Column (m,) within the block of observed combinations (m,) by number, -1 for none."""
+    def place_of(self, codes: IntArray) -> IntArray:
+        """The column (m,) within the block of combinations (m,), -1 for none."""
         if self.kept is None:
-            return numbers
-        # The number -1 finds the last place of the table.
-        table = np.full(self.counts.size + 1, self.n_observed - 1 if self.has_rare else -1, dtype=numbers.dtype)
+            return codes
+        # The code -1 selects the last entry of the table.
+        table = np.full(self.counts.size + 1, self.n_observed - 1 if self.has_rare else -1, dtype=codes.dtype)
         table[-1] = -1
         table[self.kept] = np.arange(self.kept.size)
-        return table[numbers]
+        return table[codes]
 
-    def split(self, numbers: IntArray) -> list[IntArray]:
-        """Codes (m,) of each field's level, for observed combinations (m,) by number."""
-        return [numbers] if self.combinations is None else self.combinations.split(numbers)
+    def split(self, codes: IntArray) -> list[IntArray]:
+        """The code (m,) of each field's level in combinations (m,)."""
+        return [codes] if self.combinations is None else self.combinations.split(codes)
+
+    @property
+    def kept_codes(self) -> IntArray:
+        """The observed levels or combinations with a column of their own, in the order of the columns."""
+        return np.arange(self.counts.size) if self.kept is None else self.kept
 
 
 @dataclass(frozen=True)
 class Observed:
-    """What was seen of a block: its fields, their combinations if several, and how many rows each has."""
+    """The fields of a block, their observed combinations if several, and the number of rows of each."""
 
     fields: Fields
     combinations: Combinations | None
@@ -142,34 +147,33 @@ class Observed:
 
 
 def observe(columns: Sequence[Codes], radices: Sequence[int]) -> tuple[Combinations | None, Codes]:
-    """The observed combinations of columns of codes, and the number of each row's, or of each that a row has.
+    """The observed combinations of columns of codes, and the code of each row's combination or combinations.
 
-    A code of -1 makes no combination: its number is -1.
+    The code is -1 where the code of a column is -1.
     """
     if len(columns) == 1:
         # Every code of a field was observed: a main effect needs no keys.
         return None, columns[0]
     parts, rows = align(columns)
     if all(part.min(initial=0) >= 0 for part in parts):
-        combinations, numbers = Combinations.fit(parts, radices)
+        combinations, codes = Combinations.fit(parts, radices)
     else:
         known = np.flatnonzero(np.logical_and.reduce([part >= 0 for part in parts]))
-        combinations, found = Combinations.fit([part[known] for part in parts], radices)
-        numbers = np.full(parts[0].size, -1, dtype=found.dtype)
-        numbers[known] = found
-    return combinations, numbers if rows is None else _ragged(numbers, rows, columns)
+        combinations, present = Combinations.fit([part[known] for part in parts], radices)
+        codes = np.full(parts[0].size, -1, dtype=present.dtype)
+        codes[known] = present
+    return combinations, codes if rows is None else _ragged(codes, rows, columns)
 
 
-def count_rows(numbers: IntArray, weights: IntArray | None = None) -> IntArray:
-    """How many rows, or what weight of rows, each number from 0 has; int32 where it does."""
-    if numbers.min(initial=0) < 0:
-        numbers = numbers[numbers >= 0]
-    # Whole weights below 2^53 add up exactly in float64.
-    counts = np.bincount(numbers, weights=weights)
+def count_rows(codes: IntArray, weights: IntArray | None = None) -> IntArray:
+    """The number, or the sum of weights, of the rows of each code; int32 where it fits, int64 otherwise."""
+    if codes.min(initial=0) < 0:
+        codes = codes[codes >= 0]
+    # float64 adds integers exactly below 2^53.
+    counts = np.bincount(codes, weights=weights)
     small = counts.max(initial=0) <= np.iinfo(np.int32).max
     return counts.astype(np.int32 if small else np.int64)
 
 
-def _ragged(numbers: IntArray, rows: IntArray, parts: Sequence[Codes]) -> Ragged:
-    n_rows = next(part.n_rows for part in parts if isinstance(part, Ragged))
-    return Ragged(numbers, rows, n_rows)
+def _ragged(codes: IntArray, rows: IntArray, parts: Sequence[Codes]) -> Ragged:
+    return Ragged(codes, rows, next(part.n_rows for part in parts if isinstance(part, Ragged)))

@@ -1,7 +1,4 @@
-"""`DatePart`: the part of a date, such as its hour or its weekday, as a bin.
-
-This room may not know tables, or time zones: dates come as wall time.
-"""
+"""`DatePart`: the part of a date, such as its hour or its weekday, as a bin. Dates come in local (wall clock) time."""
 
 from __future__ import annotations
 
@@ -15,9 +12,9 @@ from sparsereg.crosses.binning import Bins
 
 __all__ = ["DatePart"]
 
-# How many there could be of each part; of years, as many as lie between the first and the last.
+# The number of possible values of each part; 0 for years, which are counted from the first to the last.
 _CELLS = {"year": 0, "month": 12, "day": 31, "weekday": 7, "hour": 24, "minute": 60}
-# The names of the standard library change with the locale; those of a fitted model may not.
+# The names in the standard library depend on the locale; those of a fitted model must not.
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -29,12 +26,12 @@ _MONTHS = (
 class DatePart(Bins):
     """One part of a date or a time as a category.
 
-    Times with a time zone are read as the wall clock of that zone shows them.
+    Times with a time zone are read in the local time of that zone.
 
     Parameters
     ----------
     part : {"year", "month", "day", "weekday", "hour", "minute"}
-        Months and days count from 1, weekdays from Monday, which is 0.
+        Months and days count from 1; weekdays from 0, which is Monday.
 
     Raises
     ------
@@ -49,6 +46,7 @@ class DatePart(Bins):
     ['Thursday', 'Sunday']
     """
 
+    name: ClassVar[str] = "date_part"
     reads: ClassVar[str] = "date"
     part: str
 
@@ -66,7 +64,7 @@ class DatePart(Bins):
         elif self.part == "day":
             part = (days - months.astype("datetime64[D]")).astype(np.int64) + 1
         elif self.part == "weekday":
-            # Day 0, the first of 1970, was a Thursday.
+            # Day 0, 1 January 1970, was a Thursday.
             part = (days.astype(np.int64) + 3) % 7
         else:
             minutes = (values.astype("datetime64[m]") - days).astype(np.int64)
@@ -78,15 +76,11 @@ class DatePart(Bins):
         return index
 
     def label(self, index: int) -> str:
-        """The part in words: weekdays and months by name."""
+        """The part as text; weekdays and months by name."""
         if self.part == "weekday":
             return _DAYS[index]
         return _MONTHS[index - 1] if self.part == "month" else str(index)
 
     def n_cells(self, first: int, last: int) -> int:
-        """How many parts there could be."""
+        """The number of possible values of the part."""
         return _CELLS[self.part] or last - first + 1
-
-    def to_dict(self) -> dict[str, Any]:
-        """The rule as JSON-able values."""
-        return {"rule": "date_part", "part": self.part}

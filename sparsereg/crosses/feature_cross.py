@@ -1,8 +1,4 @@
-"""`FeatureCross`: named columns of a table to one-hot columns and their observed crosses.
-
-It is the scikit-learn shell: parameters, fitting, growing. How a column is read, binned, numbered and combined
-is known by the rooms it calls; it may not know solvers.
-"""
+"""`FeatureCross`: the scikit-learn transformer from columns of a table to one-hot columns and observed crosses."""
 
 from __future__ import annotations
 
@@ -18,15 +14,15 @@ from sklearn.utils.validation import check_is_fitted
 from sparsereg.crosses.binning import Rule
 from sparsereg.crosses.block import Block, Rare
 from sparsereg.crosses.column import Column
-from sparsereg.crosses.fitting import Sighting, find_places
+from sparsereg.crosses.encoding import Encoding, place_rows
 from sparsereg.crosses.hashing import Hashing
 from sparsereg.crosses.layout import Layout
 from sparsereg.crosses.onehot import csr_of_ones, fold
-from sparsereg.crosses.plan import Plan
+from sparsereg.crosses.plan import CrossPlan
 from sparsereg.crosses.portable import Portable
 from sparsereg.crosses.ragged import Codes
-from sparsereg.crosses.recipe import Recipe, check_whole
 from sparsereg.crosses.rules import Of
+from sparsereg.crosses.specification import Specification, check_whole
 from sparsereg.crosses.table import Table
 
 __all__ = ["Block", "FeatureCross", "Rare"]
@@ -36,60 +32,60 @@ FloatArray = NDArray[np.float64]
 
 
 class FeatureCross(Portable, TransformerMixin, BaseEstimator):
-    """One-hot columns of fields and of their crosses, observed combinations only.
+    """One-hot columns of fields and of their crosses, for observed combinations only.
 
-    Strings, categoricals, booleans and integers are categories. Floats are categories through a rule in `bins`, and
-    pass through as numbers without one; dates need a rule. Within a block the columns are in the order of the levels
-    (numbers by size, texts by code point, missing last), those of a cross by the level of the first field, then the second.
+    Strings, categoricals, booleans and integers are categories. Floats are categories with a rule in `bins`, and pass
+    through as numbers without; dates need a rule. Within a block the columns are in the order of the levels (numbers
+    by size, texts by code point, missing last); those of a cross by the level of the first field, then the second.
 
     Parameters
     ----------
     fields : list of str or int, optional
-        Columns to use, in this order. None, the default, takes all columns of the table. Columns of an array, which
-        have no names, are called by position, 0, 1, ... or ``"x0"``, ``"x1"``, ...
+        Columns to use, in this order. None, the default, uses all columns of the table. Columns of an array, which
+        have no names, are given by position, 0, 1, ..., or as ``"x0"``, ``"x1"``, ...
     bins : dict of field to Width, Quantiles, Edges, DatePart, Split or Of, optional
-        How to make categories of numbers and of dates, and several of one text. An `Of` makes a new field of a column, which is then used in no
-        other way unless it has a rule of its own or is named in `fields`.
+        Rules that make categories of numbers and dates, or several categories of one text. An `Of` makes a new field
+        of a column; the column itself is then unused unless it has its own rule or is named in `fields`.
     crosses : list of tuples of fields, default=()
-        Which fields to cross, two or more at a time. Empty, as the number of columns of a cross is for you to judge.
+        Fields to cross, two or more at a time. Empty by default, as crosses can have many columns.
     main_effects : bool or list of fields, default=True
-        Which fields get columns of their own besides those of their crosses. True, as a cross without its main effects
-        has to learn the same effect many times. With False, numbers do not pass through either.
+        Fields with columns of their own besides those of their crosses. True, as a cross without its main effects has
+        to learn one effect many times. With False, numbers do not pass through either.
     handle_unknown : {"zero", "error"}, default="zero"
-        What `transform` makes of a level or a combination that was not seen in `fit`: a row without an entry in that
-        block, or a ValueError. Zero, as new levels are the rule where categories are many.
+        How `transform` treats a level or combination that is unknown from `fit`: no entry in that block of the row, or
+        a ValueError. Zero, as new levels are common where fields have many.
     dtype : float32 or float64, default=float64
-        Of the output. float64, as scikit-learn has it.
+        Type of the output. float64, as in scikit-learn.
     numeric : list of fields, default=()
-        Integer fields to pass through as numbers. Empty, as most integers in tables are codes.
+        Integer fields to pass through as numbers. Empty by default, as most integers in tables are codes.
     degree : int, default=1
-        Cross all pairs of categorical fields from 2 on, all triples from 3 on, and so forth. 1, as such designs grow
-        fast.
+        Cross all pairs of categorical fields from 2 on, all triples from 3 on, and so forth. 1, as such designs can be
+        very large.
     min_count : int, default=1
-        Rows that a level or a combination needs in `fit` for a column of its own. 1 keeps all: the penalty chooses.
+        Rows that a level or combination needs in `fit` for a column of its own. 1 keeps all; the penalty selects.
     rare : {"drop", "pool"}, default="drop"
-        What becomes of those with fewer rows, and of those beyond `max_levels`: no entry in that block, or one column that
-        they share, named ``field=rare``. Dropped, as pooled rows have little in common.
+        How levels and combinations below `min_count` or beyond `max_levels` are treated: no entry in that block, or
+        one shared column named ``field=rare``. Dropped, as pooled rows have little in common.
     max_levels : int, optional
-        Columns of a field or cross at most, besides a shared one: those with the most rows, and of equals the first in
-        order. None, the default, sets no limit.
+        Maximal number of columns of a field or cross, without a shared one: those with the most rows; ties go to the
+        first in order. None, the default, sets no limit.
     missing : {"level", "zero"}, default="level"
-        Whether missing is a level of its own where one was seen in `fit`, or a row without an entry, of the field as of
-        its crosses. A level, as values are rarely missing by chance.
+        Whether missing is a level, where observed in `fit`, or gives no entry in the field and its crosses. A level, as
+        values are rarely missing at random.
     max_memory : int, optional
-        Bytes that encoding a table and fitting a path may take by `plan`, or ``fit`` refuses; `partial_fit` plans for each
-        chunk. None, the default, does not plan.
+        Maximal bytes for encoding a table and fitting a path, as estimated by `plan`; ``fit`` raises a ValueError above
+        it. `partial_fit` estimates each chunk. None, the default, sets no limit.
     hashed : int, optional
-        Throw all one-hot columns into this many, by a signed hash of what they mean: the width stays the same however the
-        vocabulary grows, and every level its place. `collisions_` counts those that share one. None, the default, gives
-        each its own.
+        Map all one-hot columns to this many by a signed hash of their meaning. The width does not depend on the
+        vocabulary, and no column moves when it grows. `collisions_` counts shared columns. None, the default, gives
+        each level and combination its own column.
 
     Attributes
     ----------
     blocks_ : list of Block
         In the order of the columns: main effects, `crosses`, the crosses that `degree` adds, numbers.
     collisions_ : dict of str to int
-        Of each block, the levels or combinations that share a hashed column.
+        The number of levels or combinations of each block that share a hashed column.
     levels_ : dict of str to Levels
         The observed levels of each categorical field.
     numbers_ : list of str
@@ -145,13 +141,12 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
         self.hashed = hashed
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
-        """Find the levels of the fields and the combinations of the crosses.
+        """Determine the levels of the fields and the combinations of the crosses.
 
         Parameters
         ----------
-        X : DataFrame of pandas, polars or arrow, or array-like of shape (n, p)
+        X : DataFrame of pandas, polars or Arrow, or array-like of shape (n, p)
         y : ignored
-            Taken because pipelines pass it.
 
         Returns
         -------
@@ -161,19 +156,18 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is wrong, or a column cannot be read as it asks.
+            If a parameter is wrong, or a column cannot be read as the parameters require.
         """
         self._fit(X)
         return self
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:  # noqa: ARG002
-        """`fit`, and `transform` of the same table without looking anything up again.
+        """`fit` and `transform` of the same table; the codes of `fit` are reused.
 
         Parameters
         ----------
-        X : DataFrame of pandas, polars or arrow, or array-like of shape (n, p)
+        X : DataFrame of pandas, polars or Arrow, or array-like of shape (n, p)
         y : ignored
-            Taken because pipelines pass it.
 
         Returns
         -------
@@ -181,46 +175,45 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
             See `transform`.
         """
         if fit_params:
-            raise ValueError(f"fit_params={sorted(fit_params)} are not known to FeatureCross.fit_transform.")
-        seen = self._fit(X)
-        return self._assemble(seen.places(), seen.numbers, seen.layout.n_rows)
+            raise ValueError(f"fit_params={sorted(fit_params)} are not known to FeatureCross; remove them.")
+        encoding = self._fit(X)
+        return self._assemble(encoding.places(), encoding.numbers, encoding.layout.n_rows)
 
     def transform(self, X: Any) -> Any:
         """The one-hot and crossed columns of a table, row for row.
 
         Parameters
         ----------
-        X : DataFrame of pandas, polars or arrow, or array-like of shape (n, p)
-            Of a table with names only the fields need be there, in any order.
+        X : DataFrame of pandas, polars or Arrow, or array-like of shape (n, p)
+            A table with names needs only the fields, in any order.
 
         Returns
         -------
         scipy.sparse.csr_matrix of shape (n, n_features_out_)
-            All ones but for the numbers, with sorted indices. A csr_array where scikit-learn is configured for them.
+            Ones, and the values of numbers, with sorted indices. A csr_array where scikit-learn is configured so.
 
         Raises
         ------
         ValueError
-            If a field is not there or of another type than in `fit`, a number is missing or infinite, or a level was
-            not seen in `fit` and ``handle_unknown="error"``.
+            If a field is not in the table or of another type than in `fit`, a number is missing or infinite, or a level
+            is unknown and ``handle_unknown="error"``.
         """
         check_is_fitted(self, "n_features_out_")
         table = Table(X, min_rows=0)
         columns = self._read(table, self._sources())
-        places = find_places(self._layout, columns, self.handle_unknown == "error")
+        places = place_rows(self._layout, columns, self.handle_unknown == "error")
         return self._assemble(places, [columns[name].as_finite() for name in self.numbers_], table.n_rows)
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
-        """Add the levels and combinations of one more chunk of a table.
+        """Add the levels and combinations of another chunk of a table.
 
-        After all chunks the columns are those of `fit` on the whole, but for `Quantiles`, whose edges the first chunk
-        settles. Columns move as they grow; `columns_in` says where to.
+        After all chunks the columns are those of `fit` on the whole table, except for `Quantiles`, whose edges come
+        from the first chunk. Columns move when levels are added; `columns_in` gives their new positions.
 
         Parameters
         ----------
-        X : DataFrame of pandas, polars or arrow, or array-like of shape (n, p)
+        X : DataFrame of pandas, polars or Arrow, or array-like of shape (n, p)
         y : ignored
-            Taken because pipelines pass it.
 
         Returns
         -------
@@ -230,18 +223,18 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a column has changed its type since the first chunk, and whatever `fit` raises.
+            If the type of a column differs from the first chunk, or `fit` would raise one.
         """
         self._fit(X, getattr(self, "_layout", None))
         return self
 
     def merge(self, other: FeatureCross) -> Self:
-        """Add the levels and combinations that another fitted cross has seen.
+        """Add the levels and combinations of another fitted cross.
 
         Parameters
         ----------
         other : FeatureCross
-            With the same parameters and the same bins; it stays as it is.
+            With the same parameters and the same bins. Not changed.
 
         Returns
         -------
@@ -251,76 +244,74 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the two have other blocks, bins, or kinds of levels.
+            If the two differ in blocks, bins, or kinds of levels.
         """
         check_is_fitted(self, "n_features_out_")
         check_is_fitted(other, "n_features_out_")
-        self._keep(self._layout.merge(other._layout), self._names_in, hasattr(self, "feature_names_in_"))
+        self._keep(self._layout.merge(other._layout), self._names_in, self._named)
         return self
 
-    def plan(self, X: Any, sample: int = 250_000) -> Plan:
-        """What fitting on a table will come to: columns, entries, bytes. Nothing is kept.
+    def plan(self, X: Any, sample: int = 250_000) -> CrossPlan:
+        """Estimate columns, entries and bytes of fitting on a table, without fitting.
 
-        Tables of up to `sample` rows are counted exactly. Of larger ones so many rows are drawn (always the same ones), and
-        how many columns each block will have is inferred from how often each level occurs in them.
+        Tables of up to `sample` rows are counted exactly. For larger tables that many rows are drawn with a fixed seed,
+        and the number of columns of each block is estimated from the counts of its levels in the sample.
 
         Parameters
         ----------
-        X : DataFrame of pandas, polars or arrow, or array-like of shape (n, p)
+        X : DataFrame of pandas, polars or Arrow, or array-like of shape (n, p)
         sample : int, default=250_000
-            Rows to look at. A quarter of a million, which takes a fraction of a second.
+            Size of the sample. A quarter of a million rows take a fraction of a second.
 
         Returns
         -------
-        Plan
-            Which prints as a table.
+        CrossPlan
+            Printed, a table.
 
         Raises
         ------
         ValueError
-            If `sample` is not positive, and whatever `fit` raises.
+            If `sample` is not a positive integer, or `fit` would raise one.
         """
         check_whole("sample", sample)
         return self._plan(Table(X), sample)
 
-    def _plan(self, table: Table, sample: int = 250_000, known: Layout | None = None) -> Plan:
-        seen = self._look(table.sample(sample), known)
-        return Plan.of(seen, table.n_rows, np.dtype(self.dtype).itemsize, self.hashed)
+    def _plan(self, table: Table, sample: int = 250_000, known: Layout | None = None) -> CrossPlan:
+        encoding = self._encode(table.sample(sample), known)
+        return CrossPlan.of(encoding, table.n_rows, np.dtype(self.dtype).itemsize, self.hashed)
 
-    def _fit(self, X: Any, known: Layout | None = None) -> Sighting:
-        """Look at a table, if there is room for what it will come to, and add it to what is known."""
+    def _fit(self, X: Any, known: Layout | None = None) -> Encoding:
+        """Encode a table, within `max_memory`, and merge its layout with the `known` one."""
         table = Table(X)
         if self.max_memory is not None:
-            # A limit that is no number is refused as other parameters are.
+            # _plan checks that max_memory is a number.
             plan = self._plan(table, known=known)
             if plan.peak_bytes > self.max_memory:
                 raise ValueError(
-                    f"max_memory={self.max_memory} bytes is less than the {plan.peak_bytes} that this design is planned to "
-                    "take; use coarser bins, fewer crosses, a larger min_count, max_levels, or dtype float32.\n"
-                    f"{plan}"
+                    f"max_memory={self.max_memory} bytes is less than the {plan.peak_bytes} planned for this design; "
+                    f"use coarser bins, fewer crosses, a larger min_count, max_levels, or dtype float32.\n{plan}"
                 )
-        seen = self._look(table, known)
+        encoding = self._encode(table, known)
         if known is None:
-            self._keep(seen.layout, table.names, table.named)
+            self._keep(encoding.layout, table.names, table.named)
         else:
-            self._keep(known.merge(seen.layout), self._names_in, hasattr(self, "feature_names_in_"))
-        return seen
+            self._keep(known.merge(encoding.layout), self._names_in, self._named)
+        return encoding
 
-    def _look(self, table: Table, known: Layout | None) -> Sighting:
-        names = table.names if known is None else self._names_in
-        named = table.named if known is None else hasattr(self, "feature_names_in_")
-        recipe = Recipe.resolve(self.get_params(deep=False), names, named)
+    def _encode(self, table: Table, known: Layout | None) -> Encoding:
+        names, named = (table.names, table.named) if known is None else (self._names_in, self._named)
+        spec = Specification.resolve(self.get_params(deep=False), names, named)
         if known is None:
-            place = {name: position for position, name in enumerate(table.names)}
-            read = {source: table.column(place[source]) for source in dict.fromkeys(recipe.sources.values())}
-            columns = {name: read[source] for name, source in recipe.sources.items()}
+            position = {name: place for place, name in enumerate(table.names)}
+            read = {source: table.column(position[source]) for source in dict.fromkeys(spec.sources.values())}
+            columns = {name: read[source] for name, source in spec.sources.items()}
         else:
-            columns = self._read(table, recipe.sources)
-        return Sighting.of(recipe, columns, table.n_rows, known)
+            columns = self._read(table, spec.sources)
+        return Encoding.fit(spec, columns, table.n_rows, known)
 
     def _keep(self, layout: Layout, names: Sequence[str], named: bool) -> None:
         self._layout = layout
-        self._names_in = list(names)
+        self._names_in, self._named = list(names), named
         self.n_features_in_ = len(names)
         if named:
             self.feature_names_in_ = np.array(names, dtype=object)
@@ -335,8 +326,7 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
 
     def _read(self, table: Table, sources: Mapping[str, str]) -> dict[str, Column]:
         """The column of each field, from another table than that of `fit`."""
-        named = hasattr(self, "feature_names_in_")
-        columns = table.like(self._names_in, named, dict.fromkeys(sources.values()))
+        columns = table.columns_like(self._names_in, self._named, dict.fromkeys(sources.values()))
         return {name: columns[source] for name, source in sources.items()}
 
     def _assemble(self, places: list[Codes], numbers: list[FloatArray], n_rows: int) -> Any:
@@ -345,8 +335,8 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
             if np.dtype(self.dtype) == np.float32 and (large := np.abs(column) > largest).any():
                 row = int(np.argmax(large))
                 raise ValueError(
-                    f"column {name!r} holds {column[row]} in row {row}, too large for dtype={np.dtype(self.dtype).name}; "
-                    "use float64, or scale it."
+                    f"column {name!r} holds {column[row]} in row {row}, too large for dtype=float32; "
+                    "use float64, or divide the column."
                 )
         starts = [block.start for block in self._layout.categories]
         matrix = csr_of_ones(places, starts, numbers, (n_rows, self._layout.n_columns), self.dtype)
@@ -355,7 +345,7 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
         return fold(matrix, self._hashing.columns, self._hashing.signs, self.n_features_out_)
 
     def set_output(self, *, transform: str | None = None) -> Self:
-        """Refuse data frames: the output is sparse.
+        """Accept only the default: the output is sparse, never a data frame.
 
         Parameters
         ----------
@@ -368,8 +358,8 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
         """
         if transform not in (None, "default"):
             raise ValueError(
-                f"transform={transform!r} asks for a data frame, but FeatureCross makes sparse columns, often millions "
-                "of them. Keep set_output(transform='default'), and see get_feature_names_out()."
+                f"transform={transform!r} requests a data frame, but FeatureCross makes sparse columns, often "
+                "millions. Use set_output(transform='default'), and get_feature_names_out() for names."
             )
         super().set_output(transform=transform)
         return self
@@ -377,6 +367,6 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
-        # The dtype of the output is a parameter, whatever that of the input.
+        # The dtype of the output is a parameter and does not depend on the input.
         tags.transformer_tags.preserves_dtype = []
         return tags

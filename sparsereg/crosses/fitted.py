@@ -1,7 +1,4 @@
-"""`FittedColumns`: what a fitted `FeatureCross` can tell about its columns.
-
-Names, levels, counts, and where columns are found in another cross. This room may not know tables, nor how to fit.
-"""
+"""`FittedColumns`: the names, levels and counts of the columns of a fitted `FeatureCross`."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ __all__ = ["FittedColumns"]
 
 
 class FittedColumns:
-    """The part of `FeatureCross` that reads its fitted state."""
+    """The part of `FeatureCross` that describes its columns."""
 
     dtype: DTypeLike
     n_features_in_: int
@@ -29,15 +26,16 @@ class FittedColumns:
     _layout: Layout
     _hashing: Hashing | None
     _names_in: list[str]
+    _named: bool
 
     @property
     def blocks_(self) -> list[Block]:
-        """The blocks of columns, in order; with `hashed`, one of that name for all but the numbers."""
+        """The blocks of columns, in order; with `hashed`, one block of that name and the numbers."""
         return list(self._layout.blocks if self._hashing is None else self._hashing.blocks)
 
     @property
     def collisions_(self) -> dict[str, int]:
-        """For each block, how many of its observed levels or combinations share a column; without `hashed` none do."""
+        """For each block the number of observed levels or combinations that share a hashed column."""
         shared = np.zeros(self._layout.n_columns, np.bool_) if self._hashing is None else self._hashing.shared()
         return {block.name: int(shared[block.start : block.stop].sum()) for block in self._layout.categories}
 
@@ -52,7 +50,7 @@ class FittedColumns:
         return self._layout.numbers
 
     def feature_names(self, columns: ArrayLike, input_features: ArrayLike | None = None) -> list[str]:
-        """Names of some columns of the output, without making those of the others.
+        """Names of some columns of the output; the others are not made.
 
         Parameters
         ----------
@@ -63,13 +61,13 @@ class FittedColumns:
         Returns
         -------
         list of str
-            Such as ``"latitude=[37.75,37.7667) x ocean_proximity=INLAND"``. With `hashed`, all that fall in the column,
-            each with its sign, such as ``"+a=1 -b=2 x c=3"``; ``"hashed5"`` where nothing does.
+            Such as ``"latitude=[37.75,37.7667) x ocean_proximity=INLAND"``. With `hashed`, all levels mapped to the
+            column, each with its sign, such as ``"+a=1 -b=2 x c=3"``; ``"hashed5"`` if there are none.
 
         Raises
         ------
         ValueError
-            If a column is not one of the output's, or `input_features` do not fit those of `fit`.
+            If a column is not one of the output's, or `input_features` do not match those of `fit`.
         """
         check_is_fitted(self, "n_features_out_")
         wanted = column_numbers(columns, self.n_features_out_)
@@ -81,21 +79,21 @@ class FittedColumns:
                     f"input_features should have length equal to number of features ({self.n_features_in_}), "
                     f"got {len(words)}."
                 )
-            if hasattr(self, "feature_names_in_") and words != self._names_in:
+            if self._named and words != self._names_in:
                 raise ValueError("input_features is not equal to feature_names_in_.")
-        # A field that a rule makes of a column has a name of its own.
+        # A field made by `Of` keeps its name.
         made = {name: name for name in self._layout.levels}
-        called = made | dict(zip(self._names_in, words, strict=True))
+        field_names = made | dict(zip(self._names_in, words, strict=True))
         if self._hashing is None:
-            return self._layout.names(wanted, called)
-        return self._hashed_names(self._hashing, wanted, called)
+            return self._layout.names(wanted, field_names)
+        return self._hashed_names(self._hashing, wanted, field_names)
 
-    def _hashed_names(self, hashing: Hashing, wanted: NDArray[np.int64], called: dict[str, str]) -> list[str]:
-        members = hashing.members(wanted)
-        fallen = np.concatenate([np.empty(0, dtype=np.int64), *members])
-        names = iter(zip(self._layout.names(fallen, called), hashing.signs[fallen].tolist(), strict=True))
+    def _hashed_names(self, hashing: Hashing, wanted: NDArray[np.int64], field_names: dict[str, str]) -> list[str]:
+        sources = hashing.sources(wanted)
+        flat = np.concatenate([np.empty(0, dtype=np.int64), *sources])
+        names = iter(zip(self._layout.names(flat, field_names), hashing.signs[flat].tolist(), strict=True))
         joined = []
-        for column, part in zip(wanted.tolist(), members, strict=True):
+        for column, part in zip(wanted.tolist(), sources, strict=True):
             words = [next(names) for _ in range(part.size)]
             is_number = column >= hashing.width
             signed = " ".join(f"{'-' if sign < 0 else '+'}{word}" for word, sign in words) or f"hashed{column}"
@@ -103,7 +101,7 @@ class FittedColumns:
         return joined
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
-        """Names of all columns of the output; `feature_names` makes only some.
+        """Names of all columns of the output; see `feature_names` for some of them.
 
         Parameters
         ----------
@@ -118,7 +116,7 @@ class FittedColumns:
         return np.array(self.feature_names(np.arange(self.n_features_out_), input_features), dtype=object)
 
     def inverse(self, column: int) -> tuple[tuple[str, object], ...]:
-        """The fields and levels that a column of the output stands for.
+        """The fields and levels of a column of the output.
 
         Parameters
         ----------
@@ -128,12 +126,12 @@ class FittedColumns:
         -------
         tuple of (field, level)
             The level is a string, an integer, a boolean, the bounds ``(a, b)`` of a half-open bin, or None for missing;
-            ``(-inf, inf)`` for a number.
+            ``Rare.RARE`` where rare levels share the column; ``(-inf, inf)`` for a number.
 
         Raises
         ------
         ValueError
-            If the column is not one of the output's, or one of those that hashing shares out.
+            If the column is not one of the output's, or is a hashed one.
         """
         check_is_fitted(self, "n_features_out_")
         (wanted,) = column_numbers([column], self.n_features_out_).tolist()
@@ -141,14 +139,14 @@ class FittedColumns:
             return self._layout.inverse(wanted)
         if wanted < self._hashing.width:
             raise ValueError(
-                f"column {column} of hashed={self._hashing.width} has no single meaning; see feature_names."
+                f"column {column} of hashed={self._hashing.width} has no single meaning; use feature_names."
             )
         return ((self.blocks_[wanted - self._hashing.width + 1].name, (-math.inf, math.inf)),)
 
     def columns_in(self, other: FittedColumns) -> NDArray[np.int64]:
-        """Which column of another fitted cross means the same as each column of this one.
+        """For each column the column of another fitted cross with the same meaning.
 
-        It carries coefficients over to a vocabulary that has grown: ``new[columns] = old`` where ``columns >= 0``.
+        Coefficients are transferred to a larger vocabulary by ``new[columns] = old`` where ``columns >= 0``.
 
         Parameters
         ----------
@@ -157,36 +155,35 @@ class FittedColumns:
         Returns
         -------
         ndarray of int64, shape (n_features_out_,)
-            -1 where the other has no such column. Hashed columns stay where they are, whatever falls there.
+            -1 where the other has no such column. Hashed columns keep their positions.
 
         Raises
         ------
         ValueError
-            If the two are hashed to different widths, or only one is, or a hashed field has other bins in the other.
+            If the two differ in `hashed`, or are hashed and differ in fields or bins.
         """
         check_is_fitted(self, "n_features_out_")
         check_is_fitted(other, "n_features_out_")
         if self._hashing is not None or other._hashing is not None:
-            found = _hashed_columns_in(self._hashing, other._hashing)
+            columns = _hashed_columns_in(self._hashing, other._hashing)
             for name, levels in self._layout.levels.items():
                 if name not in other._layout.levels:
-                    raise ValueError(f"field {name!r} is not in the other cross; hashed columns are only found alike.")
+                    raise ValueError(f"field {name!r} is not in the other cross; fit both with the same fields.")
                 if not levels.is_like(other._layout.levels[name]):
                     raise ValueError(f"field {name!r} has other bins or levels in the other cross; fit both alike.")
-            return found
+            return columns
         return self._layout.columns_in(other._layout)
 
     def describe(self) -> list[dict[str, Any]]:
-        """What each block holds of the table of `fit`.
+        """The size of each block in the table of `fit`.
 
         Returns
         -------
         list of dict
-            One for each block. ``block``: its name. ``cells``: nominal columns. ``observed``: levels or combinations
-            seen. ``singletons``: those seen in one row. ``columns``: those with a column, after `min_count`.
-            ``entries``: ones stored. ``bytes``: of their values and int32 indices. ``coverage``: entries by rows, which
-            is the share of the rows that have an entry. With `Split`, rows can have several, and pooled levels of one row
-            count as several entries here though they make one. With `hashed`, all this is before hashing.
+            One for each block. ``block``: its name. ``cells``: possible columns. ``observed``: observed levels or
+            combinations. ``singletons``: those in one row. ``columns``: those with a column. ``entries``: stored
+            entries. ``bytes``: of their values and int32 indices. ``coverage``: entries by rows. With `Split`, pooled
+            levels of one row count as several entries, although they share one. With `hashed`, before hashing.
         """
         check_is_fitted(self, "n_features_out_")
         return self._layout.describe(np.dtype(self.dtype).itemsize)
@@ -195,8 +192,8 @@ class FittedColumns:
 def _hashed_columns_in(own: Hashing | None, other: Hashing | None) -> NDArray[np.int64]:
     widths = [None if hashing is None else hashing.width for hashing in (own, other)]
     if own is None or other is None or own.width != other.width:
-        raise ValueError(f"hashed={widths[0]} here but hashed={widths[1]} there; columns can only be found alike.")
-    found = np.arange(own.n_columns)
-    place = {block.name: block.start for block in other.blocks if block.is_number}
-    found[own.width :] = [place.get(block.name, -1) for block in own.blocks if block.is_number]
-    return found
+        raise ValueError(f"hashed={widths[0]} here but hashed={widths[1]} there; fit both with the same hashed.")
+    columns = np.arange(own.n_columns)
+    start = {block.name: block.start for block in other.blocks if block.is_number}
+    columns[own.width :] = [start.get(block.name, -1) for block in own.blocks if block.is_number]
+    return columns

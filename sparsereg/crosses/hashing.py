@@ -1,7 +1,7 @@
-"""`Hashing`: the columns of a layout thrown into a fixed number of columns, each with a sign.
+"""`Hashing`: the columns of a layout mapped to a fixed number of hashed columns, each with a sign (feature hashing).
 
-Where a column falls follows from the words and numbers of its levels alone: it is the same in every process, and stays
-where it is when the vocabulary grows. This room may not know tables, or the matrix.
+The hashed column depends only on the texts and numbers of the levels: it is the same in every process, and does not
+change when the vocabulary grows.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ Hashes = NDArray[np.uint64]
 
 @dataclass(frozen=True, eq=False)
 class Hashing:
-    """Where each column of a layout falls.
+    """The hashed column and the sign of each column of a layout.
 
     Attributes
     ----------
     width : int
-        Number of columns that the one-hot ones share; numbers come after them, each in a column of its own.
+        Number of hashed columns that all one-hot columns share; each number has its own column after them.
     columns : ndarray of int64, shape (n,)
-        Where each of the layout's n columns falls.
+        The hashed column of each of the layout's n columns.
     signs : ndarray of int8, shape (n,)
-        1 or -1, so that what falls together cancels on average; 1 for a number.
+        1 or -1, so that collisions have mean zero; 1 for a number.
     blocks : tuple of Block
-        What the hashed columns look like from outside: one block named ``hashed``, and the numbers.
+        The blocks of the output: one named ``hashed``, and the numbers.
     """
 
     width: int
@@ -65,24 +65,23 @@ class Hashing:
         return self.blocks[-1].stop
 
     def shared(self) -> NDArray[np.bool_]:
-        """Which of the layout's columns (n,) fall together with another."""
+        """Which of the layout's columns (n,) share a hashed column with another."""
         _, places, counts = np.unique(self.columns, return_inverse=True, return_counts=True)
         return counts[places] > 1
 
-    def members(self, columns: IntArray) -> list[IntArray]:
-        """For each of some hashed columns (m,) the layout's columns that fall there, in order."""
-        fallen = np.flatnonzero(np.isin(self.columns, columns))
-        order = fallen[np.argsort(self.columns[fallen], kind="stable")]
+    def sources(self, columns: IntArray) -> list[IntArray]:
+        """For each of the hashed columns (m,) the layout's columns that are mapped to it, in order."""
+        chosen = np.flatnonzero(np.isin(self.columns, columns))
+        order = chosen[np.argsort(self.columns[chosen], kind="stable")]
         ordered = self.columns[order]
         first, last = np.searchsorted(ordered, columns), np.searchsorted(ordered, columns, side="right")
         return [order[a:b] for a, b in zip(first.tolist(), last.tolist(), strict=True)]
 
 
 def _hash_block(block: Block, levels: dict[str, Hashes]) -> Hashes:
-    """A hash for each column of a block; that of a cross depends on the order of its fields."""
-    numbers = np.arange(block.counts.size) if block.kept is None else block.kept
-    hashes = np.full(numbers.size, len(block.fields), dtype=np.uint64)
-    for name, codes in zip(block.fields, block.split(numbers), strict=True):
+    """A hash for each column of a block; for a cross it depends on the order of the fields."""
+    hashes = np.full(block.kept_codes.size, len(block.fields), dtype=np.uint64)
+    for name, codes in zip(block.fields, block.split(block.kept_codes), strict=True):
         hashes = _mix(hashes + levels[name][codes])
     if block.has_rare:
         hashes = np.append(hashes, _hash_text("rare\0" + "\0".join(block.fields)))
@@ -90,13 +89,13 @@ def _hash_block(block: Block, levels: dict[str, Hashes]) -> Hashes:
 
 
 def _hash_levels(name: str, levels: Levels) -> Hashes:
-    """A hash for each level of a field, which differs from that of the same level of another field."""
+    """A hash for each level of a field; it depends on the name of the field."""
     if levels.kind == "string":
         hashes = np.array([_hash_text(word) for word in levels.strings], dtype=np.uint64)
     else:
         hashes = _mix(levels.numbers.astype(np.uint64))
     if levels.bins is not None:
-        # The same index means something else in other bins.
+        # The meaning of a bin index depends on the rule.
         hashes = _mix(hashes ^ _hash_text(json.dumps(levels.bins.to_dict())))
     if levels.missing:
         hashes = np.append(hashes, _hash_text("missing\0"))
@@ -109,7 +108,7 @@ def _hash_text(text: str) -> np.uint64:
 
 
 def _mix(values: Hashes) -> Hashes:
-    """Spread the bits of 64-bit words; the finalizer of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014)."""
+    """Mix the bits of 64-bit words by the finalizer of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014)."""
     values = values + np.uint64(0x9E3779B97F4A7C15)
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

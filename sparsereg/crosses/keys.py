@@ -1,7 +1,7 @@
-"""Integer keys: finding the distinct ones, looking them up, and combining several columns of codes into one key.
+"""Integer keys: distinct values, look-up, and several columns of codes combined into one key.
 
-A code numbers the sorted distinct values from 0; -1 stands for a value that is not among them. Nothing here is longer
-than a small multiple of the rows. This room may not know what a key stands for: no tables, levels or names.
+A code numbers the sorted distinct values from 0; -1 is a value that is not among them. All arrays are at most a small
+multiple of the rows long.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ __all__ = ["Combinations", "Stage", "distinct", "lookup"]
 
 IntArray = NDArray[Any]
 
-# A table indexed by key beats sorting while it is not much longer than what is to be sorted.
+# A table indexed by value is faster than sorting while it has at most this many entries a value, or this many in all.
 _TABLE_PER_KEY = 4
 _SMALL_TABLE = 1 << 16
-# Keys of up to so many bits are sorted 16 bits at a time: numpy sorts uint16 by counting, in linear time.
+# Keys of up to 48 bits are sorted by 16 bits at a time: NumPy sorts uint16 in linear time.
 _DIGIT_BITS = 16
-_MOST_DIGITS = 3
-_LARGEST_KEY = 2**63 - 1
+_MAX_DIGITS = 3
+_MAX_KEY = 2**63 - 1
 
 
 def distinct(values: IntArray) -> tuple[IntArray, IntArray]:
@@ -47,7 +47,7 @@ def distinct(values: IntArray) -> tuple[IntArray, IntArray]:
     """
     if not values.size:
         return values.copy(), np.empty(0, dtype=np.int32)
-    # A column of a table by rows is gone through several times.
+    # A column of a row-major table is strided, and read several times below.
     values = np.ascontiguousarray(values)
     offsets, span = _offsets(values)
     if span <= _table_size(values.size):
@@ -110,14 +110,14 @@ def lookup(levels: IntArray, values: IntArray) -> IntArray:
 
 @dataclass(frozen=True)
 class Stage:
-    """Sorted observed keys over a few columns of codes; the key of ``(a, b, c)`` is ``(a * n_b + b) * n_c + c``."""
+    """Sorted observed keys of a few columns of codes; the key of ``(a, b, c)`` is ``(a * n_b + b) * n_c + c``."""
 
     radices: tuple[int, ...]
     keys: IntArray
 
     @classmethod
     def fit(cls, columns: Sequence[IntArray], radices: Sequence[int]) -> tuple[Stage, IntArray]:
-        """Find the keys in columns of codes (n,), none of them -1, and the code (n,) of each row."""
+        """The keys of columns of codes (n,), none of them -1, and the code (n,) of each row's key."""
         keys, codes = distinct(_ravel(columns, radices))
         return cls(tuple(radices), keys), codes
 
@@ -125,12 +125,12 @@ class Stage:
         """Code (n,) of each row's key, or -1 where the key, or one of its codes, was not observed."""
         codes = lookup(self.keys, _ravel(columns, self.radices))
         for column in columns:
-            # A -1 among the codes can make the key of another combination.
+            # With a code of -1 the key can be that of another combination.
             codes[column < 0] = -1
         return codes
 
     def split(self, codes: IntArray) -> list[IntArray]:
-        """Codes (m,) of keys back to one array (m,) of codes for each column."""
+        """The codes (m,) of each column, from the codes (m,) of keys."""
         parts = []
         key = self.keys[codes]
         for radix in reversed(self.radices[1:]):
@@ -143,13 +143,13 @@ class Stage:
 class Combinations:
     """The observed combinations of any number of columns of codes.
 
-    Where the product of the numbers of codes would pass 2^63 - 1, the columns so far make a stage of their own, and
-    the next stage goes on with the codes of its observed keys: nothing wraps.
+    Where the product of the numbers of codes exceeds 2^63 - 1, the columns so far form a stage, and the codes of its
+    observed keys are the first column of the next stage: keys never overflow.
 
     Attributes
     ----------
     stages : tuple of Stage
-        Each begins with the codes of the one before; the keys of the last are the combinations themselves.
+        The keys of the last stage are the combinations.
     """
 
     stages: tuple[Stage, ...]
@@ -159,15 +159,15 @@ class Combinations:
 
     @classmethod
     def fit(cls, columns: Sequence[IntArray], radices: Sequence[int]) -> tuple[Combinations, IntArray]:
-        """Find the combinations in columns of codes (n,), none of them -1, and the code (n,) of each row."""
+        """The combinations in columns of codes (n,), none of them -1, and the code (n,) of each row."""
         stages: list[Stage] = []
         pending, sizes = [columns[0]], [radices[0]]
         for column, radix in zip(columns[1:], radices[1:], strict=True):
-            if math.prod(sizes) * radix > _LARGEST_KEY:
+            if math.prod(sizes) * radix > _MAX_KEY:
                 stage, codes = Stage.fit(pending, sizes)
                 stages.append(stage)
                 pending, sizes = [codes], [stage.keys.size]
-            if sizes[0] * radix > _LARGEST_KEY:
+            if sizes[0] * radix > _MAX_KEY:
                 raise ValueError(f"{sizes[0]} combinations times {radix} levels pass 2^63; use coarser bins.")
             pending.append(column)
             sizes.append(radix)
@@ -183,7 +183,7 @@ class Combinations:
         return rest[0]
 
     def split(self, codes: IntArray) -> list[IntArray]:
-        """Codes (m,) of combinations back to one array (m,) of codes for each column."""
+        """The codes (m,) of each column, from the codes (m,) of combinations."""
         parts: list[IntArray] = []
         for stage in reversed(self.stages):
             codes, *rest = stage.split(codes)
@@ -208,9 +208,9 @@ def _code_dtype(n: int) -> type[np.signedinteger[Any]]:
 
 
 def _offsets(values: IntArray) -> tuple[NDArray[np.uint64], int]:
-    """Distance of each value from the smallest, and one more than the largest distance."""
+    """Each value minus the smallest, and one more than the largest of these."""
     low, high = int(values.min()), int(values.max())
-    # Modulo 2^64 the difference is right also where it passes 2^63.
+    # Modulo 2^64 the difference is exact also where it exceeds 2^63.
     offsets = values.astype(np.uint64)
     offsets -= np.uint64(low % 2**64)
     return offsets, high - low + 1
@@ -219,7 +219,7 @@ def _offsets(values: IntArray) -> tuple[NDArray[np.uint64], int]:
 def _order(offsets: NDArray[np.uint64], span: int) -> IntArray:
     """Stable sorting order of the offsets (n,), all below `span`."""
     bits = (span - 1).bit_length()
-    if bits > _DIGIT_BITS * _MOST_DIGITS:
+    if bits > _DIGIT_BITS * _MAX_DIGITS:
         return np.argsort(offsets, kind="stable")
     order = np.argsort(offsets.astype(np.uint16), kind="stable")
     for shift in range(_DIGIT_BITS, bits, _DIGIT_BITS):
@@ -230,7 +230,7 @@ def _order(offsets: NDArray[np.uint64], span: int) -> IntArray:
 
 def _search(levels: IntArray, values: IntArray) -> IntArray:
     """Code of each value, all within the range of the sorted levels, or -1; by binary search."""
-    # Sorted queries walk the levels in order and stay in the cache; random ones miss it at nearly every step.
+    # Sorted queries read the levels in order, from the cache; random queries miss the cache at nearly every step.
     order = _order(*_offsets(values))
     ordered = values[order]
     places = np.searchsorted(levels, ordered)

@@ -1,7 +1,4 @@
-"""`Layout`: which column of the output stands for which levels of which fields.
-
-It holds the fitted state of a `FeatureCross` and no more: levels, blocks and their keys. It may not know tables.
-"""
+"""`Layout`: the fitted state of a `FeatureCross`, that is the levels of the fields and the blocks of columns."""
 
 from __future__ import annotations
 
@@ -26,14 +23,14 @@ IntArray = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Levels of the fields, and the blocks of columns in order.
+    """Levels of the fields, and blocks in the order of the columns.
 
     Attributes
     ----------
     levels : dict of str to Levels
     blocks : tuple of Block
     n_rows : int
-        Rows seen in fit.
+        Number of rows in fit.
     keep : Keep
         Which levels and combinations have a column of their own.
     """
@@ -52,25 +49,20 @@ class Layout:
         n_rows: int,
         keep: Keep,
     ) -> Layout:
-        """Give each block its columns, numbers last."""
+        """Assign the columns to the blocks, numbers last."""
         blocks: list[Block] = []
         start = 0
-        for seen in observed:
-            kept = keep.chosen(seen.counts)
-            has_rare = keep.pool and kept.size < seen.counts.size
+        for part in observed:
+            kept = keep.select(part.counts)
+            all_kept = kept.size == part.counts.size
+            has_rare = keep.pool and not all_kept
+            stop = start + kept.size + has_rare
+            n_cells = math.prod(levels[name].n_cells for name in part.fields)
+            chosen = None if all_kept else kept
             blocks.append(
-                Block(
-                    seen.fields,
-                    start,
-                    start + kept.size + has_rare,
-                    math.prod(levels[name].n_cells for name in seen.fields),
-                    has_rare=has_rare,
-                    counts=seen.counts,
-                    kept=kept if kept.size < seen.counts.size else None,
-                    combinations=seen.combinations,
-                )
+                Block(part.fields, start, stop, n_cells, False, has_rare, part.counts, chosen, part.combinations)
             )
-            start = blocks[-1].stop
+            start = stop
         blocks += [Block((name,), start + k, start + k + 1, 1, is_number=True) for k, name in enumerate(numbers)]
         return cls(levels, tuple(blocks), n_rows, keep)
 
@@ -90,7 +82,7 @@ class Layout:
         return [block for block in self.blocks if not block.is_number]
 
     def names(self, columns: IntArray, words: Mapping[str, str]) -> list[str]:
-        """Names of columns (m,); `words` say what to call each field."""
+        """Names of columns (m,); `words` are the names of the fields."""
         names = np.empty(columns.size, dtype=object)
         for block, chosen, codes in self._by_block(columns):
             if not codes:
@@ -112,9 +104,9 @@ class Layout:
         )
 
     def _by_block(self, columns: IntArray) -> Iterator[tuple[Block, IntArray, list[IntArray]]]:
-        """Blocks that columns (m,) lie in, which of the columns do, and the codes of their fields' levels.
+        """For each block of columns (m,): the block, the positions in `columns`, and the code of each field's level.
 
-        There are no codes for a number, nor for a column of pooled levels.
+        The list of codes is empty for a number and for a column that rare levels share.
         """
         ends = np.array([block.stop for block in self.blocks])
         owner = np.searchsorted(ends, columns, side="right")
@@ -126,17 +118,16 @@ class Layout:
             if block.is_number or rare.any():
                 yield block, chosen if block.is_number else chosen[rare], []
             if not block.is_number and not rare.all():
-                places = places[~rare]
-                yield block, chosen[~rare], block.split(places if block.kept is None else block.kept[places])
+                yield block, chosen[~rare], block.split(block.kept_codes[places[~rare]])
 
     def _labels(self, name: str, codes: IntArray, word: str) -> list[str]:
-        """``word=level`` for each code (m,); each level is put into words once."""
+        """``word=level`` for each code (m,); the text of each distinct level is made once."""
         present, places = np.unique(codes, return_inverse=True)
         labels = [f"{word}={self.levels[name].label(code)}" for code in present.tolist()]
         return [labels[place] for place in places.tolist()]
 
     def describe(self, itemsize: int) -> list[dict[str, Any]]:
-        """One dict for each block: what it holds of the table of fit, in entries of `itemsize` bytes."""
+        """One dict for each block, of the table of fit, with values of `itemsize` bytes."""
         rows = []
         for block in self.blocks:
             counts = block.counts if block.kept is None or block.has_rare else block.counts[block.kept]
@@ -156,7 +147,7 @@ class Layout:
         return rows
 
     def merge(self, other: Layout) -> Layout:
-        """The layout that fitting on the rows of both would have given."""
+        """The layout of the rows of both."""
         if [(block.fields, block.is_number) for block in self.blocks] != [
             (block.fields, block.is_number) for block in other.blocks
         ]:
@@ -175,13 +166,13 @@ class Layout:
                 parts = zip(block.fields, codes, strict=True)
                 columns.append([layout.levels[name].codes_in(levels[name])[part] for name, part in parts])
             together = [np.concatenate(parts) for parts in zip(*columns, strict=True)]
-            combinations, numbers = observe(together, [len(levels[name]) for name in pair[0].fields])
-            counts = count_rows(values_of(numbers), np.concatenate([block.counts for block in pair]))
+            combinations, merged = observe(together, [len(levels[name]) for name in pair[0].fields])
+            counts = count_rows(values_of(merged), np.concatenate([block.counts for block in pair]))
             observed.append(Observed(pair[0].fields, combinations, counts))
         return Layout.build(levels, observed, self.numbers, self.n_rows + other.n_rows, self.keep)
 
     def columns_in(self, other: Layout) -> IntArray:
-        """For each column (n_columns,) the column of another layout that means the same, -1 for none."""
+        """For each column (n_columns,) the column of the other layout with the same meaning, -1 for none."""
         columns = np.full(self.n_columns, -1, dtype=np.int64)
         by_fields = {(block.fields, block.is_number): block for block in other.blocks}
         for block in self.blocks:
@@ -191,22 +182,22 @@ class Layout:
             if block.is_number:
                 columns[block.start] = target.start
                 continue
-            numbers = np.arange(block.counts.size) if block.kept is None else block.kept
+            kept = block.kept_codes
             codes = {
                 name: self.levels[name].codes_in(other.levels[name])[part]
-                for name, part in zip(block.fields, block.split(numbers), strict=True)
+                for name, part in zip(block.fields, block.split(kept), strict=True)
             }
             places = target.place_of(values_of(target.find(codes)))
             if target.has_rare:
-                # What shares a column over there has none that means the same.
+                # A shared column has another meaning.
                 places = np.where(places == target.n_observed - 1, -1, places)
-            columns[block.start : block.start + numbers.size] = np.where(places < 0, -1, places + target.start)
+            columns[block.start : block.start + kept.size] = np.where(places < 0, -1, places + target.start)
             if block.has_rare and target.has_rare:
                 columns[block.stop - 1] = target.stop - 1
         return columns
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """The layout as plain arrays, without objects; `from_arrays` reads them back."""
+        """The layout as plain arrays without objects; `from_arrays` reads them back."""
         arrays: dict[str, NDArray[Any]] = {}
         fields = []
         for number, levels in enumerate(self.levels.values()):
@@ -243,13 +234,15 @@ class Layout:
 
 
 def column_numbers(columns: Any, n_columns: int) -> IntArray:
-    """Check that columns (m,) are whole numbers from 0 to below `n_columns`."""
+    """Check that columns (m,) are integers from 0 to below `n_columns`."""
     wanted = np.atleast_1d(np.asarray(columns))
     if wanted.size == 0:
         return np.empty(0, dtype=np.int64)
     if wanted.ndim != 1 or wanted.dtype.kind not in "iu":
-        raise ValueError(f"columns={columns!r} must be whole numbers in one dimension.")
+        raise ValueError(f"columns={columns!r} must be one-dimensional and of integers.")
     if wanted.min() < 0 or wanted.max() >= n_columns:
         wrong = wanted[(wanted < 0) | (wanted >= n_columns)][0]
-        raise ValueError(f"columns holds {wrong}, but the output has {n_columns} columns, counted from 0.")
+        raise ValueError(
+            f"columns holds {wrong}, but must lie in [0, {n_columns}): the output has {n_columns} columns."
+        )
     return wanted.astype(np.int64)

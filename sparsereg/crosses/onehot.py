@@ -1,6 +1,6 @@
-"""From columns of codes and of numbers to one CSR matrix, built row by row in its final place.
+"""One CSR matrix from columns of codes and of numbers, written row by row in its final place.
 
-This room may not know fields, levels or names: a block is a column of codes and the matrix column where it begins.
+Here a block is a column of codes and the first matrix column of the block; fields and levels play no part.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from sparsereg.crosses.ragged import Codes, Ragged
 
 __all__ = ["csr_of_ones", "fold"]
 
-_LARGEST_INT32 = np.iinfo(np.int32).max
-# Rows that are filled at a time: their index and value rows stay in the cache while all blocks are written.
+_MAX_INT32 = np.iinfo(np.int32).max
+# Rows that are written at a time: their part of the matrix stays in the cache while all blocks are written.
 _ROWS_AT_ONCE = 1 << 13
 
 
@@ -29,24 +29,25 @@ def csr_of_ones(
     shape: tuple[int, int],
     dtype: DTypeLike,
 ) -> Any:
-    """One-hot blocks, and columns of numbers after them, as a CSR matrix.
+    """One-hot blocks, followed by columns of numbers, as a CSR matrix.
 
     Parameters
     ----------
     codes : sequence of integer ndarrays, each of shape (n,), or of Ragged
-        Column within its block where each row has a 1, -1 for none; or the columns, ascending in each row.
+        For each block, the column within the block where each row has a 1, -1 for none; with Ragged the columns,
+        ascending in each row.
     starts : sequence of int
-        Matrix column where each block begins, increasing.
+        The first matrix column of each block, increasing.
     numbers : sequence of ndarrays of float64, each of shape (n,)
         The last columns; zeros are not stored.
     shape : tuple of int
-        Rows n and columns of the matrix.
+        Number of rows n and of columns of the matrix.
     dtype : float32 or float64
 
     Returns
     -------
     scipy.sparse.csr_matrix, or csr_array where scikit-learn is configured so
-        With sorted int32 indices, int64 where int32 does not do.
+        With sorted indices, int32 where they fit and int64 otherwise.
 
     Examples
     --------
@@ -57,10 +58,10 @@ def csr_of_ones(
     """
     singles = [part for part in codes if not isinstance(part, Ragged)]
     if len(singles) < len(codes):
-        return _csr_of_ragged(codes, starts, numbers, shape, dtype)
+        return _csr_of_ragged(list(zip(codes, starts, strict=True)), numbers, shape, dtype)
     n_rows, n_columns = shape
     width = len(codes) + len(numbers)
-    large = max(n_rows * width, n_columns) > _LARGEST_INT32
+    large = max(n_rows * width, n_columns) > _MAX_INT32
     index_dtype = np.int64 if large else np.int32
     indices = np.empty((n_rows, width), dtype=index_dtype)
     data = np.ones((n_rows, width), dtype=dtype)
@@ -82,9 +83,9 @@ def csr_of_ones(
 
 
 def fold(matrix: Any, columns: NDArray[Any], signs: NDArray[np.int8], n_columns: int) -> Any:
-    """The matrix with column j added, with its sign, to column ``columns[j]`` of `n_columns`; zeros are not stored."""
+    """The matrix (n, n_columns) whose column k is the signed sum of all j with ``columns[j] == k``, without zeros."""
     data = matrix.data * signs[matrix.indices]
-    wide = matrix.indices.dtype == np.int64 or n_columns > _LARGEST_INT32
+    wide = matrix.indices.dtype == np.int64 or n_columns > _MAX_INT32
     index_dtype = np.int64 if wide else np.int32
     indices, indptr = columns[matrix.indices].astype(index_dtype), matrix.indptr.astype(index_dtype)
     folded = _csr(data, indices, indptr, (matrix.shape[0], n_columns), False)
@@ -105,32 +106,28 @@ def _csr(
 
 
 def _csr_of_ragged(
-    codes: Sequence[Codes],
-    starts: Sequence[int],
-    numbers: Sequence[NDArray[np.float64]],
-    shape: tuple[int, int],
-    dtype: DTypeLike,
+    blocks: list[tuple[Codes, int]], numbers: Sequence[NDArray[np.float64]], shape: tuple[int, int], dtype: DTypeLike
 ) -> Any:
-    """`csr_of_ones` where rows can have several ones in a block."""
+    """`csr_of_ones` with several ones in a row of a block."""
     n_rows, n_columns = shape
-    counts = [part.counts if isinstance(part, Ragged) else part >= 0 for part in codes]
+    counts = [part.counts if isinstance(part, Ragged) else part >= 0 for part, _ in blocks]
     counts += [column != 0.0 for column in numbers]
     indptr = np.zeros(n_rows + 1, dtype=np.int64)
     for count in counts:
         indptr[1:] += count
     np.cumsum(indptr, out=indptr)
-    large = max(int(indptr[-1]), n_columns) > _LARGEST_INT32
+    large = max(int(indptr[-1]), n_columns) > _MAX_INT32
     indices = np.empty(indptr[-1], dtype=np.int64 if large else np.int32)
     data = np.ones(indptr[-1], dtype=dtype)
-    free = indptr[:-1].copy()  # where each row goes on
-    for part, start, count in zip(codes, starts, counts, strict=False):
+    free = indptr[:-1].copy()  # the next free entry of each row
+    for (part, start), count in zip(blocks, counts, strict=False):
         if isinstance(part, Ragged):
             indices[free[part.rows] + part.ranks] = part.values + indices.dtype.type(start)
         else:
             indices[free[count]] = part[count] + indices.dtype.type(start)
         free += count
     first_number = n_columns - len(numbers)
-    for place, (column, count) in enumerate(zip(numbers, counts[len(codes) :], strict=True)):
+    for place, (column, count) in enumerate(zip(numbers, counts[len(blocks) :], strict=True)):
         indices[free[count]] = first_number + place
         data[free[count]] = column[count]
         free += count
@@ -140,7 +137,7 @@ def _csr_of_ragged(
 def _stored(
     codes: Sequence[NDArray[Any]], numbers: Sequence[NDArray[np.float64]], n_rows: int
 ) -> NDArray[np.bool_] | None:
-    """Which entries (n, blocks) are stored, or None when all are."""
+    """Which entries (n, blocks) are stored, or None if all are."""
     present = [column >= 0 for column in codes] + [column != 0.0 for column in numbers]
     if all(mask.all() for mask in present):
         return None

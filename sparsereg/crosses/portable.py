@@ -1,7 +1,4 @@
-"""`Portable`: a `FeatureCross` as text that makes it again, and as plain arrays that keep its fitted state.
-
-This room may not know tables, nor how to fit.
-"""
+"""`Portable`: a `FeatureCross` as code (its repr), and its fitted state as plain arrays for files."""
 
 from __future__ import annotations
 
@@ -21,42 +18,42 @@ __all__ = ["Portable"]
 
 
 class Portable(FittedColumns):
-    """The part of `FeatureCross` that writes it down and reads it back."""
+    """The part of `FeatureCross` that converts it to text and arrays, and back from arrays."""
 
     bins: Mapping[Any, Any] | None
     get_params: Callable[..., dict[str, Any]]
     _keep: Callable[[Layout, Sequence[str], bool], None]
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
-        """The design as code that makes it again, whole whatever its length: the parameters that were set, in order."""
+        """Code that makes the same unfitted cross: the parameters that differ from the defaults, never shortened."""
         default = type(self)().get_params(deep=False)
         given = {name: _plain(value) for name, value in self.get_params(deep=False).items()}
         if np.dtype(given["dtype"]) == np.dtype(default["dtype"]):
             del given["dtype"]
         else:
             given["dtype"] = np.dtype(given["dtype"]).name
-        words = [f"{name}={value!r}" for name, value in given.items() if not _same(value, default[name])]
-        return f"{type(self).__name__}({', '.join(words)})"
+        arguments = [f"{name}={value!r}" for name, value in given.items() if not _same(value, default[name])]
+        return f"{type(self).__name__}({', '.join(arguments)})"
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Parameters and fitted state as plain arrays, to be kept with ``numpy.savez`` and loaded without pickle.
+        """Parameters and fitted state as plain arrays, for ``numpy.savez`` and loading without pickle.
 
         Returns
         -------
         dict of str to ndarray
-            Of integers, bytes and JSON text; no objects.
+            Integers, bytes and JSON text; no objects.
         """
         check_is_fitted(self, "n_features_out_")
         parameters = self.get_params(deep=False)
         parameters["bins"] = [[_plain(key), rule.to_dict()] for key, rule in (self.bins or {}).items()]
         parameters["dtype"] = np.dtype(self.dtype).name
         parameters["hashed"] = None if self._hashing is None else self._hashing.width
-        spec = {"parameters": parameters, "names": self._names_in, "named": hasattr(self, "feature_names_in_")}
+        spec = {"parameters": parameters, "names": self._names_in, "named": self._named}
         return {"cross": np.array(json.dumps(spec, default=_plain)), **self._layout.to_arrays()}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """A fitted FeatureCross from what `to_arrays` returned.
+        """A fitted FeatureCross from the result of `to_arrays`.
 
         Parameters
         ----------
@@ -65,12 +62,12 @@ class Portable(FittedColumns):
         Returns
         -------
         FeatureCross
-            Which transforms as the one that `to_arrays` was called on.
+            With the same transform.
 
         Raises
         ------
         ValueError
-            If an array is missing, or a parameter in it is wrong.
+            If an array is missing, or a parameter is wrong.
         """
         try:
             spec = json.loads(str(arrays["cross"]))
@@ -86,7 +83,7 @@ class Portable(FittedColumns):
 
 
 def _plain(value: Any) -> Any:
-    """NumPy scalars and arrays as Python has them, also inside of lists, tuples and dicts."""
+    """NumPy scalars and arrays as Python objects, also inside lists, tuples and dicts."""
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, (np.integer, np.bool_)):
@@ -99,5 +96,5 @@ def _plain(value: Any) -> Any:
 
 
 def _same(value: Any, default: Any) -> bool:
-    # True is equal to 1, and False to 0.
+    # The types are compared because True == 1 and False == 0.
     return type(value) is type(default) and bool(value == default)

@@ -1,6 +1,6 @@
-"""`Ragged`: codes of rows that have any number of them, and how columns of codes are brought side by side.
+"""`Ragged`: a column with any number of codes in each row, and all combinations of several columns of codes.
 
-A column of codes (n,) has one for each row, -1 for none. This room may not know what a code stands for.
+An ordinary column of codes (n,) has one code for each row, -1 for none.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ IntArray = NDArray[Any]
 
 @dataclass(frozen=True)
 class Ragged:
-    """Codes of rows that have none, one, or several.
+    """A column with none, one or several codes in each row.
 
     Attributes
     ----------
     values : ndarray of int, shape (m,)
-        -1 for a code that is not known.
+        -1 for an unknown level.
     rows : ndarray of int64, shape (m,)
         The row of each code, ascending.
     n_rows : int
@@ -36,7 +36,7 @@ class Ragged:
 
     @classmethod
     def of(cls, numbers: IntArray, lists: Sequence[Sequence[int]]) -> Ragged:
-        """The codes of rows (n,), each of which has those of one of the lists, by its number."""
+        """Rows (n,), of which row i has the codes of ``lists[numbers[i]]``."""
         lengths = np.array([len(part) for part in lists], dtype=np.int64)
         flat = np.array([code for part in lists for code in part], dtype=np.int32)
         starts = np.cumsum(lengths) - lengths
@@ -45,12 +45,12 @@ class Ragged:
 
     @property
     def counts(self) -> IntArray:
-        """How many codes each row (n,) has."""
+        """Number of codes in each row (n,)."""
         return np.bincount(self.rows, minlength=self.n_rows)
 
     @property
     def ranks(self) -> IntArray:
-        """Which one of its row's each code (m,) is, from 0."""
+        """Position (m,) of each code within its row, from 0."""
         return _ranks(self.counts)
 
 
@@ -58,12 +58,12 @@ Codes = IntArray | Ragged
 
 
 def values_of(codes: Codes) -> IntArray:
-    """The codes themselves, row by row."""
+    """The codes of all rows, row by row."""
     return codes.values if isinstance(codes, Ragged) else codes
 
 
 def align(parts: Sequence[Codes]) -> tuple[list[IntArray], IntArray | None]:
-    """All combinations of the codes that each row has, one code of each part.
+    """All combinations of the codes in each row, one code of each part.
 
     Parameters
     ----------
@@ -72,9 +72,9 @@ def align(parts: Sequence[Codes]) -> tuple[list[IntArray], IntArray | None]:
     Returns
     -------
     parts : list of ndarray of int, each of shape (m,)
-        Row by row; within a row in lexicographic order, the first part slowest.
+        Row by row; within a row in lexicographic order.
     rows : ndarray of int64, shape (m,), or None
-        The row of each combination; None where every row has one, and m = n.
+        The row of each combination; None where every row has exactly one (m = n).
 
     Examples
     --------
@@ -93,15 +93,15 @@ def align(parts: Sequence[Codes]) -> tuple[list[IntArray], IntArray | None]:
             continue
         counts = part.counts
         first = np.cumsum(counts) - counts
-        here = np.repeat(np.arange(rows.size), counts[rows])
-        places = first[rows][here] + _ranks(counts[rows])
-        columns = [*(column[here] for column in columns), part.values[places]]
-        rows = rows[here]
+        repeated = np.repeat(np.arange(rows.size), counts[rows])
+        places = first[rows][repeated] + _ranks(counts[rows])
+        columns = [*(column[repeated] for column in columns), part.values[places]]
+        rows = rows[repeated]
     return columns, rows
 
 
 def distinct_in_rows(codes: Ragged) -> Ragged:
-    """The known codes of each row, sorted, each once."""
+    """The known codes of each row, sorted, without duplicates."""
     values, rows = codes.values, codes.rows
     known = values >= 0
     if not known.all():
@@ -111,13 +111,13 @@ def distinct_in_rows(codes: Ragged) -> Ragged:
     width = int(values.max()) + 1
     keys = rows * width + values
     if not (keys[1:] > keys[:-1]).all():
-        # Stable sorting is made for what is nearly in order.
+        # The stable sort is fast on nearly sorted keys.
         keys.sort(kind="stable")
         rows, values = np.divmod(keys[np.append(True, keys[1:] != keys[:-1])], width)
     return Ragged(values, rows, codes.n_rows)
 
 
 def _ranks(counts: IntArray) -> IntArray:
-    """0, 1, ... for as many as each row has, row after row."""
+    """0, 1, ..., count - 1 for each row, row by row."""
     ends = np.cumsum(counts)
     return np.arange(ends[-1] if ends.size else 0) - np.repeat(ends - counts, counts)

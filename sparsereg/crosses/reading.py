@@ -1,28 +1,31 @@
-"""`read_column`: one column of pandas, polars, arrow or numpy as a `Column`.
+"""`read_column`: one column of pandas, polars, Arrow or NumPy as a `Column`.
 
-Columns are read through narwhals, and only the codes of strings and categories through the libraries themselves, which
-have them ready. This room may not know tables, or what a column is read for.
+Columns are read through narwhals. Codes of strings and categories come from the libraries themselves, which store them.
+Does not depend on what a column is read for.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 import narwhals as nw
 import numpy as np
+from numpy.typing import NDArray
 
 from sparsereg._core.strings import text_codes
 from sparsereg.crosses.column import LARGEST_EXACT, AnyArray, BoolArray, Column, Kind
 from sparsereg.crosses.keys import distinct
-from sparsereg.crosses.lists import LISTS, flat_objects, flat_series
 
 __all__ = ["read_column"]
 
 _LARGEST_INT64 = np.iinfo(np.int64).max
+# Types of a cell of an object array that count as a list.
+_LISTS = (list, tuple, set, frozenset, np.ndarray)
 
 
 def read_column(name: str, values: Any) -> Column:
@@ -52,7 +55,7 @@ def _from_array(name: str, values: AnyArray) -> Column:
     if kind == "M":
         return Column(name, "date", values)
     if kind == "m":
-        # Finer units would turn into plain integers.
+        # NumPy turns nanoseconds into plain integers.
         values = values.astype("timedelta64[us]")
     return _from_objects(name, values)
 
@@ -66,7 +69,7 @@ def _integers(name: str, values: AnyArray, missing: BoolArray | None = None) -> 
 def _from_series(name: str, series: Any) -> Column:
     native = nw.to_native(series)
     if isinstance(getattr(native, "dtype", None), np.dtype) and native.dtype == object:
-        # Whatever the first of the objects are.
+        # narwhals infers the type of such a column from its first objects only.
         return _from_objects(name, native.to_numpy())
     dtype = series.dtype
     if dtype in (nw.String, nw.Categorical, nw.Enum):
@@ -87,13 +90,13 @@ def _from_series(name: str, series: Any) -> Column:
         values = (series if zone is None else series.dt.replace_time_zone(None)).to_numpy()
         return Column(name, "date", values, zone=zone) if values.dtype.kind == "M" else _from_objects(name, values)
     if isinstance(dtype, (nw.List, nw.Array)):
-        lengths, flat = flat_series(series)
+        lengths, flat = _flat_series(series)
         return Column(name, "list", lengths, items=read_column(name, flat))
     return _from_objects(name, _objects(series.to_list()))
 
 
 def _codes(series: Any) -> tuple[AnyArray, list[Any]]:
-    """Codes (n,), -1 where missing, and the values that they stand for, as the library at hand has them."""
+    """Codes (n,), -1 where missing, and the values they stand for, as the library of the series stores them."""
     native = nw.to_native(series)
     categorical = series.dtype in (nw.Categorical, nw.Enum)
     if series.implementation.is_pandas():
@@ -124,7 +127,7 @@ def _polars_codes(native: Any) -> tuple[AnyArray, list[Any]]:
     if native.dtype == pl.String:
         native = native.cast(pl.Categorical)
     present = native.drop_nulls()
-    # The codes of a Categorical may count through all categories of the process: number those that occur here.
+    # The codes of a Categorical can number all categories of the process: renumber those that occur here.
     numbers, codes = distinct(present.to_physical().to_numpy())
     sample = np.empty(numbers.size, dtype=np.int64)
     sample[codes] = np.arange(codes.size)
@@ -137,13 +140,13 @@ def _polars_codes(native: Any) -> tuple[AnyArray, list[Any]]:
 
 
 def _coded(name: str, codes: AnyArray, values: list[Any]) -> Column:
-    """A column of codes into values of any one type; all but integers and booleans count as their text."""
+    """A column of codes into values of one type; values other than integers and booleans become their text."""
     types = set(map(type, values))
     if not types <= {str}:
         values = [_plain(value) for value in values]
         types = set(map(type, values)) - {type(None)}
         if len(types) > 1:
-            # A category that no row has may be anything.
+            # A category without rows may be of any type.
             used = set(np.unique(codes).tolist())
             values = [value if code in used else None for code, value in enumerate(values)]
             types = set(map(type, values)) - {type(None)}
@@ -159,16 +162,16 @@ def _coded(name: str, codes: AnyArray, values: list[Any]) -> Column:
     if types in ({bool}, {int}):
         missing = codes < 0
         kind: Kind = "boolean" if types == {bool} else "integer"
-        # One more, where the code -1 of a missing value points.
+        # The code -1 of a missing value selects the additional last entry.
         return Column(name, kind, _int_array(name, [*values, 0])[codes], missing if missing.any() else None)
     if types == {float}:
-        # Zero is one text, whatever its sign.
+        # -0.0 and 0.0 have the same text.
         values = [value + 0.0 for value in values]
     return Column(name, "string", codes, dictionary=values if types <= {str} else list(map(str, values)))
 
 
 def _from_objects(name: str, values: AnyArray) -> Column:
-    """A column of strings, or of Python objects, all of one kind but for missing ones; floats and integers together are numbers."""
+    """A column of strings or of Python objects of one kind, some missing; floats with integers are numbers."""
     coded = text_codes(values, _is_missing)
     if coded is not None:
         return _texts(name, *coded)
@@ -180,8 +183,8 @@ def _from_objects(name: str, values: AnyArray) -> Column:
     types.discard(type(None))
     if types == {str}:
         return _texts(name, *text_codes(_objects(items), _is_missing))
-    if all(issubclass(kind, LISTS) for kind in types):
-        lengths, flat = flat_objects(items)
+    if all(issubclass(kind, _LISTS) for kind in types):
+        lengths, flat = _flat_objects(items)
         return Column(name, "list", lengths, items=_from_array(name, flat))
     if all(issubclass(kind, (dt.date, np.datetime64)) for kind in types):
         return _dates(name, items)
@@ -195,7 +198,9 @@ def _from_objects(name: str, values: AnyArray) -> Column:
         raise _unreadable(name, items)
     large = next((value for value in items if isinstance(value, int) and abs(value) > LARGEST_EXACT), None)
     if large is not None:
-        raise ValueError(f"column {name!r} holds {large} beside floats, which do not have it; convert it to strings.")
+        raise ValueError(
+            f"column {name!r} holds {large} beside floats, which cannot represent it; convert it to strings."
+        )
     return Column(name, "number", np.array(items, dtype=np.float64))
 
 
@@ -209,19 +214,19 @@ def _dates(name: str, items: list[Any]) -> Column:
     zoned = next((value for value in items if getattr(value, "tzinfo", None) is not None), None)
     if zoned is not None:
         raise ValueError(
-            f"column {name!r} holds {zoned!r}, an object with a time zone of its own; make it a column of dates in one "
+            f"column {name!r} holds {zoned!r}, an object with its own time zone; convert the column to dates of one "
             "zone, for example with pandas.to_datetime(column, utc=True)."
         )
     return Column(name, "date", np.array(items, dtype="datetime64[us]"))
 
 
 def _objects(items: list[Any]) -> AnyArray:
-    """A list as an array (n,), whatever it holds."""
+    """A list as an array (n,) of objects."""
     return np.fromiter(items, dtype=object, count=len(items))
 
 
 def _is_missing(value: Any) -> bool:
-    # NA and NaT are pandas' own, which is not imported here.
+    # NA and NaT are recognised by name because pandas is not imported here.
     return (
         value is None
         or type(value).__name__ in ("NAType", "NaTType")
@@ -230,12 +235,12 @@ def _is_missing(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """NumPy scalars and strings of all types as Python's own, and None for what is missing."""
+    """NumPy scalars and subclasses of str as Python's own types; missing values as None."""
     if _is_missing(value):
         return None
     if isinstance(value, np.generic) and not isinstance(value, np.datetime64):
         value = value.item()
-    # The text itself, whatever a type of strings makes of str().
+    # A subclass may override __str__; its text is wanted.
     return str.__str__(value) if isinstance(value, str) else value
 
 
@@ -243,7 +248,9 @@ def _unreadable(name: str, values: Iterable[Any]) -> ValueError:
     examples = {type(value): value for value in values if value is not None}
     words = ", ".join(f"{value!r} ({kind.__name__})" for kind, value in list(examples.items())[:3])
     if len(examples) == 1:
-        return ValueError(f"column {name!r} holds {words}, which is not read; convert it to strings, numbers or dates.")
+        return ValueError(
+            f"column {name!r} holds {words}, a type that is not supported; convert it to strings, numbers or dates."
+        )
     return ValueError(
         f"column {name!r} holds values that are not all strings, all integers, all booleans or all numbers: {words}; "
         "convert it, for example with astype(str)."
@@ -258,3 +265,29 @@ def _int_array(name: str, values: list[int]) -> AnyArray:
             continue
     largest = max(values, key=abs)
     raise ValueError(f"column {name!r} holds {largest}, beyond 64 bits; convert it to strings.")
+
+
+def _flat_series(series: Any) -> tuple[NDArray[np.int64], Any]:
+    """Lengths (n,) of the lists of a narwhals Series, -1 where missing, and the items of all lists."""
+    series = series.cast(nw.List(series.dtype.inner))
+    lengths = series.list.len()
+    if series.implementation.is_polars():
+        native = nw.to_native(series)
+        items = native.filter(native.list.len() > 0).explode()
+    else:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        flat = pc.list_flatten(series.to_arrow())
+        items = flat if isinstance(flat, pa.ChunkedArray) else pa.chunked_array([flat])
+    missing = lengths.is_null().to_numpy()
+    return np.where(missing, -1, lengths.fill_null(0).to_numpy().astype(np.int64)), nw.from_native(
+        items, series_only=True
+    )
+
+
+def _flat_objects(cells: Sequence[Collection[Any] | None]) -> tuple[NDArray[np.int64], AnyArray]:
+    """Lengths (n,) of lists, -1 where missing, and the items of all lists."""
+    lengths = np.fromiter((-1 if cell is None else len(cell) for cell in cells), dtype=np.int64, count=len(cells))
+    items = chain.from_iterable(cell for cell in cells if cell is not None)
+    return lengths, np.fromiter(items, dtype=object, count=int(lengths[lengths > 0].sum()))

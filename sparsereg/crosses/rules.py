@@ -1,7 +1,4 @@
-"""All rules by name, and `Of`, which takes a rule to another column than the one it is listed under.
-
-This room may not know tables, or what a rule does.
-"""
+"""`RULES`: all rules by name; and `Of`, which applies a rule to a column under the name of a new field."""
 
 from __future__ import annotations
 
@@ -13,24 +10,18 @@ from sparsereg.crosses.binning import Edges, Quantiles, Rule, Width
 from sparsereg.crosses.dates import DatePart
 from sparsereg.crosses.split import Split
 
-__all__ = ["Of", "rule_from_dict"]
+__all__ = ["RULES", "Of", "rule_from_dict"]
 
-_RULES: dict[str, type[Rule]] = {
-    "date_part": DatePart,
-    "edges": Edges,
-    "quantiles": Quantiles,
-    "split": Split,
-    "width": Width,
-}
+RULES: dict[str, type[Rule]] = {rule.name: rule for rule in (Width, Quantiles, Edges, DatePart, Split)}
 
 
 @dataclass(frozen=True)
 class Of:
-    """A rule for a column, listed under the name of a new field: one column can make several fields.
+    """A new field made of a column by a rule: one column can make several fields.
 
     ``bins={"hour": Of("departure", DatePart("hour")), "weekday": Of("departure", DatePart("weekday"))}`` makes two
-    fields of one column; ``bins={"latitude": Width("1/60"), "degree": Of("latitude", Width(1))}`` a fine one and a
-    coarse one.
+    fields of one column; ``bins={"latitude": Width("1/60"), "degree": Of("latitude", Width(1))}`` makes a fine and a
+    coarse field.
 
     Parameters
     ----------
@@ -59,7 +50,7 @@ class Of:
             raise ValueError(f"rule={self.rule!r} must be a Width, Quantiles, Edges, DatePart or Split.")
 
     def to_dict(self) -> dict[str, Any]:
-        """The rule and its column as JSON-able values."""
+        """The rule and its column as JSON values."""
         column = self.column if isinstance(self.column, str) else int(self.column)
         return {"rule": "of", "column": column, "of": self.rule.to_dict()}
 
@@ -88,11 +79,11 @@ def rule_from_dict(values: Mapping[str, Any]) -> Any:
     """
     parameters = {key: value for key, value in values.items() if key != "rule"}
     name = values.get("rule")
-    if name != "of" and name not in _RULES:
-        raise ValueError(f"rule={name!r} is not one of {sorted([*_RULES, 'of'])}.")
+    if name != "of" and name not in RULES:
+        raise ValueError(f"rule={name!r} is not one of {sorted([*RULES, 'of'])}.")
     try:
         if name == "of":
             return Of(parameters["column"], rule_from_dict(parameters["of"]))
-        return _RULES[name](**parameters)
+        return RULES[name](**parameters)
     except (TypeError, KeyError) as error:
-        raise ValueError(f"rule={name!r} with {parameters}: {error}") from None
+        raise ValueError(f"rule={name!r} with parameters {parameters} is not valid: {error}") from None

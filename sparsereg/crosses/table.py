@@ -1,7 +1,4 @@
-"""`Table`: a table of pandas, polars, arrow or numpy as a list of columns with names.
-
-This room may not know what is in a column, nor what it is read for.
-"""
+"""`Table`: a table of pandas, polars, Arrow or NumPy as a list of columns with names."""
 
 from __future__ import annotations
 
@@ -18,9 +15,9 @@ from sklearn.utils import check_array
 from sparsereg.crosses.column import Column
 from sparsereg.crosses.reading import read_column
 
-__all__ = ["Table", "some"]
+__all__ = ["Table", "shortened"]
 
-# Who reads tables, for messages.
+# The name of the estimator, for error messages.
 _READER = "FeatureCross"
 
 
@@ -29,22 +26,22 @@ class Table:
 
     Parameters
     ----------
-    X : DataFrame of pandas, polars, modin..., pyarrow Table, or array-like of shape (n, p)
+    X : DataFrame of pandas, polars, modin, ..., pyarrow Table, or array-like of shape (n, p)
     min_rows : int, default=1
-        Fewer rows are an error.
+        The least number of rows.
 
     Attributes
     ----------
     names : list of str
-        Column names; ``x0``, ``x1``, ... where there are none, or none that are strings.
+        Column names; ``x0``, ``x1``, ... if the table has no names that are strings.
     named : bool
-        Whether the table brought the names itself.
+        Whether the table has names that are strings.
     n_rows : int
 
     Raises
     ------
     ValueError
-        If the table is lazy, empty, of the wrong shape, or two columns have the same name.
+        If the table is lazy, empty or not two-dimensional, or two columns have the same name.
 
     Examples
     --------
@@ -89,7 +86,7 @@ class Table:
         return read_column(self.names[position], self._columns[position])
 
     def sample(self, size: int) -> Table:
-        """A table of so many rows, drawn at random but always the same, in order; the table itself if it has no more."""
+        """`size` rows in order, drawn at random with a fixed seed; the table itself if it has no more."""
         if self.n_rows <= size:
             return self
         rows = np.sort(np.random.default_rng(0).choice(self.n_rows, size, replace=False))
@@ -98,21 +95,22 @@ class Table:
         part.n_rows = size
         return part
 
-    def like(self, names: Sequence[str], named: bool, wanted: Iterable[str]) -> dict[str, Column]:
-        """Read the wanted columns of a table that is like an earlier one, whose columns had `names`.
+    def columns_like(self, names: Sequence[str], named: bool, wanted: Iterable[str]) -> dict[str, Column]:
+        """Read the `wanted` of the columns `names` of the table of fit.
 
-        They go by name where both tables have names, and by position otherwise. One that holds nothing has no type.
+        Columns are matched by name if both tables have names, and by position otherwise. A column without values is of
+        kind ``"missing"``.
 
         Raises
         ------
         ValueError
-            If a column is not there, or there are not as many.
+            If a column is not in the table, or columns are matched by position and the tables differ in their number.
         """
         if named and self.named:
             position = {name: place for place, name in enumerate(self.names)}
             for name in wanted:
                 if name not in position:
-                    raise ValueError(f"column {name!r} of fit is not in X, whose columns are {some(self.names)}.")
+                    raise ValueError(f"column {name!r} of fit is not in X, whose columns are {shortened(self.names)}.")
         else:
             if len(self.names) != len(names):
                 raise ValueError(
@@ -121,7 +119,8 @@ class Table:
             if named != self.named:
                 have, were = ("has", "without") if self.named else ("does not have valid", "with")
                 warnings.warn(
-                    f"X {have} feature names, but {_READER} was fitted {were} feature names; they go by position.",
+                    f"X {have} feature names, but {_READER} was fitted {were} feature names; "
+                    "columns are matched by position.",
                     UserWarning,
                     stacklevel=3,
                 )
@@ -129,19 +128,19 @@ class Table:
         return {name: read_column(name, self._columns[position[name]]).or_missing() for name in wanted}
 
 
-def some(names: Sequence[str]) -> str:
-    """The first of many column names, for messages."""
+def shortened(names: Sequence[str]) -> str:
+    """At most 20 of the column names, for error messages."""
     return f"{list(names)}" if len(names) <= 20 else f"{list(names[:20])} and {len(names) - 20} more"
 
 
 def _array(X: Any, min_rows: int) -> NDArray[Any]:
     if nw.dependencies.is_into_series(X):
         raise ValueError(f"Expected 2D array, got a 1D series instead; {_READER} needs a table: use X.to_frame().")
-    # Some sparse matrices are a kind of dict as well.
+    # Not isinstance: scipy's dok_matrix is a subclass of dict.
     if type(X) is dict:
-        raise ValueError(f"X is a dict; {_READER} needs a table: make a data frame of it.")
+        raise ValueError(f"X is a dict; {_READER} needs a table: use pandas.DataFrame(X).")
     if nw.dependencies.is_polars_lazyframe(X):
-        raise ValueError(f"X is a LazyFrame; {_READER} needs the data at hand: use X.collect().")
+        raise ValueError(f"X is a LazyFrame; {_READER} needs the data in memory: use X.collect().")
     if isinstance(X, (list, tuple)) and _holds_strings(X):
         # NumPy would turn the numbers of a mixed list into strings.
         X = np.asarray(X, dtype=object)
@@ -149,7 +148,7 @@ def _array(X: Any, min_rows: int) -> NDArray[Any]:
         X, dtype=None, ensure_all_finite=False, ensure_min_samples=min_rows, estimator=_READER, input_name="X"
     )
     if array.dtype.names is not None or array.dtype.kind in "SV":
-        raise ValueError(f"X has the dtype {array.dtype}; use numbers, str, bool, datetime64 or object.")
+        raise ValueError(f"X has the dtype {array.dtype}; convert it to numbers, str, bool, datetime64 or object.")
     return array
 
 

@@ -1,8 +1,7 @@
 """`Levels`: the observed levels of one field, sorted, and the code of each row's level.
 
-A field is a column read as categories: strings, integers, booleans, or numbers and dates through a rule. Codes run
-from 0 over the sorted levels; a missing value, where one was observed, is the last level; -1 is a level that was not.
-This room may not know other fields, crosses, or where a column came from.
+A field is a column read as categories: strings, integers, booleans, or numbers and dates through a rule. Codes number
+the sorted levels from 0; missing, where observed, is the last level; -1 is an unobserved level.
 """
 
 from __future__ import annotations
@@ -20,22 +19,23 @@ from numpy.typing import NDArray
 from sparsereg.crosses.binning import Bins, Edges, Quantiles, Rule
 from sparsereg.crosses.column import BoolArray, Column
 from sparsereg.crosses.keys import distinct, lookup
-from sparsereg.crosses.parts import parts_of_rows
 from sparsereg.crosses.ragged import Codes, Ragged
 from sparsereg.crosses.rules import rule_from_dict
-from sparsereg.crosses.split import Split
+from sparsereg.crosses.split import Split, parts_of_rows
 
 __all__ = ["CROSS", "Levels", "pack_strings", "unpack_strings"]
 
 IntArray = NDArray[Any]
 
-# A binary search among the levels costs about as much as putting this many of them into a dict.
+# A binary search among the levels costs about as much as inserting this many of them into a dict.
 _SEARCH_COST = 8
 _MISSING = "missing"
-# Words that name a level of their own; a string that says the same is quoted.
+# Labels of special levels; strings of the same text are quoted.
 _RESERVED = (_MISSING, "rare")
-# What stands between the fields of a cross, and its levels, in names.
+# The separator of the fields of a cross, and of its levels, in names.
 CROSS = " x "
+# Attributes of `Levels` that saved models hold as JSON.
+_PLAIN = ("field", "column", "kind", "missing", "n_cells", "zone")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +46,9 @@ class Levels:
     ----------
     field : str
     column : str
-        The column that it is read from.
+        The column that the field is read from.
     kind : str
-        ``"bin"``, ``"boolean"``, ``"integer"``, ``"string"``; ``"missing"`` when nothing else was observed.
+        ``"bin"``, ``"boolean"``, ``"integer"``, ``"string"``; ``"missing"`` if all values were missing.
     numbers : ndarray of int64 or uint64, shape (k,)
         Sorted integers, booleans as 0 and 1, or bin indices; empty for strings.
     strings : tuple of str
@@ -56,13 +56,13 @@ class Levels:
     missing : bool
         Whether missing is a level, the last one.
     n_cells : int
-        How many levels there could be: bins also where no row lies, categories also where unused.
+        Number of possible levels, including empty bins and unused categories.
     bins : Bins or None
-        Of a binned field.
+        The rule of a binned field.
     split : Split or None
-        Of a field with several levels a row; its codes are `Ragged`.
+        The rule of a field with several levels in a row; its codes are `Ragged`.
     zone : str or None
-        The time zone of the dates that were seen.
+        The time zone of the observed dates.
     """
 
     field: str
@@ -81,9 +81,9 @@ class Levels:
 
     @classmethod
     def fit(cls, field: str, column: Column, rule: Rule | None, with_missing: bool = True) -> tuple[Levels, Codes]:
-        """Find the levels of a field in its column, and the code (n,) of each row, or codes where the rule splits it.
+        """The levels of a field in its column, and the code (n,) of each row; `Ragged` codes if the rule is a `Split`.
 
-        Missing is a level of its own where one was seen, or none at all, and the code -1.
+        With `with_missing`, missing is a level if observed; without, its code is -1.
 
         Raises
         ------
@@ -95,10 +95,10 @@ class Levels:
             needed = "DatePart('month')" if column.kind == "date" else "Split()"
             raise ValueError(
                 f"column {column.name!r} holds {column.kind}s, which need a rule in bins, such as {needed}; "
-                "or leave it out of fields."
+                "otherwise leave it out of fields."
             )
-        gaps = column.gaps()
-        missing = gaps is not None and with_missing
+        is_missing = column.is_missing()
+        missing = is_missing is not None and with_missing
         split = rule if isinstance(rule, Split) else None
         if (rule is None or split) and column.kind == "missing":
             levels = cls(field, column.name, "missing", none, (), missing, int(missing), split=split)
@@ -116,9 +116,9 @@ class Levels:
             return levels, codes
         bins = None
         if rule is None:
-            integers = column.values if gaps is None else column.values[~gaps]
+            integers = column.values if is_missing is None else column.values[~is_missing]
         else:
-            bins, integers = _fit_bins(column, rule, gaps)
+            bins, integers = _fit_bins(column, rule, is_missing)
         numbers, codes = distinct(integers)
         n_cells = numbers.size
         if bins is not None and numbers.size:
@@ -126,37 +126,35 @@ class Levels:
         kind = "bin" if bins is not None else column.kind
         assert kind in ("bin", "boolean", "integer")
         levels = cls(field, column.name, kind, numbers, (), missing, n_cells + missing, bins, zone=column.zone)
-        return levels, _spread(codes, gaps, numbers.size if missing else -1)
+        return levels, _spread(codes, is_missing, numbers.size if missing else -1)
 
     def refit(self, field: str, column: Column, rule: Rule | None, with_missing: bool = True) -> tuple[Levels, Codes]:
-        """`fit` for another chunk of the same field: with these bins, and as integers what are integers here."""
+        """`fit` for another chunk of the same field, with the bins of this one; whole floats become integers again."""
         fitted = self.bins or self.split
         settled = isinstance(rule, Quantiles) and isinstance(fitted, Edges)
         if rule != fitted and not settled:
             raise ValueError(
-                f"field {field!r} was fitted with {fitted!r} and cannot go on with {rule!r}; start anew with fit."
+                f"field {field!r} was fitted with {fitted!r}, and partial_fit cannot change it to {rule!r}; call fit."
             )
         self._check_zone(column)
         if self.kind == "integer" and column.kind == "number":
             column = column.as_integers()
         if rule is None and column.kind == "number":
             raise ValueError(
-                f"column {column.name!r} was {self.kind} so far and holds numbers now; give it a rule in bins."
+                f"column {column.name!r} was {self.kind} in earlier chunks but holds floats; give it a rule in bins."
             )
         return Levels.fit(field, column, rule if self.bins is None else self.bins, with_missing)
 
     def encode(self, column: Column) -> Codes:
-        """Code (n,) of each row of a column of another table; -1 where its level was not observed.
-
-        Where the rule splits a column, a row has the codes of all its levels, sorted.
+        """The code (n,) of each row of a column of another table, -1 for an unobserved level; `Ragged` with a `Split`.
 
         Raises
         ------
         ValueError
-            If the column is of another type than it was in fit.
+            If the column is of another type than in fit.
         """
         self._check_zone(column)
-        gaps = column.gaps()
+        is_missing = column.is_missing()
         missing = len(self) - 1 if self.missing else -1
         if self.split is not None:
             return self._code_parts(*parts_of_rows(column, self.split))
@@ -164,56 +162,55 @@ class Levels:
             return np.full(column.values.size, missing, dtype=np.int32)
         if self.kind == "missing":
             codes = np.full(column.values.size, -1, dtype=np.int32)
-            codes[slice(0, 0) if gaps is None else gaps] = missing
+            codes[slice(0, 0) if is_missing is None else is_missing] = missing
             return codes
         if self.bins is not None:
-            integers = _index(column, self.bins, gaps)
-            return _spread(lookup(self.numbers, integers), gaps, missing)
+            integers = _index(column, self.bins, is_missing)
+            return _spread(lookup(self.numbers, integers), is_missing, missing)
         if self.kind == "integer" and column.kind == "number":
             column = column.as_integers()
         if column.kind != self.kind:
             raise ValueError(
                 f"column {column.name!r} was fitted as {self.kind} but holds {column.kind} values now; "
-                "cast it as it was in fit."
+                "convert it to the type that it had in fit."
             )
         if self.kind == "string":
-            # One more, so that the code -1 of a missing value finds the missing level.
+            # The code -1 of a missing value selects the last entry.
             codes_of = np.array([*self._find(column.dictionary), missing], dtype=np.int32)
             return codes_of[column.values]
-        integers = column.values if gaps is None else column.values[~gaps]
-        return _spread(lookup(self.numbers, integers), gaps, missing)
+        integers = column.values if is_missing is None else column.values[~is_missing]
+        return _spread(lookup(self.numbers, integers), is_missing, missing)
 
-    def _code_parts(self, words: Sequence[str], found: Ragged) -> Ragged:
-        """Codes of the levels of each row, from what `parts_of_rows` found."""
+    def _code_parts(self, words: Sequence[str], numbers: Ragged) -> Ragged:
+        """Codes of the levels of each row, from the result of `parts_of_rows`."""
         codes_of = np.array([*self._find(words), len(self) - 1 if self.missing else -1], dtype=np.int32)
-        return Ragged(codes_of[found.values], found.rows, found.n_rows)
+        return Ragged(codes_of[numbers.values], numbers.rows, numbers.n_rows)
 
     def _check_zone(self, column: Column) -> None:
         if column.kind == "date" and self.numbers.size and column.zone != self.zone:
             raise ValueError(
-                f"column {column.name!r} holds dates {_in(column.zone)}, but fit saw them {_in(self.zone)}; convert them."
+                f"column {column.name!r} holds dates {_in(column.zone)}, but was fitted {_in(self.zone)}; "
+                "convert it to the zone of fit."
             )
 
     def is_like(self, other: Levels) -> bool:
-        """Whether a level of the other field, if it has the same words or number, means the same."""
+        """Whether equal texts or numbers have the same meaning as levels of the other field."""
         known = self.kind != "missing" and other.kind != "missing"
         zoned = self.numbers.size and other.numbers.size and self.zone != other.zone
         alike = self.column == other.column and self.bins == other.bins and self.split == other.split and not zoned
         return alike and (self.kind == other.kind or not known)
 
     def _find(self, words: Sequence[str]) -> list[int]:
-        """Code of each string, or -1."""
+        """The code of each string, or -1."""
         if len(words) * _SEARCH_COST > len(self.strings):
             code_of = {string: code for code, string in enumerate(self.strings)}
             return [code_of.get(word, -1) for word in words]
         codes = [bisect_left(self.strings, word) for word in words]
-        known = [
-            code < len(self.strings) and self.strings[code] == word for code, word in zip(codes, words, strict=True)
-        ]
-        return [code if right else -1 for code, right in zip(codes, known, strict=True)]
+        pairs = zip(codes, words, strict=True)
+        return [code if self.strings[code : code + 1] == (word,) else -1 for code, word in pairs]
 
     def level(self, code: int) -> object:
-        """The level itself: a string, an integer, a boolean, the bounds ``(a, b)`` of a bin, or None for missing."""
+        """The level: a string, an integer, a boolean, the bounds ``(a, b)`` of a bin, or None for missing."""
         if self.missing and code == len(self) - 1:
             return None
         if self.kind == "string":
@@ -224,7 +221,7 @@ class Levels:
         return bool(number) if self.kind == "boolean" else number
 
     def label(self, code: int) -> str:
-        """The level in words."""
+        """The level as text, as it appears in names."""
         level = self.level(code)
         if level is None:
             return _MISSING
@@ -240,24 +237,27 @@ class Levels:
         Raises
         ------
         ValueError
-            If one is of another column, or has other bins, levels of another kind, or dates of another zone.
+            If the two differ in column, bins, kind of levels, or time zone.
         """
         if self.column != other.column:
             raise ValueError(
-                f"field {self.field!r} is made of column {self.column!r} on one side and of {other.column!r} on the other."
+                f"field {self.field!r} is made of column {self.column!r} on one side and of {other.column!r} on the "
+                "other; fit both with the same bins."
             )
         if self.numbers.size and other.numbers.size and self.zone != other.zone:
             raise ValueError(
-                f"field {self.field!r} has dates {_in(self.zone)} on one side, {_in(other.zone)} on the other; convert them."
+                f"field {self.field!r} has dates {_in(self.zone)} on one side, {_in(other.zone)} on the other; "
+                "convert both to one zone."
             )
         if self.kind == "missing" or other.kind == "missing":
-            some = other if self.kind == "missing" else self
+            known = other if self.kind == "missing" else self
             missing = self.missing or other.missing
-            return replace(some, missing=missing, n_cells=some.n_cells - some.missing + missing)
+            return replace(known, missing=missing, n_cells=known.n_cells - known.missing + missing)
         if self.kind != other.kind or self.bins != other.bins or self.split != other.split:
             raise ValueError(
                 f"field {self.field!r} has {self.kind} levels with bins={self.bins or self.split} on one side, "
-                f"{other.kind} levels with bins={other.bins or other.split} on the other; fit both alike."
+                f"{other.kind} levels with bins={other.bins or other.split} on the other; "
+                "fit both with the same bins on columns of one type."
             )
         missing = self.missing or other.missing
         numbers = self.numbers
@@ -269,13 +269,13 @@ class Levels:
         n_cells = numbers.size + len(strings)
         if self.bins is not None and numbers.size:
             n_cells = self.bins.n_cells(int(numbers[0]), int(numbers[-1]))
-        # A categorical has more cells than levels, and its own count of them is the larger.
+        # The unused categories of a categorical count as possible levels.
         n_cells = max(n_cells, self.n_cells - self.missing, other.n_cells - other.missing)
         zone = self.zone if self.numbers.size else other.zone
         return replace(self, numbers=numbers, strings=strings, missing=missing, n_cells=n_cells + missing, zone=zone)
 
     def codes_in(self, other: Levels) -> IntArray:
-        """Code of each level (k,) among other levels, -1 where it is not there."""
+        """The code of each level (k,) among other levels, -1 where it is not one of them."""
         if not self.is_like(other):
             return np.full(len(self), -1)
         if self.kind == "string":
@@ -287,16 +287,9 @@ class Levels:
         return np.concatenate([codes, np.array(missing, dtype=np.int64)])
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """The levels as JSON-able values and plain arrays; `from_state` reads them back."""
-        spec = {
-            "field": self.field,
-            "column": self.column,
-            "kind": self.kind,
-            "missing": self.missing,
-            "n_cells": self.n_cells,
-            "zone": self.zone,
-        }
+        """The levels as JSON values and plain arrays; `from_state` reads them back."""
         rule = self.bins or self.split
+        spec: dict[str, Any] = {key: getattr(self, key) for key in _PLAIN}
         spec["bins"] = None if rule is None else rule.to_dict()
         if self.kind == "string":
             text, offsets = pack_strings(self.strings)
@@ -308,47 +301,44 @@ class Levels:
         """Read back what `to_state` wrote."""
         rule = None if spec["bins"] is None else rule_from_dict(spec["bins"])
         if rule is not None and not isinstance(rule, (Bins, Split)):
-            raise ValueError(f"field {spec['field']!r} has {rule!r} where fitted bins are needed.")
+            raise ValueError(f"field {spec['field']!r} has the rule {rule!r} where fitted bins are needed.")
         if spec["kind"] == "string":
             strings, numbers = unpack_strings(arrays["text"], arrays["offsets"]), np.empty(0, dtype=np.int64)
         else:
             strings, numbers = (), arrays["numbers"]
-        plain = {key: spec[key] for key in ("field", "column", "kind", "missing", "n_cells", "zone")}
-        split = rule if isinstance(rule, Split) else None
-        return cls(
-            **plain, numbers=numbers, strings=strings, bins=rule if isinstance(rule, Bins) else None, split=split
-        )
+        bins, split = rule if isinstance(rule, Bins) else None, rule if isinstance(rule, Split) else None
+        return cls(**{key: spec[key] for key in _PLAIN}, numbers=numbers, strings=strings, bins=bins, split=split)
 
 
 def _sorted_strings(column: Column) -> tuple[tuple[str, ...], IntArray]:
     """The strings that occur, sorted, and the code (n,) of each row, -1 where missing."""
-    # One more at the end, where the code -1 of a missing value points.
+    # The code -1 of a missing value selects the additional last entry.
     seen = np.zeros(len(column.dictionary) + 1, dtype=np.bool_)
     seen[column.values] = True
     used = sorted(np.flatnonzero(seen[:-1]).tolist(), key=column.dictionary.__getitem__)
     strings = [column.dictionary[code] for code in used]
-    # A dictionary may hold a string twice.
+    # A dictionary can hold a string twice.
     new = [True, *map(ne, strings[1:], strings)][: len(strings)]
     codes = np.full(len(column.dictionary) + 1, -1, dtype=np.int32)
     codes[used] = np.cumsum(new) - 1
     return tuple(compress(strings, new)), codes[column.values]
 
 
-def _present(column: Column, reads: str, gaps: BoolArray | None) -> NDArray[Any]:
-    """The values that are not missing, of the kind that a rule reads."""
+def _present(column: Column, reads: str, is_missing: BoolArray | None) -> NDArray[Any]:
+    """The values that are not missing, as dates or as numbers."""
     values = column.as_dates() if reads == "date" else column.as_numbers().values
-    return values if gaps is None else values[~gaps]
+    return values if is_missing is None else values[~is_missing]
 
 
-def _fit_bins(column: Column, rule: Rule, gaps: BoolArray | None) -> tuple[Bins, IntArray]:
+def _fit_bins(column: Column, rule: Rule, is_missing: BoolArray | None) -> tuple[Bins, IntArray]:
     assert isinstance(rule, (Bins, Quantiles))
     reads = rule.reads if isinstance(rule, Bins) else "number"
-    bins = rule.fit(_present(column, reads, gaps))
-    return bins, _index(column, bins, gaps)
+    bins = rule.fit(_present(column, reads, is_missing))
+    return bins, _index(column, bins, is_missing)
 
 
-def _index(column: Column, bins: Bins, gaps: BoolArray | None) -> IntArray:
-    values = _present(column, bins.reads, gaps)
+def _index(column: Column, bins: Bins, is_missing: BoolArray | None) -> IntArray:
+    values = _present(column, bins.reads, is_missing)
     try:
         return bins.index(values)
     except ValueError as error:
@@ -360,25 +350,25 @@ def _in(zone: str | None) -> str:
 
 
 def _union_of_signs(a: IntArray, b: IntArray, field: str) -> IntArray:
-    """Union of int64 and uint64 levels, in the one of the two that holds both."""
+    """Union of int64 and uint64 levels, in the type that represents both."""
     for dtype in (np.int64, np.uint64):
         if all(lookup(part.astype(dtype), part).min(initial=0) >= 0 for part in (a, b)):
             return np.union1d(a.astype(dtype), b.astype(dtype))
     raise ValueError(f"field {field!r} holds negative integers and ones beyond 2^63; convert it to strings.")
 
 
-def _spread(codes: IntArray, gaps: BoolArray | None, missing: int) -> IntArray:
-    """Codes of the rows that are not missing to codes of all rows."""
-    if gaps is None:
+def _spread(codes: IntArray, is_missing: BoolArray | None, missing: int) -> IntArray:
+    """The codes (n,) of all rows, from those of the rows that are not missing."""
+    if is_missing is None:
         return codes
-    spread = np.full(gaps.size, missing, dtype=codes.dtype)
-    spread[~gaps] = codes
+    spread = np.full(is_missing.size, missing, dtype=codes.dtype)
+    spread[~is_missing] = codes
     return spread
 
 
 def pack_strings(strings: tuple[str, ...]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Strings as UTF-8 bytes, and k + 1 offsets into them."""
-    # A lone surrogate, which a badly decoded file can hold, must survive as well.
+    """Strings (k,) as UTF-8 bytes, and k + 1 offsets into them."""
+    # Lone surrogates, which badly decoded files contain, must be kept.
     encoded = [string.encode("utf-8", "surrogatepass") for string in strings]
     offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
     np.cumsum([len(text) for text in encoded], out=offsets[1:])

@@ -1,7 +1,4 @@
-"""`Recipe`: the parameters of a `FeatureCross`, checked, and with every field by its name in one table.
-
-This room may not know the values in the table: only the names of its columns, and what kind a column is.
-"""
+"""`Specification`: the parameters of a `FeatureCross`, checked against the columns of a table."""
 
 from __future__ import annotations
 
@@ -16,22 +13,26 @@ from sparsereg.crosses.binning import Rule
 from sparsereg.crosses.block import Fields, Keep
 from sparsereg.crosses.column import Column
 from sparsereg.crosses.rules import Of
-from sparsereg.crosses.table import some
+from sparsereg.crosses.table import shortened
 
-__all__ = ["Recipe", "check_whole"]
+__all__ = ["Specification", "check_whole"]
+
+
+# Parameters with two choices.
+_CHOICES = (("handle_unknown", "zero", "error"), ("rare", "drop", "pool"), ("missing", "level", "zero"))
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What is made of which columns.
+class Specification:
+    """The fields and crosses of a design, by name.
 
     Attributes
     ----------
     bins : dict of str to Rule
     sources : dict of str to str
-        Fields that anything is made of, in order, and the column that each is read from.
+        The fields that are used, in order, and the column that each is read from.
     mains : tuple of str
-        Fields with columns of their own, in the order of the fields.
+        The fields with main effects, in order.
     crosses : tuple of tuples of str
     numeric : frozenset of str
     degree : int
@@ -47,26 +48,26 @@ class Recipe:
     keep: Keep
 
     @classmethod
-    def resolve(cls, parameters: Mapping[str, Any], columns: Sequence[str], named: bool) -> Recipe:
+    def resolve(cls, parameters: Mapping[str, Any], columns: Sequence[str], named: bool) -> Specification:
         """Check the parameters of a `FeatureCross` against the columns of a table.
 
         Raises
         ------
         ValueError
-            Which names the parameter, its value, and what it may be.
+            If a parameter is wrong.
         """
         _check_choices(parameters)
 
         def names(keys: Any, parameter: str, known: Iterable[str]) -> Fields:
             if not _is_list(keys):
-                raise ValueError(f"{parameter}={keys!r} must be a list of columns.")
-            found = tuple(_name(key, columns, named, parameter, sources) for key in keys)
-            for name in found:
+                raise ValueError(f"{parameter}={keys!r} must be a list of columns, such as ['a'].")
+            chosen = tuple(_name(key, columns, named, parameter, sources) for key in keys)
+            for name in chosen:
                 if name not in known:
-                    raise ValueError(f"{parameter} names {name!r}, which is not among fields={list(known)}.")
-            if len(set(found)) < len(found):
-                raise ValueError(f"{parameter}={keys!r} names a column twice.")
-            return found
+                    raise ValueError(f"{parameter} names {name!r}, which is not among fields={list(known)}; add it.")
+            if len(set(chosen)) < len(chosen):
+                raise ValueError(f"{parameter}={keys!r} names a column twice; remove one.")
+            return chosen
 
         bins, sources = _rules(parameters["bins"], columns, named)
         fields = tuple(name for name in columns if name in bins or name not in sources.values())
@@ -75,7 +76,7 @@ class Recipe:
             fields = names(parameters["fields"], "fields", {*columns, *sources})
         for name in bins:
             if name not in fields:
-                raise ValueError(f"bins names {name!r}, which is not among fields={list(fields)}.")
+                raise ValueError(f"bins names {name!r}, which is not among fields={list(fields)}; add it.")
         crosses = _crosses(parameters["crosses"], lambda keys: names(keys, "crosses", fields))
         main_effects = parameters["main_effects"]
         if isinstance(main_effects, (bool, np.bool_)):
@@ -86,18 +87,18 @@ class Recipe:
         numeric = frozenset(names(parameters["numeric"], "numeric", fields))
         if both := numeric & bins.keys():
             raise ValueError(f"column {min(both)!r} is both in numeric and in bins; choose one.")
-        if left_out := numeric - set(mains):
+        if unused := numeric - set(mains):
             raise ValueError(
-                f"numeric names {min(left_out)!r}, which main_effects leaves out; numbers have no crosses."
+                f"numeric names {min(unused)!r}, which is not in main_effects; add it, as numbers have no crosses."
             )
         degree = int(parameters["degree"])
         needed = {*mains, *(name for cross in crosses for name in cross)}
         used = fields if degree > 1 else tuple(name for name in fields if name in needed)
         if not used:
             raise ValueError("main_effects and crosses leave no columns; name a field in one of them.")
-        most = parameters["max_levels"]
+        limit = parameters["max_levels"]
         pool, with_missing = parameters["rare"] == "pool", parameters["missing"] == "level"
-        keep = Keep(int(parameters["min_count"]), None if most is None else int(most), pool, with_missing)
+        keep = Keep(int(parameters["min_count"]), None if limit is None else int(limit), pool, with_missing)
         read = {name: sources.get(name, name) for name in used}
         return cls(bins, read, mains, crosses, numeric, degree, keep)
 
@@ -107,7 +108,7 @@ class Recipe:
         Raises
         ------
         ValueError
-            If it does and is crossed.
+            If such a field is crossed.
         """
         if name not in self.numeric and (column.kind != "number" or name in self.bins):
             return False
@@ -120,7 +121,7 @@ class Recipe:
         return True
 
     def all_crosses(self, categorical: Sequence[str]) -> list[Fields]:
-        """The crosses asked for by name, and those of the categorical fields that `degree` adds."""
+        """The crosses given by name, and those of the categorical fields that `degree` adds."""
         crosses = list(self.crosses)
         known = set(map(frozenset, crosses))
         for order in range(2, self.degree + 1):
@@ -129,25 +130,22 @@ class Recipe:
 
 
 def _check_choices(parameters: Mapping[str, Any]) -> None:
-    if parameters["handle_unknown"] not in ("zero", "error"):
-        raise ValueError(f"handle_unknown={parameters['handle_unknown']!r} must be 'zero' or 'error'.")
     if np.dtype(parameters["dtype"]) not in (np.float32, np.float64):
         raise ValueError(f"dtype={parameters['dtype']!r} must be float32 or float64.")
-    if parameters["rare"] not in ("drop", "pool"):
-        raise ValueError(f"rare={parameters['rare']!r} must be 'drop' or 'pool'.")
-    if parameters["missing"] not in ("level", "zero"):
-        raise ValueError(f"missing={parameters['missing']!r} must be 'level' or 'zero'.")
+    for name, one, other in _CHOICES:
+        if parameters[name] not in (one, other):
+            raise ValueError(f"{name}={parameters[name]!r} must be {one!r} or {other!r}.")
     for name in ("degree", "min_count", "max_levels", "max_memory", "hashed"):
         value = parameters[name]
         if value is None and name not in ("degree", "min_count"):
             continue
-        # Memory is often written as 2e9.
+        # max_memory=2e9 is allowed although it is a float.
         whole = name == "max_memory" and isinstance(value, float) and value.is_integer()
         check_whole(name, int(value) if whole else value)
 
 
 def check_whole(name: str, value: Any) -> None:
-    """Raise a ValueError if a value is not a whole number of at least 1."""
+    """Raise a ValueError if a value is not an integer of at least 1."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise ValueError(f"{name}={value!r} must be a whole number, at least 1.")
 
@@ -159,7 +157,7 @@ def _is_list(value: Any) -> bool:
 def _name(key: Any, columns: Sequence[str], named: bool, parameter: str, made: Iterable[str] = ()) -> str:
     if isinstance(key, str):
         if key not in columns and key not in made:
-            raise ValueError(f"{parameter} names {key!r}, which is not among the columns {some(columns)}.")
+            raise ValueError(f"{parameter} names {key!r}, which is not among the columns {shortened(columns)}.")
         return key
     if named or isinstance(key, bool) or not isinstance(key, (int, np.integer)):
         raise ValueError(f"{parameter} names {key!r}; call a column by its name, or by position in an array.")
@@ -170,15 +168,14 @@ def _name(key: Any, columns: Sequence[str], named: bool, parameter: str, made: I
 
 def _rules(bins: Any, columns: Sequence[str], named: bool) -> tuple[dict[str, Rule], dict[str, str]]:
     """The rule of each binned field, and the column of each field that `Of` makes."""
-    is_dict = bins is None or isinstance(bins, Mapping)
-    if not is_dict:
+    if not (bins is None or isinstance(bins, Mapping)):
         raise ValueError(f"bins={bins!r} must be a dict of column to Width, Quantiles, Edges, DatePart or Split.")
     rules: dict[str, Rule] = {}
     sources: dict[str, str] = {}
     for key, rule in (bins or {}).items():
         is_rule = isinstance(rule, (Rule, Of))
         if not is_rule:
-            raise ValueError(f"bins[{key!r}]={rule!r} must be a Width, Quantiles, Edges, DatePart or Split.")
+            raise ValueError(f"bins[{key!r}]={rule!r} must be a Width, Quantiles, Edges, DatePart, Split or Of.")
         if isinstance(rule, Rule):
             rules[_name(key, columns, named, "bins")] = rule
             continue
@@ -188,17 +185,17 @@ def _rules(bins: Any, columns: Sequence[str], named: bool) -> tuple[dict[str, Ru
         sources[key] = _name(rule.column, columns, named, "bins")
         rules[key] = rule.rule
     if len(rules) < len(bins or {}):
-        raise ValueError(f"bins={bins!r} names a column twice.")
+        raise ValueError(f"bins={bins!r} names a column twice, by name and by position; remove one.")
     return rules, sources
 
 
 def _crosses(crosses: Any, names: Any) -> tuple[Fields, ...]:
     if not _is_list(crosses) or not all(map(_is_list, crosses)):
         raise ValueError(f"crosses={crosses!r} must be a list of tuples of columns, such as [('a', 'b')].")
-    found = tuple(names(cross) for cross in crosses)
-    for cross in found:
+    named = tuple(names(cross) for cross in crosses)
+    for cross in named:
         if len(cross) < 2:
-            raise ValueError(f"crosses holds {cross}; a cross needs two columns or more, one goes into main_effects.")
-    if len(set(map(frozenset, found))) < len(found):
-        raise ValueError(f"crosses={crosses!r} holds the same cross twice.")
-    return found
+            raise ValueError(f"crosses holds {cross}; a cross needs two columns or more; use main_effects for one.")
+    if len(set(map(frozenset, named))) < len(named):
+        raise ValueError(f"crosses={crosses!r} holds the same cross twice; remove one.")
+    return named
