@@ -1,4 +1,4 @@
-"""What the examples share: where the data is, and a path that is chosen on held-out rows and reported on."""
+"""Shared by the examples: where the data is; fit a path, choose a point on held-out rows, print a report."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ def data_file(name: str) -> Path:
 
 
 def report_on(cross: FeatureCross, table: pd.DataFrame, target: pd.Series, eps: float = 1e-3) -> None:
-    """Fit a lasso path on nine tenths of the rows, and print what survives where the rest is predicted best.
+    """Fit a lasso path on nine tenths of the rows, and print a report on the point with the best R2 on the others.
 
-    The path ends at `eps` times the strength that leaves nothing: these crosses have much to tell at the weak end.
+    The path ends at `eps` times the smallest strength with no nonzero coefficient. A small `eps` is needed because many
+    crosses only enter at weak penalties.
     """
     print(cross, end="\n\n")
     held = np.random.default_rng(0).random(len(table)) < 0.1

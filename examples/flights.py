@@ -9,7 +9,7 @@ from sparsereg import DatePart, FeatureCross, Of
 
 flights = pd.read_csv(data_file("nycflights13_flights.csv.gz"))
 flights = flights[flights["arr_delay"].notna()]
-# The file has the hour of the actual departure, which gives the delay away; this is the scheduled one.
+# The file has the hour of the actual departure, which reveals the delay; this is the scheduled hour.
 flights["hour"] = ((60 * flights["hour"] + flights["minute"] - flights["dep_delay"]) % 1440 // 60).astype(int)
 flights["date"] = pd.to_datetime(flights[["year", "month", "day"]])
 cross = FeatureCross(

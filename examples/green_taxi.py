@@ -12,7 +12,7 @@ rides = pd.read_csv(
     data_file("nyc_green_taxi_2022_01.csv.gz"), parse_dates=["lpep_pickup_datetime", "lpep_dropoff_datetime"]
 )
 minutes = (rides["lpep_dropoff_datetime"] - rides["lpep_pickup_datetime"]).dt.total_seconds() / 60
-# A meter left running is no ride.
+# Longer times are meters that were left running.
 real = (minutes > 1) & (minutes < 180)
 cross = FeatureCross(
     fields=["PULocationID", "DOLocationID", "hour", "weekday"],

@@ -8,7 +8,7 @@ from common import data_file, report_on
 
 from sparsereg import DatePart, FeatureCross, Of
 
-# Customers are numbers with gaps: strings, so that a missing one is a level and not a number.
+# Customer numbers are read as strings: with missing values pandas would make them floats.
 lines = pd.read_csv(
     data_file("online_retail.csv.gz"), parse_dates=["InvoiceDate"], dtype={"CustomerID": "str", "StockCode": "str"}
 )
