@@ -22,11 +22,11 @@ from sklearn.utils.estimator_checks import check_estimator
 from sparsereg import Ridge, RidgeCV
 from sparsereg.data.design import as_design
 from sparsereg.ridge import cross_validation, solve
-from sparsereg.ridge.cross_validation import Probes, choose_validation, generalised, held_out, left_out
+from sparsereg.ridge.cross_validation import Probes, choose_validation, fit_fold, generalized_cv, leave_one_out
 from sparsereg.ridge.degrees_of_freedom import difference_error, probe_traces, trace_error
 from sparsereg.ridge.normal_equations import NormalEquations
-from sparsereg.ridge.path import Preconditioners
-from sparsereg.ridge.solve import Plan
+from sparsereg.ridge.path import path_preconditioning
+from sparsereg.ridge.solve import SolverSettings
 
 ALPHAS = np.array([0.05, 1.0, 20.0, 400.0])
 
@@ -65,7 +65,7 @@ def test_left_out_residuals_are_those_of_refits(method: str, fit_intercept: bool
     X, Y, s = data(0, *shape, 2)
     s[3] = 0.0
     v = np.random.default_rng(1).uniform(0.3, 3.0, shape[1])
-    found = list(left_out(sp.csr_array(X), equations_of(X, s, fit_intercept, v), Y, ALPHAS, method))
+    found = list(leave_one_out(equations_of(X, s, fit_intercept, v), Y, ALPHAS, method))
     for alpha, residuals in zip(ALPHAS, found, strict=True):
         for i in range(shape[0]):
             rest = np.arange(shape[0]) != i
@@ -78,7 +78,7 @@ def test_left_out_where_almost_nothing_is_left() -> None:
     """More columns than rows and a weak strength: leverages are 1 but for rounding, and residuals a quotient of both."""
     X, Y, _ = data(2, 8, 30)
     for method in ("dual", "svd"):
-        (residuals,) = left_out(X, equations_of(X, None, True), Y, np.array([1e-9]), method)
+        (residuals,) = leave_one_out(equations_of(X, None, True), Y, np.array([1e-9]), method)
         for i in range(8):
             rest = np.arange(8) != i
             expected = Y[i] - Ridge(alpha=1e-9, solver="svd").fit(X[rest], Y[rest, 0]).predict(X[[i]])
@@ -93,7 +93,7 @@ def test_probes_agree_with_the_trace(weighted: bool, fit_intercept: bool) -> Non
     v = np.random.default_rng(4).uniform(0.3, 3.0, 12)
     equations = equations_of(sp.csr_array(X), s if weighted else None, fit_intercept, v)
     traces, missing = probe_traces(
-        equations, ALPHAS, 200, np.random.default_rng(5), 1000, Preconditioners(equations, ALPHAS)
+        equations, ALPHAS, 200, np.random.default_rng(5), 1000, path_preconditioning(equations, ALPHAS)
     )
     for k, alpha in enumerate(ALPHAS):
         A = hat_matrix(X, s if weighted else np.ones(60), fit_intercept, alpha, v)
@@ -107,7 +107,7 @@ def test_probes_know_the_trace_beside_a_column_in_large_units() -> None:
     rng = np.random.default_rng(0)
     X = np.column_stack([rng.lognormal(10.5, 0.7, 1000), np.eye(30)[rng.integers(0, 30, 1000)]])
     equations, alphas = equations_of(sp.csr_array(X), None, True), np.geomspace(0.1, 1e3, 9)
-    traces, _ = probe_traces(equations, alphas, 16, rng, 1000, Preconditioners(equations, alphas))
+    traces, _ = probe_traces(equations, alphas, 16, rng, 1000, path_preconditioning(equations, alphas))
     exact = [np.trace(hat_matrix(X, np.ones(1000), True, alpha, np.ones(31))) for alpha in alphas]
     assert (np.abs(traces.mean(axis=0) - exact) <= 2.0 * trace_error(np.array(exact), 16)).all()
 
@@ -134,8 +134,8 @@ def test_errors_of_traces_bound_what_signs_scatter(p: int) -> None:
 def test_scores_without_freedom_have_no_finite_error() -> None:
     X, y, _ = data(1, 20, 40)
     equations, alphas = equations_of(sp.csr_array(X), None, True), np.array([1e-6, 1e3])
-    plan = Plan("cg", 1e-8, 1000)
-    found = generalised(X, equations, y.reshape(-1, 1), alphas, plan, Probes(np.random.default_rng(0)))
+    to_rounding = SolverSettings("cg", 1e-8, 1000)
+    found = generalized_cv(equations, y.reshape(-1, 1), alphas, to_rounding, Probes(np.random.default_rng(0)))
     assert np.isinf(found.score_errors[0, 0])
     assert np.isfinite(found.score_errors[1, 0])
     assert not found.separated(False)
@@ -156,9 +156,7 @@ def test_generalised_scores_are_those_of_the_explicit_trace(method: str, weighte
     X, Y, s = data(6, 80, 10, 2)
     s[:4] = 0.0
     equations = equations_of(sp.csr_array(X), s if weighted else None, True)
-    found = generalised(
-        sp.csr_array(X), equations, Y, ALPHAS, Plan(method, 1e-10, 100), Probes(np.random.default_rng(0))
-    )
+    found = generalized_cv(equations, Y, ALPHAS, SolverSettings(method, 1e-10, 100), Probes(np.random.default_rng(0)))
     weights = s if weighted else np.ones(80)
     n = np.count_nonzero(weights)
     for k, alpha in enumerate(ALPHAS):
@@ -168,7 +166,7 @@ def test_generalised_scores_are_those_of_the_explicit_trace(method: str, weighte
         slack = 1e-8 if method == "gram" else 5 * found.score_errors[k]
         assert (np.abs(found.scores[k] - expected) < slack + 1e-8).all()
         assert abs(found.trace[k] - trace - 1) < (1e-8 if method == "gram" else 5 * found.trace_errors[k] + 1e-8)
-    rows = list(found.rows_scored(equations, Y))
+    rows = list(found.row_scores(Y))
     np.testing.assert_allclose(-np.stack(rows).mean(axis=1), found.scores)
     assert found.n_probes == (0 if method == "gram" else len(found.traces))
 
@@ -189,9 +187,10 @@ def test_folds_by_weights_are_folds(seed: int, fit_intercept: bool, weighted: bo
     X, Y, s = data(seed, 40, 6, 2)
     s[::7] = 0.0
     A = sp.csr_array(X)
-    for plan in (Plan("auto", 1e-10, 1000), Plan("cg", 1e-10, 1000)):
+    for method in ("auto", "cg"):
         train = np.random.default_rng(seed).integers(0, 40, 30)  # some twice
-        fold = held_out(A, equations_of(A, s if weighted else None, fit_intercept), Y, ALPHAS, train, plan)
+        equations = equations_of(A, s if weighted else None, fit_intercept)
+        fold = fit_fold(equations, Y, ALPHAS, train, SolverSettings(method, 1e-10, 1000))
         for alpha, predictions in zip(ALPHAS, fold.predictions(), strict=True):
             model = skl.Ridge(alpha=alpha, fit_intercept=fit_intercept)
             model.fit(X[train], Y[train], s[train] if weighted else None)
@@ -283,9 +282,9 @@ def test_trace_is_exact_where_only_leverages_are_dear(monkeypatch: pytest.Monkey
 
 def test_ways_are_chosen_by_counting() -> None:
     tall, wide = sp.random_array((500, 20), density=0.2, rng=0), sp.random_array((50, 300), density=0.2, rng=0)
-    assert choose_validation(equations_of(tall.tocsr(), None, True), ALPHAS) == ("loo", "gram")
-    assert choose_validation(equations_of(wide.tocsr(), None, True), ALPHAS) == ("loo", "dual")
-    assert choose_validation(equations_of(wide_fields(2)[0], None, True), ALPHAS) == ("gcv", "cg")
+    assert choose_validation(equations_of(tall.tocsr(), None, True).summary, ALPHAS) == ("loo", "gram")
+    assert choose_validation(equations_of(wide.tocsr(), None, True).summary, ALPHAS) == ("loo", "dual")
+    assert choose_validation(equations_of(wide_fields(2)[0], None, True).summary, ALPHAS) == ("gcv", "cg")
 
 
 def test_large_data_refuses_what_would_take_too_long() -> None:
@@ -399,12 +398,12 @@ def test_bad_parameters_are_named(bad: dict[str, object]) -> None:
 
 def test_training_rows_without_weight() -> None:
     X, Y, _ = data(14, 30, 4)
-    with pytest.raises(ValueError, match="sample_weight is zero on all rows that cv gives for training"):
+    with pytest.raises(ValueError, match="sample_weight is 0 on all training rows of a fold"):
         RidgeCV(cv=KFold(2)).fit(X, Y[:, 0], (np.arange(30) < 15) * 1.0)
 
 
 def test_nothing_can_be_left_out_of_one_row() -> None:
-    with pytest.raises(ValueError, match=r"X has 1 sample\(s\) with any weight"):
+    with pytest.raises(ValueError, match=r"X has 1 sample\(s\) with positive weight"):
         RidgeCV().fit([[1.0, 2.0], [3.0, 1.0]], [1.0, 2.0], [0.0, 1.0])
 
 

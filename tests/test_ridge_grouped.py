@@ -14,9 +14,10 @@ from sparsereg._core.kernels import STRENGTHS, KernelError, Levels, carry, colle
 from sparsereg import Ridge, ridge_path
 from sparsereg.data.design import as_design
 from sparsereg.ridge.normal_equations import NormalEquations
-from sparsereg.ridge.path import PathSolution, Preconditioners, solve_path
+from sparsereg.ridge.path import PathSolution, path_preconditioning, solve_path
+from sparsereg.ridge.preconditioners.choose import Preconditioning
 from sparsereg.ridge.preconditioners.two_way_elimination import Facing
-from sparsereg.ridge.reduced_basis import Until
+from sparsereg.ridge.sketched_basis import StoppingRule
 
 KINDS = ["map", "three", "chain", "one inside"]
 
@@ -47,9 +48,9 @@ def cells(kind: str, n: int, side: int, rng: np.random.Generator) -> sp.csr_arra
 
 
 def solved(
-    equations: NormalEquations, y: np.ndarray, alphas: np.ndarray, until: Until
-) -> tuple[PathSolution, Preconditioners]:
-    preconditioners = Preconditioners(equations, alphas)
+    equations: NormalEquations, y: np.ndarray, alphas: np.ndarray, until: StoppingRule
+) -> tuple[PathSolution, Preconditioning]:
+    preconditioners = path_preconditioning(equations, alphas)
     assert preconditioners.grouped is not None
     return solve_path(equations, y, alphas, until, preconditioners), preconditioners
 
@@ -81,7 +82,7 @@ def test_gradients_gaps_and_means_are_those_of_x(kind: str, tol: float, n: int, 
         NormalEquations(design, None, fit_intercept, np.ones(design.n_cols)),
         NormalEquations(design, s, fit_intercept, v),
     ):
-        found, preconditioners = solved(equations, y, alphas, Until(tol, 1000))
+        found, preconditioners = solved(equations, y, alphas, StoppingRule(tol, 1000))
         require_certified(found, equations, y, alphas)
         assert (found.gradient_norms <= tol).all()
         assert found.n_iters.any()
@@ -113,8 +114,8 @@ def test_what_is_explained_is_a_bound_from_below() -> None:
     design = as_design(cells("map", 500, 12, rng))
     equations = NormalEquations(design, rng.uniform(0.5, 2.0, 500), True, rng.uniform(0.5, 2.0, design.n_cols))
     y, alphas = rng.choice((-1.0, 1.0), 500), np.geomspace(100.0, 0.1, 9)
-    loose, _ = solved(equations, y, alphas, Until(1e-3, 1000, 3e-3, 10.0))
-    close, _ = solved(equations, y, alphas, Until(1e-10, 1000, 1e-16, 10.0))
+    loose, _ = solved(equations, y, alphas, StoppingRule(1e-3, 1000, 3e-3, 10.0))
+    close, _ = solved(equations, y, alphas, StoppingRule(1e-10, 1000, 1e-16, 10.0))
     for k, alpha in enumerate(alphas):
         system = equations.system(y, alpha)
         w = system.b @ np.linalg.inv(np.array([system.times(e) for e in np.eye(design.n_cols)]))
@@ -132,7 +133,7 @@ def test_a_level_in_large_units_hides_no_others() -> None:
     design = as_design(X)
     equations = NormalEquations(design, s, True, np.ones(design.n_cols))
     y, alphas = rng.normal(size=n) + (a % 3), np.geomspace(100.0, 0.1, 9)
-    found, _ = solved(equations, y, alphas, Until(1e-7, 1000))
+    found, _ = solved(equations, y, alphas, StoppingRule(1e-7, 1000))
     require_certified(found, equations, y, alphas)
     assert (found.gradient_norms <= 1e-7).all()
 
@@ -181,9 +182,9 @@ def test_constant_columns_hold_nothing_back(grouped: bool, fit_intercept: bool) 
     s = np.where(a == 1, 0.0, rng.uniform(0.5, 2.0, n))
     equations = NormalEquations(design, s, fit_intercept, np.ones(design.n_cols))
     y, alphas = rng.normal(size=n) + 3.0, np.geomspace(10.0, 1e-4, 7)
-    preconditioners = Preconditioners(equations, alphas)
+    preconditioners = path_preconditioning(equations, alphas)
     assert (preconditioners.grouped is not None) == grouped
-    found = solve_path(equations, y, alphas, Until(1e-10, 1000), preconditioners)
+    found = solve_path(equations, y, alphas, StoppingRule(1e-10, 1000), preconditioners)
     for k, alpha in enumerate(alphas):
         true = equations.system(y, alpha).solution(found.w(k), 0)
         assert found.gradient_norms[k] == pytest.approx(true.gradient_norm, rel=1e-3, abs=1e-12)
@@ -199,7 +200,7 @@ def test_factors_far_apart_at_tight_tolerances(seed: int) -> None:
     v = 10.0 ** rng.uniform(-3, 3, design.n_cols)
     equations = NormalEquations(design, None, True, v)
     y, alphas = rng.normal(size=150), np.geomspace(1e5, 1e-3, 30)
-    found, _ = solved(equations, y, alphas, Until(1e-10, 1000))
+    found, _ = solved(equations, y, alphas, StoppingRule(1e-10, 1000))
     require_certified(found, equations, y, alphas)
     assert (found.gradient_norms <= 1e-10).all()
 

@@ -15,11 +15,14 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sparsereg import Ridge, ridge_path
 from sparsereg.data.design import as_design
-from sparsereg.ridge import reduced_basis
+from sparsereg.ridge import sketched_basis
 from sparsereg.ridge.normal_equations import NormalEquations, System
-from sparsereg.ridge.path import PathSolution, Preconditioners, solve_path, solve_paths
+from sparsereg.ridge.path import PathSolution, path_preconditioning, solve_path, solve_paths
 from sparsereg.ridge.pcg import Preconditioner
-from sparsereg.ridge.reduced_basis import ReducedBasis, Until
+from sparsereg.ridge.preconditioners.choose import Preconditioning
+from sparsereg.ridge.preconditioners.two_level import Plain
+from sparsereg.ridge.reduced_basis import ReducedBasis
+from sparsereg.ridge.sketched_basis import StoppingRule
 
 METHODS = ["gram", "dual", "svd", "cg"]
 
@@ -92,7 +95,7 @@ def test_gradients_and_gaps_are_those_of_x(tol: float) -> None:
     design = as_design(X)
     equations = NormalEquations(design, s, True, np.ones(design.n_cols))
     alphas = np.geomspace(1e3, 1e-2, 30)
-    found = solve_path(equations, y, alphas, Until(tol, 1000), Preconditioners(equations, alphas))
+    found = solve_path(equations, y, alphas, StoppingRule(tol, 1000), path_preconditioning(equations, alphas))
     for k, alpha in enumerate(alphas):
         true = equations.system(y, alpha).solution(found.w(k), 0)
         assert found.gradient_norms[k] == pytest.approx(true.gradient_norm, abs=1e-12)
@@ -129,12 +132,12 @@ def test_any_problem_agrees_with_one_solve_each(seed: int, fit_intercept: bool, 
 def test_combinations_have_the_least_gradients(sketched: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     X, y, _ = problem(3)
     design = as_design(X)
-    monkeypatch.setattr(reduced_basis, "SKETCH", 200 if sketched else design.n_cols)
+    monkeypatch.setattr(sketched_basis, "SKETCH", 200 if sketched else design.n_cols)
     assert design.n_cols > 200
     equations = NormalEquations(design, None, True, np.random.default_rng(0).uniform(0.5, 2.0, design.n_cols))
     system = equations.system(y, 2.0)
-    basis, alphas = ReducedBasis(equations, system.b), np.array([2.0])
-    np.testing.assert_allclose(basis.sizes(alphas), np.linalg.norm(system.b), rtol=0.2)
+    basis, alphas = ReducedBasis(equations.system(y, 0.0), Preconditioning(None, Plain)), np.array([2.0])
+    np.testing.assert_allclose(basis.gradient_norms(alphas), np.linalg.norm(system.b), rtol=0.2)
     for w in np.random.default_rng(1).normal(size=(4, design.n_cols)):
         basis.add(w, equations.system(y, 0.0).times(w))
     W = np.array(basis.W)
@@ -143,7 +146,7 @@ def test_combinations_have_the_least_gradients(sketched: bool, monkeypatch: pyte
     HW = np.array([system.times(w) for w in W])
     best = system.b - np.linalg.lstsq(HW.T, system.b)[0] @ HW
     assert np.linalg.norm(g) <= (1.1 if sketched else 1.0 + 1e-12) * np.linalg.norm(best)
-    assert basis.sizes(alphas)[0] == pytest.approx(np.linalg.norm(g), rel=0.2 if sketched else 1e-10)
+    assert basis.gradient_norms(alphas)[0] == pytest.approx(np.linalg.norm(g), rel=0.2 if sketched else 1e-10)
     assert basis.certificates(alphas, A)[0][0] == pytest.approx(np.linalg.norm(g), rel=1e-10)
     np.testing.assert_allclose(basis.gradient(A[0], 2.0), g, atol=1e-10 * np.linalg.norm(system.b))
 
@@ -239,17 +242,17 @@ def test_bad_parameters_are_named(bad: dict[str, object]) -> None:
 def test_a_sketch_keeps_lengths(n_cols_per_group: int) -> None:
     """Of gradients a million times shorter than what they are the rest of, too."""
     rng = np.random.default_rng(0)
-    m = reduced_basis.SKETCH * n_cols_per_group
+    m = sketched_basis.SKETCH * n_cols_per_group
     design = as_design(sp.eye_array(m, format="csr"))
     equations = NormalEquations(design, None, False, np.ones(m))
     b = rng.normal(size=m)
-    basis = ReducedBasis(equations, b)
+    basis = ReducedBasis(equations.system(b, 0.0), Preconditioning(None, Plain))
     near = b + 1e-8 * rng.normal(size=m)
     basis.add(near, near)
     alphas = np.array([1.0, 9.0])
     A = basis.combinations(alphas)
     true = np.array([np.linalg.norm(b - (1.0 + alpha) * a[0] * basis.W[0]) for alpha, a in zip(alphas, A, strict=True)])
-    np.testing.assert_allclose(basis.sizes(alphas), true, rtol=1e-6 if n_cols_per_group == 1 else 0.15)
+    np.testing.assert_allclose(basis.gradient_norms(alphas), true, rtol=1e-6 if n_cols_per_group == 1 else 0.15)
     np.testing.assert_allclose(basis.certificates(alphas, A)[0], true, rtol=1e-6)
 
 
@@ -260,19 +263,20 @@ def test_rounding_that_the_witness_sees_is_cleared_away() -> None:
     equations = NormalEquations(design, None, True, np.ones(design.n_cols))
     alphas = np.array([1.0, 30.0])
 
-    class Careless(Preconditioners):
-        def of(self, system: System) -> Preconditioner:
-            made = super().of(system)
-            exact = made.inner.apply
+    shared = path_preconditioning(equations, alphas)
 
-            def off(g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-                z, Hz = exact(g)
-                return z, Hz * (1.0 + 1e-4 * np.sin(np.arange(Hz.size)))
+    def misstated(system: System) -> Preconditioner:
+        made = shared.make(system)
+        exact = made.inner.apply
 
-            made.inner.apply = off
-            return made
+        def off(g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            z, Hz = exact(g)
+            return z, Hz * (1.0 + 1e-4 * np.sin(np.arange(Hz.size)))
 
-    found = solve_path(equations, y, alphas, Until(1e-6, 1000), Careless(equations, alphas))
+        made.inner.apply = off
+        return made
+
+    found = solve_path(equations, y, alphas, StoppingRule(1e-6, 1000), replace(shared, make=misstated))
     for k, alpha in enumerate(alphas):
         true = equations.system(y, alpha).solution(found.w(k), 0)
         assert found.gradient_norms[k] == pytest.approx(true.gradient_norm, abs=1e-12)

@@ -13,7 +13,7 @@ from sparsereg.data.design import as_design
 from sparsereg.ridge.normal_equations import NormalEquations, System
 from sparsereg.ridge.pcg import conjugate_gradients
 from sparsereg.ridge.preconditioners.two_level import HeavyBlock, Plain, TwoLevel
-from sparsereg.ridge.solve import Plan, choose_method, solve_ridge
+from sparsereg.ridge.solve import SolverSettings, choose_method, solve_ridge
 
 
 def crosses(rng: np.random.Generator, n: int, a: int, b: int) -> sp.csr_array:
@@ -120,7 +120,7 @@ def objective(X: np.ndarray, system: System, w: np.ndarray) -> float:
 def test_gradient_and_gap_are_true(method: str, max_iter: int) -> None:
     X, y, s = small(4, True)
     equations = equations_of(sp.csr_array(X), s)
-    (found,) = solve_ridge(sp.csr_array(X), equations, y[:, None], np.array([0.5]), Plan(method, 1e-9, max_iter))
+    (found,) = solve_ridge(equations, y[:, None], np.array([0.5]), SolverSettings(method, 1e-9, max_iter))
     system = equations.system(y, 0.5)
     H = dense_H(X, system)
     best = np.linalg.solve(H, system.b)
@@ -165,7 +165,7 @@ def test_next_to_no_penalty_on_duplicate_columns(alpha: float) -> None:
     X, y, _ = small(6, False)
     twice = np.hstack([X, X])
     equations = NormalEquations(as_design(sp.csr_array(twice)), None, True, np.ones(24))
-    (found,) = solve_ridge(sp.csr_array(twice), equations, y[:, None], np.array([alpha]), Plan("cg", 1e-10, 1000))
+    (found,) = solve_ridge(equations, y[:, None], np.array([alpha]), SolverSettings("cg", 1e-10, 1000))
     assert np.isfinite(found.w).all()
     centred = twice[:, equations.design.columns] - twice[:, equations.design.columns].mean(axis=0)
     expected = np.linalg.lstsq(centred, y - y.mean())[0]
@@ -177,7 +177,7 @@ def test_weights_spanning_twelve_orders() -> None:
     s = 10.0 ** np.random.default_rng(8).uniform(-6, 6, 40)
     for method in ("gram", "dual", "svd", "cg"):
         equations = equations_of(sp.csr_array(X), s)
-        (found,) = solve_ridge(sp.csr_array(X), equations, y[:, None], np.array([1.0]), Plan(method, 1e-9, 1000))
+        (found,) = solve_ridge(equations, y[:, None], np.array([1.0]), SolverSettings(method, 1e-9, 1000))
         system = equations.system(y, 1.0)
         assert found.gradient_norm <= 1e-8, method
         excess = objective(X, system, found.w) - objective(X, system, np.linalg.solve(dense_H(X, system), system.b))
@@ -189,7 +189,7 @@ def test_weights_spanning_twelve_orders() -> None:
 def test_one_row_and_constant_targets(method: str, fit_intercept: bool) -> None:
     X = np.array([[1.0, 0.0, 2.0]])
     equations = equations_of(sp.csr_array(X), None, fit_intercept)
-    (found,) = solve_ridge(sp.csr_array(X), equations, np.array([[3.0]]), np.array([1.0]), Plan(method, 1e-9, 100))
+    (found,) = solve_ridge(equations, np.array([[3.0]]), np.array([1.0]), SolverSettings(method, 1e-9, 100))
     H = dense_H(X, equations.system(np.array([3.0]), 1.0))
     b = X[0, equations.design.columns] * 3.0
     expected = np.zeros(2) if fit_intercept else np.linalg.solve(H, b)
@@ -215,7 +215,7 @@ def test_auto_counts(shape: tuple[int, int], alpha: float, free: bool, expected:
     design = as_design(X)
     factor = np.ones(design.n_cols)
     factor[0] = 0.0 if free else 1.0
-    assert choose_method(NormalEquations(design, None, True, factor), np.array([alpha, 5.0])) == expected
+    assert choose_method(NormalEquations(design, None, True, factor).summary, np.array([alpha, 5.0])) == expected
 
 
 def test_what_cannot_be_factorised_is_refused() -> None:
@@ -223,7 +223,7 @@ def test_what_cannot_be_factorised_is_refused() -> None:
     equations = equations_of(X)
     for method in ("gram", "dual", "svd"):
         with pytest.raises(ValueError, match=r"solver.*'cg'"):
-            solve_ridge(X, equations, np.ones((30_000, 1)), np.ones(1), Plan(method, 1e-6, 10))
+            solve_ridge(equations, np.ones((30_000, 1)), np.ones(1), SolverSettings(method, 1e-6, 10))
 
 
 @pytest.mark.parametrize("unit", [1e7, 1e9])

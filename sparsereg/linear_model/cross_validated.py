@@ -24,9 +24,9 @@ from sparsereg.data.validation import check_choice, check_flag, check_number
 from sparsereg.linear_model.held import HeldCoefficients
 from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, Ridge
 from sparsereg.linear_model.ridge_path import warn_unconverged
-from sparsereg.ridge.cross_validation import Probes, choose_validation, generalised, held_out, left_out
+from sparsereg.ridge.cross_validation import Probes, choose_validation, fit_fold, generalized_cv, leave_one_out
 from sparsereg.ridge.normal_equations import NormalEquations
-from sparsereg.ridge.solve import Plan, choose_method, solve_ridge
+from sparsereg.ridge.solve import SolverSettings, choose_method, solve_ridge
 
 __all__ = ["CrossValidated"]
 
@@ -45,7 +45,7 @@ class Task:
     target: NDArray[Any]
     equations: NormalEquations
     alphas: Vector
-    plan: Plan
+    settings: SolverSettings
 
     @property
     def Y(self) -> Vector:
@@ -83,8 +83,8 @@ class CrossValidated(HeldCoefficients):
             X = sp.csr_array(([0.0], ([0], [0])), shape=X.shape, dtype=X.dtype)
         equations = Ridge(fit_intercept=self.fit_intercept)._equations(as_design(X), sample_weight)
         routed = self._routed(scorer, params, equations.s)
-        plan = Plan("auto", max(GRADIENT_SHARE * self.tol, FLOOR), self.max_iter or MAX_ITER)
-        task = Task(X, y, target, equations, alphas, plan)
+        settings = SolverSettings("auto", max(GRADIENT_SHARE * self.tol, FLOOR), self.max_iter or MAX_ITER)
+        task = Task(X, y, target, equations, alphas, settings)
         for name in OF_ONE_WAY:  # of an earlier fit
             self.__dict__.pop(name, None)
         if self.cv is not None:
@@ -94,11 +94,11 @@ class CrossValidated(HeldCoefficients):
         if way == "loo":
             self._by_leaving_one_out(task, method, None if self.scoring is None else scorer, routed.scorer.score)
         else:
-            self._by_trace(replace(task, plan=replace(plan, method=method)))
+            self._by_trace(replace(task, settings=replace(settings, method=method)))
 
     def _way(self, task: Task) -> tuple[str, str]:
         if self.gcv_mode in (None, "auto"):
-            return choose_validation(task.equations, task.alphas)
+            return choose_validation(task.equations.summary, task.alphas)
         if self.gcv_mode == "svd" and not sp.issparse(task.X):
             return "loo", "svd"
         if self.gcv_mode == "svd":
@@ -113,7 +113,7 @@ class CrossValidated(HeldCoefficients):
     def _by_leaving_one_out(self, task: Task, method: str, scorer: Any, score_params: dict[str, Any]) -> None:
         s, Y = task.equations.s, task.Y
         scores, results = [], []
-        for E in left_out(task.X, task.equations, Y, task.alphas, method):
+        for E in leave_one_out(task.equations, Y, task.alphas, method):
             if scorer is None:
                 rows = E**2 if s is None else s[:, None] * E**2
                 scores.append(-rows.mean(axis=0))
@@ -134,14 +134,14 @@ class CrossValidated(HeldCoefficients):
             )
         rng = np.random.default_rng(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         Y, per_target = task.Y, self._per_target(task)
-        found = generalised(task.X, task.equations, Y, task.alphas, task.plan, Probes(rng, per_target))
-        results = list(found.rows_scored(task.equations, Y)) if self.store_cv_results else []
-        self._settle(task, found.scores, results, f"gcv-{task.plan.method}")
+        found = generalized_cv(task.equations, Y, task.alphas, task.settings, Probes(rng, per_target))
+        results = list(found.row_scores(Y)) if self.store_cv_results else []
+        self._settle(task, found.scores, results, f"gcv-{task.settings.method}")
         self.cv_score_error_ = found.score_errors if per_target else found.score_errors.mean(axis=1)
         self.trace_, self.trace_error_, self.n_probes_ = found.trace, found.trace_errors, found.n_probes
         self.cv_separated_ = found.separated(per_target)
         for path in found.paths:
-            warn_unconverged(path, task.alphas, task.plan)
+            warn_unconverged(path, task.alphas, task.settings)
         best = np.broadcast_to(self._best, len(found.paths))
         W = np.stack([path.w(k) for path, k in zip(found.paths, best, strict=True)])
         self._hold_fit(task.equations, W, task.target)
@@ -152,17 +152,17 @@ class CrossValidated(HeldCoefficients):
         splitter, n = check_cv(self.cv, task.y, classifier=is_classifier(self)), task.target.shape[0]
         scores, methods = [], set()
         for train, test in splitter.split(task.X, task.y, **routed.splitter.split):
-            fold = held_out(task.X, task.equations, task.Y, task.alphas, np.arange(n)[train], task.plan)
+            fold = fit_fold(task.equations, task.Y, task.alphas, np.arange(n)[train], task.settings)
             methods.add(fold.method)
             for path in fold.paths:
-                warn_unconverged(path, task.alphas, replace(task.plan, method=fold.method))
+                warn_unconverged(path, task.alphas, replace(task.settings, method=fold.method))
             theirs = _check_method_params(task.X, routed.scorer.score, test)
             scores.append([self._score(scorer, Z[test], task.y[test], theirs) for Z in fold.predictions()])
         by_fold = np.array(scores, dtype=np.float64)
         self._settle(task, by_fold.mean(axis=0)[:, None], [], "folds-" + "-".join(sorted(methods)))
         spread = by_fold.std(axis=0, ddof=1) if len(by_fold) > 1 else np.full(task.alphas.size, np.nan)
         self.cv_score_error_ = spread / np.sqrt(len(by_fold))
-        self._fit_at_best(task, choose_method(task.equations, task.alphas[[self._best]]))
+        self._fit_at_best(task, choose_method(task.equations.summary, task.alphas[[self._best]]))
 
     def _score(self, scorer: Any, predictions: Vector, y: NDArray[Any], params: dict[str, Any]) -> Any:
         if self.alpha_per_target and y.ndim == 2:
@@ -189,8 +189,7 @@ class CrossValidated(HeldCoefficients):
     def _fit_at_best(self, task: Task, method: str) -> None:
         Y = task.Y
         alphas = np.broadcast_to(np.asarray(self.alpha_, dtype=np.float64), Y.shape[1]).copy()
-        plan = replace(task.plan, method=method)
-        found = solve_ridge(task.X, task.equations, Y, alphas, plan)
+        found = solve_ridge(task.equations, Y, alphas, replace(task.settings, method=method))
         self._hold_fit(task.equations, np.stack([solution.w for solution in found]), task.target)
         self.gradient_norm_ = np.array([solution.gradient_norm for solution in found])
         self.n_iter_ = np.array([solution.n_iter for solution in found])

@@ -16,10 +16,10 @@ from sparsereg.data.validation import check_number, check_penalty_factor, check_
 from sparsereg.linear_model.lasso import ElasticNet
 from sparsereg.linear_model.ridge import Ridge
 from sparsereg.objective.problem import make_problem
-from sparsereg.ridge.direct import Slabs, shares
+from sparsereg.ridge.direct import column_degrees
 from sparsereg.ridge.normal_equations import NormalEquations
 from sparsereg.ridge.solve import choose_method
-from sparsereg.ridge.trace_probes import Groups, probed_shares
+from sparsereg.ridge.trace_probes import ColumnGroups, probe_group_degrees
 
 __all__ = ["DegreesOfFreedom", "degrees_of_every_target", "degrees_of_freedom", "variance_shares"]
 
@@ -126,9 +126,9 @@ def degrees_of_freedom(
     if not part.columns.size:
         return _exactly(part.columns, np.zeros(0), ends)
     if n_probes is None and part.method != "cg":
-        return _exactly(part.columns, shares(Slabs(part.X, part.equations), part.alpha, part.method), ends)
-    rng, groups = np.random.default_rng(random_state), Groups(_owner(part.columns, ends), ends.size)
-    return _estimated(probed_shares(part.X, part.equations, part.alpha, groups, n_probes or PROBES, rng))
+        return _exactly(part.columns, column_degrees(part.equations, part.alpha, part.method), ends)
+    rng, groups = np.random.default_rng(random_state), ColumnGroups(_owner(part.columns, ends), ends.size)
+    return _estimated(probe_group_degrees(part.equations, part.alpha, groups, n_probes or PROBES, rng))
 
 
 def degrees_of_every_target(estimator: Any, X: Any, sample_weight: Any, stops: Sequence[int]) -> list[DegreesOfFreedom]:
@@ -174,10 +174,9 @@ def variance_shares(estimator: Any, X: Any, sample_weight: Any, target: int, sto
 
 
 class Part(NamedTuple):
-    """A ridge problem: columns of X with their original numbers, the equations on them, and the method for their shares."""
+    """A ridge problem: original column numbers, the equations on these columns, and the method for their shares."""
 
     columns: Int
-    X: Any
     equations: NormalEquations
     alpha: float
     method: str
@@ -196,17 +195,17 @@ def _ridge(estimator: Ridge, X: Any, sample_weight: Any, target: int) -> Part:
     if _selects(estimator):
         active, _ = _coefficients(estimator, target)
         factor = equations.factor[_places(active, columns)]
-        X, design = _narrowed(X, active)
+        design = _narrowed(X, active)
         equations = NormalEquations(design, equations.s, equations.fit_intercept, factor[design.columns])
         columns = active[design.columns]
-    return Part(columns, X, equations, alpha, method if method in DIRECT else _by_count(equations, alpha))
+    return Part(columns, equations, alpha, method if method in DIRECT else _by_count(equations, alpha))
 
 
 def _elastic_net(estimator: ElasticNet, X: Any, sample_weight: Any, target: int) -> Part:
     """The active columns, with what `S F` penalises their halved squares by as factors at alpha = 1."""
     active, _ = _coefficients(estimator, target)
     factor = check_penalty_factor(estimator.penalty_factor, X.shape[1])
-    X, design = _narrowed(X, active)
+    design = _narrowed(X, active)
     problem = make_problem(
         design,
         np.zeros(design.n_rows),
@@ -219,11 +218,11 @@ def _elastic_net(estimator: ElasticNet, X: Any, sample_weight: Any, target: int)
     scale, every = problem.weight_sum * estimator.alpha, np.arange(design.n_cols)
     _, l2 = problem.penalty.strengths(scale, estimator.l1_ratio, every)
     equations = NormalEquations(design, problem.s, problem.fit_intercept, l2)
-    return Part(active[design.columns], X, equations, 1.0, _by_count(equations, 1.0))
+    return Part(active[design.columns], equations, 1.0, _by_count(equations, 1.0))
 
 
 def _by_count(equations: NormalEquations, alpha: float) -> str:
-    return choose_method(equations, np.array([alpha])) if equations.design.n_cols else "gram"
+    return choose_method(equations.summary, np.array([alpha])) if equations.design.n_cols else "gram"
 
 
 def _coefficients(estimator: Any, target: int) -> tuple[Int, Vector]:
@@ -234,7 +233,7 @@ def _coefficients(estimator: Any, target: int) -> tuple[Int, Vector]:
     return row.indices[kept].astype(np.int64), row.data[kept].astype(np.float64)
 
 
-def _narrowed(X: Any, columns: Int) -> tuple[Any, Design]:
+def _narrowed(X: Any, columns: Int) -> Design:
     """`X[:, columns]`, `columns` increasing, without anything of nominal width."""
     if not sp.issparse(X) or X.format == "csc":
         narrow = X[:, columns]
@@ -245,7 +244,7 @@ def _narrowed(X: Any, columns: Int) -> tuple[Any, Design]:
         narrow = sp.csr_array((X.data[kept], place[kept], indptr), shape=(X.shape[0], columns.size))
     design = as_design(narrow)
     _places(columns, columns[design.columns])  # all of them are there
-    return narrow, design
+    return design
 
 
 def _places(wanted: Int, columns: Int) -> Int:

@@ -24,8 +24,8 @@ from sparsereg.data.validation import (
 from sparsereg.linear_model.held import RidgeRegressor
 from sparsereg.ridge.dropout import dropout_factor
 from sparsereg.ridge.early_stopping import descend_until_worse, hold_out, step_length
-from sparsereg.ridge.normal_equations import NOTHING, NormalEquations, Solution
-from sparsereg.ridge.solve import Plan, choose_method, solve_ridge
+from sparsereg.ridge.normal_equations import EMPTY, NormalEquations, RidgeSolution
+from sparsereg.ridge.solve import SolverSettings, choose_method, solve_ridge
 
 __all__ = ["Ridge"]
 
@@ -230,17 +230,16 @@ class Ridge(RidgeRegressor):
         Y = np.ascontiguousarray(y.reshape(y.shape[0], -1), dtype=np.float64)
         alphas = self._check_alpha(Y.shape[1])
         equations = self._equations(as_design(X), sample_weight)
-        plan = Plan(
-            self._method(solver, equations, alphas), max(GRADIENT_SHARE * self.tol, FLOOR), self.max_iter or MAX_ITER
-        )
+        method = self._method(solver, equations, alphas)
+        settings = SolverSettings(method, max(GRADIENT_SHARE * self.tol, FLOOR), self.max_iter or MAX_ITER)
         self.__dict__.pop("equivalent_alpha_", None)  # of an earlier fit
-        if plan.method == "gradient":
-            equations, found = self._stop_early(equations, Y, alphas, plan)
+        if settings.method == "gradient":
+            equations, found = self._stop_early(equations, Y, alphas, settings)
         else:
-            found = solve_ridge(X, equations, np.asfortranarray(Y), alphas, plan)
-        self.method_ = plan.method
-        self.solver_ = plan.method if self.solver == "auto" else self.solver
-        self._keep(equations, found, y, plan)
+            found = solve_ridge(equations, np.asfortranarray(Y), alphas, settings)
+        self.method_ = settings.method
+        self.solver_ = settings.method if self.solver == "auto" else self.solver
+        self._keep(equations, found, y, settings)
         return self
 
     def _check_parameters(self) -> str:
@@ -320,11 +319,11 @@ class Ridge(RidgeRegressor):
         if solver == "cholesky":
             wide = equations.design.n_rows < equations.design.n_cols and equations.factor.min() > 0.0
             return "dual" if wide else "gram"
-        return SOLVERS[solver] or choose_method(equations, alphas)
+        return SOLVERS[solver] or choose_method(equations.summary, alphas)
 
     def _stop_early(
-        self, equations: NormalEquations, Y: Vector, alphas: Vector, plan: Plan
-    ) -> tuple[NormalEquations, list[Solution]]:
+        self, equations: NormalEquations, Y: Vector, alphas: Vector, settings: SolverSettings
+    ) -> tuple[NormalEquations, list[RidgeSolution]]:
         """Each target by gradient descent on the same rows; their equations too."""
         if not equations.factor.min(initial=1.0) > 0.0:
             raise ValueError(
@@ -334,42 +333,44 @@ class Ridge(RidgeRegressor):
         fitted, held = hold_out(equations, self.validation_fraction, self.n_iter_no_change, rng)
         if not fitted.design.n_cols:
             self.equivalent_alpha_ = _one_or_all([np.inf] * alphas.size)
-            return fitted, [NOTHING] * alphas.size
+            return fitted, [EMPTY] * alphas.size
         steps = {alpha: step_length(fitted, alpha, rng) for alpha in np.unique(alphas)}
         ends = [
-            descend_until_worse(fitted.system(y, alpha), alpha, steps[alpha], held, plan)
+            descend_until_worse(fitted.system(y, alpha), steps[alpha], held, settings)
             for y, alpha in zip(Y.T, alphas.tolist(), strict=True)
         ]
         self.equivalent_alpha_ = _one_or_all([end.equivalent_alpha for end in ends])
         if any(end.still_falling for end in ends):
             warnings.warn(
-                f"The held-out error was still falling after max_iter={plan.max_iter} steps; increase max_iter, or alpha.",
+                f"The held-out error was still falling after max_iter={settings.max_iter} steps; increase max_iter, or alpha.",
                 ConvergenceWarning,
                 stacklevel=3,
             )
         return fitted, [end.solution for end in ends]
 
-    def _keep(self, equations: NormalEquations, found: list[Solution], y: NDArray[Any], plan: Plan) -> None:
+    def _keep(
+        self, equations: NormalEquations, found: list[RidgeSolution], y: NDArray[Any], settings: SolverSettings
+    ) -> None:
         """The fitted attributes."""
         self._hold_fit(equations, np.stack([solution.w for solution in found]), y)
         self.gradient_norm_ = _one_or_all([solution.gradient_norm for solution in found])
         self.dual_gap_ = _one_or_all([solution.dual_gap for solution in found])
         self.n_iter_ = np.array([solution.n_iter for solution in found])
-        self._warn_unconverged(found, plan)
+        self._warn_unconverged(found, settings)
 
-    def _warn_unconverged(self, found: list[Solution], plan: Plan) -> None:
+    def _warn_unconverged(self, found: list[RidgeSolution], settings: SolverSettings) -> None:
         worst = max(solution.gradient_norm for solution in found)
-        if worst <= plan.limit:
+        if worst <= settings.limit:
             return
         most = max(solution.n_iter for solution in found)
         cause = (
             "increase max_iter"
-            if plan.iterative and most >= plan.max_iter
+            if settings.iterative and most >= settings.max_iter
             else "what is left is rounding: increase alpha, or tol"
         )
         warnings.warn(
             f"The {self.solver_} solver did not converge after {most} iterations: it reached a relative gradient of {worst:.3g},"
-            f" asked for {plan.limit:.3g}; {cause}.",
+            f" asked for {settings.limit:.3g}; {cause}.",
             ConvergenceWarning,
             stacklevel=4,
         )

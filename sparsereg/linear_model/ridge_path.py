@@ -19,7 +19,7 @@ from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, Ridge
 from sparsereg.results import PathResult
 from sparsereg.ridge.normal_equations import NormalEquations
 from sparsereg.ridge.path import PathSolution, solve_paths
-from sparsereg.ridge.solve import METHODS, Plan, choose_method
+from sparsereg.ridge.solve import METHODS, SolverSettings, choose_method
 
 __all__ = ["RidgePath", "ridge_path", "warn_unconverged"]
 
@@ -188,10 +188,10 @@ def ridge_path(
     equations = shell._equations(design, sample_weight)
     if isinstance(grid, int):
         grid = _grid(equations, grid, eps)
-    method = choose_method(equations, grid) if solver == "auto" else solver
-    plan = Plan(method, max(GRADIENT_SHARE * tol, FLOOR), max_iter)
-    (points,) = solve_paths(X, equations, y[:, None], grid, plan)
-    warn_unconverged(points, grid, plan)
+    method = choose_method(equations.summary, grid) if solver == "auto" else solver
+    settings = SolverSettings(method, max(GRADIENT_SHARE * tol, FLOOR), max_iter)
+    (points,) = solve_paths(equations, y[:, None], grid, settings)
+    warn_unconverged(points, grid, settings)
     order = _increasing(design)
     centred = y - equations.mean(y)
     return RidgePath(
@@ -224,17 +224,17 @@ def _grid(equations: NormalEquations, n: int, eps: float) -> Vector:
     return np.geomspace(most, eps * most, n) if n > 1 else np.array([most])
 
 
-def warn_unconverged(points: PathSolution, alphas: Vector, plan: Plan) -> None:
+def warn_unconverged(points: PathSolution, alphas: Vector, settings: SolverSettings) -> None:
     """Say which points of a path miss what was asked for, and what to do."""
-    missed = np.flatnonzero(~(points.gradient_norms <= plan.limit))
+    missed = np.flatnonzero(~(points.gradient_norms <= settings.limit))
     if not missed.size:
         return
     worst = int(missed[np.argmax(points.gradient_norms[missed])])
-    short = plan.iterative and points.n_iters[worst] >= plan.max_iter
+    short = settings.iterative and points.n_iters[worst] >= settings.max_iter
     cause = "increase max_iter" if short else "what is left is rounding: increase alphas, or tol"
     warnings.warn(
         f"{missed.size} of {alphas.size} points did not converge; the worst, alpha={alphas[worst]:.4g}, reached a relative gradient of"
-        f" {points.gradient_norms[worst]:.3g}, asked for {plan.limit:.3g}; {cause}.",
+        f" {points.gradient_norms[worst]:.3g}, asked for {settings.limit:.3g}; {cause}.",
         ConvergenceWarning,
         stacklevel=3,
     )

@@ -1,7 +1,10 @@
-"""Ridge: the normal equations, solved exactly where they are small and by preconditioned conjugate gradients where not.
+"""Ridge: the normal equations, solved directly if they are small and by preconditioned conjugate gradients if not.
 
-Reading order: `system` (the equations, the true gradient, the gap), `exact` (Gram, dual, SVD), `precondition` and `cg`, `fields`,
-`copies`, `border`, `nested` and `grouped` (the preconditioner of one-hot designs), `preconditioning`, which chooses one, and `solve`, which
-chooses a method; then `basis` and `path`, one target at many strengths, with `spectrum` for small ones; `trace` and `cross_validation`, what a strength
-is worth; `dropout` makes penalties, `probes` degrees of freedom, and `early` stops gradient descent in place of a penalty. Knows no estimators.
+Reading order: `normal_equations` (the equations, the true gradient, the gap); `direct` (Gram, dual, SVD); `pcg` and
+`preconditioners`; `solve`, which chooses a method. One target at many strengths: `spectrum` for small problems,
+`sketched_basis`, `reduced_basis`, `saturated_basis` and `path` for large ones. What a strength is worth:
+`degrees_of_freedom`, `trace_probes` and `cross_validation`. Other ways to set a penalty: `dropout` and
+`early_stopping`.
+
+Nothing here knows estimators.
 """

@@ -1,91 +1,87 @@
-"""How well ridge predicts what it has not seen, at many strengths: three ways to say it. Knows no estimators.
+"""Prediction error of ridge on unseen rows, at many strengths, estimated in three ways.
 
-=================  ==============================================  =====================================================
-way                says                                            cost
-=================  ==============================================  =====================================================
-leave-one-out      every row's residual without it, exactly        one eigendecomposition: for few columns or few rows
-generalised        the mean leverage in place of each row's        one path, and a loosely solved probe or some for the trace
-folds              residuals on rows that were held out            one path a fold
-=================  ==============================================  =====================================================
+===========  ===========================================  ===========================================================
+way          computes                                     cost
+===========  ===========================================  ===========================================================
+loo          the leave-one-out residual of every row      one eigendecomposition: for few columns or few rows
+gcv          the same with the mean leverage for each     one path, and a few loosely solved probes for the trace
+folds        residuals of rows that were held out         one path per fold
+===========  ===========================================  ===========================================================
 
-Rows are held out by a weight of 0, so X is never copied.
+Rows are held out by a weight of 0; X is never copied.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.ridge.degrees_of_freedom import SURE, difference_error, probe_traces, trace_error
-from sparsereg.ridge.direct import Slabs
-from sparsereg.ridge.normal_equations import NormalEquations
-from sparsereg.ridge.path import PathSolution, Preconditioners, solve_paths
-from sparsereg.ridge.solve import Plan, choose_method, require_feasible
+from sparsereg.ridge.normal_equations import NormalEquations, ProblemSummary
+from sparsereg.ridge.path import PathSolution, path_preconditioning, solve_paths
+from sparsereg.ridge.solve import SolverSettings, check_feasible, choose_method
 from sparsereg.ridge.spectrum import Spectrum
 
-__all__ = ["Fold", "Generalised", "Probes", "choose_validation", "generalised", "held_out", "left_out"]
+__all__ = ["FoldFit", "GeneralizedCV", "Probes", "choose_validation", "fit_fold", "generalized_cv", "leave_one_out"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# Operations that leave-one-out may take by columns, beyond which the leverages are too dear: some seconds.
+# Most operations for the leverages of leave-one-out by columns: some seconds.
 LEVERAGE_OPERATIONS = 3e10
-# Probes at most: one, and twice as many as long as the best strength does not stand out.
+# Most probes. The first is one; their number doubles until the best strength is clear.
 MOST_PROBES = 16
-# A share of the rows' freedom that is none.
-NOTHING_FREE = float(np.finfo(float).eps)
+# A share of residual degrees of freedom that counts as 0.
+NO_FREEDOM = float(np.finfo(float).eps)
 
 
-def choose_validation(equations: NormalEquations, alphas: Vector) -> tuple[str, str]:
-    """The way, "loo" or "gcv", and the method of `choose_method`, by counting."""
-    method = choose_method(equations, alphas)
-    n, m = equations.design.n_rows, equations.design.n_cols
+def choose_validation(summary: ProblemSummary, alphas: Vector) -> tuple[str, str]:
+    """The way, "loo" or "gcv", and the method of `choose_method`, from counts."""
+    method = choose_method(summary, alphas)
+    n, m = summary.n_rows, summary.n_cols
     if method == "cg" or (method == "gram" and n * m * (m + alphas.size) > LEVERAGE_OPERATIONS):
         return "gcv", method
     return "loo", method
 
 
-def left_out(X: Any, equations: NormalEquations, Y: Vector, alphas: Vector, method: str) -> Iterator[Vector]:
-    """Leave-one-out residuals of shape (n, T), for one alpha after the other; method "gram", "dual" or "svd"."""
-    require_feasible(method, equations)
-    n = Y.shape[0] if equations.s is None else int(np.count_nonzero(equations.s))
-    if equations.fit_intercept and n < 2:
+def leave_one_out(equations: NormalEquations, Y: Vector, alphas: Vector, method: str) -> Iterator[Vector]:
+    """Leave-one-out residuals of shape (n, T), for one alpha after another; method "gram", "dual" or "svd"."""
+    check_feasible(method, equations.summary)
+    if equations.fit_intercept and (n := equations.n_weighted) < 2:
         raise ValueError(
-            f"X has {n} sample(s) with any weight; none can be left out: fit Ridge, or set fit_intercept=False."
+            f"X has {n} sample(s) with positive weight; leave-one-out needs 2: fit Ridge, or set fit_intercept=False."
         )
-    return Spectrum(Slabs(X, equations), method).left_out(Y, alphas)
+    return Spectrum(equations, method).leave_one_out(Y, alphas)
 
 
 @dataclass(frozen=True)
-class Generalised:
-    """Generalised cross-validation of T targets at k strengths: `mean(s e^2) / (1 - trace / n)^2` (Golub, Heath & Wahba 1979).
+class GeneralizedCV:
+    """Generalised cross-validation, `mean(s e^2) / (1 - trace / n)^2` (Golub, Heath & Wahba 1979), of T targets at k
+    strengths.
 
     Attributes
     ----------
+    equations : NormalEquations
+    alphas : float64 array of shape (k,)
     squares : float64 array of shape (k, T)
         `sum_i s_i e_i^2 / n` of the fits.
-    rows : (int, int)
-        n, and the rows that have any weight.
-    intercept : bool
-    alphas : float64 array of shape (k,)
     paths : list of PathSolution
         One for each target.
     traces : float64 array of shape (n_probes, k)
-        Estimates of the trace of the hat matrix without its intercept; one exact row where the Gram was factorised.
+        Estimates of the trace of the hat matrix without the intercept; one exact row after a factorisation.
     missing : float64 array of shape (n_probes, k)
-        Bounds on how much too small these are, besides being random.
+        Bounds on how much the inexact solutions of the probes lower these.
     n_probes : int
-        Random probes; 0 where the trace is exact.
+        Random probes; 0 if the trace is exact.
     """
 
-    squares: Vector
-    rows: tuple[int, int]
-    intercept: bool
+    equations: NormalEquations
     alphas: Vector
+    squares: Vector
     paths: list[PathSolution]
     traces: Vector
     missing: Vector
@@ -94,93 +90,90 @@ class Generalised:
     @property
     def scores(self) -> Vector:
         """Minus the generalised mean square, of shape (k, T)."""
-        return np.asarray(-self.squares / self._free(self.traces.mean(axis=0))[:, None] ** 2)
+        return np.asarray(-self.squares / self._freedom(self.traces.mean(axis=0))[:, None] ** 2)
 
     @property
     def score_errors(self) -> Vector:
-        """Standard error of each score at most, with what probes may miss at most; infinite where nothing may be left free."""
-        free = self._free(self.traces.mean(axis=0) + self.trace_errors)
-        errors = self.squares / free[:, None] ** 2 + self.scores
-        return np.where((free <= NOTHING_FREE)[:, None] & (self.n_probes > 0), np.inf, errors)
+        """Bounds on the standard error of each score; infinite if no residual degrees of freedom may be left."""
+        freedom = self._freedom(self.traces.mean(axis=0) + self.trace_errors)
+        errors = self.squares / freedom[:, None] ** 2 + self.scores
+        return np.where((freedom <= NO_FREEDOM)[:, None] & (self.n_probes > 0), np.inf, errors)
 
     @property
     def trace(self) -> Vector:
         """Degrees of freedom with the intercept's, of shape (k,)."""
-        return np.asarray(self.traces.mean(axis=0) + self.intercept)
+        return np.asarray(self.traces.mean(axis=0) + self.equations.fit_intercept)
 
     @property
     def trace_errors(self) -> Vector:
-        """Standard error of each trace at most, with what probes may miss at most."""
+        """Bounds on the standard error of each trace, including what inexact solutions miss."""
         return np.asarray(trace_error(self.traces.mean(axis=0), self.n_probes) + self.missing.mean(axis=0))
 
     def separated(self, per_target: bool) -> bool:
-        """Whether the best strength, of all targets or of each, stands out by more than the probes' errors."""
+        """Whether the best strength, of all targets or of each, beats the others by more than the probes' errors."""
         trace = self.traces.mean(axis=0)
-        slopes = 2.0 * self.scores / (self._free(trace) * self.rows[1])[:, None]  # of the scores, by the trace
+        slopes = 2.0 * self.scores / (self._freedom(trace) * self.equations.n_weighted)[:, None]  # d score / d trace
         scores, slopes = (M if per_target else M.mean(axis=1, keepdims=True) for M in (self.scores, slopes))
         own = trace_error(trace, self.n_probes)
-        exhausted = (own > 0.0) & (self._free(trace + SURE * own) <= NOTHING_FREE)  # where slopes say nothing
+        exhausted = (own > 0.0) & (self._freedom(trace + SURE * own) <= NO_FREEDOM)  # slopes are meaningless here
         for score, slope in zip(scores.T, slopes.T, strict=True):
             best = int(np.argmax(score))
             error = np.abs(slope - slope[best]) * own
             error += np.abs(slope[best]) * difference_error(trace, self.alphas, best, self.n_probes)
-            behind = np.arange(score.size) != best
-            if (exhausted[best] | (score[best] - score <= SURE * error))[behind].any():
+            others = np.arange(score.size) != best
+            if (exhausted[best] | (score[best] - score <= SURE * error))[others].any():
                 return False
         return True
 
-    def rows_scored(self, equations: NormalEquations, Y: Vector) -> Iterator[Vector]:
-        """What each row adds to the scores, of shape (n, T), for one alpha after the other; their means are minus the scores."""
-        for k, free in enumerate(self._free(self.traces.mean(axis=0))):
-            E = np.stack([_residual(equations, y, path.w(k)) for path, y in zip(self.paths, Y.T, strict=True)], axis=1)
-            yield (E / free) ** 2 if equations.s is None else equations.s[:, None] * (E / free) ** 2
+    def row_scores(self, Y: Vector) -> Iterator[Vector]:
+        """The terms of each row, of shape (n, T), for one alpha after another; their means are minus the scores."""
+        s = self.equations.s
+        for k, freedom in enumerate(self._freedom(self.traces.mean(axis=0))):
+            E = [_residual(self.equations, y, path.w(k)) for path, y in zip(self.paths, Y.T, strict=True)]
+            squares = (np.stack(E, axis=1) / freedom) ** 2
+            yield squares if s is None else s[:, None] * squares
 
-    def _free(self, trace: Vector) -> Vector:
-        """The share of the rows' freedom that the fit has left."""
-        return np.maximum(1.0 - (trace + self.intercept) / self.rows[1], NOTHING_FREE)
+    def _freedom(self, trace: Vector) -> Vector:
+        """The share of degrees of freedom that the fit leaves to the residuals."""
+        return np.maximum(1.0 - (trace + self.equations.fit_intercept) / self.equations.n_weighted, NO_FREEDOM)
 
 
 class Probes(NamedTuple):
-    """Where random signs come from, and whether they have to tell the best strength of each target or one for all."""
+    """The source of random signs, and whether the best strength is wanted for each target or for all together."""
 
     rng: np.random.Generator
     per_target: bool = False
 
 
-def generalised(
-    X: Any, equations: NormalEquations, Y: Vector, alphas: Vector, plan: Plan, probes: Probes
-) -> Generalised:
-    """Generalised cross-validation; by random probes, as many as tell the best strength from the others, where the plan is "cg"."""
-    preconditioners = Preconditioners(equations, alphas)
-    paths = solve_paths(X, equations, Y, alphas, plan, preconditioners)
+def generalized_cv(
+    equations: NormalEquations, Y: Vector, alphas: Vector, settings: SolverSettings, probes: Probes
+) -> GeneralizedCV:
+    """Generalised cross-validation; with "cg", the trace is estimated by as many probes as the choice needs."""
+    iterative = settings.method == "cg"
+    shared = path_preconditioning(equations, alphas) if iterative else None
+    paths = solve_paths(equations, Y, alphas, settings, shared)
     squares = np.array(
         [
             [_mean_square(equations, y, path.w(k)) for path, y in zip(paths, Y.T, strict=True)]
             for k in range(alphas.size)
         ]
     )
-    n = Y.shape[0]
-    rows = (n, n if equations.s is None else int(np.count_nonzero(equations.s)))
+    if not iterative:
+        traces = Spectrum(equations, settings.method).traces(alphas)[None]
+        return GeneralizedCV(equations, alphas, squares, paths, traces, np.zeros_like(traces), 0)
     none = np.empty((0, alphas.size))
-    found = Generalised(squares, rows, equations.fit_intercept, alphas, paths, none, none, 0)
-    if plan.method != "cg":
-        traces = Spectrum(Slabs(X, equations), plan.method).traces(alphas)[None]
-        return replace(found, traces=traces, missing=np.zeros_like(traces))
+    found = GeneralizedCV(equations, alphas, squares, paths, none, none, 0)
     while not found.n_probes or (found.n_probes < MOST_PROBES and not found.separated(probes.per_target)):
         more = max(1, found.n_probes)
-        traces, missing = probe_traces(equations, alphas, more, probes.rng, plan.max_iter, preconditioners)
-        found = replace(
-            found,
-            traces=np.concatenate([found.traces, traces]),
-            missing=np.concatenate([found.missing, missing]),
-            n_probes=found.n_probes + more,
-        )
+        traces, missing = probe_traces(equations, alphas, more, probes.rng, settings.max_iter, shared)
+        traces, missing = np.concatenate([found.traces, traces]), np.concatenate([found.missing, missing])
+        found = replace(found, traces=traces, missing=missing, n_probes=found.n_probes + more)
     return found
 
 
 @dataclass(frozen=True)
-class Fold:
-    """Fits to some of the rows: what they were computed by, and one path for each target."""
+class FoldFit:
+    """Fits to some of the rows: their equations, the method, and one path per target."""
 
     equations: NormalEquations
     Y: Vector
@@ -188,7 +181,7 @@ class Fold:
     paths: list[PathSolution]
 
     def predictions(self) -> Iterator[Vector]:
-        """Of all rows, of shape (n, T), for one alpha after the other."""
+        """Of all rows, of shape (n, T), for one alpha after another."""
         for k in range(self.paths[0].n_iters.size):
             out = np.empty(self.Y.shape)
             for t, path in enumerate(self.paths):
@@ -197,14 +190,14 @@ class Fold:
             yield out
 
 
-def held_out(X: Any, equations: NormalEquations, Y: Vector, alphas: Vector, train: Int, plan: Plan) -> Fold:
-    """Fit to some of the rows, each as often as `train` names it; the plan's method may be "auto"."""
+def fit_fold(equations: NormalEquations, Y: Vector, alphas: Vector, train: Int, settings: SolverSettings) -> FoldFit:
+    """Fit to the rows `train`, which may repeat; the method may be "auto"."""
     times = np.bincount(train, minlength=Y.shape[0]).astype(np.float64)
     part = replace(equations, s=times if equations.s is None else times * equations.s)
     if not part.weight_sum > 0.0:
-        raise ValueError("sample_weight is zero on all rows that cv gives for training; drop such rows before fitting.")
-    method = choose_method(part, alphas) if plan.method == "auto" else plan.method
-    return Fold(part, Y, method, solve_paths(X, part, Y, alphas, replace(plan, method=method)))
+        raise ValueError("sample_weight is 0 on all training rows of a fold; drop rows of weight 0 before fitting.")
+    method = choose_method(part.summary, alphas) if settings.method == "auto" else settings.method
+    return FoldFit(part, Y, method, solve_paths(part, Y, alphas, replace(settings, method=method)))
 
 
 def _residual(equations: NormalEquations, y: Vector, w: Vector) -> Vector:

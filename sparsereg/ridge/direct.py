@@ -1,22 +1,23 @@
-"""Ridge by factorising a small matrix: the Gram, the kernel, or X itself. Knows the normal equations, no estimators.
+"""Ridge by factorising a small matrix: the Gram, the kernel, or X itself.
 
-All three look at `B = S^1/2 Xc`, of which only a slab at a time is dense:
+All three are defined by `B = S^1/2 Xc`, which is formed in dense slabs:
 
 ======  ==============================  =========================  ============================================
 method  factorises                      of shape                   for
 ======  ==============================  =========================  ============================================
 gram    `B' B + penalty`, Cholesky      (n_cols, n_cols)           few columns
 dual    `B V^-1 B' + alpha`, Cholesky   (n, n)                     few rows
-svd     `B V^-1/2`, singular values     (n, n_cols), all of it     small data where alpha is 0 or next to nothing
+svd     `B V^-1/2`, singular values     (n, n_cols), all of it     small data with alpha 0 or nearly 0
 ======  ==============================  =========================  ============================================
 
-What a factorisation gives is polished by Newton steps on the true gradient, so that forming a Gram costs no digits.
+Newton steps on the true gradient restore the digits that forming a Gram loses.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,10 @@ import scipy.linalg
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sparsereg.ridge.normal_equations import NormalEquations, Solution, System
+from sparsereg.data.design import Design
+from sparsereg.ridge.normal_equations import NormalEquations, RidgeSolution, System
 
-__all__ = ["Slabs", "dual", "gram", "polished", "polished_dual", "shares", "svd"]
+__all__ = ["CenteredSlabs", "Inverse", "column_degrees", "refined_solutions", "solve_direct"]
 
 Vector = NDArray[np.float64]
 Matrix2 = NDArray[np.float64]
@@ -34,43 +36,40 @@ Inverse = Callable[[Vector], Vector]
 
 # Entries of a dense slab: 32 MB of doubles.
 SLAB = 4_000_000
-# A sparse product does about a tenth of a dense one's operations a second.
+# A sparse product performs about a tenth as many operations a second as a dense one.
 SPARSE_PENALTY = 10.0
-# Columns of a square that are solved for at a time.
-COLUMNS = 256
-# Newton steps at most; each gains the digits that the factorisation has.
-POLISH = 6
-# Squared ratio of Cholesky pivots below which H counts as singular.
+# Right-hand sides that are solved for at a time.
+RIGHT_SIDES = 256
+# Most Newton steps; each gains the digits that the factorisation has.
+NEWTON_STEPS = 6
+# Squared ratio of Cholesky pivots below which H is treated as singular.
 SINGULAR = 1e-14
 
 
-class Slabs:
-    """`Xc` of a design as dense slabs of rows or columns, in double; and its two square products.
+class CenteredSlabs:
+    """`B = S^1/2 Xc` as dense slabs of rows or columns in double precision, and its two square products.
 
     Parameters
     ----------
-    X : CSR or CSC matrix, or dense array, of shape (n, p)
-        The matrix that `equations.design` was made from.
     equations : NormalEquations
     """
 
-    def __init__(self, X: Any, equations: NormalEquations) -> None:
+    def __init__(self, equations: NormalEquations) -> None:
         self.equations = equations
-        columns = equations.design.columns
-        self.X = _observed(X, columns) if sp.issparse(X) else X
-        self.root = None if equations.s is None else np.sqrt(equations.s)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.equations.design.n_rows, self.equations.design.n_cols
+        self.shape = equations.design.n_rows, equations.factor.size
+        self.X = _observed(equations.design)
 
     def rows(self) -> Iterator[Matrix2]:
         """B by slabs of rows."""
         n, m = self.shape
         step = max(1, SLAB // m)
         for begin in range(0, n, step):
-            slab = self._dense(self.X[begin : begin + step]) - self.equations.means
-            yield slab if self.root is None else slab * self.root[begin : begin + step, None]
+            rows = slice(begin, begin + step)
+            yield self._dense(self.X[rows], rows, slice(None))
+
+    def scaled(self) -> Matrix2:
+        """All of `B V^-1/2`."""
+        return np.asarray(np.concatenate(list(self.rows())) / np.sqrt(self.equations.factor))
 
     def columns(self) -> Iterator[tuple[slice, Matrix2]]:
         """B by slabs of columns."""
@@ -78,28 +77,22 @@ class Slabs:
         step = max(1, SLAB // n)
         X = self.X.tocsc() if sp.issparse(self.X) else self.X
         for begin in range(0, m, step):
-            here = slice(begin, min(begin + step, m))
-            slab = self._dense(X[:, here]) - self.equations.means[here]
-            yield here, slab if self.root is None else slab * self.root[:, None]
+            cols = slice(begin, min(begin + step, m))
+            yield cols, self._dense(X[:, cols], slice(None), cols)
 
     def gram(self) -> Matrix2:
-        """`B' B`, without rounding in constant columns: theirs are 0."""
-        out = self._gram()
-        constant = self.equations.diagonal == 0.0
-        out[constant] = out[:, constant] = 0.0
-        return out
-
-    def _gram(self) -> Matrix2:
-        """The same by sparse or dense products, whichever are fewer."""
+        """`B' B`; exactly 0 in constant columns."""
         n, m = self.shape
-        if not self._sparse_is_cheaper(n, m):
+        if self._sparse_is_cheaper(n, m):
+            A, means = self._weighted(), self.equations.means
+            out = np.asarray((A.T @ A).toarray())
+            out -= self.equations.weight_sum * np.outer(means, means)
+        else:
             out = np.zeros((m, m))
             for slab in self.rows():
                 out += slab.T @ slab
-            return out
-        A = self._scaled()
-        out = np.asarray((A.T @ A).toarray())
-        out -= self.equations.weight_sum * np.outer(self.equations.means, self.equations.means)
+        constant = self.equations.diagonal == 0.0
+        out[constant] = out[:, constant] = 0.0
         return out
 
     def kernel(self) -> Matrix2:
@@ -108,75 +101,126 @@ class Slabs:
         v = self.equations.factor
         if not self._sparse_is_cheaper(m, n):
             out = np.zeros((n, n))
-            for here, slab in self.columns():
-                out += (slab / v[here]) @ slab.T
+            for cols, slab in self.columns():
+                out += (slab / v[cols]) @ slab.T
             return out
-        A, means = self._scaled(), self.equations.means
-        root = np.ones(n) if self.root is None else self.root
+        A, means, root = self._weighted(), self.equations.means, self.equations.root_weights
         scaled = A @ sp.diags_array(1.0 / v)
         out = np.asarray((scaled @ A.T).toarray())
         cross = np.outer(scaled @ means, root)
         return out - cross - cross.T + (means / v @ means) * np.outer(root, root)
 
-    def _dense(self, part: Any) -> Matrix2:
-        return np.asarray(part.toarray() if sp.issparse(part) else part, dtype=np.float64)
+    def _dense(self, part: Any, rows: slice, cols: slice) -> Matrix2:
+        """A slab of B from the same part of X."""
+        part = part.toarray() if sp.issparse(part) else part
+        slab = np.subtract(part, self.equations.means[cols], dtype=np.float64)
+        return slab if self.equations.s is None else slab * self.equations.root_weights[rows, None]
 
-    def _scaled(self) -> Any:
+    def _weighted(self) -> Any:
+        """`S^1/2 X`, sparse."""
         A = self.X.astype(np.float64)
-        return A if self.root is None else sp.diags_array(self.root) @ A
+        return A if self.equations.s is None else sp.diags_array(self.equations.root_weights) @ A
 
     def _sparse_is_cheaper(self, long: int, short: int) -> bool:
-        """Whether summing `short x short` products over `long` sparse slices beats doing so over dense ones."""
+        """Whether `short x short` products are cheaper summed over `long` sparse slices than over dense ones."""
         if not sp.issparse(self.X):
             return False
         entries = self.X.nnz / long
         return bool(SPARSE_PENALTY * entries**2 < short**2)
 
 
-def _observed(X: Any, columns: NDArray[np.int64]) -> Any:
-    """`X[:, columns]` as CSR without anything of nominal width; `columns` are all that are observed, in any order."""
-    if X.format == "csc":
-        return X[:, columns].tocsr()
-    order = np.argsort(columns)
-    place = order[np.searchsorted(columns, X.indices, sorter=order)]
-    return sp.csr_array((X.data, place, X.indptr), shape=(X.shape[0], columns.size))
+def _observed(design: Design) -> Any:
+    """The observed columns of X, in the design's order: dense, or CSR."""
+    if design.dense is not None:
+        return design.dense
+    given = design.by_rows or design.by_columns
+    assert given is not None
+    data = np.ones(given.indices.size, dtype=design.dtype) if given.data is None else given.data
+    if design.by_rows is None:
+        columns = sp.csc_array((data, given.indices, given.indptr), shape=given.shape[::-1])
+        return columns[:, design.columns].tocsr()
+    indices = given.indices
+    if design.index_in_rows is not None:
+        place = np.empty(given.shape[1], dtype=indices.dtype)
+        place[design.index_in_rows] = np.arange(design.n_cols)
+        indices = place[indices]
+    return sp.csr_array((data, indices, given.indptr), shape=(design.n_rows, design.n_cols))
 
 
-def gram(slabs: Slabs, systems: list[System]) -> list[Solution]:
-    """Each system by a factorisation of H, shared among equal penalties."""
-    square = slabs.gram()
-    inverses: dict[bytes, tuple[Inverse, bool]] = {}
-    solutions = []
-    for system in systems:
-        key = system.penalty.tobytes()
-        if key not in inverses:
-            inverses[key] = _inverse(square + np.diag(system.penalty))
-        solutions.append(polished(system, *inverses[key]))
-    return solutions
+def solve_direct(method: str, systems: list[System]) -> list[RidgeSolution]:
+    """Each system by a factorisation that equal strengths share; method "gram", "dual" or "svd".
+
+    "dual" requires positive alphas and factors, "svd" positive factors.
+    """
+    slabs = CenteredSlabs(systems[0].equations)
+    if method == "svd":
+        decomposition = _singular_values(slabs)
+        return [_by_singular_values(system, *decomposition) for system in systems]
+    square = slabs.gram() if method == "gram" else slabs.kernel()
+    inverse = cache(lambda alpha: _inverse(square, alpha * slabs.equations.factor if method == "gram" else alpha))
+    return refined_solutions(systems, inverse, dual=method == "dual")
 
 
-def polished(system: System, inverse: Inverse, whole: bool) -> Solution:
-    """Newton steps on the true gradient while they help: the first one from 0 is the solution, the others its lost digits.
+def refined_solutions(
+    systems: list[System], inverse: Callable[[float], tuple[Inverse, bool]], dual: bool
+) -> list[RidgeSolution]:
+    """Solutions by Newton steps; `inverse(alpha)` is that of the small square, and whether it has full rank."""
+    if dual:
+        return [_newton_dual(system, inverse(system.alpha)[0]) for system in systems]
+    return [_newton(system, *inverse(system.alpha)) for system in systems]
 
-    A `whole` inverse bounds what is left, `g' H^-1 g`; a pseudo-inverse knows nothing of the directions that it leaves out."""
+
+def _newton(system: System, inverse: Inverse, full_rank: bool) -> RidgeSolution:
+    """Newton steps on the true gradient while they shorten it. From 0 the first gives the solution, the others its
+    lost digits.
+
+    With an inverse of full rank, `g' H^-1 g` bounds the gap. A pseudo-inverse says nothing about the directions it
+    omits.
+    """
     w = np.zeros(system.penalty.size)
     g, steps = system.b, 0
-    while steps < POLISH:
+    while steps < NEWTON_STEPS:
         steps += 1
         w_new = w + inverse(g)
         g_new = system.gradient(w_new)
         if not np.linalg.norm(g_new) < np.linalg.norm(g):
             break
         w, g = w_new, g_new
-    found = system.solution(w, steps)
-    return replace(found, dual_gap=min(found.dual_gap, max(float(g @ inverse(g)), 0.0))) if whole else found
+    solution = system.solution(w, steps)
+    if not full_rank:
+        return solution
+    return replace(solution, dual_gap=min(solution.dual_gap, max(float(g @ inverse(g)), 0.0)))
 
 
-def _inverse(H: Matrix2) -> tuple[Inverse, bool]:
-    """`H^-1`, and True; where H is singular to rounding, its pseudo-inverse, so that solutions have the least norm, and False.
+def _newton_dual(system: System, inverse: Inverse) -> RidgeSolution:
+    """Newton steps on the residual e of `(K + alpha) t = S^1/2 yc`, `K = B V^-1 B'`; the solution is `w = V^-1 B' t`.
 
-    Judged and factorised with a diagonal of 1, so that no column's unit makes H seem singular. Constant columns that bear no penalty
-    stay at 0."""
+    No power of 1/alpha multiplies e. The gradient is `B' e`, and the gap is at most `e' e`, because
+    `B H^-1 B' = K (K + alpha)^-1 <= 1`.
+    """
+    equations, root = system.equations, system.equations.root_weights
+    t, e, w = np.zeros(system.y.size), root * system.y, np.zeros(system.penalty.size)
+    steps = 0
+    while steps < NEWTON_STEPS:
+        steps += 1
+        t_new = t + inverse(e)
+        w_new = equations.rmatvec(np.divide(t_new, root, out=np.zeros_like(t), where=root > 0)) / equations.factor
+        z = equations.product(w_new)
+        e_new = root * (system.y - z + equations.mean(z)) - system.alpha * t_new
+        if not np.linalg.norm(e_new) < np.linalg.norm(e):
+            break
+        t, e, w = t_new, e_new, w_new
+    solution = system.solution(w, steps)
+    return replace(solution, dual_gap=min(solution.dual_gap, float(e @ e)))
+
+
+def _inverse(square: Matrix2, shift: Vector | float) -> tuple[Inverse, bool]:
+    """The inverse of `H = square + diag(shift)`, and True; if H is singular to rounding, its pseudo-inverse and False.
+
+    With the pseudo-inverse, solutions have the least norm. H is scaled to a diagonal of 1 before it is judged and
+    factorised, so that a column's unit cannot make it seem singular. Constant columns without penalty stay at 0.
+    """
+    H = square + np.diag(np.broadcast_to(shift, len(square)))
     diagonal = np.diag(H)
     scale = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
     try:
@@ -192,80 +236,43 @@ def _inverse(H: Matrix2) -> tuple[Inverse, bool]:
     return lambda g: np.asarray((vectors / values) @ (vectors.T @ g)), False
 
 
-def dual(slabs: Slabs, systems: list[System], alphas: Vector) -> list[Solution]:
-    """Each system from `(K + alpha) t = S^1/2 yc`, `K = B V^-1 B'`, as `w = V^-1 B' t`. Wants alpha and all of V positive."""
-    kernel = slabs.kernel()
-    inverses: dict[float, Inverse] = {}
-    solutions = []
-    for system, alpha in zip(systems, alphas, strict=True):
-        if alpha not in inverses:
-            inverses[alpha] = _inverse(kernel + alpha * np.eye(kernel.shape[0]))[0]
-        solutions.append(polished_dual(slabs, system, float(alpha), inverses[alpha]))
-    return solutions
-
-
-def polished_dual(slabs: Slabs, system: System, alpha: float, inverse: Inverse) -> Solution:
-    """As `polished`, on the residual e of the small system, which no power of 1/alpha blows up.
-
-    The gradient is `B' e`, and the objective is at most `e' e` above its minimum because `B H^-1 B' = K (K + alpha)^-1 <= 1`."""
-    equations = system.equations
-    root = np.ones(system.y.size) if slabs.root is None else slabs.root
-    t, e, w = np.zeros(system.y.size), root * system.y, np.zeros(system.penalty.size)
-    steps = 0
-    while steps < POLISH:
-        steps += 1
-        t_new = t + inverse(e)
-        w_new = equations.rmatvec(np.divide(t_new, root, out=np.zeros_like(t), where=root > 0)) / equations.factor
-        z = equations.product(w_new)
-        e_new = root * (system.y - z + equations.mean(z)) - alpha * t_new
-        if not np.linalg.norm(e_new) < np.linalg.norm(e):
-            break
-        t, e, w = t_new, e_new, w_new
-    found = system.solution(w, steps)
-    return replace(found, dual_gap=min(found.dual_gap, float(e @ e)))
-
-
-def svd(slabs: Slabs, systems: list[System], alphas: Vector) -> list[Solution]:
-    """Each system from the singular values of `B V^-1/2`: right for any alpha, also 0, where the norm is least. Wants V positive."""
-    scale = 1.0 / np.sqrt(slabs.equations.factor)
-    left, values, right = _singular_values(slabs)
-    solutions = []
-    for system, alpha in zip(systems, alphas, strict=True):
-        y = system.y if slabs.root is None else slabs.root * system.y
-        w = scale * (right.T @ (values / (values**2 + alpha) * (left.T @ y)))
-        inside = right @ (scale * system.gradient(w))
-        found = system.solution(w, 1)
-        gap = float(np.sum(inside**2 / (values**2 + alpha)))
-        solutions.append(replace(found, dual_gap=min(found.dual_gap, gap)))
-    return solutions
-
-
-def _singular_values(slabs: Slabs) -> tuple[Matrix2, Vector, Matrix2]:
-    """`B V^-1/2 = left diag(values) right`, without values that are rounding. Wants V positive."""
-    B = np.concatenate(list(slabs.rows())) / np.sqrt(slabs.equations.factor)
+def _singular_values(slabs: CenteredSlabs) -> tuple[Matrix2, Vector, Matrix2]:
+    """`B V^-1/2 = left diag(values) right`, without values that are rounding. Requires positive factors."""
+    B = slabs.scaled()
     left, values, right = scipy.linalg.svd(B, full_matrices=False)
     keep = values > max(B.shape) * np.finfo(float).eps * values[0]
     return left[:, keep], values[keep], right[keep]
 
 
-def shares(slabs: Slabs, alpha: float, method: str) -> Vector:
-    """The diagonal of `H^-1 B' B`, see `ridge.probes`, by the factorisation that `method` is named after.
+def _by_singular_values(system: System, left: Matrix2, values: Vector, right: Matrix2) -> RidgeSolution:
+    """The solution at any alpha, also 0, where it has the least norm."""
+    scale, alpha = 1.0 / np.sqrt(system.equations.factor), system.alpha
+    y = system.equations.root_weights * system.y
+    w = scale * (right.T @ (values / (values**2 + alpha) * (left.T @ y)))
+    projected = right @ (scale * system.gradient(w))
+    solution = system.solution(w, 1)
+    return replace(solution, dual_gap=min(solution.dual_gap, float(np.sum(projected**2 / (values**2 + alpha)))))
 
-    "dual" and "svd" want V positive, and "dual" alpha as well."""
-    equations = slabs.equations
+
+def column_degrees(equations: NormalEquations, alpha: float, method: str) -> Vector:
+    """Degrees of freedom of each column, the diagonal of `H^-1 B' B` (see `trace_probes`), by the method's
+    factorisation.
+
+    "dual" and "svd" require positive factors, and "dual" a positive alpha.
+    """
+    slabs, factor = CenteredSlabs(equations), equations.factor
     if method == "svd":
         _, values, right = _singular_values(slabs)
-        out: Vector = (right**2).T @ (values**2 / (values**2 + alpha))
-    elif method == "dual":
-        out = np.empty(slabs.shape[1])
-        inverse, _ = _inverse(slabs.kernel() + alpha * np.eye(slabs.shape[0]))
-        for here, slab in slabs.columns():
-            out[here] = np.einsum("ij,ij->j", slab, inverse(slab)) / equations.factor[here]
+        return np.clip((right**2).T @ (values**2 / (values**2 + alpha)), 0.0, 1.0)
+    out = np.empty(factor.size)
+    if method == "dual":
+        inverse, _ = _inverse(slabs.kernel(), alpha)
+        for cols, slab in slabs.columns():
+            out[cols] = np.einsum("ij,ij->j", slab, inverse(slab)) / factor[cols]
     else:
-        square, H = slabs.gram(), alpha * equations.factor
-        inverse, _ = _inverse(square + np.diag(H))
-        out = np.empty(H.size)
-        for begin in range(0, H.size, COLUMNS):
-            here = slice(begin, begin + COLUMNS)
-            out[here] = np.diag(inverse(square[:, here])[here])
+        square = slabs.gram()
+        inverse, _ = _inverse(square, alpha * factor)
+        for begin in range(0, factor.size, RIGHT_SIDES):
+            cols = slice(begin, begin + RIGHT_SIDES)
+            out[cols] = np.diag(inverse(square[:, cols])[cols])
     return np.clip(out, 0.0, 1.0)

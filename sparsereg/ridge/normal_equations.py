@@ -1,13 +1,14 @@
-"""Ridge's normal equations: what they are and how good a solution is. Does not know how they are solved.
+"""The normal equations of ridge and the quality of a solution, independent of how they are solved.
 
-What is minimised, in scikit-learn's scaling::
+Ridge minimises, in scikit-learn's scaling::
 
     sum_i s_i (y_i - b0 - x_i . w)^2 + sum_j penalty_j w_j^2,         penalty_j = alpha v_j
 
-The minimum solves `H w = b` with `H = Xc' S Xc + diag(penalty)` and `b = Xc' S yc`, where Xc and yc are centred by their
-weighted means when an intercept is fitted: implicitly, X is never densified. Everything is judged by the (halved, negative)
-gradient `g = Xc' S (yc - Xc w) - penalty w`, worked out from X itself and in double: `|g| / |b|` is the relative gradient,
-`g' H^-1 g` is how far the objective is from its minimum, and `sum_j g_j^2 / penalty_j` bounds that from above.
+The minimiser solves `H w = b` with `H = H0 + alpha V`, `H0 = Xc' S Xc`, `V = diag(v)` and `b = Xc' S yc`. With an
+intercept, Xc and yc are centred by their weighted means; X itself is never densified. Every solution is judged by the
+(halved, negative) gradient `g = b - H w = Xc' S (yc - Xc w) - penalty w`, computed from X in double precision. `|g| /
+|b|` is the relative gradient. The objective is `g' H^-1 g` above its minimum, which is at most `sum_j g_j^2 /
+penalty_j`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -24,25 +26,30 @@ from sparsereg._core.kernels import Matrix
 from sparsereg.data.column_statistics import centered_sq_norms
 from sparsereg.data.design import Design
 
-__all__ = ["NOTHING", "OTHER_UNITS", "NormalEquations", "Solution", "System", "relative"]
+__all__ = ["EMPTY", "UNIT_RATIO", "NormalEquations", "ProblemSummary", "RidgeSolution", "System", "relative_gradient"]
 
 Vector = NDArray[np.float64]
 
+# A gradient that is small in the columns' own units may be this many times larger in units of each column's curvature.
+UNIT_RATIO = 100.0
+# A sum of squares between this and its inverse has neither overflowed nor lost terms that matter.
+SAFE_SQUARE = 1e-200
+
 
 @dataclass(frozen=True)
-class Solution:
-    """Coefficients on the observed columns, and how good they are.
+class RidgeSolution:
+    """Coefficients of the observed columns with their certificate.
 
     Attributes
     ----------
     w : float64 array of shape (n_cols,)
     gradient_norm : float
-        `|g| / |b|`, 0 where b is 0.
+        `|g| / |b|`, 0 if b is 0; see `relative_gradient`.
     dual_gap : float
-        Upper bound on the distance of the objective from its minimum; infinite when an iterative method leaves none, which
-        is where columns are not penalised.
+        Upper bound on the distance of the objective from its minimum. Infinite after an iterative method with
+        unpenalized columns, which provides no bound.
     n_iter : int
-        Iterations; for a direct method Newton steps on the true gradient.
+        Iterations; for a direct method, Newton steps on the true gradient.
     """
 
     w: Vector
@@ -51,13 +58,23 @@ class Solution:
     n_iter: int
 
 
-# Of a design without a single observed column.
-NOTHING = Solution(np.zeros(0), 0.0, 0.0, 0)
+# The solution for a design without observed columns.
+EMPTY = RidgeSolution(np.zeros(0), 0.0, 0.0, 0)
+
+
+class ProblemSummary(NamedTuple):
+    """The numbers that the choice of a method depends on."""
+
+    n_rows: int
+    n_cols: int
+    least_factor: float
+    largest_factor: float
+    largest_curvature: float
 
 
 @dataclass(frozen=True)
 class NormalEquations:
-    """What the left side is made of.
+    """All that the equations of different targets and strengths share; what is derived from X is computed once.
 
     Attributes
     ----------
@@ -75,15 +92,32 @@ class NormalEquations:
     factor: Vector
 
     @cached_property
+    def summary(self) -> ProblemSummary:
+        """Counts and extreme values; the largest curvature is infinite if any curvature overflows."""
+        largest = float(self.diagonal.max(initial=0.0)) if np.isfinite(self.diagonal).all() else np.inf
+        factors = float(self.factor.min(initial=1.0)), float(self.factor.max(initial=0.0))
+        return ProblemSummary(self.design.n_rows, self.factor.size, *factors, largest)
+
+    @cached_property
     def weight_sum(self) -> float:
         return float(self.design.n_rows if self.s is None else self.s.sum())
 
     @cached_property
-    def _stats(self) -> tuple[Vector, Vector]:
-        """Weighted sums of the columns and of their squares: the same where all are ones, and then without the column view."""
+    def n_weighted(self) -> int:
+        """The number of rows with a positive weight."""
+        return self.design.n_rows if self.s is None else int(np.count_nonzero(self.s))
+
+    @cached_property
+    def root_weights(self) -> Vector:
+        """`s^1/2` of every row."""
+        return np.ones(self.design.n_rows) if self.s is None else np.sqrt(self.s)
+
+    @cached_property
+    def _column_sums(self) -> tuple[Vector, Vector]:
+        """Weighted sums of columns and of their squares; for columns of ones they agree, and rows suffice."""
         design = self.design
-        if self.s is not None and design.n_ones == design.n_cols:
-            sums = self._by_columns(self.s)
+        if self.s is not None and design.n_ones == self.factor.size:
+            sums = self._uncentered_rmatvec(self.s)
             return sums, sums
         sums, squares, _, _ = design.column_stats(self.s)
         return sums, squares
@@ -91,7 +125,7 @@ class NormalEquations:
     @property
     def sums(self) -> Vector:
         """Weighted sums of the columns."""
-        return self._stats[0]
+        return self._column_sums[0]
 
     @cached_property
     def means(self) -> Vector:
@@ -100,86 +134,85 @@ class NormalEquations:
 
     @cached_property
     def diagonal(self) -> Vector:
-        """The diagonal of `Xc' S Xc`; exactly 0 for constant columns."""
-        sums, squares = self._stats
+        """The curvatures, the diagonal of `Xc' S Xc`; exactly 0 for constant columns."""
+        sums, squares = self._column_sums
         if not self.fit_intercept:
             return squares
         return centered_sq_norms(self.design, sums, squares, self.s, self.weight_sum)[0]
 
+    @cached_property
+    def _constant(self) -> NDArray[np.int64]:
+        """Columns in which a centred product is rounding only."""
+        return np.flatnonzero(self.diagonal == 0.0)
+
     def system(self, y: Vector, alpha: float) -> System:
         """The equations for one target and one strength."""
-        return System(self, y - self.mean(y), alpha * self.factor)
+        return System(self, y - self.mean(y), alpha)
 
     def mean(self, z: Vector) -> float:
         """Weighted mean of a vector over rows; 0 without an intercept."""
         return float(np.average(z, weights=self.s)) if self.fit_intercept else 0.0
 
     def product(self, w: Vector) -> Vector:
-        """`X w`: by rows where there are any, reading w here and there rather than writing all over z."""
+        """`X w`. By rows if X has them: reading w at random is faster than writing to the result at random."""
         design = self.design
         if design.rows is None:
             z = np.zeros(design.n_rows)
             design.matrix.add_matvec(w, z)
             return z
-        by_rows: Vector = design.rows.rmatvec(self._labelled(design.rows, w))
+        by_rows: Vector = design.rows.rmatvec(self._numbered_as_rows(design.rows, w))
         return by_rows
 
     def rmatvec(self, z: Vector) -> Vector:
-        """`Xc' S z`, overwriting z: where z sums to 0 under s, X' and Xc' are the same, and that is all the centring there is."""
+        """`Xc' S z`, overwriting z. Once the weighted mean of z is 0, X' and Xc' agree; nothing else is centred."""
         z -= self.mean(z)
         if self.s is not None:
             z *= self.s
-        out = self._by_columns(z)
+        out = self._uncentered_rmatvec(z)
         out[self._constant] = 0.0
         return out
 
     def residual_products(self, y: Vector, w: Vector) -> Vector:
-        """`Xc' S (y - Xc w)` for a centred y; in one walk through the rows where those were handed in."""
+        """`Xc' S (y - Xc w)` for a centred y; in a single pass if X came by rows."""
         design = self.design
         if design.by_rows is None:
             return self.rmatvec(y - self.product(w))
         assert design.rows is not None
         out = np.zeros(design.rows.shape[0])
-        total = design.rows.residual_products(self._labelled(design.rows, w), y, float(self.means @ w), out, self.s)
+        shift, w = float(self.means @ w), self._numbered_as_rows(design.rows, w)
+        total = design.rows.residual_products(w, y, shift, out, self.s)
         out = design.select_observed(out)
-        out -= self.means * total  # of rounding only: the shift has centred what it could
+        out -= self.means * total  # total is rounding: the shift has centred the residual
         out[self._constant] = 0.0
         return out
 
-    def _labelled(self, rows: Matrix, w: Vector) -> Vector:
-        """w as the rows number the columns."""
+    def _numbered_as_rows(self, rows: Matrix, w: Vector) -> Vector:
+        """w indexed by the column numbers that the rows of X use."""
         if self.design.index_in_rows is None:
             return w
         out = np.zeros(rows.shape[0])
         out[self.design.index_in_rows] = w
         return out
 
-    def _by_columns(self, z: Vector) -> Vector:
-        """`X' z`, through the rows where those are what the user handed in."""
+    def _uncentered_rmatvec(self, z: Vector) -> Vector:
+        """`X' z`, by rows if X came by rows."""
         design = self.design
         if design.by_rows is None:
             return design.rmatvec(z)
         return design.select_observed(design.rmatvec_by_rows(z))
 
-    @cached_property
-    def _constant(self) -> NDArray[np.int64]:
-        """Columns in which a product leaves nothing but rounding."""
-        return np.flatnonzero(self.diagonal == 0.0)
-
-
-# A gradient that is small in the columns' own units may be this many times larger when each is measured by its curvature.
-OTHER_UNITS = 100.0
-# Squares that are summed without losing any that matter lie between this and its inverse.
-SAFE = 1e-200
-
 
 @dataclass(frozen=True)
 class System:
-    """`H w = b` for one centred target and one penalty, as products only."""
+    """`H w = b` for one centred target and one strength, as products only."""
 
     equations: NormalEquations
     y: Vector
-    penalty: Vector
+    alpha: float
+
+    @cached_property
+    def penalty(self) -> Vector:
+        return self.alpha * self.equations.factor
 
     @cached_property
     def b(self) -> Vector:
@@ -190,37 +223,40 @@ class System:
         return self.equations.rmatvec(self.equations.product(w)) + self.penalty * w
 
     def gradient(self, w: Vector) -> Vector:
-        """`g`, worked out from X."""
+        """`g`, computed from X."""
         return self.equations.residual_products(self.y, w) - self.penalty * w
 
-    def solution(self, w: Vector, n_iter: int, g: Vector | None = None) -> Solution:
-        """Coefficients with what can be said of them without solving anything more; g where it is known already."""
+    def solution(self, w: Vector, n_iter: int, g: Vector | None = None) -> RidgeSolution:
+        """w with the certificate that its gradient alone gives; pass g if it is known already."""
         g = self.gradient(w) if g is None else g
         with np.errstate(divide="ignore"):
             gap = float(g @ np.divide(g, self.penalty, out=np.zeros(g.size), where=g != 0.0))
-        return Solution(w, self.relative(g), gap, n_iter)
+        return RidgeSolution(w, self.relative(g), gap, n_iter)
 
     def relative(self, g: Vector) -> float:
-        """See `relative`; 0 where b is 0, as then so is the solution, and g is rounding."""
-        return relative(g, self.b, self.equations.diagonal + self.penalty)
+        """See `relative_gradient`."""
+        return relative_gradient(g, self.b, self.equations.diagonal + self.penalty)
 
 
-def relative(g: Vector, b: Vector, curvature: Vector) -> float:
-    """`|g| / |b|`; or, where that is more, a hundredth of the same with each column in units of its own curvature: as they stand,
-    one column in large units hides the gradients of all the others. 0 where b is 0."""
+def relative_gradient(g: Vector, b: Vector, curvature: Vector) -> float:
+    """The larger of `|g| / |b|` and a hundredth of the same ratio with each column in units of its own curvature.
+
+    Without the second, a single column in large units hides the gradients of all others. 0 if b is 0: the solution is 0
+    and g is rounding.
+    """
     if not (scale := _norm(b)):
         return 0.0
     plain = _norm(g) / scale
-    if curvature.max() <= OTHER_UNITS**2 * curvature.min():
-        return plain  # units differ too little for the other to be more
+    if curvature.max() <= UNIT_RATIO**2 * curvature.min():
+        return plain  # the second ratio cannot be larger
     root = np.sqrt(np.where(curvature > 0.0, curvature, np.inf))
     scale = _norm(b / root)
-    return max(plain, _norm(g / root) / scale / OTHER_UNITS) if scale else plain
+    return max(plain, _norm(g / root) / scale / UNIT_RATIO) if scale else plain
 
 
 def _norm(v: Vector) -> float:
-    """The Euclidean norm, whose squares neither overflow nor vanish."""
+    """The Euclidean norm, without overflow or underflow of the squares."""
     square = float(v @ v)
-    if SAFE < square < 1.0 / SAFE:
+    if SAFE_SQUARE < square < 1.0 / SAFE_SQUARE:
         return math.sqrt(square)
     return float(scipy.linalg.norm(v, check_finite=False)) if v.size else 0.0

@@ -1,4 +1,4 @@
-"""Preconditioned conjugate gradients on the normal equations (Hestenes & Stiefel 1952), and the preconditioners' interface."""
+"""Conjugate gradients on the normal equations (Hestenes & Stiefel 1952), and the interface of preconditioners."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import daxpy
 
-from sparsereg.ridge.normal_equations import Solution, System
+from sparsereg.ridge.normal_equations import RidgeSolution, System
 
 __all__ = ["ApproximateInverse", "Preconditioner", "ReducedSystem", "conjugate_gradients", "refine"]
 
@@ -83,7 +83,7 @@ class ReducedSystem(Preconditioner):
         return *self.prolong(g, step, rest), done
 
 
-def conjugate_gradients(system: System, preconditioner: Preconditioner, tol: float, max_iter: int) -> Solution:
+def conjugate_gradients(system: System, preconditioner: Preconditioner, tol: float, max_iter: int) -> RidgeSolution:
     """Solve from 0 until `|g| <= tol |b|` and `system.relative(g) <= tol`; the second seldom needs further iterations.
 
     Convergence is judged on the true gradient. When the recurrence has converged, g is recomputed from X; if it is too
@@ -105,7 +105,8 @@ def conjugate_gradients(system: System, preconditioner: Preconditioner, tol: flo
 def refine(
     system: System, preconditioner: Preconditioner, start: tuple[Vector, Vector], limit: float, max_iter: int
 ) -> tuple[Vector, Vector, int]:
-    """Restarted conjugate gradients from `(w, g)`, g the true gradient at w, until `|g| <= limit` or rounding prevents it.
+    """Restarted conjugate gradients from `(w, g)`, g the true gradient at w, until `|g| <= limit` or rounding
+    prevents it.
 
     Returns w, its true gradient, and the number of iterations.
     """
