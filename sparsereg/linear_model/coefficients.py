@@ -1,28 +1,50 @@
-"""Fitted coefficients, held sparse: `coef_`, `sparse_coef_` and `predict` of the linear models. Knows no solvers."""
+"""Fitted coefficients of the linear models: `coef_`, `sparse_coef_`, linear predictors. Solvers are not imported."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn import get_config
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sparsereg.data.compressed import product
 
-__all__ = ["SparseLinearModel", "nonzero"]
-
-# Up to this many numbers (8 MB) a dense `coef_` is kept once it was asked for, so that it can be edited in place. Above it
-# is made afresh each time, and read-only, so that an edit which would be lost is an error.
-KEPT = 2**20
+__all__ = ["ColumnCoefficients", "FittedCoefficients", "LinearRegressor", "nonzero"]
 
 
-class SparseLinearModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
-    """What fitted linear models share: coefficients in `_coef` (sparse until somebody edits), `intercept_`, `predict`.
+class ColumnCoefficients(NamedTuple):
+    """Coefficients of T targets on m of p columns; those of all others are 0.
+
+    Attributes
+    ----------
+    columns : int64 array of shape (m,), increasing
+    values : array of shape (T, m)
+    n_features : int
+        p.
+    """
+
+    columns: NDArray[np.int64]
+    values: NDArray[Any]
+    n_features: int
+
+    def toarray(self) -> NDArray[Any]:
+        """All of them, of shape (T, p)."""
+        out = np.zeros((len(self.values), self.n_features), dtype=self.values.dtype)
+        out[:, self.columns] = self.values
+        return out
+
+    def tocsr(self) -> sp.csr_array:
+        """All of them, of shape (T, p)."""
+        T, m = self.values.shape
+        parts = (self.values.ravel(), np.tile(self.columns, T), np.arange(T + 1) * m)
+        return sp.csr_array(parts, shape=(T, self.n_features))
+
+
+class FittedCoefficients:
+    """Holds coefficients, which `coef_` makes dense on access.
 
     Attributes
     ----------
@@ -32,19 +54,21 @@ class SparseLinearModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """
 
     intercept_: Any
+    # A dense array, or something with `toarray` and `tocsr`: a sparse matrix of shape (n_targets, p), `ColumnCoefficients`.
+    _coef: Any
+    # Up to this many numbers a dense `coef_` replaces what it was made from, so that it can be edited in place. Larger ones
+    # are made anew at each access, and read-only, because an edit would be lost.
+    _max_kept: ClassVar[int] = 0
 
     @property
     def coef_(self) -> Any:
-        """Dense coefficients of shape (p,), or (n_targets, p), made when asked for. Also settable.
-
-        Up to a million numbers they are kept and may be edited in place; beyond, each call makes a new read-only array, so
-        use `sparse_coef_` there."""
+        """Dense coefficients of shape (p,) or (n_targets, p). Where X is wide use `sparse_coef_`, which is smaller."""
         held = self._held()
-        if not sp.issparse(held):
+        if not hasattr(held, "toarray"):
             return held
         dense = held.toarray()
-        dense = dense[0] if dense.shape[0] == 1 else dense
-        if dense.size <= KEPT:
+        dense = dense[0] if len(dense) == 1 else dense
+        if dense.size <= self._max_kept:
             self._coef = dense
         else:
             dense.flags.writeable = False
@@ -61,18 +85,35 @@ class SparseLinearModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     @property
     def sparse_coef_(self) -> Any:
-        """Sparse coefficients of shape (1, p) or (n_targets, p): scikit-learn's kind, as its `sparse_interface` is set."""
+        """Sparse coefficients of shape (1, p) or (n_targets, p)."""
         held = self._held()
-        rows = held.copy() if sp.issparse(held) else sp.csr_array(np.atleast_2d(held))
-        return rows if get_config().get("sparse_interface") == "sparray" else sp.csr_matrix(rows)
+        return sp.csr_array(held.tocsr() if hasattr(held, "tocsr") else np.atleast_2d(held), copy=True)
 
     def _held(self) -> Any:
-        if "_coef" not in vars(self):
-            raise AttributeError(f"{type(self).__name__} has no coef_ before fit")
+        if not hasattr(self, "_coef"):
+            raise AttributeError(f"{type(self).__name__} has no coef_ yet; call fit first.")
         return self._coef
 
+    def _linear_predictor(self, X: Any) -> NDArray[Any]:
+        """`X coef' + intercept`, in the type of X and the coefficients. For a sparse X nothing of length p is made."""
+        check_is_fitted(self)
+        options = {"accept_sparse": ("csr", "csc", "coo"), "dtype": (np.float64, np.float32), "ensure_min_samples": 0}
+        X, held = validate_data(self, X, reset=False, **options), self._held()
+        if not hasattr(held, "toarray"):
+            out = X @ np.asarray(held).T
+        elif sp.issparse(X):
+            out = product(X, *nonzero(held))
+        else:
+            dense = held.toarray()
+            out = X @ (dense[0] if len(dense) == 1 else dense.T)
+        return np.asarray(out + np.asarray(self.intercept_, dtype=out.dtype))
+
+
+class LinearRegressor(FittedCoefficients, MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """A regressor that predicts by its coefficients."""
+
     def predict(self, X: Any) -> NDArray[Any]:
-        """Predict `X @ coef_ + intercept_`, without anything of nominal width for a sparse X.
+        """Predict `X @ coef_.T + intercept_`.
 
         Parameters
         ----------
@@ -80,28 +121,14 @@ class SparseLinearModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
         Returns
         -------
-        array of shape (n,) or (n, n_targets)
+        array of shape (n,) or (n, n_targets), in the type of X and the coefficients
 
         Raises
         ------
         ValueError
             For another number of columns than in `fit`, other column names, or values that are not finite.
         """
-        check_is_fitted(self)
-        if not sp.issparse(X):
-            X = validate_data(self, X, accept_sparse=True, reset=False)
-        else:
-            validate_data(self, X, reset=False, skip_check_array=True)
-            X = X.tocsr() if X.format not in ("csr", "csc") else X
-            assert_all_finite(X.data, input_name="X")
-        held = self._held()
-        if not sp.issparse(held):
-            return np.asarray(X @ np.asarray(held).T + self.intercept_)
-        if not sp.issparse(X):  # the width is there anyway
-            dense = held.toarray()
-            return np.asarray(X @ (dense[0] if dense.shape[0] == 1 else dense.T) + self.intercept_)
-        columns, values = nonzero(held)
-        return product(X, columns, values) + self.intercept_
+        return self._linear_predictor(X)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -109,9 +136,13 @@ class SparseLinearModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return tags
 
 
-def nonzero(coef: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """Columns of CSR coefficients that hold anything, and their values: of shape (m,) for one row, else (m, rows)."""
-    columns, place = np.unique(coef.indices, return_inverse=True)
-    values = np.zeros((columns.size, coef.shape[0]), dtype=coef.dtype)
-    values[place, np.repeat(np.arange(coef.shape[0]), np.diff(coef.indptr))] = coef.data
-    return columns.astype(np.int64), values[:, 0] if coef.shape[0] == 1 else values
+def nonzero(held: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Columns with a coefficient for any target, and the coefficients: of shape (m,) for one target, else (m, n_targets)."""
+    if hasattr(held, "values"):
+        columns, values = held.columns, held.values.T
+    else:
+        rows = held.tocsr()
+        columns, place = np.unique(rows.indices, return_inverse=True)
+        values = np.zeros((columns.size, rows.shape[0]), dtype=rows.dtype)
+        values[place, np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))] = rows.data
+    return columns.astype(np.int64), values[:, 0] if values.shape[1] == 1 else values

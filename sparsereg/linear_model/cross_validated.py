@@ -21,8 +21,8 @@ from sklearn.utils.validation import _check_method_params
 
 from sparsereg.data.design import as_design
 from sparsereg.data.validation import check_choice, check_flag, check_number
-from sparsereg.linear_model.held import HeldCoefficients
-from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, Ridge
+from sparsereg.linear_model.coefficients import FittedCoefficients
+from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, Ridge, set_coefficients
 from sparsereg.linear_model.ridge_path import warn_unconverged
 from sparsereg.ridge.cross_validation import Probes, choose_validation, fit_fold, generalized_cv, leave_one_out
 from sparsereg.ridge.normal_equations import NormalEquations
@@ -53,7 +53,7 @@ class Task:
         return np.asfortranarray(self.target.reshape(self.target.shape[0], -1), dtype=np.float64)
 
 
-class CrossValidated(HeldCoefficients):
+class CrossValidated(FittedCoefficients):
     """Chooses among `alphas`; wants the constructor's parameters as attributes."""
 
     alphas: Any
@@ -144,7 +144,7 @@ class CrossValidated(HeldCoefficients):
             warn_unconverged(path, task.alphas, task.settings)
         best = np.broadcast_to(self._best, len(found.paths))
         W = np.stack([path.w(k) for path, k in zip(found.paths, best, strict=True)])
-        self._hold_fit(task.equations, W, task.target)
+        set_coefficients(self, task.equations, W, task.target)
         self.gradient_norm_ = np.array([path.gradient_norms[k] for path, k in zip(found.paths, best, strict=True)])
         self.n_iter_ = np.array([path.n_iters.sum() for path in found.paths])
 
@@ -190,7 +190,7 @@ class CrossValidated(HeldCoefficients):
         Y = task.Y
         alphas = np.broadcast_to(np.asarray(self.alpha_, dtype=np.float64), Y.shape[1]).copy()
         found = solve_ridge(task.equations, Y, alphas, replace(task.settings, method=method))
-        self._hold_fit(task.equations, np.stack([solution.w for solution in found]), task.target)
+        set_coefficients(self, task.equations, np.stack([solution.w for solution in found]), task.target)
         self.gradient_norm_ = np.array([solution.gradient_norm for solution in found])
         self.n_iter_ = np.array([solution.n_iter for solution in found])
 

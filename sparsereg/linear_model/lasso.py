@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
+from sklearn import get_config
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_consistent_length, metadata_routing
 from sklearn.utils.validation import validate_data
@@ -18,7 +19,7 @@ from sklearn.utils.validation import validate_data
 from sparsereg.data.design import Design, as_design
 from sparsereg.data.threads import thread_count
 from sparsereg.data.validation import check_choice, check_flag, check_number, check_penalty_factor, check_weights
-from sparsereg.linear_model.coefficients import SparseLinearModel, nonzero
+from sparsereg.linear_model.coefficients import LinearRegressor, nonzero
 from sparsereg.linear_model.gram_check import check_gram
 from sparsereg.linear_model.paths import EPOCHS, closer, enet_path, generator, starting_point
 from sparsereg.objective.problem import Coefficients, Problem, make_problem
@@ -44,7 +45,7 @@ class Fit(NamedTuple):
     converged: bool
 
 
-class ElasticNet(SparseLinearModel):
+class ElasticNet(LinearRegressor):
     """Linear regression with combined l1 and l2 penalties, for wide sparse X; a drop-in for scikit-learn's.
 
     Minimises, with S the sum of the weights s::
@@ -115,6 +116,7 @@ class ElasticNet(SparseLinearModel):
     path = staticmethod(enet_path)
     n_iter_: Any
     dual_gap_: Any
+    _max_kept = 2**20  # 8 MB
 
     def __init__(
         self,
@@ -202,10 +204,16 @@ class ElasticNet(SparseLinearModel):
                 positive=bool(self.positive),
             )
             if not fits and not sp.issparse(X):
-                check_gram(self.precompute, problem)
+                check_gram(self.precompute, X, problem)
             fits.append(self._solve(problem, start, rng))
         self._keep(fits, design, flat=targets.ndim == 1)
         return self
+
+    @property
+    def sparse_coef_(self) -> Any:
+        """Sparse coefficients of shape (1, p) or (n_targets, p): a matrix, or an array if scikit-learn is configured so."""
+        rows = super().sparse_coef_
+        return rows if get_config().get("sparse_interface") == "sparray" else sp.csr_matrix(rows)
 
     # ---- before --------------------------------------------------------------------------------------------------------
 

@@ -214,7 +214,7 @@ def enet_path(
         positive=positive,
     )
     if not sp.issparse(X):
-        check_gram(precompute, problem, Xy)
+        check_gram(precompute, X, problem, Xy)
     rng = generator(options["selection"], options["random_state"])
     chosen = check_alphas(grid)
     if isinstance(chosen, int):

@@ -14,14 +14,14 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sparsereg.data.validation import check_weights
+from sparsereg.linear_model.coefficients import FittedCoefficients
 from sparsereg.linear_model.cross_validated import CrossValidated
-from sparsereg.linear_model.held import HeldCoefficients
 from sparsereg.linear_model.ridge import Ridge
 
 __all__ = ["RidgeClassifier", "RidgeClassifierCV"]
 
 
-class RidgeClassification(HeldCoefficients, LinearClassifierMixin, BaseEstimator):
+class RidgeClassification(FittedCoefficients, LinearClassifierMixin, BaseEstimator):
     """Labels to targets of -1 and 1, one a class or a single one for two classes, and back."""
 
     class_weight: Any
@@ -38,7 +38,7 @@ class RidgeClassification(HeldCoefficients, LinearClassifierMixin, BaseEstimator
         -------
         array of shape (n,) for two classes, otherwise (n, n_classes)
         """
-        scores = self._decide(X)
+        scores = self._linear_predictor(X)
         return np.asarray(scores[:, 0] if scores.ndim == 2 and scores.shape[1] == 1 else scores)
 
     def predict(self, X: Any) -> NDArray[Any]:

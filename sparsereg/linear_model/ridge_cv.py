@@ -8,13 +8,13 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import validate_data
 
+from sparsereg.linear_model.coefficients import LinearRegressor
 from sparsereg.linear_model.cross_validated import CrossValidated
-from sparsereg.linear_model.held import RidgeRegressor
 
 __all__ = ["RidgeCV"]
 
 
-class RidgeCV(CrossValidated, RidgeRegressor):
+class RidgeCV(CrossValidated, LinearRegressor):
     """Ridge regression that chooses its strength by cross-validation, from a handful of columns to millions of sparse ones.
 
     Minimises what `Ridge` does. Without `cv`, what is compared is the mean square of residuals each of which was left out: exactly where a

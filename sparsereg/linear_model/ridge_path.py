@@ -14,8 +14,7 @@ from sklearn.utils import check_array
 
 from sparsereg.data.design import Design, as_design
 from sparsereg.data.validation import check_alphas, check_choice, check_flag, check_number, check_target
-from sparsereg.linear_model.held import WIDE
-from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, Ridge
+from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, WIDE, Ridge
 from sparsereg.results import PathResult
 from sparsereg.ridge.normal_equations import NormalEquations
 from sparsereg.ridge.path import PathSolution, solve_paths
