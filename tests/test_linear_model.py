@@ -64,7 +64,7 @@ def assert_same(one, other, tol=1e-7):
     np.testing.assert_allclose(one.intercept_, other.intercept_, rtol=tol, atol=tol * max(scale, abs(other.intercept_)))
 
 
-# ---- the right answer --------------------------------------------------------------------------------------------------
+# ---- the right answer --------------------------------------------------------------------------------------------
 
 
 @given(problems())
@@ -162,7 +162,7 @@ def test_both_solvers_agree(model):
     assert objective(other, X, y) == pytest.approx(objective(model, X, y), rel=1e-7)
 
 
-# ---- our own parameters ------------------------------------------------------------------------------------------------
+# ---- our own parameters ------------------------------------------------------------------------------------------
 
 
 def test_penalty_factor():
@@ -197,7 +197,7 @@ def test_same_points_as_the_path():
         np.testing.assert_allclose(model.intercept_, path.intercepts[k], rtol=1e-6)
 
 
-# ---- bad input ---------------------------------------------------------------------------------------------------------
+# ---- bad input ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_predict_checks_its_input():
         Lasso().predict(X)
 
 
-# ---- nothing is left half done, nor written to -------------------------------------------------------------------------
+# ---- nothing is left half done, nor written to -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
@@ -306,7 +306,7 @@ def test_memory_mapped_sparse(tmp_path, kind):
     np.testing.assert_array_equal(model.predict(mapped), model.predict(X))
 
 
-# ---- width is free -----------------------------------------------------------------------------------------------------
+# ---- width is free -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("index", [np.int32, np.int64])

@@ -11,8 +11,21 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sparsereg.data.compressed import product
+from sparsereg.ridge.normal_equations import NormalEquations
 
-__all__ = ["ColumnCoefficients", "FittedCoefficients", "LinearRegressor", "nonzero"]
+__all__ = [
+    "ColumnCoefficients",
+    "FittedCoefficients",
+    "LinearRegressor",
+    "nonzero",
+    "set_coefficients",
+    "set_parameters",
+]
+
+Vector = NDArray[np.float64]
+
+# Coefficients are held dense where p is at most this many times the number of observed columns.
+WIDE = 4
 
 
 class ColumnCoefficients(NamedTuple):
@@ -134,6 +147,34 @@ class LinearRegressor(FittedCoefficients, MultiOutputMixin, RegressorMixin, Base
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def set_coefficients(model: FittedCoefficients, equations: NormalEquations, W: Vector, y: NDArray[Any]) -> None:
+    """Give a model coefficients W, of shape (n_targets, n_cols), and their intercepts, in the type of X and the shape of y."""
+    design, Y = equations.design, y.reshape(y.shape[0], -1)
+    means = np.array([equations.mean(np.asarray(y_t, dtype=np.float64)) for y_t in Y.T])
+    with np.errstate(over="ignore", invalid="ignore"):
+        intercepts, values = (means - W @ equations.means).astype(design.dtype), W.astype(design.dtype)
+    if not (np.isfinite(values).all() and np.isfinite(intercepts).all()):
+        raise ValueError(
+            f"y is too large for coefficients in {design.dtype}: its largest absolute value is {np.abs(Y).max():.3g}."
+            " Rescale it, or pass X as float64."
+        )
+    if design.n_features <= WIDE * design.columns.size:
+        dense = np.zeros((len(values), design.n_features), dtype=design.dtype)
+        dense[:, design.columns] = values
+        model._coef = dense[0] if len(dense) == 1 else dense
+    else:
+        order = np.argsort(design.columns)
+        model._coef = ColumnCoefficients(design.columns[order], values[:, order], design.n_features)
+    model.intercept_ = 0.0 if not equations.fit_intercept else intercepts[0] if y.ndim == 1 else intercepts
+
+
+def set_parameters(model: Any, arguments: dict[str, Any]) -> None:
+    """Set a constructor's arguments (its `locals()`) as attributes, unchanged, as scikit-learn requires."""
+    for name, value in arguments.items():
+        if name not in ("self", "__class__"):
+            setattr(model, name, value)
 
 
 def nonzero(held: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:

@@ -21,8 +21,8 @@ from sklearn.utils.validation import _check_method_params
 
 from sparsereg.data.design import as_design
 from sparsereg.data.validation import check_choice, check_flag, check_number
-from sparsereg.linear_model.coefficients import FittedCoefficients
-from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, Ridge, set_coefficients
+from sparsereg.linear_model.coefficients import FittedCoefficients, set_coefficients
+from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, Ridge
 from sparsereg.linear_model.ridge_path import warn_unconverged
 from sparsereg.ridge.cross_validation import Probes, choose_validation, fit_fold, generalized_cv, leave_one_out
 from sparsereg.ridge.normal_equations import NormalEquations

@@ -1,7 +1,4 @@
-"""`Lasso` and `ElasticNet` as scikit-learn has them: parameters, checks and fitted attributes. Knows no kernels.
-
-What is minimised stands in `problem.py`; `paths.py` has `lasso_path` and `enet_path`.
-"""
+"""`Lasso` and `ElasticNet`, with scikit-learn's interface: parameters, checks and fitted attributes."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ from sklearn.utils.validation import validate_data
 from sparsereg.data.design import Design, as_design
 from sparsereg.data.threads import thread_count
 from sparsereg.data.validation import check_choice, check_flag, check_number, check_penalty_factor, check_weights
-from sparsereg.linear_model.coefficients import LinearRegressor, nonzero
+from sparsereg.linear_model.coefficients import LinearRegressor, nonzero, set_parameters
 from sparsereg.linear_model.gram_check import check_gram
 from sparsereg.linear_model.paths import EPOCHS, closer, enet_path, generator, starting_point
 from sparsereg.objective.problem import Coefficients, Problem, make_problem
@@ -30,13 +27,13 @@ __all__ = ["ElasticNet", "Lasso"]
 
 Vector = NDArray[np.float64]
 
-# A single fit is carried on beyond `tol` to (at least) this accuracy, so that mere rounding (weights for repeated rows, another
-# storage) does not show in the coefficients.
+# Iterations continue beyond `tol` to at least this relative gap. Otherwise equivalent inputs (weights and repeated rows, two
+# storage formats) would give visibly different coefficients.
 POLISHED = 1e-8
 
 
 class Fit(NamedTuple):
-    """One target's solution, in the numbers of the observed columns and in the precision of X."""
+    """One target's solution on the observed columns, rounded to the type of X."""
 
     at: Coefficients
     intercept: float
@@ -62,8 +59,8 @@ class ElasticNet(LinearRegressor):
     fit_intercept : bool, default True
         Unpenalised, eliminated exactly without densifying X.
     precompute : bool or array of shape (p, p), default False
-        Checked, but cannot change the result: the solver keeps a sparse Gram matrix of the columns it needs anyway. An
-        array must be the Gram matrix of X (weighted by the sample weights scaled to sum to n).
+        Checked, but without effect: the solver computes a sparse Gram matrix of the columns it needs. An array must be the
+        Gram matrix of X, weighted by the sample weights scaled to sum to n.
     max_iter : int, default 1000
         Most iterations, each of up to ten epochs over the working set (scikit-learn's go over all columns).
     copy_X : bool, default True
@@ -71,35 +68,34 @@ class ElasticNet(LinearRegressor):
     tol : float, default 1e-4
         Certified once the duality gap is at most `tol` times the mean square of the (centred) target.
     warm_start : bool, default False
-        Begin at the present `coef_`.
+        Start at the current `coef_`.
     positive : bool, default False
         Only non-negative coefficients.
     random_state : int, RandomState or None, default None
         For `selection="random"`.
     selection : {"cyclic", "random"}, default "cyclic"
-        In which order coordinates are visited.
+        The order in which coordinates are updated.
     penalty_factor : array of shape (p,), optional
         Non-negative factors v on the penalty of each column, 0 for none. Default: 1.
     standardize : bool, default False
         Penalise `w_j` times the column's (weighted) standard deviation; coefficients are on the scale of X.
     solver : {"auto", "cd", "prox_gradient"}, default "auto"
-        Coordinate descent or accelerated proximal gradient: the same certified answer. "auto" is "cd".
+        Coordinate descent or accelerated proximal gradient, to the same tolerance. "auto" is "cd".
     n_jobs : int, optional
-        Threads for taking X in and for passes over all of it, by scikit-learn's convention: None is 1 (or what a
-        `joblib.parallel_config` says), -1 every core. The result is the same to the last digit.
+        Threads for checking X and for passes over all of it, by scikit-learn's convention: None is 1 (or the setting of
+        `joblib.parallel_config`), -1 every core. The result does not depend on it, to the last digit.
 
     Attributes
     ----------
     coef_ : array of shape (p,) or (n_targets, p), in the type of X
-        Made from `sparse_coef_` when asked for.
+        Computed from `sparse_coef_` on access. Up to a million numbers it is kept, and may be edited in place.
     sparse_coef_ : sparse matrix of shape (1, p) or (n_targets, p)
     intercept_ : float or array of shape (n_targets,)
     dual_gap_ : float or array of shape (n_targets,)
-        Upper bound on how far the objective is from its minimum, worked out in double by a full pass, for the coefficients as
-        they are given. Rounding those to float32 may bring it above `tol` where the fit converged.
+        Upper bound on the distance of the objective from its minimum, computed in double by a full pass, at `coef_`.
+        Rounding `coef_` to float32 may raise it above `tol` after convergence.
     n_iter_ : int or list of int
-        Iterations until certified, of up to ten epochs each. A fit goes on a little from there, to spare its users the
-        difference between a certified minimum and an exact one.
+        Iterations, of up to ten epochs each.
     n_features_in_ : int
     feature_names_in_ : array of str of shape (p,), where X has string column names
 
@@ -159,12 +155,12 @@ class ElasticNet(LinearRegressor):
         Parameters
         ----------
         X : sparse matrix or array, array-like, or data frame of numbers, of shape (n, p), float32 or float64
-            Borrowed where the layout allows (CSR, CSC, Fortran order), never written to; int64 indices are welcome.
+            Not copied where the layout allows (CSR, CSC, Fortran order), never written to. Indices may be int64.
         y : array-like of shape (n,) or (n, n_targets)
         sample_weight : array-like of shape (n,) or number, optional
-            Non-negative; their scale does not matter, so a number changes nothing.
+            Non-negative; their scale has no effect, so a number changes nothing.
         check_input : bool, default True
-            False leaves out the conversion of X by scikit-learn (data frames, lists). Values are always checked.
+            False skips the conversion of X by scikit-learn (data frames, lists). Values are always checked.
 
         Returns
         -------
@@ -183,16 +179,17 @@ class ElasticNet(LinearRegressor):
         self._check_parameters()
         if self.alpha == 0:
             warnings.warn(
-                "With alpha=0, this algorithm does not converge well. You are advised to use the LinearRegression estimator",
+                "With alpha=0, this algorithm does not converge well. You are advised to use the LinearRegression"
+                " estimator",
                 stacklevel=2,
             )
-        design, targets = self._take_in(X, y, check_input)
+        design, targets = self._check_data(X, y, check_input)
         weights = check_weights(sample_weight, design.n_rows)
         factor = check_penalty_factor(self.penalty_factor, design.n_features)
         rng = generator(self.selection, self.random_state)
         fits: list[Fit] = []
         for target, start in zip(
-            np.ascontiguousarray(np.atleast_2d(targets.T)), self._starts(design, targets), strict=True
+            np.ascontiguousarray(np.atleast_2d(targets.T)), self._initial_coefficients(design, targets), strict=True
         ):
             problem = make_problem(
                 design,
@@ -204,18 +201,18 @@ class ElasticNet(LinearRegressor):
                 positive=bool(self.positive),
             )
             if not fits and not sp.issparse(X):
-                check_gram(self.precompute, X, problem)
+                check_gram(self.precompute, X, weights, centered=bool(self.fit_intercept))
             fits.append(self._solve(problem, start, rng))
-        self._keep(fits, design, flat=targets.ndim == 1)
+        self._set_fitted(fits, design, flat=targets.ndim == 1)
         return self
 
     @property
     def sparse_coef_(self) -> Any:
-        """Sparse coefficients of shape (1, p) or (n_targets, p): a matrix, or an array if scikit-learn is configured so."""
+        """Sparse coefficients of shape (1, p) or (n_targets, p), of the kind scikit-learn's `sparse_interface` asks for."""
         rows = super().sparse_coef_
         return rows if get_config().get("sparse_interface") == "sparray" else sp.csr_matrix(rows)
 
-    # ---- before --------------------------------------------------------------------------------------------------------
+    # ---- checks ------------------------------------------------------------------------------------------------------
 
     def _check_parameters(self) -> None:
         check_number("alpha", self.alpha, low=0, high=np.finfo(np.float64).max)
@@ -229,7 +226,7 @@ class ElasticNet(LinearRegressor):
         if isinstance(self.precompute, str) or self.precompute is None:
             raise ValueError(f"precompute={self.precompute!r}: expected True, False, or the Gram matrix of X.")
 
-    def _take_in(self, X: Any, y: Any, check_input: bool) -> tuple[Design, Vector]:
+    def _check_data(self, X: Any, y: Any, check_input: bool) -> tuple[Design, Vector]:
         """X as a design and y as float64, either of shape (n,) or (n, n_targets)."""
         if check_input and not sp.issparse(X):
             X, y = validate_data(
@@ -252,8 +249,8 @@ class ElasticNet(LinearRegressor):
             raise ValueError(f"y has shape {targets.shape}; expected (n,) or (n, n_targets).")
         return design, targets
 
-    def _starts(self, design: Design, targets: Vector) -> list[Coefficients]:
-        """Where to begin with each target: nowhere, or at the present coefficients."""
+    def _initial_coefficients(self, design: Design, targets: Vector) -> list[Coefficients]:
+        """Initial coefficients of each target: zeros, or with `warm_start` the current ones."""
         n_targets = 1 if targets.ndim == 1 else targets.shape[1]
         if not self.warm_start or not hasattr(self, "_coef"):
             return [nowhere()] * n_targets
@@ -261,17 +258,17 @@ class ElasticNet(LinearRegressor):
         rows = sp.csr_array(held if sp.issparse(held) else np.atleast_2d(np.asarray(held, dtype=np.float64)))
         if rows.shape != (n_targets, design.n_features):
             raise ValueError(
-                f"coef_ has shape {rows.shape} and cannot be the start of a warm_start with {n_targets} target(s) and"
+                f"coef_ has shape {rows.shape} and cannot start a fit (warm_start) with {n_targets} target(s) and"
                 f" {design.n_features} columns; set warm_start=False."
             )
         return [starting_point(design, *nonzero(rows[[k]]), bool(self.positive)) for k in range(n_targets)]
 
-    # ---- solving -------------------------------------------------------------------------------------------------------
+    # ---- solving -----------------------------------------------------------------------------------------------------
 
     def _solve(self, problem: Problem, start: Coefficients, rng: np.random.Generator | None) -> Fit:
         target = self.tol * problem.gap_scale
         if start.w.size and problem.duality_gap(start, self.alpha, self.l1_ratio) <= target:
-            return self._conclude(problem, start, 0, target)
+            return self._conclude(problem, start, 0)
         alpha, how = float(self.alpha), (float(self.l1_ratio), float(self.tol), EPOCHS * int(self.max_iter))
         tol = closer(min(self.tol, POLISHED), self.alpha, self.l1_ratio)
         if not start.w.size and self.solver != "prox_gradient" and ColdSolver.suits(problem, alpha, self.l1_ratio):
@@ -279,24 +276,25 @@ class ElasticNet(LinearRegressor):
             swept = sweeps.solve_at(tol)
             if swept is not None:
                 gaps = swept.dual_gap, sweeps.gap_as_held(swept)
-                return self._conclude(problem, swept.at, -(-swept.epochs // EPOCHS), target, *gaps)
+                return self._conclude(problem, swept.at, -(-swept.epochs // EPOCHS), *gaps)
         run = Solver(problem, *how, self.solver, rng)
         if start.w.size:
             run.start_from(start)
         found = run.solve_closely(alpha, tol)
-        return self._conclude(problem, found.at, -(-found.epochs // EPOCHS), target, found.dual_gap)
+        return self._conclude(problem, found.at, -(-found.epochs // EPOCHS), found.dual_gap)
 
     def _conclude(
         self,
         problem: Problem,
         at: Coefficients,
         epochs: int,
-        target: float,
         bound: float = np.inf,
         gap: float | None = None,
     ) -> Fit:
-        """The certificate, at the coefficients as they are handed out: in the precision of X. `gap`: it is known there."""
-        w = at.w.astype(problem.design.dtype)
+        """The solution in the type of X, with the duality gap (`gap`, if it is known) at these rounded coefficients.
+
+        `bound` is the solver's bound before rounding."""
+        target, w = self.tol * problem.gap_scale, at.w.astype(problem.design.dtype)
         kept = Coefficients(at.cols, w.astype(np.float64))
         gap = problem.duality_gap(kept, self.alpha, self.l1_ratio) if gap is None else gap
         intercept = problem.intercept(kept)
@@ -315,10 +313,10 @@ class ElasticNet(LinearRegressor):
             )
         return Fit(kept, intercept, gap, epochs, converged)
 
-    # ---- after ---------------------------------------------------------------------------------------------------------
+    # ---- results -----------------------------------------------------------------------------------------------------
 
-    def _keep(self, fits: list[Fit], design: Design, flat: bool) -> None:
-        """Set the fitted attributes, all at once."""
+    def _set_fitted(self, fits: list[Fit], design: Design, flat: bool) -> None:
+        """Set the fitted attributes; nothing is set before all targets are solved."""
         indptr = np.concatenate([[0], np.cumsum([one.at.w.size for one in fits])])
         parts = []
         for one in fits:
@@ -381,20 +379,5 @@ class Lasso(ElasticNet):
         solver: str = "auto",
         n_jobs: int | None = None,
     ) -> None:
-        super().__init__(
-            alpha,
-            l1_ratio=1.0,
-            fit_intercept=fit_intercept,
-            precompute=precompute,
-            copy_X=copy_X,
-            max_iter=max_iter,
-            tol=tol,
-            warm_start=warm_start,
-            positive=positive,
-            random_state=random_state,
-            selection=selection,
-            penalty_factor=penalty_factor,
-            standardize=standardize,
-            solver=solver,
-            n_jobs=n_jobs,
-        )
+        set_parameters(self, locals())
+        self.l1_ratio = 1.0

@@ -1,4 +1,4 @@
-"""`lasso_path` and `enet_path` with scikit-learn's arguments and its triple. Knows no estimators."""
+"""`lasso_path` and `enet_path`, with scikit-learn's arguments and results."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from sparsereg.solvers.working_set import SOLVERS, Solver, nowhere
 
 __all__ = ["enet_path", "lasso_path", "starting_point"]
 
-# scikit-learn's iterations go over all columns, our epochs over the few of the working set: so many are one iteration here, and
-# its default of 1000 iterations is `regularization_path`'s of 10,000 epochs.
+# Epochs per iteration. scikit-learn's iterations go over all columns, epochs over the working set only. Its default of 1000
+# iterations is `regularization_path`'s default of 10,000 epochs.
 EPOCHS = 10
 
 # What `**params` may hold, and its defaults: scikit-learn's, and `solver`.
@@ -58,7 +58,7 @@ def lasso_path(
     sparse_coefs: bool = False,
     **params: Any,
 ) -> tuple[Any, ...]:
-    """Lasso along a path of strengths: scikit-learn's `lasso_path`, with certified points and, if wanted, sparse ones.
+    """Lasso along a path of strengths: scikit-learn's `lasso_path`, with certified points and optionally sparse results.
 
     See `enet_path`, of which this is `l1_ratio=1`.
 
@@ -82,22 +82,9 @@ def lasso_path(
     array([[0.5, 0.9],
            [1.5, 1.9]])
     """
-    return enet_path(
-        X,
-        y,
-        l1_ratio=1.0,
-        eps=eps,
-        alphas=strengths(n_alphas, alphas),
-        precompute=precompute,
-        Xy=Xy,
-        copy_X=copy_X,
-        coef_init=coef_init,
-        verbose=verbose,
-        return_n_iter=return_n_iter,
-        positive=positive,
-        sparse_coefs=sparse_coefs,
-        **params,
-    )
+    arguments = {**locals(), **params, "alphas": strengths(n_alphas, alphas)}
+    del arguments["params"], arguments["n_alphas"]
+    return enet_path(l1_ratio=1.0, **arguments)
 
 
 def enet_path(
@@ -121,15 +108,15 @@ def enet_path(
 ) -> tuple[Any, ...]:
     """Elastic net along a path of strengths, without an intercept: scikit-learn's `enet_path`, with certified points.
 
-    `regularization_path` does the same with an intercept, weights and penalty factors, and always keeps coefficients sparse.
+    `regularization_path` also has an intercept, weights and penalty factors, and keeps all coefficients sparse.
 
     Parameters
     ----------
     X : sparse matrix or array, array-like, or data frame of numbers, of shape (n, p), float32 or float64
-        Borrowed where the layout allows, never written to.
+        Not copied where the layout allows, never written to.
     y : array-like of shape (n,) or (n, n_targets)
-        Two dimensions are the multi-task problem, whose penalty is on the norms of the coefficients of a column over all
-        targets; that one is handed to scikit-learn.
+        Two dimensions are the multi-task problem, whose penalty is on the norm over all targets of each column's
+        coefficients. scikit-learn solves it.
     l1_ratio : float in [0, 1], default 0.5
         0 needs explicit `alphas`.
     eps : float in (0, 1], default 1e-3
@@ -139,26 +126,26 @@ def enet_path(
     alphas : int or array-like, default 100
         Number of points, or the strengths.
     precompute : "auto", bool or array of shape (p, p), default "auto"
-        Checked, but cannot change the result: see `ElasticNet`.
+        Checked, but without effect, see `ElasticNet`.
     Xy : array-like of shape (p,), optional
-        Checked if a Gram matrix comes with it; not needed.
+        Checked if `precompute` is a Gram matrix; without effect.
     copy_X : bool, default True
         X is never written to, whatever this says.
     coef_init : array-like of shape (p,), optional
-        Where to begin at the first strength.
+        Initial coefficients for the first strength.
     verbose : bool or int, default False
         Print a line a point to stderr.
     return_n_iter : bool, default False
-        Return the iterations of each point too, of up to ten epochs over the working set.
+        Return the iterations of each point too, each of up to ten epochs over the working set.
     positive : bool, default False
         Only non-negative coefficients.
     check_input : bool, default True
-        Taken for scikit-learn's sake; values are always checked, in one pass.
+        Without effect; values are always checked, in one pass.
     sparse_coefs : bool, default False
         Return `coefs` as a `scipy.sparse.csc_array`: 100 points over a million columns are 800 MB otherwise.
     **params
-        `tol=1e-4`, `max_iter=1000`, `selection="cyclic"`, `random_state=None`, `sample_weight=None` (scaled to sum to n),
-        `solver="auto"`; `do_screening`, which cannot change the result; `X_offset` and `X_scale`, which must be None.
+        `tol=1e-4`, `max_iter=1000`, `selection="cyclic"`, `random_state=None`, `sample_weight=None` (scaled to sum to
+        n), `solver="auto"`; `do_screening`, without effect; `X_offset` and `X_scale`, which must be None.
 
     Returns
     -------
@@ -166,7 +153,7 @@ def enet_path(
         Decreasing.
     coefs : array of shape (p, k) or (n_targets, p, k), or csc_array of shape (p, k)
     dual_gaps : array of shape (k,)
-        Upper bounds on how far each point is from the minimum.
+        Upper bounds on the distance of each point's objective from its minimum.
     n_iters : list of int
         If `return_n_iter`.
 
@@ -214,7 +201,7 @@ def enet_path(
         positive=positive,
     )
     if not sp.issparse(X):
-        check_gram(precompute, X, problem, Xy)
+        check_gram(precompute, X, check_weights(options["sample_weight"], design.n_rows), y=targets, Xy=Xy)
     rng = generator(options["selection"], options["random_state"])
     chosen = check_alphas(grid)
     if isinstance(chosen, int):
@@ -240,10 +227,11 @@ def enet_path(
 
 
 def strengths(n_alphas: Any, alphas: Any) -> Any:
-    """What `alphas` and the deprecated `n_alphas` mean together, with scikit-learn's warnings."""
+    """The number of points or the strengths, from `alphas` and the deprecated `n_alphas`, with scikit-learn's warnings."""
     if not (isinstance(n_alphas, str) and n_alphas == "deprecated"):
         warnings.warn(
-            "'n_alphas' was deprecated in 1.9 and will be removed in 1.11 of scikit-learn. Pass the number of points as alphas.",
+            "'n_alphas' was deprecated in 1.9 and will be removed in 1.11 of scikit-learn. Pass the number of points as"
+            " alphas.",
             FutureWarning,
             stacklevel=3,
         )
@@ -283,18 +271,20 @@ def checked_params(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def generator(selection: str, random_state: Any) -> np.random.Generator | None:
-    """What visits coordinates at random; None for cyclic visits."""
+    """The generator of a random order of coordinates; None for cyclic order."""
     rng = check_random_state(random_state)
     return np.random.default_rng(rng.randint(np.iinfo(np.int32).max)) if selection == "random" else None
 
 
 def closer(tol: float, alpha: float, l1_ratio: float) -> float:
-    """The gap at which coefficients are about as good as `tol` says: the lasso's gap is linear in their error, others' quadratic."""
+    """The relative gap at which coefficients have a relative error of about `tol`.
+
+    The lasso's gap is linear in the error of the coefficients, that of the elastic net and of least squares quadratic."""
     return tol if alpha > 0 and l1_ratio == 1 else tol**2
 
 
 def starting_point(design: Design, columns: NDArray[np.int64], values: NDArray[Any], positive: bool) -> Coefficients:
-    """Coefficients given by nominal columns as those on observed ones; what X never shows is left out, as it is 0 at best."""
+    """Coefficients of columns of X, as coefficients of the observed columns. Those of all others are 0 at the minimum."""
     if not design.n_cols:
         return nowhere()
     order = np.argsort(design.columns)
@@ -307,12 +297,12 @@ def starting_point(design: Design, columns: NDArray[np.int64], values: NDArray[A
 
 
 def progress(i: int, n: int, alpha: float, n_nonzero: int) -> None:
-    """A line a point."""
+    """Print a line for each point."""
     print(f"path: {i + 1} of {n}, alpha {alpha:.4g}, {n_nonzero} non-zero", file=sys.stderr)
 
 
 def multi_task_path(X: Any, Y: NDArray[np.float64], **options: Any) -> tuple[Any, ...]:
-    """The l21 problem, which is another one: by scikit-learn."""
+    """The multi-task problem with an l21 penalty, by scikit-learn."""
     from sklearn.linear_model import enet_path as theirs  # slow to import, seldom needed
 
     solve: Callable[..., tuple[Any, ...]] = theirs

@@ -21,13 +21,13 @@ from sparsereg.data.validation import (
     check_vector,
     check_weights,
 )
-from sparsereg.linear_model.coefficients import ColumnCoefficients, FittedCoefficients, LinearRegressor
+from sparsereg.linear_model.coefficients import LinearRegressor, set_coefficients
 from sparsereg.ridge.dropout import dropout_factor
 from sparsereg.ridge.early_stopping import descend_until_worse, hold_out, step_length
 from sparsereg.ridge.normal_equations import EMPTY, NormalEquations, RidgeSolution
 from sparsereg.ridge.solve import SolverSettings, choose_method, solve_ridge
 
-__all__ = ["Ridge", "set_coefficients"]
+__all__ = ["Ridge"]
 
 Vector = NDArray[np.float64]
 
@@ -51,8 +51,6 @@ GRADIENT_SHARE = 1e-2
 # No relative gradient below this can be told from rounding.
 FLOOR = 10 * float(np.finfo(np.float64).eps)
 MAX_ITER = 10_000
-# Coefficients are held dense where p is at most this many times the number of observed columns.
-WIDE = 4
 # What early stopping is given where nobody says otherwise: scikit-learn's own.
 VALIDATION_FRACTION = 0.1
 N_ITER_NO_CHANGE = 5
@@ -376,27 +374,6 @@ class Ridge(LinearRegressor):
             ConvergenceWarning,
             stacklevel=4,
         )
-
-
-def set_coefficients(model: FittedCoefficients, equations: NormalEquations, W: Vector, y: NDArray[Any]) -> None:
-    """Give a model coefficients W, of shape (n_targets, n_cols), and their intercepts, in the type of X and the shape of y."""
-    design, Y = equations.design, y.reshape(y.shape[0], -1)
-    means = np.array([equations.mean(np.asarray(y_t, dtype=np.float64)) for y_t in Y.T])
-    with np.errstate(over="ignore", invalid="ignore"):
-        intercepts, values = (means - W @ equations.means).astype(design.dtype), W.astype(design.dtype)
-    if not (np.isfinite(values).all() and np.isfinite(intercepts).all()):
-        raise ValueError(
-            f"y is too large for coefficients in {design.dtype}: its largest absolute value is {np.abs(Y).max():.3g}."
-            " Rescale it, or pass X as float64."
-        )
-    if design.n_features <= WIDE * design.columns.size:
-        dense = np.zeros((len(values), design.n_features), dtype=design.dtype)
-        dense[:, design.columns] = values
-        model._coef = dense[0] if len(dense) == 1 else dense
-    else:
-        order = np.argsort(design.columns)
-        model._coef = ColumnCoefficients(design.columns[order], values[:, order], design.n_features)
-    model.intercept_ = 0.0 if not equations.fit_intercept else intercepts[0] if y.ndim == 1 else intercepts
 
 
 def _one_or_all(values: list[float]) -> Any:

@@ -1,4 +1,4 @@
-"""`RidgeClassifier` and `RidgeClassifierCV` in scikit-learn's clothes: ridge on targets of -1 and 1. Knows no kernels."""
+"""`RidgeClassifier` and `RidgeClassifierCV`, with scikit-learn's interface: ridge on targets of -1 and 1."""
 
 from __future__ import annotations
 
@@ -14,21 +14,25 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sparsereg.data.validation import check_weights
-from sparsereg.linear_model.coefficients import FittedCoefficients
+from sparsereg.linear_model.coefficients import FittedCoefficients, set_parameters
 from sparsereg.linear_model.cross_validated import CrossValidated
 from sparsereg.linear_model.ridge import Ridge
 
 __all__ = ["RidgeClassifier", "RidgeClassifierCV"]
 
 
+# What a fit of `Ridge` leaves, beside the number of columns and their names.
+FITTED = ("_coef", "intercept_", "n_iter_", "solver_", "method_", "gradient_norm_", "dual_gap_")
+
+
 class RidgeClassification(FittedCoefficients, LinearClassifierMixin, BaseEstimator):
-    """Labels to targets of -1 and 1, one a class or a single one for two classes, and back."""
+    """Encodes labels as targets of -1 and 1, one for each class or a single one for two classes, and decodes them."""
 
     class_weight: Any
     classes_: NDArray[Any]
 
     def decision_function(self, X: Any) -> NDArray[Any]:
-        """How far each row is on the side of each class.
+        """The linear predictor of each class; the largest, or for two classes the sign, decides.
 
         Parameters
         ----------
@@ -84,16 +88,16 @@ class RidgeClassification(FittedCoefficients, LinearClassifierMixin, BaseEstimat
 
 
 class RidgeClassifier(RidgeClassification):
-    """Ridge on targets of -1 and 1: fast and well understood, and often as good as logistic regression.
+    """Classification by ridge regression on targets of -1 and 1: fast, and often as accurate as logistic regression.
 
-    Two classes make one target, more make one each, all solved with the same preconditioner or factorisation.
+    Two classes give one target. More give one each, solved with the same preconditioner or factorisation.
 
     Parameters
     ----------
     alpha, fit_intercept, copy_X, max_iter, tol, solver, positive, random_state, penalty_factor
         As in `Ridge`.
     class_weight : dict, "balanced" or None, default None
-        Weights of the classes, on top of those of the rows; "balanced" gives all classes the same sum of weights.
+        Weights of the classes, which multiply those of the rows; "balanced" gives all classes the same sum of weights.
 
     Attributes
     ----------
@@ -126,16 +130,7 @@ class RidgeClassifier(RidgeClassification):
         random_state: Any = None,
         penalty_factor: Any = None,
     ) -> None:
-        self.alpha = alpha
-        self.fit_intercept = fit_intercept
-        self.copy_X = copy_X
-        self.max_iter = max_iter
-        self.tol = tol
-        self.class_weight = class_weight
-        self.solver = solver
-        self.positive = positive
-        self.random_state = random_state
-        self.penalty_factor = penalty_factor
+        set_parameters(self, locals())
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> RidgeClassifier:
         """Fit.
@@ -158,16 +153,15 @@ class RidgeClassifier(RidgeClassification):
         X, y, Y, sample_weight = self._prepared(X, y, sample_weight)
         shared = {name: value for name, value in self.get_params(deep=False).items() if name != "class_weight"}
         ridge = Ridge(**shared).fit(X, Y, sample_weight)
-        fitted = vars(ridge)
-        for name in set(fitted) - set(ridge.get_params()) - {"n_features_in_"}:
-            setattr(self, name, fitted[name])
+        for name in FITTED:
+            setattr(self, name, getattr(ridge, name))
         return self
 
 
 class RidgeClassifierCV(CrossValidated, RidgeClassification):
-    """Ridge on targets of -1 and 1 that chooses its strength by cross-validation.
+    """`RidgeClassifier` that chooses its strength by cross-validation.
 
-    Without `cv` and `scoring` the strength is chosen by the squares on those targets, as `RidgeCV` does.
+    Without `cv` and `scoring` the score is the mean square on the targets of -1 and 1, as in `RidgeCV`.
 
     Parameters
     ----------
@@ -180,7 +174,8 @@ class RidgeClassifierCV(CrossValidated, RidgeClassification):
     ----------
     classes_, coef_, intercept_
         As in `RidgeClassifier`.
-    alpha_, best_score_, cv_method_, cv_scores_, cv_score_error_, cv_results_, trace_, trace_error_, n_probes_, cv_separated_, gradient_norm_, n_iter_
+    alpha_, best_score_, cv_method_, cv_scores_, cv_score_error_, cv_results_
+    trace_, trace_error_, n_probes_, cv_separated_, gradient_norm_, n_iter_
         As in `RidgeCV`, with one strength for all classes.
 
     Examples
@@ -208,15 +203,7 @@ class RidgeClassifierCV(CrossValidated, RidgeClassification):
         max_iter: int | None = None,
         random_state: Any = 0,
     ) -> None:
-        self.alphas = alphas
-        self.fit_intercept = fit_intercept
-        self.scoring = scoring
-        self.cv = cv
-        self.class_weight = class_weight
-        self.store_cv_results = store_cv_results
-        self.tol = tol
-        self.max_iter = max_iter
-        self.random_state = random_state
+        set_parameters(self, locals())
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> RidgeClassifierCV:
         """Choose a strength and fit.
@@ -247,7 +234,7 @@ class RidgeClassifierCV(CrossValidated, RidgeClassification):
 
 
 class OwnDecisions(LinearClassifierMixin, BaseEstimator):
-    """A classifier that is given its decisions for X."""
+    """A classifier whose X is its decision function."""
 
     def __init__(self, classes: Any, multilabel: bool) -> None:
         self.classes_, self.multilabel = classes, multilabel
@@ -257,5 +244,5 @@ class OwnDecisions(LinearClassifierMixin, BaseEstimator):
         return X
 
     def predict(self, X: Any) -> Any:
-        """The classes that X decides for."""
+        """The class of each row of X."""
         return (X > 0).astype(int) if self.multilabel else super().predict(X)

@@ -1,4 +1,4 @@
-"""`RidgeCV` in scikit-learn's clothes. Knows no kernels."""
+"""`RidgeCV`, with scikit-learn's interface."""
 
 from __future__ import annotations
 
@@ -8,41 +8,39 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import validate_data
 
-from sparsereg.linear_model.coefficients import LinearRegressor
+from sparsereg.linear_model.coefficients import LinearRegressor, set_parameters
 from sparsereg.linear_model.cross_validated import CrossValidated
 
 __all__ = ["RidgeCV"]
 
 
 class RidgeCV(CrossValidated, LinearRegressor):
-    """Ridge regression that chooses its strength by cross-validation, from a handful of columns to millions of sparse ones.
+    """Ridge regression that chooses its strength by cross-validation.
 
-    Minimises what `Ridge` does. Without `cv`, what is compared is the mean square of residuals each of which was left out: exactly where a
-    small square of rows or columns can be factorised, and otherwise by generalised cross-validation, whose trace is exact or
-    estimated by random probes with an error. Nothing of the size of rows or columns squared is made where those are many.
+    Minimises what `Ridge` does. Without `cv` the score is the mean square of the leave-one-out residuals. It is exact where
+    the Gram matrix of rows or of columns is small enough to factorise. Otherwise it is the generalised cross-validation
+    score, whose trace is exact, or estimated by random probes with a standard error.
 
     Parameters
     ----------
     alphas : array of shape (n_alphas,) or float, default (0.1, 1.0, 10.0)
-        Strengths to try, on the *unnormalised* sum of squares. They cost little more than the hardest of them alone, so be generous.
+        Strengths to try, on the *unnormalised* sum of squares. All of them cost little more than the smallest alone.
     fit_intercept : bool, default True
     scoring : str, callable or None, default None
-        As in scikit-learn; None is the mean square without `cv`, and R^2 with it. The scorer sees predictions only: an estimator it
-        is handed has no coefficients. Others than None need `cv`, or data small enough to leave rows out exactly.
+        As in scikit-learn; None is the mean square without `cv`, and R^2 with it. A scorer sees predictions only: the
+        estimator passed to it has no coefficients. Without `cv` it needs data small enough for exact leave-one-out.
     cv : int, splitter, iterable or None, default None
-        Folds. Their rows are held out by a weight of 0: X is not copied.
+        Folds. Held-out rows get a weight of 0, so that X is not copied.
     gcv_mode : {"auto", "svd", "eigen"} or None, default None
-        "eigen" and "svd" insist on leaving rows out exactly. None and "auto" do so where it takes seconds at most.
+        "eigen" and "svd" force exact leave-one-out. None and "auto" use it where it takes seconds at most.
     store_cv_results : bool, default False
         Keep `cv_results_`; only without `cv`.
     alpha_per_target : bool, default False
         Choose a strength for each target; only without `cv`.
-    tol : float, default 1e-4
-        As in `Ridge`.
-    max_iter : int, optional
-        Most iterations at one strength, 10,000 by default.
+    tol, max_iter
+        As in `Ridge`, at each strength.
     random_state : int, RandomState or None, default 0
-        Of the probes, which only "gcv-cg" needs. A number, so that two fits choose the same.
+        Draws the random probes of "gcv-cg". A number by default, so that two fits choose the same strength.
 
     Attributes
     ----------
@@ -51,30 +49,30 @@ class RidgeCV(CrossValidated, LinearRegressor):
     best_score_ : float, or array of shape (n_targets,)
         Its score; greater is better.
     cv_method_ : str
-        What was compared: "loo-gram", "loo-dual" or "loo-svd", exactly left-out rows by the factorisation named; "gcv-gram",
-        generalised cross-validation with an exact trace; "gcv-cg", with an estimated one; "folds-" and how folds were solved.
+        What was compared. "loo-gram", "loo-dual", "loo-svd": exact leave-one-out, by the factorisation named. "gcv-gram":
+        generalised cross-validation with an exact trace. "gcv-cg": with an estimated one. "folds-...": folds, and their solver.
     cv_scores_ : array of shape (n_alphas,) or (n_alphas, n_targets)
         The score of every strength.
     cv_score_error_ : array like cv_scores_
-        Standard error: 0 for exact scores, over the folds, or at most that of the estimated trace: one of it, and infinite where
-        that may be all the rows.
+        Standard error: 0 for exact scores; over the folds; or an upper bound from one standard error of the estimated trace,
+        infinite where the trace may be as large as the number of rows.
     cv_results_ : array of shape (n, n_alphas) or (n, n_targets, n_alphas), only with `store_cv_results`
-        Weighted squares of left-out residuals, or with `scoring` left-out predictions.
+        Weighted squares of leave-one-out residuals, or with `scoring` leave-one-out predictions.
     trace_ : array of shape (n_alphas,), only after "gcv-gram" and "gcv-cg"
-        Degrees of freedom of the fit at every strength, with the intercept's.
+        Degrees of freedom at every strength, including 1 for the intercept.
     trace_error_ : array of shape (n_alphas,), with trace_
-        Their standard error at most, one of it, by a bound that needs no sample; and what unfinished iterations may leave out at most.
+        An upper bound on their standard error that needs no sample, plus what unfinished iterations may have changed.
     n_probes_ : int, with trace_
-        Random probes, 0 if the trace is exact: 1, and twice as many until the best strength stands out, up to 16. For many rows
-        one is enough, as its relative error falls with the degrees of freedom.
+        Random probes, 0 if the trace is exact. One at first, then twice as many until the best strength is separated, up to
+        16. One is enough for many rows, because the relative error falls with the degrees of freedom.
     cv_separated_ : bool, with trace_
-        Whether it does: if not, some other strength is as good, as far as the probes can tell.
+        Whether the best strength is better than all others by more than the standard errors.
     coef_, sparse_coef_, intercept_, n_features_in_, feature_names_in_
         As in `Ridge`, at `alpha_`.
     gradient_norm_ : array of shape (n_targets,)
         The relative gradient at `alpha_`.
     n_iter_ : array of shape (n_targets,)
-        Iterations of the fit at `alpha_`, or after "gcv-cg" of all strengths together; for direct methods Newton steps.
+        Iterations at `alpha_`, or after "gcv-cg" at all strengths together; for direct methods Newton steps.
 
     Examples
     --------
@@ -102,16 +100,7 @@ class RidgeCV(CrossValidated, LinearRegressor):
         max_iter: int | None = None,
         random_state: Any = 0,
     ) -> None:
-        self.alphas = alphas
-        self.fit_intercept = fit_intercept
-        self.scoring = scoring
-        self.cv = cv
-        self.gcv_mode = gcv_mode
-        self.store_cv_results = store_cv_results
-        self.alpha_per_target = alpha_per_target
-        self.tol = tol
-        self.max_iter = max_iter
-        self.random_state = random_state
+        set_parameters(self, locals())
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> RidgeCV:
         """Choose a strength and fit.
@@ -121,7 +110,7 @@ class RidgeCV(CrossValidated, LinearRegressor):
         X : sparse matrix or array, dense array, or data frame of numbers, of shape (n, p)
         y : array of shape (n,) or (n, n_targets)
         sample_weight : float or array of shape (n,), optional
-            Non-negative. They count in the scores too, as far as the scorer takes them.
+            Non-negative. Scores are weighted too if the scorer takes weights.
         **params
             For the scorer and the splitter, where scikit-learn's metadata routing is enabled.
 
@@ -132,7 +121,8 @@ class RidgeCV(CrossValidated, LinearRegressor):
         Raises
         ------
         ValueError
-            For a parameter out of range, input that is not finite or of the wrong shape, or a scoring that data of this size rules out.
+            For a parameter out of range, input that is not finite or of the wrong shape, or a scoring that needs exact
+            leave-one-out on data too large for it.
 
         Warns
         -----
@@ -150,7 +140,7 @@ class RidgeCV(CrossValidated, LinearRegressor):
 
 
 class OwnPredictions(RegressorMixin, BaseEstimator):
-    """A regressor that is given predictions for X."""
+    """A regressor whose X is its predictions."""
 
     def predict(self, X: Any) -> Any:
         """X."""

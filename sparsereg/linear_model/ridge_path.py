@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 
-from sparsereg.data.design import Design, as_design
+from sparsereg.data.design import as_design
 from sparsereg.data.validation import check_alphas, check_choice, check_flag, check_number, check_target
-from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, WIDE, Ridge
+from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, Ridge
 from sparsereg.results import PathResult
 from sparsereg.ridge.normal_equations import NormalEquations
 from sparsereg.ridge.path import PathSolution, solve_paths
@@ -191,7 +191,7 @@ def ridge_path(
     settings = SolverSettings(method, max(GRADIENT_SHARE * tol, FLOOR), max_iter)
     (points,) = solve_paths(equations, y[:, None], grid, settings)
     warn_unconverged(points, grid, settings)
-    order = _increasing(design)
+    order = np.argsort(design.columns)
     centred = y - equations.mean(y)
     return RidgePath(
         alphas=grid,
@@ -200,20 +200,11 @@ def ridge_path(
         intercepts=equations.mean(y) - points.means,
         dual_gaps=points.dual_gaps,
         gap_scale=float(centred @ (centred if equations.s is None else equations.s * centred)),
-        tol=plan.limit,
+        tol=settings.limit,
         n_iters=points.n_iters,
         gradient_norms=points.gradient_norms,
         method=method,
     )
-
-
-def _increasing(design: Design) -> NDArray[np.intp]:
-    """What puts the observed columns in increasing order: by counting, where the nominal width allows."""
-    if design.n_features > WIDE * design.columns.size:
-        return np.argsort(design.columns)
-    place = np.full(design.n_features, -1, dtype=np.intp)
-    place[design.columns] = np.arange(design.columns.size)
-    return place[place >= 0]
 
 
 def _grid(equations: NormalEquations, n: int, eps: float) -> Vector:
