@@ -32,10 +32,6 @@ class OutputCoefficients(Protocol):
         """(p, k)."""
 
     @property
-    def columns(self) -> Int:
-        """Columns with a coefficient at any strength, increasing."""
-
-    @property
     def nbytes(self) -> int:
         """Bytes of the array that `tocsc` returns."""
 
@@ -58,10 +54,6 @@ class SparseCoefficients:
     @property
     def shape(self) -> tuple[int, int]:
         return self.array.shape
-
-    @property
-    def columns(self) -> Int:
-        return np.unique(self.array.indices).astype(np.int64)
 
     @property
     def nbytes(self) -> int:
@@ -165,20 +157,12 @@ class PathResult:
 
     def largest(self, top: int, output: int = 0) -> tuple[Int, Vector]:
         """The `top` columns with the largest absolute coefficient at any point, and their coefficients, (top, k)."""
-        columns, n_points = self.outputs[output].columns, self.alphas.size
+        coefs = self.outputs[output].tocsc()
+        columns, row = np.unique(coefs.indices, return_inverse=True)
         max_abs = np.zeros(columns.size)
-        for k in range(n_points):
-            at, values = self.point(k, output)
-            where = np.searchsorted(columns, at)
-            max_abs[where] = np.maximum(max_abs[where], np.abs(values))
-        chosen = columns[np.argsort(-max_abs)[:top]]
-        lines = np.zeros((chosen.size, n_points))
-        for k in range(n_points):
-            at, values = self.point(k, output)
-            where = np.searchsorted(at, chosen)
-            hit = np.append(at, -1)[where] == chosen
-            lines[hit, k] = values[where[hit]]
-        return chosen, lines
+        np.maximum.at(max_abs, row, np.abs(coefs.data))
+        chosen = columns[np.argsort(-max_abs)[:top]].astype(np.int64)
+        return chosen, coefs[chosen].toarray()
 
     def predict(self, X: Any, k: int = -1) -> Vector:
         """Linear predictors `X w + b0` of point k (the last one by default), of shape (n,), or (n, K).

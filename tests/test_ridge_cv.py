@@ -289,7 +289,7 @@ def test_ways_are_chosen_by_counting() -> None:
 
 def test_large_data_refuses_what_would_take_too_long() -> None:
     X, y = wide_fields(3)
-    with pytest.raises(ValueError, match=r"scoring='r2' wants predictions of left-out rows.* set cv=5"):
+    with pytest.raises(ValueError, match=r"scoring='r2' needs leave-one-out predictions.* set cv=5"):
         RidgeCV(scoring="r2").fit(X, y)
     tall = sp.csr_array((np.ones(25_000), (np.arange(25_000), np.arange(25_000) % 21_000)))
     with pytest.raises(ValueError, match="a dense square of side 21000"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -67,11 +67,16 @@ class FittedCoefficients:
     """
 
     intercept_: Any
-    # A dense array, or something with `toarray` and `tocsr`: a sparse matrix of shape (n_targets, p), `ColumnCoefficients`.
+    # A dense array, or something with `toarray` and `tocsr`: a sparse matrix of shape (n_targets, p),
+    # `ColumnCoefficients`.
     _coef: Any
-    # Up to this many numbers a dense `coef_` replaces what it was made from, so that it can be edited in place. Larger ones
-    # are made anew at each access, and read-only, because an edit would be lost.
+    # Up to this many numbers a dense `coef_` replaces what it was made from, so that it can be edited in place. Larger
+    # ones are made anew at each access, and read-only, because an edit would be lost.
     _max_kept: ClassVar[int] = 0
+
+    if TYPE_CHECKING:  # parameters are attributes too: see `set_parameters`
+
+        def __getattr__(self, name: str) -> Any: ...
 
     @property
     def coef_(self) -> Any:
@@ -150,7 +155,7 @@ class LinearRegressor(FittedCoefficients, MultiOutputMixin, RegressorMixin, Base
 
 
 def set_coefficients(model: FittedCoefficients, equations: NormalEquations, W: Vector, y: NDArray[Any]) -> None:
-    """Give a model coefficients W, of shape (n_targets, n_cols), and their intercepts, in the type of X and the shape of y."""
+    """Set coefficients W, of shape (n_targets, n_cols), and their intercepts, in the type of X and the shape of y."""
     design, Y = equations.design, y.reshape(y.shape[0], -1)
     means = np.array([equations.mean(np.asarray(y_t, dtype=np.float64)) for y_t in Y.T])
     with np.errstate(over="ignore", invalid="ignore"):
@@ -178,7 +183,7 @@ def set_parameters(model: Any, arguments: dict[str, Any]) -> None:
 
 
 def nonzero(held: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """Columns with a coefficient for any target, and the coefficients: of shape (m,) for one target, else (m, n_targets)."""
+    """Columns with a coefficient for any target, and the coefficients, of shape (m,) or (m, n_targets)."""
     if hasattr(held, "values"):
         columns, values = held.columns, held.values.T
     else:

@@ -1,4 +1,4 @@
-"""What `RidgeCV` and `RidgeClassifierCV` share: the choice of a strength, in scikit-learn's terms. Knows no kernels."""
+"""The choice of a strength, which `RidgeCV` and `RidgeClassifierCV` share, with scikit-learn's interface."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ __all__ = ["CrossValidated"]
 
 Vector = NDArray[np.float64]
 
-# Fitted attributes that not every way to validate leaves.
-OF_ONE_WAY = ("cv_results_", "trace_", "trace_error_", "n_probes_", "cv_separated_")
+# Fitted attributes that only some ways of validation set.
+OPTIONAL_ATTRIBUTES = ("cv_results_", "trace_", "trace_error_", "n_probes_", "cv_separated_")
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be validated: y as scorers want it, and the target, numbers in the shape that intercepts shall have."""
+    """A problem to validate: y as scorers expect it, and the target as numbers, in the shape of the predictions."""
 
     X: Any
     y: NDArray[Any]
@@ -54,38 +54,30 @@ class Task:
 
 
 class CrossValidated(FittedCoefficients):
-    """Chooses among `alphas`; wants the constructor's parameters as attributes."""
+    """Chooses among `alphas`, one of the parameters of subclasses."""
 
-    alphas: Any
-    fit_intercept: bool
-    scoring: Any
-    cv: Any
+    # `RidgeClassifierCV` has no such parameters.
     gcv_mode: Any = None
-    store_cv_results: bool
     alpha_per_target: bool = False
-    tol: float
-    max_iter: int | None
-    random_state: Any
-
-    # What is routed to where scoring is None, as in scikit-learn.
+    # The scorer that metadata are routed to where scoring is None, as in scikit-learn.
     _default_scoring: str
 
     def _stand_in(self) -> Any:
-        """An estimator whose X is its own predictions: what scorers are handed."""
+        """An estimator whose X is its predictions, to be passed to scorers."""
         raise NotImplementedError
 
     def _choose(
         self, X: Any, y: NDArray[Any], target: NDArray[Any], sample_weight: Any, params: dict[str, Any]
     ) -> None:
-        """Validate every strength, and fit at the best."""
+        """Validate every strength, and fit at the best one."""
         alphas, scorer = self._check_parameters(), self._get_scorer()
-        if sp.issparse(X) and not X.nnz:  # one entry of 0, so that there is a column to leave rows out of
+        if sp.issparse(X) and not X.nnz:  # methods need at least one observed column
             X = sp.csr_array(([0.0], ([0], [0])), shape=X.shape, dtype=X.dtype)
         equations = Ridge(fit_intercept=self.fit_intercept)._equations(as_design(X), sample_weight)
         routed = self._routed(scorer, params, equations.s)
         settings = SolverSettings("auto", max(GRADIENT_SHARE * self.tol, FLOOR), self.max_iter or MAX_ITER)
         task = Task(X, y, target, equations, alphas, settings)
-        for name in OF_ONE_WAY:  # of an earlier fit
+        for name in OPTIONAL_ATTRIBUTES:  # of an earlier fit
             self.__dict__.pop(name, None)
         if self.cv is not None:
             self._by_folds(task, scorer, routed)
@@ -103,7 +95,7 @@ class CrossValidated(FittedCoefficients):
             return "loo", "svd"
         if self.gcv_mode == "svd":
             warnings.warn(
-                "The 'svd' mode is not supported for sparse X, we fallback to `gcv_mode='eigen'`; use that one, or None.",
+                "The 'svd' mode is not supported for sparse X, we fallback to `gcv_mode='eigen'`; use that, or None.",
                 FutureWarning,
                 stacklevel=5,
             )
@@ -129,8 +121,8 @@ class CrossValidated(FittedCoefficients):
     def _by_trace(self, task: Task) -> None:
         if self.scoring is not None:
             raise ValueError(
-                f"scoring={self.scoring!r} wants predictions of left-out rows, which would take too long on data of this size;"
-                " set cv=5, or scoring=None for generalised cross-validation of the squares."
+                f"scoring={self.scoring!r} needs leave-one-out predictions, which would take too long on data of this"
+                " size; set cv=5, or scoring=None for generalised cross-validation."
             )
         rng = np.random.default_rng(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         Y, per_target = task.Y, self._per_target(task)
@@ -156,8 +148,8 @@ class CrossValidated(FittedCoefficients):
             methods.add(fold.method)
             for path in fold.paths:
                 warn_unconverged(path, task.alphas, replace(task.settings, method=fold.method))
-            theirs = _check_method_params(task.X, routed.scorer.score, test)
-            scores.append([self._score(scorer, Z[test], task.y[test], theirs) for Z in fold.predictions()])
+            own_params = _check_method_params(task.X, routed.scorer.score, test)
+            scores.append([self._score(scorer, Z[test], task.y[test], own_params) for Z in fold.predictions()])
         by_fold = np.array(scores, dtype=np.float64)
         self._settle(task, by_fold.mean(axis=0)[:, None], [], "folds-" + "-".join(sorted(methods)))
         spread = by_fold.std(axis=0, ddof=1) if len(by_fold) > 1 else np.full(task.alphas.size, np.nan)
@@ -172,7 +164,7 @@ class CrossValidated(FittedCoefficients):
         return scorer(self._stand_in(), predictions, y, **params)
 
     def _settle(self, task: Task, scores: Vector, results: list[Vector], method: str) -> None:
-        """The best of `scores`, of shape (k, T), and what is kept of all."""
+        """Set the scores, given of shape (k, T), the best strength, and with `store_cv_results` what was scored."""
         self.cv_method_ = method
         per_target = self._per_target(task)
         self.cv_scores_ = scores if per_target else scores.mean(axis=1)
@@ -210,7 +202,7 @@ class CrossValidated(FittedCoefficients):
             if self.cv is not None and getattr(self, name):
                 raise ValueError(f"cv!=None and {name}=True are incompatible; set cv=None or {name}=False.")
         if not (self.scoring is None or isinstance(self.scoring, str) or callable(self.scoring)):
-            raise ValueError(f"scoring={self.scoring!r}: expected one name or one function, to choose a strength by.")
+            raise ValueError(f"scoring={self.scoring!r}: expected the name of one scorer, a function, or None.")
         if self.alphas is None or np.ndim(self.alphas) > 1 or not np.size(self.alphas) or isinstance(self.alphas, str):
             raise ValueError(f"alphas={self.alphas!r}: expected one or more strengths.")
         boundaries = "neither" if self.cv is None else "left"
@@ -222,10 +214,11 @@ class CrossValidated(FittedCoefficients):
         return np.array(given, dtype=np.float64)
 
     def _routed(self, scorer: Any, params: dict[str, Any], sample_weight: Vector | None) -> Any:
-        """What of the metadata goes to the scorer and to the splitter."""
+        """The metadata for the scorer and for the splitter."""
         if params and not get_config()["enable_metadata_routing"]:
             raise ValueError(
-                f"[{', '.join(params)}] are passed but cannot be routed: sklearn.set_config(enable_metadata_routing=True) first."
+                f"[{', '.join(params)}] are passed but cannot be routed: call"
+                " sklearn.set_config(enable_metadata_routing=True) first."
             )
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         if get_config()["enable_metadata_routing"]:
@@ -245,7 +238,7 @@ class CrossValidated(FittedCoefficients):
         return check_scoring(estimator=self, scoring=self.scoring, allow_none=True)
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Which metadata go where: to the scorer, and to the splitter.
+        """The routing of metadata to the scorer and to the splitter.
 
         Returns
         -------
@@ -258,7 +251,7 @@ class CrossValidated(FittedCoefficients):
 
 
 def _takes_weights(scorer: Any) -> bool:
-    """As scikit-learn asks of its own scorers, and of any function by its parameters."""
+    """Whether a scorer takes `sample_weight`: scikit-learn's own say so, other functions by their parameters."""
     if hasattr(scorer, "_accept_sample_weight"):
         return bool(scorer._accept_sample_weight())
     return "sample_weight" in signature(scorer).parameters

@@ -1,4 +1,4 @@
-"""How much of the data a fitted model uses: degrees of freedom, whole and by block, and shares of variance. Knows no kernels."""
+"""Degrees of freedom of a fitted model, in total and by block of columns, and the blocks' shares of the variance."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ __all__ = ["DegreesOfFreedom", "degrees_of_every_target", "degrees_of_freedom", 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# The standard error is then about a fifth of one probe's spread, and itself known to about a sixth.
+# The standard error is then about a fifth of one probe's deviation, with a relative error of about a sixth.
 PROBES = 20
 DIRECT = ("gram", "dual", "svd")
 
 
 @dataclass(frozen=True, eq=False)
 class DegreesOfFreedom:
-    """Degrees of freedom of one target's coefficients. An unpenalised intercept uses 1 more, which is not counted here.
+    """Degrees of freedom of one target's coefficients. An unpenalised intercept, which has 1 more, is not counted.
 
     Attributes
     ----------
@@ -66,26 +66,27 @@ def degrees_of_freedom(
 ) -> DegreesOfFreedom:
     """Effective number of parameters of a fitted `Ridge`, `ElasticNet` or `Lasso`.
 
-    Ridge's are the trace of its hat matrix, `tr (Xc' S Xc + alpha V)^-1 Xc' S Xc` (S and V the weights and penalty factors, Xc centred where
-    there is an intercept). The lasso's are its non-zero coefficients (Zou, Hastie & Tibshirani 2007; where the active
-    columns are independent), and the elastic net's the trace over the active columns with the l2 part of its penalty
-    (Tibshirani & Taylor 2012). Ridge with `positive=True` counts its active columns likewise.
+    For ridge: the trace of the hat matrix, `tr (Xc' S Xc + alpha V)^-1 Xc' S Xc`, with weights S, penalty factors V,
+    and Xc centred if there is an intercept. For the lasso: the number of non-zero coefficients (Zou, Hastie &
+    Tibshirani 2007), if the active columns are independent. For the elastic net: the trace over the active columns with
+    the l2 part of the penalty (Tibshirani & Taylor 2012); for ridge with `positive=True` likewise.
 
     Parameters
     ----------
     estimator : Ridge, ElasticNet or Lasso
         Fitted.
     X : sparse matrix or array, dense array, or data frame of numbers, of shape (n, p)
-        What it was fitted on.
+        The X it was fitted on.
     sample_weight : float or array of shape (n,), optional
-        What it was fitted with.
+        The weights it was fitted with.
     target : int, default 0
         Which target, where there are several.
     stops : sequence of int, optional
         Where each block of columns ends, increasing, the last one p. By default all columns are one block.
     n_probes : int, optional
-        Estimate by so many random probes, at least 2. By default the trace is exact where the fit was by a factorisation, and
-        for about seven times its cost, or where one of side 2,000 is enough; else it is estimated by 20 probes, each for about one fit.
+        Number of random probes for an estimate, at least 2. By default the trace is exact where the fit used a
+        factorisation, at about seven times its cost, or where one of side 2,000 suffices; else it is estimated by 20
+        probes, each of which costs about one fit.
     random_state : int, default 0
         Draws the probes.
 
@@ -96,12 +97,12 @@ def degrees_of_freedom(
     Raises
     ------
     ValueError
-        For another kind of estimator, and for X, weights, blocks or a target that do not fit it.
+        For another kind of estimator, and for X, weights, blocks or a target that do not match it.
 
     Warns
     -----
     ConvergenceWarning
-        When probes could not be solved as closely as it takes.
+        When iterations for the probes did not converge.
 
     Examples
     --------
@@ -132,7 +133,7 @@ def degrees_of_freedom(
 
 
 def degrees_of_every_target(estimator: Any, X: Any, sample_weight: Any, stops: Sequence[int]) -> list[DegreesOfFreedom]:
-    """One a target; worked out once for those whose trace is the same."""
+    """Degrees of freedom of every target; targets with the same trace share one computation."""
     _check_estimator(estimator)
     n_targets = estimator.sparse_coef_.shape[0]
     alphas: Any = range(n_targets)
@@ -148,7 +149,8 @@ def degrees_of_every_target(estimator: Any, X: Any, sample_weight: Any, stops: S
 def variance_shares(estimator: Any, X: Any, sample_weight: Any, target: int, stops: Sequence[int]) -> Vector:
     """Each block's share of the variance of the predictions: its covariance with them, over their variance.
 
-    The shares sum to 1; blocks that work against the others have a negative one. All are 0 where predictions do not vary.
+    The shares sum to 1. A block whose covariance with the predictions is negative has a negative one. All are 0 where
+    predictions are constant.
 
     Parameters
     ----------
@@ -170,11 +172,11 @@ def variance_shares(estimator: Any, X: Any, sample_weight: Any, target: int, sto
     return out / variance if variance > 0.0 else np.zeros(ends.size)
 
 
-# ---- which ridge problem it is -----------------------------------------------------------------------------------------
+# ---- the ridge problem of an estimator -----------------------------------------------------------------------------
 
 
 class Part(NamedTuple):
-    """A ridge problem: original column numbers, the equations on these columns, and the method for their shares."""
+    """A ridge problem on some columns of X (numbered as in X), and the method for their degrees of freedom."""
 
     columns: Int
     equations: NormalEquations
@@ -183,12 +185,12 @@ class Part(NamedTuple):
 
 
 def _selects(estimator: Any) -> bool:
-    """Whether degrees of freedom depend on which columns are active."""
+    """Whether some coefficients are 0, so that degrees of freedom are those of the active columns."""
     return isinstance(estimator, ElasticNet) or bool(estimator.positive)
 
 
 def _ridge(estimator: Ridge, X: Any, sample_weight: Any, target: int) -> Part:
-    """All observed columns, or the active ones where coefficients are bounded."""
+    """The problem on all observed columns, or with `positive=True` on the active ones."""
     equations = estimator._equations(as_design(X), sample_weight)
     alpha = float(estimator._check_alpha(estimator.sparse_coef_.shape[0])[target])
     columns, method = equations.design.columns.astype(np.int64), estimator.method_
@@ -202,7 +204,7 @@ def _ridge(estimator: Ridge, X: Any, sample_weight: Any, target: int) -> Part:
 
 
 def _elastic_net(estimator: ElasticNet, X: Any, sample_weight: Any, target: int) -> Part:
-    """The active columns, with what `S F` penalises their halved squares by as factors at alpha = 1."""
+    """The problem on the active columns, at alpha = 1 with the l2 penalties of the summed objective as factors."""
     active, _ = _coefficients(estimator, target)
     factor = check_penalty_factor(estimator.penalty_factor, X.shape[1])
     design = _narrowed(X, active)
@@ -234,7 +236,7 @@ def _coefficients(estimator: Any, target: int) -> tuple[Int, Vector]:
 
 
 def _narrowed(X: Any, columns: Int) -> Design:
-    """`X[:, columns]`, `columns` increasing, without anything of nominal width."""
+    """`X[:, columns]` for increasing `columns`; nothing of length p is made."""
     if not sp.issparse(X) or X.format == "csc":
         narrow = X[:, columns]
     else:
@@ -243,23 +245,24 @@ def _narrowed(X: Any, columns: Int) -> Design:
         indptr = np.concatenate([[0], np.cumsum(kept)])[X.indptr]
         narrow = sp.csr_array((X.data[kept], place[kept], indptr), shape=(X.shape[0], columns.size))
     design = as_design(narrow)
-    _places(columns, columns[design.columns])  # all of them are there
+    _places(columns, columns[design.columns])  # raises if one has no entry
     return design
 
 
 def _places(wanted: Int, columns: Int) -> Int:
-    """Where each of `wanted` stands in `columns`, which are in any order."""
+    """The positions of `wanted` in `columns`, which are in any order."""
     order = np.argsort(columns)
     place = np.append(order, -1)[np.searchsorted(columns, wanted, sorter=order)]
     missing = np.append(columns, -1)[place] != wanted
     if missing.any():
         raise ValueError(
-            f"X has no entry in column {wanted[missing][0]}, which has a coefficient; pass the X that the model was fitted on."
+            f"X has no entry in column {wanted[missing][0]}, which has a coefficient; pass the X that the model was"
+            " fitted on."
         )
     return place
 
 
-# ---- checks and sums by block -----------------------------------------------------------------------------------------------------
+# ---- checks and sums by block --------------------------------------------------------------------------------------
 
 
 def _check_estimator(estimator: Any) -> None:
@@ -270,7 +273,8 @@ def _check_estimator(estimator: Any) -> None:
     check_is_fitted(estimator)
     if getattr(estimator, "early_stopping", False):
         raise ValueError(
-            "early_stopping=True: a stopped descent has no hat matrix of its own here; fit Ridge(alpha=model.equivalent_alpha_)."
+            "early_stopping=True: the hat matrix of a stopped descent is not available; fit"
+            " Ridge(alpha=model.equivalent_alpha_)."
         )
 
 

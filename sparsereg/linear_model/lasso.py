@@ -27,8 +27,8 @@ __all__ = ["ElasticNet", "Lasso"]
 
 Vector = NDArray[np.float64]
 
-# Iterations continue beyond `tol` to at least this relative gap. Otherwise equivalent inputs (weights and repeated rows, two
-# storage formats) would give visibly different coefficients.
+# Iterations continue beyond `tol` to at least this relative gap. Otherwise equivalent inputs (weights and repeated
+# rows, two storage formats) would give visibly different coefficients.
 POLISHED = 1e-8
 
 
@@ -59,8 +59,8 @@ class ElasticNet(LinearRegressor):
     fit_intercept : bool, default True
         Unpenalised, eliminated exactly without densifying X.
     precompute : bool or array of shape (p, p), default False
-        Checked, but without effect: the solver computes a sparse Gram matrix of the columns it needs. An array must be the
-        Gram matrix of X, weighted by the sample weights scaled to sum to n.
+        Checked, but without effect: the solver computes a sparse Gram matrix of the columns it needs. An array must be
+        the Gram matrix of X, weighted by the sample weights scaled to sum to n.
     max_iter : int, default 1000
         Most iterations, each of up to ten epochs over the working set (scikit-learn's go over all columns).
     copy_X : bool, default True
@@ -110,8 +110,6 @@ class ElasticNet(LinearRegressor):
     __metadata_request__fit: ClassVar = {"check_input": metadata_routing.UNUSED}
 
     path = staticmethod(enet_path)
-    n_iter_: Any
-    dual_gap_: Any
     _max_kept = 2**20  # 8 MB
 
     def __init__(
@@ -133,21 +131,7 @@ class ElasticNet(LinearRegressor):
         solver: str = "auto",
         n_jobs: int | None = None,
     ) -> None:
-        self.alpha = alpha
-        self.l1_ratio = l1_ratio
-        self.fit_intercept = fit_intercept
-        self.precompute = precompute
-        self.max_iter = max_iter
-        self.copy_X = copy_X
-        self.tol = tol
-        self.warm_start = warm_start
-        self.positive = positive
-        self.random_state = random_state
-        self.selection = selection
-        self.penalty_factor = penalty_factor
-        self.standardize = standardize
-        self.solver = solver
-        self.n_jobs = n_jobs
+        set_parameters(self, locals())
 
     def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, check_input: bool = True) -> Self:
         """Fit the model, one target at a time.
@@ -208,11 +192,11 @@ class ElasticNet(LinearRegressor):
 
     @property
     def sparse_coef_(self) -> Any:
-        """Sparse coefficients of shape (1, p) or (n_targets, p), of the kind scikit-learn's `sparse_interface` asks for."""
+        """Sparse coefficients of shape (1, p) or (n_targets, p): a matrix or array, by scikit-learn's configuration."""
         rows = super().sparse_coef_
         return rows if get_config().get("sparse_interface") == "sparray" else sp.csr_matrix(rows)
 
-    # ---- checks ------------------------------------------------------------------------------------------------------
+    # ---- checks ----------------------------------------------------------------------------------------------------
 
     def _check_parameters(self) -> None:
         check_number("alpha", self.alpha, low=0, high=np.finfo(np.float64).max)
@@ -263,7 +247,7 @@ class ElasticNet(LinearRegressor):
             )
         return [starting_point(design, *nonzero(rows[[k]]), bool(self.positive)) for k in range(n_targets)]
 
-    # ---- solving -----------------------------------------------------------------------------------------------------
+    # ---- solving ---------------------------------------------------------------------------------------------------
 
     def _solve(self, problem: Problem, start: Coefficients, rng: np.random.Generator | None) -> Fit:
         target = self.tol * problem.gap_scale
@@ -300,20 +284,20 @@ class ElasticNet(LinearRegressor):
         intercept = problem.intercept(kept)
         if not (np.isfinite(w).all() and np.isfinite(intercept)):
             raise ValueError(
-                "Coordinate descent iterations resulted in non-finite parameter values; X or y may contain large values:"
-                " rescale them."
+                "Coordinate descent iterations resulted in non-finite parameter values; X or y may contain large"
+                " values: rescale them."
             )
         converged = min(gap, bound) <= target
         if not converged:
             warnings.warn(
-                "Objective did not converge. You might want to increase the number of iterations, check the scale of the"
-                f" features or consider increasing regularisation. Duality gap: {gap:.6e}, tolerance: {target:.3e}",
+                "Objective did not converge. You might want to increase the number of iterations, check the scale of"
+                f" the features or consider increasing regularisation. Duality gap: {gap:.6e}, tolerance: {target:.3e}",
                 ConvergenceWarning,
                 stacklevel=4,
             )
         return Fit(kept, intercept, gap, epochs, converged)
 
-    # ---- results -----------------------------------------------------------------------------------------------------
+    # ---- results ---------------------------------------------------------------------------------------------------
 
     def _set_fitted(self, fits: list[Fit], design: Design, flat: bool) -> None:
         """Set the fitted attributes; nothing is set before all targets are solved."""

@@ -23,8 +23,8 @@ from sparsereg.solvers.working_set import SOLVERS, Solver, nowhere
 
 __all__ = ["enet_path", "lasso_path", "starting_point"]
 
-# Epochs per iteration. scikit-learn's iterations go over all columns, epochs over the working set only. Its default of 1000
-# iterations is `regularization_path`'s default of 10,000 epochs.
+# Epochs per iteration. scikit-learn's iterations go over all columns, epochs over the working set only. Its default of
+# 1000 iterations is `regularization_path`'s default of 10,000 epochs.
 EPOCHS = 10
 
 # What `**params` may hold, and its defaults: scikit-learn's, and `solver`.
@@ -58,7 +58,7 @@ def lasso_path(
     sparse_coefs: bool = False,
     **params: Any,
 ) -> tuple[Any, ...]:
-    """Lasso along a path of strengths: scikit-learn's `lasso_path`, with certified points and optionally sparse results.
+    """Lasso along a path of strengths: scikit-learn's `lasso_path`, with certified points, optionally sparse.
 
     See `enet_path`, of which this is `l1_ratio=1`.
 
@@ -227,7 +227,7 @@ def enet_path(
 
 
 def strengths(n_alphas: Any, alphas: Any) -> Any:
-    """The number of points or the strengths, from `alphas` and the deprecated `n_alphas`, with scikit-learn's warnings."""
+    """The number of points or the strengths, from `alphas` or the deprecated `n_alphas`, as in scikit-learn."""
     if not (isinstance(n_alphas, str) and n_alphas == "deprecated"):
         warnings.warn(
             "'n_alphas' was deprecated in 1.9 and will be removed in 1.11 of scikit-learn. Pass the number of points as"
@@ -279,12 +279,12 @@ def generator(selection: str, random_state: Any) -> np.random.Generator | None:
 def closer(tol: float, alpha: float, l1_ratio: float) -> float:
     """The relative gap at which coefficients have a relative error of about `tol`.
 
-    The lasso's gap is linear in the error of the coefficients, that of the elastic net and of least squares quadratic."""
+    The lasso's gap is linear in the error of the coefficients, other gaps are quadratic."""
     return tol if alpha > 0 and l1_ratio == 1 else tol**2
 
 
 def starting_point(design: Design, columns: NDArray[np.int64], values: NDArray[Any], positive: bool) -> Coefficients:
-    """Coefficients of columns of X, as coefficients of the observed columns. Those of all others are 0 at the minimum."""
+    """Coefficients of the observed columns, from those of columns of X; all others are 0 at the minimum."""
     if not design.n_cols:
         return nowhere()
     order = np.argsort(design.columns)

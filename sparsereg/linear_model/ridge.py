@@ -1,4 +1,4 @@
-"""Ridge in scikit-learn's clothes: parameters, validation, fitted attributes. Knows no kernels."""
+"""`Ridge`, with scikit-learn's interface: parameters, checks and fitted attributes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sparsereg.data.validation import (
     check_vector,
     check_weights,
 )
-from sparsereg.linear_model.coefficients import LinearRegressor, set_coefficients
+from sparsereg.linear_model.coefficients import LinearRegressor, set_coefficients, set_parameters
 from sparsereg.ridge.dropout import dropout_factor
 from sparsereg.ridge.early_stopping import descend_until_worse, hold_out, step_length
 from sparsereg.ridge.normal_equations import EMPTY, NormalEquations, RidgeSolution
@@ -31,7 +31,7 @@ __all__ = ["Ridge"]
 
 Vector = NDArray[np.float64]
 
-# scikit-learn's names, and the method that each one means here. None: the caller has counted and left it to us.
+# The method of each solver, including scikit-learn's names. None: chosen by counts.
 SOLVERS: dict[str, str | None] = {
     "auto": None,
     "gram": "gram",
@@ -39,19 +39,16 @@ SOLVERS: dict[str, str | None] = {
     "svd": "svd",
     "cg": "cg",
     "cholesky": None,
-    "lsqr": "cg",
-    "sparse_cg": "cg",
-    "sag": "cg",
-    "saga": "cg",
+    **dict.fromkeys(("lsqr", "sparse_cg", "sag", "saga"), "cg"),
     "lbfgs": "bounded",
     "gradient": "gradient",
 }
-# The relative gradient is brought to this share of tol: coefficients are then about as close as tol says.
+# Iterations end at a relative gradient of this share of tol; the relative error of coefficients is then about tol.
 GRADIENT_SHARE = 1e-2
-# No relative gradient below this can be told from rounding.
+# Relative gradients below this are rounding.
 FLOOR = 10 * float(np.finfo(np.float64).eps)
 MAX_ITER = 10_000
-# What early stopping is given where nobody says otherwise: scikit-learn's own.
+# scikit-learn's defaults for early stopping.
 VALIDATION_FRACTION = 0.1
 N_ITER_NO_CHANGE = 5
 
@@ -59,98 +56,101 @@ N_ITER_NO_CHANGE = 5
 class Ridge(LinearRegressor):
     """Ridge regression, from a handful of columns to millions of sparse ones.
 
-    Minimises, for each target, scikit-learn's objective with penalty factors v beside it::
+    Minimises, for each target, scikit-learn's objective with penalty factors v::
 
         sum_i s_i (y_i - b0 - x_i . w)^2 + alpha sum_j v_j w_j^2
 
     Parameters
     ----------
     alpha : float or array of shape (n_targets,), default 1.0
-        Strength on the *unnormalised* sum of squares, as in scikit-learn; one for all targets, or one each. 0 is least squares,
-        with the least norm where several solutions fit equally well.
+        Strength on the *unnormalised* sum of squares, as in scikit-learn; one for all targets, or one each. 0 is least
+        squares, with the least norm where several solutions fit equally well.
     fit_intercept : bool, default True
         Unpenalised, eliminated exactly; a sparse X is never densified or centred.
     copy_X : bool, default True
-        Taken for compatibility: X is never written to.
+        Without effect: X is never written to.
     max_iter : int, optional
         Most iterations of the iterative methods, 10,000 by default.
     tol : float, default 1e-4
-        Iterative methods stop when the relative gradient `|g| / |Xc' S yc|` is at most `tol / 100`, which leaves the coefficients
-        about as accurate as `tol` says. The direct methods are exact whatever it is.
+        Iterative methods stop when the relative gradient `|g| / |Xc' S yc|` is at most `tol / 100`; the relative error
+        of the coefficients is then about `tol`. Direct methods do not depend on it.
     solver : str, default "auto"
-        What the fit is to be computed by:
+        The method:
 
-        - "gram": the Gram matrix of the columns and its Cholesky factor, exact;
-        - "dual": the same on the rows, exact, for few rows;
-        - "svd": singular values of X, exact, for small data at next to no penalty;
-        - "cg": preconditioned conjugate gradients on the normal equations, for everything large. Columns that are one-hot fields
-          and crosses of them are recognised. Memory beside X by columns and, of a CSC, by rows: some ten vectors of length n
-          and n_cols each, 4 bytes for each entry of a row in a field that no other refines (at first, for each entry), and
-          a dense factor of at most 2,000 columns;
-        - "auto": one of these by counting rows, observed columns and the penalty; with `positive=True` coordinate descent.
+        - "gram": Cholesky factor of the Gram matrix of the columns, exact;
+        - "dual": Cholesky factor of the Gram matrix of the rows, exact, for few rows;
+        - "svd": singular values of X, exact, for small data and very small penalties;
+        - "cg": preconditioned conjugate gradients on the normal equations, for large data. One-hot factors and their
+          crosses are recognised. Memory beside X by columns and, for a CSC, by rows: about ten vectors of length n and
+          of length n_cols, 4 bytes for each entry of a row in a factor that no other refines (at first, for each
+          entry), and a dense factor of at most 2,000 columns;
+        - "auto": one of these, chosen by the numbers of rows and observed columns and the penalty; with `positive=True`
+          coordinate descent.
 
-        scikit-learn's names are understood: "cholesky" is "gram" or "dual", whichever is smaller; "lsqr", "sparse_cg", "sag" and
-        "saga" are "cg"; "lbfgs" wants `positive=True` and is coordinate descent. "gradient" wants `early_stopping=True`.
+        scikit-learn's names are accepted. "cholesky" is "gram" or "dual", whichever is smaller. "lsqr", "sparse_cg",
+        "sag" and "saga" are "cg". "lbfgs" needs `positive=True` and is coordinate descent. "gradient" needs
+        `early_stopping=True`.
     positive : bool, default False
         Only non-negative coefficients; with solver "auto" or "lbfgs".
     random_state : int, RandomState or None, default None
-        Draws the rows that early stopping holds out; nothing else here is random.
+        Draws the rows that early stopping holds out; nothing else is random.
     penalty_factor : array of shape (p,) or "dropout", optional
-        Non-negative factors v on the penalty of each column, 0 for none. Default: 1. "dropout" is dropout at `dropout_rate`,
-        averaged over all that may be dropped; see Notes.
+        Non-negative factors v on the penalty of each column, 0 for none. Default: 1. "dropout" gives the penalty that
+        equals dropout at `dropout_rate` on average; see Notes.
     dropout_rate : float in [0, 1), optional
         The share d of entries of X that `penalty_factor="dropout"` drops; only with that.
     early_stopping : bool, default False
-        Plain gradient descent from 0 on the rows that are not held out, stopped where the error of those that are stops
-        falling: a penalty that the data chooses, beside alpha's; see Notes. With solver "auto" or "gradient".
+        Gradient descent from 0 on a part of the rows, stopped when the error on the held-out rows stops falling. This
+        acts as a penalty chosen by the data, in addition to alpha; see Notes. With solver "auto" or "gradient".
     validation_fraction : float in (0, 1), default 0.1
-        The share of rows that early stopping holds out, of those with any weight.
+        The share of the rows of positive weight that early stopping holds out.
     n_iter_no_change : int, default 5
-        Early stopping after so many looks in a row at which the held-out error was not lower. It is looked at after each of the
-        first steps, and then whenever their number has grown by a twentieth.
+        Early stopping ends after so many evaluations in a row without a lower held-out error. It is evaluated after
+        each of the first steps, later whenever the number of steps has grown by a twentieth.
 
     Attributes
     ----------
     coef_ : array of shape (p,) or (n_targets, p), in the type of X
-        Where p is far more than the observed columns it is made at every access, and read-only: `sparse_coef_` is held.
+        Where p is more than four times the number of observed columns, it is computed at every access, and read-only.
     sparse_coef_ : scipy.sparse.csr_array of shape (n_targets, p)
     intercept_ : float, or array of shape (n_targets,)
     n_iter_ : int64 array of shape (n_targets,)
-        Iterations; for the direct methods Newton steps, the first one being what the factorisation gives.
+        Iterations; for direct methods Newton steps, where the first is the solution by the factorisation.
     solver_ : str
         The solver asked for, or the method that "auto" chose.
     method_ : {"gram", "dual", "svd", "cg", "bounded", "gradient"}
-        What it was computed by, "bounded" being coordinate descent on non-negative coefficients.
+        The method used; "bounded" is coordinate descent on non-negative coefficients.
     gradient_norm_ : float, or array of shape (n_targets,)
-        The relative gradient that was reached, worked out from X in double precision.
+        The relative gradient at the solution, computed from X in double precision.
     dual_gap_ : float, or array of shape (n_targets,)
-        Upper bound on the objective's distance from its minimum, in the objective's own units. Infinite after "cg" with
-        unpenalised columns, where no bound comes for free.
+        Upper bound on the distance of the objective from its minimum, in the units of the objective. Infinite after
+        "cg" with unpenalised columns, for which no cheap bound is known.
     equivalent_alpha_ : float, or array of shape (n_targets,), only after early stopping
-        The alpha of ridge on the same rows that the stopped fit corresponds to: `alpha + 1 / (step length * n_iter_)`; infinite
-        where no step lowered the held-out error, and alpha where it fell until the descent had arrived within `tol`.
+        The alpha of the ridge fit to the same rows that corresponds to the stopped one: `alpha + 1 / (step length *
+        n_iter_)`. Infinite where no step lowered the held-out error; alpha where descent converged within `tol` first.
     n_features_in_ : int
     feature_names_in_ : array of str, only where X has them
 
     Notes
     -----
-    Dropout at rate d multiplies each x_ij by an independent m_ij: 1 / (1 - d) with probability 1 - d, and else 0. As `E m_ij = 1`
-    and `Var m_ij = d / (1 - d)`, and the intercept is not dropped, the squares it leaves are on average::
+    Dropout at rate d multiplies each x_ij by an independent m_ij: 1 / (1 - d) with probability 1 - d, and else 0. As
+    `E m_ij = 1` and `Var m_ij = d / (1 - d)`, and the intercept is not dropped, the expected sum of squares is::
 
         E sum_i s_i (y_i - b0 - sum_j m_ij x_ij w_j)^2
             = sum_i s_i (y_i - b0 - x_i . w)^2 + d / (1 - d) * sum_j (sum_i s_i x_ij^2) w_j^2
 
-    So `penalty_factor="dropout"` is `v_j = d / (1 - d) * sum_i s_i x_ij^2` (x_ij as it is, not centred) and, at the default alpha = 1,
-    exactly dropout. Another alpha is dropout at the rate of odds `alpha d / (1 - d)`.
+    So `penalty_factor="dropout"` sets `v_j = d / (1 - d) * sum_i s_i x_ij^2` (x_ij not centred), which at the default
+    alpha = 1 is exactly dropout. Another alpha is dropout at the rate of odds `alpha d / (1 - d)`.
 
-    Early stopping at alpha = 0 leaves the share `1 - (1 - eta l)^t` of least squares along an eigenvalue l of Xc' S Xc, where ridge
-    leaves `l / (l + alpha)`; for small l these agree at `alpha = 1 / (eta t)`, and its risk is at most 1.69 times that of ridge there (Ali,
-    Kolter & Tibshirani 2019, "A continuous-time view of early stopping for least squares"). In between stopping leaves more, by up to
-    0.2: it is not the ridge nearest in every direction. An alpha of its own is added; penalty
-    factors are the metric of the steps. Coefficients, `n_iter_` and the rest are those of the step with the least held-out
-    error, for the rows that were not held out. Reaching `equivalent_alpha_` takes the largest eigenvalue over it in steps, of two passes
-    over X each: for a given alpha the other solvers are far quicker. Neither `positive` nor an l1 term is offered with
-    it: a stopped proximal gradient is near no lasso of another alpha in this way, and carries no certificate.
+    Early stopping at alpha = 0 keeps the share `1 - (1 - eta l)^t` of the least-squares solution along an eigenvector
+    of Xc' S Xc with eigenvalue l; ridge keeps `l / (l + alpha)`. For small l the two agree at `alpha = 1 / (eta t)`,
+    and the risk is at most 1.69 times that of ridge there (Ali, Kolter & Tibshirani 2019, "A continuous-time view of
+    early stopping for least squares"); elsewhere early stopping keeps more, by up to 0.2. A positive alpha is added to
+    the objective, and penalty factors are the metric of the steps. The solution is that of the step with the least
+    held-out error, for the rows not held out. Reaching `equivalent_alpha_` takes about (largest eigenvalue) /
+    `equivalent_alpha_` steps, of two passes over X each, so for a given alpha the other solvers are much faster. Early
+    stopping is not available with `positive`: a stopped proximal gradient method corresponds to no penalty in this way,
+    and has no certificate.
 
     Examples
     --------
@@ -183,19 +183,7 @@ class Ridge(LinearRegressor):
         validation_fraction: float = VALIDATION_FRACTION,
         n_iter_no_change: int = N_ITER_NO_CHANGE,
     ) -> None:
-        self.alpha = alpha
-        self.fit_intercept = fit_intercept
-        self.copy_X = copy_X
-        self.max_iter = max_iter
-        self.tol = tol
-        self.solver = solver
-        self.positive = positive
-        self.random_state = random_state
-        self.penalty_factor = penalty_factor
-        self.dropout_rate = dropout_rate
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
+        set_parameters(self, locals())
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Ridge:
         """Fit.
@@ -219,9 +207,9 @@ class Ridge(LinearRegressor):
         Warns
         -----
         ConvergenceWarning
-            When an iterative method was stopped short of its tolerance, or a factorisation left a relative gradient above
-            1e-4; the message gives the gradient it reached. With early
-            stopping, when the held-out error was still falling after `max_iter` steps.
+            When an iterative method did not reach its tolerance, or a factorisation left a relative gradient above
+            1e-4; the message gives the gradient. With early stopping, when the held-out error still fell after
+            `max_iter` steps.
         """
         solver = self._check_parameters()
         X, y = validate_data(
@@ -234,12 +222,12 @@ class Ridge(LinearRegressor):
         settings = SolverSettings(method, max(GRADIENT_SHARE * self.tol, FLOOR), self.max_iter or MAX_ITER)
         self.__dict__.pop("equivalent_alpha_", None)  # of an earlier fit
         if settings.method == "gradient":
-            equations, found = self._stop_early(equations, Y, alphas, settings)
+            equations, solutions = self._stop_early(equations, Y, alphas, settings)
         else:
-            found = solve_ridge(equations, np.asfortranarray(Y), alphas, settings)
+            solutions = solve_ridge(equations, np.asfortranarray(Y), alphas, settings)
         self.method_ = settings.method
         self.solver_ = settings.method if self.solver == "auto" else self.solver
-        self._keep(equations, found, y, settings)
+        self._set_fitted(equations, solutions, y, settings)
         return self
 
     def _check_parameters(self) -> str:
@@ -271,8 +259,8 @@ class Ridge(LinearRegressor):
                     raise ValueError(f"{name}={value!r} has an effect only with early_stopping=True; set that too.")
         elif self.solver not in ("auto", "gradient") or self.positive:
             raise ValueError(
-                f"early_stopping=True is gradient descent without bounds; solver={self.solver!r} with positive={self.positive}"
-                " cannot be stopped early: set solver='auto' and positive=False."
+                f"early_stopping=True is gradient descent without bounds; solver={self.solver!r} with"
+                f" positive={self.positive} cannot be stopped early: set solver='auto' and positive=False."
             )
 
     def _check_alpha(self, n_targets: int) -> Vector:
@@ -302,7 +290,7 @@ class Ridge(LinearRegressor):
         """Penalty factors of the observed columns."""
         if isinstance(self.penalty_factor, str) and self.penalty_factor == "dropout":
             if check_number("dropout_rate", self.dropout_rate, low=0, high=1) == 1:
-                raise ValueError("dropout_rate=1: expected a number below 1; at 1 nothing of X is left.")
+                raise ValueError("dropout_rate=1: expected a number below 1; at 1 all of X is dropped.")
             return dropout_factor(design, s, self.dropout_rate)
         if self.dropout_rate is not None:
             raise ValueError(
@@ -324,7 +312,7 @@ class Ridge(LinearRegressor):
     def _stop_early(
         self, equations: NormalEquations, Y: Vector, alphas: Vector, settings: SolverSettings
     ) -> tuple[NormalEquations, list[RidgeSolution]]:
-        """Each target by gradient descent on the same rows; their equations too."""
+        """The equations of the rows not held out, and each target's solution by gradient descent."""
         if not equations.factor.min(initial=1.0) > 0.0:
             raise ValueError(
                 "penalty_factor holds 0, but early stopping shrinks every column; set early_stopping=False."
@@ -342,38 +330,36 @@ class Ridge(LinearRegressor):
         self.equivalent_alpha_ = _one_or_all([end.equivalent_alpha for end in ends])
         if any(end.still_falling for end in ends):
             warnings.warn(
-                f"The held-out error was still falling after max_iter={settings.max_iter} steps; increase max_iter, or alpha.",
+                f"The held-out error was still falling after max_iter={settings.max_iter} steps; increase max_iter, or"
+                " alpha.",
                 ConvergenceWarning,
                 stacklevel=3,
             )
         return fitted, [end.solution for end in ends]
 
-    def _keep(
-        self, equations: NormalEquations, found: list[RidgeSolution], y: NDArray[Any], settings: SolverSettings
+    def _set_fitted(
+        self, equations: NormalEquations, solutions: list[RidgeSolution], y: NDArray[Any], settings: SolverSettings
     ) -> None:
-        """The fitted attributes."""
-        set_coefficients(self, equations, np.stack([solution.w for solution in found]), y)
-        self.gradient_norm_ = _one_or_all([solution.gradient_norm for solution in found])
-        self.dual_gap_ = _one_or_all([solution.dual_gap for solution in found])
-        self.n_iter_ = np.array([solution.n_iter for solution in found])
-        self._warn_unconverged(found, settings)
+        """Set the fitted attributes."""
+        set_coefficients(self, equations, np.stack([solution.w for solution in solutions]), y)
+        self.gradient_norm_ = _one_or_all([solution.gradient_norm for solution in solutions])
+        self.dual_gap_ = _one_or_all([solution.dual_gap for solution in solutions])
+        self.n_iter_ = np.array([solution.n_iter for solution in solutions])
+        worst, n_iter = max(solution.gradient_norm for solution in solutions), int(self.n_iter_.max())
+        if not worst <= settings.limit:
+            warnings.warn(
+                f"The {self.solver_} solver did not converge after {n_iter} iterations: it reached"
+                f" {shortfall(worst, n_iter, settings)}",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
 
-    def _warn_unconverged(self, found: list[RidgeSolution], settings: SolverSettings) -> None:
-        worst = max(solution.gradient_norm for solution in found)
-        if worst <= settings.limit:
-            return
-        most = max(solution.n_iter for solution in found)
-        cause = (
-            "increase max_iter"
-            if settings.iterative and most >= settings.max_iter
-            else "what is left is rounding: increase alpha, or tol"
-        )
-        warnings.warn(
-            f"The {self.solver_} solver did not converge after {most} iterations: it reached a relative gradient of {worst:.3g},"
-            f" asked for {settings.limit:.3g}; {cause}.",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
+
+def shortfall(gradient_norm: float, n_iter: int, settings: SolverSettings) -> str:
+    """What a warning says of a relative gradient that is too large, with the remedy."""
+    stopped = settings.iterative and n_iter >= settings.max_iter
+    remedy = "increase max_iter" if stopped else "what is left is rounding: increase alpha, or tol"
+    return f"a relative gradient of {gradient_norm:.3g}, asked for {settings.limit:.3g}; {remedy}."
 
 
 def _one_or_all(values: list[float]) -> Any:

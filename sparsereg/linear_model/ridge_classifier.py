@@ -28,9 +28,6 @@ FITTED = ("_coef", "intercept_", "n_iter_", "solver_", "method_", "gradient_norm
 class RidgeClassification(FittedCoefficients, LinearClassifierMixin, BaseEstimator):
     """Encodes labels as targets of -1 and 1, one for each class or a single one for two classes, and decodes them."""
 
-    class_weight: Any
-    classes_: NDArray[Any]
-
     def decision_function(self, X: Any) -> NDArray[Any]:
         """The linear predictor of each class; the largest, or for two classes the sign, decides.
 

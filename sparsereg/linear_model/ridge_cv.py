@@ -17,9 +17,9 @@ __all__ = ["RidgeCV"]
 class RidgeCV(CrossValidated, LinearRegressor):
     """Ridge regression that chooses its strength by cross-validation.
 
-    Minimises what `Ridge` does. Without `cv` the score is the mean square of the leave-one-out residuals. It is exact where
-    the Gram matrix of rows or of columns is small enough to factorise. Otherwise it is the generalised cross-validation
-    score, whose trace is exact, or estimated by random probes with a standard error.
+    Minimises what `Ridge` does. Without `cv` the score is the mean square of the leave-one-out residuals. It is exact
+    where the Gram matrix of rows or of columns is small enough to factorise. Otherwise it is the generalised
+    cross-validation score, whose trace is exact, or estimated by random probes with a standard error.
 
     Parameters
     ----------
@@ -49,13 +49,14 @@ class RidgeCV(CrossValidated, LinearRegressor):
     best_score_ : float, or array of shape (n_targets,)
         Its score; greater is better.
     cv_method_ : str
-        What was compared. "loo-gram", "loo-dual", "loo-svd": exact leave-one-out, by the factorisation named. "gcv-gram":
-        generalised cross-validation with an exact trace. "gcv-cg": with an estimated one. "folds-...": folds, and their solver.
+        What was compared. "loo-gram", "loo-dual", "loo-svd": exact leave-one-out, by the factorisation named.
+        "gcv-gram": generalised cross-validation with an exact trace. "gcv-cg": with an estimated one. "folds-...":
+        folds, and their solver.
     cv_scores_ : array of shape (n_alphas,) or (n_alphas, n_targets)
         The score of every strength.
     cv_score_error_ : array like cv_scores_
-        Standard error: 0 for exact scores; over the folds; or an upper bound from one standard error of the estimated trace,
-        infinite where the trace may be as large as the number of rows.
+        Standard error: 0 for exact scores; over the folds; or an upper bound from one standard error of the estimated
+        trace, infinite where the trace may be as large as the number of rows.
     cv_results_ : array of shape (n, n_alphas) or (n, n_targets, n_alphas), only with `store_cv_results`
         Weighted squares of leave-one-out residuals, or with `scoring` leave-one-out predictions.
     trace_ : array of shape (n_alphas,), only after "gcv-gram" and "gcv-cg"
@@ -63,8 +64,8 @@ class RidgeCV(CrossValidated, LinearRegressor):
     trace_error_ : array of shape (n_alphas,), with trace_
         An upper bound on their standard error that needs no sample, plus what unfinished iterations may have changed.
     n_probes_ : int, with trace_
-        Random probes, 0 if the trace is exact. One at first, then twice as many until the best strength is separated, up to
-        16. One is enough for many rows, because the relative error falls with the degrees of freedom.
+        Random probes, 0 if the trace is exact. One at first, then twice as many until the best strength is separated,
+        up to 16. One is enough for many rows, because the relative error falls with the degrees of freedom.
     cv_separated_ : bool, with trace_
         Whether the best strength is better than all others by more than the standard errors.
     coef_, sparse_coef_, intercept_, n_features_in_, feature_names_in_

@@ -1,4 +1,4 @@
-"""`ridge_path`: ridge at many strengths, each with its certificate. Knows no kernels."""
+"""`ridge_path`: ridge at many strengths, each with a certificate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sklearn.utils import check_array
 
 from sparsereg.data.design import as_design
 from sparsereg.data.validation import check_alphas, check_choice, check_flag, check_number, check_target
-from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, Ridge
+from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, Ridge, shortfall
 from sparsereg.results import PathResult
 from sparsereg.ridge.normal_equations import NormalEquations
 from sparsereg.ridge.path import PathSolution, solve_paths
@@ -30,8 +30,9 @@ Int = NDArray[np.int64]
 class RidgeCoefficients:
     """`OutputCoefficients` of ridge: none is 0, so 100 points over a million columns would take 800 MB.
 
-    Points are combinations of about 20 vectors over the observed columns, and are computed one at a time. Where one factor
-    of a cross is saturated (the cells of a map), its coefficients follow from the others, and vectors are over these only.
+    Points are combinations of about 20 vectors over the observed columns, and are computed one at a time. Where one
+    factor of a cross is saturated (the cells of a map), its coefficients follow from the others, and vectors are over
+    these only.
 
     Attributes
     ----------
@@ -77,8 +78,8 @@ class RidgeCoefficients:
 class RidgePath(PathResult):
     """`PathResult` of ridge at k strengths over p columns.
 
-    Coefficients are held compactly: `point(k)` computes those of one point, and `coefs` makes an array of `16 m k` bytes at
-    every access, where m is the number of observed columns.
+    Coefficients are held compactly: `point(k)` computes those of one point, and `coefs` makes an array of `16 m k`
+    bytes at every access, where m is the number of observed columns.
 
     Attributes
     ----------
@@ -86,9 +87,9 @@ class RidgePath(PathResult):
         Strengths on the unnormalised sum of squares, decreasing.
     intercepts : float64 array of shape (k,)
     gradient_norms : float64 array of shape (k,)
-        The relative gradient `|g| / |Xc' S yc|` of each point, computed in double from X times the vectors that are held, or
-        from the sums of X and y over the levels of a saturated factor; or, where that is more, a hundredth of the same with
-        each column in units of its own curvature, as for `Ridge`.
+        The relative gradient `|g| / |Xc' S yc|` of each point, computed in double from X times the vectors that are
+        held, or from the sums of X and y over the levels of a saturated factor; or, where that is more, a hundredth of
+        the same with each column in units of its own curvature, as for `Ridge`.
     dual_gaps : float64 array of shape (k,)
         Upper bounds on how far each point's objective is from its minimum; infinite where columns are not penalised.
     gap_scale : float
@@ -107,7 +108,7 @@ class RidgePath(PathResult):
     @property
     def columns(self) -> Int:
         """The observed columns, increasing; the coefficients of all others are 0."""
-        return self.outputs[0].columns
+        return self.point(0)[0]
 
 
 def ridge_path(
@@ -123,7 +124,7 @@ def ridge_path(
     max_iter: int = MAX_ITER,
     solver: str = "auto",
 ) -> RidgePath:
-    """Ridge along a path of strengths, at little more than the cost of the hardest of them, with a certificate at every point.
+    """Ridge along a path of strengths, for little more than the cost of the smallest, with certificates.
 
     Minimises at each alpha what `Ridge` does::
 
@@ -134,8 +135,8 @@ def ridge_path(
     X : sparse matrix or array, dense array, or data frame of numbers, of shape (n, p)
     y : array of shape (n,)
     alphas : int or array, default 100
-        The strengths, on the unnormalised sum of squares; or their number, spread geometrically downwards from the greatest
-        `|x_j - mean|^2 / v_j`, where even the coefficient best held by the data is halved.
+        The strengths, on the unnormalised sum of squares; or their number, spaced geometrically downwards from the
+        largest `|x_j - mean|^2 / v_j`, where a column by itself has its least-squares coefficient halved.
     eps : float in (0, 1], default 1e-5
         The smallest strength of such a grid, over the largest.
     sample_weight : float or array of shape (n,), optional
@@ -162,7 +163,8 @@ def ridge_path(
     Warns
     -----
     ConvergenceWarning
-        When points were stopped short of `tol / 100`, or a factorisation left more than 1e-4; the message gives the gradient that was reached.
+        When iterations ended before a relative gradient of `tol / 100`, or a factorisation left more than 1e-4; the
+        message gives the gradient.
 
     Examples
     --------
@@ -209,22 +211,21 @@ def ridge_path(
 
 def _grid(equations: NormalEquations, n: int, eps: float) -> Vector:
     penalised = equations.factor > 0.0
-    most: float = (equations.diagonal[penalised] / equations.factor[penalised]).max(initial=0.0)
-    most = most or 1.0  # nothing to go by: any strength gives zeros
-    return np.geomspace(most, eps * most, n) if n > 1 else np.array([most])
+    top: float = (equations.diagonal[penalised] / equations.factor[penalised]).max(initial=0.0)
+    top = top or 1.0  # no penalised column varies, so that any strength gives the same
+    return np.geomspace(top, eps * top, n) if n > 1 else np.array([top])
 
 
 def warn_unconverged(points: PathSolution, alphas: Vector, settings: SolverSettings) -> None:
-    """Say which points of a path miss what was asked for, and what to do."""
+    """Warn if points of a path did not reach the relative gradient asked for."""
     missed = np.flatnonzero(~(points.gradient_norms <= settings.limit))
     if not missed.size:
         return
     worst = int(missed[np.argmax(points.gradient_norms[missed])])
-    short = settings.iterative and points.n_iters[worst] >= settings.max_iter
-    cause = "increase max_iter" if short else "what is left is rounding: increase alphas, or tol"
+    reached = shortfall(points.gradient_norms[worst], points.n_iters[worst], settings)
     warnings.warn(
-        f"{missed.size} of {alphas.size} points did not converge; the worst, alpha={alphas[worst]:.4g}, reached a relative gradient of"
-        f" {points.gradient_norms[worst]:.3g}, asked for {settings.limit:.3g}; {cause}.",
+        f"{missed.size} of {alphas.size} points did not converge; the worst, alpha={alphas[worst]:.4g}, reached"
+        f" {reached}",
         ConvergenceWarning,
         stacklevel=3,
     )
