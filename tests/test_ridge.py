@@ -1,4 +1,4 @@
-"""Ridge as users see it: agreement with scikit-learn, attributes, weights, storage kinds, errors."""
+"""Ridge as users see it: agreement with scikit-learn, attributes, weights, storage kinds."""
 
 from __future__ import annotations
 

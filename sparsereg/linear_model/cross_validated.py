@@ -62,7 +62,7 @@ class CrossValidated(FittedCoefficients):
     # The scorer that metadata are routed to where scoring is None, as in scikit-learn.
     _default_scoring: str
 
-    def _stand_in(self) -> Any:
+    def _estimator_of_predictions(self) -> Any:
         """An estimator whose X is its predictions, to be passed to scorers."""
         raise NotImplementedError
 
@@ -80,15 +80,15 @@ class CrossValidated(FittedCoefficients):
         for name in OPTIONAL_ATTRIBUTES:  # of an earlier fit
             self.__dict__.pop(name, None)
         if self.cv is not None:
-            self._by_folds(task, scorer, routed)
+            self._validate_by_folds(task, scorer, routed)
             return
-        way, method = self._way(task)
-        if way == "loo":
-            self._by_leaving_one_out(task, method, None if self.scoring is None else scorer, routed.scorer.score)
+        validation, method = self._choose_validation(task)
+        if validation == "loo":
+            self._validate_by_leave_one_out(task, method, None if self.scoring is None else scorer, routed.scorer.score)
         else:
-            self._by_trace(replace(task, settings=replace(settings, method=method)))
+            self._validate_by_gcv(replace(task, settings=replace(settings, method=method)))
 
-    def _way(self, task: Task) -> tuple[str, str]:
+    def _choose_validation(self, task: Task) -> tuple[str, str]:
         if self.gcv_mode in (None, "auto"):
             return choose_validation(task.equations.summary, task.alphas)
         if self.gcv_mode == "svd" and not sp.issparse(task.X):
@@ -102,7 +102,7 @@ class CrossValidated(FittedCoefficients):
         n, m = task.equations.design.n_rows, task.equations.design.n_cols
         return "loo", "dual" if n <= m else "gram"
 
-    def _by_leaving_one_out(self, task: Task, method: str, scorer: Any, score_params: dict[str, Any]) -> None:
+    def _validate_by_leave_one_out(self, task: Task, method: str, scorer: Any, score_params: dict[str, Any]) -> None:
         s, Y = task.equations.s, task.Y
         scores, results = [], []
         for E in leave_one_out(task.equations, Y, task.alphas, method):
@@ -114,11 +114,11 @@ class CrossValidated(FittedCoefficients):
                 scores.append(np.atleast_1d(self._score(scorer, rows, task.y, score_params)))
             if self.store_cv_results:
                 results.append(rows)
-        self._settle(task, np.array(scores), results, f"loo-{method}")
+        self._set_scores(task, np.array(scores), results, f"loo-{method}")
         self.cv_score_error_ = np.zeros_like(self.cv_scores_)
         self._fit_at_best(task, method)
 
-    def _by_trace(self, task: Task) -> None:
+    def _validate_by_gcv(self, task: Task) -> None:
         if self.scoring is not None:
             raise ValueError(
                 f"scoring={self.scoring!r} needs leave-one-out predictions, which would take too long on data of this"
@@ -126,21 +126,21 @@ class CrossValidated(FittedCoefficients):
             )
         rng = np.random.default_rng(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         Y, per_target = task.Y, self._per_target(task)
-        found = generalized_cv(task.equations, Y, task.alphas, task.settings, Probes(rng, per_target))
-        results = list(found.row_scores(Y)) if self.store_cv_results else []
-        self._settle(task, found.scores, results, f"gcv-{task.settings.method}")
-        self.cv_score_error_ = found.score_errors if per_target else found.score_errors.mean(axis=1)
-        self.trace_, self.trace_error_, self.n_probes_ = found.trace, found.trace_errors, found.n_probes
-        self.cv_separated_ = found.separated(per_target)
-        for path in found.paths:
+        scored = generalized_cv(task.equations, Y, task.alphas, task.settings, Probes(rng, per_target))
+        results = list(scored.row_scores(Y)) if self.store_cv_results else []
+        self._set_scores(task, scored.scores, results, f"gcv-{task.settings.method}")
+        self.cv_score_error_ = scored.score_errors if per_target else scored.score_errors.mean(axis=1)
+        self.trace_, self.trace_error_, self.n_probes_ = scored.trace, scored.trace_errors, scored.n_probes
+        self.cv_separated_ = scored.separated(per_target)
+        for path in scored.paths:
             warn_unconverged(path, task.alphas, task.settings)
-        best = np.broadcast_to(self._best, len(found.paths))
-        W = np.stack([path.w(k) for path, k in zip(found.paths, best, strict=True)])
+        best = np.broadcast_to(self._best, len(scored.paths))
+        W = np.stack([path.w(k) for path, k in zip(scored.paths, best, strict=True)])
         set_coefficients(self, task.equations, W, task.target)
-        self.gradient_norm_ = np.array([path.gradient_norms[k] for path, k in zip(found.paths, best, strict=True)])
-        self.n_iter_ = np.array([path.n_iters.sum() for path in found.paths])
+        self.gradient_norm_ = np.array([path.gradient_norms[k] for path, k in zip(scored.paths, best, strict=True)])
+        self.n_iter_ = np.array([path.n_iters.sum() for path in scored.paths])
 
-    def _by_folds(self, task: Task, scorer: Any, routed: Any) -> None:
+    def _validate_by_folds(self, task: Task, scorer: Any, routed: Any) -> None:
         splitter, n = check_cv(self.cv, task.y, classifier=is_classifier(self)), task.target.shape[0]
         scores, methods = [], set()
         for train, test in splitter.split(task.X, task.y, **routed.splitter.split):
@@ -151,7 +151,7 @@ class CrossValidated(FittedCoefficients):
             own_params = _check_method_params(task.X, routed.scorer.score, test)
             scores.append([self._score(scorer, Z[test], task.y[test], own_params) for Z in fold.predictions()])
         by_fold = np.array(scores, dtype=np.float64)
-        self._settle(task, by_fold.mean(axis=0)[:, None], [], "folds-" + "-".join(sorted(methods)))
+        self._set_scores(task, by_fold.mean(axis=0)[:, None], [], "folds-" + "-".join(sorted(methods)))
         spread = by_fold.std(axis=0, ddof=1) if len(by_fold) > 1 else np.full(task.alphas.size, np.nan)
         self.cv_score_error_ = spread / np.sqrt(len(by_fold))
         self._fit_at_best(task, choose_method(task.equations.summary, task.alphas[[self._best]]))
@@ -159,11 +159,11 @@ class CrossValidated(FittedCoefficients):
     def _score(self, scorer: Any, predictions: Vector, y: NDArray[Any], params: dict[str, Any]) -> Any:
         if self.alpha_per_target and y.ndim == 2:
             pairs = zip(predictions.T, y.T, strict=True)
-            return np.array([scorer(self._stand_in(), z, y_t, **params) for z, y_t in pairs])
+            return np.array([scorer(self._estimator_of_predictions(), z, y_t, **params) for z, y_t in pairs])
         predictions = predictions[:, 0] if y.ndim == 1 and predictions.shape[1] == 1 else predictions
-        return scorer(self._stand_in(), predictions, y, **params)
+        return scorer(self._estimator_of_predictions(), predictions, y, **params)
 
-    def _settle(self, task: Task, scores: Vector, results: list[Vector], method: str) -> None:
+    def _set_scores(self, task: Task, scores: Vector, results: list[Vector], method: str) -> None:
         """Set the scores, given of shape (k, T), the best strength, and with `store_cv_results` what was scored."""
         self.cv_method_ = method
         per_target = self._per_target(task)
@@ -181,10 +181,10 @@ class CrossValidated(FittedCoefficients):
     def _fit_at_best(self, task: Task, method: str) -> None:
         Y = task.Y
         alphas = np.broadcast_to(np.asarray(self.alpha_, dtype=np.float64), Y.shape[1]).copy()
-        found = solve_ridge(task.equations, Y, alphas, replace(task.settings, method=method))
-        set_coefficients(self, task.equations, np.stack([solution.w for solution in found]), task.target)
-        self.gradient_norm_ = np.array([solution.gradient_norm for solution in found])
-        self.n_iter_ = np.array([solution.n_iter for solution in found])
+        solutions = solve_ridge(task.equations, Y, alphas, replace(task.settings, method=method))
+        set_coefficients(self, task.equations, np.stack([solution.w for solution in solutions]), task.target)
+        self.gradient_norm_ = np.array([solution.gradient_norm for solution in solutions])
+        self.n_iter_ = np.array([solution.n_iter for solution in solutions])
 
     def _per_target(self, task: Task) -> bool:
         return self.alpha_per_target and task.target.ndim == 2 and task.target.shape[1] > 1

@@ -109,8 +109,8 @@ def degrees_of_freedom(
     >>> import numpy as np
     >>> from sparsereg import Ridge, degrees_of_freedom
     >>> X = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.0, 0.0]])
-    >>> found = degrees_of_freedom(Ridge(alpha=1.0).fit(X, [1.0, 3.0, 2.0, 0.0]), X, stops=[1, 2])
-    >>> round(found.total, 9), found.blocks
+    >>> df = degrees_of_freedom(Ridge(alpha=1.0).fit(X, [1.0, 3.0, 2.0, 0.0]), X, stops=[1, 2])
+    >>> round(df.total, 9), df.blocks
     (1.0, array([0.5, 0.5]))
     """
     _check_estimator(estimator)
@@ -120,16 +120,16 @@ def degrees_of_freedom(
     if n_probes is not None:
         check_number("n_probes", n_probes, low=2, integer=True)
     columns, _ = _coefficients(estimator, target)
-    if getattr(estimator, "l1_ratio", 0) == 1 or (_selects(estimator) and not columns.size):
-        return _exactly(columns, np.ones(columns.size), ends)
+    if getattr(estimator, "l1_ratio", 0) == 1 or (_has_active_columns(estimator) and not columns.size):
+        return _exact_degrees(columns, np.ones(columns.size), ends)
     ridge = _ridge if isinstance(estimator, Ridge) else _elastic_net
     part = ridge(estimator, X, sample_weight, target)
     if not part.columns.size:
-        return _exactly(part.columns, np.zeros(0), ends)
+        return _exact_degrees(part.columns, np.zeros(0), ends)
     if n_probes is None and part.method != "cg":
-        return _exactly(part.columns, column_degrees(part.equations, part.alpha, part.method), ends)
-    rng, groups = np.random.default_rng(random_state), ColumnGroups(_owner(part.columns, ends), ends.size)
-    return _estimated(probe_group_degrees(part.equations, part.alpha, groups, n_probes or PROBES, rng))
+        return _exact_degrees(part.columns, column_degrees(part.equations, part.alpha, part.method), ends)
+    rng, groups = np.random.default_rng(random_state), ColumnGroups(_block_of(part.columns, ends), ends.size)
+    return _estimated_degrees(probe_group_degrees(part.equations, part.alpha, groups, n_probes or PROBES, rng))
 
 
 def degrees_of_every_target(estimator: Any, X: Any, sample_weight: Any, stops: Sequence[int]) -> list[DegreesOfFreedom]:
@@ -137,13 +137,13 @@ def degrees_of_every_target(estimator: Any, X: Any, sample_weight: Any, stops: S
     _check_estimator(estimator)
     n_targets = estimator.sparse_coef_.shape[0]
     alphas: Any = range(n_targets)
-    if not _selects(estimator):
+    if not _has_active_columns(estimator):
         alphas = estimator._check_alpha(n_targets).tolist()
-    found: dict[float, DegreesOfFreedom] = {}
+    by_alpha: dict[float, DegreesOfFreedom] = {}
     for target, alpha in enumerate(alphas):
-        if alpha not in found:
-            found[alpha] = degrees_of_freedom(estimator, X, sample_weight, target=target, stops=stops)
-    return [found[alpha] for alpha in alphas]
+        if alpha not in by_alpha:
+            by_alpha[alpha] = degrees_of_freedom(estimator, X, sample_weight, target=target, stops=stops)
+    return [by_alpha[alpha] for alpha in alphas]
 
 
 def variance_shares(estimator: Any, X: Any, sample_weight: Any, target: int, stops: Sequence[int]) -> Vector:
@@ -161,21 +161,21 @@ def variance_shares(estimator: Any, X: Any, sample_weight: Any, target: int, sto
     design, ends = as_design(X), _checked_stops(stops, estimator.n_features_in_)
     w = np.zeros(design.n_cols)
     columns, values = _coefficients(estimator, target)
-    w[_places(columns, design.columns)] = values
+    w[_positions(columns, design.columns)] = values
     weights = check_weights(sample_weight, design.n_rows)
     predicted = np.zeros(design.n_rows)
     design.matrix.add_matvec(w, predicted)
     predicted -= np.average(predicted, weights=weights)
     variance = float(np.sum(predicted**2 if weights is None else weights * predicted**2))
     covariance = w * design.matrix.rmatvec(predicted if weights is None else weights * predicted)
-    out = np.bincount(_owner(design.columns, ends), weights=covariance, minlength=ends.size)
+    out = np.bincount(_block_of(design.columns, ends), weights=covariance, minlength=ends.size)
     return out / variance if variance > 0.0 else np.zeros(ends.size)
 
 
 # ---- the ridge problem of an estimator -----------------------------------------------------------------------------
 
 
-class Part(NamedTuple):
+class RidgePart(NamedTuple):
     """A ridge problem on some columns of X (numbered as in X), and the method for their degrees of freedom."""
 
     columns: Int
@@ -184,30 +184,30 @@ class Part(NamedTuple):
     method: str
 
 
-def _selects(estimator: Any) -> bool:
+def _has_active_columns(estimator: Any) -> bool:
     """Whether some coefficients are 0, so that degrees of freedom are those of the active columns."""
     return isinstance(estimator, ElasticNet) or bool(estimator.positive)
 
 
-def _ridge(estimator: Ridge, X: Any, sample_weight: Any, target: int) -> Part:
+def _ridge(estimator: Ridge, X: Any, sample_weight: Any, target: int) -> RidgePart:
     """The problem on all observed columns, or with `positive=True` on the active ones."""
     equations = estimator._equations(as_design(X), sample_weight)
     alpha = float(estimator._check_alpha(estimator.sparse_coef_.shape[0])[target])
     columns, method = equations.design.columns.astype(np.int64), estimator.method_
-    if _selects(estimator):
+    if _has_active_columns(estimator):
         active, _ = _coefficients(estimator, target)
-        factor = equations.factor[_places(active, columns)]
-        design = _narrowed(X, active)
+        factor = equations.factor[_positions(active, columns)]
+        design = _select_columns(X, active)
         equations = NormalEquations(design, equations.s, equations.fit_intercept, factor[design.columns])
         columns = active[design.columns]
-    return Part(columns, equations, alpha, method if method in DIRECT else _by_count(equations, alpha))
+    return RidgePart(columns, equations, alpha, method if method in DIRECT else _method_by_counts(equations, alpha))
 
 
-def _elastic_net(estimator: ElasticNet, X: Any, sample_weight: Any, target: int) -> Part:
+def _elastic_net(estimator: ElasticNet, X: Any, sample_weight: Any, target: int) -> RidgePart:
     """The problem on the active columns, at alpha = 1 with the l2 penalties of the summed objective as factors."""
     active, _ = _coefficients(estimator, target)
     factor = check_penalty_factor(estimator.penalty_factor, X.shape[1])
-    design = _narrowed(X, active)
+    design = _select_columns(X, active)
     problem = make_problem(
         design,
         np.zeros(design.n_rows),
@@ -220,10 +220,10 @@ def _elastic_net(estimator: ElasticNet, X: Any, sample_weight: Any, target: int)
     scale, every = problem.weight_sum * estimator.alpha, np.arange(design.n_cols)
     _, l2 = problem.penalty.strengths(scale, estimator.l1_ratio, every)
     equations = NormalEquations(design, problem.s, problem.fit_intercept, l2)
-    return Part(active[design.columns], equations, 1.0, _by_count(equations, 1.0))
+    return RidgePart(active[design.columns], equations, 1.0, _method_by_counts(equations, 1.0))
 
 
-def _by_count(equations: NormalEquations, alpha: float) -> str:
+def _method_by_counts(equations: NormalEquations, alpha: float) -> str:
     return choose_method(equations.summary, np.array([alpha])) if equations.design.n_cols else "gram"
 
 
@@ -235,7 +235,7 @@ def _coefficients(estimator: Any, target: int) -> tuple[Int, Vector]:
     return row.indices[kept].astype(np.int64), row.data[kept].astype(np.float64)
 
 
-def _narrowed(X: Any, columns: Int) -> Design:
+def _select_columns(X: Any, columns: Int) -> Design:
     """`X[:, columns]` for increasing `columns`; nothing of length p is made."""
     if not sp.issparse(X) or X.format == "csc":
         narrow = X[:, columns]
@@ -245,11 +245,11 @@ def _narrowed(X: Any, columns: Int) -> Design:
         indptr = np.concatenate([[0], np.cumsum(kept)])[X.indptr]
         narrow = sp.csr_array((X.data[kept], place[kept], indptr), shape=(X.shape[0], columns.size))
     design = as_design(narrow)
-    _places(columns, columns[design.columns])  # raises if one has no entry
+    _positions(columns, columns[design.columns])  # raises if one has no entry
     return design
 
 
-def _places(wanted: Int, columns: Int) -> Int:
+def _positions(wanted: Int, columns: Int) -> Int:
     """The positions of `wanted` in `columns`, which are in any order."""
     order = np.argsort(columns)
     place = np.append(order, -1)[np.searchsorted(columns, wanted, sorter=order)]
@@ -287,16 +287,16 @@ def _checked_stops(stops: Sequence[int] | None, n_features: int) -> Int:
     return ends
 
 
-def _owner(columns: Int, ends: Int) -> Int:
+def _block_of(columns: Int, ends: Int) -> Int:
     return np.searchsorted(ends, columns, side="right")
 
 
-def _exactly(columns: Int, used: Vector, ends: Int) -> DegreesOfFreedom:
-    blocks = np.bincount(_owner(columns, ends), weights=used, minlength=ends.size).astype(np.float64)
+def _exact_degrees(columns: Int, used: Vector, ends: Int) -> DegreesOfFreedom:
+    blocks = np.bincount(_block_of(columns, ends), weights=used, minlength=ends.size).astype(np.float64)
     return DegreesOfFreedom(float(blocks.sum()), 0.0, blocks, np.zeros(ends.size), 0)
 
 
-def _estimated(probes: NDArray[np.float64]) -> DegreesOfFreedom:
+def _estimated_degrees(probes: NDArray[np.float64]) -> DegreesOfFreedom:
     root = np.sqrt(len(probes))
     total, blocks = probes.sum(axis=1), probes.mean(axis=0)
     errors = probes.std(axis=0, ddof=1) / root

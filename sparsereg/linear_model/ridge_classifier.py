@@ -226,7 +226,7 @@ class RidgeClassifierCV(CrossValidated, RidgeClassification):
         self._choose(X, y, Y, sample_weight, params)
         return self
 
-    def _stand_in(self) -> Any:
+    def _estimator_of_predictions(self) -> Any:
         return OwnDecisions(self.classes_, self._label_binarizer.y_type_.startswith("multilabel"))
 
 

@@ -136,7 +136,7 @@ class RidgeCV(CrossValidated, LinearRegressor):
         self._choose(X, y, y, sample_weight, params)
         return self
 
-    def _stand_in(self) -> Any:
+    def _estimator_of_predictions(self) -> Any:
         return OwnPredictions()
 
 
