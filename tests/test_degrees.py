@@ -22,7 +22,7 @@ from sparsereg import (
     regularization_path,
 )
 from sparsereg.linear_model.degrees import variance_shares
-from sparsereg.ridge import trace_probes
+from sparsereg.ridge import degrees_of_freedom as ridge_degrees
 
 
 def data(seed: int = 0, n: int = 60, p: int = 20) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -288,7 +288,7 @@ def test_report_of_paths_and_of_several_targets() -> None:
 def test_probes_that_do_not_converge_say_so(monkeypatch) -> None:
     X, y, _ = data(15)
     model = Ridge(1e-3).fit(X, y)
-    monkeypatch.setattr(trace_probes, "SHARE_MAX_ITER", 1)
+    monkeypatch.setattr(ridge_degrees, "SHARE_MAX_ITER", 1)
     with pytest.warns(ConvergenceWarning, match="a random probe was solved to a relative gradient of"):
         degrees_of_freedom(model, X, n_probes=2)
 

@@ -16,10 +16,10 @@ from sparsereg.data.validation import check_number, check_penalty_factor, check_
 from sparsereg.linear_model.lasso import ElasticNet
 from sparsereg.linear_model.ridge import Ridge
 from sparsereg.objective.problem import make_problem
+from sparsereg.ridge.degrees_of_freedom import ColumnGroups, probe_group_degrees
 from sparsereg.ridge.direct import column_degrees
 from sparsereg.ridge.normal_equations import NormalEquations
 from sparsereg.ridge.solve import choose_method
-from sparsereg.ridge.trace_probes import ColumnGroups, probe_group_degrees
 
 __all__ = ["DegreesOfFreedom", "degrees_of_every_target", "degrees_of_freedom", "variance_shares"]
 

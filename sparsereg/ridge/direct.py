@@ -255,7 +255,7 @@ def _by_singular_values(system: System, left: Matrix2, values: Vector, right: Ma
 
 
 def column_degrees(equations: NormalEquations, alpha: float, method: str) -> Vector:
-    """Degrees of freedom of each column, the diagonal of `H^-1 B' B` (see `trace_probes`), by the method's
+    """Degrees of freedom of each column, the diagonal of `H^-1 B' B` (see `degrees_of_freedom`), by the method's
     factorisation.
 
     "dual" and "svd" require positive factors, and "dual" a positive alpha.

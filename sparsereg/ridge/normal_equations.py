@@ -181,7 +181,7 @@ class NormalEquations:
         out = np.zeros(design.rows.shape[0])
         shift, w = float(self.means @ w), self._numbered_as_rows(design.rows, w)
         total = design.rows.residual_products(w, y, shift, out, self.s)
-        out = design.select_observed(out)
+        out = self._numbered_as_columns(out)
         out -= self.means * total  # total is rounding: the shift has centred the residual
         out[self._constant] = 0.0
         return out
@@ -194,12 +194,17 @@ class NormalEquations:
         out[self.design.index_in_rows] = w
         return out
 
+    def _numbered_as_columns(self, values: Vector) -> Vector:
+        """The values of the observed columns, from values that are indexed as the rows of X are."""
+        index = self.design.index_in_rows
+        return values if index is None else values[index]
+
     def _uncentered_rmatvec(self, z: Vector) -> Vector:
         """`X' z`, by rows if X came by rows."""
         design = self.design
         if design.by_rows is None:
             return design.rmatvec(z)
-        return design.select_observed(design.rmatvec_by_rows(z))
+        return self._numbered_as_columns(design.rmatvec_by_rows(z))
 
 
 @dataclass(frozen=True)

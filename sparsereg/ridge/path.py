@@ -22,14 +22,7 @@ from sparsereg.ridge.preconditioners.two_level import Plain
 from sparsereg.ridge.reduced_basis import Combination, ReducedBasis
 from sparsereg.ridge.saturated_basis import SaturatedBasis
 from sparsereg.ridge.sketched_basis import Certificates, PathPoint, SketchedBasis, StoppingRule
-from sparsereg.ridge.solve import (
-    SolverSettings,
-    above_rounding,
-    check_feasible,
-    check_finite,
-    is_weak,
-    solve_ridge,
-)
+from sparsereg.ridge.solve import SolverSettings, above_rounding, check_feasible, check_finite, is_weak, solve_ridge
 from sparsereg.ridge.spectrum import Spectrum
 
 __all__ = ["PathSolution", "path_preconditioning", "solve_path", "solve_paths"]
@@ -128,11 +121,9 @@ def solve_paths(
     spectrum = Spectrum(equations, settings.method) if decompose else None
     paths = []
     for y in Y.T:
-        if spectrum is not None:
-            solutions = spectrum.solutions(y, alphas)
-        else:
-            solutions = solve_ridge(equations, np.broadcast_to(y[:, None], (y.size, alphas.size)), alphas, settings)
+        repeated = np.broadcast_to(y[:, None], (y.size, alphas.size))
         path = PathSolution.zeros(n_cols, alphas.size)
+        solutions = spectrum.solutions(y, alphas) if spectrum else solve_ridge(equations, repeated, alphas, settings)
         for k, solution in enumerate(solutions):
             path.set_point(k, solution, equations)
         paths.append(path)

@@ -78,7 +78,6 @@ class ReducedSystem(Preconditioner):
         """The full step and the gradient after it, from those of the reduced system; g is what `restrict` was given."""
 
     def descend(self, g: Vector, limit: float, max_iter: int) -> tuple[Vector, Vector, int]:
-        """See `Preconditioner.descend`."""
         step, rest, done = self.inner.descend(self.restrict(g), limit, max_iter)
         return *self.prolong(g, step, rest), done
 

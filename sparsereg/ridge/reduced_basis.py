@@ -35,7 +35,6 @@ class Combination(NamedTuple):
     n_cols: int
 
     def w(self) -> Vector:
-        """See `PathPoint`."""
         return added(np.zeros(self.n_cols), self.vectors, self.a)
 
 
@@ -97,7 +96,6 @@ class ReducedBasis(SketchedBasis):
         self.add_sketches(*sketches, float(self.b @ self.W[-1]))
 
     def certificates(self, alphas: Vector, A: Matrix2) -> Certificates:
-        """See `SketchedBasis`."""
         v = self.factor
         bounded = bool(v.min(initial=1.0) > 0.0)
         squares = np.zeros((alphas.size, 2))  # of the gradient; and divided by the factors, if all are positive
@@ -127,11 +125,9 @@ class ReducedBasis(SketchedBasis):
         return added(g, self.H0W, -a)
 
     def gradients(self, alphas: Vector, A: Matrix2) -> Iterator[Vector]:
-        """See `SketchedBasis`."""
         return (self.gradient(a, alpha) for a, alpha in zip(A, alphas.tolist(), strict=True))
 
     def points(self, _alphas: Vector, A: Matrix2) -> list[PathPoint]:
-        """See `SketchedBasis`."""
         if self.order is not None:
             for k, w in enumerate(self.W):
                 self.W[k] = scattered(self.order, w)

@@ -53,7 +53,6 @@ class SaturatedPoint(NamedTuple):
     alpha: float
 
     def w(self) -> Vector:
-        """See `PathPoint`."""
         saturated, (b, v) = self.saturated, self.levels
         u, z = added(np.zeros(saturated.n_others.size), self.U, self.a), np.zeros(saturated.n.size)
         saturated.give(z, u, self.intercept)
@@ -135,7 +134,6 @@ class SaturatedBasis(SketchedBasis):
         return self.sketch(x[: part.start]) + self.sketch(x[part.start :], part.stop)
 
     def certificates(self, alphas: Vector, A: Matrix2) -> Certificates:
-        """See `SketchedBasis`."""
         n = self.saturated.n
         squares = float(n @ n)
         by_factor = squares if self.v_levels is None else float(n @ (n / self.v_levels))
@@ -158,13 +156,11 @@ class SaturatedBasis(SketchedBasis):
         return out
 
     def gradients(self, alphas: Vector, A: Matrix2) -> Iterator[Vector]:
-        """See `SketchedBasis`."""
         for _, left in self._residuals(alphas, A):
             for g, mean in zip(left.g, left.mean, strict=True):
                 yield self.saturated.joined(-mean * self.saturated.n, g)
 
     def points(self, alphas: Vector, A: Matrix2) -> list[PathPoint]:
-        """See `SketchedBasis`."""
         levels = self.b_levels, self.v_levels
         found = zip(A, A @ np.array(self.intercepts), alphas.tolist(), strict=True)
         return [SaturatedPoint(self.saturated, levels, self.U, *point) for point in found]

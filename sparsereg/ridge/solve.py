@@ -16,16 +16,7 @@ from sparsereg.ridge.preconditioners.choose import preconditioning
 from sparsereg.ridge.preconditioners.two_level import Plain
 from sparsereg.solvers.working_set import Solver
 
-__all__ = [
-    "METHODS",
-    "SolverSettings",
-    "above_rounding",
-    "check_feasible",
-    "check_finite",
-    "choose_method",
-    "is_weak",
-    "solve_ridge",
-]
+__all__ = ["METHODS", "SolverSettings", "check_feasible", "check_finite", "choose_method", "solve_ridge"]
 
 Vector = NDArray[np.float64]
 

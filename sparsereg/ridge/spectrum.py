@@ -105,22 +105,18 @@ class Spectrum:
         return lambda g: np.asarray(self.vectors @ (weights * (self.vectors.T @ g)))
 
     def _reflected(self, M: Matrix2) -> Matrix2:
-        """All rows of a Householder reflection of M but the one along the intercept; M itself without an intercept."""
-        if not self.equations.fit_intercept:
-            return M
-        u = self._mirror()
-        return np.asarray((M - np.outer(2.0 * u, u @ M))[1:])
+        """All rows of the reflected M but the one along the intercept; M itself without an intercept."""
+        return self._reflect(M)[1:] if self.equations.fit_intercept else M
 
     def _restored(self, vectors: Matrix2) -> Matrix2:
         """The inverse of `_reflected` for vectors over the rows."""
         if not self.equations.fit_intercept:
             return vectors
-        u = self._mirror()
-        full = np.concatenate([np.zeros((1, vectors.shape[1])), vectors])
-        return np.asarray(full - np.outer(2.0 * u, u @ full))
+        return self._reflect(np.concatenate([np.zeros((1, vectors.shape[1])), vectors]))
 
-    def _mirror(self) -> Vector:
-        """The unit vector whose reflection maps the intercept's direction to the first axis."""
+    def _reflect(self, M: Matrix2) -> Matrix2:
+        """The Householder reflection that maps the direction of the intercept to the first axis."""
         u = self.root / np.linalg.norm(self.root)
         u[0] += 1.0 if u[0] >= 0.0 else -1.0
-        return np.asarray(u / np.linalg.norm(u))
+        u /= np.linalg.norm(u)
+        return np.asarray(M - np.outer(2.0 * u, u @ M))
