@@ -243,21 +243,21 @@ int64_t sr_nested(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t 
  * some level otherwise. Returns how many rows agree with their parent. parent, votes: n_fine each, 0 at first.  O(n) */
 int64_t sr_majority(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t *coarse, int64_t n_coarse, int32_t *parent, int32_t *votes);
 
-/* ---- sweeps through rows of ones -----------------------------------------------------------------------------------*/
+/* ---- passes through rows of ones ------------------------------------------------------------------------------------*/
 
-/* A column has a slot of its own or shares one with others; codes[e] is that of the column of entry e. All on rows begin to end of X, the rows
- * of which Xt has, its values being ones. */
+/* A column has a 16-bit code of its own or shares one with others. Functions read the rows begin to end of X, which are columns of
+ * Xt and of ones; codes: one for each of their entries, in their order. */
 typedef struct {
-    double rr, peak; /* sum r^2 and max |r| */
+    double rr, max_abs; /* sum r^2 and max |r| */
 } sr_pass_sums;
-/* r = y - base - Z w, where Z has the columns of X with the same slot added up; c += Z' r. w NULL: 0. With `code_of`, the slot of each
- * label of Xt, `codes` is written first; afterwards it need not be given.  O(entries) */
-sr_status sr_gradient_pass(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *code_of, uint16_t *codes, const double *y, double base,
-                   const double *w, double *c, sr_pass_sums *out);
-/* G, k by k: of the members, whose codes have a position in 0 .. k, entry (a, b) += the rows that have both, b standing before a in them.
- * met: work space, as long as the longest row.  O(entries + pairs of members in a row) */
+/* c += Z' r for r = y - base - Z w, where Z has the columns of X of one code added up. w NULL: 0. With code_of, the code of each
+ * column (row of Xt), `codes` is written first; later passes do without.  O(entries) */
+sr_status sr_gradient_pass(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *code_of, uint16_t *codes, const double *y,
+                           double base, const double *w, double *c, sr_pass_sums *out);
+/* G, k by k: for the members, whose codes have a position in 0 .. k-1, entry (a, b) += the rows that have both, b standing before a.
+ * members: work space, as long as the longest row.  O(entries + pairs of members in a row) */
 sr_status sr_count_pairs(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *codes, const int16_t *position, int64_t k,
-                         int16_t *met, double *G);
+                         int16_t *members, double *G);
 
 /* ---- screening ------------------------------------------------------------------------------------------------------*/
 
@@ -310,9 +310,9 @@ sr_status sr_loss_rows(sr_loss loss, int64_t n, const double *y, const double *z
 /* A compressed matrix as a user hands it over: `major` rows (CSR) or columns (CSC). */
 typedef struct {
     int64_t n_major, n_minor;
-    const void *indptr;  /* Index, n_major + 1 */
-    const void *indices; /* Index */
-    const void *data;    /* Real */
+    const void *start, *stop; /* Index, n_major each: any selection of majors is a view of the matrix */
+    const void *indices;      /* Index */
+    const void *data;         /* Real, or NULL: all ones */
     int32_t real, index;
     int64_t before, after; /* entries of each major, at its beginning and at its end, that sr_transpose passes over and sr_take_ends takes */
 } sr_compressed;
@@ -325,9 +325,9 @@ typedef struct {
 /* Check pointers, indices and values in one pass. count[k], an Index, += the entries of minor k (NULL: not wanted); valued[k] = 1 where
  * minor k holds a value other than 1, major_valued likewise for majors (each may be NULL). */
 sr_status sr_inspect(const sr_compressed *A, void *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found);
-/* Transpose into columns: entry (i, k), i counted from first_major on, goes to place[k]++ of out_indices where place[k] < stop, and its
+/* Transpose into columns: entry (i, k), i counted from first_major on, goes to place[k]++ of out_indices where place[k] < index_end, and its
  * value to out_data[place[k] - shift] where shift <= place[k] < end (NULL: nowhere). place and out_indices are of type Index. */
-sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place, void *out_indices, int64_t shift, int64_t stop, void *out_data,
+sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place, void *out_indices, int64_t shift, int64_t index_end, void *out_data,
                        int64_t end);
 /* The values at both ends of the majors: entry d of major i, first of those before, then of those after, goes to out[d * stride + i]. */
 sr_status sr_take_ends(const sr_compressed *A, void *out, int64_t stride);

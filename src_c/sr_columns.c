@@ -149,8 +149,8 @@ sr_status sr_gradient_pass(const sr_matrix *Xt, int64_t begin, int64_t end, cons
 }
 
 sr_status sr_count_pairs(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *codes, const int16_t *position, int64_t k,
-                         int16_t *met, double *G) {
-#define CALL(suffix) sr_count_pairs##suffix(Xt, begin, end, codes, position, k, met, G)
+                         int16_t *members, double *G) {
+#define CALL(suffix) sr_count_pairs##suffix(Xt, begin, end, codes, position, k, members, G)
     SR_SWITCH(Xt)
 #undef CALL
     return SR_OK;
@@ -215,9 +215,9 @@ sr_status sr_inspect(const sr_compressed *A, void *count, uint8_t *valued, uint8
     return SR_OK;
 }
 
-sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place, void *out_indices, int64_t shift, int64_t stop, void *out_data,
+sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place, void *out_indices, int64_t shift, int64_t index_end, void *out_data,
                        int64_t end) {
-#define CALL(suffix) sr_transpose##suffix(A, first_major, place, out_indices, shift, stop, out_data, end)
+#define CALL(suffix) sr_transpose##suffix(A, first_major, place, out_indices, shift, index_end, out_data, end)
     SR_SWITCH(A)
 #undef CALL
     return SR_OK;

@@ -372,7 +372,7 @@ static void SR_FN(gradient_by_rows)(const sr_matrix *X, const sr_matrix *Xt, con
 
 #undef SR_POSITION
 
-#include "sr_intake.tpl.h"
+#include "sr_compressed.tpl.h"
 #include "sr_ridge.tpl.h"
 #include "sr_gradient_pass.tpl.h"
 

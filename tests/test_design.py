@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import pairwise
 
 import numpy as np
@@ -10,10 +11,10 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
-from sparsereg._core.kernels import KernelError, take_ends, transpose
 
 from sparsereg import Lasso, regularization_path
-from sparsereg.data.compressed import product
+from sparsereg._core.kernels import KernelError, take_ends, transpose
+from sparsereg.data.compressed import Compressed, product
 from sparsereg.data.design import as_design
 
 FORMATS = ["csr", "csc", "coo", "lil", "dok", "bsr", "dia"]
@@ -89,13 +90,13 @@ def test_borrows_what_it_can():
     X = sp.random_array((50, 20), density=0.2, rng=0, format="csc")
     X.data[:] = 1.0
     design = as_design(X)
-    assert np.shares_memory(design.by_columns.indices, X.indices)
-    assert design.by_columns.data is None
+    assert np.shares_memory(design.borrowed.indices, X.indices)
+    assert design.borrowed.data is None
     valued = sp.random_array((50, 20), density=0.2, rng=0, format="csc")
-    assert np.shares_memory(as_design(valued).by_columns.data, valued.data)
+    assert np.shares_memory(as_design(valued).borrowed.data, valued.data)
     rows = valued.tocsr()
-    assert np.shares_memory(as_design(rows).by_rows.indices, rows.indices)
-    assert np.shares_memory(as_design(rows).by_rows.data, rows.data)
+    assert np.shares_memory(as_design(rows).borrowed.indices, rows.indices)
+    assert np.shares_memory(as_design(rows).borrowed.data, rows.data)
 
 
 def test_a_few_numbers_do_not_cost_the_ones_their_storage():
@@ -276,7 +277,7 @@ def test_dense_columns_at_the_ends_of_rows_are_taken_once_and_when_asked_for(
 ) -> None:
     X = beside_numbers(60, *ends, dtype)
     design = as_design(X)
-    apart, n_sparse = design.storage.apart, design.storage.n_sparse
+    apart, n_sparse = design._counted.end_columns, design.n_sparse
     assert apart is not None
     assert "values" not in vars(apart)  # nothing has been read yet
     v = np.random.default_rng(0).normal(size=60)
@@ -288,13 +289,67 @@ def test_dense_columns_at_the_ends_of_rows_are_taken_once_and_when_asked_for(
 
 def test_ends_of_rows_are_checked() -> None:
     pointers, indices = np.array([0, 2, 4], dtype=np.int32), np.array([0, 1, 0, 1], dtype=np.int32)
-    rows = (2, 2), pointers, indices
-    with pytest.raises(KernelError, match="fewer than none"):
-        take_ends(*rows, np.arange(4.0), (-1, 2), np.zeros((1, 2)).T)
+    X = Compressed((2, 2), pointers[:-1], pointers[1:], indices, np.arange(4.0))
+    with pytest.raises(KernelError, match="fewer than no ends"):
+        take_ends(X, (-1, 2), np.zeros((1, 2)).T)
     with pytest.raises(KernelError, match="no values"):
-        take_ends(*rows, None, (0, 1), np.zeros((1, 2)).T)
+        take_ends(dataclasses.replace(X, data=None), (0, 1), np.zeros((1, 2)).T)
     with pytest.raises(KernelError, match="shorter"):
-        take_ends(*rows, np.arange(4.0), (0, 3), np.zeros((3, 2)).T)
+        take_ends(X, (0, 3), np.zeros((3, 2)).T)
     place, out = np.array([0, 2], dtype=np.int32), np.zeros(4, dtype=np.int32)
-    with pytest.raises(KernelError, match="fewer than none"):
-        transpose(*rows, None, place, out, 0, None, 0, (-1, 0))
+    with pytest.raises(KernelError, match="fewer than no entries"):
+        transpose(X, place, out, 0, None, 0, (-1, 0))
+
+
+@given(
+    plain=matrices(),
+    form=st.sampled_from(["csr", "csc", "dense"]),
+    real=st.sampled_from([np.float32, np.float64]),
+    spread=st.sampled_from([1, 1000]),
+    numeric=st.integers(0, 2),
+    seed=st.integers(0, 10**6),
+)
+def test_selected_rows_are_a_design_of_their_copy(plain, form, real, spread, numeric, seed):
+    """The same columns in the same order, and the same products bit for bit; `spread` makes X hypersparse."""
+    rng = np.random.default_rng(seed)
+    X = sp.csr_array(np.hstack([plain, rng.normal(size=(len(plain), numeric))]).astype(real))
+    if spread > 1 and form != "dense":
+        X = sp.csr_array((X.data, X.indices * spread, X.indptr), shape=(X.shape[0], X.shape[1] * spread))
+    X = X.toarray() if form == "dense" else X.asformat(form)
+    n = X.shape[0]
+    rows = rng.integers(0, n, size=int(rng.integers(1, n + 3))) if rng.random() < 0.5 else np.arange(n) % 2 == 0
+    whole, copied = as_design(X), as_design(X[rows])
+    whole.matrix.rmatvec(np.ones(n))  # columns that were built make no difference
+    selected = whole.select_rows(rows)
+    assert (selected.n_ones, selected.n_sparse, selected.nnz) == (copied.n_ones, copied.n_sparse, copied.nnz)
+    assert selected.dtype == copied.dtype
+    np.testing.assert_array_equal(selected.columns, copied.columns)
+    np.testing.assert_array_equal(dense_of(selected), dense_of(copied))
+    v, s = rng.normal(size=copied.n_rows), rng.random(copied.n_rows)
+    np.testing.assert_array_equal(selected.rmatvec(v), copied.rmatvec(v))
+    for name, values in selected.column_stats(s)._asdict().items():
+        np.testing.assert_array_equal(values, getattr(copied.column_stats(s), name))
+    if form != "dense":
+        np.testing.assert_array_equal(rows_of(selected), rows_of(copied))
+        assert selected.max_row_length == copied.max_row_length
+    if form == "csr" and spread == 1:
+        assert np.shares_memory(selected.borrowed.indices, X.indices) or not X.nnz
+
+
+@pytest.mark.parametrize("ones", [True, False])
+def test_paths_on_selected_rows_are_those_on_their_copy(ones):
+    rng = np.random.default_rng(0)
+    X = beside_numbers(300, 0 if ones else 2, 0 if ones else 1)
+    y = X @ rng.normal(size=X.shape[1]) + rng.normal(size=300)
+    rows = np.sort(rng.permutation(300)[:220])
+    for tol, alphas in ((1e-8, 20), (1e-8, [0.05])):
+        found = regularization_path(as_design(X).select_rows(rows), y[rows], tol=tol, alphas=alphas)
+        copied = regularization_path(X[rows], y[rows], tol=tol, alphas=alphas)
+        np.testing.assert_array_equal(found.coefs.toarray(), copied.coefs.toarray())
+        np.testing.assert_array_equal(found.dual_gaps, copied.dual_gaps)
+
+
+@pytest.mark.parametrize("rows", [np.array([], dtype=np.int64), np.array([0, 60]), np.array([-1])])
+def test_rows_outside_of_x_are_refused(rows):
+    with pytest.raises(ValueError, match=r"rows selects \d+ rows; expected one at least, each of 0 to 59"):
+        as_design(beside_numbers(60, 1, 1)).select_rows(rows)

@@ -1,54 +1,56 @@
 # Rows of ones, by the codes of their columns.
 
 cdef class CodedRows:
-    """The rows of X, all ones, two bytes an entry: a column has a slot of its own or shares one with others.
+    """Some rows of X, all ones, two bytes an entry: a column has a code of its own or shares one with others.
 
     Parameters
     ----------
     Xt : Matrix
         The rows of X as columns.
+    begin, end : int
+        Which of them.
     code_of : uint16 array of shape (Xt.shape[0],)
-        The slot of each column, below `n_codes`.
+        The code of each column, below `n_codes`.
     n_codes : int
     """
 
     cdef Matrix Xt
     cdef const uint16_t[::1] code_of
     cdef uint16_t[::1] codes
-    cdef readonly int64_t n_codes
+    cdef int64_t begin, end, n_codes
 
-    def __init__(self, Matrix Xt not None, const uint16_t[::1] code_of not None, int64_t n_codes):
+    def __init__(self, Matrix Xt not None, int64_t begin, int64_t end, const uint16_t[::1] code_of not None, int64_t n_codes):
         require(Xt.view.n_ones == Xt.view.n_cols, "there are values")
-        require(code_of.shape[0] == Xt.view.n_rows and (code_of.shape[0] == 0 or np.max(code_of) < n_codes), "code_of does not fit")
-        self.Xt, self.code_of, self.n_codes = Xt, code_of, n_codes
-        self.codes = np.zeros(Xt.keep[2].shape[0], dtype=np.uint16)  # one an index, wherever rows begin
+        require(0 <= begin <= end <= Xt.view.n_cols, "no such rows")
+        require(code_of.shape[0] == Xt.view.n_rows and (code_of.shape[0] == 0 or np.max(code_of) < n_codes),
+                "code_of does not fit")
+        self.Xt, self.begin, self.end, self.code_of, self.n_codes = Xt, begin, end, code_of, n_codes
+        start, stop = Xt.keep[:2]
+        self.codes = np.zeros((stop[begin:end] - start[begin:end]).sum(dtype=np.int64), dtype=np.uint16)
 
-    def gradient_pass(self, int64_t begin, int64_t end, const double[::1] y, double base, double[::1] c, const double[::1] w=None):
-        """With `r = y - base - Z w` on the rows from begin to end, add `Z' r` to c and return `sum r^2` and `max |r|`.
+    def gradient_pass(self, const double[::1] y, double base, double[::1] c, const double[::1] w=None):
+        """With `r = y - base - Z w` on these rows, add `Z' r` to c and return `sum r^2` and `max |r|`.
 
-        Z has the columns of X of each slot added up. The first sweep through a row is one without w, and writes its codes."""
-        cdef int64_t n = self.Xt.view.n_cols
-        require(0 <= begin <= end <= n == y.shape[0], "no such rows, or y has the wrong length")
+        Z has the columns of X of each code added up. The first pass is one without w, and writes the codes."""
+        require(self.Xt.view.n_cols == y.shape[0], "y has the wrong length")
         require(c.shape[0] == self.n_codes and (w is None or w.shape[0] == self.n_codes), "c or w has the wrong length")
-        cdef const double *moved = doubles(w)
+        cdef const double *coef = doubles(w)
         cdef const uint16_t *code_of = &self.code_of[0] if w is None else NULL
-        cdef sr_pass_sums swept
+        cdef sr_pass_sums sums
         cdef sr_status status
         with nogil:
-            status = sr_gradient_pass(&self.Xt.view, begin, end, code_of, &self.codes[0], &y[0], base, moved, &c[0], &swept)
+            status = sr_gradient_pass(&self.Xt.view, self.begin, self.end, code_of, &self.codes[0], &y[0], base, coef, &c[0], &sums)
         check(status)
-        return swept.rr, swept.peak
+        return sums.rr, sums.max_abs
 
-    def count_pairs(self, int64_t begin, int64_t end, const int16_t[::1] position, int64_t k):
-        """How many of the rows from begin to end have both of two members, which are the codes with a position in 0 .. k.
+    def count_pairs(self, const int16_t[::1] position, double[:, ::1] G):
+        """Add to G[a, b] how many of these rows have both members a and b, b standing before a, in place.
 
-        Of shape (k, k): entry (a, b) counts the rows where b stands before a."""
-        require(0 <= begin <= end <= self.Xt.view.n_cols, "no such rows")
-        require(position.shape[0] == self.n_codes and np.max(position) < k, "positions do not fit")
-        cdef double[:, ::1] G = np.zeros((k, k))
-        cdef int16_t[::1] met = np.empty(self.Xt.longest, dtype=np.int16)
+        Members are the codes with a position in [0, G.shape[0])."""
+        require(position.shape[0] == self.n_codes and np.max(position) < G.shape[0] == G.shape[1], "positions do not fit")
+        cdef int64_t k = G.shape[0]
+        cdef int16_t[::1] members = np.empty(self.Xt.longest, dtype=np.int16)
         cdef sr_status status
         with nogil:
-            status = sr_count_pairs(&self.Xt.view, begin, end, &self.codes[0], &position[0], k, &met[0], &G[0, 0])
+            status = sr_count_pairs(&self.Xt.view, self.begin, self.end, &self.codes[0], &position[0], k, &members[0], &G[0, 0])
         check(status)
-        return np.asarray(G)

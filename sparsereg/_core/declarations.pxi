@@ -73,7 +73,8 @@ cdef extern from "sr.h" nogil:
         int32_t place, wide
     ctypedef struct sr_compressed:
         int64_t n_major, n_minor
-        const void *indptr
+        const void *start
+        const void *stop
         const void *indices
         const void *data
         int32_t real, index
@@ -125,9 +126,9 @@ cdef extern from "sr.h" nogil:
     void sr_number_levels(int64_t m, const int32_t *labels, const uint8_t *field, int64_t n_fields, int32_t *level, int64_t *order, int64_t *sizes)
     sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t n_at, int64_t k, const double *s, int32_t *at, double *value, double *G)
     ctypedef struct sr_pass_sums:
-        double rr, peak
+        double rr, max_abs
     sr_status sr_gradient_pass(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *code_of, uint16_t *codes, const double *y, double base, const double *w, double *c, sr_pass_sums *out)
-    sr_status sr_count_pairs(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *codes, const int16_t *position, int64_t k, int16_t *met, double *G)
+    sr_status sr_count_pairs(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *codes, const int16_t *position, int64_t k, int16_t *members, double *G)
     void sr_carry(int64_t m, const int64_t *begin, const double *s, const double *x, const sr_levels *take)
     void sr_collect(int64_t m, const int64_t *begin, const double *s, const sr_levels *give, double *out)
     void sr_weigh(const int64_t *begin, const double *n, const double *b, const double *v, double alpha, int64_t n_fields, const sr_levels *give, const sr_levels *take, double *weight, double *rest)
@@ -153,5 +154,5 @@ cdef extern from "sr.h" nogil:
     void sr_screen(int64_t p, const sr_bounds *b, const sr_displacement *now, double shift, double threshold, int32_t *out, int64_t *n_out, double *worst, double *largest)
     sr_status sr_loss_rows(sr_loss loss, int64_t n, const double *y, const double *z, const double *s, double *total, double *slope)
     sr_status sr_inspect(const sr_compressed *A, void *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found)
-    sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place, void *out_indices, int64_t shift, int64_t stop, void *out_data, int64_t end)
+    sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place, void *out_indices, int64_t shift, int64_t index_end, void *out_data, int64_t end)
     sr_status sr_take_ends(const sr_compressed *A, void *out, int64_t stride)

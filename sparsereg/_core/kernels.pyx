@@ -111,20 +111,27 @@ def loss_rows(int loss, const double[::1] y, const double[::1] z, const double[:
     return total
 
 
-cdef sr_compressed compressed(tuple shape, indptr, indices, data) except *:
+cdef sr_compressed borrow_compressed(X) except *:
+    """View a `Compressed`: attributes shape (major, minor), start, stop, indices, data."""
     cdef sr_compressed view
-    require(indptr.shape[0] == shape[0] + 1 and indptr.dtype == indices.dtype, "indptr does not fit")
-    require(data is None or data.shape[0] >= indptr[shape[0]], "there are fewer values than entries")
-    view.n_major, view.n_minor = shape
-    view.indptr, view.indices, view.data = address(indptr), address(indices), address(data)
+    start, stop, indices, data = X.start, X.stop, X.indices, X.data
+    view.n_major, view.n_minor = X.shape
+    require(start.shape[0] == stop.shape[0] == view.n_major, "start or stop has the wrong length")
+    require(start.dtype == stop.dtype == indices.dtype, "pointers and indices differ in type")
+    if view.n_major:
+        require(start.min() >= 0 and stop.max() <= indices.shape[0] and (start <= stop).all(), "pointers run backwards or leave indices")
+    require(data is None or data.shape[0] >= indices.shape[0], "there are fewer values than entries")
+    view.start, view.stop, view.indices, view.data = address(start), address(stop), address(indices), address(data)
     view.real = SR_F64 if data is None else _REAL[data.dtype]
     view.index = _INDEX[indices.dtype]
     view.before = view.after = 0
     return view
 
 
-def inspect(tuple shape, indptr, indices, data, count=None, uint8_t[::1] valued=None, uint8_t[::1] major_valued=None):
-    """Check a compressed matrix of `shape` (major, minor) in one pass; add to `count`, of the indices' type, what each minor has.
+def inspect(X, count=None, uint8_t[::1] valued=None, uint8_t[::1] major_valued=None):
+    """Check a `Compressed` in one pass; add to `count`, of the indices' type, the entries of each minor.
+
+    `valued` and `major_valued` become 1 where a minor or a major has a value other than 1.
 
     Returns
     -------
@@ -134,11 +141,10 @@ def inspect(tuple shape, indptr, indices, data, count=None, uint8_t[::1] valued=
     disordered : int
         Majors whose indices do not strictly increase.
     """
-    cdef sr_compressed view = compressed(shape, indptr, indices, data)
-    require(count is None or (count.shape[0] == view.n_minor and count.dtype == indices.dtype), "count does not fit")
+    cdef sr_compressed view = borrow_compressed(X)
+    require(count is None or (count.shape[0] == view.n_minor and count.dtype == X.indices.dtype), "count does not fit")
     require(valued is None or valued.shape[0] == view.n_minor, "valued has the wrong length")
     require(major_valued is None or major_valued.shape[0] == view.n_major, "major_valued has the wrong length")
-    require(indptr[0] >= 0 and indptr[shape[0]] <= indices.shape[0] and (indptr[1:] >= indptr[: shape[0]]).all(), "indptr runs backwards or leaves indices")
     cdef sr_findings found
     cdef void *counts = <void *>address(count)
     cdef uint8_t *flags = NULL if valued is None else &valued[0]
@@ -154,34 +160,38 @@ def inspect(tuple shape, indptr, indices, data, count=None, uint8_t[::1] valued=
     return "", -1, found.disordered
 
 
-def transpose(tuple shape, indptr, indices, data, place, out_indices, int64_t shift=0, out_data=None, int64_t first_major=0,
-              passed_over=(0, 0)):
-    """Write the entries of an inspected matrix by columns: minor k from `place[k]` on, which ends up behind the last; those beyond the end
-    of `out_indices` without their indices, and beyond that of `out_data`, which begins at `shift`, without their values. All three of one type.
-    `passed_over`: entries of each major, at its beginning and end, that are not written. See `sr_transpose`."""
-    cdef sr_compressed view = compressed(shape, indptr, indices, data)
-    require(place.shape[0] == view.n_minor and place.dtype == out_indices.dtype == indices.dtype, "place does not fit")
-    require(out_data is None or (data is not None and out_data.dtype == data.dtype), "out_data has another type")
-    view.before, view.after = passed_over
-    require(view.before >= 0 and view.after >= 0, "ends are fewer than none")
-    cdef int64_t stop = out_indices.shape[0]
+def transpose(X, place, out_indices, int64_t shift=0, out_data=None, int64_t first_major=0, tuple skipped=(0, 0)):
+    """Write the entries of an inspected `Compressed` by minors, minor k from `place[k]` on; majors count from `first_major`.
+
+    Afterwards `place[k]` is where the next entry of minor k would go. Entries beyond the end of `out_indices` are written
+    without their indices, and those beyond the end of `out_data`, which begins at `shift`, without their values.
+    `skipped`: entries of each major, at its beginning and end, that are not written. See `sr_transpose`."""
+    cdef sr_compressed view = borrow_compressed(X)
+    require(place.shape[0] == view.n_minor and place.dtype == out_indices.dtype == X.indices.dtype, "place does not fit")
+    require(out_data is None or (X.data is not None and out_data.dtype == X.data.dtype), "out_data has another type")
+    view.before, view.after = skipped
+    require(view.before >= 0 and view.after >= 0, "fewer than no entries are skipped")
+    cdef int64_t index_end = out_indices.shape[0]
     cdef int64_t end = shift + (0 if out_data is None else out_data.shape[0])
     cdef void *places = <void *>address(place)
     cdef void *to = <void *>address(out_indices)
     cdef void *values = <void *>address(out_data)
     cdef sr_status status
     with nogil:
-        status = sr_transpose(&view, first_major, places, to, shift, stop, values, end)
+        status = sr_transpose(&view, first_major, places, to, shift, index_end, values, end)
     check(status)
 
 
-def take_ends(tuple shape, indptr, indices, data, tuple ends, out):
-    """The values of the first and the last `ends` entries of each major, which must have as many, into the columns of `out`, in Fortran order."""
-    cdef sr_compressed view = compressed(shape, indptr, indices, data)
+def take_ends(X, tuple ends, out):
+    """Copy the values of the first `ends[0]` and the last `ends[1]` entries of each major, which must have as many.
+
+    `out` has a column for each of them, in Fortran order."""
+    cdef sr_compressed view = borrow_compressed(X)
     view.before, view.after = ends
-    require(data is not None and view.before >= 0 and view.after >= 0, "there are no values, or ends are fewer than none")
-    require(out.dtype == data.dtype and out.shape == (view.n_major, view.before + view.after) and out.strides[0] == out.itemsize, "out does not fit")
-    require((np.diff(indptr) >= view.before + view.after).all(), "there are shorter ones")
+    require(X.data is not None and view.before >= 0 and view.after >= 0, "there are no values, or fewer than no ends")
+    require(out.dtype == X.data.dtype and out.strides[0] == out.itemsize, "out is of another type or order")
+    require(out.shape == (view.n_major, view.before + view.after), "out has the wrong shape")
+    require((X.stop - X.start >= view.before + view.after).all(), "some majors are shorter than their ends")
     cdef void *to = <void *><size_t>out.__array_interface__["data"][0]
     cdef int64_t stride = out.strides[1] // out.itemsize
     cdef sr_status status

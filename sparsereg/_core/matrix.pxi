@@ -14,7 +14,7 @@ cdef class Matrix:
     data : float32 or float64 array or None
         Values of the sparse columns after those: entry e has `data[e - data_shift]`.
     dense : Fortran-ordered float32 or float64 array of shape (n_rows, n_dense) or None
-    passed_over : (int, int)
+    skipped : (int, int)
         Entries of each sparse column, at its beginning and at its end, that do not count.
     """
 
@@ -23,7 +23,7 @@ cdef class Matrix:
     cdef readonly object dtype
     cdef readonly int64_t nnz, longest
 
-    def __init__(self, int64_t n_rows, start, stop, indices, int64_t n_ones, data=None, int64_t data_shift=0, dense=None, passed_over=(0, 0)):
+    def __init__(self, int64_t n_rows, start, stop, indices, int64_t n_ones, data=None, int64_t data_shift=0, dense=None, skipped=(0, 0)):
         cdef int64_t n_sparse = start.shape[0], n_dense = 0 if dense is None else dense.shape[1]
         values = data if data is not None else dense
         self.dtype = np.dtype(np.float64) if values is None else values.dtype
@@ -36,8 +36,8 @@ cdef class Matrix:
         require(start.dtype == stop.dtype == indices.dtype, "pointers and indices differ in type")
         require(stop.shape[0] == n_sparse and 0 <= n_ones <= n_sparse, "column pointers do not fit")
         require(data is not None or n_ones == n_sparse, "valued columns need data")
-        self.view.before, self.view.after = passed_over
-        require(self.view.before >= 0 and self.view.after >= 0, "entries passed over are fewer than none")
+        self.view.before, self.view.after = skipped
+        require(self.view.before >= 0 and self.view.after >= 0, "fewer than no entries are skipped")
         lengths = stop - start
         lengths -= self.view.before + self.view.after
         if n_sparse:

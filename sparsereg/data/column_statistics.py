@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.data.design import Design, dense_design
+from sparsereg.data.design import DenseDesign, Design
 
 __all__ = ["MAX_SQ_MEAN_RATIO", "center_far_columns", "centered_sq_norms"]
 
@@ -64,4 +64,4 @@ def center_far_columns(design: Design, X: NDArray[np.floating], s: Vector | None
         return design, None
     means = np.average(X.astype(np.float64, copy=False), axis=0, weights=s)
     means[np.ptp(X, axis=0) == 0.0] = X[0, np.ptp(X, axis=0) == 0.0]
-    return dense_design(np.asfortranarray(X - means), design.dtype), means
+    return DenseDesign(np.asfortranarray(X - means), design.dtype, design.n_threads), means

@@ -1,4 +1,4 @@
-"""The heavy columns of a design of ones, swept row by row. Knows no targets, no penalties and no solvers."""
+"""The rows of a CSR of ones in 2 bytes an entry, for row-wise gradient passes. Knows no targets, penalties or solvers."""
 
 from __future__ import annotations
 
@@ -14,59 +14,59 @@ __all__ = ["MAX_OWN_CODES", "CompactRows", "is_csr_of_ones"]
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# Slots that light columns share: adding to one seldom waits for the last addition there.
+# Codes that all other columns share: with so many, an addition to one seldom waits for the last addition to it.
 N_SHARED = 256
-# Columns with a slot of their own, so that slots are 16-bit numbers.
+# Columns with a code of their own, so that a code takes 16 bits.
 MAX_OWN_CODES = 2**16 - N_SHARED
 
 
 def is_csr_of_ones(design: Design) -> bool:
-    """Whether X is a CSR of ones."""
-    return design.by_rows is not None and design.by_rows.data is None and design.nnz > 0
+    """Whether `CompactRows` can hold the design."""
+    return design.is_csr and design.n_ones == design.n_cols and design.nnz > 0
 
 
 class CompactRows:
-    """The rows of a is_csr_of_ones design by its first columns, 2 bytes an entry.
-
-    A sweep through them gives the residual and the gradients of these columns, without any column being written.
+    """The rows of a CSR of ones, by 16-bit codes of its first columns. The columns themselves need not be built.
 
     Parameters
     ----------
     design : Design
-    n_heavy : int
-        How many columns, at most `MAX_OWN_CODES`.
+    n_own : int
+        Columns with a code of their own, the first ones, at most `MAX_OWN_CODES`.
     """
 
-    def __init__(self, design: Design, n_heavy: int) -> None:
+    def __init__(self, design: Design, n_own: int) -> None:
         assert design.rows is not None
-        assert design.by_rows is not None
-        self.n_heavy, self.n_codes = n_heavy, n_heavy + N_SHARED
-        code_of = np.resize(np.arange(n_heavy, self.n_codes, dtype=np.uint16), design.rows.shape[0])
-        heavy = np.arange(n_heavy)
-        code_of[heavy if design.index_in_rows is None else design.index_in_rows[:n_heavy]] = heavy
-        self._rows = CodedRows(design.rows, code_of, self.n_codes)
-        # Always two halves, with sums of their own: results do not depend on the number of threads.
-        self._halves = split(design.by_rows.indptr, worthwhile(design.nnz, 2))
-        self._n_threads = min(worthwhile(design.nnz, design.n_threads), len(self._halves))
+        self.n_own, n_codes = n_own, n_own + N_SHARED
+        code_of = np.resize(np.arange(n_own, n_codes, dtype=np.uint16), design.rows.shape[0])
+        code_of[slice(n_own) if design.index_in_rows is None else design.index_in_rows[:n_own]] = np.arange(n_own)
+        # Two parts with sums of their own, whatever the number of threads: results do not depend on it.
+        bounds = np.concatenate([[0], np.cumsum(design.rows.lengths())])
+        parts = split(bounds, worthwhile(design.nnz, 2))
+        self._parts = [CodedRows(design.rows, *part, code_of, n_codes) for part in parts]
+        self._n_threads = min(worthwhile(design.nnz, design.n_threads), len(parts))
 
     def gradient_pass(self, y: Vector, base: float, w: Vector | None) -> tuple[float, float, Vector]:
-        """`|r|^2`, `max |r|` and the heavy columns' `x_j' r`, for `r = y - base - X_heavy w`; the first time without w, which is 0."""
+        """`|r|^2`, `max |r|` and `X_own' r` for `r = y - base - X_own w`, X_own the columns with a code of their own.
+
+        The first pass is one without w, which then is 0.  O(entries)"""
         padded = None if w is None else np.concatenate([w, np.zeros(N_SHARED)])
-        parts = [(*half, np.zeros(self.n_codes)) for half in self._halves]
-        found = run(lambda a, b, c: self._rows.gradient_pass(a, b, y, base, c, padded), parts, self._n_threads)
-        c = sum((part[2] for part in parts[1:]), start=parts[0][2])
-        return sum(rr for rr, _ in found), max(peak for _, peak in found), c[: self.n_heavy]
+        sums = [np.zeros(self.n_own + N_SHARED) for _ in self._parts]
+        work = [(part, c) for part, c in zip(self._parts, sums, strict=True)]
+        norms = run(lambda part, c: part.gradient_pass(y, base, c, padded), work, self._n_threads)
+        c = sum(sums[1:], start=sums[0])
+        return sum(rr for rr, _ in norms), max(max_abs for _, max_abs in norms), c[: self.n_own]
 
     def gram(self, cols: Int, lengths: Int) -> NDArray[np.float64]:
-        """`X_new' X_cols` of at most 32,767 heavy columns, the last of which are new and have so many entries. After the first sweep."""
-        position = np.full(self.n_codes, -1, dtype=np.int16)
-        position[cols] = np.arange(cols.size)
-        shares = self._halves if self._n_threads > 1 else [(0, self._halves[-1][1])]  # counts are exact in any order
-        found = run(self._rows.count_pairs, [(*share, position, cols.size) for share in shares], self._n_threads)
-        pairs: NDArray[np.float64] = found.pop()
-        for more in found:
-            pairs += more
-        old = cols.size - lengths.size
+        """`X_new' X_cols` of at most 32,767 such columns, the last of which are new and have so many entries. After a pass."""
+        k = cols.size
+        position = np.full(self.n_own + N_SHARED, -1, dtype=np.int16)
+        position[cols] = np.arange(k)
+        counts = [np.zeros((k, k)) for _ in range(self._n_threads)]  # exact in any order
+        work = [(part, counts[a % len(counts)]) for a, part in enumerate(self._parts)]
+        run(lambda part, G: part.count_pairs(position, G), work, self._n_threads)
+        pairs = sum(counts[1:], start=counts[0])
+        old = k - lengths.size
         gram = pairs[old:] + pairs[:, old:].T
-        gram[np.arange(lengths.size), np.arange(old, cols.size)] = lengths
+        gram[np.arange(lengths.size), np.arange(old, k)] = lengths
         return gram

@@ -1,4 +1,7 @@
-"""CSR and CSC matrices as three arrays: checked, counted, and written the other way round. Knows no designs and no targets."""
+"""CSR and CSC matrices as borrowed arrays: checked, counted, transposed, rows selected. Knows no designs and no targets.
+
+*Majors* are the rows of a CSR and the columns of a CSC, *minors* the others.
+"""
 
 from __future__ import annotations
 
@@ -13,68 +16,151 @@ from numpy.typing import NDArray
 
 from sparsereg._core.kernels import Matrix, inspect, take_ends, transpose
 from sparsereg.data.threads import run, split, worthwhile
+from sparsereg.data.validation import not_finite
 
-__all__ = ["Compressed", "Counted", "Ends", "inspected", "product"]
+__all__ = ["Compressed", "Counted", "EndColumns", "Unsorted", "column_order", "inspected", "product"]
 
 Int = NDArray[np.int64]
+
+# Lengths up to here order the columns of one kind: NumPy sorts 16-bit numbers in linear time.
+MAX_SORTED_LENGTH = 65535
+
+
+class Unsorted(Exception):
+    """The indices of some major do not strictly increase, so that entries may repeat. Never leaves this package."""
 
 
 @dataclass(frozen=True)
 class Compressed:
-    """A CSR or CSC matrix as three arrays; `shape` is (major, minor). `data` None means all ones."""
+    """Some majors of a CSR or CSC matrix, on its arrays. Any selection of rows of a CSR is one, without a copy of entries.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Numbers of majors and minors.
+    start, stop : arrays of shape (shape[0],), in the type of `indices`
+        Major i has the entries `start[i]` to `stop[i]`.
+    indices, data : arrays
+        Minor and value of each entry; `data` None means all ones.
+    """
 
     shape: tuple[int, int]
-    indptr: NDArray[Any]
+    start: NDArray[Any]
+    stop: NDArray[Any]
     indices: NDArray[Any]
     data: NDArray[Any] | None
+
+    @classmethod
+    def of(cls, X: Any, dtype: np.dtype[Any]) -> Compressed:
+        """A scipy CSR or CSC, whose arrays are borrowed if they are contiguous and of one index type; `dtype` of values."""
+        first, last = max(int(X.indptr[0]), 0), int(X.indptr[-1])  # the arrays may have entries before and after these
+        indptr = X.indptr - first if first else np.ascontiguousarray(X.indptr)
+        indices, data = (np.ascontiguousarray(array[first:last]) for array in (X.indices, X.data))
+        if indices.dtype not in (np.int32, np.int64) or indices.dtype != indptr.dtype:
+            wide = np.int64 if indptr.dtype.itemsize > 4 or indices.dtype.itemsize > 4 else np.int32
+            indptr, indices = indptr.astype(wide), indices.astype(wide)
+        shape = X.shape if X.format == "csr" else X.shape[::-1]
+        return cls(shape, indptr[:-1], indptr[1:], indices, data.astype(dtype, copy=False))
+
+    def triple(self, dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """`(data, indices, indptr)`, as scipy takes them, of a whole matrix."""
+        data = np.ones(self.indices.size, dtype=dtype) if self.data is None else self.data
+        return data, self.indices, np.append(self.start, self.stop[-1:])
+
+    @cached_property
+    def nnz(self) -> int:
+        """Entries of these majors."""
+        return int((self.stop - self.start).sum(dtype=np.int64))
+
+    def split(self, n_threads: int) -> list[tuple[int, int]]:
+        """Majors in consecutive parts (begin, end) of about equally many entries, as many as `n_threads` are worth."""
+        n = worthwhile(self.nnz, n_threads)
+        if n == 1:
+            return [(0, self.shape[0])]
+        return split(np.concatenate([[0], np.cumsum(self.stop - self.start, dtype=np.int64)]), n)
+
+    def part(self, begin: int, end: int) -> Compressed:
+        """Majors from `begin` to `end`."""
+        return replace(self, shape=(end - begin, self.shape[1]), start=self.start[begin:end], stop=self.stop[begin:end])
+
+    def select(self, majors: Int) -> Compressed:
+        """The listed majors, in that order; entries stay where they are.  O(majors)"""
+        return replace(self, shape=(majors.size, self.shape[1]), start=self.start[majors], stop=self.stop[majors])
+
+    def observed_minors(self) -> tuple[Compressed, Int]:
+        """The same on indices of its own, which number the minors with an entry anew, and the old numbers.  O(nnz log nnz)"""
+        ends = np.cumsum(self.stop - self.start, dtype=np.int64)
+        entries: Any = slice(int(self.start[0]), int(self.stop[-1]))
+        if (self.start[1:] != self.stop[:-1]).any():
+            entries = np.repeat(self.stop - ends, self.stop - self.start) + np.arange(self.nnz)
+        observed, compact = np.unique(self.indices[entries], return_inverse=True)
+        ends, data = ends.astype(self.indices.dtype), None if self.data is None else self.data[entries]
+        start = ends - (self.stop - self.start)
+        shape = self.shape[0], observed.size
+        return Compressed(shape, start, ends, compact.astype(self.indices.dtype), data), observed.astype(np.int64)
 
     def as_columns(self) -> Matrix:
         """Majors as the columns of a `Matrix`; one storage kind for all."""
         n_ones = self.shape[0] if self.data is None else 0
-        return Matrix(self.shape[1], self.indptr[:-1], self.indptr[1:], self.indices, n_ones, self.data)
+        return Matrix(self.shape[1], self.start, self.stop, self.indices, n_ones, self.data)
 
     def transposed(self) -> Compressed:
-        """The same by minors, on new arrays."""
-        start = np.zeros(self.shape[1] + 1, dtype=self.indices.dtype)
-        np.cumsum(np.bincount(self.indices, minlength=self.shape[1]), out=start[1:])
-        indices = np.empty(start[-1], dtype=self.indices.dtype)
-        data = None if self.data is None else np.empty(start[-1], dtype=self.data.dtype)
-        transpose(self.shape, self.indptr, self.indices, self.data, start[:-1].copy(), indices, 0, data)
-        return Compressed(self.shape[::-1], start, indices, data)
+        """The same with minors as majors, on new arrays."""
+        count = np.zeros(self.shape[1], dtype=self.indices.dtype)
+        inspect(replace(self, data=None), count)
+        bounds = np.zeros(count.size + 1, dtype=count.dtype)
+        np.cumsum(count, out=bounds[1:])
+        indices = np.empty(self.nnz, dtype=self.indices.dtype)
+        data = None if self.data is None else np.empty(self.nnz, dtype=self.data.dtype)
+        transpose(self, bounds[:-1].copy(), indices, 0, data)
+        return Compressed(self.shape[::-1], bounds[:-1], bounds[1:], indices, data)
 
 
 @dataclass(frozen=True)
 class Counted:
-    """The observed columns of a CSR matrix before they are written: how many entries each has, and of what kind.
+    """The observed columns of a CSR matrix, counted but not built.
 
     Attributes
     ----------
     rows : Compressed
-        The matrix.
+        The matrix; without values where all observed columns are of ones.
     columns : int32 or int64 array of shape (n_cols,)
-        Their numbers there, those of ones first, then those with values, then those to be kept dense. Others are not written.
-    start : array of shape (n_cols + 1,), in the indices' type
+        Their numbers in `rows`, in `column_order`. Other columns of `rows` are skipped.
+    bounds : array of shape (n_cols + 1,), in the indices' type
         Where each begins when their entries stand one after the other.
     n_ones, n_sparse : int
-        Where the second and the third kind begin.
+        Where the columns with values begin, and where the dense ones do.
     dense_ends : (int, int)
-        Columns of the third kind that stand before, and after, all others in every row; there may be more between those.
-    apart : Ends or None
-        The columns of the third kind where all of them stand so.
+        Dense columns that come before, and after, all sparse ones in every row. There may be more in between.
+    end_columns : EndColumns or None
+        All dense columns, where they are those.
     """
 
     rows: Compressed
     columns: NDArray[Any]
-    start: NDArray[Any]
+    bounds: NDArray[Any]
     n_ones: int
     n_sparse: int
     dense_ends: tuple[int, int] = (0, 0)
-    apart: Ends | None = None
+    end_columns: EndColumns | None = None
 
-    @property
-    def dense(self) -> NDArray[Any] | None:
-        """The columns of the third kind, of shape (n, n_dense) in Fortran order, where all stand at the ends of rows."""
-        return None if self.apart is None else self.apart.values
+    @classmethod
+    def of(cls, X: Compressed, name: str, n_threads: int) -> Counted:
+        """Check a CSR matrix and count its columns, in one pass; raises as `inspected` does."""
+        n, p = X.shape
+        parts = X.split(n_threads)
+        counts, valued = (np.zeros((len(parts), p), dtype=kind) for kind in (X.indices.dtype, np.uint8))
+        inspected(X, name, parts, by_rows=True, count=counts, valued=valued)
+        count = counts.sum(axis=0, dtype=counts.dtype) if len(parts) > 1 else counts[0]
+        columns, n_ones, n_sparse = column_order(count, np.maximum.reduce(valued), n)
+        bounds = np.zeros(columns.size + 1, dtype=X.indices.dtype)
+        np.cumsum(count[columns], out=bounds[1:])
+        sparse, dense, ends = columns[:n_sparse], columns[n_sparse:], (0, 0)
+        if dense.size and sparse.size:
+            ends = int(np.count_nonzero(dense < sparse.min())), int(np.count_nonzero(dense > sparse.max()))
+        end_columns = EndColumns(X, ends, n_threads) if 0 < dense.size == sum(ends) else None
+        rows = replace(X, data=None) if n_ones == columns.size else X
+        return cls(rows, columns, bounds, n_ones, n_sparse, ends, end_columns)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -82,50 +168,56 @@ class Counted:
 
     @property
     def nnz(self) -> int:
-        return int(self.start[-1])
+        return int(self.bounds[-1])
 
     def lengths(self, cols: Int | None = None) -> Int:
         """Stored entries of the listed columns, or of all."""
-        lengths = np.diff(self.start) if cols is None else self.start[cols + 1] - self.start[cols]
+        lengths = np.diff(self.bounds) if cols is None else self.bounds[cols + 1] - self.bounds[cols]
         return lengths.astype(np.int64)
 
     def without(self, begin: int, end: int) -> Counted:
         """Less the columns of ones from `begin` to `end`; on arrays of its own."""
         kept = np.concatenate([np.arange(begin), np.arange(end, self.columns.size)])
-        start = np.zeros(kept.size + 1, dtype=self.start.dtype)
-        np.cumsum(self.lengths(kept), out=start[1:])
-        less = end - begin
-        n_ones, n_sparse = self.n_ones - less, self.n_sparse - less
-        return replace(self, columns=self.columns[kept], start=start, n_ones=n_ones, n_sparse=n_sparse)
+        bounds = np.zeros(kept.size + 1, dtype=self.bounds.dtype)
+        np.cumsum(self.lengths(kept), out=bounds[1:])
+        n_ones, n_sparse = self.n_ones - (end - begin), self.n_sparse - (end - begin)
+        return replace(self, columns=self.columns[kept], bounds=bounds, n_ones=n_ones, n_sparse=n_sparse)
 
-    def write(self, n_threads: int) -> Matrix:
+    def sparse_rows(self) -> Matrix:
+        """The rows for users of the sparse columns' entries alone: values only if those need them, and no `dense_ends`."""
+        X, ones = self.rows, self.n_ones == self.n_sparse
+        n_ones, data = (X.shape[0], None) if ones else (0, X.data)
+        return Matrix(X.shape[1], X.start, X.stop, X.indices, n_ones, data, skipped=self.dense_ends)
+
+    def build(self, n_threads: int) -> Matrix:
         """The columns, on new arrays: 4 or 8 bytes an entry, and the values where they are not 1."""
-        X, start, (n, p) = self.rows, self.start, self.rows.shape
-        shift, stop = int(start[self.n_ones]), int(start[self.n_sparse])
-        apart = self.dense
-        end, ends = (self.nnz, (0, 0)) if apart is None else (stop, self.dense_ends)
+        X, bounds = self.rows, self.bounds
+        shift, stop = int(bounds[self.n_ones]), int(bounds[self.n_sparse])
+        dense = None if self.end_columns is None else self.end_columns.values
+        end, ends = (self.nnz, (0, 0)) if dense is None else (stop, self.dense_ends)
         indices = np.empty(stop, dtype=X.indices.dtype)
         values = None if X.data is None or shift == end else np.empty(end - shift, dtype=X.data.dtype)
 
         def write(a: int, b: int, place: NDArray[Any]) -> None:
-            transpose((b - a, p), X.indptr[a : b + 1], X.indices, X.data, place, indices, shift, values, a, ends)
+            transpose(X.part(a, b), place, indices, shift, values, a, ends)
 
-        parts = split(X.indptr, worthwhile(self.nnz, n_threads))
-        places = zip(parts, self._places(parts), strict=True)
-        run(write, [(*part, place) for part, place in places], len(parts))
+        parts = X.split(n_threads)
+        run(write, [(*part, place) for part, place in zip(parts, self._places(parts), strict=True)], len(parts))
         data = None if values is None else values[: stop - shift]
-        dense = values[stop - shift :].reshape(-1, n).T if apart is None and values is not None else apart
-        return Matrix(n, start[: self.n_sparse], start[1 : self.n_sparse + 1], indices, self.n_ones, data, shift, dense)
+        if dense is None and values is not None:
+            dense = values[stop - shift :].reshape(-1, X.shape[0]).T
+        sparse = bounds[: self.n_sparse + 1]
+        return Matrix(X.shape[0], sparse[:-1], sparse[1:], indices, self.n_ones, data, shift, dense)
 
     def _places(self, parts: list[tuple[int, int]]) -> list[NDArray[Any]]:
         """For each part of the rows, where it writes the next entry of each column of `rows`."""
         X = self.rows
-        places = [np.zeros(X.shape[1], dtype=self.start.dtype) for _ in parts]
+        places = [np.zeros(X.shape[1], dtype=self.bounds.dtype) for _ in parts]
         places[0].fill(self.nnz)  # beyond the end: nowhere
-        places[0][self.columns] = self.start[:-1]
+        places[0][self.columns] = self.bounds[:-1]
 
         def count(a: int, b: int, place: NDArray[Any]) -> None:
-            inspect((b - a, X.shape[1]), X.indptr[a : b + 1], X.indices, None, count=place)
+            inspect(replace(X.part(a, b), data=None), place)
 
         run(count, [(*part, place) for part, place in zip(parts, places[1:], strict=False)], len(parts))
         for before, place in pairwise(places):
@@ -134,8 +226,8 @@ class Counted:
 
 
 @dataclass(frozen=True)
-class Ends:
-    """The first and the last so many entries of every row of a matrix with values, as columns."""
+class EndColumns:
+    """The first `ends[0]` and the last `ends[1]` entries of every row of a matrix with values, as dense columns."""
 
     rows: Compressed
     ends: tuple[int, int]
@@ -143,53 +235,68 @@ class Ends:
 
     @cached_property
     def values(self) -> NDArray[Any]:
-        """In Fortran order; taken when first asked for, as many who look at X never read a column."""
-        X, ends = self.rows, self.ends
+        """Of shape (n, sum(ends)) in Fortran order, copied on first use: many callers never read a dense column."""
+        X = self.rows
         assert X.data is not None
-        out = np.empty((sum(ends), X.shape[0]), dtype=X.data.dtype).T
-
-        def take(a: int, b: int) -> None:
-            take_ends((b - a, X.shape[1]), X.indptr[a : b + 1], X.indices, X.data, ends, out[a:b])
-
-        parts = split(X.indptr, worthwhile(X.indices.size, self.n_threads))
-        run(take, list(parts), len(parts))
+        out = np.empty((sum(self.ends), X.shape[0]), dtype=X.data.dtype).T
+        parts = X.split(self.n_threads)
+        run(lambda a, b: take_ends(X.part(a, b), self.ends, out[a:b]), parts, len(parts))
         return out
 
 
-def inspected(X: Compressed, name: str, parts: list[tuple[int, int]], *, by_rows: bool, **wanted: Any) -> bool:
-    """Check pointers, indices and values; True when indices do not strictly increase, so that entries may repeat.
+def column_order(count: Int, valued: NDArray[Any], n: int) -> tuple[NDArray[Any], int, int]:
+    """Observed columns in the order of their kinds: all ones, values, a value in each of the n rows (dense).
 
-    `wanted` has an array for each part.
+    Within a kind the longest come first, so that screening, which looks at blocks of columns, finds short ones together.
+
+    Returns
+    -------
+    columns : int32 or int64 array
+        Numbers of the columns with an entry.
+    n_ones, n_sparse : int
+        Where the second and the third kind begin.
+    """
+    rank = (MAX_SORTED_LENGTH - np.minimum(count, MAX_SORTED_LENGTH)).astype(np.uint16)
+    order = np.argsort(rank, kind="stable")[: np.count_nonzero(count)]
+    order = order.astype(np.int32 if order.max(initial=0) < 2**31 else np.int64)
+    at = np.flatnonzero(valued[order])
+    if not at.size:
+        return order, order.size, order.size
+    full = count[order[at]] == n
+    ones, sparse = np.delete(order, at), order[at[~full]]
+    return np.concatenate([ones, sparse, order[at[full]]]), ones.size, ones.size + sparse.size
+
+
+def inspected(X: Compressed, name: str, parts: list[tuple[int, int]], *, by_rows: bool, **wanted: Any) -> None:
+    """Check indices and values, and fill the arrays that `inspect` fills: `wanted` has one for each part.
 
     Raises
     ------
     ValueError
-        For an index outside the shape, NaN or infinity; the message calls the matrix `name`, and says where.
+        For an index outside the shape, NaN or infinity; the message calls the matrix `name` and says where.
+    Unsorted
     """
 
     def look(a: int, b: int, number: int) -> tuple[str, int, int]:
-        own = {key: arrays[number] for key, arrays in wanted.items()}
-        return inspect((b - a, X.shape[1]), X.indptr[a : b + 1], X.indices, X.data, **own)
+        return inspect(X.part(a, b), **{key: arrays[number] for key, arrays in wanted.items()})
 
     found = run(look, [(*part, number) for number, part in enumerate(parts)], len(parts))
     fault, where = next(((fault, where) for fault, where, _ in found if fault), ("", -1))
-    if not fault:
-        return any(disordered for _, _, disordered in found)
-    major = int(np.searchsorted(X.indptr, where, side="right")) - 1
-    row, column = (major, X.indices[where]) if by_rows else (X.indices[where], major)
-    if fault == "index":
-        raise ValueError(f"{name} has an index outside its shape: entry {where} stands at row {row}, column {column}.")
-    assert X.data is not None
-    raise ValueError(f"{name} contains {word(X.data[where])} at row {row}, column {column}; impute or drop it.")
-
-
-def word(value: float) -> str:
-    """What a value that is not finite is called."""
-    return "NaN" if np.isnan(value) else f"infinity ({value})"
+    if fault:
+        major = int(np.flatnonzero((X.start <= where) & (where < X.stop))[0])
+        row, column = (major, X.indices[where]) if by_rows else (X.indices[where], major)
+        if fault == "index":
+            raise ValueError(
+                f"{name} has an index outside its shape: entry {where} stands at row {row}, column {column}."
+            )
+        assert X.data is not None
+        raise not_finite(name, X.data[where], row, column)
+    if any(disordered for _, _, disordered in found):
+        raise Unsorted
 
 
 def product(X: Any, columns: Int, values: NDArray[Any]) -> NDArray[Any]:
-    """`X[:, columns] @ values` without anything of nominal width.
+    """`X[:, columns] @ values`, without an array of the width of X.
 
     Parameters
     ----------

@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 __all__ = [
     "check_alphas",
     "check_choice",
+    "check_dense",
     "check_flag",
     "check_number",
     "check_penalty_factor",
     "check_target",
     "check_vector",
     "check_weights",
+    "not_finite",
+    "real_type",
 ]
 
 Vector = NDArray[np.float64]
@@ -72,6 +75,42 @@ def check_vector(name: str, value: Any, length: int, of: str = "rows of X") -> V
     return vector
 
 
+def real_type(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The type in which a matrix of this type is read: float32 or float64."""
+    if dtype.kind not in "fiub":
+        raise ValueError(
+            f"{name} has dtype {dtype}; expected real numbers. Encode categories first, e.g. with FeatureCross."
+        )
+    return np.dtype(np.float32) if dtype == np.float32 else np.dtype(np.float64)
+
+
+def check_dense(name: str, X: NDArray[Any]) -> NDArray[Any]:
+    """A finite matrix with at least one row and one column, as float32 or float64; borrowed if it is of that type."""
+    if X.ndim != 2:
+        remedy = f" Reshape it with {name}.reshape(-1, 1) if it is one feature." if X.ndim == 1 else ""
+        raise ValueError(f"{name} has {X.ndim} dimension(s); expected 2.{remedy}")
+    if X.size == 0:
+        raise ValueError(f"{name} has shape {X.shape}; expected at least one row and one column.")
+    if X.dtype == object:
+        try:
+            X = X.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name} holds something that is not a number: {error}.") from error
+    X = X.astype(real_type(name, X.dtype), copy=False)
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite = np.isfinite(np.add.reduce(X, axis=None, dtype=np.float64)) or np.isfinite(X).all()
+    if not finite:
+        row, column = np.argwhere(~np.isfinite(X))[0]
+        raise not_finite(name, X[row, column], row, column)
+    return X
+
+
+def not_finite(name: str, value: float, row: int, column: int) -> ValueError:
+    """The error for NaN or infinity in a matrix."""
+    word = "NaN" if np.isnan(value) else f"infinity ({value})"
+    return ValueError(f"{name} contains {word} at row {row}, column {column}; impute or drop it.")
+
+
 def check_target(y: Any, n_rows: int) -> Vector:
     """One number a row."""
     return check_vector("y", y, n_rows)
@@ -95,7 +134,7 @@ def check_weights(sample_weight: Any, n_rows: int) -> Vector | None:
 
 
 def check_penalty_factor(penalty_factor: Any, n_features: int) -> Vector | None:
-    """Non-negative, one a nominal column; 0 leaves a column unpenalised."""
+    """Non-negative, one for each column of X; 0 leaves a column unpenalised."""
     if penalty_factor is None:
         return None
     if isinstance(penalty_factor, str) and penalty_factor == "dropout":

@@ -113,7 +113,7 @@ class Problem:
 
     def _measured(self, cols: Int | None) -> tuple[Vector, ...]:
         """`Design.column_stats`, those of dense columns among sparse ones but once: each takes a pass over the rows."""
-        n_sparse = self.design.storage.n_sparse
+        n_sparse = self.design.n_sparse
         if cols is None or not 0 < n_sparse < self.design.n_cols or cols.max(initial=-1) < n_sparse:
             return self.design.column_stats(self.s, cols)
         dense, out = cols >= n_sparse, np.empty((4, cols.size))
@@ -123,7 +123,7 @@ class Problem:
 
     @cached_property
     def _of_dense(self) -> NDArray[np.float64]:
-        dense = np.arange(self.design.storage.n_sparse, self.design.n_cols)
+        dense = np.arange(self.design.n_sparse, self.design.n_cols)
         return np.array(self.design.column_stats(self.s, dense))
 
     def _refuse_lost(self, cols: Int) -> None:

@@ -175,7 +175,7 @@ class NormalEquations:
     def residual_products(self, y: Vector, w: Vector) -> Vector:
         """`Xc' S (y - Xc w)` for a centred y; in a single pass if X came by rows."""
         design = self.design
-        if design.by_rows is None:
+        if not design.is_csr:
             return self.rmatvec(y - self.product(w))
         assert design.rows is not None
         out = np.zeros(design.rows.shape[0])
@@ -202,7 +202,7 @@ class NormalEquations:
     def _uncentered_rmatvec(self, z: Vector) -> Vector:
         """`X' z`, by rows if X came by rows."""
         design = self.design
-        if design.by_rows is None:
+        if not design.is_csr:
             return design.rmatvec(z)
         return self._numbered_as_columns(design.rmatvec_by_rows(z))
 

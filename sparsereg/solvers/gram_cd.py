@@ -45,7 +45,7 @@ class GramDescent(Descent):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
         design = problem.design
-        self.row_length = design.nnz / design.n_rows - (design.n_cols - design.storage.n_sparse)  # of what is sparse
+        self.row_length = design.nnz / design.n_rows - (design.n_cols - design.n_sparse)  # of what is sparse
         self.store = self._new_store()
         self.q = np.empty(0)
         self.r_sum = 0.0
@@ -67,9 +67,9 @@ class GramDescent(Descent):
         most = int(np.clip(MET / max(self.row_length, 1.0), *WATCHED))
         # Each kind has its longest first. What watched columns have with a few dense ones is kept with those; of many, each would
         # be met by every dense member in all rows.
-        n_dense = design.n_cols - design.matrix.n_sparse
+        n_dense = design.n_cols - design.n_sparse
         dense = [] if self.store.counting or n_dense > LONG_ROW else [design.n_cols]
-        kinds = (0, design.matrix.n_ones, design.matrix.n_sparse, *dense)
+        kinds = (0, design.n_ones, design.n_sparse, *dense)
         heavy = np.concatenate([np.arange(a, min(a + most, b)) for a, b in pairwise(kinds)])
         if not heavy.size:
             return
@@ -102,7 +102,7 @@ class GramDescent(Descent):
     def _visit(self, cols: Int) -> Vector:
         problem, design = self.problem, self.problem.design
         active = self.cols[self.w != 0.0]
-        n_dense = np.count_nonzero(active >= design.matrix.n_sparse)
+        n_dense = np.count_nonzero(active >= design.n_sparse)
         dense = n_dense * design.n_rows
         own, active = design.lengths(cols).sum(), design.lengths(active).sum() - dense + dense // IN_ORDER
         if own * (MISS + LOOK_UP * self.row_length + FETCH * n_dense) > design.n_rows + active + own:

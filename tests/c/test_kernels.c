@@ -255,9 +255,9 @@ static void test_screen(void) {
         sr_screen(5, &bounds, &now, 0.0, 2.5, out, &n, &worst, &largest);
         CHECK(n == 1 && out[0] == 0 && close_to(worst, 3.0) && close_to(largest, 2.0), "screen: %d, %g, %g", (int)n, worst, largest);
         CHECK(worst >= 3.0 && largest >= 2.0, "a bound was rounded down");
-        /* aside: Hoelder is of no use, 0.5 + 4 * 2.5 */
+        /* a shift: Hoelder is of no use, 0.5 + 4 * 2.5 */
         sr_screen(5, &bounds, &now, 0.5, 2.5, out, &n, &worst, &largest);
-        CHECK(n == 3 && out[2] == 4 && close_to(worst, 10.5), "aside: %d, %g", (int)n, worst);
+        CHECK(n == 3 && out[2] == 4 && close_to(worst, 10.5), "shifted: %d, %g", (int)n, worst);
         sr_screen(5, &bounds, &references[0], 0.0, 100.0, out, &n, &worst, &largest);
         CHECK(n == 0 && largest < 9.0, "a column passed over never counts");
         const sr_displacement further[] = {{2.0, 1.0}, {0.0, 0.0}, {0.0, 0.0}};
@@ -286,9 +286,10 @@ static void test_losses(void) {
     for (int k = 0; k < SR_N_PENALTIES; k++) CHECK(sr_penalty_name((sr_penalty)k) != NULL, "a penalty without a name");
 }
 
-static void test_intake(const fixture *f, int real, int index) {
+static void test_compressed(const fixture *f, int real, int index) {
     const int wide = index == SR_I64, full = real == SR_F64;
-    sr_compressed A = {N, P, wide ? (const void *)f->first64 : f->first32, wide ? (const void *)f->cols64 : f->cols32,
+    sr_compressed A = {N, P, wide ? (const void *)f->first64 : f->first32,
+                       wide ? (const void *)(f->first64 + 1) : f->first32 + 1, wide ? (const void *)f->cols64 : f->cols32,
                        full ? (const void *)f->row_values_d : f->row_values_f, real, index, 0, 0};
     int32_t count32[P] = {0}, place32[P], back32[MAX_ENTRIES];
     int64_t count64[P] = {0}, place64[P], back64[MAX_ENTRIES];
@@ -367,7 +368,7 @@ int main(void) {
         const int reals[] = {SR_F32, SR_F64}, indices[] = {SR_I32, SR_I64};
         for (int v = 0; v < 4; v++) {
             const sr_matrix X = columns(&f, reals[v / 2], indices[v % 2]), Xt = rows(&f, reals[v / 2], indices[v % 2]);
-            test_intake(&f, reals[v / 2], indices[v % 2]);
+            test_compressed(&f, reals[v / 2], indices[v % 2]);
             test_counts(&f, indices[v % 2], v / 2);
             test_with_dense(&f, reals[v / 2], indices[v % 2]);
             for (int weighted = 0; weighted < 2; weighted++) {

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg._core.kernels import Levels, eliminate, exchange, transpose, weigh
+from sparsereg.data.compressed import Compressed
 from sparsereg.ridge.normal_equations import NormalEquations, System
 from sparsereg.ridge.pcg import ReducedSystem
 from sparsereg.ridge.preconditioners.coarse_block import Members
@@ -182,7 +183,9 @@ def _in_runs(fields: Fields, top: int) -> tuple[Fields, int, NDArray[np.int64]]:
     if not backwards[first]:
         return fields, first, begin
     at = np.empty(codes.size, dtype=np.int32)
-    transpose((codes.size, m), np.arange(codes.size + 1, dtype=np.int32), codes, None, begin[:-1].astype(np.int32), at)
+    one = np.arange(codes.size + 1, dtype=np.int32)
+    by_level = Compressed((codes.size, m), one[:-1], one[1:], codes, None)
+    transpose(by_level, begin[:-1].astype(np.int32), at)
     part = fields.parts[top]
     order = np.concatenate([fields.order[: part.start], fields.order[part][at], fields.order[part.stop :]])
     nested = {pair: Levels(own.codes[at], own.m) if top in pair else own for pair, own in fields.nested.items()}

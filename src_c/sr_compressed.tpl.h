@@ -1,11 +1,11 @@
 /* Template body, included once a variant at the end of sr_columns.tpl.h: a compressed matrix checked, and written the other way round. */
 
 static sr_status SR_FN(inspect)(const sr_compressed *A, Index *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found) {
-    const Index *indptr = A->indptr, *indices = A->indices;
+    const Index *start = A->start, *stop = A->stop, *indices = A->indices;
     const Real *data = A->data;
     *found = (sr_findings){0, 0};
     for (int64_t i = 0; i < A->n_major; i++) {
-        const int64_t begin = indptr[i], end = indptr[i + 1];
+        const int64_t begin = start[i], end = stop[i];
         int64_t last = -1, disorder = 0;
         int other = 0;
         found->bad = i;
@@ -31,31 +31,31 @@ static sr_status SR_FN(inspect)(const sr_compressed *A, Index *count, uint8_t *v
     return SR_OK;
 }
 
-SR_INLINE void SR_FN(transpose_kind)(const sr_compressed *A, int64_t first_major, Index *place, Index *out_indices, int64_t shift, int64_t stop,
+SR_INLINE void SR_FN(transpose_kind)(const sr_compressed *A, int64_t first_major, Index *place, Index *out_indices, int64_t shift, int64_t index_end,
                                      Real *out_data, int64_t end, const int valued) {
-    const Index *indptr = A->indptr, *indices = A->indices;
+    const Index *start = A->start, *stop = A->stop, *indices = A->indices;
     const Real *data = A->data;
     for (int64_t i = 0; i < A->n_major; i++)
-        for (int64_t e = indptr[i] + A->before; e < indptr[i + 1] - A->after; e++) {
+        for (int64_t e = start[i] + A->before; e < stop[i] - A->after; e++) {
             const Index to = place[indices[e]]++;
-            if (to < stop) out_indices[to] = (Index)(first_major + i);
+            if (to < index_end) out_indices[to] = (Index)(first_major + i);
             if (valued && to >= shift && to < end) out_data[to - shift] = data[e];
         }
 }
 
-static void SR_FN(transpose)(const sr_compressed *A, int64_t first_major, Index *place, Index *out_indices, int64_t shift, int64_t stop,
+static void SR_FN(transpose)(const sr_compressed *A, int64_t first_major, Index *place, Index *out_indices, int64_t shift, int64_t index_end,
                              Real *out_data, int64_t end) {
-    if (out_data) SR_FN(transpose_kind)(A, first_major, place, out_indices, shift, stop, out_data, end, 1);
-    else SR_FN(transpose_kind)(A, first_major, place, out_indices, shift, stop, out_data, end, 0);
+    if (out_data) SR_FN(transpose_kind)(A, first_major, place, out_indices, shift, index_end, out_data, end, 1);
+    else SR_FN(transpose_kind)(A, first_major, place, out_indices, shift, index_end, out_data, end, 0);
 }
 
 static void SR_FN(take_ends)(const sr_compressed *A, Real *out, int64_t stride) {
-    const Index *indptr = A->indptr;
+    const Index *start = A->start, *stop = A->stop;
     const Real *data = A->data;
     for (int64_t i = 0; i < A->n_major; i++) {
-        const Real *first = data + indptr[i], *last = data + (indptr[i + 1] - A->after);
-        if (A->before && i + 2 * SR_AHEAD < A->n_major) SR_PREFETCH(data + indptr[i + 2 * SR_AHEAD]);
-        if (A->after && i + 2 * SR_AHEAD < A->n_major) SR_PREFETCH(data + (indptr[i + 2 * SR_AHEAD + 1] - 1));
+        const Real *first = data + start[i], *last = data + (stop[i] - A->after);
+        if (A->before && i + 2 * SR_AHEAD < A->n_major) SR_PREFETCH(data + start[i + 2 * SR_AHEAD]);
+        if (A->after && i + 2 * SR_AHEAD < A->n_major) SR_PREFETCH(data + (stop[i + 2 * SR_AHEAD] - 1));
         for (int64_t d = 0; d < A->before; d++) out[d * stride + i] = first[d];
         for (int64_t d = 0; d < A->after; d++) out[(A->before + d) * stride + i] = last[d];
     }
