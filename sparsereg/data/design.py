@@ -84,7 +84,7 @@ class Design(ABC):
     def __init__(self, storage: Matrix | Counted, columns: Int, n_features: int, dtype: np.dtype[Any], n_threads: int):
         self._storage, self.columns, self.n_features = storage, columns, n_features
         self.dtype, self.n_threads = dtype, n_threads
-        self.n_rows, self.n_cols = storage.shape
+        self.n_rows, self.n_cols = int(storage.shape[0]), int(storage.shape[1])
         self.n_ones, self.n_sparse, self.nnz = storage.n_ones, storage.n_sparse, storage.nnz
 
     @property
