@@ -1,17 +1,17 @@
-/* The front door of the kernels: every type and function the outside may use.
+/* The interface of the kernels: every type and function that callers may use.
  *
- * House rules: plain C11; nothing here allocates, prints, keeps state or knows Python. The caller passes work arrays with
- * their sizes. Inputs are const and never written. Vectors over rows and columns are double, whatever the type of X, and
- * sums run in double. What is minimised stands in docs/design.md.
+ * Rules: plain C11; nothing here allocates, prints, keeps state or calls Python. The caller passes work space of the
+ * stated size. Inputs are const and never written. Vectors over rows and columns are double, whatever the type of X,
+ * and sums run in double. The objective is in docs/design.md.
  *
- * Legend, used everywhere inside:
+ * Notation, used everywhere inside:
  *   X   the design, n rows by p columns          j, k  columns        i  rows        e  stored entries
+ *   Xt  the rows of X as the columns of an sr_matrix
  *   s   row weights (NULL: all one)              S     their sum
- *   w   coefficients                             r     the weighted residual s * (y - o - X w), not centred
+ *   w   coefficients                             r     the weighted residual s * (y - offset - X w), not centred
  *   q   X' r                                     c     the centred gradient, q_j - (sums_j / S) * sum(r)
- *   sums_j = x_j' s                              sq_j  = |x_j - mean_j|_s^2, the curvature of coordinate j
- *   l1_j, l2_j  the strengths on coordinate j, on the unnormalised sum S * F
- */
+ *   sums_j = x_j' s                              l1_j, l2_j  the penalty on coordinate j of the unnormalised sum S * F
+ * */
 #ifndef SR_H
 #define SR_H
 
@@ -22,8 +22,8 @@
 
 typedef enum {
     SR_OK = 0,
-    SR_NEED_SPACE = 1,  /* an outcome: grow the arena and call again */
-    SR_BAD_INDEX = -1,  /* an index outside the matrix, or pointers that run backwards */
+    SR_NEED_SPACE = 1,  /* an outcome: enlarge the buffer and call again */
+    SR_BAD_INDEX = -1,  /* an index outside the matrix, or pointers that decrease */
     SR_NOT_FINITE = -2, /* NaN or infinity among the values */
     SR_BAD_TYPE = -3    /* a tag that names no variant */
 } sr_status;
@@ -32,8 +32,9 @@ typedef enum {
  *   [0, n_ones)         every stored entry is 1; no values are read
  *   [n_ones, n_sparse)  entry e has the value data[e - data_shift]
  *   [n_sparse, n_cols)  dense: column j is dense[(j - n_sparse) * dense_stride + i]
- * A sparse column j holds the rows indices[start[j] .. stop[j]), so that any selection and order of the columns of a
- * CSC matrix is a view of it. Rows seen as columns (a CSR matrix) are the same struct with the roles of i and j exchanged. */
+ * A sparse column j has the rows indices[start[j] .. stop[j]), so any selection and order of the columns of a CSC
+ * matrix is a view of it. The rows of a CSR matrix are the columns of such a view, with the roles of i and j
+ * exchanged. */
 typedef struct {
     int64_t n_rows, n_cols, n_ones, n_sparse;
     const void *start, *stop; /* Index, n_sparse each */
@@ -42,66 +43,71 @@ typedef struct {
     int64_t data_shift;
     const void *dense;        /* Real, or NULL when n_sparse == n_cols */
     int64_t dense_stride;
-    int32_t real, index;         /* tags: SR_F32 or SR_F64, SR_I32 or SR_I64 */
-    int64_t before, after;       /* entries of each sparse column that are passed over, at its beginning and at its end */
+    int32_t real, index;      /* tags: SR_F32 or SR_F64, SR_I32 or SR_I64 */
+    int64_t before, after;    /* entries of each sparse column, at its beginning and end, that are skipped */
 } sr_matrix;
 
 /* ---- products with X ------------------------------------------------------------------------------------------------
  * `cols` lists m columns; NULL means columns 0 .. m-1. */
 
-/* out[a] = x_cols[a]' v; cols NULL: of columns first .. first+m-1.  O(entries of the columns) */
+/* out[a] = x_cols[a]' v; cols NULL: for columns first .. first+m-1.  O(entries of the columns) */
 sr_status sr_rmatvec(const sr_matrix *X, const int64_t *cols, int64_t first, int64_t m, const double *v, double *out);
-/* out += scale * s * sum_a w[a] x_cols[a], out of length n (s NULL: without weights).  O(entries of the columns with w != 0) */
-sr_status sr_matvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s, double *out);
-/* max |s (y - base - sum_a w[a] x_cols[a])|, a block of rows at a time, so that no vector over the rows is needed: r has SR_RESIDUAL_BLOCK entries,
- * next m. The rows of each column are in increasing order.  O(n + entries of the columns with w != 0) */
+/* out += scale * s * sum_a w[a] x_cols[a], out of length n.  O(entries of the columns with w != 0) */
+sr_status sr_matvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s,
+                    double *out);
+/* max |s (y - base - sum_a w[a] x_cols[a])|, by blocks of SR_RESIDUAL_BLOCK rows. The rows of each column must
+ * increase. Work space: r, SR_RESIDUAL_BLOCK; next, m.  O(n + entries of the columns with w != 0) */
 enum { SR_RESIDUAL_BLOCK = 16384 };
-sr_status sr_residual_max_abs(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, const double *y, double base, const double *s,
-                           int64_t *next, double *r, double *peak);
-/* What is asked of a column once: x' s, x' (s x), |x|' s and max |x|; not centred, s NULL: all one. m each. */
+sr_status sr_residual_max_abs(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, const double *y,
+                              double base, const double *s, int64_t *next, double *r, double *max_abs);
+/* Statistics of columns, not centred, m each: x' s, x' (s x), |x|' s and max |x|.  O(entries of the columns) */
 typedef struct {
     double *sums, *sq_norms, *l1_norms, *max_abs;
 } sr_stats;
 sr_status sr_column_stats(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s, const sr_stats *out);
 
-/* ---- the penalty, coordinate by coordinate --------------------------------------------------------------------------*/
+/* ---- the penalty, coordinate by coordinate ------------------------------------------------------------------------*/
 
-/* The two certificates' ingredients over m coordinates; see duality_gap in problem.py, where they are put together. */
+/* The penalty's terms of both duality gaps over m coordinates, which `combine_gap` of the Python package puts
+ * together. */
 typedef struct {
     double l1_norm;   /* sum l1_j |w_j| */
     double l2_sq;     /* sum l2_j w_j^2 */
     double slope;     /* sum (c_j - l2_j w_j) w_j */
-    double dual_norm; /* max reach(c_j - l2_j w_j) / l1_j over l1_j > 0 */
-    double fenchel;   /* sum pen(w_j) + pen*(c_j) - c_j w_j; infinite where l2_j = 0 < l1_j and c_j is out of reach */
+    double dual_norm; /* max dual_magnitude(c_j - l2_j w_j) / l1_j over l1_j > 0 */
+    double fenchel;   /* sum pen(w_j) + pen*(c_j) - c_j w_j; infinite if l2_j = 0 < l1_j < dual_magnitude(c_j) */
 } sr_gap_terms;
-sr_status sr_gap_sums(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2, sr_gap_terms *out);
+sr_status sr_gap_sums(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2,
+                      sr_gap_terms *out);
 /* out[j] = distance of c_j from the subdifferential of the penalty at w_j. */
-sr_status sr_violation(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2, double *out);
-/* One proximal-gradient step in the metric diag(a): w_new[j] = argmin_b a_j/2 (b - z_j - c_j/a_j)^2 + pen_j(b), c the
- * gradient's negative at z.  Beck & Teboulle 2009, eq. 2.6, with a diagonal metric in place of L. */
-sr_status sr_prox_step(sr_penalty pen, int64_t m, const double *z, const double *c, const double *a, const double *l1, const double *l2, double *w_new);
+sr_status sr_violation(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2,
+                       double *out);
+/* One proximal-gradient step in the metric diag(a): w_new[j] = argmin_b a_j/2 (b - z_j - c_j/a_j)^2 + pen_j(b), c
+ * the negative gradient at z.  Beck & Teboulle 2009, eq. 2.6, with a diagonal metric in place of L. */
+sr_status sr_prox_step(sr_penalty pen, int64_t m, const double *z, const double *c, const double *a, const double *l1,
+                       const double *l2, double *w_new);
 
-/* ---- coordinate descent ---------------------------------------------------------------------------------------------*/
+/* ---- coordinate descent -------------------------------------------------------------------------------------------*/
 
-/* What coordinate descent over m chosen columns needs to know of each, and what it moves. */
+/* What coordinate descent over m chosen columns reads of each, and what it updates. */
 typedef struct {
     int64_t m;
-    const double *sums, *centered_sq_norm, *l1, *l2; /* m each; sums all zero when there is no intercept */
-    double weight_sum;                 /* S */
+    const double *sums, *centered_sq_norm, *l1, *l2; /* m each: x_j' s (0 without an intercept), |x_j - mean_j|_s^2 */
+    double weight_sum;                               /* S */
     sr_penalty penalty;
-    double *w;                         /* m, in and out */
-    double *r_sum;                     /* sum(r), in and out */
+    double *w;                                       /* m, in and out */
+    double *r_sum;                                   /* sum(r), in and out */
 } sr_coordinates;
 
-/* `order` lists the positions 0 .. m-1 to visit, n_order of them; the return value `decrease` is an upper bound on twice the
- * objective still moving: max over the epoch of sq_j * (step_j)^2. */
+/* `order` lists n_order of the positions 0 .. m-1. *decrease: the largest (centered_sq_norm_j + l2_j) * step_j^2 of
+ * an epoch, an upper bound on twice what a step lowered S * F by. */
 
-/* Epochs on the residual: in and out, r = s (y - o - X w).  An epoch is O(entries of the columns). */
-sr_status sr_cd_residual(const sr_matrix *X, const int64_t *cols, const sr_coordinates *co, const int64_t *order, int64_t n_order,
-                         const double *s, double *r, double *decrease);
+/* One epoch on the residual, which is in and out: r = s (y - offset - X w).  O(entries of the columns) */
+sr_status sr_cd_residual(const sr_matrix *X, const int64_t *cols, const sr_coordinates *co, const int64_t *order,
+                         int64_t n_order, const double *s, double *r, double *decrease);
 
-/* A growing symmetric Gram matrix X_M' diag(s) X_M of m chosen columns: column a holds the `len[a]` entries (idx, val) from
- * begin[a] on, with room for cap[a], in one arena of `size` entries of which `used` are given out. */
+/* A growing symmetric Gram matrix X_M' diag(s) X_M of m chosen columns, the members: column a has the `len[a]` entries
+ * (idx, val) from begin[a] on, in a space for cap[a], in one arena of `size` entries of which `used` are given out. */
 typedef struct {
     int64_t *begin, *len, *cap; /* m_max each */
     int32_t *idx;               /* size */
@@ -109,75 +115,81 @@ typedef struct {
     int64_t used, size;
 } sr_gram;
 
-/* Products of cached columns with the m members, member by member: member a has the entries begin[a] .. begin[a + 1], in the order of their places.
- * Where all are counts they stand as such, in pieces of at most 65535, so that a place may come more than once. */
+/* Cached products of columns that are no members with the m members: member a has the entries begin[a] .. begin[a +
+ * 1], in the order of the cached columns' places. Where all products are counts they are stored as such, in pieces
+ * of at most 65535, so that a place may occur more than once. */
 typedef struct {
     int64_t *begin;  /* m_max + 1 */
     uint16_t *place; /* size */
-    uint16_t *count; /* size, or NULL, and then ... */
+    uint16_t *count; /* size; or NULL, and then ... */
     double *value;   /* ... size */
     int64_t size;
 } sr_products;
 
-/* Positions below this stand for "no member", spread over so many that adding to one seldom waits for the last addition there. */
+/* Positions below this mean "neither cached nor a member": so many that adding to one seldom waits for the last
+ * addition. */
 enum { SR_UNTRACKED = 256 };
 
-/* Work space for appending. Some columns that are not in the Gram may be cached: their products with each new column are asked for too,
- * and fall out of the same walk through its rows. position[label] is label % SR_UNTRACKED for neither, SR_UNTRACKED + the place of a cached column, or
- * SR_UNTRACKED + n_places + the number of a member. */
+/* Work space for appending. The position of a column is its label % SR_UNTRACKED if it is neither cached nor a member,
+ * SR_UNTRACKED + its place if it is cached, SR_UNTRACKED + n_places + its number if it is a member. */
 typedef struct {
-    void *position;        /* one a label of Xt, uint16_t or, where `wide`, int32_t; NULL where there is no Xt at all */
-    int32_t *dense_position; /* for each dense column, which has no position by its label, or below 0: where there is an Xt */
-    const int32_t *labels; /* internal column -> label of Xt; NULL: the same number */
-    int64_t n_places, n_cached; /* places for cached columns, and how many of them, the first, are in use */
-    const int64_t *cached; /* n_cached: which columns they are; only read without Xt, and by sr_with_dense */
-    const sr_products *kept; /* what cached columns have with the members there are; only read for dense columns */
-    uint32_t *count;       /* SR_UNTRACKED + n_places + m_max by position, all zero, left so: where all that is sparse is ones, without weights. Or NULL: ... */
-    double *sum;           /* ... the same, for anything else */
-    double *row;           /* n_rows, all zero, left so; only read without Xt */
-    int32_t place;         /* that of the new column itself among the cached ones, or below 0; set by sr_gram_column */
+    void *position;              /* for each label of Xt, uint16_t or, if `wide`, int32_t; NULL without any Xt */
+    int32_t *dense_position;     /* for each dense column, < 0 if it is neither; only if there is an Xt */
+    const int32_t *labels;       /* internal column -> label of Xt; NULL: the same number */
+    int64_t n_places, n_cached;  /* places for cached columns; the first n_cached are in use */
+    const int64_t *cached;       /* n_cached: which columns they are; only read without Xt, and by sr_with_dense */
+    const sr_products *products; /* what cached columns have with the members so far; only read for dense columns */
+    uint32_t *count;             /* by position, SR_UNTRACKED + n_places + m_max, zero on entry and return; for sparse */
+    double *sum;                 /* columns of ones without weights; NULL otherwise, where sum is used in its place */
+    double *row;                 /* n_rows, all zero on entry and return; only read without Xt */
+    int32_t place;               /* the new column's place if it is cached, or < 0; set by sr_gram_column */
     int32_t wide;
-    double *with_dense;    /* n_places for each dense column: what cached ones have with it, by sr_with_dense before it is a member; where there is count */
+    double *with_dense;          /* n_places for each dense column: its products with cached ones; with `count` only */
 } sr_gram_work;
 
-/* products[a] = x_a' s x_j for the columns cols[0 .. m) of the Gram, and with itself at m; from now on j has the position of member m. What cached
- * columns have with it is left in count or sum, for sr_products_take. With Xt (the rows of X): O(sum of row lengths over the rows of j); with Xt NULL:
- * O(entries of the m columns in `cols` and of those cached). */
-sr_status sr_gram_column(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
+/* products[a] = x_a' s x_j for the members cols[0 .. m), and x_j' s x_j at m; column j then is member m. Its
+ * products with cached columns are left in count or sum, for sr_products_take. With Xt: O(sum of row lengths over
+ * the rows of j); with Xt NULL: O(entries of the members and of the cached columns). */
+sr_status sr_gram_column(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m,
+                         int64_t j,
                          sr_gram_work *work, double *products);
-/* Where there is count: with_dense for the m dense columns `cols`, n_lanes rows of SR_ABREAST of them at a time. Work space: lanes, SR_ABREAST n_lanes;
- * next, n_cached.  O(entries of the cached columns) for SR_ABREAST */
+/* Fill with_dense for the m dense columns `cols`, n_lanes rows of SR_ABREAST of them at a time. Work space: lanes,
+ * SR_ABREAST n_lanes; next, n_cached.  O(entries of the cached columns) for SR_ABREAST dense columns */
 enum { SR_ABREAST = 3 };
-sr_status sr_with_dense(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, int64_t n_lanes, int64_t *next,
+sr_status sr_with_dense(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, int64_t n_lanes,
+                        int64_t *next,
                         const sr_gram_work *work);
-/* Append number m to the Gram: its products with the m columns already there and with itself, where not 0. SR_NEED_SPACE: nothing was changed and
- * *need entries more are wanted in the arena. */
+/* Append member m to the Gram: its products with the m members and with itself, where not 0. SR_NEED_SPACE: nothing
+ * changed, and the arena needs *need more entries.  O(m) on average */
 sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *need);
-/* Those of the first n cached columns with member m, `own` being its product with itself, leave count or sum for P. SR_NEED_SPACE: nothing was
- * changed. */
+/* Move the products of the first n cached columns with member m from count or sum to P; `own` is the member's
+ * product with itself. SR_NEED_SPACE: nothing changed.  O(n) */
 sr_status sr_products_take(sr_products *P, int64_t m, int64_t n, const sr_gram_work *work, double own);
-/* Only the first n places are kept. */
+/* Keep only the first n places.  O(size) */
 void sr_products_keep(sr_products *P, int64_t m, int64_t n);
-/* out[k] -= sum_a P_ka x_a over the m members, for places k < n: O(entries there of members with x != 0). */
+/* out[k] -= sum_a P_ka x_a over the m members, for places k < n.  O(entries there of members with x != 0) */
 void sr_products_subtract(const sr_products *P, int64_t m, const double *x, int64_t n, double *out);
-/* out[b] = x_j' s (y - X w) for the n columns j = wanted[b], the residual worked out on their own rows only: O(sum of row
- * lengths over those rows). w[position] belongs to the column of that position, and is 0 for those without a coefficient. Wants Xt. */
-sr_status sr_gradient_by_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
-                      const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out);
-/* out[a] -= sum_b G_ab x_b over the m columns: O(entries of G in columns with x != 0). */
+/* out[b] = x_j' s (y - X w) for the n columns j = wanted[b], with the residual computed on their own rows only. w by
+ * position. O(sum of row lengths over those rows) */
+sr_status sr_gradient_by_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y,
+                              const double *w,
+                              const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out);
+/* out[a] -= sum_b G_ab x_b over the m members.  O(entries of G in columns with x != 0) */
 void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out);
-/* Epochs on the Gram: in and out, q = X_M' r. Stops after max_epochs or when the largest sq_j step_j^2 of an epoch is at most
- * tol. An epoch is O(m + entries of G in the columns that move). */
-void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs, double tol,
-                double *q, int64_t *epochs, double *decrease);
+/* Epochs on the Gram: in and out, q = X_M' r. Stops after max_epochs or when *decrease is at most tol. An epoch is
+ * O(m + entries of G in the columns whose coefficients change). */
+void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs,
+                double tol, double *q, int64_t *epochs, double *decrease);
 
-/* The Hessian of the k members `at`, in increasing order: the upper triangle of G_AA - sums sums' / S + diag(l2), k by k in H.
- * place: m, work space.  O(k^2 + entries of their columns) */
-void sr_gram_hessian(const sr_gram *G, const sr_coordinates *co, const int64_t *at, int64_t k, int64_t *place, double *H);
+/* The Hessian of the k members `at`, in increasing order: the upper triangle of G_AA - sums sums' / S + diag(l2), k
+ * by k in H. Work space: place, m.  O(k^2 + entries of their columns) */
+void sr_gram_hessian(const sr_gram *G, const sr_coordinates *co, const int64_t *at, int64_t k, int64_t *place,
+                     double *H);
 
-/* Solve A x = b for a small symmetric positive semidefinite A of n by n (row-major; its upper triangle is read, all of it overwritten),
- * x in place of b, by elimination without pivoting. A column that depends on those before it, its pivot below tiny times its diagonal, gets
- * x = 0. Written here rather than taken from a BLAS: it runs in one thread, and gives the same digits whatever the number of threads. O(n^3 / 6) */
+/* Solve A x = b, x in place of b, for a symmetric positive semidefinite A, n by n, by elimination without pivoting.
+ * The upper triangle is read, all of A overwritten. A column that depends on those before it, with a pivot below
+ * tiny times its diagonal, gets x = 0. Not taken from a BLAS: the digits do not depend on the number of threads. 
+ * O(n^3 / 6) */
 void sr_solve_psd(int64_t n, double *A, double *b, double tiny);
 
 /* ---- ridge ----------------------------------------------------------------------------------------------------------*/
@@ -243,93 +255,102 @@ int64_t sr_nested(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t 
  * some level otherwise. Returns how many rows agree with their parent. parent, votes: n_fine each, 0 at first.  O(n) */
 int64_t sr_majority(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t *coarse, int64_t n_coarse, int32_t *parent, int32_t *votes);
 
-/* ---- passes through rows of ones ------------------------------------------------------------------------------------*/
+/* ---- passes through rows of ones ----------------------------------------------------------------------------------*/
 
-/* A column has a 16-bit code of its own or shares one with others. Functions read the rows begin to end of X, which are columns of
- * Xt and of ones; codes: one for each of their entries, in their order. */
+/* A column has a 16-bit code of its own or shares one with others. Functions read rows begin to end of X, which must
+ * be of ones; codes: one for each of their entries, in their order. */
 typedef struct {
     double rr, max_abs; /* sum r^2 and max |r| */
 } sr_pass_sums;
-/* c += Z' r for r = y - base - Z w, where Z has the columns of X of one code added up. w NULL: 0. With code_of, the code of each
- * column (row of Xt), `codes` is written first; later passes do without.  O(entries) */
-sr_status sr_gradient_pass(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *code_of, uint16_t *codes, const double *y,
-                           double base, const double *w, double *c, sr_pass_sums *out);
-/* G, k by k: for the members, whose codes have a position in 0 .. k-1, entry (a, b) += the rows that have both, b standing before a.
- * members: work space, as long as the longest row.  O(entries + pairs of members in a row) */
-sr_status sr_count_pairs(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *codes, const int16_t *position, int64_t k,
-                         int16_t *members, double *G);
+/* c += Z' r for r = y - base - Z w, where Z has the columns of X of one code added up. w NULL: 0. With code_of, the
+ * code of each label of Xt, `codes` is written first; later passes do without.  O(entries) */
+sr_status sr_gradient_pass(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *code_of, uint16_t *codes,
+                           const double *y, double base, const double *w, double *c, sr_pass_sums *out);
+/* G, k by k: for the members, whose codes have a position in 0 .. k-1, entry (a, b) += the rows that have both, b
+ * before a. Work space: members, as long as the longest row.  O(entries + pairs of members in a row) */
+sr_status sr_count_pairs(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *codes,
+                         const int16_t *position,
+                         int64_t k, int16_t *members, double *G);
 
-/* ---- screening ------------------------------------------------------------------------------------------------------*/
+/* ---- screening ----------------------------------------------------------------------------------------------------*/
 
-/* How far the residual has travelled, as sums of distances, so from above: in the 2-norm, and in the largest entry (centred). */
+/* The residual's cumulative displacement, a sum of |r_new - r_old|: in the 2-norm, and in the largest entry
+ * (centred). */
 typedef struct {
     double two, one;
 } sr_displacement;
 
-/* A block of SR_BLOCK columns taken together: the largest c and norms, the earliest visit and the smallest factor in it. */
+/* A block of SR_BLOCK columns: the largest c and norms, the earliest reference and the smallest factor in it. */
 typedef struct {
     double c, norm2, norm1, factor;
     int64_t at;
 } sr_block;
 enum { SR_BLOCK = 256 };
 
-/* What is known of each of p columns that are not members. norm2 = -inf: pass the column over. */
+/* What is known of the gradients of p columns. norm2 = -inf: the column is skipped. */
 typedef struct {
-    float *c;                   /* the reach of its gradient at its last visit, from above ... */
-    uint16_t *at;               /* ... and the number of that visit: the odometer then was references[at] */
+    float *c;                   /* dual_magnitude of the gradient when it was last evaluated, rounded up ... */
+    uint16_t *at;               /* ... and the number of that reference: the displacement then was references[at] */
     const float *norm2, *norm1; /* |x_j - mean_j|_s and sum_i s_i |x_ij| */
-    const double *factor;       /* the threshold's factors; NULL: all one */
+    const double *factor;       /* factors of the threshold; NULL: all one */
     const sr_displacement *references;
     sr_block *blocks;
 } sr_bounds;
 
-/* Columns `cols`, m of them, were just visited, for the at-th time that any were, and had the gradients c. */
-void sr_record(sr_penalty pen, int64_t p, const int64_t *cols, int64_t m, const double *c, uint16_t at, const sr_bounds *b);
-/* Put every bound at the odometer's present reading in the place of c, and number `at` in the place of its visit. */
+/* Record the gradients c of the m columns `cols`, just evaluated at reference number `at`.  O(m + columns of their
+ * blocks) */
+void sr_record(sr_penalty pen, int64_t p, const int64_t *cols, int64_t m, const double *c, uint16_t at,
+               const sr_bounds *b);
+/* Add the displacement since its reference to every bound, and make reference `at`, the present point, that of all. 
+ * O(p) */
 void sr_rebase(int64_t p, const sr_displacement *now, uint16_t at, const sr_bounds *b);
-/* Sum up the blocks of these columns anew, or with cols NULL the first m blocks. What norm2 or norm1 passed over later still counts in its
- * block until then, which makes a bound no less true. */
+/* Compute the blocks of these columns anew, or with cols NULL the first m blocks. A column skipped later still
+ * counts in its block until then, which leaves all bounds valid.  O(columns of the blocks) */
 void sr_update_blocks(int64_t p, const sr_bounds *b, const int64_t *cols, int64_t m);
-/* Bounds instead of passes. The residual has moved by d since the gradient of column j reached c_j, and |d|_2 and |d - mean|_max are at most what
- * the odometer shows since then. By Cauchy-Schwarz and Hoelder reach(x_j' r) <= c_j + min(norm2_j |d|_2, norm1_j |d|_max).
- * The second is the sharper for light columns: a column of 100 rows among 10^6 feels the largest change of a row, not the sum over all.
- * `shift`: how far the point in question is from the residual, in the 2-norm; unless it is 0, Hoelder is of no use.
- * Lists in out[0 .. *n_out) the j whose bound passes threshold * factor_j, in *worst the largest bound / factor_j
- * among them, and in *largest that among the others, or something above it: a block whose own bound is under the threshold
- * is not looked into, so with columns in the order of their norms the long tail of light ones costs next to nothing. */
-void sr_screen(int64_t p, const sr_bounds *b, const sr_displacement *now, double shift, double threshold, int32_t *out, int64_t *n_out,
-               double *worst, double *largest);
+/* If the residual moved by d since c_j was recorded, then by Cauchy-Schwarz and Hoelder
+ *   dual_magnitude(x_j' r) <= c_j + min(norm2_j |d|_2, norm1_j |d|_max),
+ * where |d| is at most the displacement since the reference. The second is sharper for short columns. `shift`:
+ * 2-norm distance of the dual point from the residual; unless it is 0, only Cauchy-Schwarz applies. out[0 ..
+ * *n_out): the j whose bound exceeds threshold * factor_j; *worst: the largest bound / factor_j among them;
+ * *largest: at least the largest of the others. A block whose own bound is below the threshold is not read, so that
+ * columns should be in the order of their norms.  O(blocks + columns of blocks above the threshold) */
+void sr_screen(int64_t p, const sr_bounds *b, const sr_displacement *now, double shift, double threshold, int32_t *out,
+               int64_t *n_out, double *worst, double *largest);
 
-/* ---- losses ---------------------------------------------------------------------------------------------------------*/
+/* ---- losses -------------------------------------------------------------------------------------------------------*/
 
-/* Row by row at the predictor z: *total = sum s_i loss(y_i, z_i); slope[i] = -s_i dloss/dz (the weighted residual); either may be NULL. */
-sr_status sr_loss_rows(sr_loss loss, int64_t n, const double *y, const double *z, const double *s, double *total, double *slope);
+/* At the predictor z: *total = sum s_i loss(y_i, z_i); slope[i] = -s_i dloss/dz, the weighted residual. Either may
+ * be NULL. */
+sr_status sr_loss_rows(sr_loss loss, int64_t n, const double *y, const double *z, const double *s, double *total,
+                       double *slope);
 
-/* ---- taking a matrix in ---------------------------------------------------------------------------------------------*/
+/* ---- compressed matrices as users pass them -----------------------------------------------------------------------*/
 
-/* A compressed matrix as a user hands it over: `major` rows (CSR) or columns (CSC). */
+/* Some majors of a CSR (its rows) or CSC matrix (its columns): major i has the entries start[i] .. stop[i]). */
 typedef struct {
     int64_t n_major, n_minor;
     const void *start, *stop; /* Index, n_major each: any selection of majors is a view of the matrix */
     const void *indices;      /* Index */
     const void *data;         /* Real, or NULL: all ones */
     int32_t real, index;
-    int64_t before, after; /* entries of each major, at its beginning and at its end, that sr_transpose passes over and sr_take_ends takes */
+    int64_t before, after;    /* entries at the ends of each major: sr_transpose skips them, sr_take_ends copies them */
 } sr_compressed;
 
 typedef struct {
-    int64_t bad;        /* where the first offence is: an entry, or a major for pointers */
-    int64_t disordered; /* majors whose indices do not strictly increase (so: perhaps duplicates) */
+    int64_t bad;        /* the first fault: an entry, or a major whose pointers decrease */
+    int64_t disordered; /* majors whose indices do not strictly increase, so that entries may repeat */
 } sr_findings;
 
-/* Check pointers, indices and values in one pass. count[k], an Index, += the entries of minor k (NULL: not wanted); valued[k] = 1 where
- * minor k holds a value other than 1, major_valued likewise for majors (each may be NULL). */
+/* Check pointers, indices and values in one pass. count[k], an Index, += the entries of minor k; valued[k] = 1 where
+ * minor k has a value other than 1, major_valued likewise for majors. Each may be NULL.  O(entries) */
 sr_status sr_inspect(const sr_compressed *A, void *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found);
-/* Transpose into columns: entry (i, k), i counted from first_major on, goes to place[k]++ of out_indices where place[k] < index_end, and its
- * value to out_data[place[k] - shift] where shift <= place[k] < end (NULL: nowhere). place and out_indices are of type Index. */
-sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place, void *out_indices, int64_t shift, int64_t index_end, void *out_data,
-                       int64_t end);
-/* The values at both ends of the majors: entry d of major i, first of those before, then of those after, goes to out[d * stride + i]. */
+/* Write entry (i, k), i counted from first_major on, to place[k]++: its index to out_indices where place[k] <
+ * index_end, its value to out_data[place[k] - shift] where shift <= place[k] < end (NULL: nowhere). place and
+ * out_indices: Index.  O(entries) */
+sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place, void *out_indices, int64_t shift,
+                       int64_t index_end, void *out_data, int64_t end);
+/* out[d * stride + i] = value d at the ends of major i, those before first, then those after.  O(n_major (before +
+ * after)) */
 sr_status sr_take_ends(const sr_compressed *A, void *out, int64_t stride);
 
 #endif

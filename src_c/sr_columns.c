@@ -1,4 +1,4 @@
-/* All that reads X: the template body stamped once a variant, and one switch a public function. */
+/* All that reads X: the template body once for each variant of types, and one switch for each function of sr.h. */
 #include "sr.h"
 
 #include <math.h>
@@ -7,7 +7,7 @@
 #include "sr_coordinate.h"
 #include "sr_gram.h"
 
-/* Rows ahead of the one that is read, about as many as a cache miss takes. A row often lies in two lines. */
+/* Rows to prefetch ahead: reading so many takes about as long as a cache miss. */
 enum { SR_AHEAD = 16 };
 #if defined(__GNUC__)
 #define SR_PREFETCH(address) __builtin_prefetch(address)
@@ -21,13 +21,13 @@ SR_INLINE int sr_kind_of(const sr_matrix *X, int64_t j) {
 }
 
 typedef struct {
-    double sum, sq_norms, size, peak;
+    double sum, sq_norm, l1_norm, max_abs;
 } sr_measures;
 SR_INLINE void sr_measure(sr_measures *of, double v, double s) {
     of->sum += s * v;
-    of->sq_norms += s * v * v;
-    of->size += fabs(s * v);
-    of->peak = fabs(v) > of->peak ? fabs(v) : of->peak;
+    of->sq_norm += s * v * v;
+    of->l1_norm += fabs(s * v);
+    of->max_abs = fabs(v) > of->max_abs ? fabs(v) : of->max_abs;
 }
 
 #define Real float
@@ -53,110 +53,92 @@ SR_INLINE void sr_measure(sr_measures *of, double v, double s) {
 #undef Index
 #undef SR_FN
 
-/* The switch over variants: CALL(suffix) is the statement to run for the variant that M is tagged with. */
-#define SR_LABEL_f32 SR_F32
-#define SR_LABEL_f64 SR_F64
-#define SR_LABEL_i32 SR_I32
-#define SR_LABEL_i64 SR_I64
-#define SR_VARIANT_CASE(real_, index_) \
-    case SR_LABEL_##real_ + SR_LABEL_##index_: CALL(_##real_##_##index_); break;
-#define SR_SWITCH(M) \
+/* Run `call_<real>_<index>(arguments)` for the variant that M is tagged with; `call` may begin with an assignment. */
+#define SR_RUN(M, call, ...) \
     switch ((M)->real + (M)->index) { \
-        SR_FOR_EACH_VARIANT(SR_VARIANT_CASE) \
+        case SR_F32 + SR_I32: call##_f32_i32(__VA_ARGS__); break; \
+        case SR_F64 + SR_I32: call##_f64_i32(__VA_ARGS__); break; \
+        case SR_F32 + SR_I64: call##_f32_i64(__VA_ARGS__); break; \
+        case SR_F64 + SR_I64: call##_f64_i64(__VA_ARGS__); break; \
         default: return SR_BAD_TYPE; \
     }
 
 sr_status sr_rmatvec(const sr_matrix *X, const int64_t *cols, int64_t first, int64_t m, const double *v, double *out) {
-#define CALL(suffix) sr_rmatvec##suffix(X, cols, first, m, v, out)
-    SR_SWITCH(X)
-#undef CALL
+    SR_RUN(X, sr_rmatvec, X, cols, first, m, v, out);
     return SR_OK;
 }
 
-sr_status sr_matvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s, double *out) {
-#define CALL(suffix) sr_matvec##suffix(X, cols, m, w, scale, s, out)
-    SR_SWITCH(X)
-#undef CALL
+sr_status sr_matvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s,
+                    double *out) {
+    SR_RUN(X, sr_matvec, X, cols, m, w, scale, s, out);
     return SR_OK;
 }
 
-sr_status sr_residual_max_abs(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, const double *y, double base, const double *s,
-                           int64_t *next, double *r, double *peak) {
-#define CALL(suffix) *peak = sr_residual_max_abs##suffix(X, cols, m, w, y, base, s, next, r)
-    SR_SWITCH(X)
-#undef CALL
+sr_status sr_residual_max_abs(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, const double *y,
+                              double base, const double *s,
+                           int64_t *next, double *r, double *max_abs) {
+    SR_RUN(X, *max_abs = sr_residual_max_abs, X, cols, m, w, y, base, s, next, r);
     return SR_OK;
 }
 
 sr_status sr_column_stats(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s, const sr_stats *out) {
-#define CALL(suffix) sr_column_stats##suffix(X, cols, m, s, out)
-    SR_SWITCH(X)
-#undef CALL
+    SR_RUN(X, sr_column_stats, X, cols, m, s, out);
     return SR_OK;
 }
 
-sr_status sr_cd_residual(const sr_matrix *X, const int64_t *cols, const sr_coordinates *co, const int64_t *order, int64_t n_order,
+sr_status sr_cd_residual(const sr_matrix *X, const int64_t *cols, const sr_coordinates *co, const int64_t *order,
+                         int64_t n_order,
                          const double *s, double *r, double *decrease) {
-#define CALL(suffix) *decrease = sr_cd_residual##suffix(X, cols, co, order, n_order, s, r)
-    SR_SWITCH(X)
-#undef CALL
+    SR_RUN(X, *decrease = sr_cd_residual, X, cols, co, order, n_order, s, r);
     return SR_OK;
 }
 
-sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, const sr_ridge_quadratic *q, const double *g, const double *s,
+sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, const sr_ridge_quadratic *q,
+                          const double *g, const double *s,
                           double *z, double *v, double *v_sum) {
-#define CALL(suffix) sr_gauss_seidel##suffix(X, cols, m, q, g, s, z, v, v_sum)
-    SR_SWITCH(X)
-#undef CALL
+    SR_RUN(X, sr_gauss_seidel, X, cols, m, q, g, s, z, v, v_sum);
     return SR_OK;
 }
 
-sr_status sr_residual_products(const sr_matrix *Xt, const double *w, const double *y, const double *s, double shift, double *out, double *total) {
-#define CALL(suffix) *total = sr_residual_products##suffix(Xt, w, y, s, shift, out)
-    SR_SWITCH(Xt)
-#undef CALL
+sr_status sr_residual_products(const sr_matrix *Xt, const double *w, const double *y, const double *s, double shift,
+                               double *out, double *total) {
+    SR_RUN(Xt, *total = sr_residual_products, Xt, w, y, s, shift, out);
     return SR_OK;
 }
 
-sr_status sr_fields(const sr_matrix *Xt, int64_t *next, int64_t max_fields, uint8_t *field, int64_t *ends, int64_t *n_fields) {
-#define CALL(suffix) sr_fields##suffix(Xt, next, max_fields, field, ends, n_fields)
-    SR_SWITCH(Xt)
-#undef CALL
+sr_status sr_fields(const sr_matrix *Xt, int64_t *next, int64_t max_fields, uint8_t *field, int64_t *ends,
+                    int64_t *n_fields) {
+    SR_RUN(Xt, sr_fields, Xt, next, max_fields, field, ends, n_fields);
     return SR_OK;
 }
 
 sr_status sr_field_codes(const sr_matrix *Xt, const int64_t *ends, const int32_t *level, int32_t *const *codes) {
-#define CALL(suffix) sr_field_codes##suffix(Xt, ends, level, codes)
-    SR_SWITCH(Xt)
-#undef CALL
+    SR_RUN(Xt, sr_field_codes, Xt, ends, level, codes);
     return SR_OK;
 }
 
-sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t n_at, int64_t k, const double *s, int32_t *at, double *value,
+sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t n_at, int64_t k, const double *s,
+                        int32_t *at, double *value,
                         double *G) {
-#define CALL(suffix) sr_dense_gram##suffix(Xt, position, n_at, k, s, at, value, G)
-    SR_SWITCH(Xt)
-#undef CALL
+    SR_RUN(Xt, sr_dense_gram, Xt, position, n_at, k, s, at, value, G);
     return SR_OK;
 }
 
-sr_status sr_gradient_pass(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *code_of, uint16_t *codes, const double *y, double base,
+sr_status sr_gradient_pass(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *code_of, uint16_t *codes,
+                           const double *y, double base,
                    const double *w, double *c, sr_pass_sums *out) {
-#define CALL(suffix) sr_gradient_pass##suffix(Xt, begin, end, code_of, codes, y, base, w, c, out)
-    SR_SWITCH(Xt)
-#undef CALL
+    SR_RUN(Xt, sr_gradient_pass, Xt, begin, end, code_of, codes, y, base, w, c, out);
     return SR_OK;
 }
 
-sr_status sr_count_pairs(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *codes, const int16_t *position, int64_t k,
+sr_status sr_count_pairs(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *codes,
+                         const int16_t *position, int64_t k,
                          int16_t *members, double *G) {
-#define CALL(suffix) sr_count_pairs##suffix(Xt, begin, end, codes, position, k, members, G)
-    SR_SWITCH(Xt)
-#undef CALL
+    SR_RUN(Xt, sr_count_pairs, Xt, begin, end, codes, position, k, members, G);
     return SR_OK;
 }
 
-/* Column j, which has the position of member m from now on; returns the one it had. */
+/* Give column j the position of member m; returns the one it had. */
 static int32_t sr_make_member(const sr_matrix *X, int64_t m, int64_t j, const sr_gram_work *work) {
     const int32_t now = (int32_t)(SR_UNTRACKED + work->n_places + m);
     const int64_t label = work->labels && j < X->n_sparse ? work->labels[j] : j;
@@ -167,65 +149,57 @@ static int32_t sr_make_member(const sr_matrix *X, int64_t m, int64_t j, const sr
         before = position[label];
         position[label] = (uint16_t)now;
     } else {
-        int32_t *position = j < X->n_sparse ? (int32_t *)work->position + label : work->dense_position + (j - X->n_sparse);
+        int32_t *sparse = work->position, *dense = work->dense_position;
+        int32_t *position = j < X->n_sparse ? sparse + label : dense + (j - X->n_sparse);
         before = *position;
         *position = now;
     }
     return before;
 }
 
-sr_status sr_gram_column(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
+sr_status sr_gram_column(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m,
+                         int64_t j,
                          sr_gram_work *work, double *products) {
     const int32_t before = sr_make_member(X, m, j, work) - SR_UNTRACKED;
     const int64_t members = SR_UNTRACKED + work->n_places;
     work->place = before < work->n_cached ? before : -1;
-#define CALL(suffix) sr_gram_column##suffix(X, Xt, s, cols, m, j, work)
-    SR_SWITCH(X)
-#undef CALL
-    for (int64_t a = 0; a <= m; a++) products[a] = work->count ? (double)work->count[members + a] : work->sum[members + a];
+    SR_RUN(X, sr_gram_column, X, Xt, s, cols, m, j, work);
+    for (int64_t a = members; a <= members + m; a++)
+        products[a - members] = work->count ? (double)work->count[a] : work->sum[a];
     if (work->count) memset(work->count + members, 0, (size_t)(m + 1) * sizeof *work->count);
     else memset(work->sum + members, 0, (size_t)(m + 1) * sizeof *work->sum);
     if (!work->count || X->n_sparse == X->n_cols) return SR_OK;
-#define CALL(suffix) sr_products_with_dense##suffix(X, cols, m, j, work, products)
-    SR_SWITCH(X)
-#undef CALL
+    SR_RUN(X, sr_products_with_dense, X, cols, m, j, work, products);
     return SR_OK;
 }
 
-sr_status sr_with_dense(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, int64_t n_lanes, int64_t *next,
+sr_status sr_with_dense(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, int64_t n_lanes,
+                        int64_t *next,
                         const sr_gram_work *work) {
-#define CALL(suffix) sr_with_dense##suffix(X, cols, m, lanes, n_lanes, next, work)
-    SR_SWITCH(X)
-#undef CALL
+    SR_RUN(X, sr_with_dense, X, cols, m, lanes, n_lanes, next, work);
     return SR_OK;
 }
 
-sr_status sr_gradient_by_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
+sr_status sr_gradient_by_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y,
+                              const double *w,
                       const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out) {
-#define CALL(suffix) sr_gradient_by_rows##suffix(X, Xt, s, y, w, work, wanted, n, out)
-    SR_SWITCH(X)
-#undef CALL
+    SR_RUN(X, sr_gradient_by_rows, X, Xt, s, y, w, work, wanted, n, out);
     return SR_OK;
 }
 
 sr_status sr_inspect(const sr_compressed *A, void *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found) {
-#define CALL(suffix) return sr_inspect##suffix(A, count, valued, major_valued, found)
-    SR_SWITCH(A)
-#undef CALL
+    SR_RUN(A, return sr_inspect, A, count, valued, major_valued, found);
     return SR_OK;
 }
 
-sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place, void *out_indices, int64_t shift, int64_t index_end, void *out_data,
+sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place, void *out_indices, int64_t shift,
+                       int64_t index_end, void *out_data,
                        int64_t end) {
-#define CALL(suffix) sr_transpose##suffix(A, first_major, place, out_indices, shift, index_end, out_data, end)
-    SR_SWITCH(A)
-#undef CALL
+    SR_RUN(A, sr_transpose, A, first_major, place, out_indices, shift, index_end, out_data, end);
     return SR_OK;
 }
 
 sr_status sr_take_ends(const sr_compressed *A, void *out, int64_t stride) {
-#define CALL(suffix) sr_take_ends##suffix(A, out, stride)
-    SR_SWITCH(A)
-#undef CALL
+    SR_RUN(A, sr_take_ends, A, out, stride);
     return SR_OK;
 }

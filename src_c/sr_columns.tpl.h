@@ -1,5 +1,5 @@
 /* Template body, included once a variant with Real, Index and SR_FN(name) defined: everything that reads X.
- * Behaviour (the kind of a column) is a constant argument of forced-inline bodies, so no branch survives in a loop. */
+ * The kind of a column is a constant argument of forced-inline bodies, so that no loop branches on it. */
 
 typedef struct {
     const Index *rows;  /* not read for dense columns: entry e is row e */
@@ -11,17 +11,18 @@ typedef struct {
 #define SR_VALUE(x, e, kind) ((kind) == SR_KIND_ONES ? 1.0 : (double)(x).values[e])
 
 SR_INLINE SR_FN(column) SR_FN(column_at)(const sr_matrix *X, int64_t j) {
-    if (j >= X->n_sparse) return (SR_FN(column)){NULL, (const Real *)X->dense + (j - X->n_sparse) * X->dense_stride, X->n_rows};
+    if (j >= X->n_sparse) return (SR_FN(column)){NULL, (const Real *)X->dense + (j - X->n_sparse) * X->dense_stride,
+                                                 X->n_rows};
     const int64_t begin = ((const Index *)X->start)[j] + X->before, end = ((const Index *)X->stop)[j] - X->after;
     return (SR_FN(column)){(const Index *)X->indices + begin,
                            j < X->n_ones ? NULL : (const Real *)X->data + (begin - X->data_shift), end - begin};
 }
 
-/* Four partial sums: an addition waits about four cycles for the one before it, and the compiler may not reorder them for us. */
+/* Four partial sums: an addition waits about four cycles for the one before it, and compilers may not reorder sums. */
 SR_INLINE double SR_FN(dot_kind)(SR_FN(column) x, const double *v, const int kind) {
     double a0 = 0.0, a1 = 0.0, a2 = 0.0, a3 = 0.0;
     int64_t e = 0;
-    if (kind == SR_KIND_DENSE) { /* long, and nothing looked up: eight */
+    if (kind == SR_KIND_DENSE) { /* long, and no indices: eight */
         double a[8] = {0.0};
         for (; e + 8 <= x.n; e += 8)
             for (int l = 0; l < 8; l++) a[l] += SR_VALUE(x, e + l, kind) * v[e + l];
@@ -37,7 +38,8 @@ SR_INLINE double SR_FN(dot_kind)(SR_FN(column) x, const double *v, const int kin
     return (a0 + a1) + (a2 + a3);
 }
 
-SR_INLINE void SR_FN(axpy_kind)(SR_FN(column) x, double step, const double *s, double *out, const int kind, const int weighted) {
+SR_INLINE void SR_FN(axpy_kind)(SR_FN(column) x, double step, const double *s, double *out, const int kind,
+                                const int weighted) {
     for (int64_t e = 0; e < x.n; e++) {
         const int64_t i = SR_ROW(x, e, kind);
         out[i] += step * SR_VALUE(x, e, kind) * (weighted ? s[i] : 1.0);
@@ -65,20 +67,24 @@ SR_WIDE static void SR_FN(axpy)(const sr_matrix *X, int64_t j, double step, cons
     }
 }
 
-static void SR_FN(rmatvec)(const sr_matrix *X, const int64_t *cols, int64_t first, int64_t m, const double *v, double *out) {
+static void SR_FN(rmatvec)(const sr_matrix *X, const int64_t *cols, int64_t first, int64_t m, const double *v,
+                           double *out) {
     for (int64_t a = 0; a < m; a++) out[a] = SR_FN(dot)(X, cols ? cols[a] : first + a, v);
 }
 
-/* Dense columns side by side: out is read and written once for all. */
-SR_WIDE static void SR_FN(axpy_abreast)(const sr_matrix *X, const int64_t *cols, const double *step, const double *s, double *restrict out) {
-    const Real *x = SR_FN(column_at)(X, cols[0]).values, *y = SR_FN(column_at)(X, cols[1]).values, *z = SR_FN(column_at)(X, cols[2]).values;
+/* Three dense columns at once: out is read and written once for all. */
+SR_WIDE static void SR_FN(axpy_abreast)(const sr_matrix *X, const int64_t *cols, const double *step, const double *s,
+                                        double *restrict out) {
+    const Real *x = SR_FN(column_at)(X, cols[0]).values, *y = SR_FN(column_at)(X, cols[1]).values;
+    const Real *z = SR_FN(column_at)(X, cols[2]).values;
     for (int64_t i = 0; i < X->n_rows; i++) {
         const double sum = step[0] * (double)x[i] + step[1] * (double)y[i] + step[2] * (double)z[i];
         out[i] += s ? s[i] * sum : sum;
     }
 }
 
-static void SR_FN(matvec_dense)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s, double *out) {
+static void SR_FN(matvec_dense)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale,
+                                const double *s, double *out) {
     int64_t j[SR_ABREAST], n = 0;
     double step[SR_ABREAST];
     for (int64_t a = 0; a < m; a++) {
@@ -89,23 +95,26 @@ static void SR_FN(matvec_dense)(const sr_matrix *X, const int64_t *cols, int64_t
     for (int64_t d = 0; d < n; d++) SR_FN(axpy)(X, j[d], step[d], s, out);
 }
 
-static void SR_FN(matvec)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s, double *out) {
+static void SR_FN(matvec)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale,
+                          const double *s, double *out) {
     for (int64_t a = 0; a < m; a++)
         if (w[a] != 0.0 && (cols ? cols[a] : a) < X->n_sparse) SR_FN(axpy)(X, cols ? cols[a] : a, scale * w[a], s, out);
     if (X->n_sparse < X->n_cols) SR_FN(matvec_dense)(X, cols, m, w, scale, s, out);
 }
 
-SR_INLINE int64_t SR_FN(subtract_rows)(SR_FN(column) x, int64_t e, int64_t begin, int64_t end, double w, double *r, const int kind) {
-    if (kind == SR_KIND_DENSE) /* ends with the rows, not before: one condition, as compilers want it for vectors */
+SR_INLINE int64_t SR_FN(subtract_rows)(SR_FN(column) x, int64_t e, int64_t begin, int64_t end, double w, double *r,
+                                       const int kind) {
+    if (kind == SR_KIND_DENSE) /* one condition only, so that compilers vectorise */
         for (; e < end; e++) r[e - begin] -= w * SR_VALUE(x, e, kind);
     else
         for (; e < x.n && SR_ROW(x, e, kind) < end; e++) r[SR_ROW(x, e, kind) - begin] -= w * SR_VALUE(x, e, kind);
     return e;
 }
 
-static double SR_FN(residual_max_abs)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, const double *y, double base,
+static double SR_FN(residual_max_abs)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w,
+                                      const double *y, double base,
                                    const double *s, int64_t *next, double *r) {
-    double peak = 0.0;
+    double max_abs = 0.0;
     memset(next, 0, (size_t)m * sizeof *next);
     for (int64_t begin = 0; begin < X->n_rows; begin += SR_RESIDUAL_BLOCK) {
         const int64_t end = begin + SR_RESIDUAL_BLOCK < X->n_rows ? begin + SR_RESIDUAL_BLOCK : X->n_rows;
@@ -115,16 +124,17 @@ static double SR_FN(residual_max_abs)(const sr_matrix *X, const int64_t *cols, i
             const SR_FN(column) x = SR_FN(column_at)(X, cols[a]);
             switch (sr_kind_of(X, cols[a])) {
                 case SR_KIND_ONES: next[a] = SR_FN(subtract_rows)(x, next[a], begin, end, w[a], r, SR_KIND_ONES); break;
-                case SR_KIND_VALUED: next[a] = SR_FN(subtract_rows)(x, next[a], begin, end, w[a], r, SR_KIND_VALUED); break;
+                case SR_KIND_VALUED: next[a] = SR_FN(subtract_rows)(x, next[a], begin, end, w[a], r,
+                                                                    SR_KIND_VALUED); break;
                 default: next[a] = SR_FN(subtract_rows)(x, next[a], begin, end, w[a], r, SR_KIND_DENSE); break;
             }
         }
         for (int64_t i = begin; i < end; i++) {
-            const double size = fabs(s ? s[i] * r[i - begin] : r[i - begin]);
-            if (size > peak) peak = size;
+            const double abs_r = fabs(s ? s[i] * r[i - begin] : r[i - begin]);
+            if (abs_r > max_abs) max_abs = abs_r;
         }
     }
-    return peak;
+    return max_abs;
 }
 
 SR_INLINE void SR_FN(stats_kind)(SR_FN(column) x, const double *s, const sr_stats *out, int64_t a, const int kind) {
@@ -136,12 +146,13 @@ SR_INLINE void SR_FN(stats_kind)(SR_FN(column) x, const double *s, const sr_stat
     }
     if (e < x.n) sr_measure(&even, SR_VALUE(x, e, kind), s ? s[SR_ROW(x, e, kind)] : 1.0);
     out->sums[a] = even.sum + odd.sum;
-    out->sq_norms[a] = even.sq_norms + odd.sq_norms;
-    out->l1_norms[a] = even.size + odd.size;
-    out->max_abs[a] = fmax(even.peak, odd.peak);
+    out->sq_norms[a] = even.sq_norm + odd.sq_norm;
+    out->l1_norms[a] = even.l1_norm + odd.l1_norm;
+    out->max_abs[a] = fmax(even.max_abs, odd.max_abs);
 }
 
-static void SR_FN(column_stats)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s, const sr_stats *out) {
+static void SR_FN(column_stats)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s,
+                                const sr_stats *out) {
     for (int64_t a = 0; a < m; a++) {
         const int64_t j = cols ? cols[a] : a;
         const SR_FN(column) x = SR_FN(column_at)(X, j);
@@ -156,8 +167,9 @@ static void SR_FN(column_stats)(const sr_matrix *X, const int64_t *cols, int64_t
     }
 }
 
-/* in and out: r = s (y - o - X w), *r_sum = sum(r) */
-static double SR_FN(cd_residual)(const sr_matrix *X, const int64_t *cols, const sr_coordinates *co, const int64_t *order,
+/* in and out: r = s (y - offset - X w), *r_sum = sum(r) */
+static double SR_FN(cd_residual)(const sr_matrix *X, const int64_t *cols, const sr_coordinates *co,
+                                 const int64_t *order,
                                  int64_t n_order, const double *s, double *r) {
     double decrease = 0.0;
     for (int64_t o = 0; o < n_order; o++) {
@@ -171,17 +183,17 @@ static double SR_FN(cd_residual)(const sr_matrix *X, const int64_t *cols, const 
     return decrease;
 }
 
-/* A word to the memory that both ends of the row that entry e of column x is in will be wanted. */
-SR_INLINE void SR_FN(ask_for_row)(const sr_matrix *Xt, SR_FN(column) x, int64_t e, const int kind) {
+/* Prefetch both ends of the row of entry e of column x. */
+SR_INLINE void SR_FN(prefetch_row)(const sr_matrix *Xt, SR_FN(column) x, int64_t e, const int kind) {
     const int64_t i = SR_ROW(x, e, kind);
     SR_PREFETCH((const Index *)Xt->indices + ((const Index *)Xt->start)[i] + Xt->before);
     SR_PREFETCH((const Index *)Xt->indices + ((const Index *)Xt->stop)[i] - 1 - Xt->after);
 }
 
-/* The row of X that entry e of column x is in, while those that come later are asked for, and first where they begin. */
+/* The row of entry e of column x; later rows are prefetched, and before them their pointers. */
 SR_INLINE SR_FN(column) SR_FN(row_of)(const sr_matrix *Xt, SR_FN(column) x, int64_t e, const int kind) {
     if (e + 2 * SR_AHEAD < x.n) SR_PREFETCH((const Index *)Xt->start + SR_ROW(x, e + 2 * SR_AHEAD, kind));
-    if (e + SR_AHEAD < x.n) SR_FN(ask_for_row)(Xt, x, e + SR_AHEAD, kind);
+    if (e + SR_AHEAD < x.n) SR_FN(prefetch_row)(Xt, x, e + SR_AHEAD, kind);
     return SR_FN(column_at)(Xt, SR_ROW(x, e, kind));
 }
 
@@ -193,7 +205,8 @@ SR_INLINE double SR_FN(dot_of_kind)(SR_FN(column) x, const Real *dense, const do
             const int64_t i = SR_ROW(x, e + l, kind);
             a[l] += SR_VALUE(x, e + l, kind) * (double)dense[i] * (s ? s[i] : 1.0);
         }
-    for (; e < x.n; e++) a[0] += SR_VALUE(x, e, kind) * (double)dense[SR_ROW(x, e, kind)] * (s ? s[SR_ROW(x, e, kind)] : 1.0);
+    for (; e < x.n; e++) a[0] += SR_VALUE(x, e, kind) * (double)dense[SR_ROW(x, e,
+                                                                             kind)] * (s ? s[SR_ROW(x, e, kind)] : 1.0);
     return (a[0] + a[1]) + (a[2] + a[3]);
 }
 
@@ -208,23 +221,26 @@ SR_WIDE static double SR_FN(dot_of)(const sr_matrix *X, int64_t j, int64_t d, co
     }
 }
 
-#define SR_POSITION(work, label, wide) ((wide) ? ((const int32_t *)(work)->position)[label] : (int32_t)((const uint16_t *)(work)->position)[label])
+#define SR_POSITION(work, label, wide) \
+    ((wide) ? ((const int32_t *)(work)->position)[label] : (int32_t)((const uint16_t *)(work)->position)[label])
 
-/* How often column j meets the columns that have a position, through the rows of X: all are ones. */
-SR_INLINE void SR_FN(count_by_rows)(const sr_matrix *X, const sr_matrix *Xt, int64_t j, sr_gram_work *work, const int wide) {
+/* Products of column j with all columns, by position, through the rows of X: counts, as all are ones. */
+SR_INLINE void SR_FN(count_by_rows)(const sr_matrix *X, const sr_matrix *Xt, int64_t j, sr_gram_work *work,
+                                    const int wide) {
     const SR_FN(column) x = SR_FN(column_at)(X, j);
     uint32_t *count = work->count;
     for (int64_t e = 0; e < x.n; e++) {
         const SR_FN(column) row = SR_FN(row_of)(Xt, x, e, SR_KIND_ONES);
-        /* Without a branch on membership, which nothing could predict: an entry that is no member's is added aside. */
+        /* No branch on membership, which no processor can predict: entries of untracked columns are counted too. */
         SR_UNROLL
         for (int64_t f = 0; f < row.n; f++) count[SR_POSITION(work, row.rows[f], wide)]++;
     }
     memset(count, 0, SR_UNTRACKED * sizeof *count);
 }
 
-/* The same with weights, values and dense columns. */
-SR_INLINE void SR_FN(gram_by_rows)(const sr_matrix *X, const sr_matrix *Xt, const double *s, int64_t j, sr_gram_work *work, const int wide) {
+/* The same as sums, with weights, values and dense columns. */
+SR_INLINE void SR_FN(gram_by_rows)(const sr_matrix *X, const sr_matrix *Xt, const double *s, int64_t j,
+                                   sr_gram_work *work, const int wide) {
     const SR_FN(column) x = SR_FN(column_at)(X, j);
     const int kind = (int)sr_kind_of(X, j), ones = Xt->n_ones == Xt->n_cols;
     double *sum = work->sum;
@@ -241,18 +257,20 @@ SR_INLINE void SR_FN(gram_by_rows)(const sr_matrix *X, const sr_matrix *Xt, cons
         const int32_t at = work->dense_position[d - X->n_sparse];
         if (at < 0) continue;
         const int64_t member = at - SR_UNTRACKED - work->n_places;
-        const int known = d != j && member >= 0 && work->place >= 0; /* a member, which met j as a cached column */
-        sum[at] = known ? sr_product(work->kept, member, work->place) : SR_FN(dot_of)(X, j, d, s);
+        const int known = d != j && member >= 0 && work->place >= 0; /* j was cached when this member was added */
+        sum[at] = known ? sr_product(work->products, member, work->place) : SR_FN(dot_of)(X, j, d, s);
     }
 }
 
-/* Through the m columns already there, j itself and those cached: scatter s x_j, one dot product each. */
-SR_INLINE void SR_FN(gram_by_columns)(const sr_matrix *X, const double *s, const int64_t *cols, int64_t m, int64_t j, sr_gram_work *work) {
+/* By a dot product of s x_j with each cached column, each member and j itself. */
+SR_INLINE void SR_FN(gram_by_columns)(const sr_matrix *X, const double *s, const int64_t *cols, int64_t m, int64_t j,
+                                      sr_gram_work *work) {
     const int64_t members = SR_UNTRACKED + work->n_places;
     SR_FN(axpy)(X, j, 1.0, s, work->row);
-    for (int64_t a = -work->n_cached; a <= m; a++) { /* those cached first */
+    for (int64_t a = -work->n_cached; a <= m; a++) { /* cached ones first */
         const int64_t k = a + work->n_cached, at = a < 0 ? SR_UNTRACKED + k : members + a;
-        if (a < 0 ? k == work->place : work->count && a < m && cols[a] >= X->n_sparse) continue; /* see products_with_dense */
+        /* see products_with_dense */
+        if (a < 0 ? k == work->place : work->count && a < m && cols[a] >= X->n_sparse) continue;
         const double product = SR_FN(dot)(X, a < 0 ? work->cached[k] : a < m ? cols[a] : j, work->row);
         if (work->count) work->count[at] = (uint32_t)product;
         else work->sum[at] = product;
@@ -262,19 +280,21 @@ SR_INLINE void SR_FN(gram_by_columns)(const sr_matrix *X, const double *s, const
     for (int64_t e = 0; e < x.n; e++) work->row[SR_ROW(x, e, kind)] = 0.0;
 }
 
-/* Where the others are counted: column j with the dense members, and a dense one with all. */
-static void SR_FN(products_with_dense)(const sr_matrix *X, const int64_t *cols, int64_t m, int64_t j, const sr_gram_work *work, double *products) {
+/* Where the others are counted: products of column j with dense members, or of a dense one with all. */
+static void SR_FN(products_with_dense)(const sr_matrix *X, const int64_t *cols, int64_t m, int64_t j,
+                                       const sr_gram_work *work, double *products) {
     for (int64_t a = 0; a <= m; a++) {
         const int64_t k = a < m ? cols[a] : j, d = k > j ? k : j;
         if (d < X->n_sparse) continue;
-        const int known = j < d && work->place >= 0; /* a member, which met j as a cached column */
-        products[a] = known ? work->with_dense[(d - X->n_sparse) * work->n_places + work->place] : SR_FN(dot_of)(X, k < j ? k : j, d, NULL);
+        const int known = j < d && work->place >= 0; /* j was cached when this member was added */
+        const double *with_dense = work->with_dense + (d - X->n_sparse) * work->n_places;
+        products[a] = known ? with_dense[work->place] : SR_FN(dot_of)(X, k < j ? k : j, d, NULL);
     }
 }
 
-/* What the cached columns, which are of ones, have with the dense columns from `first` on, `width` of them: side by side, so that a place is
- * looked up once for all. */
-SR_INLINE void SR_FN(meet_dense)(const sr_matrix *X, const int64_t *first, double *lanes, int64_t n_lanes, int64_t *next,
+/* Products of the cached columns, which are of ones, with `width` dense columns at once: each index is read once. */
+SR_INLINE void SR_FN(dense_products)(const sr_matrix *X, const int64_t *first, double *lanes, int64_t n_lanes,
+                                     int64_t *next,
                                  const sr_gram_work *work, const int width) {
     const Real *dense[SR_ABREAST];
     double *out[SR_ABREAST];
@@ -292,7 +312,8 @@ SR_INLINE void SR_FN(meet_dense)(const sr_matrix *X, const int64_t *first, doubl
             double a[SR_ABREAST] = {0.0}, b[SR_ABREAST] = {0.0}; /* two sums, as in dot_kind */
             int64_t e = next[k];
             for (; e + 2 <= x.n && (int64_t)x.rows[e + 1] < end; e += 2) {
-                const double *u = lanes + ((int64_t)x.rows[e] - begin) * width, *v = lanes + ((int64_t)x.rows[e + 1] - begin) * width;
+                const double *u = lanes + ((int64_t)x.rows[e] - begin) * width;
+                const double *v = lanes + ((int64_t)x.rows[e + 1] - begin) * width;
                 for (int l = 0; l < width; l++) a[l] += u[l];
                 for (int l = 0; l < width; l++) b[l] += v[l];
             }
@@ -306,18 +327,20 @@ SR_INLINE void SR_FN(meet_dense)(const sr_matrix *X, const int64_t *first, doubl
     }
 }
 
-static void SR_FN(with_dense)(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, int64_t n_lanes, int64_t *next,
+static void SR_FN(with_dense)(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, int64_t n_lanes,
+                              int64_t *next,
                               const sr_gram_work *work) {
     for (int64_t a = 0; a < m; a += SR_ABREAST) switch (m - a) {
-        case 1: SR_FN(meet_dense)(X, cols + a, lanes, n_lanes, next, work, 1); break;
-        case 2: SR_FN(meet_dense)(X, cols + a, lanes, n_lanes, next, work, 2); break;
-        default: SR_FN(meet_dense)(X, cols + a, lanes, n_lanes, next, work, SR_ABREAST); break;
+        case 1: SR_FN(dense_products)(X, cols + a, lanes, n_lanes, next, work, 1); break;
+        case 2: SR_FN(dense_products)(X, cols + a, lanes, n_lanes, next, work, 2); break;
+        default: SR_FN(dense_products)(X, cols + a, lanes, n_lanes, next, work, SR_ABREAST); break;
     }
 }
 
-static void SR_FN(gram_column)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j,
+static void SR_FN(gram_column)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols,
+                               int64_t m, int64_t j,
                                sr_gram_work *work) {
-    if (work->count && j >= X->n_sparse) return; /* nothing to count */
+    if (work->count && j >= X->n_sparse) return; /* see products_with_dense */
     if (!Xt) SR_FN(gram_by_columns)(X, s, cols, m, j, work);
     else if (work->count && work->wide) SR_FN(count_by_rows)(X, Xt, j, work, 1);
     else if (work->count) SR_FN(count_by_rows)(X, Xt, j, work, 0);
@@ -325,7 +348,8 @@ static void SR_FN(gram_column)(const sr_matrix *X, const sr_matrix *Xt, const do
     else SR_FN(gram_by_rows)(X, Xt, s, j, work, 0);
 }
 
-SR_INLINE double SR_FN(gradient_by_rows_of)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
+SR_INLINE double SR_FN(gradient_by_rows_of)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y,
+                                            const double *w,
                                     const sr_gram_work *work, int64_t j, const int wide) {
     const SR_FN(column) x = SR_FN(column_at)(X, j);
     const int kind = (int)sr_kind_of(X, j), ones = Xt->n_ones == Xt->n_cols;
@@ -333,7 +357,7 @@ SR_INLINE double SR_FN(gradient_by_rows_of)(const sr_matrix *X, const sr_matrix 
     for (int64_t e = 0; e < x.n; e++) {
         const int64_t i = SR_ROW(x, e, kind);
         const SR_FN(column) row = SR_FN(row_of)(Xt, x, e, kind);
-        double r = y[i], z = 0.0; /* two sums: an addition waits for the one before it */
+        double r = y[i], z = 0.0; /* two sums, as in dot_kind */
         if (e + SR_AHEAD < x.n) SR_PREFETCH(y + SR_ROW(x, e + SR_AHEAD, kind));
         int64_t f = 0;
         if (ones) {
@@ -355,18 +379,22 @@ SR_INLINE double SR_FN(gradient_by_rows_of)(const sr_matrix *X, const sr_matrix 
     return total;
 }
 
-static void SR_FN(gradient_by_rows)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w,
+static void SR_FN(gradient_by_rows)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y,
+                                    const double *w,
                             const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out) {
     for (int64_t b = 0; b < n; b++) {
-        if (b + 1 < n && wanted[b + 1] < X->n_sparse) { /* a light column is over before what it asks for is there: so are the first rows of the next */
+        if (b + 1 < n && wanted[b + 1] < X->n_sparse) { /* a short column ends before its own prefetches arrive */
             const SR_FN(column) next = SR_FN(column_at)(X, wanted[b + 1]);
             for (int64_t e = 0; e < next.n && e < SR_AHEAD; e++) {
-                SR_FN(ask_for_row)(Xt, next, e, SR_KIND_ONES);
+                SR_FN(prefetch_row)(Xt, next, e, SR_KIND_ONES);
                 SR_PREFETCH(y + next.rows[e]);
             }
         }
-        if (b + 2 < n && wanted[b + 2] < X->n_sparse) SR_PREFETCH((const Index *)X->indices + ((const Index *)X->start)[wanted[b + 2]]);
-        out[b] = work->wide ? SR_FN(gradient_by_rows_of)(X, Xt, s, y, w, work, wanted[b], 1) : SR_FN(gradient_by_rows_of)(X, Xt, s, y, w, work, wanted[b], 0);
+        if (b + 2 < n && wanted[b + 2] < X->n_sparse)
+            SR_PREFETCH((const Index *)X->indices + ((const Index *)X->start)[wanted[b + 2]]);
+        out[b] = work->wide ? SR_FN(gradient_by_rows_of)(X, Xt, s, y, w, work, wanted[b],
+                                                         1) : SR_FN(gradient_by_rows_of)(X, Xt, s, y, w, work,
+                                                                                         wanted[b], 0);
     }
 }
 

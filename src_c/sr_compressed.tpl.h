@@ -1,6 +1,7 @@
-/* Template body, included once a variant at the end of sr_columns.tpl.h: a compressed matrix checked, and written the other way round. */
+/* Template body, included once a variant at the end of sr_columns.tpl.h: check and transpose compressed matrices. */
 
-static sr_status SR_FN(inspect)(const sr_compressed *A, Index *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found) {
+static sr_status SR_FN(inspect)(const sr_compressed *A, Index *count, uint8_t *valued, uint8_t *major_valued,
+                                sr_findings *found) {
     const Index *start = A->start, *stop = A->stop, *indices = A->indices;
     const Real *data = A->data;
     *found = (sr_findings){0, 0};
@@ -31,7 +32,8 @@ static sr_status SR_FN(inspect)(const sr_compressed *A, Index *count, uint8_t *v
     return SR_OK;
 }
 
-SR_INLINE void SR_FN(transpose_kind)(const sr_compressed *A, int64_t first_major, Index *place, Index *out_indices, int64_t shift, int64_t index_end,
+SR_INLINE void SR_FN(transpose_kind)(const sr_compressed *A, int64_t first_major, Index *place, Index *out_indices,
+                                     int64_t shift, int64_t index_end,
                                      Real *out_data, int64_t end, const int valued) {
     const Index *start = A->start, *stop = A->stop, *indices = A->indices;
     const Real *data = A->data;
@@ -43,7 +45,8 @@ SR_INLINE void SR_FN(transpose_kind)(const sr_compressed *A, int64_t first_major
         }
 }
 
-static void SR_FN(transpose)(const sr_compressed *A, int64_t first_major, Index *place, Index *out_indices, int64_t shift, int64_t index_end,
+static void SR_FN(transpose)(const sr_compressed *A, int64_t first_major, Index *place, Index *out_indices,
+                             int64_t shift, int64_t index_end,
                              Real *out_data, int64_t end) {
     if (out_data) SR_FN(transpose_kind)(A, first_major, place, out_indices, shift, index_end, out_data, end, 1);
     else SR_FN(transpose_kind)(A, first_major, place, out_indices, shift, index_end, out_data, end, 0);

@@ -13,29 +13,29 @@
 #define SR_INLINE static inline
 #endif
 
-/* A second version for processors with AVX2, chosen as the library is loaded. Its vectors are longer; every sum is made in the same order
- * and without fused multiplications, so the digits are the same. */
+/* A second version for processors with AVX2, chosen when the library is loaded. Every sum runs in the same order and
+ * without fused multiplications, so the digits are the same. */
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__)
 #define SR_WIDE __attribute__((target_clones("avx2", "default")))
 #else
 #define SR_WIDE
 #endif
 
-/* Before a loop over vectors that reads little a turn. */
+/* For loops over vectors that read little an iteration. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define SR_UNROLL _Pragma("GCC unroll 4")
 #else
 #define SR_UNROLL
 #endif
 
-/* Before a loop of few turns, their number known, that is to become vectors: GCC would unroll it first, and then find none. */
+/* For loops of few iterations, known in number: GCC would otherwise unroll them and then fail to vectorise. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define SR_ROLLED _Pragma("GCC unroll 1")
 #else
 #define SR_ROLLED
 #endif
 
-/* From the centred gradient c at w_a to the exact minimiser along coordinate a; returns the step, 0 when it does not move. */
+/* The step from w_a to the exact minimiser along coordinate a, given the centred gradient c at w_a. */
 SR_INLINE double sr_coordinate_step(const sr_coordinates *co, int64_t a, double c) {
     const double old = co->w[a], curvature = co->centered_sq_norm[a], linear = c + curvature * old;
     double best = old;
@@ -49,7 +49,7 @@ SR_INLINE double sr_coordinate_step(const sr_coordinates *co, int64_t a, double 
     return best - old;
 }
 
-/* Book the step: w, sum(r), and the largest decrease so far. */
+/* Update w, sum(r), and the largest decrease so far. */
 SR_INLINE double sr_take_step(const sr_coordinates *co, int64_t a, double step, double decrease) {
     co->w[a] += step;
     *co->r_sum -= step * co->sums[a];

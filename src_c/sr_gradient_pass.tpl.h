@@ -1,8 +1,9 @@
-/* Template body, included once a variant at the end of sr_columns.tpl.h: rows of ones, read by the codes of their columns.
- * `codes` has those of the rows' entries one after the other, from the first entry of row `begin` on. */
+/* Template body, included once a variant at the end of sr_columns.tpl.h: rows of ones, read by the codes of their
+ * columns. `codes` has those of the rows' entries one after the other, from the first entry of row `begin` on. */
 
 /* in and out: c += Z' r */
-static void SR_FN(gradient_pass)(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *code_of, uint16_t *codes,
+static void SR_FN(gradient_pass)(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *code_of,
+                                 uint16_t *codes,
                                  const double *y, double base, const double *w, double *c, sr_pass_sums *out) {
     double rr = 0.0, max_abs = 0.0;
     for (int64_t i = begin; i < end; i++) {
@@ -19,7 +20,8 @@ static void SR_FN(gradient_pass)(const sr_matrix *Xt, int64_t begin, int64_t end
 }
 
 /* in and out: G */
-static void SR_FN(count_pairs)(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *codes, const int16_t *position,
+static void SR_FN(count_pairs)(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *codes,
+                               const int16_t *position,
                                int64_t k, int16_t *members, double *G) {
     for (int64_t i = begin; i < end; i++) {
         const int64_t length = SR_FN(column_at)(Xt, i).n;

@@ -1,30 +1,30 @@
-/* The growing Gram matrix and coordinate descent on it. Knows nothing of X. */
+/* The growing Gram matrix, cached products, and coordinate descent on the Gram. Knows nothing of X. */
 #include <string.h>
 
 #include "sr_coordinate.h"
 #include "sr_gram.h"
 
-enum { SR_SMALLEST_COLUMN = 4, SR_LINE = 64, SR_MOST_COUNT = UINT16_MAX };
+enum { SR_SMALLEST_COLUMN = 4, SR_LINE = 64, SR_MAX_COUNT = UINT16_MAX };
 
-/* Whether a line of memory is all zero. Most are where rows are short, and nothing then asks for each number in it. */
-SR_INLINE int sr_blank(const void *line) {
+/* Whether a cache line is all zero, as most are where rows are short: its numbers then need not be read one by one. */
+SR_INLINE int sr_line_is_zero(const void *line) {
     uint64_t w[SR_LINE / 8];
     memcpy(w, line, SR_LINE);
     return !(w[0] | w[1] | w[2] | w[3] | w[4] | w[5] | w[6] | w[7]);
 }
 
-/* The first a from `a` on, of m, where products are not 0; or m. */
+/* The first position from a on where products are not 0; or m. */
 SR_INLINE int64_t sr_next(const double *products, int64_t a, int64_t m) {
     enum { STEP = SR_LINE / sizeof *products };
     while (a < m) {
-        if (a % STEP == 0 && a + STEP <= m && sr_blank(products + a)) a += STEP;
+        if (a % STEP == 0 && a + STEP <= m && sr_line_is_zero(products + a)) a += STEP;
         else if (products[a] == 0.0) a++;
         else break;
     }
     return a;
 }
 
-/* Give column a room for twice its entries at the end of the arena. Doubling makes appending O(1) on average. */
+/* Move column a to a space for `cap` entries at the end of the arena. Doubling makes appending O(1) on average. */
 static void sr_gram_move(sr_gram *G, int64_t a, int64_t cap) {
     const int64_t to = G->used, n = G->len[a];
     memcpy(G->idx + to, G->idx + G->begin[a], (size_t)n * sizeof *G->idx);
@@ -35,19 +35,19 @@ static void sr_gram_move(sr_gram *G, int64_t a, int64_t cap) {
 }
 
 sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *need) {
-    int64_t met = 1, moves = 0;
+    int64_t n_products = 1, moves = 0;
     for (int64_t a = sr_next(products, 0, m); a < m; a = sr_next(products, a + 1, m)) {
-        met++;
+        n_products++;
         if (G->len[a] == G->cap[a]) moves += 2 * G->cap[a];
     }
-    const int64_t own = met < SR_SMALLEST_COLUMN ? SR_SMALLEST_COLUMN : met + met / 4;
+    const int64_t own = n_products < SR_SMALLEST_COLUMN ? SR_SMALLEST_COLUMN : n_products + n_products / 4;
     *need = own + moves;
     if (G->used + *need > G->size) return SR_NEED_SPACE;
 
     int64_t to = G->used;
     G->begin[m] = to;
     G->cap[m] = own;
-    G->len[m] = met;
+    G->len[m] = n_products;
     G->used += own;
     for (int64_t a = sr_next(products, 0, m); a < m; a = sr_next(products, a + 1, m)) {
         G->idx[to] = (int32_t)a;
@@ -66,12 +66,12 @@ static int64_t sr_take_counts(sr_products *P, int64_t to, int64_t n, uint32_t *c
     enum { STEP = SR_LINE / sizeof *count };
     for (int64_t begin = 0; begin < n; begin += STEP) {
         const int64_t end = begin + STEP <= n ? begin + STEP : n;
-        if (end == begin + STEP && sr_blank(count + begin)) continue;
+        if (end == begin + STEP && sr_line_is_zero(count + begin)) continue;
         for (int64_t k = begin; k < end; k++) {
             uint32_t rest = count[k];
-            for (; rest > SR_MOST_COUNT; rest -= SR_MOST_COUNT) P->place[to] = (uint16_t)k, P->count[to++] = SR_MOST_COUNT;
+            for (; rest > SR_MAX_COUNT; rest -= SR_MAX_COUNT) P->place[to] = (uint16_t)k, P->count[to++] = SR_MAX_COUNT;
             P->place[to] = (uint16_t)k, P->count[to] = (uint16_t)rest;
-            to += rest != 0; /* no branch: nothing could predict it */
+            to += rest != 0; /* no branch, which no processor could predict */
             count[k] = 0;
         }
     }
@@ -87,10 +87,10 @@ static int64_t sr_take_values(sr_products *P, int64_t to, int64_t n, double *sum
 }
 
 sr_status sr_products_take(sr_products *P, int64_t m, int64_t n, const sr_gram_work *work, double own) {
-    int64_t most = n;
-    if (work->count && own > SR_MOST_COUNT)
-        for (int64_t k = 0; k < n; k++) most += work->count[SR_UNTRACKED + k] / SR_MOST_COUNT;
-    if (P->begin[m] + most > P->size) return SR_NEED_SPACE;
+    int64_t n_max = n;
+    if (work->count && own > SR_MAX_COUNT)
+        for (int64_t k = 0; k < n; k++) n_max += work->count[SR_UNTRACKED + k] / SR_MAX_COUNT;
+    if (P->begin[m] + n_max > P->size) return SR_NEED_SPACE;
     if (work->count) P->begin[m + 1] = sr_take_counts(P, P->begin[m], n, work->count + SR_UNTRACKED);
     else P->begin[m + 1] = sr_take_values(P, P->begin[m], n, work->sum + SR_UNTRACKED);
     return SR_OK;
@@ -126,7 +126,7 @@ SR_WIDE void sr_products_subtract(const sr_products *P, int64_t m, const double 
     }
 }
 
-/* A column without gaps, its last index one less than its length, is read as the dense vector that it is. */
+/* A column whose last index is its length - 1 has no gaps: it is read as a dense vector. */
 SR_INLINE void sr_gram_axpy(const sr_gram *G, int64_t a, double step, double *restrict q) {
     const int64_t n = G->len[a];
     const int32_t *idx = G->idx + G->begin[a];
@@ -145,7 +145,8 @@ SR_WIDE void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, doub
 }
 
 /* in and out: q = X_M' r, *r_sum = sum(r) */
-SR_WIDE void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs, double tol,
+SR_WIDE void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order,
+                        int64_t max_epochs, double tol,
                 double *q, int64_t *epochs, double *decrease) {
     const double share = 1.0 / co->weight_sum;
     *epochs = 0;
@@ -165,7 +166,8 @@ SR_WIDE void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_
     }
 }
 
-void sr_gram_hessian(const sr_gram *G, const sr_coordinates *co, const int64_t *at, int64_t k, int64_t *place, double *H) {
+void sr_gram_hessian(const sr_gram *G, const sr_coordinates *co, const int64_t *at, int64_t k, int64_t *place,
+                     double *H) {
     for (int64_t b = 0; b < co->m; b++) place[b] = -1;
     for (int64_t a = 0; a < k; a++) place[at[a]] = a;
     for (int64_t a = 0; a < k; a++) {
@@ -181,7 +183,7 @@ void sr_gram_hessian(const sr_gram *G, const sr_coordinates *co, const int64_t *
 
 /* Row k becomes d_k times that of a unit upper triangle U, with A = U' D U; a dropped column has d_k = 0. */
 SR_WIDE void sr_solve_psd(int64_t n, double *A, double *b, double tiny) {
-    for (int64_t i = 1; i < n; i++) A[i * n] = A[i * n + i]; /* kept in the lower triangle, which is not read */
+    for (int64_t i = 1; i < n; i++) A[i * n] = A[i * n + i]; /* the diagonal, in the lower triangle, which is not read */
     for (int64_t k = 0; k < n; k++) {
         double *restrict row = A + k * n;
         if (!(row[k] > tiny * row[0])) row[k] = 0.0;

@@ -1,10 +1,10 @@
-/* Reading what cached columns have with the members. Internal. */
+/* Reading cached products. Internal. */
 #ifndef SR_GRAM_H
 #define SR_GRAM_H
 
 #include "sr.h"
 
-/* The first entry of member a whose place is at least k. */
+/* The first entry of member a with a place of at least k. */
 static inline int64_t sr_products_from(const sr_products *P, int64_t a, int64_t k) {
     int64_t low = P->begin[a], high = P->begin[a + 1];
     while (low < high) {
@@ -15,7 +15,7 @@ static inline int64_t sr_products_from(const sr_products *P, int64_t a, int64_t 
     return low;
 }
 
-/* What place k has with member a, where products are no counts. */
+/* The product of place k with member a, where products are values. */
 static inline double sr_product(const sr_products *P, int64_t a, int64_t k) {
     const int64_t e = sr_products_from(P, a, k);
     return e < P->begin[a + 1] && P->place[e] == k ? P->value[e] : 0.0;

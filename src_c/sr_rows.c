@@ -1,4 +1,4 @@
-/* Loops over coordinates and rows that need no X: penalties and losses; and the names of the registries. */
+/* Penalties over coordinates, losses over rows, and the names of both. Knows nothing of X. */
 #include <math.h>
 
 #include "sr.h"
@@ -25,16 +25,17 @@ const char *sr_loss_name(sr_loss loss) {
     return NULL;
 }
 
-sr_status sr_gap_sums(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2, sr_gap_terms *out) {
+sr_status sr_gap_sums(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2,
+                      sr_gap_terms *out) {
     sr_gap_terms t = {0.0, 0.0, 0.0, 0.0, 0.0};
     if ((unsigned)pen >= (unsigned)SR_N_PENALTIES) return SR_BAD_TYPE;
     for (int64_t j = 0; j < m; j++) {
         const double augmented = c[j] - l2[j] * w[j];
-        const double over = fmax(sr_dual_magnitude(pen, c[j]) - l1[j], 0.0);
+        const double excess = fmax(sr_dual_magnitude(pen, c[j]) - l1[j], 0.0);
         t.l1_norm += l1[j] * fabs(w[j]);
         t.l2_sq += l2[j] * w[j] * w[j];
         t.slope += augmented * w[j];
-        if (l1[j] == 0.0 && l2[j] == 0.0) { /* no penalty, no conjugate: the caller has seen to it that c_j is feasible */
+        if (l1[j] == 0.0 && l2[j] == 0.0) { /* no penalty, no conjugate: the caller ensures that c_j is feasible */
             t.fenchel -= c[j] * w[j];
             continue;
         }
@@ -42,7 +43,7 @@ sr_status sr_gap_sums(sr_penalty pen, int64_t m, const double *w, const double *
         if (sr_dual_magnitude(pen, augmented) > 0.0)
             t.dual_norm = l1[j] > 0.0 ? fmax(t.dual_norm, sr_dual_magnitude(pen, augmented) / l1[j]) : (double)INFINITY;
         t.fenchel += l1[j] * fabs(w[j]) + 0.5 * l2[j] * w[j] * w[j] - c[j] * w[j];
-        if (over > 0.0) t.fenchel += l2[j] > 0.0 ? 0.5 * over * over / l2[j] : (double)INFINITY;
+        if (excess > 0.0) t.fenchel += l2[j] > 0.0 ? 0.5 * excess * excess / l2[j] : (double)INFINITY;
     }
     *out = t;
     return SR_OK;
@@ -55,7 +56,8 @@ sr_status sr_gap_sums(sr_penalty pen, int64_t m, const double *w, const double *
         default: return SR_BAD_TYPE; \
     }
 
-sr_status sr_violation(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2, double *out) {
+sr_status sr_violation(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2,
+                       double *out) {
 #define SR_CASE(name) \
     case SR_PENALTY_##name: \
         for (int64_t j = 0; j < m; j++) out[j] = sr_violation_##name(w[j], c[j], l1[j], l2[j]); \
@@ -65,7 +67,8 @@ sr_status sr_violation(sr_penalty pen, int64_t m, const double *w, const double 
     return SR_OK;
 }
 
-sr_status sr_prox_step(sr_penalty pen, int64_t m, const double *z, const double *c, const double *a, const double *l1, const double *l2, double *w_new) {
+sr_status sr_prox_step(sr_penalty pen, int64_t m, const double *z, const double *c, const double *a, const double *l1,
+                       const double *l2, double *w_new) {
 #define SR_CASE(name) \
     case SR_PENALTY_##name: \
         for (int64_t j = 0; j < m; j++) w_new[j] = sr_minimiser_##name(a[j], c[j] + a[j] * z[j], l1[j], l2[j]); \
@@ -75,7 +78,8 @@ sr_status sr_prox_step(sr_penalty pen, int64_t m, const double *z, const double 
     return SR_OK;
 }
 
-sr_status sr_loss_rows(sr_loss loss, int64_t n, const double *y, const double *z, const double *s, double *total, double *slope) {
+sr_status sr_loss_rows(sr_loss loss, int64_t n, const double *y, const double *z, const double *s, double *total,
+                       double *slope) {
     double sum = 0.0;
     switch (loss) {
 #define SR_CASE(name) \

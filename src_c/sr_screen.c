@@ -1,16 +1,16 @@
-/* Screening: bounds on the gradients of columns that are not visited. Knows nothing of X. */
+/* Screening: bounds on the gradients of columns since they were last evaluated. Knows nothing of X. */
 #include <float.h>
 #include <math.h>
 
 #include "sr_coordinate.h"
 
-/* A float that is not below v: rounding takes half of what is added at most. (nextafterf is a call.) */
+/* A float that is at least v: rounding loses at most half of what is added. (nextafterf is a call.) */
 SR_INLINE float sr_up(double v) { return (float)(v + fabs(v) * 0x1p-22 + (double)FLT_MIN); }
 
-/* Not fmax, which is a call: this is one instruction, and there is no NaN. */
+/* One instruction, where fmax is a call; there is no NaN. */
 SR_INLINE float sr_larger(float a, float b) { return a > b ? a : b; }
 
-/* Four of each at a time: a comparison waits about four cycles for the one before it. */
+/* Four partial maxima: a comparison waits about four cycles for the one before it. */
 static void sr_update_block(int64_t p, const sr_bounds *b, int64_t block) {
     const int64_t begin = block * SR_BLOCK, end = begin + SR_BLOCK < p ? begin + SR_BLOCK : p;
     float c[4], norm2[4] = {0.0f, 0.0f, 0.0f, 0.0f}, norm1[4] = {0.0f, 0.0f, 0.0f, 0.0f};
@@ -19,12 +19,12 @@ static void sr_update_block(int64_t p, const sr_bounds *b, int64_t block) {
     for (int l = 0; l < 4; l++) c[l] = -INFINITY;
     for (int64_t j = begin; j < end; j += 4)
         for (int64_t l = 0; l < (end - j < 4 ? end - j : 4); l++) {
-            const int passed = b->norm2[j + l] < 0.0f;
-            const uint16_t visit = passed ? UINT16_MAX : b->at[j + l];
-            c[l] = sr_larger(c[l], passed ? -INFINITY : b->c[j + l]);
+            const int skipped = b->norm2[j + l] < 0.0f;
+            const uint16_t reference = skipped ? UINT16_MAX : b->at[j + l];
+            c[l] = sr_larger(c[l], skipped ? -INFINITY : b->c[j + l]);
             norm2[l] = sr_larger(norm2[l], b->norm2[j + l]);
             norm1[l] = sr_larger(norm1[l], b->norm1[j + l]);
-            at = visit < at ? visit : at;
+            at = reference < at ? reference : at;
         }
     for (int64_t j = begin; b->factor && j < end; j++)
         if (!(b->norm2[j] < 0.0f) && b->factor[j] < factor) factor = b->factor[j];
@@ -45,7 +45,8 @@ void sr_update_blocks(int64_t p, const sr_bounds *b, const int64_t *cols, int64_
     }
 }
 
-void sr_record(sr_penalty pen, int64_t p, const int64_t *cols, int64_t m, const double *c, uint16_t at, const sr_bounds *b) {
+void sr_record(sr_penalty pen, int64_t p, const int64_t *cols, int64_t m, const double *c, uint16_t at,
+               const sr_bounds *b) {
     for (int64_t a = 0; a < m; a++) {
         b->c[cols[a]] = sr_up(sr_dual_magnitude(pen, c[a]));
         b->at[cols[a]] = at;
@@ -53,7 +54,8 @@ void sr_record(sr_penalty pen, int64_t p, const int64_t *cols, int64_t m, const 
     sr_update_blocks(p, b, cols, m);
 }
 
-SR_INLINE double sr_bound(double c, double norm2, double norm1, const sr_displacement *then, const sr_displacement *now) {
+SR_INLINE double sr_bound(double c, double norm2, double norm1, const sr_displacement *then,
+                          const sr_displacement *now) {
     const double by2 = norm2 * (now->two - then->two), by1 = norm1 * (now->one - then->one);
     return c + (by1 < by2 ? by1 : by2);
 }
@@ -70,32 +72,33 @@ void sr_rebase(int64_t p, const sr_displacement *now, uint16_t at, const sr_boun
     sr_update_blocks(p, b, NULL, (p + SR_BLOCK - 1) / SR_BLOCK);
 }
 
-void sr_screen(int64_t p, const sr_bounds *b, const sr_displacement *now, double shift, double threshold, int32_t *out, int64_t *n_out,
+void sr_screen(int64_t p, const sr_bounds *b, const sr_displacement *now, double shift, double threshold, int32_t *out,
+               int64_t *n_out,
                double *worst, double *largest) {
-    const sr_displacement there = {now->two + shift, shift > 0.0 ? (double)INFINITY : now->one};
+    const sr_displacement dual = {now->two + shift, shift > 0.0 ? (double)INFINITY : now->one};
     int64_t n = 0;
-    double over = 0.0, under = 0.0;
+    double above_max = 0.0, below_max = 0.0;
     for (int64_t block = 0; block * SR_BLOCK < p; block++) {
         const sr_block *sum = &b->blocks[block];
-        const double most = sr_bound(sum->c, sum->norm2, sum->norm1, &b->references[sum->at], &there);
-        if (!(most > threshold * sum->factor)) { /* also when no column of it counts: then c is -inf */
-            if (most / sum->factor > under) under = most / sum->factor;
+        const double bound_max = sr_bound(sum->c, sum->norm2, sum->norm1, &b->references[sum->at], &dual);
+        if (!(bound_max > threshold * sum->factor)) { /* also when all its columns are skipped: then c is -inf */
+            if (bound_max / sum->factor > below_max) below_max = bound_max / sum->factor;
             continue;
         }
-        /* Without a branch on which side a column is, which nothing could predict. A column passed over has -inf or, where nothing
-         * was travelled, NaN: neither is larger than anything. */
+        /* No branch on the comparison, which no processor can predict. A skipped column has -inf or, without any
+         * displacement, NaN: neither is larger than anything. */
         const int64_t begin = block * SR_BLOCK, end = begin + SR_BLOCK < p ? begin + SR_BLOCK : p;
         for (int64_t j = begin; j < end; j++) {
-            const double bound = sr_bound_on(b, j, &there), scaled = b->factor ? bound / b->factor[j] : bound;
+            const double bound = sr_bound_on(b, j, &dual), scaled = b->factor ? bound / b->factor[j] : bound;
             const int passes = scaled > threshold;
             const double above = passes ? scaled : 0.0, below = passes ? 0.0 : scaled;
             out[n] = (int32_t)j;
             n += passes;
-            over = above > over ? above : over;
-            under = below > under ? below : under;
+            above_max = above > above_max ? above : above_max;
+            below_max = below > below_max ? below : below_max;
         }
     }
     *n_out = n;
-    *worst = over;
-    *largest = under;
+    *worst = above_max;
+    *largest = below_max;
 }

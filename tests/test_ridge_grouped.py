@@ -9,9 +9,9 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
-from sparsereg._core.kernels import STRENGTHS, KernelError, Levels, carry, collect, eliminate, weigh
 
 from sparsereg import Ridge, ridge_path
+from sparsereg._core.kernels import STRENGTHS, KernelError, Levels, carry, collect, eliminate, weigh
 from sparsereg.data.design import as_design
 from sparsereg.ridge.normal_equations import NormalEquations
 from sparsereg.ridge.path import PathSolution, path_preconditioning, solve_path

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
-from sparsereg._core.kernels import RidgeQuadratic
 
 from sparsereg import Ridge
+from sparsereg._core.kernels import RidgeQuadratic
 from sparsereg.data.design import as_design
 from sparsereg.ridge.normal_equations import NormalEquations, System
 from sparsereg.ridge.pcg import conjugate_gradients

@@ -1,16 +1,18 @@
-# Bounds on columns that are not visited.
+# Bounds on the gradients of columns since they were last evaluated.
 
 cdef int64_t UINT16_LAST = 65535
 
 
 cdef class Bounds:
-    """What is known of the gradient of every column that is not a member (`sr_bounds`).
+    """Upper bounds on the gradients of p columns (`sr_bounds`).
+
+    A gradient is recorded when it is evaluated; its bound grows with the residual's displacement since that reference.
 
     Parameters
     ----------
     penalty : int
     norm2, norm1 : float32 arrays of shape (p,)
-        Norms of the columns, borrowed. -inf: the column is passed over, also if that is written later; `update_blocks` should follow.
+        Norms of the columns, borrowed. -inf: the column is skipped; if that is written later, call `update_blocks`.
     factor : float64 array of shape (p,) or None
     """
 
@@ -21,11 +23,11 @@ cdef class Bounds:
     cdef double[:, ::1] references
     cdef uint8_t[::1] blocks
     cdef int penalty
-    cdef int64_t p, n_visits
+    cdef int64_t p, n_references
     cdef sr_displacement now
 
     def __init__(self, int penalty, const float[::1] norm2, const float[::1] norm1, const double[::1] factor):
-        self.p, self.penalty, self.n_visits = norm2.shape[0], penalty, 0
+        self.p, self.penalty, self.n_references = norm2.shape[0], penalty, 0
         require(norm1.shape[0] == self.p < 2**31 and (factor is None or factor.shape[0] == self.p), "lengths differ")
         require(0 <= penalty < SR_N_PENALTIES, "no such penalty")
         self.norm2, self.norm1, self.factor = norm2, norm1, factor
@@ -43,7 +45,7 @@ cdef class Bounds:
         return view
 
     def update_blocks(self, const int64_t[::1] cols=None):
-        """Sum up the blocks of these columns, or all, anew: after a norm was changed."""
+        """Compute the blocks of these columns, or all, anew, after a norm was changed."""
         cdef sr_bounds view = self.borrow()
         if cols is None:
             sr_update_blocks(self.p, &view, NULL, (self.p + SR_BLOCK - 1) // SR_BLOCK)
@@ -52,38 +54,40 @@ cdef class Bounds:
             sr_update_blocks(self.p, &view, &cols[0], cols.shape[0])
 
     def displace(self, double two, double one):
-        """The residual has moved by at most this much, in the 2-norm and in the largest entry."""
+        """Add a displacement of the residual, in the 2-norm and in the largest entry."""
         self.now.two += two
         self.now.one += one
 
-    cdef int64_t number_visit(self) except -1:
-        """A number for a visit at the present reading; when there are no more, all bounds begin anew with number 0."""
+    cdef int64_t new_reference(self) except -1:
+        """The number of a new reference point, the present one; when numbers run out, it becomes that of all bounds."""
         cdef sr_bounds view
-        if self.n_visits > UINT16_LAST:
+        if self.n_references > UINT16_LAST:
             view = self.borrow()
             sr_rebase(self.p, &self.now, 0, &view)
-            self.n_visits = 0
-        elif self.n_visits == self.references.shape[0]:
+            self.n_references = 0
+        elif self.n_references == self.references.shape[0]:
             self.references = np.concatenate([self.references, np.zeros_like(self.references)])
-        self.references[self.n_visits, 0], self.references[self.n_visits, 1] = self.now.two, self.now.one
-        self.n_visits += 1
-        return self.n_visits - 1
+        self.references[self.n_references, 0], self.references[self.n_references, 1] = self.now.two, self.now.one
+        self.n_references += 1
+        return self.n_references - 1
 
     def record(self, const int64_t[::1] cols, const double[::1] c):
-        """The gradients `c` of `cols` were just taken."""
+        """Record the gradients `c` of `cols` at the present residual."""
         require(cols.shape[0] == c.shape[0], "lengths differ")
         require_within(cols, self.p)
-        cdef int64_t at = self.number_visit()
+        cdef int64_t at = self.new_reference()
         cdef sr_bounds view = self.borrow()
         if cols.shape[0]:
             sr_record(<sr_penalty>self.penalty, self.p, &cols[0], cols.shape[0], &c[0], <uint16_t>at, &view)
 
     def above_threshold(self, double shift, double threshold):
-        """Columns whose bound passes `threshold`, the largest bound among them, and at least the largest among the others."""
+        """Columns with a bound above `threshold` (times factor), the largest bound there, and one for all others.
+
+        `shift`: 2-norm distance of the dual point from the residual."""
         cdef sr_bounds view = self.borrow()
         cdef int64_t n = 0
         cdef double worst = 0.0, largest = 0.0
-        # Room for all, of which only what is found is ever written and so ever costs memory.
+        # As long as all columns, but only what is written takes memory.
         cdef int32_t[::1] found = np.empty(self.p, dtype=np.int32)
         with nogil:
             sr_screen(self.p, &view, &self.now, shift, threshold, &found[0], &n, &worst, &largest)

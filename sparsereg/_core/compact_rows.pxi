@@ -19,7 +19,8 @@ cdef class CodedRows:
     cdef uint16_t[::1] codes
     cdef int64_t begin, end, n_codes
 
-    def __init__(self, Matrix Xt not None, int64_t begin, int64_t end, const uint16_t[::1] code_of not None, int64_t n_codes):
+    def __init__(self, Matrix Xt not None, int64_t begin, int64_t end, const uint16_t[::1] code_of not None,
+                 int64_t n_codes):
         require(Xt.view.n_ones == Xt.view.n_cols, "there are values")
         require(0 <= begin <= end <= Xt.view.n_cols, "no such rows")
         require(code_of.shape[0] == Xt.view.n_rows and (code_of.shape[0] == 0 or np.max(code_of) < n_codes),
@@ -39,7 +40,8 @@ cdef class CodedRows:
         cdef sr_pass_sums sums
         cdef sr_status status
         with nogil:
-            status = sr_gradient_pass(&self.Xt.view, self.begin, self.end, code_of, &self.codes[0], &y[0], base, coef, &c[0], &sums)
+            status = sr_gradient_pass(&self.Xt.view, self.begin, self.end, code_of, &self.codes[0], &y[0], base, coef,
+                                      &c[0], &sums)
         check(status)
         return sums.rr, sums.max_abs
 
@@ -47,10 +49,12 @@ cdef class CodedRows:
         """Add to G[a, b] how many of these rows have both members a and b, b standing before a, in place.
 
         Members are the codes with a position in [0, G.shape[0])."""
-        require(position.shape[0] == self.n_codes and np.max(position) < G.shape[0] == G.shape[1], "positions do not fit")
+        require(position.shape[0] == self.n_codes and np.max(position) < G.shape[0] == G.shape[1],
+                "positions do not fit")
         cdef int64_t k = G.shape[0]
         cdef int16_t[::1] members = np.empty(self.Xt.longest, dtype=np.int16)
         cdef sr_status status
         with nogil:
-            status = sr_count_pairs(&self.Xt.view, self.begin, self.end, &self.codes[0], &position[0], k, &members[0], &G[0, 0])
+            status = sr_count_pairs(&self.Xt.view, self.begin, self.end, &self.codes[0], &position[0], k, &members[0],
+                                    &G[0, 0])
         check(status)

@@ -65,7 +65,7 @@ cdef extern from "sr.h" nogil:
         const int32_t *labels
         int64_t n_places, n_cached
         const int64_t *cached
-        const sr_products *kept
+        const sr_products *products
         uint32_t *count
         double *sum
         double *row
@@ -104,17 +104,24 @@ cdef extern from "sr.h" nogil:
 
     const char *sr_penalty_name(sr_penalty pen)
     const char *sr_loss_name(sr_loss loss)
-    sr_status sr_rmatvec(const sr_matrix *X, const int64_t *cols, int64_t first, int64_t m, const double *v, double *out)
-    sr_status sr_matvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s, double *out)
+    sr_status sr_rmatvec(const sr_matrix *, const int64_t *, int64_t, int64_t, const double *, double *)
+    sr_status sr_matvec(const sr_matrix *, const int64_t *, int64_t, const double *, double, const double *, double *)
     sr_status sr_column_stats(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s, const sr_stats *out)
-    sr_status sr_gap_sums(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2, sr_gap_terms *out)
-    sr_status sr_violation(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2, double *out)
-    sr_status sr_prox_step(sr_penalty pen, int64_t m, const double *z, const double *c, const double *a, const double *l1, const double *l2, double *w_new)
-    sr_status sr_cd_residual(const sr_matrix *X, const int64_t *cols, const sr_coordinates *co, const int64_t *order, int64_t n_order, const double *s, double *r, double *decrease)
-    sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, const sr_ridge_quadratic *q, const double *g, const double *s, double *z, double *v, double *v_sum)
+    sr_status sr_gap_sums(sr_penalty, int64_t, const double *, const double *, const double *, const double *,
+                          sr_gap_terms *)
+    sr_status sr_violation(sr_penalty, int64_t, const double *, const double *, const double *, const double *,
+                           double *)
+    sr_status sr_prox_step(sr_penalty, int64_t, const double *, const double *, const double *, const double *,
+                           const double *, double *)
+    sr_status sr_cd_residual(const sr_matrix *, const int64_t *, const sr_coordinates *, const int64_t *, int64_t,
+                             const double *, double *, double *)
+    sr_status sr_gauss_seidel(const sr_matrix *, const int64_t *, int64_t, const sr_ridge_quadratic *, const double *,
+                              const double *, double *, double *, double *)
     enum: SR_RESIDUAL_BLOCK
-    sr_status sr_residual_max_abs(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, const double *y, double base, const double *s, int64_t *following, double *r, double *peak)
-    sr_status sr_residual_products(const sr_matrix *Xt, const double *w, const double *y, const double *s, double shift, double *out, double *total)
+    sr_status sr_residual_max_abs(const sr_matrix *, const int64_t *, int64_t, const double *, const double *, double,
+                                  const double *, int64_t *, double *, double *)
+    sr_status sr_residual_products(const sr_matrix *, const double *, const double *, const double *, double, double *,
+                                   double *)
     ctypedef struct sr_levels:
         const int32_t *codes
         double *values
@@ -127,8 +134,10 @@ cdef extern from "sr.h" nogil:
     sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t n_at, int64_t k, const double *s, int32_t *at, double *value, double *G)
     ctypedef struct sr_pass_sums:
         double rr, max_abs
-    sr_status sr_gradient_pass(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *code_of, uint16_t *codes, const double *y, double base, const double *w, double *c, sr_pass_sums *out)
-    sr_status sr_count_pairs(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *codes, const int16_t *position, int64_t k, int16_t *members, double *G)
+    sr_status sr_gradient_pass(const sr_matrix *, int64_t, int64_t, const uint16_t *, uint16_t *, const double *,
+                               double, const double *, double *, sr_pass_sums *)
+    sr_status sr_count_pairs(const sr_matrix *, int64_t, int64_t, const uint16_t *, const int16_t *, int64_t,
+                             int16_t *, double *)
     void sr_carry(int64_t m, const int64_t *begin, const double *s, const double *x, const sr_levels *take)
     void sr_collect(int64_t m, const int64_t *begin, const double *s, const sr_levels *give, double *out)
     void sr_weigh(const int64_t *begin, const double *n, const double *b, const double *v, double alpha, int64_t n_fields, const sr_levels *give, const sr_levels *take, double *weight, double *rest)
@@ -137,22 +146,27 @@ cdef extern from "sr.h" nogil:
     void sr_exchange(int64_t n, const double *s, double *v, int64_t n_give, const sr_levels *give, int64_t n_take, const sr_levels *take)
     int64_t sr_majority(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t *coarse, int64_t n_coarse, int32_t *parent, int32_t *votes)
     int64_t sr_nested(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t *coarse, int64_t n_coarse, int32_t *parent)
-    sr_status sr_gram_column(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m, int64_t j, sr_gram_work *work, double *products)
+    sr_status sr_gram_column(const sr_matrix *, const sr_matrix *, const double *, const int64_t *, int64_t, int64_t,
+                             sr_gram_work *, double *)
     sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *need)
     sr_status sr_products_take(sr_products *P, int64_t m, int64_t n, const sr_gram_work *work, double own)
     void sr_products_keep(sr_products *P, int64_t m, int64_t n)
     void sr_products_subtract(const sr_products *P, int64_t m, const double *x, int64_t n, double *out)
-    sr_status sr_with_dense(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, int64_t n_lanes, int64_t *next, const sr_gram_work *work)
-    sr_status sr_gradient_by_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y, const double *w, const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out)
+    sr_status sr_with_dense(const sr_matrix *, const int64_t *, int64_t, double *, int64_t, int64_t *,
+                            const sr_gram_work *)
+    sr_status sr_gradient_by_rows(const sr_matrix *, const sr_matrix *, const double *, const double *, const double *,
+                                  const sr_gram_work *, const int64_t *, int64_t, double *)
     void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out)
-    void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs, double tol, double *q, int64_t *epochs, double *decrease)
-    void sr_gram_hessian(const sr_gram *G, const sr_coordinates *co, const int64_t *at, int64_t k, int64_t *place, double *H)
+    void sr_cd_gram(const sr_gram *, const sr_coordinates *, const int64_t *, int64_t, int64_t, double, double *,
+                    int64_t *, double *)
+    void sr_gram_hessian(const sr_gram *, const sr_coordinates *, const int64_t *, int64_t, int64_t *, double *)
     void sr_solve_psd(int64_t n, double *A, double *b, double tiny)
-    void sr_record(sr_penalty pen, int64_t p, const int64_t *cols, int64_t m, const double *c, uint16_t at, const sr_bounds *b)
+    void sr_record(sr_penalty, int64_t, const int64_t *, int64_t, const double *, uint16_t, const sr_bounds *)
     void sr_rebase(int64_t p, const sr_displacement *now, uint16_t at, const sr_bounds *b)
     void sr_update_blocks(int64_t p, const sr_bounds *b, const int64_t *cols, int64_t m)
-    void sr_screen(int64_t p, const sr_bounds *b, const sr_displacement *now, double shift, double threshold, int32_t *out, int64_t *n_out, double *worst, double *largest)
-    sr_status sr_loss_rows(sr_loss loss, int64_t n, const double *y, const double *z, const double *s, double *total, double *slope)
-    sr_status sr_inspect(const sr_compressed *A, void *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found)
-    sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place, void *out_indices, int64_t shift, int64_t index_end, void *out_data, int64_t end)
+    void sr_screen(int64_t, const sr_bounds *, const sr_displacement *, double, double, int32_t *, int64_t *, double *,
+                   double *)
+    sr_status sr_loss_rows(sr_loss, int64_t, const double *, const double *, const double *, double *, double *)
+    sr_status sr_inspect(const sr_compressed *, void *, uint8_t *, uint8_t *, sr_findings *)
+    sr_status sr_transpose(const sr_compressed *, int64_t, void *, void *, int64_t, int64_t, void *, int64_t)
     sr_status sr_take_ends(const sr_compressed *A, void *out, int64_t stride)

@@ -1,10 +1,12 @@
-# What coordinate descent and sweeps know, and the growing Gram they run on.
+# What coordinate descent and Gauss-Seidel read, and the growing Gram.
 
-# Dense columns among sparse ones that are few: each costs about a pass. What they have with cached columns is kept apart from counts.
+# Up to so many dense columns have their products apart from counts: each costs about a pass over the rows.
 FEW_DENSE = 16
 
 cdef class RidgeQuadratic:
-    """`H = Xc' S Xc + diag(penalty)` as a sweep knows it (`sr_ridge_quadratic`): column sums (all zero without an intercept), penalty, 1 / H_jj."""
+    """`H = Xc' S Xc + diag(penalty)` as Gauss-Seidel reads it (`sr_ridge_quadratic`), `inverse` being `1 / H_jj`.
+
+    `sums`: `X' s`, all zero without an intercept."""
 
     cdef const double[::1] sums, penalty, inverse
     cdef double weight_sum
@@ -15,7 +17,7 @@ cdef class RidgeQuadratic:
 
 
 cdef class Coordinates:
-    """What coordinate descent knows of its m columns (`sr_coordinates`), and the `w` and `r_sum` it moves."""
+    """What coordinate descent reads of its m columns (`sr_coordinates`), and the `w` and `r_sum` it updates."""
 
     cdef const double[::1] sums, centered_sq_norm, l1, l2
     cdef double[::1] w
@@ -24,10 +26,12 @@ cdef class Coordinates:
     cdef readonly int64_t m
     cdef public double r_sum
 
-    def __init__(self, double[::1] w, const double[::1] sums, const double[::1] centered_sq_norm, const double[::1] l1, const double[::1] l2,
+    def __init__(self, double[::1] w, const double[::1] sums, const double[::1] centered_sq_norm, const double[::1] l1,
+                 const double[::1] l2,
                  double weight_sum, int penalty, double r_sum):
         self.m = w.shape[0]
-        require(sums.shape[0] == self.m and centered_sq_norm.shape[0] == self.m and l1.shape[0] == self.m and l2.shape[0] == self.m, "lengths differ")
+        require_same(sums, centered_sq_norm, l1, l2)
+        require(sums.shape[0] == self.m, "lengths differ")
         require(0 <= penalty < SR_N_PENALTIES, "no such penalty")
         self.w, self.sums, self.centered_sq_norm, self.l1, self.l2 = w, sums, centered_sq_norm, l1, l2
         self.weight_sum, self.penalty, self.r_sum = weight_sum, penalty, r_sum
@@ -35,7 +39,8 @@ cdef class Coordinates:
     cdef sr_coordinates borrow(self):
         cdef sr_coordinates view
         view.m, view.weight_sum, view.penalty = self.m, self.weight_sum, <sr_penalty>self.penalty
-        view.sums, view.centered_sq_norm, view.l1, view.l2 = &self.sums[0], &self.centered_sq_norm[0], &self.l1[0], &self.l2[0]
+        view.sums, view.centered_sq_norm = &self.sums[0], &self.centered_sq_norm[0]
+        view.l1, view.l2 = &self.l1[0], &self.l2[0]
         view.w, view.r_sum = &self.w[0], &self.r_sum
         return view
 
@@ -47,9 +52,9 @@ cdef class GramStore:
     ----------
     X : Matrix
     Xt : Matrix or None
-        The rows of X seen as columns; None where only the columns are at hand.
+        The rows of X as columns; None if products are to be computed from the columns alone.
     labels : int32 array or None
-        The number under which each column of X stands in Xt; None: the same.
+        The number of each column of X in Xt; None: the same.
     s : float64 array or None
         Row weights.
     """
@@ -63,10 +68,10 @@ cdef class GramStore:
     cdef double[::1] val, sum, row, products
     cdef uint32_t[::1] count
     cdef readonly int64_t m, used
-    # By label: where a column stands among those that are cached and the members, in 16 bits while they suffice.
+    # By label: the position of a column (see `sr_gram_work`), in 16 bits while they suffice.
     cdef object position
-    # Products of cached columns with the members, member by member: as counts where all that is sparse is ones, without weights, or as values, in a room
-    # that is reallocated rather than copied. The last two numbers are places for cached columns, and those in use.
+    # Products of cached columns with the members: counts where sparse columns are of ones without weights, otherwise
+    # values, in a buffer that is reallocated rather than copied.
     cdef readonly bint counting
     cdef double[:, ::1] with_dense
     cdef int64_t[::1] cached_begin
@@ -75,13 +80,15 @@ cdef class GramStore:
     cdef readonly int64_t n_places, n_cached
 
     def __init__(self, Matrix X not None, Matrix Xt, const int32_t[::1] labels=None, const double[::1] s=None):
-        require(Xt is None or (Xt.view.n_cols == X.view.n_rows and (Xt.view.real == X.view.real or Xt.view.n_ones == Xt.view.n_cols) and Xt.view.index == X.view.index), "Xt does not match X")
+        if Xt is not None:
+            require(Xt.view.n_cols == X.view.n_rows and Xt.view.index == X.view.index, "Xt does not match X")
+            require(Xt.view.real == X.view.real or Xt.view.n_ones == Xt.view.n_cols, "Xt and X differ in type")
         require(labels is None or labels.shape[0] == X.view.n_cols, "labels do not match X")
         require(s is None or s.shape[0] == X.view.n_rows, "s has the wrong length")
         self.X, self.Xt, self.labels, self.s = X, Xt, labels, s
-        only_ones = s is None and Xt is not None and Xt.view.n_ones == Xt.view.n_cols and X.view.n_ones == X.view.n_sparse
+        only_ones = s is None and X.view.n_ones == X.view.n_sparse and Xt is not None and Xt.view.n_ones == Xt.view.n_cols
         n_dense = X.view.n_cols - X.view.n_sparse
-        self.counting = only_ones and n_dense <= FEW_DENSE and X.view.n_rows < 1 << 32  # which a count has to hold
+        self.counting = only_ones and n_dense <= FEW_DENSE and X.view.n_rows < 1 << 32  # the largest count
         self.with_dense = np.empty((0, 0))
         self.m = self.used = self.n_places = self.n_cached = 0
         if Xt is not None:
@@ -98,7 +105,7 @@ cdef class GramStore:
         PyMem_RawFree(self.cached.count)
         PyMem_RawFree(self.cached.value)
 
-    def _room_for(self, int64_t m):
+    def _reserve(self, int64_t m):
         if m <= self.begin.shape[0]:
             return
         room = max(64, m + m // 2)
@@ -111,9 +118,9 @@ cdef class GramStore:
             self.sum = np.zeros(SR_UNTRACKED + self.n_places + room)
         if self.position is not None and SR_UNTRACKED + self.n_places + room > MAX_UINT16_CODES:
             self.position = self.position.astype(np.int32, copy=False)
-        self.begin = grown(self.begin, room)  # last: where this has room, all the others have
+        self.begin = grown(self.begin, room)  # last: it is as long as the shortest of them
 
-    def _room_in_arena(self, int64_t need):
+    def _grow_arena(self, int64_t need):
         size = max(self.used + need, self.used + self.used // 2, 1024)
         self.idx, self.val = grown(self.idx, size), grown(self.val, size)
 
@@ -124,8 +131,8 @@ cdef class GramStore:
         view.used, view.size = self.used, self.idx.shape[0]
         return view
 
-    cdef int _room_for_products(self, int64_t room) except -1:
-        """Room for so many products, never less than before."""
+    cdef int _reserve_products(self, int64_t room) except -1:
+        """Enlarge the buffer to so many products."""
         self.cached.place = <uint16_t *>reallocated(self.cached.place, room * sizeof(uint16_t))
         if self.counting:
             self.cached.count = <uint16_t *>reallocated(self.cached.count, room * sizeof(uint16_t))
@@ -135,10 +142,11 @@ cdef class GramStore:
 
     cdef sr_gram_work borrow_work(self):
         cdef sr_gram_work work
-        work.position, work.wide = <void *>address(self.position), self.position is not None and self.position.itemsize > 2
+        work.position = <void *>address(self.position)
+        work.wide = self.position is not None and self.position.itemsize > 2
         work.dense_position = &self.dense_position[0]
         work.labels = NULL if self.labels is None else &self.labels[0]
-        work.n_places, work.n_cached, work.kept = self.n_places, self.n_cached, &self.cached
+        work.n_places, work.n_cached, work.products = self.n_places, self.n_cached, &self.cached
         work.cached = &self.cached_cols[0] if self.n_cached else NULL
         work.count = &self.count[0] if self.counting else NULL
         work.sum = NULL if self.counting else &self.sum[0]
@@ -157,7 +165,7 @@ cdef class GramStore:
         while sr_products_take(&self.cached, self.m, self.n_cached, &work, products[self.m]) == SR_NEED_SPACE:
             if self.cached.size < self.max_products:
                 room = self.cached.size + self.cached.size // 8 + self.n_cached
-                self._room_for_products(min(room, self.max_products))
+                self._reserve_products(min(room, self.max_products))
             else:
                 self.shrink_cache(self.n_cached * 3 // 4)
         self._push(products)
@@ -167,27 +175,27 @@ cdef class GramStore:
         cdef int64_t need = 0
         cdef sr_gram gram = self.borrow()
         while sr_gram_push(&gram, self.m, products, &need) == SR_NEED_SPACE:
-            self._room_in_arena(need)
+            self._grow_arena(need)
             gram = self.borrow()
         self.used = gram.used
         self.m += 1
 
     def cache(self, const int64_t[::1] cols, int64_t max_bytes):
-        """From now on also keep the products of these columns of X with every member. Before the first member; wants Xt.
+        """Cache the products of these columns of X with every member to come. Before the first member; needs Xt.
 
-        Where they take more than `max_bytes`, the last quarter of the columns is given up, as often as need be."""
-        require(self.Xt is not None and self.m == 0, "there are no rows to go by, or members already")
+        Whenever they would take more than `max_bytes`, the last quarter of the columns leaves the cache."""
+        require(self.Xt is not None and self.m == 0, "there is no Xt, or there are members already")
         require(self.n_places == 0, "columns are cached already")
         require(cols.shape[0] <= MAX_UINT16_CODES, "more columns than can be cached")
         require_within(cols, self.X.view.n_cols)
         self.n_places = self.n_cached = cols.shape[0]
         self.cached_cols = cols
-        self._room_for(1)
+        self._reserve(1)
         self._place(np.asarray(cols), np.arange(SR_UNTRACKED, SR_UNTRACKED + cols.shape[0], dtype=np.int32))
         self.max_products = max_bytes // (sizeof(uint16_t) + (sizeof(uint16_t) if self.counting else sizeof(double)))
 
     def _of_labels(self, cols):
-        """The sparse ones among `cols` as a mask, their labels, and the numbers of the others among the dense columns."""
+        """The sparse ones of `cols` as a mask, their labels, and the numbers of the others among the dense columns."""
         sparse = cols < self.X.view.n_sparse
         labels = cols[sparse] if self.labels is None else np.asarray(self.labels)[cols[sparse]]
         return sparse, labels, cols[~sparse] - self.X.view.n_sparse
@@ -197,19 +205,19 @@ cdef class GramStore:
         self.position[labels], np.asarray(self.dense_position)[dense] = positions[sparse], positions[~sparse]
 
     def shrink_cache(self, int64_t n):
-        """Of the cached columns keep only the first n."""
-        require(0 <= n <= self.n_cached, "there are not so many")
-        left = np.asarray(self.cached_cols)[n : self.n_cached]
-        left = left[self.cache_index(left) >= 0]
-        sparse, labels, dense = self._of_labels(left)
+        """Keep only the first n of the cached columns."""
+        require(0 <= n <= self.n_cached, "fewer columns are cached")
+        dropped = np.asarray(self.cached_cols)[n : self.n_cached]
+        dropped = dropped[self.cache_index(dropped) >= 0]
+        sparse, labels, dense = self._of_labels(dropped)
         self.position[labels], np.asarray(self.dense_position)[dense] = untracked(labels), -1
-        for counts_or_sums in (np.asarray(self.count), np.asarray(self.sum)):  # one is empty; a walk may have just filled the other
+        for counts_or_sums in (np.asarray(self.count), np.asarray(self.sum)):  # one is empty, the other may be filled
             counts_or_sums[SR_UNTRACKED + n : SR_UNTRACKED + self.n_cached] = 0
         sr_products_keep(&self.cached, self.m, n)
         self.n_cached = n
 
     def cache_index(self, const int64_t[::1] cols):
-        """Where each of these columns stands among the cached ones; -1 where it does not."""
+        """The place of each of these columns among the cached ones; -1 if it is not cached."""
         require_within(cols, self.X.view.n_cols)
         sparse, labels, dense = self._of_labels(np.asarray(cols))
         places = np.empty(cols.shape[0], dtype=np.int32)
@@ -218,7 +226,7 @@ cdef class GramStore:
         return np.where((places >= 0) & (places < self.n_cached), places, -1)
 
     def subtract_cached(self, const double[::1] w, double[::1] out):
-        """`out -= X_k' X_M w` for the first cached columns, as many as `out` is long; in place."""
+        """`out -= X_k' diag(s) X_M w` for the first cached columns k, as many as `out` is long; in place."""
         require(w.shape[0] == self.m and out.shape[0] <= self.n_cached, "w or out has the wrong length")
         cdef int64_t d, k, a
         cdef double step
@@ -231,28 +239,28 @@ cdef class GramStore:
                     out[k] -= step * self.with_dense[d, k]
 
     def append(self, const int64_t[::1] cols, bint by_rows):
-        """Append the columns `cols` of X, in order. None may be there already.
+        """Append the columns `cols` of X, in order, none of which is a member.
 
-        `by_rows` meets the others through the rows of the new columns, which wants Xt; otherwise, and where a column is dense, one dot
-        product each."""
+        Products come through the rows of the new columns if `by_rows`, which needs Xt; otherwise, and for a dense
+        column, by one dot product each."""
         cdef int64_t a
         require_within(cols, self.X.view.n_cols)
-        require(not by_rows or self.Xt is not None, "there are no rows to go by")
+        require(not by_rows or self.Xt is not None, "there is no Xt")
         dense = np.asarray(cols)[np.asarray(cols) >= self.X.view.n_sparse]
         if self.row.shape[0] == 0 and (not by_rows or (dense.size and not self.counting)):
             self.row = np.zeros(self.X.view.n_rows)
         if self.counting and dense.size:
-            self._meet_dense(dense)
-        self._room_for(self.m + cols.shape[0])
+            self._fill_with_dense(dense)
+        self._reserve(self.m + cols.shape[0])
         for a in range(cols.shape[0]):
             self._append_one(cols[a], by_rows and cols[a] < self.X.view.n_sparse)
             PyErr_CheckSignals()
 
-    def _meet_dense(self, const int64_t[::1] cols):
-        """What the cached columns have with these dense ones, which are about to come in."""
+    def _fill_with_dense(self, const int64_t[::1] cols):
+        """Products of the cached columns with these dense ones, the next members."""
         if self.with_dense.shape[0] == 0:
             self.with_dense = np.zeros((self.X.view.n_cols - self.X.view.n_sparse, max(self.n_places, 1)))
-        cdef int64_t n_lanes = self.X.view.n_rows // 4 + 1  # a quarter of the rows at a time: a quarter of what those columns take
+        cdef int64_t n_lanes = self.X.view.n_rows // 4 + 1  # a quarter of the rows at a time: a quarter of the memory
         cdef double[::1] lanes = np.empty(min(<int64_t>SR_ABREAST, cols.shape[0]) * n_lanes)
         cdef int64_t[::1] following = np.empty(max(self.n_cached, 1), dtype=np.int64)
         cdef sr_gram_work work = self.borrow_work()
@@ -262,16 +270,17 @@ cdef class GramStore:
         check(status)
 
     def append_products(self, const double[:, ::1] products):
-        """Append columns whose products are known: row a with the columns there are, with those before it, and with itself."""
+        """Append columns by their products: row a has those with the members, with rows before it, and with itself."""
         cdef int64_t a, n = products.shape[0]
         require(products.shape[1] == self.m + n, "products has the wrong shape")
-        self._room_for(self.m + n)
+        self._reserve(self.m + n)
         for a in range(n):
             self._push(&products[a, 0])
 
     def gradient_by_rows(self, const int64_t[::1] wanted, const double[::1] y, const double[::1] w):
-        """`x_j' s (y - X_M w)` for columns `wanted` of X, reading only their own rows. Wants Xt."""
-        require(self.Xt is not None and y.shape[0] == self.X.view.n_rows and w.shape[0] == self.m, "no rows, or y or w has the wrong length")
+        """`x_j' diag(s) (y - X_M w)` for the columns `wanted`, reading only their own rows. Needs Xt."""
+        require(self.Xt is not None and y.shape[0] == self.X.view.n_rows and w.shape[0] == self.m,
+                "no rows, or y or w has the wrong length")
         require_within(wanted, self.X.view.n_cols)
         cdef double[::1] out = np.empty(wanted.shape[0])
         cdef double[::1] by_position = np.concatenate([np.zeros(SR_UNTRACKED + self.n_places), w])
@@ -279,7 +288,8 @@ cdef class GramStore:
         cdef sr_gram_work work = self.borrow_work()
         cdef sr_status status
         with nogil:
-            status = sr_gradient_by_rows(&self.X.view, &self.Xt.view, weights, &y[0], &by_position[0], &work, &wanted[0], wanted.shape[0], &out[0])
+            status = sr_gradient_by_rows(&self.X.view, &self.Xt.view, weights, &y[0], &by_position[0], &work,
+                                         &wanted[0], wanted.shape[0], &out[0])
         check(status)
         return np.asarray(out)
 
@@ -291,7 +301,7 @@ cdef class GramStore:
             sr_gram_subtract(&gram, self.m, &x[0], &out[0])
 
     def cd(self, Coordinates co not None, const int64_t[::1] order, double[::1] q, int64_t max_epochs, double tol):
-        """Epochs of coordinate descent with `q = X_M' r` in place; returns (epochs, largest decrease of the last)."""
+        """Epochs of coordinate descent, `q = X_M' r` in place; returns (epochs, largest decrease of the last)."""
         require(co.m == self.m and q.shape[0] == self.m, "co or q has the wrong length")
         require_within(order, self.m)
         cdef sr_gram gram = self.borrow()
@@ -303,7 +313,7 @@ cdef class GramStore:
         return epochs, decrease
 
     def newton_step(self, Coordinates co not None, const double[::1] slope, double tiny=1e-13):
-        """The step of the members with w != 0 that `slope`, minus the objective's gradient there, asks for; 0 for the others."""
+        """Newton step `H_AA^-1 slope_A` of the members A with w != 0, 0 for others; `slope`: the negative gradient."""
         require(co.m == self.m == slope.shape[0], "co or slope has the wrong length")
         step = np.zeros(self.m)
         active = np.flatnonzero(np.asarray(co.w))
@@ -331,12 +341,12 @@ cdef class GramStore:
         return np.asarray(out)
 
 
-# Numbers that 16 bits hold.
+# As many as 16 bits hold.
 MAX_UINT16_CODES = 1 << 16
 
 
 def untracked(labels):
-    """Positions of columns that are neither cached nor members."""
+    """Positions of columns that are neither cached nor members (`SR_UNTRACKED`)."""
     return labels % SR_UNTRACKED
 
 
@@ -347,9 +357,9 @@ cdef void *reallocated(void *old, int64_t n_bytes) except NULL:
     return new
 
 
-cdef grown(old, int64_t room):
-    """A longer copy of a one-dimensional array; the new part holds whatever it held."""
+cdef grown(old, int64_t size):
+    """A longer copy of a one-dimensional array; the new part is not initialised."""
     old = np.asarray(old)
-    new = np.empty(room, dtype=old.dtype)
+    new = np.empty(size, dtype=old.dtype)
     new[: old.size] = old
     return new

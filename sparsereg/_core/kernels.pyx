@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
-"""The binding to the C kernels: checks what crosses the boundary, lets the GIL go, turns a status into an exception.
+"""The binding to the C kernels: checks sizes and types, releases the GIL, turns a status into an exception.
 
-One class or function a kernel; no arithmetic here. What the kernels compute stands in `src_c/sr.h`. The classes stand in the
-included parts; loops over coordinates and rows, and taking a matrix in, here.
+One class or function for each kernel, no arithmetic. `src_c/sr.h` says what the kernels compute, `kernels.pyi` has types.
+The classes are in the included files; functions over coordinates, rows and matrices as users pass them are here.
 """
 
 import numpy as np
@@ -33,7 +33,7 @@ cdef int check(sr_status status) except -1:
 
 
 cdef const void *address(array) except? NULL:
-    """Where an array's first element stands, for arrays whose dtype the caller has looked up; NULL for None."""
+    """Address of the first element of a contiguous array, whose dtype the caller checks; NULL for None."""
     if array is None:
         return NULL
     if not array.flags.c_contiguous and not array.flags.f_contiguous:
@@ -52,7 +52,7 @@ cdef int require(bint condition, str what) except -1:
 
 
 cdef int require_within(const int64_t[::1] numbers, int64_t end) except -1:
-    """Every number in [0, end): no kernel reads or writes outside what it was given."""
+    """Require every number to be in [0, end): kernels do not check the positions that they are given."""
     cdef int64_t a
     for a in range(numbers.shape[0]):
         if numbers[a] < 0 or numbers[a] >= end:
@@ -73,7 +73,7 @@ cdef int require_same(const double[::1] a, const double[::1] b, const double[::1
 
 
 def gap_sums(int penalty, const double[::1] w, const double[::1] c, const double[::1] l1, const double[::1] l2):
-    """The ingredients of both certificates as a dict; see `sr_gap_terms`."""
+    """The penalty's terms of both duality gaps, as a dict; see `sr_gap_terms`."""
     cdef sr_gap_terms terms
     require_same(w, c, l1, l2)
     check(sr_gap_sums(<sr_penalty>penalty, w.shape[0], &w[0], &c[0], &l1[0], &l2[0], &terms))
@@ -88,7 +88,8 @@ def violation(int penalty, const double[::1] w, const double[::1] c, const doubl
     return np.asarray(out)
 
 
-def prox_step(int penalty, const double[::1] z, const double[::1] c, const double[::1] a, const double[::1] l1, const double[::1] l2):
+def prox_step(int penalty, const double[::1] z, const double[::1] c, const double[::1] a, const double[::1] l1,
+              const double[::1] l2):
     """One proximal-gradient step from `z` in the metric `diag(a)`, `c` the gradient's negative there."""
     require_same(z, c, l1, l2)
     require(a.shape[0] == z.shape[0], "lengths differ")
@@ -100,7 +101,8 @@ def prox_step(int penalty, const double[::1] z, const double[::1] c, const doubl
 def loss_rows(int loss, const double[::1] y, const double[::1] z, const double[::1] s=None, double[::1] slope=None):
     """`sum_i s_i loss(y_i, z_i)`; fills `slope` with the weighted residual `-s_i dloss/dz` when it is given."""
     require(y.shape[0] == z.shape[0], "lengths differ")
-    require((s is None or s.shape[0] == y.shape[0]) and (slope is None or slope.shape[0] == y.shape[0]), "lengths differ")
+    require((s is None or s.shape[0] == y.shape[0]) and (slope is None or slope.shape[0] == y.shape[0]),
+            "lengths differ")
     cdef double total = 0.0
     cdef const double *weights = doubles(s)
     cdef double *out = NULL if slope is None else &slope[0]
@@ -119,7 +121,8 @@ cdef sr_compressed borrow_compressed(X) except *:
     require(start.shape[0] == stop.shape[0] == view.n_major, "start or stop has the wrong length")
     require(start.dtype == stop.dtype == indices.dtype, "pointers and indices differ in type")
     if view.n_major:
-        require(start.min() >= 0 and stop.max() <= indices.shape[0] and (start <= stop).all(), "pointers run backwards or leave indices")
+        require(start.min() >= 0 and stop.max() <= indices.shape[0] and (start <= stop).all(),
+                "pointers run backwards or leave indices")
     require(data is None or data.shape[0] >= indices.shape[0], "there are fewer values than entries")
     view.start, view.stop, view.indices, view.data = address(start), address(stop), address(indices), address(data)
     view.real = SR_F64 if data is None else _REAL[data.dtype]
@@ -161,13 +164,14 @@ def inspect(X, count=None, uint8_t[::1] valued=None, uint8_t[::1] major_valued=N
 
 
 def transpose(X, place, out_indices, int64_t shift=0, out_data=None, int64_t first_major=0, tuple skipped=(0, 0)):
-    """Write the entries of an inspected `Compressed` by minors, minor k from `place[k]` on; majors count from `first_major`.
+    """Write the entries of an inspected `Compressed` by minors, minor k from `place[k]` on; majors from `first_major` on.
 
-    Afterwards `place[k]` is where the next entry of minor k would go. Entries beyond the end of `out_indices` are written
-    without their indices, and those beyond the end of `out_data`, which begins at `shift`, without their values.
+    Afterwards `place[k]` is where the next entry of minor k would go. Entries beyond the end of `out_indices` are
+    written without their indices, those beyond the end of `out_data`, which begins at `shift`, without their values.
     `skipped`: entries of each major, at its beginning and end, that are not written. See `sr_transpose`."""
     cdef sr_compressed view = borrow_compressed(X)
-    require(place.shape[0] == view.n_minor and place.dtype == out_indices.dtype == X.indices.dtype, "place does not fit")
+    require(place.shape[0] == view.n_minor and place.dtype == out_indices.dtype == X.indices.dtype,
+            "place does not fit")
     require(out_data is None or (X.data is not None and out_data.dtype == X.data.dtype), "out_data has another type")
     view.before, view.after = skipped
     require(view.before >= 0 and view.after >= 0, "fewer than no entries are skipped")

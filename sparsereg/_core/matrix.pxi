@@ -1,13 +1,13 @@
 # X by its columns.
 
 cdef class Matrix:
-    """A borrowed column view of X (`sr_matrix`). Keeps the arrays it points into alive, and writes to none of them.
+    """A borrowed column view of X (`sr_matrix`), which keeps its arrays alive and writes to none of them.
 
     Parameters
     ----------
     n_rows : int
     start, stop : int32 or int64 arrays of shape (n_sparse,)
-        Where each sparse column begins and ends in `indices`, all three of one type.
+        Sparse column j has the entries start[j] to stop[j] of `indices`; all three of one type.
     indices : int32 or int64 array
     n_ones : int
         The first `n_ones` columns hold only ones.
@@ -23,13 +23,15 @@ cdef class Matrix:
     cdef readonly object dtype
     cdef readonly int64_t nnz, longest
 
-    def __init__(self, int64_t n_rows, start, stop, indices, int64_t n_ones, data=None, int64_t data_shift=0, dense=None, skipped=(0, 0)):
+    def __init__(self, int64_t n_rows, start, stop, indices, int64_t n_ones, data=None, int64_t data_shift=0,
+                 dense=None, skipped=(0, 0)):
         cdef int64_t n_sparse = start.shape[0], n_dense = 0 if dense is None else dense.shape[1]
         values = data if data is not None else dense
         self.dtype = np.dtype(np.float64) if values is None else values.dtype
         if dense is not None:
             require(dense.dtype == self.dtype, "dense and data differ in type")
-            require(dense.shape[0] == n_rows and (dense.strides[0] == dense.itemsize or n_rows <= 1), "dense columns are not contiguous")
+            require(dense.shape[0] == n_rows and (dense.strides[0] == dense.itemsize or n_rows <= 1),
+                    "dense columns are not contiguous")
             require(dense.strides[1] % dense.itemsize == 0, "dense columns are not aligned")
             self.view.dense = <const void *><size_t>dense.__array_interface__["data"][0]
             self.view.dense_stride = dense.strides[1] // dense.itemsize
@@ -41,9 +43,11 @@ cdef class Matrix:
         lengths = stop - start
         lengths -= self.view.before + self.view.after
         if n_sparse:
-            require(start.min() >= 0 and lengths.min() >= 0 and stop.max() <= indices.shape[0], "column pointers leave the index array")
+            require(start.min() >= 0 and lengths.min() >= 0 and stop.max() <= indices.shape[0],
+                    "column pointers leave the index array")
         if n_ones < n_sparse:
-            require(start[n_ones:].min() >= data_shift and stop[n_ones:].max() - data_shift <= data.shape[0], "column pointers leave the values")
+            require(start[n_ones:].min() >= data_shift and stop[n_ones:].max() - data_shift <= data.shape[0],
+                    "column pointers leave the values")
         self.nnz = n_dense * n_rows + int(lengths.sum(dtype=np.int64))
         self.longest = n_rows if n_dense else int(lengths.max(initial=0))
         self.view.n_rows, self.view.n_cols = n_rows, n_sparse + n_dense
@@ -93,9 +97,10 @@ cdef class Matrix:
         return out
 
     def rmatvec_into(self, double[::1] out, const double[::1] v, int64_t first, const int64_t[::1] cols=None):
-        """The same for the columns from `first` on without `cols`, as many as `out` has room for."""
+        """The same in `out`; without `cols` for the columns from `first` on, as many as `out` is long."""
         require(v.shape[0] == self.view.n_rows, "v has the wrong length")
-        require(out.shape[0] == self._listed(cols) if cols is not None else 0 <= first <= self.view.n_cols - out.shape[0], "out has the wrong length")
+        fits = out.shape[0] == self._listed(cols) if cols is not None else 0 <= first <= self.view.n_cols - out.shape[0]
+        require(fits, "out has the wrong length")
         cdef const int64_t *listed = NULL if cols is None else &cols[0]
         cdef int64_t m = out.shape[0]
         cdef sr_status status
@@ -103,7 +108,8 @@ cdef class Matrix:
             status = sr_rmatvec(&self.view, listed, first, m, &v[0], &out[0])
         check(status)
 
-    def add_matvec(self, const double[::1] w, double[::1] out, const int64_t[::1] cols=None, double scale=1.0, const double[::1] s=None):
+    def add_matvec(self, const double[::1] w, double[::1] out, const int64_t[::1] cols=None, double scale=1.0,
+                   const double[::1] s=None):
         """`out += scale * s * (X[:, cols] w)`, in place."""
         cdef int64_t m = self._listed(cols)
         require(w.shape[0] == m and out.shape[0] == self.view.n_rows, "w or out has the wrong length")
@@ -115,23 +121,25 @@ cdef class Matrix:
             status = sr_matvec(&self.view, listed, m, &w[0], scale, weights, &out[0])
         check(status)
 
-    def residual_max_abs(self, const double[::1] w, const int64_t[::1] cols not None, const double[::1] y, double base, const double[::1] s=None):
-        """`max |s (y - base - X[:, cols] w)|` without a vector over the rows; those of each column must increase."""
+    def residual_max_abs(self, const double[::1] w, const int64_t[::1] cols not None, const double[::1] y, double base,
+                         const double[::1] s=None):
+        """`max |s (y - base - X[:, cols] w)|`, by blocks of rows; the rows of each column must increase."""
         cdef int64_t m = self._listed(cols)
         require(w.shape[0] == m and y.shape[0] == self.view.n_rows, "w or y has the wrong length")
         require(s is None or s.shape[0] == self.view.n_rows, "s has the wrong length")
         cdef int64_t[::1] following = np.empty(max(m, 1), dtype=np.int64)
         cdef double[::1] r = np.empty(SR_RESIDUAL_BLOCK)
         cdef const double *weights = doubles(s)
-        cdef double peak = 0.0
+        cdef double max_abs = 0.0
         cdef sr_status status
         with nogil:
-            status = sr_residual_max_abs(&self.view, &cols[0], m, &w[0], &y[0], base, weights, &following[0], &r[0], &peak)
+            status = sr_residual_max_abs(&self.view, &cols[0], m, &w[0], &y[0], base, weights, &following[0], &r[0],
+                                         &max_abs)
         check(status)
-        return peak
+        return max_abs
 
     def column_stats(self, const double[::1] s=None, const int64_t[::1] cols=None):
-        """`x_j' s`, `x_j' (s x_j)`, `|x_j|' s` and `max |x_j|` per column, not centred; `s` None means all one."""
+        """`x_j' s`, `x_j' (s x_j)`, `|x_j|' s` and `max |x_j|` of each column, not centred; `s` None means all one."""
         cdef int64_t m = self._listed(cols)
         require(s is None or s.shape[0] == self.view.n_rows, "s has the wrong length")
         cdef double[:, ::1] out = np.empty((4, max(m, 1)))
@@ -145,7 +153,8 @@ cdef class Matrix:
         check(status)
         return tuple(np.asarray(out)[:, :m])
 
-    def cd_residual(self, const int64_t[::1] cols, Coordinates co not None, const int64_t[::1] order, double[::1] r, const double[::1] s=None):
+    def cd_residual(self, const int64_t[::1] cols, Coordinates co not None, const int64_t[::1] order, double[::1] r,
+                    const double[::1] s=None):
         """One epoch of coordinate descent on the residual `r`, in place; returns the largest decrease."""
         require(self._listed(cols) == co.m and r.shape[0] == self.view.n_rows, "cols or r has the wrong length")
         require(s is None or s.shape[0] == self.view.n_rows, "s has the wrong length")
@@ -159,12 +168,14 @@ cdef class Matrix:
         check(status)
         return decrease
 
-    def gauss_seidel(self, const int64_t[::1] cols, RidgeQuadratic q not None, const double[::1] g, double[::1] z, double[::1] v, double v_sum,
+    def gauss_seidel(self, const int64_t[::1] cols, RidgeQuadratic q not None, const double[::1] g, double[::1] z,
+                     double[::1] v, double v_sum,
                      const double[::1] s=None):
         """One Gauss-Seidel sweep on `H z = g` over `cols`, with `v = S X z` in place; returns the new `sum(v)`."""
         cdef int64_t m = self._listed(cols), p = self.view.n_cols
         require(q.sums.shape[0] == p and g.shape[0] == p and z.shape[0] == p, "g or z has the wrong length")
-        require(v.shape[0] == self.view.n_rows and (s is None or s.shape[0] == v.shape[0]), "v or s has the wrong length")
+        require(v.shape[0] == self.view.n_rows and (s is None or s.shape[0] == v.shape[0]),
+                "v or s has the wrong length")
         cdef sr_ridge_quadratic view
         view.sums, view.penalty, view.inverse, view.weight_sum = &q.sums[0], &q.penalty[0], &q.inverse[0], q.weight_sum
         cdef const double *weights = doubles(s)
@@ -174,10 +185,11 @@ cdef class Matrix:
         check(status)
         return v_sum
 
-
-    def residual_products(self, const double[::1] w, const double[::1] y, double shift, double[::1] out, const double[::1] s=None):
+    def residual_products(self, const double[::1] w, const double[::1] y, double shift, double[::1] out,
+                          const double[::1] s=None):
         """For the rows of X: `out += X' r`, in place, and returns `sum(r)`, for `r = s (y + shift - X w)`."""
-        require(self.view.n_sparse == self.view.n_cols and y.shape[0] == self.view.n_cols, "y has the wrong length, or rows are dense")
+        require(self.view.n_sparse == self.view.n_cols and y.shape[0] == self.view.n_cols,
+                "y has the wrong length, or rows are dense")
         require(w.shape[0] == self.view.n_rows == out.shape[0], "w or out has the wrong length")
         require(s is None or s.shape[0] == y.shape[0], "s has the wrong length")
         cdef const double *weights = doubles(s)
@@ -203,7 +215,8 @@ cdef class Matrix:
 
     def field_codes(self, const int64_t[::1] ends, const int32_t[::1] level, list codes):
         """For the rows of X: `codes[f][i] = level[j]` for every entry (i, j) with a level >= 0, f its field, in place; ends as of `fields`."""
-        require(0 < ends.shape[0] == len(codes) <= SR_MOST_FIELDS and ends[ends.shape[0] - 1] == self.view.n_rows, "fields do not fit")
+        require(0 < ends.shape[0] == len(codes) <= SR_MOST_FIELDS and ends[ends.shape[0] - 1] == self.view.n_rows,
+                "fields do not fit")
         require(level.shape[0] == self.view.n_rows, "level has the wrong length")
         cdef int32_t *to[SR_MOST_FIELDS]
         cdef int32_t[::1] code

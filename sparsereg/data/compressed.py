@@ -63,9 +63,13 @@ class Compressed:
         return cls(shape, indptr[:-1], indptr[1:], indices, data.astype(dtype, copy=False))
 
     def triple(self, dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """`(data, indices, indptr)`, as scipy takes them, of a whole matrix."""
-        data = np.ones(self.indices.size, dtype=dtype) if self.data is None else self.data
-        return data, self.indices, np.append(self.start, self.stop[-1:])
+        """`(data, indices, indptr)`, as scipy takes them; copied if majors do not follow one another."""
+        ends = np.cumsum(self.stop - self.start, dtype=np.int64)
+        entries: Any = slice(int(self.start[0]), int(self.stop[-1]))
+        if (self.start[1:] != self.stop[:-1]).any():
+            entries = np.repeat(self.stop - ends, self.stop - self.start) + np.arange(self.nnz)
+        data = np.ones(self.nnz, dtype=dtype) if self.data is None else self.data[entries]
+        return data, self.indices[entries], np.concatenate([[0], ends]).astype(self.indices.dtype)
 
     @cached_property
     def nnz(self) -> int:
@@ -89,15 +93,11 @@ class Compressed:
 
     def observed_minors(self) -> tuple[Compressed, Int]:
         """The same on indices of its own, which number the minors with an entry anew, and the old numbers.  O(nnz log nnz)"""
-        ends = np.cumsum(self.stop - self.start, dtype=np.int64)
-        entries: Any = slice(int(self.start[0]), int(self.stop[-1]))
-        if (self.start[1:] != self.stop[:-1]).any():
-            entries = np.repeat(self.stop - ends, self.stop - self.start) + np.arange(self.nnz)
-        observed, compact = np.unique(self.indices[entries], return_inverse=True)
-        ends, data = ends.astype(self.indices.dtype), None if self.data is None else self.data[entries]
-        start = ends - (self.stop - self.start)
-        shape = self.shape[0], observed.size
-        return Compressed(shape, start, ends, compact.astype(self.indices.dtype), data), observed.astype(np.int64)
+        data, indices, indptr = self.triple(np.dtype(np.float32))
+        observed, compact = np.unique(indices, return_inverse=True)
+        shape, compact = (self.shape[0], observed.size), compact.astype(indices.dtype)
+        values = None if self.data is None else data
+        return Compressed(shape, indptr[:-1], indptr[1:], compact, values), observed.astype(np.int64)
 
     def as_columns(self) -> Matrix:
         """Majors as the columns of a `Matrix`; one storage kind for all."""

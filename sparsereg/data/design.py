@@ -108,6 +108,10 @@ class Design(ABC):
 
         A CSR is borrowed: nothing of the length of the entries is copied. A CSC or a dense X is copied."""
 
+    @abstractmethod
+    def observed(self) -> Any:
+        """The observed columns as an array: dense, or a scipy CSR."""
+
     def lengths(self, cols: Int | None = None) -> Int:
         """Stored entries of these observed columns, or of all."""
         return self._storage.lengths(cols)
@@ -241,6 +245,15 @@ class CsrDesign(Design):
         selected = self.borrowed.select(_row_numbers(rows, self.n_rows))
         return CsrDesign.of(selected, self._numbers, self.n_features, self.dtype, self.n_threads)
 
+    def observed(self) -> Any:
+        """The borrowed rows, their columns numbered as in `columns`."""
+        data, indices, indptr = self.borrowed.triple(self.dtype)
+        if self.index_in_rows is not None:
+            place = np.empty(self.borrowed.shape[1], dtype=indices.dtype)
+            place[self.index_in_rows] = np.arange(self.n_cols)
+            indices = place[indices]
+        return sp.csr_array((data, indices, indptr), shape=(self.n_rows, self.n_cols))
+
     def rmatvec_by_rows(self, v: Vector) -> Vector:
         """By a pass through the rows, and through the dense columns at their ends."""
         ends = self._counted.end_columns
@@ -312,8 +325,14 @@ class CscDesign(Design):
 
     def select_rows(self, rows: Int | NDArray[np.bool_]) -> Design:
         """The design of a copy of `X[rows]`."""
-        whole = sp.csc_array(self.borrowed.triple(self.dtype), shape=(self.n_rows, self.n_features))
-        return as_design(whole[_row_numbers(rows, self.n_rows)], n_threads=self.n_threads)
+        return as_design(self._csc()[_row_numbers(rows, self.n_rows)], n_threads=self.n_threads)
+
+    def observed(self) -> Any:
+        """A copy."""
+        return self._csc()[:, self.columns].tocsr()
+
+    def _csc(self) -> Any:
+        return sp.csc_array(self.borrowed.triple(self.dtype), shape=(self.n_rows, self.n_features))
 
 
 class DenseDesign(Design):
@@ -339,6 +358,10 @@ class DenseDesign(Design):
     def select_rows(self, rows: Int | NDArray[np.bool_]) -> DenseDesign:
         """The design of a copy of `X[rows]`."""
         return DenseDesign(self.dense[_row_numbers(rows, self.n_rows)], self.dtype, self.n_threads)
+
+    def observed(self) -> Any:
+        """X itself."""
+        return self.dense
 
 
 def as_design(X: Any, name: str = "X", n_threads: int = 1) -> Design:

@@ -25,7 +25,6 @@ import scipy.linalg
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sparsereg.data.design import Design
 from sparsereg.ridge.normal_equations import NormalEquations, RidgeSolution, System
 
 __all__ = ["CenteredSlabs", "Inverse", "column_degrees", "refined_solutions", "solve_direct"]
@@ -57,7 +56,7 @@ class CenteredSlabs:
     def __init__(self, equations: NormalEquations) -> None:
         self.equations = equations
         self.shape = equations.design.n_rows, equations.factor.size
-        self.X = _observed(equations.design)
+        self.X = equations.design.observed()
 
     def rows(self) -> Iterator[Matrix2]:
         """B by slabs of rows."""
@@ -127,24 +126,6 @@ class CenteredSlabs:
             return False
         entries = self.X.nnz / long
         return bool(SPARSE_PENALTY * entries**2 < short**2)
-
-
-def _observed(design: Design) -> Any:
-    """The observed columns of X, in the design's order: dense, or CSR."""
-    if design.dense is not None:
-        return design.dense
-    given = design.by_rows or design.by_columns
-    assert given is not None
-    data = np.ones(given.indices.size, dtype=design.dtype) if given.data is None else given.data
-    if design.by_rows is None:
-        columns = sp.csc_array((data, given.indices, given.indptr), shape=given.shape[::-1])
-        return columns[:, design.columns].tocsr()
-    indices = given.indices
-    if design.index_in_rows is not None:
-        place = np.empty(given.shape[1], dtype=indices.dtype)
-        place[design.index_in_rows] = np.arange(design.n_cols)
-        indices = place[indices]
-    return sp.csr_array((data, indices, given.indptr), shape=(design.n_rows, design.n_cols))
 
 
 def solve_direct(method: str, systems: list[System]) -> list[RidgeSolution]:

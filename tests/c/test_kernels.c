@@ -1,4 +1,5 @@
-/* The kernels without Python, against loops too plain to be wrong, in every variant. Run under ASan and UBSan by `make -C tests/c`. */
+/* The kernels without Python, against loops too plain to be wrong, in every variant. Run under ASan and UBSan by
+ * `make -C tests/c`. */
 #include <stdlib.h>
 
 #include "fields.h"
@@ -31,7 +32,8 @@ static void test_products(const fixture *f, const sr_matrix *X, const double *s)
             const double x = f->plain[i][j], weight = s ? s[i] : 1.0;
             sum += weight * x, square += weight * x * x, size += weight * fabs(x), peak = fmax(peak, fabs(x));
         }
-        CHECK(near(sums[j], sum) && near(sq_norms[j], square) && near(l1_norms[j], size) && near(max_abs[j], peak), "stats of column %d", j);
+        CHECK(near(sums[j], sum) && near(sq_norms[j], square) && near(l1_norms[j], size) && near(max_abs[j], peak),
+              "stats of column %d", j);
     }
 }
 
@@ -50,8 +52,10 @@ static double product(const fixture *f, const double *s, int64_t a, int64_t b) {
     return sum;
 }
 
-/* Work space for a Gram of the columns `order`, n of them, of which the last few are cached until they come in themselves. Positions take 16 bits or 32. */
-static sr_gram_work empty_work(gram_room *g, const int64_t *order, int64_t n, const sr_products *kept, int by_rows, int counting, int wide) {
+/* Work space for a Gram of the columns `order`, n of them, of which the last few are cached until they come in
+ * themselves. Positions take 16 bits or 32. */
+static sr_gram_work empty_work(gram_room *g, const int64_t *order, int64_t n, const sr_products *kept, int by_rows,
+                               int counting, int wide) {
     memset(g, 0, sizeof *g);
     for (int j = 0; j < P; j++) g->wide[j] = j;
     for (int d = 0; d < P - N_SPARSE; d++) g->dense_position[d] = -1;
@@ -78,11 +82,14 @@ static void test_cached(const fixture *f, const double *s, sr_products *kept, co
     for (int k = 0; k < CACHED; k++) CHECK(again[k] == out[k], "the kept places changed");
 }
 
-/* Fills a Gram with the columns `order` of X, n of them, growing the arena as asked; checks every entry, and what cached columns have with them. */
-static sr_gram test_gram(const fixture *f, const sr_matrix *X, const sr_matrix *Xt, const double *s, gram_room *g, const int64_t *order, int64_t n,
+/* Fills a Gram with the columns `order` of X, n of them, growing the arena as asked; checks every entry, and what
+ * cached columns have with them. */
+static sr_gram test_gram(const fixture *f, const sr_matrix *X, const sr_matrix *Xt, const double *s, gram_room *g,
+                         const int64_t *order, int64_t n,
                          int counting, int wide) {
     sr_gram G = {g->begin, g->len, g->cap, g->idx, g->val, 0, 1};
-    sr_products kept = {g->kept_begin, g->kept_place, counting ? g->kept_count : NULL, counting ? NULL : g->kept_value, 0};
+    sr_products kept = {g->kept_begin, g->kept_place, counting ? g->kept_count : NULL, counting ? NULL : g->kept_value,
+                        0};
     sr_gram_work work = empty_work(g, order, n, &kept, Xt != NULL, counting, wide);
     double products[ROOM];
     int64_t need = 0, refusals = 0, full = 0;
@@ -146,7 +153,8 @@ static void test_with_dense(const fixture *f, int real, int index) {
             for (int64_t k = 0; k < CACHED; k++) {
                 const int64_t d = cols[a] - N_ONES;
                 const double sum = a < m ? product(f, NULL, cached[k], N_SPARSE + d) : 0.0;
-                CHECK(near(got[d * CACHED + k], sum), "cached %d with dense %d: %g, not %g", (int)k, (int)d, got[d * CACHED + k], sum);
+                CHECK(near(got[d * CACHED + k], sum), "cached %d with dense %d: %g, not %g", (int)k, (int)d,
+                      got[d * CACHED + k], sum);
             }
     }
 }
@@ -168,8 +176,10 @@ static void test_descent(const fixture *f, const sr_matrix *X, const sr_matrix *
     for (int i = 0; i < N; i++) r[i] = (s ? s[i] : 1.0) * (y[i] - mean / total), r_sum += r[i];
     sr_rmatvec(X, cols, 0, P, r, q);
     g_sum = r_sum;
-    sr_coordinates by_r = {P, sums, sq_norms, l1, l2, total, pen, w_r, &r_sum}, by_g = {P, sums, sq_norms, l1, l2, total, pen, w_g, &g_sum};
-    for (int epoch = 0; epoch < 5000; epoch++) CHECK(sr_cd_residual(X, cols, &by_r, order, P, s, r, &decrease) == SR_OK, "cd");
+    sr_coordinates by_r = {P, sums, sq_norms, l1, l2, total, pen, w_r, &r_sum}, by_g = {P, sums, sq_norms, l1, l2,
+                                                                                        total, pen, w_g, &g_sum};
+    for (int epoch = 0; epoch < 5000; epoch++) CHECK(sr_cd_residual(X, cols, &by_r, order, P, s, r,
+                                                                    &decrease) == SR_OK, "cd");
     int64_t epochs = 0;
     sr_cd_gram(&G, &by_g, order, P, 5000, 0.0, q, &epochs, &decrease);
     CHECK(epochs > 1, "one epoch cannot do");
@@ -180,7 +190,8 @@ static void test_descent(const fixture *f, const sr_matrix *X, const sr_matrix *
     CHECK(norm > 0.0, "nothing was fitted");
     CHECK(sr_violation(pen, P, w_r, c, l1, l2, violation) == SR_OK, "violation");
     sr_gap_terms terms;
-    CHECK(sr_gap_sums(pen, P, w_r, c, l1, l2, &terms) == SR_OK && terms.dual_norm < 1.0 + 1e-7, "dual norm %g", terms.dual_norm);
+    CHECK(sr_gap_sums(pen, P, w_r, c, l1, l2, &terms) == SR_OK && terms.dual_norm < 1.0 + 1e-7, "dual norm %g",
+          terms.dual_norm);
     for (int a = 0; a < P; a++) {
         CHECK(violation[a] < 1e-8, "violation %g at %d", violation[a], a);
         CHECK(near(w_r[a], w_g[a]), "residual and Gram disagree at %d: %g, %g", a, w_r[a], w_g[a]);
@@ -190,12 +201,14 @@ static void test_descent(const fixture *f, const sr_matrix *X, const sr_matrix *
     double own[2], at_place[SR_UNTRACKED + CACHED + P] = {0}; /* on their own rows: the same gradient, from y and w alone */
     if (Xt) {
         const int64_t wanted[2] = {cols[4], cols[8]};
-        const sr_gram_work work = {wide ? (void *)room.wide : room.position, room.dense_position, NULL, CACHED, 0, NULL, NULL, NULL, NULL, NULL, -1, wide, NULL};
+        const sr_gram_work work = {wide ? (void *)room.wide : room.position, room.dense_position, NULL, CACHED, 0,
+                                   NULL, NULL, NULL, NULL, NULL, -1, wide, NULL};
         double centred[N];
         for (int i = 0; i < N; i++) centred[i] = y[i] - mean / total;
         for (int a = 0; a < P; a++) at_place[SR_UNTRACKED + CACHED + a] = w_r[a];
         CHECK(sr_gradient_by_rows(X, Xt, s, centred, at_place, &work, wanted, 2, own) == SR_OK, "own rows");
-        CHECK(near(own[0], q_now[4]) && near(own[1], q_now[8]), "own rows: %g %g, not %g %g", own[0], own[1], q_now[4], q_now[8]);
+        CHECK(near(own[0], q_now[4]) && near(own[1], q_now[8]), "own rows: %g %g, not %g %g", own[0], own[1], q_now[4],
+              q_now[8]);
     }
     double prox[P], metric[P]; /* a fixed point of the proximal step */
     for (int a = 0; a < P; a++) metric[a] = 50.0;
@@ -247,13 +260,15 @@ static void test_screen(void) {
         sr_block block;
         const sr_bounds bounds = {kept, at, norm2, norm1, factor, references, &block};
         for (int64_t j = 0; j < 5; j++) sr_record((sr_penalty)pen, 5, &j, 1, &c[j], visit[j], &bounds);
-        CHECK(close_to(block.c, one_sided ? 2.0 : 3.0) && block.norm2 == 4.0 && block.at == 0 && block.factor == 1.0, "block");
+        CHECK(close_to(block.c, one_sided ? 2.0 : 3.0) && block.norm2 == 4.0 && block.at == 0 && block.factor == 1.0,
+              "block");
         int32_t out[5];
         int64_t n;
         double worst, largest;
         /* bounds: 1 + 2, (3 + 1) / 2 or (-3 + 1) / 2, 2 + 0, passed over, 0.5 + min(8, 0.1) */
         sr_screen(5, &bounds, &now, 0.0, 2.5, out, &n, &worst, &largest);
-        CHECK(n == 1 && out[0] == 0 && close_to(worst, 3.0) && close_to(largest, 2.0), "screen: %d, %g, %g", (int)n, worst, largest);
+        CHECK(n == 1 && out[0] == 0 && close_to(worst, 3.0) && close_to(largest, 2.0), "screen: %d, %g, %g", (int)n,
+              worst, largest);
         CHECK(worst >= 3.0 && largest >= 2.0, "a bound was rounded down");
         /* a shift: Hoelder is of no use, 0.5 + 4 * 2.5 */
         sr_screen(5, &bounds, &now, 0.5, 2.5, out, &n, &worst, &largest);
@@ -264,7 +279,8 @@ static void test_screen(void) {
         const sr_bounds renewed = {kept, at, norm2, norm1, factor, further, &block};
         sr_rebase(5, &now, 0, &bounds);
         sr_screen(5, &renewed, &now, 0.0, 2.5, out, &n, &worst, &largest);
-        CHECK(n == 1 && out[0] == 0 && close_to(worst, 3.0) && close_to(largest, 2.0), "renewed: %d, %g, %g", (int)n, worst, largest);
+        CHECK(n == 1 && out[0] == 0 && close_to(worst, 3.0) && close_to(largest, 2.0), "renewed: %d, %g, %g", (int)n,
+              worst, largest);
     }
 }
 
@@ -295,7 +311,8 @@ static void test_compressed(const fixture *f, int real, int index) {
     int64_t count64[P] = {0}, place64[P], back64[MAX_ENTRIES];
     uint8_t valued[P] = {0}, major_valued[N] = {0};
     sr_findings found;
-    CHECK(sr_inspect(&A, wide ? (void *)count64 : count32, valued, major_valued, &found) == SR_OK && found.disordered == 0, "inspect");
+    CHECK(sr_inspect(&A, wide ? (void *)count64 : count32, valued, major_valued,
+                     &found) == SR_OK && found.disordered == 0, "inspect");
     int64_t total = 0, shift = 0;
     for (int j = 0; j < P; j++) {
         CHECK(valued[j] == (j >= N_ONES), "column %d valued", j);
@@ -305,7 +322,8 @@ static void test_compressed(const fixture *f, int real, int index) {
     CHECK(total == f->row_entries, "counts");
     float out_f[MAX_ENTRIES];
     double out_d[MAX_ENTRIES];
-    const sr_status status = sr_transpose(&A, 0, wide ? (void *)place64 : place32, wide ? (void *)back64 : back32, shift, f->row_entries,
+    const sr_status status = sr_transpose(&A, 0, wide ? (void *)place64 : place32, wide ? (void *)back64 : back32,
+                                          shift, f->row_entries,
                                           full ? (void *)out_d : out_f, f->row_entries);
     CHECK(status == SR_OK, "transpose");
     for (int j = 0; j < P; j++)
@@ -337,10 +355,12 @@ static void test_compressed(const fixture *f, int real, int index) {
         at += wide ? count64[j] : count32[j];
     }
     const int64_t sparse = total - A.after * N;
-    CHECK(sr_transpose(&A, 0, wide ? (void *)place64 : place32, wide ? (void *)back64 : back32, shift, sparse, full ? (void *)out_d : out_f, sparse)
+    CHECK(sr_transpose(&A, 0, wide ? (void *)place64 : place32, wide ? (void *)back64 : back32, shift, sparse,
+                       full ? (void *)out_d : out_f, sparse)
           == SR_OK, "transpose without ends");
     for (int64_t e = shift; e < sparse; e++)
-        CHECK(full ? out_d[e - shift] == f->values_d[e - shift] : out_f[e - shift] == f->values_f[e - shift], "value %d", (int)e);
+        CHECK(full ? out_d[e - shift] == f->values_d[e - shift] : out_f[e - shift] == f->values_f[e - shift],
+              "value %d", (int)e);
     CHECK((wide ? place64[P - 1] : place32[P - 1]) == -1, "a column that should be passed over");
     CHECK(sr_take_ends(&A, full ? (void *)out_d : out_f, N) == SR_OK, "ends");
     for (int64_t e = 0; e < A.after * N; e++)
@@ -352,7 +372,8 @@ static void test_compressed(const fixture *f, int real, int index) {
     memcpy(bad_d, f->row_values_d, sizeof bad_d), memcpy(bad_f, f->row_values_f, sizeof bad_f);
     bad_d[7] = (double)NAN, bad_f[7] = -INFINITY;
     A.data = full ? (const void *)bad_d : bad_f;
-    CHECK(sr_inspect(&A, NULL, NULL, NULL, &found) == SR_NOT_FINITE && found.bad == 7, "NaN at 7, found at %d", (int)found.bad);
+    CHECK(sr_inspect(&A, NULL, NULL, NULL, &found) == SR_NOT_FINITE && found.bad == 7, "NaN at 7, found at %d",
+          (int)found.bad);
     A.n_minor = 3;
     CHECK(sr_inspect(&A, NULL, NULL, NULL, &found) == SR_BAD_INDEX, "an index outside");
     A.index = 77;
