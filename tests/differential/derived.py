@@ -1,0 +1,82 @@
+"""What follows from a fit: degrees of freedom, and the scores of left-out rows."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+import sparsereg
+from differential.active_set import Real, factor_of, norm
+from differential.calls import Answer
+from differential.failure import Failure
+from differential.oracle import Data
+from differential.problems import Problem
+
+# Relative errors from which on a number is wrong, not rounded.
+WRONG_SCORE, WRONG_TRACE = 1e-2, 1e-4
+# Leverages nearer to 1 than this are not known even here.
+KNOWN = 1e-16
+
+
+def examine(problem: Problem, answer: Answer) -> list[Failure]:
+    """Everything that is wrong with what follows."""
+    if getattr(answer.fitted, "cv_method_", "").startswith("loo"):
+        return _left_out(problem, answer)
+    if problem.entry in ("Lasso", "ElasticNet", "Ridge") and problem.solver == "auto":
+        return _degrees(problem, answer)
+    return []
+
+
+def basis(data: Data, l2: np.ndarray, cols: np.ndarray) -> np.ndarray:
+    """The rows of Q that belong to the data, of weighted columns above the square roots of their penalties."""
+    root = np.sqrt(data.s)[:, None] * data.Xc[:, cols]
+    A = np.vstack([root, np.diag(np.sqrt(l2[cols]))])
+    length = np.array([norm(a) for a in A.T], dtype=Real)
+    factor, _ = factor_of(A[:, length > 0] / length[length > 0])
+    return factor.Q[: root.shape[0], : factor.size]
+
+
+def _left_out(problem: Problem, answer: Answer) -> list[Failure]:
+    if problem.y.ndim > 1 or not answer.converged:
+        return []
+    data = problem.data()
+    if np.count_nonzero(data.s) < 2:
+        return []
+    cols = np.flatnonzero(np.any(data.Xc != 0, axis=0))
+    scores = np.atleast_1d(answer.fitted.cv_scores_)
+    for alpha, score in zip(problem.alphas, scores, strict=True):
+        Q = basis(data, np.full(data.X.shape[1], Real(alpha)), cols)
+        z = np.sqrt(data.s) * data.yc
+        left = 1 - np.sum(Q**2, axis=1) - (data.s / data.total if problem.intercept else 0)
+        counts = data.s > 0
+        if (left[counts] < KNOWN).any() or not data.null:
+            continue
+        e = (z - Q @ (Q.T @ z))[counts] / left[counts]
+        true = -float(np.sum(e * e) / len(z))
+        if abs(score - true) > WRONG_SCORE * abs(true):
+            way = answer.fitted.cv_method_
+            return [Failure("left-out score", f"{way}: {score:.6g}, true {true:.6g} at alpha {alpha!r}")]
+    return []
+
+
+def _degrees(problem: Problem, answer: Answer) -> list[Failure]:
+    model = answer.fitted
+    if getattr(model, "method_", "") == "cg":
+        return []
+    data, w = problem.data(), np.atleast_2d(model.coef_)[0]
+    cols = np.flatnonzero(w) if not problem.is_ridge or problem.positive else np.arange(w.size)
+    v = np.ones(w.size) if problem.factor is None else problem.factor
+    sigma = data.deviations if problem.standardize else 1
+    scale = Real(1) if problem.is_ridge else data.total * (1 - Real(problem.l1_ratio))
+    l2 = Real(problem.alphas[0]) * scale * v * sigma**2
+    true = float(np.sum(basis(data, l2, cols) ** 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            found = sparsereg.degrees_of_freedom(model, problem.X, problem.weights)
+        except Exception as error:  # noqa: BLE001
+            return [Failure("degrees of freedom", f"{type(error).__name__}: {error}")]
+    if abs(found.total - true) <= WRONG_TRACE * (1 + true) + 4 * found.error:
+        return []
+    return [Failure("degrees of freedom", f"{found.total:.8g} (error {found.error:.2g}), true {true:.8g}")]
