@@ -10,15 +10,29 @@ if sys.platform == "win32":
     flags = ["/O2", "/std:c11"]
 else:
     flags = ["-std=c11", "-O3"]
+link: list[str] = []
 if os.environ.get("SPARSEREG_DEBUG"):
     flags += ["-O1", "-g"]
+if os.environ.get("SPARSEREG_SANITIZE"):  # with LD_PRELOAD, see .ci/sanitize
+    link = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    flags += ["-O1", "-g", "-fno-omit-frame-pointer", *link]
+if os.environ.get("SPARSEREG_COVERAGE"):  # see .ci/coverage
+    link = ["--coverage"]
+    flags += ["-O0", *link]
 
 kernels = ["sr_columns.c", "sr_fields.c", "sr_gram.c", "sr_rows.c", "sr_screen.c"]
 sources = ["sparsereg/_core/kernels.pyx", *(f"src_c/{name}" for name in kernels)]
 headers = [f"src_c/{name}" for name in os.listdir("src_c") if name.endswith(".h")]
 core = Extension(
-    "sparsereg._core.kernels", sources, include_dirs=["src_c"], depends=sorted(headers), extra_compile_args=flags
+    "sparsereg._core.kernels",
+    sources,
+    include_dirs=["src_c"],
+    depends=sorted(headers),
+    extra_compile_args=flags,
+    extra_link_args=link,
 )
-strings = Extension("sparsereg._core.strings", ["sparsereg/_core/strings.pyx"], extra_compile_args=flags)
+strings = Extension(
+    "sparsereg._core.strings", ["sparsereg/_core/strings.pyx"], extra_compile_args=flags, extra_link_args=link
+)
 
 setup(ext_modules=cythonize([core, strings]))
