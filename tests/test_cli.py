@@ -239,7 +239,7 @@ def test_dates():
         ("fit none.csv --target y", "none.csv' does not exist"),
         ("fit houses.csv", "Missing option '--target'"),
         ("fit houses.csv --target median_house_valeu", "did you mean 'median_house_value'?"),
-        ("fit houses.csv --target ocean_proximity", "must hold numbers, but holds String values, such as '"),
+        ("fit houses.csv --target ocean_proximity", "must hold numbers, but holds '"),
         ("{} --weight total_bedrooms", "Give every row one"),
         ("{} --field median_house_value", "is the target and cannot be a field"),
         ("{} --bin latitude=wide", "'latitude=wide'"),
@@ -247,7 +247,7 @@ def test_dates():
         ("{} --bin latitude=hexagons:3", "'hexagons' is not one of width"),
         ("{} --bin latitude=quantiles:x", "'x' is not a number of bins"),
         ("{} --bin latitude=1 --bin latitude=2", "has two rules"),
-        ("{} --bin ocean_proximity=1", "holds string values where numbers"),
+        ("{} --bin ocean_proximity=1", "must hold numbers, but holds '"),
         ("{} --bin latitude=1 --exclude latitude", "both used and excluded"),
         ("{} --bin latitude=1 --numeric latitude", "choose one"),
         ("{} --bin hour=hour:ocean_proximity", "cannot be read as dates"),
@@ -286,8 +286,8 @@ def test_errors_take_one_line(folder, command, message):
 def test_errors_in_predict():
     succeed(HOUSES)
     houses().drop("latitude").write_csv("narrow.csv")
-    assert "column 'latitude' of fit is not in X" in fail("predict model.npz narrow.csv")
-    assert "k=100" in fail("predict model.npz houses.csv --point 100")
+    assert "narrow.csv has no column 'latitude', which the model was fitted on" in fail("predict model.npz narrow.csv")
+    assert "--point 100 is not one of the path's 100 points" in fail("predict model.npz houses.csv --point 100")
     assert "k=-101" in fail("report model.npz --point -101")
     assert "--keep names 'id'" in fail("predict model.npz houses.csv --keep id")
     Path("model.npz").write_bytes(Path("model.npz").read_bytes()[:-100])

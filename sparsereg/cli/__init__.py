@@ -18,6 +18,10 @@ def main() -> None:
     if missing:
         print(f'sparsereg needs {", ".join(missing)} here: pip install "sparsereg[cli]"', file=sys.stderr)
         sys.exit(1)
-    from sparsereg.cli.commands import cli
+    try:
+        from sparsereg.cli.commands import cli
 
-    cli(prog_name="sparsereg", obj=begin)
+        cli(prog_name="sparsereg", obj=begin)
+    except KeyboardInterrupt:  # before click is there to catch it
+        print("Aborted!", file=sys.stderr)
+        sys.exit(1)

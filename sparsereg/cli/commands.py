@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,9 @@ from sparsereg import __version__
 from sparsereg.cli.console import Terminal
 from sparsereg.cli.demo import globe_cross, make_places, make_target
 from sparsereg.cli.errors import Commands
-from sparsereg.cli.options import bin_rules, crosses, strengths
-from sparsereg.cli.tables import date_columns, read_table
+from sparsereg.cli.options import bin_rules, column_names, crosses, csv_format, csv_options, strengths
+from sparsereg.cli.prediction import Prediction, score_name
+from sparsereg.cli.tables import read_table
 from sparsereg.cli.training import ColumnRoles, Training
 from sparsereg.report.report import SparsityReport
 from sparsereg.report.text import bytes_in_words
@@ -28,6 +28,7 @@ __all__ = ["cli"]
 
 _SCORE = "held R2"
 _READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_TABLE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 _WRITABLE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -54,7 +55,7 @@ def cli() -> None:
 
 
 @cli.command()
-@click.argument("file", type=_READABLE)
+@click.argument("file", type=_TABLE)
 @click.option("--target", required=True, metavar="COLUMN", help="Column to predict; rows without it are left out.")
 @click.option(
     "--bin",
@@ -76,13 +77,34 @@ def cli() -> None:
 @click.option(
     "--field",
     "fields",
-    metavar="COLUMN",
+    callback=column_names,
+    metavar="COLUMN[,...]",
     multiple=True,
     help="Use only these columns, and those in --bin, --cross and --numeric. Default: all.",
 )
-@click.option("--exclude", metavar="COLUMN", multiple=True, help="Do not use this column.")
 @click.option(
-    "--numeric", metavar="COLUMN", multiple=True, help="Pass a column of numbers through instead of binning it."
+    "--exclude", callback=column_names, metavar="COLUMN[,...]", multiple=True, help="Do not use these columns."
+)
+@click.option(
+    "--numeric",
+    callback=column_names,
+    metavar="COLUMN[,...]",
+    multiple=True,
+    help="Pass columns of numbers through instead of binning them.",
+)
+@click.option(
+    "--text",
+    callback=column_names,
+    metavar="COLUMN[,...]",
+    multiple=True,
+    help="Read columns of a CSV file as categories even where they hold only numbers.",
+)
+@click.option(
+    "--degree",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Cross all categories of up to so many fields.",
 )
 @click.option(
     "--min-count",
@@ -129,16 +151,11 @@ def cli() -> None:
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed for the choice of rows to hold out."
 )
-@click.option(
-    "--na",
-    metavar="TEXT",
-    multiple=True,
-    help="Text that stands for a missing value in a CSV file, besides an empty field.",
-)
+@csv_options
 @click.option("--model", "model_file", type=_WRITABLE, help="Save the model in this file.")
 @click.option("--report", "report_file", type=_WRITABLE, help="Write the sparsity report to this file, as JSON.")
 def fit(file: Path, **options: Any) -> None:
-    """Fit a CSV (also .gz) or Parquet FILE and print which columns are active.
+    """Fit a CSV (also compressed, or - for the standard input) or Parquet FILE and print which columns are active.
 
     Text, integers and booleans are categories, with one column for each value that occurs. Decimal numbers get 20
     quantile bins, unless --bin gives another rule or --numeric passes them through as they are. A missing value is a
@@ -162,10 +179,15 @@ def fit(file: Path, **options: Any) -> None:
         if file_out is not None:
             check_place(file_out)  # fail before the fit, not after it
     roles = ColumnRoles(**{entry.name: options[entry.name] for entry in dataclasses.fields(ColumnRoles)})
+    csv = csv_format(options)
     with terminal.working(f"Reading {file.name}"):
-        table = read_table(file, options["na"], dates=date_columns(roles.bins))
+        table, is_csv = read_table(file, csv)
+        roles.check(table)
+        types = roles.column_types(table, csv)
+        table = types.apply(table, is_csv, terminal.note)
     data = Training.prepare(table, roles, options["share"], options["seed"], terminal.note)
     model = _fitted(data, roles, options, terminal)
+    model.meta["date_formats"] = types.date_formats
     report = _report(model)
     click.echo(report.to_text())
     click.echo()
@@ -179,16 +201,23 @@ def fit(file: Path, **options: Any) -> None:
 
 @cli.command()
 @click.argument("model_file", metavar="MODEL", type=_READABLE)
-@click.argument("file", type=_READABLE)
+@click.argument("file", type=_TABLE)
 @click.option(
     "--out", type=_WRITABLE, help="CSV or Parquet file to write; without it, CSV goes to the standard output."
 )
-@click.option("--keep", metavar="COLUMN", multiple=True, help="Copy this column of FILE to the output.")
+@click.option(
+    "--keep",
+    callback=column_names,
+    metavar="COLUMN[,...]",
+    multiple=True,
+    help="Copy these columns of FILE to the output, as they are written there.",
+)
 @click.option(
     "--point", type=int, metavar="K", help="Point of the path, -1 for the last. Default: the one that fit chose."
 )
-def predict(model_file: Path, file: Path, out: Path | None, keep: tuple[str, ...], point: int | None) -> None:
-    """Apply a MODEL to the rows of a CSV or Parquet FILE.
+@csv_options
+def predict(model_file: Path, file: Path, **options: Any) -> None:
+    """Apply a MODEL to the rows of a CSV or Parquet FILE, or of CSV on the standard input for FILE -.
 
     The output has a row for each row of FILE, in its order, and the column `prediction`. A category that did not occur
     in fit has no effect. If FILE holds the target, R2 is printed on the standard error.
@@ -203,26 +232,15 @@ def predict(model_file: Path, file: Path, out: Path | None, keep: tuple[str, ...
         raise ValueError(
             f"{model_file} was saved without a cross, so it cannot read a table; use load_model in Python."
         )
-    dates = date_columns(model.cross.bins or {})
-    strings = [name for name, levels in model.cross.levels_.items() if levels.kind == "string"]
+    csv = csv_format(options | {"na": [*model.meta.get("na", ()), *options["na"]]})
     with terminal.working(f"Reading {file.name}"):
-        table = read_table(file, model.meta.get("na", ()), strings, dates)
-    for name in keep:
-        if name not in table.columns:
-            raise ValueError(f"--keep names {name!r}, which is not among the columns {table.columns}.")
+        prediction = Prediction.read(model, file, csv, terminal.note)
     with terminal.working("Predicting"):
-        predicted = model.predict(table, point)
-    result = pl.DataFrame([*(table[name] for name in keep), pl.Series("prediction", predicted)])
-    _note_score(table, model, predicted, terminal)
-    if out is None:
-        result.write_csv(sys.stdout)
-        return
-    with write_whole(out) as sink:
-        if out.suffix.lower() in (".parquet", ".pq"):
-            result.write_parquet(sink)
-        else:
-            result.write_csv(sink)
-    terminal.note(f"{out}: {predicted.size:,} predictions; {terminal.total()}.")
+        result = prediction.run(options["point"], options["keep"], options["out"])
+    if (score := prediction.score(result["prediction"].to_numpy())) is not None:
+        terminal.note(score)
+    if options["out"] is not None:
+        terminal.note(f"{options['out']}: {result.height:,} predictions; {terminal.total()}.")
 
 
 @cli.command()
@@ -295,6 +313,8 @@ def _fitted(data: Training, roles: ColumnRoles, options: dict[str, Any], termina
     meta = {
         "target": roles.target,
         "log_target": roles.log_target,
+        "weight": roles.weight,
+        "train_mean": data.train_mean,
         "na": list(options["na"]),
         "rows": int(data.train.size),
     }
@@ -302,14 +322,15 @@ def _fitted(data: Training, roles: ColumnRoles, options: dict[str, Any], termina
         return Model(cross, path, meta | {"point": path.alphas.size - 1})
     with terminal.working("Scoring the held-out rows"):
         r2 = data.score(cross, path)
-    best = int(np.argmax(r2))  # of equal points, that with the strongest penalty
+    model = Model(cross, path, meta | {"held_out_r2": r2.tolist(), "held_out_rows": data.held_out.size})
+    best = model.meta["point"] = int(np.argmax(r2))  # of equal points, that with the strongest penalty
     terminal.note(
         f"{data.held_out.size:,} rows drawn with seed {options['seed']} were held out; point {best} predicts them best "
-        f"(R2 {r2[best]:.4f}) and is the model's."
+        f"({score_name(model.meta)} {r2[best]:.4f}) and is the model's."
     )
     if best == path.alphas.size - 1 and best > 0:
         terminal.note("the best point is the last of the path; a smaller --eps may predict better still.")
-    return Model(cross, path, meta | {"point": best, "held_out_r2": r2.tolist(), "held_out_rows": data.held_out.size})
+    return model
 
 
 def _report(model: Model, point: int | None = None, top: int = 20) -> SparsityReport:
@@ -317,19 +338,6 @@ def _report(model: Model, point: int | None = None, top: int = 20) -> SparsityRe
     return SparsityReport.from_path(
         model.path, model.cross, model.point if point is None else point, top=top, scores=scores
     )
-
-
-def _note_score(table: pl.DataFrame, model: Model, predicted: Any, terminal: Terminal) -> None:
-    """R2 of the predictions, if the file holds the target."""
-    target = model.meta.get("target")
-    if target not in table.columns or not table.schema[target].is_numeric():
-        return
-    y = table[target].cast(pl.Float64).to_numpy()
-    known = np.isfinite(y)
-    null_error = float(((y[known] - y[known].mean()) ** 2).sum()) if known.any() else 0.0
-    if null_error > 0:
-        r2 = 1.0 - float(((y[known] - predicted[known]) ** 2).sum()) / null_error
-        terminal.note(f"R2 {r2:.4f} on the {int(known.sum()):,} rows that hold {target}.")
 
 
 def _write_text(file: Path, text: str) -> None:

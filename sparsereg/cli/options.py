@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
+from sparsereg.cli.tables import CsvFormat
 from sparsereg.crosses.binning import Edges, Quantiles, Rule, Width
 from sparsereg.crosses.dates import DatePart
 from sparsereg.crosses.rules import Of
 
-__all__ = ["bin_rules", "crosses", "strengths"]
+__all__ = ["bin_rules", "column_names", "crosses", "csv_format", "csv_options", "strengths"]
 
 _PARTS = ("year", "month", "day", "weekday", "hour", "minute")
 _BIN_FORMS = "NAME=1/60, NAME=quantiles:20, NAME=edges:0,18,65 or NEW=hour:COLUMN"
@@ -35,14 +36,41 @@ def bin_rules(_: click.Context, param: click.Parameter, values: tuple[str, ...])
 
 
 def crosses(_: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    """Each A,B,... as names; a name that contains a comma stands in double quotes."""
-    parsed = []
-    for value in values:
-        names = tuple(next(csv.reader([value]), []))
+    """Each A,B,... as names."""
+    parsed = tuple(_split_names(value) for value in values)
+    for value, names in zip(values, parsed, strict=True):
         if len(names) < 2 or not all(names):
             raise click.BadParameter(f"{value!r} should be two columns or more, as in latitude,longitude.", param=param)
-        parsed.append(names)
-    return tuple(parsed)
+    return parsed
+
+
+def column_names(_: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of all values, A or A,B,..., each once."""
+    return tuple(dict.fromkeys(name for value in values for name in _split_names(value)))
+
+
+def csv_options(command: Any) -> Any:
+    """Add the options that say how values are written in a CSV file."""
+    for option in (
+        click.option(
+            "--date-format", metavar="FORMAT", help="How dates are written, such as %d/%m/%Y or %Y-%m-%d %H:%M."
+        ),
+        click.option("--encoding", default="utf8", show_default=True, help="Encoding of a CSV file, such as latin-1."),
+        click.option("--separator", default=",", show_default=True, help="Separator of a CSV file; \\t for a tab."),
+        click.option(
+            "--na", metavar="TEXT", multiple=True, help="Text that stands for a missing value, besides an empty field."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def csv_format(options: dict[str, Any]) -> CsvFormat:
+    """What the options of `csv_options` say."""
+    separator = options["separator"].replace("\\t", "\t")
+    if len(separator.encode()) != 1:
+        raise click.BadParameter(f"{separator!r} should be one character.", param_hint="--separator")
+    return CsvFormat(separator, options["encoding"], tuple(options["na"]), options["date_format"])
 
 
 def strengths(_: click.Context, param: click.Parameter, value: str) -> int | list[float]:
@@ -52,6 +80,11 @@ def strengths(_: click.Context, param: click.Parameter, value: str) -> int | lis
     except ValueError:
         message = f"{value!r} is neither a number of points nor a list of strengths such as 10,1,0.1."
         raise click.BadParameter(message, param=param) from None
+
+
+def _split_names(value: str) -> tuple[str, ...]:
+    """The names in A,B,...; a name that contains a comma stands in double quotes."""
+    return tuple(next(csv.reader([value]), []))
 
 
 def _rule(text: str) -> Any:

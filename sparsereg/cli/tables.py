@@ -1,56 +1,77 @@
-"""Reading data files with polars, and the numbers in their columns."""
+"""Reading data files with polars: Parquet as it is, CSV as text, which `column_types` turns into numbers and dates."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import bz2
+import io
+import lzma
+import sys
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sparsereg.crosses.dates import DatePart
-from sparsereg.crosses.rules import Of
-
-__all__ = ["count_missing", "date_columns", "finite_numbers", "list_names", "read_table"]
+__all__ = ["CsvFormat", "count_missing", "finite_numbers", "list_names", "read_table"]
 
 _MAX_NAMES = 6
 
 
-def date_columns(bins: Mapping[Any, Any]) -> list[str]:
-    """The columns that the rules read as dates."""
-    names = [str(name) for name, rule in bins.items() if isinstance(rule, DatePart)]
-    sources = [rule for rule in bins.values() if isinstance(rule, Of) and isinstance(rule.rule, DatePart)]
-    return list(dict.fromkeys([*names, *(str(rule.column) for rule in sources)]))
+@dataclass(frozen=True)
+class CsvFormat:
+    """How values are written in a CSV file: `na` are texts that stand for a missing value, besides an empty field."""
+
+    separator: str = ","
+    encoding: str = "utf8"
+    na: tuple[str, ...] = ()
+    date_format: str | None = None
 
 
-def read_table(
-    file: str | Path, na: Sequence[str] = (), strings: Sequence[str] = (), dates: Sequence[str] = ()
-) -> pl.DataFrame:
-    """Read a Parquet file, or a CSV file in which `na` stand for missing values, besides an empty field.
+def read_table(file: Path, csv: CsvFormat) -> tuple[pl.DataFrame, bool]:
+    """A table, and whether it is a CSV, whose columns are all text; the file ``-`` is a CSV on the standard input.
 
-    `strings` are columns of a CSV file to read as text even where they hold only numbers; `dates` are columns of text to
-    read as dates, in ISO 8601 or a similar format. A ValueError says why a file cannot be read.
+    A ValueError says why a file cannot be read.
     """
-    path = Path(file)
     try:
-        if path.suffix.lower() in (".parquet", ".pq"):
-            table = pl.read_parquet(path)
-        else:
-            header = pl.read_csv(path, n_rows=0).columns
-            overrides = {name: pl.String for name in strings if name in header}
-            # The type of a column is inferred from all rows: a code such as C536379 may come late.
-            table = pl.read_csv(path, infer_schema_length=None, null_values=["", *na], schema_overrides=overrides)
-    except pl.exceptions.PolarsError as error:
-        raise ValueError(f"{path} cannot be read as a table: {_first_line(error)}") from error
-    for name in dates:
-        if table.schema.get(name) == pl.String:
-            try:
-                table = table.with_columns(pl.col(name).str.to_datetime())
-            except pl.exceptions.PolarsError as error:
-                raise ValueError(f"column {name!r} cannot be read as dates: {_first_line(error)}") from error
-    return table
+        if file.suffix.lower() in (".parquet", ".pq"):
+            return pl.read_parquet(file), False
+        source = _decompressed(file)
+        options = {"separator": csv.separator, "encoding": csv.encoding, "infer_schema": False}
+        # polars would rename the second of two equal names.
+        header = pl.read_csv(source, has_header=False, n_rows=1, **options).row(0)
+        if twice := [name for name, count in Counter(header).items() if count > 1]:
+            raise ValueError(
+                f"{file} has several columns named {list_names([name or '' for name in twice])}; rename them."
+            )
+        return pl.read_csv(source, **options), True
+    except (pl.exceptions.PolarsError, LookupError, UnicodeError, EOFError, lzma.LZMAError, zlib.error) as error:
+        hint = "; name its --encoding" if "utf-8" in str(error) or isinstance(error, UnicodeError) else ""
+        raise ValueError(f"{file} cannot be read as a table: {_first_line(error)}{hint}") from error
+
+
+def _decompressed(file: Path) -> Path | bytes:
+    """What polars can read: a plain, gzip, zlib or zstd file itself, of others the bytes."""
+    if str(file) == "-":
+        return sys.stdin.buffer.read()
+    with file.open("rb") as source:
+        start = source.read(6)
+    if start.startswith(b"BZh"):
+        return bz2.decompress(file.read_bytes())
+    if start == b"\xfd7zXZ\x00":
+        return lzma.decompress(file.read_bytes())
+    if start.startswith(b"PK\x03\x04"):
+        with zipfile.ZipFile(io.BytesIO(file.read_bytes())) as archive:
+            if len(archive.namelist()) != 1:
+                raise ValueError(
+                    f"{file} is a zip archive of {len(archive.namelist())} files; extract the one to read."
+                )
+            return archive.read(archive.namelist()[0])
+    return file
 
 
 def count_missing(column: pl.Series) -> int:
@@ -59,13 +80,9 @@ def count_missing(column: pl.Series) -> int:
 
 
 def finite_numbers(column: pl.Series, role: str) -> NDArray[np.float64]:
-    """The values (n,) as finite numbers; errors name the `role`, target, weight or column, and the first bad value."""
+    """The values (n,) as finite numbers; errors name the `role`: target, weight or column."""
     if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
-        example = ""
-        if column.dtype == pl.String:
-            wrong = column.filter(column.cast(pl.Float64, strict=False).is_null() & column.is_not_null())
-            example = f", such as {wrong[0]!r}" if len(wrong) else ""
-        raise ValueError(f"{role} {column.name!r} must hold numbers, but holds {column.dtype} values{example}.")
+        raise ValueError(f"{role} {column.name!r} must hold numbers, but holds {column.dtype} values.")
     if n_missing := count_missing(column):
         remedy = {"target": "", "weight": " Give every row one.", "column": " Use --bin: it gives them their own bin."}
         raise ValueError(f"{role} {column.name!r} has {n_missing:,} missing values.{remedy[role]}")

@@ -8,14 +8,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sparsereg.cli.tables import count_missing, finite_numbers, list_names
+from sparsereg.cli.column_types import ColumnTypes
+from sparsereg.cli.tables import CsvFormat, count_missing, finite_numbers, list_names
 from sparsereg.crosses.binning import Quantiles, Rule
+from sparsereg.crosses.dates import DatePart
 from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.crosses.rules import Of
 
@@ -39,14 +42,16 @@ class ColumnRoles:
     fields: tuple[str, ...] = ()  # besides those in bins, crosses and numeric; empty for all
     exclude: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()  # passed through as numbers
+    text: tuple[str, ...] = ()  # categories also where all of them look like numbers
     bins: dict[str, Rule | Of] = field(default_factory=dict)
     crosses: tuple[tuple[str, ...], ...] = ()
     log_target: bool = False
     min_count: int = 1
+    degree: int = 1
 
     @property
     def named(self) -> set[str]:
-        """The fields that the options name."""
+        """The fields that the options name, except in --text."""
         return {*self.fields, *self.numeric, *self.bins, *(name for cross in self.crosses for name in cross)}
 
     @property
@@ -54,13 +59,25 @@ class ColumnRoles:
         """The fields that are made from a column of another name, and that column."""
         return {name: str(rule.column) for name, rule in self.bins.items() if isinstance(rule, Of)}
 
+    def column_types(self, table: pl.DataFrame, csv: CsvFormat) -> ColumnTypes:
+        """What the columns of a table are read as; those that are not used stay text."""
+        types = {
+            name: "text" for name in table.columns if name in self.exclude or (self.fields and name not in self.named)
+        }
+        types |= dict.fromkeys(self.text, "text")
+        types |= {name: "number" for name in (self.target, self.weight, *self.numeric) if name}
+        for name, rule in self.bins.items():
+            source, inner = (str(rule.column), rule.rule) if isinstance(rule, Of) else (name, rule)
+            types[source] = "date" if isinstance(inner, DatePart) else "number"
+        return ColumnTypes(types, csv)
+
     def check(self, table: pl.DataFrame) -> None:
         """Raise a ValueError if a column does not exist or two options contradict each other."""
         for name, source in self.derived.items():
             if name in table.columns:
                 raise ValueError(f"{name!r} is a column already; give what is made from {source!r} another name.")
         sources = [*sorted(self.named - self.derived.keys()), *self.derived.values()]
-        for name in [self.target, *([self.weight] if self.weight else []), *sources, *self.exclude]:
+        for name in [self.target, *([self.weight] if self.weight else []), *sources, *self.exclude, *self.text]:
             if name not in table.columns:
                 close = difflib.get_close_matches(name, table.columns, n=1)
                 hint = f"did you mean {close[0]!r}?" if close else f"there are {list_names(table.columns)}."
@@ -70,8 +87,10 @@ class ColumnRoles:
                 raise ValueError(f"column {taken!r} is the {role} and cannot be a field as well.")
         if both := self.named & set(self.exclude):
             raise ValueError(f"column {min(both)!r} is both used and excluded; choose one.")
-        if both := set(self.numeric) & set(self.bins):
-            raise ValueError(f"column {min(both)!r} is in both --bin and --numeric; choose one.")
+        options = {"--bin": {*self.bins, *self.derived.values()}, "--numeric": {*self.numeric}, "--text": {*self.text}}
+        for (one, names), (other, others) in combinations(options.items(), 2):
+            if both := names & others:
+                raise ValueError(f"column {min(both)!r} is in both {one} and {other}; choose one.")
 
     def cross(self, table: pl.DataFrame, note: Note) -> FeatureCross:
         """An unfitted FeatureCross for a table.
@@ -107,6 +126,7 @@ class ColumnRoles:
             crosses=self.crosses,
             numeric=list(self.numeric),
             min_count=self.min_count,
+            degree=self.degree,
         )
 
 
@@ -131,7 +151,6 @@ class Training:
     @classmethod
     def prepare(cls, table: pl.DataFrame, roles: ColumnRoles, share: float, seed: int, note: Note) -> Training:
         """Remove rows without a target, read target and weights, and draw the rows to hold out."""
-        roles.check(table)
         target = pl.col(roles.target)
         has_target = target.is_not_null()
         if table.schema[roles.target].is_float():
@@ -176,16 +195,20 @@ class Training:
         note(f"passed through as numbers, penalised by their effect per standard deviation: {names}.")
         return factor
 
+    @property
+    def train_mean(self) -> float:
+        """The weighted mean of the target in the rows to fit: the prediction that R2 compares with."""
+        return float(np.average(self.y[self.train], weights=self.weights(self.train)))
+
     def score(self, cross: FeatureCross, path: Any) -> Vector:
         """R2 (k,) of each point of a path on the held-out rows: 1 - squared error / that of the training mean."""
-        mean = np.average(self.y[self.train], weights=self.weights(self.train))
         errors, null_error = np.zeros(path.alphas.size), 0.0
         for begin in range(0, self.held_out.size, _SCORING_ROWS):
             rows = self.held_out[begin : begin + _SCORING_ROWS]
             s = np.ones(rows.size) if self.weight is None else self.weight[rows]
             predicted = (cross.transform(self.table[rows]) @ path.coefs).toarray() + path.intercepts
             errors += s @ (self.y[rows, None] - predicted) ** 2
-            null_error += float(s @ (self.y[rows] - mean) ** 2)
+            null_error += float(s @ (self.y[rows] - self.train_mean) ** 2)
         if null_error == 0.0:
             raise ValueError("the target is the same in all held-out rows; hold out more, or use --validate 0.")
         return 1.0 - errors / null_error
