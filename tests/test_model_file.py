@@ -7,14 +7,19 @@ import json
 import os
 import pickle
 import stat
+import tracemalloc
 import zipfile
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn.linear_model
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler
 
-from sparsereg import load_model, regularization_path, save_model
+import sparsereg as S
+from sparsereg import SparsityReport, load_model, regularization_path, save_model
 from sparsereg.crosses.binning import Quantiles, Width
 from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.serving import model_file
@@ -90,14 +95,14 @@ def test_predicts_other_tables(parts, saved):
 
 def test_log_target_is_undone(parts, tmp_path):
     table, cross, path = parts
-    save_model(tmp_path / "m", cross, path, log_target=True)
+    save_model(tmp_path / "m", cross, path, log_target=True, point=11)
     expected = np.exp(path.predict(cross.transform(table), 11))
     np.testing.assert_allclose(load_model(tmp_path / "m").predict(table), expected, rtol=1e-15)
 
 
 def test_without_cross(parts, tmp_path):
     table, cross, path = parts
-    save_model(tmp_path / "m", None, path)
+    save_model(tmp_path / "m", None, path, point=11)
     model = load_model(tmp_path / "m")
     assert model.cross is None
     assert model.point == 11
@@ -109,7 +114,7 @@ def test_float32_stays(parts, tmp_path):
     table, cross, _ = parts
     X = cross.transform(table).astype(np.float32)
     path = regularization_path(X, np.arange(400.0), alphas=3)
-    save_model(tmp_path / "m", cross, replace(path, coefs=path.coefs.astype(np.float32)))
+    save_model(tmp_path / "m", cross, replace(path, coefs=path.coefs.astype(np.float32)), point=2)
     assert load_model(tmp_path / "m").path.coefs.dtype == np.float32
 
 
@@ -253,17 +258,17 @@ def test_missing_file(tmp_path):
 def test_what_cannot_be_saved(parts, tmp_path):
     _, cross, path = parts
     with pytest.raises(ValueError, match=r"meta=.*must consist of what JSON can represent"):
-        save_model(tmp_path / "m", cross, path, when=object())
+        save_model(tmp_path / "m", cross, path, when=object(), point=3)
     with pytest.raises(ValueError, match=r"meta=.*must consist of what JSON can represent"):
-        save_model(tmp_path / "m", cross, path, score=float("nan"))
+        save_model(tmp_path / "m", cross, path, score=float("nan"), point=3)
     with pytest.raises(ValueError, match="point=12 is not one of the path's 12 points"):
         save_model(tmp_path / "m", cross, path, point=12)
     with pytest.raises(ValueError, match="cross makes 2 columns"):
         save_model(tmp_path / "m", FeatureCross().fit(np.array([[1], [2]])), path)
     with pytest.raises(ValueError, match="there is no folder"):
-        save_model(tmp_path / "nowhere" / "m", cross, path)
+        save_model(tmp_path / "nowhere" / "m", cross, path, point=3)
     with pytest.raises(ValueError, match="is not a regular file"):
-        save_model(tmp_path, cross, path)
+        save_model(tmp_path, cross, path, point=3)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -278,9 +283,136 @@ def test_a_failed_save_leaves_what_was_there(parts, saved, tmp_path, monkeypatch
 
     monkeypatch.setattr(model_file.np, "savez_compressed", fail_midway)
     with pytest.raises(type(error)):
-        save_model(saved, cross, path)
+        save_model(saved, cross, path, point=3)
     assert saved.read_bytes() == before
     assert list(tmp_path.iterdir()) == [saved]
+
+
+def test_the_point_that_predicts_is_said(parts, tmp_path):
+    _, cross, path = parts
+    with pytest.warns(UserWarning, match=r"no point=k was given: the last of the path's 12 points"):
+        save_model(tmp_path / "m", cross, path)
+    assert load_model(tmp_path / "m").point == 11
+
+
+@pytest.mark.parametrize("member", ["cross/more", "path/more", "more"])
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_unknown_members_are_not_read(saved, member, method):
+    out = io.BytesIO()
+    np.save(out, np.zeros(30_000_000))
+    with zipfile.ZipFile(saved, "a", method) as archive:
+        archive.writestr(f"{member}.npy", out.getvalue())
+    del out
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=f"it holds '{member}.npy' which no model has"):
+        load_model(saved)
+    assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("shape", ["(10000000000,)", "(3,)", "(-1,)"])
+def test_members_of_another_size_than_they_declare(saved, shape):
+    with np.load(saved) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    with zipfile.ZipFile(saved, "w") as archive:
+        for name, array in arrays.items():
+            out = io.BytesIO()
+            np.save(out, array)
+            content = out.getvalue()
+            if name == "path/alphas":
+                content = content.replace(
+                    b"(12,), }" + b" " * max(len(shape) - 5, 0), shape.encode() + b", }" + b" " * max(5 - len(shape), 0)
+                )
+            archive.writestr(f"{name}.npy", content)
+    with pytest.raises(ValueError, match=r"model.npz is not a sparsereg model, or is damaged"):
+        load_model(saved)
+
+
+def member(file, name):
+    with np.load(file, allow_pickle=False) as archive:
+        return archive[name]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_coefficients_that_are_not_finite(parts, saved, tmp_path, value):
+    _, cross, path = parts
+    data = member(saved, "path/data").copy()
+    data[-1] = value
+    with pytest.raises(ValueError, match="not finite"):
+        load_model(rewritten(saved, path__data=data))
+    with pytest.raises(ValueError, match="not finite"):
+        save_model(tmp_path / "n", cross, replace(path, intercepts=path.intercepts + value), point=1)
+
+
+@pytest.mark.parametrize(
+    "name", ["cross/levels_1_offsets", "cross/levels_2_numbers", "cross/counts_4", "cross/keys_4_0"]
+)
+@pytest.mark.parametrize(
+    "change",
+    [lambda a: a[::-1], lambda a: a[0], lambda a: a > a[0], lambda a: a[:-1], lambda a: a[:, None], lambda a: a * 1.5,
+     lambda a: np.append(a, a[-1] + 10**9), lambda a: a - 10**9],
+    ids=["reversed", "0-d", "bool", "shorter", "2-d", "float", "longer", "negative"],
+)  # fmt: skip
+def test_crafted_crosses(parts, saved, name, change):
+    table, *_ = parts
+    array = change(member(saved, name))
+    rewritten(saved, **{name.replace("/", "__"): array})
+    model, message = None, ""
+    try:
+        model = load_model(saved)
+    except ValueError as error:
+        message = str(error)
+    if model is None:
+        assert "model.npz is a damaged sparsereg model" in message
+    else:  # another cross than before, but a whole one
+        model.predict(table)
+
+
+def test_a_fitted_estimator_or_pipeline(parts, tmp_path):
+    table, cross, _ = parts
+    X, y = cross.transform(table), np.arange(400.0)
+    estimators = [S.Lasso(0.1), S.ElasticNet(0.1), S.Ridge(2.0), S.RidgeCV(), sklearn.linear_model.Lasso(0.1),
+                  sklearn.linear_model.LinearRegression()]  # fmt: skip
+    for estimator in estimators:
+        for target in (y, np.column_stack([y, y[::-1]])):
+            save_model(tmp_path / "m", cross, estimator.fit(X, target))
+            model = load_model(tmp_path / "m")
+            np.testing.assert_allclose(model.predict(table), estimator.predict(X), rtol=1e-12)
+            assert SparsityReport.from_estimator(model).path[0]["n_nonzero"] > 0
+            assert "active" in SparsityReport.from_estimator(model).to_text()
+    pipeline = make_pipeline(FeatureCross(crosses=cross.crosses, bins=cross.bins), S.Lasso(0.1)).fit(table, y)
+    save_model(tmp_path / "m", None, pipeline)
+    np.testing.assert_allclose(load_model(tmp_path / "m").predict(table), pipeline.predict(table), rtol=1e-12)
+    path = S.ridge_path(X, y, alphas=3)
+    save_model(tmp_path / "m", cross, path, point=1)
+    np.testing.assert_allclose(load_model(tmp_path / "m").predict(table), path.predict(X, 1), rtol=1e-12)
+
+
+def test_estimators_that_cannot_be_saved(parts, tmp_path):
+    table, cross, _ = parts
+    X, y = cross.transform(table), np.arange(400.0)
+    with pytest.raises(ValueError, match=r"path=Lasso has no coef_ and intercept_; pass a PathResult"):
+        save_model(tmp_path / "m", cross, S.Lasso())
+    with pytest.raises(ValueError, match=r"path=RidgeClassifier: a model file holds regressions"):
+        save_model(tmp_path / "m", cross, S.RidgeClassifier().fit(X, y > 9))
+    scaled = make_pipeline(MaxAbsScaler(), S.Lasso(0.1)).fit(X, y)
+    with pytest.raises(ValueError, match=r"path=Pipeline: .* but not MaxAbsScaler"):
+        save_model(tmp_path / "m", None, scaled)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_just_after_the_rename(tmp_path, monkeypatch):
+    replace_file = os.replace
+
+    def interrupted(*names):
+        replace_file(*names)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt), write_whole(tmp_path / "m") as out:
+        out.write(b"x")
+    assert (tmp_path / "m").read_bytes() == b"x"
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_wrong_point_in_predict(parts, saved):

@@ -101,7 +101,7 @@ def test_printed_it_is_short(make):
 @PATHS
 def test_saved_reported_and_drawn(make, tmp_path):
     path = make()
-    save_model(tmp_path / "model.npz", None, path)
+    save_model(tmp_path / "model.npz", None, path, point=path.alphas.size - 1)
     loaded = load_model(tmp_path / "model.npz").path
     for name in ("alphas", "intercepts", "dual_gaps", "n_iters", "seconds", "deviance_explained", "gradient_norms"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(path, name))

@@ -52,7 +52,7 @@ class FittedPoints:
             "deviance_explained": unknown if path.deviance_explained is None else path.deviance_explained,
             "dual_gap": path.dual_gaps,
             "relative_gap": path.dual_gaps / (path.gap_scale or 1.0),
-            "certified": path.certified,
+            "certified": unknown if np.isnan(path.gap_scale) else path.certified,
             "n_iter": path.n_iters,
             "seconds": unknown if path.seconds is None else path.seconds,
             **_degrees_of_freedom(coefs.counts().tolist(), path.l1_ratio),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkstemp
 from typing import BinaryIO
@@ -32,7 +32,8 @@ def write_whole(file: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         os.chmod(name, _mode(target))
         os.replace(name, target)
     except BaseException:
-        os.unlink(name)
+        with suppress(FileNotFoundError):  # Ctrl-C just after the rename
+            os.unlink(name)
         raise
 
 

@@ -6,9 +6,9 @@ The file is a zip of plain arrays without pickles: a header (JSON text), the arr
 
 from __future__ import annotations
 
-import io
 import json
 import os
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.data.validation import check_number
 from sparsereg.results import PathResult
+from sparsereg.serving.archive import check_layout, read_arrays
 from sparsereg.serving.atomic_write import write_whole
+from sparsereg.serving.estimators import as_path
 
 __all__ = ["Model", "load_model", "save_model"]
 
@@ -91,7 +93,7 @@ class Model:
         return np.exp(predicted) if self.meta.get("log_target") else predicted
 
 
-def save_model(file: str | os.PathLike[str], cross: FeatureCross | None, path: PathResult, **meta: Any) -> None:
+def save_model(file: str | os.PathLike[str], cross: FeatureCross | None, path: Any, **meta: Any) -> None:
     """Write a model to one file, atomically.
 
     Parameters
@@ -100,16 +102,21 @@ def save_model(file: str | os.PathLike[str], cross: FeatureCross | None, path: P
         Used as given; ``.npz`` is customary. An older file of that name is replaced once the new one is complete.
     cross : FeatureCross or None
         Fitted.
-    path : PathResult
+    path : PathResult, a fitted linear model, or a Pipeline of a FeatureCross and a linear model
     **meta
-        Anything that JSON can represent. ``point=k`` is the point that predicts.
+        Anything that JSON can represent. ``point=k`` is the point that predicts; without it, the last.
 
     Raises
     ------
     ValueError
-        If cross and path differ in their columns, or `meta` cannot be written as JSON.
+        If cross and path differ in their columns, coefficients are not finite, or `meta` cannot be written as JSON.
     OSError
         If the file cannot be written.
+
+    Warns
+    -----
+    UserWarning
+        If the path has several points and none was chosen: the last has the weakest penalty and rarely predicts best.
 
     Examples
     --------
@@ -125,7 +132,14 @@ def save_model(file: str | os.PathLike[str], cross: FeatureCross | None, path: P
     >>> model.predict(table).shape
     (3,)
     """
+    cross, path = as_path(cross, path)
     _check_fit(cross, path, meta)
+    if "point" not in meta and path.alphas.size > 1:
+        warnings.warn(
+            f"no point=k was given: the last of the path's {path.alphas.size} points, with the weakest penalty, will predict.",
+            UserWarning,
+            stacklevel=2,
+        )
     header = {
         "format": FORMAT,
         "format_version": VERSION,
@@ -134,7 +148,7 @@ def save_model(file: str | os.PathLike[str], cross: FeatureCross | None, path: P
         "has_cross": cross is not None,
         "loss": path.loss,
         "link": path.link,
-        **{name: float(getattr(path, name)) for name in _PATH_NUMBERS},
+        **{name: _finite_or_none(getattr(path, name)) for name in _PATH_NUMBERS},
         "meta": meta,
     }
     try:
@@ -178,7 +192,7 @@ def load_model(file: str | os.PathLike[str]) -> Model:
         content = start + source.read() if start == _ZIP_MAGIC else b""
     # zipfile, zlib and NumPy raise a dozen kinds of errors on damaged bytes.
     try:
-        arrays = _read(content)
+        arrays = read_arrays(content)
     except Exception as error:
         raise ValueError(f"{name} is not a sparsereg model, or is damaged: {_one_line(error)}") from error
     header = _read_header(name, arrays)
@@ -192,17 +206,11 @@ def _check_fit(cross: FeatureCross | None, path: PathResult, meta: Mapping[str, 
     width, n_points = path.n_features, path.alphas.size
     if cross is not None and cross.n_features_out_ != width:
         raise ValueError(f"cross makes {cross.n_features_out_} columns, but path was fitted on {width}.")
+    if not all(np.isfinite(part).all() for part in (path.intercepts, *(one.tocsc().data for one in path.outputs))):
+        raise ValueError("path has coefficients or intercepts that are not finite.")
     point = meta.get("point", 0)
     if isinstance(point, bool) or not isinstance(point, int) or not 0 <= point < n_points:
         raise ValueError(f"point={point!r} is not one of the path's {n_points} points, counted from 0.")
-
-
-def _read(content: bytes) -> dict[str, NDArray[Any]]:
-    """All arrays of an archive, with their checksums verified."""
-    if not content:
-        raise ValueError("it is not a zip archive.")
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
 
 
 def _read_header(name: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
@@ -235,7 +243,7 @@ def _assemble(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> 
     coefs.check_format(full_check=True)
     if not coefs.has_canonical_format:
         raise ValueError("the indices of the coefficients are not sorted.")
-    parts |= {name: float(header[name]) for name in _PATH_NUMBERS}
+    parts |= {name: np.nan if header[name] is None else float(header[name]) for name in _PATH_NUMBERS}
     parts |= {name: str(header[name]) for name in ("loss", "link") if name in header}
     outputs = tuple(coefs[:, i * n_points : (i + 1) * n_points] for i in range(n_outputs))
     path = PathResult(coefs=outputs, classes=arrays.get("path/classes"), **parts)
@@ -243,9 +251,15 @@ def _assemble(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> 
     if header["has_cross"]:
         own = {name.removeprefix("cross/"): part for name, part in arrays.items() if name.startswith("cross/")}
         cross = FeatureCross.from_arrays(own)
+        check_layout(cross._layout)
     meta = dict(header["meta"])
     _check_fit(cross, path, meta)
     return Model(cross, path, meta)
+
+
+def _finite_or_none(value: float) -> float | None:
+    """A number as JSON has it; None stands for NaN, where a number is unknown."""
+    return float(value) if np.isfinite(value) else None
 
 
 def _one_line(error: BaseException) -> str:

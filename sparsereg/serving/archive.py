@@ -1,0 +1,84 @@
+"""Reading the arrays of a model file that may be damaged or made to do harm: known names only, of the size they declare."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import zipfile
+from collections import Counter
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from sparsereg.crosses.layout import Layout
+
+__all__ = ["check_layout", "read_arrays"]
+
+_NAMES = re.compile(
+    r"(header|path/(alphas|intercepts|dual_gaps|n_iters|seconds|deviance_explained|gradient_norms|classes|data|indices|indptr)"
+    r"|cross/(cross|layout|levels_\d+_(text|offsets|numbers)|counts_\d+|keys_\d+_\d+))\.npy"
+)
+
+
+def read_arrays(content: bytes) -> dict[str, NDArray[Any]]:
+    """All arrays of an archive, with their checksums verified.
+
+    Memory is bounded by the sizes in the zip directory: a member that is unknown, or whose own header declares another
+    size, is refused before its data are read.
+    """
+    if not content:
+        raise ValueError("it is not a zip archive.")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = archive.infolist()
+        if "header.npy" not in archive.namelist():
+            return {}
+        for name, count in Counter(info.filename for info in members).items():
+            if count > 1 or not _NAMES.fullmatch(name):
+                raise ValueError(f"it holds {name!r} {'twice' if count > 1 else 'which no model has'}.")
+        return {info.filename.removesuffix(".npy"): _read_array(archive, info) for info in members}
+
+
+def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{info.filename} is compressed in another way than models are.")
+    with archive.open(info) as member:
+        version = npy.read_magic(member)
+        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, fortran_order, dtype = read_header(member)
+        n_bytes = math.prod(shape) * dtype.itemsize
+        if dtype.hasobject or member.tell() + n_bytes != info.file_size:
+            raise ValueError(f"{info.filename} declares shape {shape} and type {dtype}, which it does not hold.")
+        data = bytearray(member.read())  # to the end, where the checksum is compared
+    return np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if fortran_order else "C")
+
+
+def check_layout(layout: Layout) -> None:
+    """Raise a ValueError if the arrays of a fitted cross do not fit together, so that lookups would go astray."""
+    sizes = {}
+    for name, levels in layout.levels.items():
+        _check_increasing(f"levels of {name!r}", levels.numbers)
+        if any(a >= b for a, b in pairwise(levels.strings)):
+            raise ValueError(f"the levels of {name!r} are not sorted.")
+        sizes[name] = len(levels)
+    for block in layout.categories:
+        remaining = [sizes[name] for name in block.fields]
+        for stage in () if block.combinations is None else block.combinations.stages:
+            expected, remaining = remaining[: len(stage.radices)], remaining[len(stage.radices) :]
+            _check_increasing(f"keys of {block.name!r}", stage.keys)
+            if list(stage.radices) != expected or (
+                stage.keys.size and not 0 <= stage.keys[0] <= stage.keys[-1] < math.prod(expected)
+            ):
+                raise ValueError(f"the keys of {block.name!r} are not made from its levels.")
+            remaining = [stage.keys.size, *remaining]
+        counts = block.counts
+        if remaining != [counts.size] or counts.ndim != 1 or counts.dtype.kind != "i" or (counts < 0).any():
+            raise ValueError(f"the counts of {block.name!r} do not fit its levels.")
+
+
+def _check_increasing(what: str, numbers: NDArray[Any]) -> None:
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or (numbers[1:] <= numbers[:-1]).any():
+        raise ValueError(f"the {what} are not increasing integers.")
