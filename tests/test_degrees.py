@@ -47,7 +47,7 @@ def hat_shares(X: np.ndarray, s: np.ndarray, penalty: np.ndarray, fit_intercept:
 
 
 def divergence(model, X: np.ndarray, y: np.ndarray, s: np.ndarray) -> float:
-    """`sum_i d(prediction_i) / d(y_i)`, less the intercept's 1: what degrees of freedom are by definition (Efron 2004)."""
+    """The definition, `sum_i d(prediction_i) / d(y_i)` without the intercept's 1 (Efron 2004)."""
     h, moved = 1e-4, 0.0
     for i in range(y.size):
         ends = [model.fit(X, y + sign * h * (np.arange(y.size) == i), s).predict(X[[i]])[0] for sign in (1, -1)]

@@ -1,4 +1,4 @@
-"""Dropout by name is dropout: against masks that are drawn, and against the derivation's other candidates."""
+"""Dropout as a penalty, compared with random masks and with penalties that a wrong derivation would give."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RATE = 0.3
 
 
 def data(seed: int = 0, n: int = 40, p: int = 4) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Columns far from 0 and of unequal size, so that a penalty on deviations, or the same for all, would be found out."""
+    """Columns with large means and unequal norms, which distinguish dropout from centred or equal penalties."""
     rng = np.random.default_rng(seed)
     X = (rng.normal(size=(n, p)) + 2.0) * np.geomspace(0.3, 3.0, p)
     X[rng.random(X.shape) < 0.2] = 0.0
@@ -42,7 +42,7 @@ def test_the_penalised_objective_is_the_average_loss_over_masks() -> None:
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_the_minimiser_is_that_of_the_average_over_masks(fit_intercept: bool) -> None:
-    """Least squares on very many dropped copies of the rows, by their moments."""
+    """Least squares on many copies of the rows with entries dropped, from their moments."""
     X, y, s = data(2)
     model = Ridge(penalty_factor="dropout", dropout_rate=RATE, fit_intercept=fit_intercept).fit(X, y, s)
     rng, k = np.random.default_rng(3), X.shape[1] + 1

@@ -1,4 +1,4 @@
-"""Early stopping: against the spectral filter written out, and against the ridge that it says it is."""
+"""Early stopping, compared with its spectral filter and with ridge at the equivalent alpha."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ EARLY = Ridge(alpha=0.0, early_stopping=True, random_state=0)
 
 
 def data(seed: int = 0, n: int = 150, p: int = 40, noise: float = 3.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Columns of unequal length and far from 0, and much noise."""
+    """Columns with unequal norms and large means, and much noise."""
     rng = np.random.default_rng(seed)
     X = (rng.normal(size=(n, p)) + 1.0) * rng.uniform(0.3, 1.5, p)
     return X, X @ (rng.normal(size=p) / np.sqrt(p)) * 3.0 + noise * rng.normal(size=n), rng.uniform(0.2, 2.0, n)
 
 
 def training_weights(X, s: np.ndarray | None, model: Ridge) -> np.ndarray:
-    """The weights with those of the rows that the model holds out set to 0."""
+    """The weights, 0 for the rows that the model holds out."""
     equations = NormalEquations(as_design(X), s, True, np.ones(X.shape[1]))
     rng = check_random_state(model.random_state)
     kept, _ = hold_out(equations, model.validation_fraction, 5, rng)
@@ -37,7 +37,7 @@ def training_weights(X, s: np.ndarray | None, model: Ridge) -> np.ndarray:
 
 
 def stopped(X, y, s, v, alpha: float, step: float, t: int) -> np.ndarray:
-    """Coefficients after t steps of length `step`, by the eigenvectors."""
+    """Coefficients after t steps of length `step`, from eigenvectors."""
     Xc, yc = X - np.average(X, axis=0, weights=s), y - np.average(y, weights=s)
     scaled = Xc / np.sqrt(v)
     values, vectors = np.linalg.eigh(scaled.T @ (s[:, None] * scaled) + alpha * np.eye(len(v)))
@@ -77,7 +77,7 @@ def test_it_is_the_filter_and_stops_at_the_least_held_out_error(alpha: float, we
 @pytest.mark.parametrize("alpha", [0.0, 3.0])
 @pytest.mark.parametrize("seed", [0, 2, 5])
 def test_it_is_near_ridge_at_the_equivalent_alpha(alpha: float, seed: int) -> None:
-    """Within what the two filters differ by at most, and as good on rows that neither has seen; least squares is not."""
+    """The difference is within that of the filters, and new rows are predicted as well; not so by least squares."""
     rng, p = np.random.default_rng(seed), 60
     X = (
         rng.normal(size=(2000, p)) @ np.diag(np.geomspace(1.0, 0.02, p)) @ np.linalg.qr(rng.normal(size=(p, p)))[0]
@@ -97,7 +97,7 @@ def test_it_is_near_ridge_at_the_equivalent_alpha(alpha: float, seed: int) -> No
 
 
 def test_its_risk_is_within_the_bound_of_ridges() -> None:
-    """In-sample risk over draws of the noise, for the t and alpha of one fit: at most 1.69 times ridge's."""
+    """The in-sample risk, averaged over noise at the t and alpha of one fit, is at most 1.69 times that of ridge."""
     X, y, _ = data(4)
     model = clone(EARLY).fit(X, y)
     s = training_weights(X, None, model)
@@ -159,7 +159,7 @@ def test_each_parameter_has_an_effect() -> None:
 
 
 def test_patience_outlasts_a_rise() -> None:
-    """Two directions, a quick one that is wrong for the held-out rows and a slow one that is right: the error rises, then falls."""
+    """The held-out error rises, then falls: the fast direction is wrong for held-out rows, the slow one right."""
     n = 400
     A = np.zeros((n, 2))
     A[: n // 2, 0], A[n // 2 :, 1] = 1.0, 0.2

@@ -71,7 +71,7 @@ def test_left_out_residuals_are_those_of_refits(method: str, fit_intercept: bool
 
 
 def test_left_out_where_almost_nothing_is_left() -> None:
-    """More columns than rows and a weak strength: leverages are 1 but for rounding, and residuals a quotient of both."""
+    """More columns than rows and a weak strength: leverages are 1 up to rounding, and residuals nearly 0 / 0."""
     X, Y, _ = data(2, 8, 30)
     for method in ("dual", "svd"):
         (residuals,) = leave_one_out(equations_of(X, None, True), Y, np.array([1e-9]), method)

@@ -1,4 +1,4 @@
-"""The ridge path: every point against its own solve, certificates against X, what it is held in, errors."""
+"""The ridge path: each point against a separate solve, certificates against X, storage, errors."""
 
 from __future__ import annotations
 
@@ -240,7 +240,7 @@ def test_bad_parameters_are_named(bad: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("n_cols_per_group", [1, 5])
 def test_a_sketch_keeps_lengths(n_cols_per_group: int) -> None:
-    """Of gradients a million times shorter than what they are the rest of, too."""
+    """Also those of gradients a million times shorter than b."""
     rng = np.random.default_rng(0)
     m = sketched_basis.SKETCH * n_cols_per_group
     design = as_design(sp.eye_array(m, format="csr"))
@@ -256,8 +256,8 @@ def test_a_sketch_keeps_lengths(n_cols_per_group: int) -> None:
     np.testing.assert_allclose(basis.certificates(alphas, A)[0], true, rtol=1e-6)
 
 
-def test_rounding_that_the_witness_sees_is_cleared_away() -> None:
-    """A preconditioner that misstates `H z` would have the recurrence believe in a gradient that is not there."""
+def test_rounding_of_the_recurrence_is_detected_and_removed() -> None:
+    """If a preconditioner returns a wrong `H z`, the gradient of the recurrence is wrong."""
     X, y, _ = problem(8)
     design = as_design(X)
     equations = NormalEquations(design, None, True, np.ones(design.n_cols))
@@ -283,8 +283,8 @@ def test_rounding_that_the_witness_sees_is_cleared_away() -> None:
         assert true.gradient_norm <= 1e-6
 
 
-def test_warns_by_the_gradient_that_was_promised(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A point that was given up between tol / 100 and tol is told of, as `Ridge` does."""
+def test_warns_about_gradients_above_the_tolerance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gradient between tol / 100 and tol causes a warning, as in `Ridge`."""
     monkeypatch.setattr("sparsereg.ridge.preconditioners.choose.MOST_HEAVY", 4)  # so that not all is solved exactly
     X, y, _ = problem(3)
     given_up = solve_paths

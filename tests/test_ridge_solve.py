@@ -1,4 +1,4 @@
-"""Ridge's solvers against slow oracles: the sweep, the preconditioner, the certificate, the choice of a method."""
+"""The solvers of ridge against slow oracles: sweep, preconditioner, certificate, choice of a method."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sparsereg.ridge.solve import SolverSettings, choose_method, solve_ridge
 
 
 def crosses(rng: np.random.Generator, n: int, a: int, b: int) -> sp.csr_array:
-    """Two fields and their cross, one-hot."""
+    """Two factors and their cross, one-hot."""
     i, j = rng.zipf(1.3, n) % a, rng.zipf(1.3, n) % b
     columns = np.stack([i, a + j, a + b + i * b + j], axis=1)
     return sp.csr_array((np.ones(3 * n), columns.ravel(), np.arange(n + 1) * 3), shape=(n, a + b + a * b))
@@ -228,7 +228,7 @@ def test_what_cannot_be_factorised_is_refused() -> None:
 
 @pytest.mark.parametrize("unit", [1e7, 1e9])
 def test_one_column_in_large_units_costs_the_others_nothing(unit):
-    """Neither their coefficients, nor the truth of the certificate."""
+    """The coefficients of the others and the certificate stay correct."""
     rng = np.random.default_rng(0)
     Z = rng.normal(size=(2000, 30))
     y = Z[:, 1:] @ rng.normal(size=29)
@@ -241,7 +241,7 @@ def test_one_column_in_large_units_costs_the_others_nothing(unit):
 
 
 def test_a_pseudo_inverse_certifies_nothing():
-    """Duplicate columns without penalty: the bound is not taken from directions that were left out."""
+    """Duplicate columns without penalty: a pseudo-inverse does not bound the gap."""
     X = np.array([[1.0, 1.0, 1e-9], [2.0, 2.0, 0.0], [4.0, 4.0, 0.0], [3.0, 3.0, 1e-9]])
     y = np.array([1.0, 0.0, 0.0, 1.0])
     with pytest.warns(ConvergenceWarning, match="gram"):

@@ -46,12 +46,7 @@ SINGULAR = 1e-14
 
 
 class CenteredSlabs:
-    """`B = S^1/2 Xc` as dense slabs of rows or columns in double precision, and its two square products.
-
-    Parameters
-    ----------
-    equations : NormalEquations
-    """
+    """`B = S^1/2 Xc` as dense slabs of rows or columns in double precision, and its two square products."""
 
     def __init__(self, equations: NormalEquations) -> None:
         self.equations = equations

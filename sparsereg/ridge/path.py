@@ -30,7 +30,7 @@ __all__ = ["PathSolution", "path_preconditioning", "solve_path", "solve_paths"]
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# Vectors of the basis are solved to this share of the limit, which leaves room for the points between them.
+# Vectors of the basis are solved to this share of the limit, which leaves a margin for the points between them.
 SOLVED_SHARE = 0.9
 # The next strength is the strongest one whose excess over its limit is at least this share of the largest excess.
 # From there the basis extends step by step to the harder strengths, so that the hardest takes few iterations.

@@ -28,13 +28,7 @@ Matrix2 = NDArray[np.float64]
 
 
 class Spectrum:
-    """Squared singular values of `B V^-1/2` and one side of its singular vectors.
-
-    Parameters
-    ----------
-    equations : NormalEquations
-    method : {"gram", "dual", "svd"}
-    """
+    """Squared singular values of `B V^-1/2` and one side of its singular vectors; method "gram", "dual" or "svd"."""
 
     def __init__(self, equations: NormalEquations, method: str) -> None:
         self.equations, self.slabs, self.root = equations, CenteredSlabs(equations), equations.root_weights
