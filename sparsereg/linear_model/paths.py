@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -174,8 +173,8 @@ def enet_path(
     >>> coefs.shape, bool((gaps < 1e-3).all())
     ((2, 3), True)
     """
-    flags = {"copy_X": copy_X, "positive": positive, "check_input": check_input, "return_n_iter": return_n_iter}
-    for name, value in (flags | {"sparse_coefs": sparse_coefs}).items():
+    flags = {"positive": positive, "sparse_coefs": sparse_coefs}
+    for name, value in (flags | {"copy_X": copy_X, "check_input": check_input, "return_n_iter": return_n_iter}).items():
         check_flag(name, value)
     check_number("l1_ratio", l1_ratio, low=0, high=1)
     if isinstance(precompute, str):
@@ -184,24 +183,13 @@ def enet_path(
     grid = strengths(n_alphas, alphas)
     targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
     if targets.ndim != 1:
-        if positive or sparse_coefs:
-            word = "positive" if positive else "sparse_coefs"
-            raise ValueError(
-                f"{word}=True is not allowed for multi-output (y.ndim != 1); take one column of y at a time."
-            )
-        theirs = {name: value for name, value in params.items() if name != "solver"}
-        theirs |= {"l1_ratio": l1_ratio, "eps": eps, "alphas": grid, "coef_init": coef_init, "verbose": verbose}
-        return multi_task_path(X, targets, return_n_iter=return_n_iter, **theirs)
+        given = {"l1_ratio": l1_ratio, "eps": eps, "alphas": grid, "coef_init": coef_init, "verbose": verbose}
+        return multi_task_path(X, targets, flags, return_n_iter=return_n_iter, **given, **params)
     design = as_design(X)
-    problem = make_problem(
-        design,
-        check_vector("y", targets, design.n_rows),
-        sample_weight=check_weights(options["sample_weight"], design.n_rows),
-        fit_intercept=False,
-        positive=positive,
-    )
+    targets, s = check_vector("y", targets, design.n_rows), check_weights(options["sample_weight"], design.n_rows)
+    problem = make_problem(design, targets, sample_weight=s, fit_intercept=False, positive=positive)
     if not sp.issparse(X):
-        check_gram(precompute, X, check_weights(options["sample_weight"], design.n_rows), y=targets, Xy=Xy)
+        check_gram(precompute, X, s, y=targets, Xy=Xy)
     rng = generator(options["selection"], options["random_state"])
     chosen = check_alphas(grid)
     if isinstance(chosen, int):
@@ -301,9 +289,12 @@ def progress(i: int, n: int, alpha: float, n_nonzero: int) -> None:
     print(f"path: {i + 1} of {n}, alpha {alpha:.4g}, {n_nonzero} non-zero", file=sys.stderr)
 
 
-def multi_task_path(X: Any, Y: NDArray[np.float64], **options: Any) -> tuple[Any, ...]:
-    """The multi-task problem with an l21 penalty, by scikit-learn."""
-    from sklearn.linear_model import enet_path as theirs  # slow to import, seldom needed
+def multi_task_path(X: Any, Y: NDArray[np.float64], flags: dict[str, Any], **options: Any) -> tuple[Any, ...]:
+    """The multi-task problem with an l21 penalty, by scikit-learn; none of the flags may be set."""
+    from sklearn.linear_model import enet_path as solve  # slow to import, seldom needed
 
-    solve: Callable[..., tuple[Any, ...]] = theirs
-    return solve(X, Y, **options)
+    for name in (name for name, value in flags.items() if value):
+        raise ValueError(f"{name}=True is not allowed for multi-output (y.ndim != 1); take one column of y at a time.")
+    options.pop("solver", None)
+    path: tuple[Any, ...] = solve(X, Y, **options)
+    return path

@@ -1,0 +1,157 @@
+"""What a path takes, leaves unchanged, refuses and returns: widths, containers, degenerate problems, errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
+from test_path import crosses
+
+from sparsereg import regularization_path
+
+
+def test_hypersparse_path():
+    """233 million columns: the answer equals that on the observed columns alone."""
+    X, y = crosses(300)
+    width = 233_000_000
+    spread = np.sort(np.random.default_rng(0).choice(width, X.shape[1], replace=False))
+    wide = sp.csr_array((X.data, spread[X.indices], X.indptr.astype(np.int64)), shape=(300, width))
+    path, narrow = regularization_path(wide, y, alphas=10, tol=1e-9), regularization_path(X, y, alphas=10, tol=1e-9)
+    assert path.coefs.shape == (width, 10)
+    columns, values = path.point(9)
+    expected = narrow.point(9)
+    np.testing.assert_array_equal(columns, spread[expected[0]])
+    np.testing.assert_allclose(values, expected[1], atol=1e-9)
+    np.testing.assert_allclose(path.predict(wide), narrow.predict(X), atol=1e-9)
+
+
+def test_predict_and_point():
+    X, y = crosses(200)
+    path = regularization_path(X, y, alphas=5)
+    dense = path.coefs.toarray()
+    for k in (0, 3, -1):
+        columns, values = path.point(k)
+        np.testing.assert_array_equal(dense[columns, k], values)
+        np.testing.assert_allclose(path.predict(X, k), X @ dense[:, k] + path.intercepts[k])
+
+
+def test_callback_sees_every_point():
+    X, y = crosses(100)
+    seen = []
+    path = regularization_path(X, y, alphas=4, callback=lambda *args: seen.append(args))
+    assert seen == [(i, 4, path.alphas[i], path.n_nonzero[i]) for i in range(4)]
+
+
+@pytest.mark.parametrize("form", ["csr", "csc", "dense"])
+@pytest.mark.parametrize("ending", ["fine", "failed", "interrupted"])
+def test_input_is_bit_for_bit_unchanged(form, ending):
+    X, y = crosses(200)
+    X = X.toarray() if form == "dense" else X.asformat(form)
+    s = np.linspace(0.1, 1, 200)
+    arrays = [X] if form == "dense" else [X.data, X.indices, X.indptr]
+    arrays += [y, s]
+    before = [a.tobytes() for a in arrays]
+
+    def interrupt(i, *_):
+        if i == 3:
+            raise KeyboardInterrupt
+
+    if ending == "fine":
+        regularization_path(X, y, sample_weight=s, alphas=10)
+    elif ending == "failed":
+        with pytest.raises(ValueError, match="offset"):
+            regularization_path(X, y, sample_weight=s, offset=np.full(200, np.nan))
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            regularization_path(X, y, sample_weight=s, alphas=10, callback=interrupt)
+    assert [a.tobytes() for a in arrays] == before
+
+
+def test_degenerate_problems():
+    X, y = crosses(50)
+    flat = regularization_path(X, np.full(50, 2.5), alphas=3)
+    assert flat.n_nonzero.sum() == 0
+    np.testing.assert_array_equal(flat.intercepts, 2.5)
+    np.testing.assert_array_equal(flat.alphas, np.finfo(float).resolution)
+    empty = regularization_path(sp.csr_array((50, 7)), y, alphas=3)
+    assert empty.certified.all()
+    assert empty.coefs.nnz == 0
+    one_row = regularization_path(X[:1], y[:1], alphas=2)
+    np.testing.assert_allclose(one_row.intercepts, y[0])
+    constant = regularization_path(np.column_stack([np.ones(50), X.toarray()[:, :3]]), y, alphas=5)
+    assert (constant.coefs.toarray()[0] == 0).all()
+    doubled = sp.hstack([X, X], format="csr")  # duplicate columns: many minima, one objective
+    twice, once = regularization_path(doubled, y, alphas=5, tol=1e-10), regularization_path(X, y, alphas=5, tol=1e-10)
+    np.testing.assert_allclose(twice.predict(doubled), once.predict(X), atol=1e-4)
+
+
+def test_unpenalised_columns_are_least_squares_at_alpha_max():
+    rng = np.random.default_rng(0)
+    X = np.hstack([rng.normal(size=(80, 2)) + 1, (rng.random((80, 10)) < 0.2).astype(float)])
+    y = X[:, :2] @ [3.0, -2.0] + rng.normal(size=80)
+    factor = np.r_[0.0, 0.0, np.ones(10)]
+    path = regularization_path(X, y, penalty_factor=factor, alphas=6, tol=1e-10)
+    assert path.certified.all()
+    expected = np.linalg.lstsq(np.column_stack([np.ones(80), X[:, :2]]), y, rcond=None)[0]
+    np.testing.assert_allclose(path.coefs[:2, [0]].toarray().ravel(), expected[1:], atol=1e-4)
+    assert path.n_nonzero[0] == 2
+    assert path.n_nonzero[-1] > 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"l1_ratio": 1.5}, r"l1_ratio=1.5: expected a number at least 0 and at most 1"),
+        ({"l1_ratio": 0.0}, "l1_ratio=0 has no alpha"),
+        ({"alphas": 0}, "alphas=0: expected an integer at least 1"),
+        ({"alphas": [-1.0]}, "non-negative strengths"),
+        ({"alphas": []}, "one or more"),
+        ({"fit_intercept": "no"}, "fit_intercept='no': expected True or False"),
+        ({"sample_weight": -1.0}, "sample_weight=-1.0: expected a number above 0"),
+        ({"eps": 0.0}, "eps=0.0: expected a number above 0"),
+        ({"tol": -1.0}, "tol=-1.0"),
+        ({"max_iter": 1.5}, "max_iter=1.5: expected an integer"),
+        ({"solver": "magic"}, "solver='magic': expected one of 'auto'"),
+        ({"sample_weight": np.ones(3)}, r"sample_weight has shape \(3,\); expected \(50,\)"),
+        ({"sample_weight": np.ones((50, 1))}, "sample_weight has shape"),
+        ({"sample_weight": np.zeros(50)}, "zero for every row"),
+        ({"sample_weight": -np.ones(50)}, "sample_weight is -1.0 at position 0"),
+        ({"penalty_factor": np.ones(2)}, "one number for each of the columns"),
+        ({"penalty_factor": "a"}, "not a number"),
+        ({"offset": np.full(50, np.inf)}, "offset contains inf at position 0"),
+    ],
+)
+def test_bad_options_are_named(options, message):
+    X, y = crosses(50)
+    with pytest.raises(ValueError, match=message):
+        regularization_path(X, y, **options)
+
+
+def test_bad_targets_are_named():
+    X, y = crosses(50)
+    y[7] = np.nan
+    with pytest.raises(ValueError, match="y contains nan at position 7"):
+        regularization_path(X, y)
+    with pytest.raises(ValueError, match=r"y has shape \(49,\)"):
+        regularization_path(X, y[:49])
+
+
+def test_short_of_the_tolerance_is_said():
+    X, y = crosses(300)
+    with pytest.warns(ConvergenceWarning, match="did not reach tol=1e-14"):
+        path = regularization_path(X, y, alphas=[0.0001], tol=1e-14, max_iter=1)
+    assert not path.certified.all()
+
+
+def test_predict_checks_what_it_is_given():
+    X, y = crosses(100)
+    path = regularization_path(X, y, alphas=5)
+    expected = path.predict(X)
+    np.testing.assert_allclose(path.predict(X.toarray().tolist()), expected)
+    np.testing.assert_allclose(path.predict(pd.DataFrame(X.toarray())), expected)
+    with pytest.raises(ValueError, match="the path was fitted on"):
+        path.predict(X[:, :-1])
+    with pytest.raises(ValueError, match="NaN at row 0, column 0"):
+        path.predict(np.full(X.shape, np.nan))
