@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sparsereg.crosses.keys import Combinations
 from sparsereg.crosses.ragged import Codes, Ragged, align, distinct_in_rows
-from sparsereg.crosses.vocabulary import CROSS
+from sparsereg.crosses.vocabulary import CROSS, quoted
 
 __all__ = ["Block", "Fields", "Keep", "Observed", "Rare", "count_rows", "observe"]
 
@@ -94,8 +94,8 @@ class Block:
 
     @property
     def name(self) -> str:
-        """The fields as text, ``latitude x longitude``."""
-        return CROSS.join(self.fields)
+        """The fields as text, ``latitude x longitude``; a field whose name contains ``=`` or `` x `` is quoted."""
+        return CROSS.join(quoted(name, "=") for name in self.fields)
 
     @property
     def n_observed(self) -> int:

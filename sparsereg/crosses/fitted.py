@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -84,6 +86,9 @@ class FittedColumns:
         # A field made by `Of` keeps its name.
         made = {name: name for name in self._layout.levels}
         field_names = made | dict(zip(self._names_in, words, strict=True))
+        used = sorted(field_names[name] for name in {*self._layout.levels, *self.numbers_})
+        if twice := [word for word, other in pairwise(used) if word == other]:
+            raise ValueError(f"input_features={words} names {twice[0]!r} twice; give each field its own name.")
         if self._hashing is None:
             return self._layout.names(wanted, field_names)
         return self._hashed_names(self._hashing, wanted, field_names)
@@ -95,9 +100,12 @@ class FittedColumns:
         joined = []
         for column, part in zip(wanted.tolist(), sources, strict=True):
             words = [next(names) for _ in range(part.size)]
-            is_number = column >= hashing.width
-            signed = " ".join(f"{'-' if sign < 0 else '+'}{word}" for word, sign in words) or f"hashed{column}"
-            joined.append(words[0][0] if is_number else signed)
+            if column >= hashing.width:
+                word = words[0][0]
+                joined.append(repr(word) if re.fullmatch(r"hashed\d+", word) else word)
+                continue
+            signed = (f"{'-' if sign < 0 else '+'}{_unsigned(word)}" for word, sign in words)
+            joined.append(" ".join(signed) or f"hashed{column}")
         return joined
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
@@ -141,7 +149,7 @@ class FittedColumns:
             raise ValueError(
                 f"column {column} of hashed={self._hashing.width} has no single meaning; use feature_names."
             )
-        return ((self.blocks_[wanted - self._hashing.width + 1].name, (-math.inf, math.inf)),)
+        return ((self.numbers_[wanted - self._hashing.width], (-math.inf, math.inf)),)
 
     def columns_in(self, other: FittedColumns) -> NDArray[np.int64]:
         """For each column the column of another fitted cross with the same meaning.
@@ -189,11 +197,16 @@ class FittedColumns:
         return self._layout.describe(np.dtype(self.dtype).itemsize)
 
 
+def _unsigned(name: str) -> str:
+    """A name as part of that of a hashed column: quoted if a part of it could be read as the sign of the next name."""
+    return repr(name) if " +" in name or " -" in name else name
+
+
 def _hashed_columns_in(own: Hashing | None, other: Hashing | None) -> NDArray[np.int64]:
     widths = [None if hashing is None else hashing.width for hashing in (own, other)]
     if own is None or other is None or own.width != other.width:
         raise ValueError(f"hashed={widths[0]} here but hashed={widths[1]} there; fit both with the same hashed.")
     columns = np.arange(own.n_columns)
-    start = {block.name: block.start for block in other.blocks if block.is_number}
-    columns[own.width :] = [start.get(block.name, -1) for block in own.blocks if block.is_number]
+    start = {block.fields: block.start for block in other.blocks if block.is_number}
+    columns[own.width :] = [start.get(block.fields, -1) for block in own.blocks if block.is_number]
     return columns

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sparsereg.crosses.block import Block, Keep, Observed, Rare, count_rows, observe
 from sparsereg.crosses.keys import Combinations, Stage
 from sparsereg.crosses.ragged import values_of
-from sparsereg.crosses.vocabulary import CROSS, Levels
+from sparsereg.crosses.vocabulary import CROSS, Levels, quoted
 
 __all__ = ["Layout", "column_numbers"]
 
@@ -83,6 +83,7 @@ class Layout:
 
     def names(self, columns: IntArray, words: Mapping[str, str]) -> list[str]:
         """Names of columns (m,); `words` are the names of the fields."""
+        words = {name: quoted(word, "=") for name, word in words.items()}
         names = np.empty(columns.size, dtype=object)
         for block, chosen, codes in self._by_block(columns):
             if not codes:

@@ -23,7 +23,7 @@ from sparsereg.crosses.ragged import Codes, Ragged
 from sparsereg.crosses.rules import rule_from_dict
 from sparsereg.crosses.split import Split, parts_of_rows
 
-__all__ = ["CROSS", "Levels", "pack_strings", "unpack_strings"]
+__all__ = ["CROSS", "Levels", "pack_strings", "quoted", "unpack_strings"]
 
 IntArray = NDArray[Any]
 
@@ -228,8 +228,7 @@ class Levels:
         if self.bins is not None:
             return self.bins.label(int(self.numbers[code]))
         word = str(level)
-        quoted = word in _RESERVED or word.startswith(("'", '"')) or CROSS in word
-        return repr(word) if quoted else word
+        return repr(word) if word in _RESERVED else quoted(word)
 
     def union(self, other: Levels) -> Levels:
         """The levels of both.
@@ -308,6 +307,16 @@ class Levels:
             strings, numbers = (), arrays["numbers"]
         bins, split = rule if isinstance(rule, Bins) else None, rule if isinstance(rule, Split) else None
         return cls(**{key: spec[key] for key in _PLAIN}, numbers=numbers, strings=strings, bins=bins, split=split)
+
+
+def quoted(word: str, mark: str = CROSS) -> str:
+    """A text as part of a name, quoted if it contains `mark` or could be read as a quote or as a cross.
+
+    A name is ``field=level``, joined by `CROSS`. Fields without ``=``, and texts without `CROSS`, also across the end of
+    a text, and without a leading quote make names unique: they can be split again from the left.
+    """
+    ambiguous = mark in word or word.startswith(("'", '"')) or CROSS in f"{word} "
+    return repr(word) if ambiguous else word
 
 
 def _sorted_strings(column: Column) -> tuple[tuple[str, ...], IntArray]:
