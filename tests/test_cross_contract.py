@@ -22,6 +22,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sparsereg.crosses.binning import Edges, Quantiles, Width
 from sparsereg.crosses.feature_cross import FeatureCross
+from sparsereg.crosses.rules import Of
+from sparsereg.crosses.split import Split
 
 
 @parametrize_with_checks(
@@ -178,6 +180,32 @@ def test_state_of_an_array_and_numpy_parameters():
         FeatureCross.from_arrays(arrays)
     spec = json.loads(str(fitted.to_arrays()["cross"]))
     assert spec["parameters"]["bins"] == [[0, {"rule": "edges", "edges": [2.0]}]]
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"fields": ["g"]},
+        {"fields": ("g", "h"), "crosses": (["g", "h"],), "numeric": ()},
+        {"fields": np.array(["g", "h"]), "crosses": [], "main_effects": ("g",)},
+        {"bins": {}, "main_effects": np.True_, "min_count": np.int64(2), "max_memory": np.float64(2e9)},
+        {"numeric": ("h",), "bins": {"new": Of("g", Split("|"))}, "dtype": "float32"},
+    ],
+)
+def test_a_loaded_cross_has_the_repr_of_the_saved_one(parameters):
+    table = pd.DataFrame({"g": ["a", "b", "a", "b"], "h": [1, 2, 1, 2]})
+    cross = FeatureCross(**parameters).fit(table)
+    loaded = FeatureCross.from_arrays(cross.to_arrays())
+    assert repr(loaded) == repr(cross)
+    again = eval(repr(cross), {"FeatureCross": FeatureCross, "Of": Of, "Split": Split}).fit(table)
+    assert again.get_feature_names_out().tolist() == cross.get_feature_names_out().tolist()
+
+
+def test_a_repr_names_only_what_was_set():
+    assert repr(FeatureCross(fields=["g"], crosses=[], numeric=[], bins={})) == "FeatureCross(fields=['g'])"
+    assert repr(FeatureCross(bins={np.int64(0): Of(np.int64(1), Split())})) == (
+        "FeatureCross(bins={0: Of(column=1, rule=Split(separator=None))})"
+    )
 
 
 def test_pickle_is_small():

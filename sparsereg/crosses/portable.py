@@ -26,12 +26,7 @@ class Portable(FittedColumns):
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
         """Code that makes the same unfitted cross: the parameters that differ from the defaults, never shortened."""
-        default = type(self)().get_params(deep=False)
-        given = {name: _plain(value) for name, value in self.get_params(deep=False).items()}
-        if np.dtype(given["dtype"]) == np.dtype(default["dtype"]):
-            del given["dtype"]
-        else:
-            given["dtype"] = np.dtype(given["dtype"]).name
+        default, given = _canonical(type(self)().get_params(deep=False)), _canonical(self.get_params(deep=False))
         arguments = [f"{name}={value!r}" for name, value in given.items() if not _same(value, default[name])]
         return f"{type(self).__name__}({', '.join(arguments)})"
 
@@ -82,16 +77,24 @@ class Portable(FittedColumns):
         return cross
 
 
+def _canonical(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters in one form each: lists of fields, a list of tuples for `crosses`, the name of the dtype."""
+    plain = {name: _plain(value) for name, value in parameters.items()}
+    plain["bins"] = plain["bins"] or None
+    plain["dtype"] = np.dtype(plain["dtype"]).name
+    if isinstance(plain["crosses"], list):
+        plain["crosses"] = [tuple(cross) if isinstance(cross, list) else cross for cross in plain["crosses"]]
+    return plain
+
+
 def _plain(value: Any) -> Any:
-    """NumPy scalars and arrays as Python objects, also inside lists, tuples and dicts."""
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, (np.integer, np.bool_)):
-        return value.item()
+    """NumPy scalars and arrays as Python objects, and sequences as lists, also inside lists and dicts."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _plain(value.tolist())
     if isinstance(value, Mapping):
         return {_plain(key): part for key, part in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return tuple(map(_plain, value)) if isinstance(value, tuple) else [_plain(part) for part in value]
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return [_plain(part) for part in value]
     return value
 
 

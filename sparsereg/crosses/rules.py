@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from sparsereg.crosses.binning import Edges, Quantiles, Rule, Width
 from sparsereg.crosses.dates import DatePart
 from sparsereg.crosses.split import Split
@@ -48,11 +50,12 @@ class Of:
         is_rule = isinstance(self.rule, Rule)
         if not is_rule:
             raise ValueError(f"rule={self.rule!r} must be a Width, Quantiles, Edges, DatePart or Split.")
+        if isinstance(self.column, np.generic):
+            object.__setattr__(self, "column", self.column.item())
 
     def to_dict(self) -> dict[str, Any]:
         """The rule and its column as JSON values."""
-        column = self.column if isinstance(self.column, str) else int(self.column)
-        return {"rule": "of", "column": column, "of": self.rule.to_dict()}
+        return {"rule": "of", "column": self.column, "of": self.rule.to_dict()}
 
 
 def rule_from_dict(values: Mapping[str, Any]) -> Any:
