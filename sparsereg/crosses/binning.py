@@ -57,6 +57,10 @@ class Bins(Rule):
         """Bin index (n,) of each value (n,), none of which is missing."""
 
     @abstractmethod
+    def limits(self) -> tuple[float, float]:
+        """The smallest and the largest possible index."""
+
+    @abstractmethod
     def level(self, index: int) -> object:
         """The bin as a value, such as the bounds ``(18.0, 65.0)``."""
 
@@ -192,6 +196,10 @@ class Width(Bins):
 
     level = bounds
 
+    def limits(self) -> tuple[float, float]:
+        """Indices of one period, or within 2^51."""
+        return (-_MAX_BINS, _MAX_BINS) if self.period is None else (0, int(self.period / self.width) - 1)
+
     def label(self, index: int) -> str:
         """The bin as text, its bounds rounded to a hundredth of the width or finer."""
         decimals = max(0, 2 - math.floor(math.log10(self.width)))
@@ -258,6 +266,10 @@ class Edges(Bins):
         return edges[index + 1], edges[index + 2]
 
     level = bounds
+
+    def limits(self) -> tuple[int, int]:
+        """From -1, below the first edge."""
+        return -1, len(self.edges) - 1
 
     def label(self, index: int) -> str:
         """The bin as text, its bounds exact."""

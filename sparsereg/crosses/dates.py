@@ -71,6 +71,13 @@ class DatePart(Bins):
             part = minutes // 60 if self.part == "hour" else minutes % 60
         return part
 
+    def limits(self) -> tuple[int, int]:
+        """The smallest and the largest possible value of the part; years are not limited."""
+        if self.part == "year":
+            return -(2**62), 2**62
+        first = int(self.part in ("month", "day"))
+        return first, first + _CELLS[self.part] - 1
+
     def level(self, index: int) -> int:
         """The part itself, as a number."""
         return index

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg.crosses.stored import check_integers
+
 __all__ = ["Combinations", "Stage", "distinct", "lookup"]
 
 IntArray = NDArray[Any]
@@ -173,6 +175,20 @@ class Combinations:
             sizes.append(radix)
         stage, codes = Stage.fit(pending, sizes)
         return cls((*stages, stage)), codes
+
+    @classmethod
+    def restore(cls, stages: Sequence[Stage], radices: Sequence[int]) -> Combinations:
+        """The combinations of saved stages, checked to be keys of columns of codes with these `radices`."""
+        rest = list(radices)
+        for number, stage in enumerate(stages):
+            taken = len(stage.radices)
+            if taken < 2 or list(stage.radices) != rest[:taken]:
+                raise ValueError(f"radices={stage.radices} do not fit {rest} levels.")
+            check_integers(f"keys of stage {number}", stage.keys, 0, min(math.prod(stage.radices) - 1, _MAX_KEY))
+            rest = [stage.keys.size, *rest[taken:]]
+        if len(rest) > 1:
+            raise ValueError(f"keys are missing for {rest[1:]} levels.")
+        return cls(tuple(stages))
 
     def find(self, columns: Sequence[IntArray]) -> IntArray:
         """Code (n,) of each row's combination, or -1 where it, or one of its codes, was not observed."""

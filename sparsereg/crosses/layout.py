@@ -14,11 +14,20 @@ from numpy.typing import NDArray
 from sparsereg.crosses.block import Block, Keep, Observed, Rare, count_rows, observe
 from sparsereg.crosses.keys import Combinations, Stage
 from sparsereg.crosses.ragged import values_of
+from sparsereg.crosses.stored import check_integers, check_json
 from sparsereg.crosses.vocabulary import CROSS, Levels, quoted
 
 __all__ = ["Layout", "column_numbers"]
 
 IntArray = NDArray[Any]
+# The form of the JSON text of a saved layout; `Levels` checks its own part.
+_SCHEMA: dict[str, Any] = {
+    "levels": [{"field": (str,)}],
+    "blocks": [{"fields": [(str,)], "radices": [[(int,)]]}],
+    "numbers": [(str,)],
+    "n_rows": (int,),
+    "keep": {"min_count": (int,), "max_levels": (int, type(None)), "pool": (bool,), "with_missing": (bool,)},
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,8 +226,9 @@ class Layout:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Layout:
-        """Read back what `to_arrays` wrote."""
+        """Read back and check what `to_arrays` wrote."""
         spec = json.loads(str(arrays["layout"]))
+        check_json(spec, _SCHEMA, "layout")
         levels = {}
         for number, part in enumerate(spec["levels"]):
             prefix = f"levels_{number}_"
@@ -229,8 +239,16 @@ class Layout:
             stages = [
                 Stage(tuple(radices), arrays[f"keys_{number}_{place}"]) for place, radices in enumerate(part["radices"])
             ]
-            combinations = Combinations(tuple(stages)) if stages else None
-            observed.append(Observed(tuple(part["fields"]), combinations, arrays[f"counts_{number}"]))
+            fields, counts = tuple(part["fields"]), arrays[f"counts_{number}"]
+            sizes = [len(levels[name]) for name in fields]
+            combinations = Combinations.restore(stages, sizes) if stages or len(fields) != 1 else None
+            check_integers(f"counts of {fields}", counts, 0, 2**62, increasing=False)
+            if counts.size != (sizes[0] if combinations is None else len(combinations)):
+                raise ValueError(f"counts of {fields} has {counts.size} entries, which do not fit the levels.")
+            observed.append(Observed(fields, combinations, counts))
+        names = [*(part["field"] for part in spec["levels"]), *spec["numbers"]]
+        if len(set(names)) < len(names) or not (observed or spec["numbers"]) or spec["n_rows"] < 1:
+            raise ValueError(f"fields {names} with {len(observed)} blocks and {spec['n_rows']} rows are no layout.")
         return cls.build(levels, observed, spec["numbers"], spec["n_rows"], Keep(**spec["keep"]))
 
 

@@ -13,8 +13,13 @@ from sklearn.utils.validation import check_is_fitted
 from sparsereg.crosses.fitted import FittedColumns
 from sparsereg.crosses.layout import Layout
 from sparsereg.crosses.rules import rule_from_dict
+from sparsereg.crosses.specification import check_choices
+from sparsereg.crosses.stored import check_json
 
 __all__ = ["Portable"]
+
+# Errors of reading JSON text and arrays that no cross wrote.
+_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
 
 
 class Portable(FittedColumns):
@@ -66,14 +71,24 @@ class Portable(FittedColumns):
         """
         try:
             spec = json.loads(str(arrays["cross"]))
+            check_json(
+                spec,
+                {"parameters": {"bins": [(list,)], "crosses": [(list,)]}, "names": [(str,)], "named": (bool,)},
+                "cross",
+            )
             parameters = spec["parameters"]
             parameters["bins"] = {key: rule_from_dict(rule) for key, rule in parameters["bins"]} or None
             parameters["crosses"] = [tuple(cross) for cross in parameters["crosses"]]
             parameters["dtype"] = np.dtype(parameters["dtype"]).type
             cross = cls(**parameters)
-            cross._keep(Layout.from_arrays(arrays), spec["names"], spec["named"])
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"arrays do not hold a FeatureCross: {error!r}.") from error
+            check_choices(cross.get_params(deep=False))
+            layout = Layout.from_arrays(arrays)
+            columns = {*(levels.column for levels in layout.levels.values()), *layout.numbers}
+            if not columns <= set(spec["names"]) or len(set(spec["names"])) < len(spec["names"]):
+                raise ValueError(f"the columns {spec['names']} do not fit the fields.")
+            cross._keep(layout, spec["names"], spec["named"])
+        except _DAMAGE as error:
+            raise ValueError(f"arrays do not hold a FeatureCross: {str(error) or type(error).__name__}.") from error
         return cross
 
 

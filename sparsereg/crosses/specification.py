@@ -15,7 +15,7 @@ from sparsereg.crosses.column import Column
 from sparsereg.crosses.rules import Of
 from sparsereg.crosses.table import shortened
 
-__all__ = ["Specification", "check_whole"]
+__all__ = ["Specification", "check_choices", "check_whole"]
 
 
 # Parameters with two choices.
@@ -56,7 +56,7 @@ class Specification:
         ValueError
             If a parameter is wrong.
         """
-        _check_choices(parameters)
+        check_choices(parameters)
 
         def names(keys: Any, parameter: str, known: Iterable[str]) -> Fields:
             if not _is_list(keys):
@@ -129,7 +129,8 @@ class Specification:
         return crosses
 
 
-def _check_choices(parameters: Mapping[str, Any]) -> None:
+def check_choices(parameters: Mapping[str, Any]) -> None:
+    """Raise a ValueError if a parameter that does not name columns is wrong."""
     if np.dtype(parameters["dtype"]) not in (np.float32, np.float64):
         raise ValueError(f"dtype={parameters['dtype']!r} must be float32 or float64.")
     for name, one, other in _CHOICES:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import compress, pairwise
+from itertools import compress
 from operator import ne
 from typing import Any, Literal
 
@@ -22,8 +22,9 @@ from sparsereg.crosses.keys import distinct, lookup
 from sparsereg.crosses.ragged import Codes, Ragged
 from sparsereg.crosses.rules import rule_from_dict
 from sparsereg.crosses.split import Split, parts_of_rows
+from sparsereg.crosses.stored import check_integers, check_json, pack_strings, unpack_strings
 
-__all__ = ["CROSS", "Levels", "pack_strings", "quoted", "unpack_strings"]
+__all__ = ["CROSS", "Levels", "quoted"]
 
 IntArray = NDArray[Any]
 
@@ -36,6 +37,12 @@ _RESERVED = (_MISSING, "rare")
 CROSS = " x "
 # Attributes of `Levels` that saved models hold as JSON.
 _PLAIN = ("field", "column", "kind", "missing", "n_cells", "zone")
+_SCHEMA = dict.fromkeys(("field", "column", "kind"), (str,)) | {
+    "missing": (bool,),
+    "n_cells": (int,),
+    "zone": (str, type(None)),
+    "bins": (dict, type(None)),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -297,14 +304,23 @@ class Levels:
 
     @classmethod
     def from_state(cls, spec: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Levels:
-        """Read back what `to_state` wrote."""
+        """Read back and check what `to_state` wrote."""
+        check_json(spec, _SCHEMA, "levels")
         rule = None if spec["bins"] is None else rule_from_dict(spec["bins"])
-        if rule is not None and not isinstance(rule, (Bins, Split)):
-            raise ValueError(f"field {spec['field']!r} has the rule {rule!r} where fitted bins are needed.")
-        if spec["kind"] == "string":
+        kind = spec["kind"]
+        needed = {"bin": (Bins,), "string": (Split, type(None)), "missing": (Split, type(None))}.get(
+            kind, (type(None),)
+        )
+        if kind not in ("bin", "boolean", "integer", "missing", "string") or not isinstance(rule, needed):
+            raise ValueError(f"field {spec['field']!r} has kind={kind!r} and bins={rule!r}, which do not fit.")
+        if kind == "string":
             strings, numbers = unpack_strings(arrays["text"], arrays["offsets"]), np.empty(0, dtype=np.int64)
         else:
             strings, numbers = (), arrays["numbers"]
+            limits = rule.limits() if isinstance(rule, Bins) else (0, 1) if kind == "boolean" else (-(2**63), 2**64)
+            check_integers(f"numbers of field {spec['field']!r}", numbers, *limits)
+            if kind == "missing" and numbers.size:
+                raise ValueError(f"field {spec['field']!r} has numbers, but kind='missing'.")
         bins, split = rule if isinstance(rule, Bins) else None, rule if isinstance(rule, Split) else None
         return cls(**{key: spec[key] for key in _PLAIN}, numbers=numbers, strings=strings, bins=bins, split=split)
 
@@ -312,8 +328,9 @@ class Levels:
 def quoted(word: str, mark: str = CROSS) -> str:
     """A text as part of a name, quoted if it contains `mark` or could be read as a quote or as a cross.
 
-    A name is ``field=level``, joined by `CROSS`. Fields without ``=``, and texts without `CROSS`, also across the end of
-    a text, and without a leading quote make names unique: they can be split again from the left.
+    A name is ``field=level``, joined by `CROSS`. It can be split again from the left, and so is unique, because a field
+    that is not quoted has no ``=``, and no unquoted text begins with a quote or contains `CROSS`, nor does its end
+    together with the `CROSS` that follows.
     """
     ambiguous = mark in word or word.startswith(("'", '"')) or CROSS in f"{word} "
     return repr(word) if ambiguous else word
@@ -373,18 +390,3 @@ def _spread(codes: IntArray, is_missing: BoolArray | None, missing: int) -> IntA
     spread = np.full(is_missing.size, missing, dtype=codes.dtype)
     spread[~is_missing] = codes
     return spread
-
-
-def pack_strings(strings: tuple[str, ...]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Strings (k,) as UTF-8 bytes, and k + 1 offsets into them."""
-    # Lone surrogates, which badly decoded files contain, must be kept.
-    encoded = [string.encode("utf-8", "surrogatepass") for string in strings]
-    offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
-    np.cumsum([len(text) for text in encoded], out=offsets[1:])
-    return np.frombuffer(b"".join(encoded), dtype=np.uint8), offsets
-
-
-def unpack_strings(text: NDArray[np.uint8], offsets: NDArray[np.int64]) -> tuple[str, ...]:
-    """Read back what `pack_strings` wrote."""
-    data, ends = text.tobytes(), offsets.tolist()
-    return tuple(data[a:b].decode("utf-8", "surrogatepass") for a, b in pairwise(ends))
