@@ -229,6 +229,9 @@ def test_other_versions_are_refused(saved, version):
         {"path__indices": np.full(3, 10**9)},
         {"path__indptr": np.zeros(4, dtype=np.int64)},
         {"path__data": np.array(["a"])},
+        {"path__intercepts": np.full(12, np.nan)},
+        {"cross__levels_0_numbers": np.array(3)},
+        {"cross__counts_0": np.array([True, False])},
         {"cross__cross": None},
         {"cross__layout": np.array("{}")},
         {"cross__cross": np.array("[1, 2]")},
@@ -248,6 +251,13 @@ def test_headers_that_do_not_fit(saved, change):
     rewritten(saved, header=np.array(json.dumps(header_of(saved) | change)))
     with pytest.raises(ValueError, match=r"model.npz is a damaged sparsereg model"):
         load_model(saved)
+
+
+def test_coefficients_that_are_not_finite(parts, saved):
+    data = parts[2].coefs.data.copy()
+    data[-1] = np.nan
+    with pytest.raises(ValueError, match="damaged sparsereg model: the coefficients are not finite"):
+        load_model(rewritten(saved, path__data=data))
 
 
 def test_missing_file(tmp_path):

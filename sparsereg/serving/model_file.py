@@ -239,6 +239,8 @@ def _assemble(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> 
     triple = tuple(arrays[f"path/{name}"] for name in ("data", "indices", "indptr"))
     if triple[0].dtype not in (np.float32, np.float64) or any(part.dtype.kind != "i" for part in triple[1:]):
         raise ValueError("the coefficients have a wrong type.")
+    if not all(np.isfinite(part).all() for part in (triple[0], parts["intercepts"])):
+        raise ValueError("the coefficients are not finite.")
     coefs = sp.csc_array(triple, shape=(width, n_points * n_outputs))
     coefs.check_format(full_check=True)
     if not coefs.has_canonical_format:
