@@ -172,7 +172,7 @@ def test_the_text_makes_the_cross_again(cross):
     for name, value in given.items():
         if name == "dtype":
             assert np.dtype(found[name]) == np.dtype(value)
-        elif name in ("fields", "crosses") and value is not None:
+        elif name in ("fields", "crosses", "numeric") and value is not None:
             assert [np.asarray(part).tolist() for part in found[name]] == [np.asarray(part).tolist() for part in value]
         else:
             assert found[name] == value
