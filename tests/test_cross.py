@@ -263,6 +263,7 @@ def test_main_effects_fields_numeric_and_degree():
     assert numbers.nnz == 7
 
 
+@pytest.mark.filterwarnings("ignore:field .* in a single row:UserWarning")
 def test_a_product_beyond_64_bits_and_a_nominal_width_beyond_memory():
     rng = np.random.default_rng(0)
     X = rng.integers(0, 10**6, (20_000, 8))

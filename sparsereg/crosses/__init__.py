@@ -3,7 +3,7 @@
 Reading order: `keys` and `ragged` (integer codes), `column`, `reading` and `table` (input), `binning`, `dates`, `split`
 and `rules` (categories of numbers, dates and texts), `vocabulary` (levels of a field), `block` and `layout` (fitted
 state), `specification` (checked parameters), `encoding` (fit and transform), `onehot` (the matrix), `hashing`, `plan`,
-`fitted`, `portable` and `stored` (files), `feature_cross` (the transformer).
+`fitted`, `portable` and `stored` (files), `advice` (warnings), `feature_cross` (the transformer).
 
 | to add | write | and add one line to |
 | --- | --- | --- |

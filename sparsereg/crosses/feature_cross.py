@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from sparsereg.crosses.advice import warn_of_fields
 from sparsereg.crosses.binning import Rule
 from sparsereg.crosses.block import Block, Rare
 from sparsereg.crosses.column import Column
@@ -249,6 +250,7 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
         check_is_fitted(self, "n_features_out_")
         check_is_fitted(other, "n_features_out_")
         self._keep(self._layout.merge(other._layout), self._names_in, self._named)
+        warn_of_fields(self._layout, stacklevel=2)
         return self
 
     def plan(self, X: Any, sample: int = 250_000) -> CrossPlan:
@@ -296,6 +298,7 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
             self._keep(encoding.layout, table.names, table.named)
         else:
             self._keep(known.merge(encoding.layout), self._names_in, self._named)
+        warn_of_fields(self._layout, stacklevel=3)
         return encoding
 
     def _encode(self, table: Table, known: Layout | None) -> Encoding:
