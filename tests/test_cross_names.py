@@ -12,6 +12,8 @@ import pytest
 from sparsereg.crosses.binning import Width
 from sparsereg.crosses.feature_cross import FeatureCross
 
+pytestmark = pytest.mark.filterwarnings("ignore:field .* has the levels:UserWarning")
+
 # Texts that look like parts of names.
 WORDS = [
     "",

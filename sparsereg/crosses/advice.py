@@ -1,11 +1,14 @@
-"""Warnings about fields that are probably not meant as they are: identifiers."""
+"""Warnings about fields that are probably not meant as they are: identifiers, and texts that look the same."""
 
 from __future__ import annotations
 
 import warnings
+from bisect import bisect_left
+from collections.abc import Sequence
 
 import numpy as np
 
+from sparsereg.crosses.column import normalized_text
 from sparsereg.crosses.layout import Layout
 
 __all__ = ["warn_of_fields"]
@@ -16,8 +19,9 @@ _SINGLE_SHARE = 0.85
 
 
 def warn_of_fields(layout: Layout, stacklevel: int) -> None:
-    """Warn of categorical fields whose levels nearly all have one row."""
+    """Warn of categorical fields whose levels nearly all have one row, or look the same as others."""
     messages = [] if layout.keep.min_count > 1 else _identifiers(layout)
+    messages += [] if layout.keep.normalize_text else _look_alikes(layout)
     for message in messages:
         warnings.warn(message, UserWarning, stacklevel=stacklevel + 1)
 
@@ -42,3 +46,31 @@ def _identifiers(layout: Layout) -> list[str]:
                     "name it in numeric or give it a rule in bins."
                 )
     return messages
+
+
+def _look_alikes(layout: Layout) -> list[str]:
+    messages = []
+    for name, levels in layout.levels.items():
+        if pair := _pair(levels.strings):
+            messages.append(
+                f"field {name!r} has the levels {pair[0]!a} and {pair[1]!a}, which differ only in surrounding blanks "
+                "or Unicode form; set normalize_text=True to treat such levels as one."
+            )
+    return messages
+
+
+def _pair(strings: Sequence[str]) -> tuple[str, str] | None:
+    """Two of the sorted strings with the same normalized text, if there are any."""
+    forms: dict[str, str] = {}
+    for string in strings:
+        # Plain ASCII, which is the rule, is its own normalized text.
+        if string.isascii() and string.strip() == string:
+            continue
+        text = normalized_text(string)
+        place = bisect_left(strings, text)
+        other = forms.setdefault(text, string)
+        if other == string and place < len(strings):
+            other = strings[place] if strings[place] == text else string
+        if other != string:
+            return other, string
+    return None

@@ -43,12 +43,15 @@ class Keep:
         Whether the others share a column.
     with_missing : bool
         Whether missing is a level.
+    normalize_text : bool
+        Whether texts are normalized before they become levels.
     """
 
     min_count: int = 1
     max_levels: int | None = None
     pool: bool = False
     with_missing: bool = True
+    normalize_text: bool = False
 
     def select(self, counts: IntArray) -> IntArray:
         """The codes, ascending, of the levels to keep, given the number of rows (k,) of each level."""

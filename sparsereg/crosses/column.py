@@ -5,8 +5,9 @@ Does not depend on the libraries of tables, nor on bins and levels.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from sparsereg.crosses.ragged import Codes, Ragged, values_of
 
-__all__ = ["LARGEST_EXACT", "Column", "refuse_unknown"]
+__all__ = ["LARGEST_EXACT", "Column", "normalized_text", "refuse_unknown"]
 
 AnyArray = NDArray[Any]
 BoolArray = NDArray[np.bool_]
@@ -167,6 +168,15 @@ class Column:
             )
         return numbers
 
+    def normalized(self, separator: str | None) -> Column:
+        """The column with normalized texts; with a separator, the parts between separators are normalized."""
+        if self.items is not None:
+            return replace(self, items=self.items.normalized(None))
+        if separator is None:
+            return replace(self, dictionary=[normalized_text(text) for text in self.dictionary])
+        parts = [map(normalized_text, text.split(separator)) for text in self.dictionary]
+        return replace(self, dictionary=list(map(separator.join, parts)))
+
     def or_missing(self) -> Column:
         """The column; of kind ``"missing"`` if it has no values, as libraries then choose any type.
 
@@ -174,6 +184,11 @@ class Column:
         """
         empty = not self.values.size or (self.kind == "number" and bool(np.isnan(self.values).all()))
         return Column(self.name, "missing", np.zeros(self.values.size, dtype=np.int64)) if empty else self
+
+
+def normalized_text(text: str) -> str:
+    """A text in Unicode form NFC, without surrounding blanks."""
+    return unicodedata.normalize("NFC", text).strip()
 
 
 def refuse_unknown(codes: Codes, columns: Sequence[Column], allowed: Iterable[BoolArray] = ()) -> None:

@@ -13,6 +13,7 @@ from sparsereg.crosses.column import Column, refuse_unknown
 from sparsereg.crosses.layout import Layout
 from sparsereg.crosses.ragged import Codes, values_of
 from sparsereg.crosses.specification import Specification
+from sparsereg.crosses.split import Split
 from sparsereg.crosses.vocabulary import Levels
 
 __all__ = ["Encoding", "place_rows"]
@@ -50,6 +51,9 @@ class Encoding:
                 if name in spec.mains:
                     numbers[name] = column.as_finite()
                 continue
+            if spec.keep.normalize_text:
+                rule = spec.bins.get(name)
+                column = column.normalized(rule.separator if isinstance(rule, Split) else None)
             fit = Levels.fit if before is None else before.refit
             levels[name], codes[name] = fit(name, column, spec.bins.get(name), spec.keep.with_missing)
         block_codes, observed = [], []
@@ -81,7 +85,12 @@ def place_rows(layout: Layout, columns: Mapping[str, Column], strict: bool) -> l
         masks = [] if layout.keep.with_missing else [column.is_missing() for column in own]
         refuse_unknown(codes, own, [mask for mask in masks if mask is not None])
 
-    codes = {name: levels.encode(columns[name]) for name, levels in layout.levels.items()}
+    codes = {}
+    for name, levels in layout.levels.items():
+        column = columns[name]
+        if layout.keep.normalize_text:
+            column = column.normalized(levels.split.separator if levels.split else None)
+        codes[name] = levels.encode(column)
     if strict:
         for name, part in codes.items():
             refuse(part, [name])

@@ -80,6 +80,9 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
         Map all one-hot columns to this many by a signed hash of their meaning. The width does not depend on the
         vocabulary, and no column moves when it grows. `collisions_` counts shared columns. None, the default, gives
         each level and combination its own column.
+    normalize_text : bool, default=False
+        Whether texts are converted to Unicode form NFC without surrounding blanks, in `fit` and `transform`. False, as
+        codes may differ in blanks; `fit` warns of levels that differ in nothing else.
 
     Attributes
     ----------
@@ -125,6 +128,7 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
         missing: str = "level",
         max_memory: int | None = None,
         hashed: int | None = None,
+        normalize_text: bool = False,
     ) -> None:
         self.fields = fields
         self.bins = bins
@@ -140,6 +144,7 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
         self.missing = missing
         self.max_memory = max_memory
         self.hashed = hashed
+        self.normalize_text = normalize_text
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
         """Determine the levels of the fields and the combinations of the crosses.

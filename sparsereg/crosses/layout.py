@@ -26,8 +26,10 @@ _SCHEMA: dict[str, Any] = {
     "blocks": [{"fields": [(str,)], "radices": [[(int,)]]}],
     "numbers": [(str,)],
     "n_rows": (int,),
-    "keep": {"min_count": (int,), "max_levels": (int, type(None)), "pool": (bool,), "with_missing": (bool,)},
+    "keep": (dict,),
 }
+_KEEP_SCHEMA: dict[str, Any] = {"min_count": (int,), "max_levels": (int, type(None))}
+_KEEP_SCHEMA |= dict.fromkeys(("pool", "with_missing", "normalize_text"), (bool,))
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,6 +231,9 @@ class Layout:
         """Read back and check what `to_arrays` wrote."""
         spec = json.loads(str(arrays["layout"]))
         check_json(spec, _SCHEMA, "layout")
+        # Files of earlier versions lack normalize_text.
+        keep = asdict(Keep()) | spec["keep"]
+        check_json(keep, _KEEP_SCHEMA, "keep")
         levels = {}
         for number, part in enumerate(spec["levels"]):
             prefix = f"levels_{number}_"
@@ -249,7 +254,7 @@ class Layout:
         names = [*(part["field"] for part in spec["levels"]), *spec["numbers"]]
         if len(set(names)) < len(names) or not (observed or spec["numbers"]) or spec["n_rows"] < 1:
             raise ValueError(f"fields {names} with {len(observed)} blocks and {spec['n_rows']} rows are no layout.")
-        return cls.build(levels, observed, spec["numbers"], spec["n_rows"], Keep(**spec["keep"]))
+        return cls.build(levels, observed, spec["numbers"], spec["n_rows"], Keep(**keep))
 
 
 def column_numbers(columns: Any, n_columns: int) -> IntArray:

@@ -19,7 +19,10 @@ __all__ = ["Specification", "check_choices", "check_whole"]
 
 
 # Parameters with two choices.
-_CHOICES = (("handle_unknown", "zero", "error"), ("rare", "drop", "pool"), ("missing", "level", "zero"))
+_CHOICES = (
+    *(("handle_unknown", "zero", "error"), ("rare", "drop", "pool")),
+    *(("missing", "level", "zero"), ("normalize_text", True, False)),
+)
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,8 @@ class Specification:
             raise ValueError("main_effects and crosses leave no columns; name a field in one of them.")
         limit = parameters["max_levels"]
         pool, with_missing = parameters["rare"] == "pool", parameters["missing"] == "level"
-        keep = Keep(int(parameters["min_count"]), None if limit is None else int(limit), pool, with_missing)
+        normalize = bool(parameters["normalize_text"])
+        keep = Keep(int(parameters["min_count"]), None if limit is None else int(limit), pool, with_missing, normalize)
         read = {name: sources.get(name, name) for name in used}
         return cls(bins, read, mains, crosses, numeric, degree, keep)
 
