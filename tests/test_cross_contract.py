@@ -208,6 +208,7 @@ def test_a_repr_names_only_what_was_set():
     )
 
 
+@pytest.mark.filterwarnings("ignore:field .* in a single row:UserWarning")
 def test_pickle_is_small():
     X = pd.DataFrame({"a": np.arange(20_000), "b": np.arange(20_000) % 100})
     fitted = FeatureCross(crosses=[("a", "b")]).fit(X)

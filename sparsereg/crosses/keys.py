@@ -20,7 +20,7 @@ __all__ = ["Combinations", "Stage", "distinct", "lookup"]
 
 IntArray = NDArray[Any]
 
-# A table indexed by value is faster than sorting while it has at most this many entries a value, or this many in all.
+# n values are numbered through a table, which is faster than sorting, if it has at most 4 n + 2^16 entries.
 _TABLE_PER_KEY = 4
 _SMALL_TABLE = 1 << 16
 # Keys of up to 48 bits are sorted by 16 bits at a time: NumPy sorts uint16 in linear time.

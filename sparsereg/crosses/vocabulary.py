@@ -111,10 +111,10 @@ class Levels:
             levels = cls(field, column.name, "missing", none, (), missing, int(missing), split=split)
             return levels, levels.encode(column)
         if split:
-            words, found = parts_of_rows(column, split)
-            strings = tuple(words[number] for number in np.unique(found.values) if number < len(words))
+            words, positions = parts_of_rows(column, split)
+            strings = tuple(words[number] for number in np.unique(positions.values) if number < len(words))
             levels = cls(field, column.name, "string", none, strings, missing, len(words) + missing, split=split)
-            return levels, levels._code_parts(words, found)
+            return levels, levels._code_parts(words, positions)
         if rule is None and column.kind == "string":
             strings, codes = _sorted_strings(column)
             levels = cls(field, column.name, "string", none, strings, missing, len(set(column.dictionary)) + missing)
