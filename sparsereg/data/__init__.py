@@ -1,1 +1,1 @@
-"""Matrices as they were handed in: checked, borrowed, counted, split among threads. Knows no targets, losses or penalties."""
+"""Matrices as users pass them: checked, borrowed, counted. Knows no targets, losses or penalties."""

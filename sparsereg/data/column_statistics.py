@@ -1,4 +1,4 @@
-"""Columns less their weighted means, which are never taken off a sparse X: what is left of them, and where rounding leaves nothing. Knows no targets."""
+"""Norms of centred columns, without centring X, and where rounding leaves no digits of them. Knows no targets."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ __all__ = ["MAX_SQ_MEAN_RATIO", "center_far_columns", "centered_sq_norms"]
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# What is left of a squared column, as a share of it: up to the first it is rounding, up to the second it has less than half of its digits.
+# Centred squared norms as a share of squared norms: up to the first they are rounding, up to the second they have lost
+# more than half of their digits.
 ROUNDING = 1e-14
 FEW_DIGITS = 1e-11
-# A squared mean this many times the variance costs three of sixteen digits: what is centred is a copy, then.
+# A squared mean of so many variances costs three of sixteen digits: a copy is centred then.
 MAX_SQ_MEAN_RATIO = 1e6
 
 
@@ -27,34 +28,33 @@ def centered_sq_norms(
     Returns
     -------
     centred : float64 array
-        Exactly 0 for constant columns: a curvature of 1e-17, which is rounding, would make a coefficient of one.
+        Exactly 0 for constant columns, where rounding would leave a tiny curvature and so a huge coefficient.
     few_digits : int64 array
-        Positions of those that do vary, but by so little that most digits of it are lost.
+        Positions of columns that vary by so little that most digits of the result are lost.
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # who asks refuses columns too large to square
+    with np.errstate(over="ignore", invalid="ignore"):  # the caller refuses columns too large to square
         centred = squares - sums * sums / weight_sum
     little = centred < FEW_DIGITS * squares
     if not little.any():
         return centred, np.empty(0, dtype=np.int64)
     centred[centred <= ROUNDING * squares] = 0.0
     few = np.flatnonzero(little & (centred > 0.0))
-    # Sums over many rows may be off by more than that: the values themselves say whether they vary.
+    # Sums over many rows may be wrong by more than that: compare the values themselves.
     varies = np.array([_varies(design, int(at if cols is None else cols[at]), s) for at in few], dtype=np.bool_)
     centred[few[~varies]] = 0.0
     return centred, few[varies]
 
 
 def _varies(design: Design, col: int, s: Vector | None) -> bool:
-    """Whether a column has different values in rows that count."""
+    """Whether a column has different values in rows of positive weight."""
     x = design.column(col) if s is None else design.column(col)[s > 0.0]
     return bool((x != x[0]).any())
 
 
 def center_far_columns(design: Design, X: NDArray[np.floating], s: Vector | None) -> tuple[Design, Vector | None]:
-    """A dense X some of whose columns are far from 0, on a copy less its means: centring sums afterwards would lose the
-    digits that the deviations stand in.
+    """Centre a copy of a dense X if a mean is far from 0, as centring sums would lose the deviations' digits.
 
-    Returns the design and what was taken off each column, or None."""
+    Returns the design and the means that were subtracted, or None."""
     sums, squares, _, _ = design.matrix.column_stats(s)
     total = design.n_rows if s is None else s.sum()
     with np.errstate(over="ignore", invalid="ignore"):

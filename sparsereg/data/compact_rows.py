@@ -1,4 +1,4 @@
-"""The rows of a CSR of ones in 2 bytes an entry, for row-wise gradient passes. Knows no targets, penalties or solvers."""
+"""The rows of a CSR of ones in 2 bytes an entry, for row-wise gradient passes. Knows no targets and no solvers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["MAX_OWN_CODES", "CompactRows", "is_csr_of_ones"]
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# Codes that all other columns share: with so many, an addition to one seldom waits for the last addition to it.
+# Codes that all other columns share: so many that adding to one seldom waits for the last addition.
 N_SHARED = 256
 # Columns with a code of their own, so that a code takes 16 bits.
 MAX_OWN_CODES = 2**16 - N_SHARED
@@ -58,7 +58,7 @@ class CompactRows:
         return sum(rr for rr, _ in norms), max(max_abs for _, max_abs in norms), c[: self.n_own]
 
     def gram(self, cols: Int, lengths: Int) -> NDArray[np.float64]:
-        """`X_new' X_cols` of at most 32,767 such columns, the last of which are new and have so many entries. After a pass."""
+        """`X_new' X_cols` of at most 32,767 such columns, the last being new, with `lengths` entries. After a pass."""
         k = cols.size
         position = np.full(self.n_own + N_SHARED, -1, dtype=np.int16)
         position[cols] = np.arange(k)

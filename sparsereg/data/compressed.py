@@ -1,4 +1,4 @@
-"""CSR and CSC matrices as borrowed arrays: checked, counted, transposed, rows selected. Knows no designs and no targets.
+"""CSR and CSC matrices as borrowed arrays: checked, counted, transposed, selected. Knows no designs and no targets.
 
 *Majors* are the rows of a CSR and the columns of a CSC, *minors* the others.
 """
@@ -32,7 +32,7 @@ class Unsorted(Exception):
 
 @dataclass(frozen=True)
 class Compressed:
-    """Some majors of a CSR or CSC matrix, on its arrays. Any selection of rows of a CSR is one, without a copy of entries.
+    """Some majors of a CSR or CSC matrix, on its arrays: any selection of a CSR's rows is one, and copies no entries.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Compressed:
 
     @classmethod
     def of(cls, X: Any, dtype: np.dtype[Any]) -> Compressed:
-        """A scipy CSR or CSC, whose arrays are borrowed if they are contiguous and of one index type; `dtype` of values."""
+        """A scipy CSR or CSC, on its arrays if they are contiguous and of one index type; `dtype`: of values."""
         first, last = max(int(X.indptr[0]), 0), int(X.indptr[-1])  # the arrays may have entries before and after these
         indptr = X.indptr - first if first else np.ascontiguousarray(X.indptr)
         indices, data = (np.ascontiguousarray(array[first:last]) for array in (X.indices, X.data))
@@ -92,7 +92,7 @@ class Compressed:
         return replace(self, shape=(majors.size, self.shape[1]), start=self.start[majors], stop=self.stop[majors])
 
     def observed_minors(self) -> tuple[Compressed, Int]:
-        """The same on indices of its own, which number the minors with an entry anew, and the old numbers.  O(nnz log nnz)"""
+        """A copy that numbers the minors with an entry anew, and their old numbers.  O(nnz log nnz)"""
         data, indices, indptr = self.triple(np.dtype(np.float32))
         observed, compact = np.unique(indices, return_inverse=True)
         shape, compact = (self.shape[0], observed.size), compact.astype(indices.dtype)
@@ -184,7 +184,7 @@ class Counted:
         return replace(self, columns=self.columns[kept], bounds=bounds, n_ones=n_ones, n_sparse=n_sparse)
 
     def sparse_rows(self) -> Matrix:
-        """The rows for users of the sparse columns' entries alone: values only if those need them, and no `dense_ends`."""
+        """The rows for readers of sparse columns: without values if those are of ones, and without `dense_ends`."""
         X, ones = self.rows, self.n_ones == self.n_sparse
         n_ones, data = (X.shape[0], None) if ones else (0, X.data)
         return Matrix(X.shape[1], X.start, X.stop, X.indices, n_ones, data, skipped=self.dense_ends)
@@ -247,7 +247,7 @@ class EndColumns:
 def column_order(count: Int, valued: NDArray[Any], n: int) -> tuple[NDArray[Any], int, int]:
     """Observed columns in the order of their kinds: all ones, values, a value in each of the n rows (dense).
 
-    Within a kind the longest come first, so that screening, which looks at blocks of columns, finds short ones together.
+    Within a kind the longest come first, so that blocks of columns in screening are of like lengths.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """X as a checked, borrowed view by columns. Knows nothing of y, losses or penalties.
 
-A `Design` keeps the *observed* columns only, those with at least one stored entry, beside their numbers in X: nothing has
-the length of all possible columns. Columns whose stored entries are all 1 come first and lose their values.
+A `Design` keeps the *observed* columns only, those with at least one stored entry, and their numbers in X: no array is
+as long as all possible columns. Columns whose stored entries are all 1 come first and lose their values.
 The caller's arrays are read, never written, and not copied where the layout allows:
 
 ===============  ===========  =====================================================  ================================
@@ -38,7 +38,7 @@ Int = NDArray[np.int64]
 
 # With fewer stored entries than this a column, counting by column costs more than sorting the entries' numbers.
 HYPERSPARSE = 0.25
-# Parts a thread of a pass over all columns: the time of an entry depends on where its row is, and other work may hold a core.
+# Parts for each thread of a pass over all columns: the time of an entry depends on where its row is.
 PIECES = 16
 
 
@@ -54,15 +54,15 @@ class ColumnStats(NamedTuple):
 class Design(ABC):
     """X by its observed columns.
 
-    ==============================  =====================================================================================
-    sizes                           `n_rows`, `n_cols` (observed), `n_features` (possible columns), `nnz`, `lengths(cols)`,
-                                    `max_row_length`; columns [0, n_ones) are of ones, [n_sparse, n_cols) dense
-    names                           `columns`: the number in X of each observed column; `dtype`: float32 or float64
-    products                        `rmatvec(v, cols)`, `rmatvec_by_rows(v)`, `column(col)`, `column_stats(s, cols)`
-    views for kernels               `matrix`: the columns; `rows`, `sparse_rows`: the rows, None for a dense X
-    numbering of the rows' view     `index_in_rows`, `select_observed(values)`
-    other designs                   `select_rows(rows)`, `eliminate_short(length)`, `restore_eliminated()`
-    ==============================  =====================================================================================
+    ==========================  =====================================================================================
+    sizes                       `n_rows`, `n_cols` (observed), `n_features` (possible columns), `nnz`, `lengths(cols)`,
+                                `max_row_length`; columns [0, n_ones) are of ones, [n_sparse, n_cols) dense
+    names                       `columns`: the number in X of each observed column; `dtype`: float32 or float64
+    products                    `rmatvec(v, cols)`, `rmatvec_by_rows(v)`, `column(col)`, `column_stats(s, cols)`
+    views for kernels           `matrix`: the columns; `rows`, `sparse_rows`: the rows, None for a dense X
+    rows' numbering             `index_in_rows`, `select_observed(values)`; `observed()`: the columns, dense or CSR
+    other designs               `select_rows(rows)`, `eliminate_short(length)`, `restore_eliminated()`
+    ==========================  =====================================================================================
 
     Parameters
     ----------
@@ -80,6 +80,7 @@ class Design(ABC):
     is_csr = False
     eliminated_length = 0  # stored entries of the longest eliminated column
     index_in_rows: NDArray[np.int32] | None = None  # the column's number in `rows`; None: its own
+    _matrix: Matrix | None = None
 
     def __init__(self, storage: Matrix | Counted, columns: Int, n_features: int, dtype: np.dtype[Any], n_threads: int):
         self._storage, self.columns, self.n_features = storage, columns, n_features
@@ -88,14 +89,15 @@ class Design(ABC):
         self.n_ones, self.n_sparse, self.nnz = storage.n_ones, storage.n_sparse, storage.nnz
 
     @property
-    @abstractmethod
     def matrix(self) -> Matrix:
         """The observed columns."""
+        assert self._matrix is not None
+        return self._matrix
 
     @property
-    @abstractmethod
     def rows(self) -> Matrix | None:
         """The rows of X as the columns of a `Matrix`, columns numbered as `index_in_rows` says; None for a dense X."""
+        return None
 
     @property
     def sparse_rows(self) -> Matrix | None:
@@ -170,23 +172,18 @@ class Design(ABC):
         return False
 
     def eliminate_short(self, length: float) -> Design:  # noqa: ARG002 - nothing is saved where columns are built
-        """Without the columns of ones of fewer than `length` entries, one at least being kept, if it `can_eliminate`."""
+        """Without the columns of ones of fewer than `length` entries, but for one; needs `can_eliminate`."""
         return self
 
     def restore_eliminated(self) -> Design:
-        """The design that this one was before `eliminate_short`."""
+        """A design with the eliminated columns."""
         return self
 
 
 class CsrDesign(Design):
     """A CSR matrix: its rows are borrowed, its columns counted and built on first use.
 
-    Parameters
-    ----------
-    counted : Counted
-    numbers : int64 array or None
-        The number in X of each column of `counted.rows`; None: its own.
-    eliminated_length : int
+    `numbers`: the number in X of each column of `counted.rows`; None: its own.
     """
 
     is_csr = True
@@ -203,7 +200,6 @@ class CsrDesign(Design):
         columns = counted.columns if numbers is None else numbers[counted.columns]
         super().__init__(counted, columns, n_features, dtype, n_threads)
         self._counted, self._numbers, self.eliminated_length = counted, numbers, eliminated_length
-        self._matrix: Matrix | None = None
         self.borrowed = counted.rows
         self.index_in_rows = _index_in_rows(counted.columns, self.borrowed.shape[1])
 
@@ -237,7 +233,7 @@ class CsrDesign(Design):
 
     @cached_property
     def sparse_rows(self) -> Matrix:
-        """The borrowed rows, without values if all sparse columns are of ones, and without dense columns at their ends."""
+        """The rows without values if all sparse columns are of ones, and without dense columns at their ends."""
         return self.rows if self.n_sparse == self.n_cols else self._counted.sparse_rows()
 
     def select_rows(self, rows: Int | NDArray[np.bool_]) -> CsrDesign:
@@ -292,14 +288,7 @@ class CsrDesign(Design):
 
 
 class CscDesign(Design):
-    """A CSC matrix, whose columns are borrowed.
-
-    Parameters
-    ----------
-    X : Compressed
-    dtype, n_threads, name
-        See `Design` and `as_design`. Raises as `inspected` does.
-    """
+    """A CSC matrix, whose columns are borrowed. The constructor checks it and raises as `inspected` does."""
 
     def __init__(self, X: Compressed, dtype: np.dtype[Any], n_threads: int, name: str = "X") -> None:
         p, n = X.shape
@@ -312,11 +301,6 @@ class CscDesign(Design):
         super().__init__(self._matrix, columns, p, dtype, n_threads)
         self.borrowed = Compressed(X.shape, X.start, X.stop, X.indices, data)
         self.index_in_rows = _index_in_rows(columns, p)
-
-    @property
-    def matrix(self) -> Matrix:
-        """The borrowed columns."""
-        return self._matrix
 
     @cached_property
     def rows(self) -> Matrix:
@@ -345,15 +329,6 @@ class DenseDesign(Design):
         self.dense = X if borrowable else np.asfortranarray(X)
         self._matrix = _dense_matrix(self.dense)
         super().__init__(self._matrix, np.arange(X.shape[1]), X.shape[1], dtype, n_threads)
-
-    @property
-    def matrix(self) -> Matrix:
-        """The columns."""
-        return self._matrix
-
-    @property
-    def rows(self) -> None:
-        """No rows: columns are read instead."""
 
     def select_rows(self, rows: Int | NDArray[np.bool_]) -> DenseDesign:
         """The design of a copy of `X[rows]`."""

@@ -1,7 +1,7 @@
-"""How many threads, and work shared among them. Knows nothing of what the work is.
+"""How many threads, and work shared among them. Knows nothing of the work.
 
-Threads of Python itself: the kernels let the interpreter's lock go, nothing has to be there when the package is built, and a
-process may fork. No result depends on their number: every number is worked out by one thread, in an order of its own.
+These are Python threads: kernels release the interpreter's lock, builds need no OpenMP, and processes may fork. No
+result depends on their number: each number is computed by one thread, in a fixed order.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["run", "split", "thread_count", "worthwhile"]
 
 T = TypeVar("T")
 
-# Entries below which a thread takes longer to start than it spares.
+# Entries for which a thread takes about as long to start as it saves.
 WORTH = 500_000
 
 
@@ -38,24 +38,24 @@ def thread_count(n_jobs: Any) -> int:
         For 0, or anything but an integer.
     """
     if n_jobs is None:
-        if "joblib" not in sys.modules:  # nobody can have set a context without importing it
+        if "joblib" not in sys.modules:  # then no context is set
             return 1
     elif not isinstance(n_jobs, int | np.integer) or isinstance(n_jobs, bool) or n_jobs == 0:
         raise ValueError(f"n_jobs={n_jobs!r}: expected None, a positive number of threads, or -1 for every core.")
     elif n_jobs > 0:
         return int(n_jobs)
-    import joblib  # a heavy import, where it is not there already
+    import joblib  # a slow import
 
     return int(joblib.effective_n_jobs(n_jobs))
 
 
 def worthwhile(entries: int, n_threads: int) -> int:
-    """At most `n_threads`, and no more than have enough to do."""
+    """At most `n_threads`, and at least `WORTH` entries for each."""
     return max(1, min(n_threads, entries // WORTH))
 
 
 def split(starts: NDArray[Any], n: int) -> list[tuple[int, int]]:
-    """At most n consecutive parts of about equally many entries: items a to b, where item i has the entries `starts[i]` to `starts[i + 1]`."""
+    """At most n consecutive parts (a, b) of about equally many entries; item i has `starts[i]` to `starts[i + 1]`."""
     n = max(1, min(n, starts.size - 1))
     first, entries = int(starts[0]), int(starts[-1]) - int(starts[0])
     places = np.searchsorted(starts, first + entries * np.arange(1, n) / n)
@@ -68,7 +68,7 @@ def run(work: Callable[..., T], parts: list[tuple[Any, ...]], n_threads: int) ->
     if n_threads == 1 or len(parts) == 1:
         return [work(*part) for part in parts]
     results: list[Any] = [None] * len(parts)
-    # Taking one out is safe without the interpreter's lock too; two threads may get the same from an iterator.
+    # A deque is safe without the interpreter's lock; two threads may get the same item from an iterator.
     waiting = deque(enumerate(parts))
 
     def take_turns() -> None:

@@ -28,7 +28,7 @@ Vector = NDArray[np.float64]
 def check_number(
     name: str, value: Any, *, low: float, high: float = np.inf, integer: bool = False, open_low: bool = False
 ) -> Any:
-    """A real number within its limits; `open_low` leaves the lower one out."""
+    """A real number within its limits; `open_low` excludes the lower one."""
     kind: Any = Integral if integer else Real
     what = "an integer" if integer else "a number"
     limits = f"{'above' if open_low else 'at least'} {low:g}" + ("" if np.isinf(high) else f" and at most {high:g}")
@@ -50,7 +50,7 @@ def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
 
 
 def check_flag(name: str, value: Any) -> bool:
-    """True or False, and nothing that merely counts as one of them."""
+    """True or False, no other value."""
     if not isinstance(value, (bool, np.bool_)):
         raise ValueError(f"{name}={value!r}: expected True or False.")  # noqa: TRY004 - like every other check here
     return bool(value)
@@ -70,7 +70,7 @@ def check_vector(name: str, value: Any, length: int, of: str = "rows of X") -> V
     if not np.isfinite(vector).all():
         where = int(np.flatnonzero(~np.isfinite(vector))[0])
         raise ValueError(
-            f"{name} contains {vector[where]} at position {where}; drop or replace it (NaN and infinity have no place here)."
+            f"{name} contains {vector[where]} at position {where}; drop or replace it; expected finite numbers."
         )
     return vector
 
@@ -117,7 +117,7 @@ def check_target(y: Any, n_rows: int) -> Vector:
 
 
 def check_weights(sample_weight: Any, n_rows: int) -> Vector | None:
-    """Non-negative, not all zero; a scalar weighs every row the same, which changes nothing here."""
+    """Non-negative, not all zero; None for a scalar, as equal weights change no result."""
     if sample_weight is None:
         return None
     if isinstance(sample_weight, Real):
@@ -130,7 +130,7 @@ def check_weights(sample_weight: Any, n_rows: int) -> Vector | None:
     if not s.sum() > 0:
         raise ValueError("sample_weight is zero for every row; expected at least one positive number.")
     scale = s.mean()
-    return s if 1e-12 < scale < 1e12 else s / scale  # their scale does not matter, so none is too small or too large
+    return s if 1e-12 < scale < 1e12 else s / scale  # a scale changes no result, but may overflow
 
 
 def check_penalty_factor(penalty_factor: Any, n_features: int) -> Vector | None:
@@ -139,8 +139,8 @@ def check_penalty_factor(penalty_factor: Any, n_features: int) -> Vector | None:
         return None
     if isinstance(penalty_factor, str) and penalty_factor == "dropout":
         raise ValueError(
-            "penalty_factor='dropout' is known to Ridge alone: it adds squares of its own whatever alpha is, while these factors"
-            " multiply the l1 term as well. Pass one number for each column of X."
+            "penalty_factor='dropout': expected numbers here, one for each column of X. Only Ridge knows dropout, which"
+            " adds squares whatever alpha is, while these factors multiply the l1 term as well."
         )
     factor = check_vector("penalty_factor", penalty_factor, n_features, "columns of X")
     if (factor < 0).any():
@@ -150,7 +150,7 @@ def check_penalty_factor(penalty_factor: Any, n_features: int) -> Vector | None:
 
 
 def check_alphas(alphas: Any) -> int | Vector:
-    """A number of points, or the strengths themselves, sorted downwards."""
+    """A number of points, or the strengths themselves in decreasing order."""
     if isinstance(alphas, Integral):
         return int(check_number("alphas", alphas, low=1, integer=True))
     grid = check_vector("alphas", np.atleast_1d(alphas), np.size(alphas), "points")
