@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,9 +23,11 @@ MAX_SQ_MEAN_RATIO = 1e6
 
 
 def centered_sq_norms(
-    design: Design, sums: Vector, squares: Vector, s: Vector | None, weight_sum: float, cols: Int | None = None
+    sums: Vector, squares: Vector, weight_sum: float, extent: Callable[[int], tuple[float, float]]
 ) -> tuple[Vector, Int]:
-    """`|x_j - mean_j|_s^2` of the listed columns, or of all, from their sums under s and those of their squares.
+    """`|x_j - mean_j|_s^2` of some columns, from their weighted sums and those of their squares.
+
+    `extent(a)` gives the least and the largest value of the a-th of them in rows of positive weight.
 
     Returns
     -------
@@ -40,15 +44,9 @@ def centered_sq_norms(
     centred[centred <= ROUNDING * squares] = 0.0
     few = np.flatnonzero(little & (centred > 0.0))
     # Sums over many rows may be wrong by more than that: compare the values themselves.
-    varies = np.array([_varies(design, int(at if cols is None else cols[at]), s) for at in few], dtype=np.bool_)
+    varies = np.array([np.ptp(extent(int(at))) > 0.0 for at in few], dtype=np.bool_)
     centred[few[~varies]] = 0.0
     return centred, few[varies]
-
-
-def _varies(design: Design, col: int, s: Vector | None) -> bool:
-    """Whether a column has different values in rows of positive weight."""
-    x = design.column(col) if s is None else design.column(col)[s > 0.0]
-    return bool((x != x[0]).any())
 
 
 def center_far_columns(design: Design, X: NDArray[np.floating], s: Vector | None) -> tuple[Design, Vector | None]:

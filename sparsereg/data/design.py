@@ -160,6 +160,11 @@ class Design(ABC):
         self.matrix.add_matvec(np.ones(1), x, np.array([col]))
         return x
 
+    def extent(self, col: int, s: Vector | None = None) -> tuple[float, float]:
+        """Least and largest value of an observed column, zeros included, in rows of positive weight."""
+        x = self.column(col) if s is None else self.column(col)[s > 0.0]
+        return float(x.min()), float(x.max())
+
     def count_long(self, length: float) -> tuple[int, int]:
         """How many columns of ones have at least `length` entries, the first ones, and the entries of the next one."""
         lengths = self.lengths(np.arange(self.n_ones))

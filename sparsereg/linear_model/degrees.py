@@ -216,10 +216,10 @@ def _elastic_net(estimator: ElasticNet, X: Any, sample_weight: Any, target: int)
         fit_intercept=bool(estimator.fit_intercept),
         standardize=bool(estimator.standardize),
     )
-    problem.stats()  # refuses columns that could not be centred
+    problem.quadratic.moments()  # refuses columns that could not be centred
     scale, every = problem.weight_sum * estimator.alpha, np.arange(design.n_cols)
     _, l2 = problem.penalty.strengths(scale, estimator.l1_ratio, every)
-    equations = NormalEquations(design, problem.s, problem.fit_intercept, l2)
+    equations = NormalEquations(design, problem.rows.s, problem.loss_rows.fit_intercept, l2)
     return RidgePart(active[design.columns], equations, 1.0, _method_by_counts(equations, 1.0))
 
 

@@ -20,8 +20,9 @@ from sparsereg.linear_model.coefficients import LinearRegressor, nonzero, set_pa
 from sparsereg.linear_model.gram_check import check_gram
 from sparsereg.linear_model.paths import EPOCHS, closer, enet_path, generator, starting_point
 from sparsereg.objective.problem import Coefficients, Problem, make_problem
-from sparsereg.solvers.single_fit import ColdSolver
-from sparsereg.solvers.working_set import SOLVERS, Solver, nowhere
+from sparsereg.solvers.loop import SOLVERS, Options
+from sparsereg.solvers.path_solver import PathSolver
+from sparsereg.solvers.single_fit import SingleFit
 
 __all__ = ["ElasticNet", "Lasso"]
 
@@ -237,7 +238,7 @@ class ElasticNet(LinearRegressor):
         """Initial coefficients of each target: zeros, or with `warm_start` the current ones."""
         n_targets = 1 if targets.ndim == 1 else targets.shape[1]
         if not self.warm_start or not hasattr(self, "_coef"):
-            return [nowhere()] * n_targets
+            return [Coefficients.zero()] * n_targets
         held = self._held()
         rows = sp.csr_array(held if sp.issparse(held) else np.atleast_2d(np.asarray(held, dtype=np.float64)))
         if rows.shape != (n_targets, design.n_features):
@@ -253,19 +254,20 @@ class ElasticNet(LinearRegressor):
         target = self.tol * problem.gap_scale
         if start.w.size and problem.duality_gap(start, self.alpha, self.l1_ratio) <= target:
             return self._conclude(problem, start, 0)
-        alpha, how = float(self.alpha), (float(self.l1_ratio), float(self.tol), EPOCHS * int(self.max_iter))
+        alpha, l1_ratio = float(self.alpha), float(self.l1_ratio)
+        options = Options(float(self.tol), EPOCHS * int(self.max_iter), self.solver, rng)
         tol = closer(min(self.tol, POLISHED), self.alpha, self.l1_ratio)
-        if not start.w.size and self.solver != "prox_gradient" and ColdSolver.suits(problem, alpha, self.l1_ratio):
-            sweeps = ColdSolver(problem, alpha, *how, rng)
-            swept = sweeps.solve_at(tol)
-            if swept is not None:
-                gaps = swept.dual_gap, sweeps.gap_as_held(swept)
-                return self._conclude(problem, swept.at, -(-swept.epochs // EPOCHS), *gaps)
-        run = Solver(problem, *how, self.solver, rng)
+        if not start.w.size and self.solver != "prox_gradient" and SingleFit.suits(problem, alpha, l1_ratio):
+            row_wise = SingleFit(problem, alpha, l1_ratio, options)
+            fitted = row_wise.solve(tol)
+            if fitted is not None:
+                gaps = fitted.dual_gap, row_wise.gap_as_held(fitted)
+                return self._conclude(problem, fitted.coef, -(-fitted.epochs // EPOCHS), *gaps)
+        solver = PathSolver(problem.quadratic, l1_ratio, options)
         if start.w.size:
-            run.start_from(start)
-        found = run.solve_closely(alpha, tol)
-        return self._conclude(problem, found.at, -(-found.epochs // EPOCHS), found.dual_gap)
+            solver.start_from(start)
+        found = solver.solve_closely(alpha, tol)
+        return self._conclude(problem, found.coef, -(-found.epochs // EPOCHS), found.dual_gap)
 
     def _conclude(
         self,

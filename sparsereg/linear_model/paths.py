@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import warnings
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,8 @@ from sparsereg.data.design import Design, as_design
 from sparsereg.data.validation import check_alphas, check_choice, check_flag, check_number, check_vector, check_weights
 from sparsereg.linear_model.gram_check import check_gram
 from sparsereg.objective.problem import Coefficients, make_problem
-from sparsereg.solvers.path import alpha_grid, trace
-from sparsereg.solvers.prefilter import eliminate_columns
-from sparsereg.solvers.working_set import SOLVERS, Solver, nowhere
+from sparsereg.solvers.loop import SOLVERS, Options
+from sparsereg.solvers.path import path_solver, trace
 
 __all__ = ["enet_path", "lasso_path", "starting_point"]
 
@@ -194,21 +192,14 @@ def enet_path(
     chosen = check_alphas(grid)
     if isinstance(chosen, int):
         check_number("eps", eps, low=0, high=1, open_low=True)
-    problem, c = eliminate_columns(problem, float(l1_ratio), chosen, eps)
-    run = Solver(problem, float(l1_ratio), options["tol"], EPOCHS * options["max_iter"], options["solver"], rng, c)
-    if isinstance(chosen, int):
-        chosen = alpha_grid(run, chosen, eps)
+    method = Options(options["tol"], EPOCHS * options["max_iter"], options["solver"], rng)
+    solver, alphas_ = path_solver(problem, float(l1_ratio), chosen, eps, method)
     if coef_init is not None:
         init = check_vector("coef_init", coef_init, design.n_features, "columns of X")
-        run.start_from(starting_point(problem.design, np.flatnonzero(init), init[init != 0.0], positive))
+        solver.start_from(starting_point(solver.problem.design, np.flatnonzero(init), init[init != 0.0], positive))
     # A tolerance below the default asks for coefficients, not only for a certificate.
     share = options["tol"] if options["tol"] >= PARAMS["tol"] else closer(options["tol"], 1.0, l1_ratio)
-    path = trace(
-        run,
-        chosen,
-        progress if verbose else None,
-        partial(run.solve_closely, tol=share) if share < options["tol"] else None,
-    )
+    path = trace(solver, alphas_, share if share < options["tol"] else None, progress if verbose else None)
     coefs = path.coefs.astype(design.dtype, copy=False)
     triple = (path.alphas, coefs if sparse_coefs else coefs.toarray(), path.dual_gaps)
     return (*triple, (-(-path.n_iters // EPOCHS)).tolist()) if return_n_iter else triple
@@ -274,7 +265,7 @@ def closer(tol: float, alpha: float, l1_ratio: float) -> float:
 def starting_point(design: Design, columns: NDArray[np.int64], values: NDArray[Any], positive: bool) -> Coefficients:
     """Coefficients of the observed columns, from those of columns of X; all others are 0 at the minimum."""
     if not design.n_cols:
-        return nowhere()
+        return Coefficients.zero()
     order = np.argsort(design.columns)
     place = np.searchsorted(design.columns, columns, sorter=order)
     place[place == order.size] = 0

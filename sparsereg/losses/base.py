@@ -1,36 +1,104 @@
-"""The loss, one row at a time: the Python face of the C registry. Knows nothing of X or penalties."""
+"""What a loss must say, one row at a time. Knows nothing of X, penalties or solvers.
+
+A loss is a function `l(y, z)` of the target y and the predictor `z = offset + b0 + x . w`, convex and differentiable in z.
+Everything a solver, a certificate, an oracle or a report needs follows from the methods below; a new loss is one file with
+one class, and one line in `sparsereg.losses.LOSSES`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import LOSSES, loss_rows
-
-__all__ = ["Loss", "names"]
+__all__ = ["Loss"]
 
 Vector = NDArray[np.float64]
 
+# Newton's method for the null model has converged when a step moves the predictor by less than this share.
+NULL_TOL = 1e-14
+MAX_NULL_STEPS = 200
 
-def names() -> list[str]:
-    """Names of the losses the kernels know."""
-    return list(LOSSES)
 
+class Loss(ABC):
+    """A convex, differentiable loss `l(y, z)`; vectors are float64 of shape (n,).
 
-@dataclass(frozen=True)
-class Loss:
-    """A loss by its name in the registry."""
+    Attributes
+    ----------
+    name : str
+        Its key in `LOSSES`.
+    link : str
+        Name of the function g with `z = g(prediction)`.
+    quadratic : bool
+        Whether l is `(y - z)^2 / 2`: one quadratic model then serves every strength.
+    curvature_bound : float
+        The least upper bound of `l''`; infinite where there is none.
+    """
 
-    name: str = "squared"
+    name: ClassVar[str]
+    link: ClassVar[str] = "identity"
+    quadratic: ClassVar[bool] = False
+    curvature_bound: ClassVar[float] = np.inf
+
+    def check_target(self, y: Vector) -> None:  # noqa: B027 - any number will do unless a loss says otherwise
+        """Raise ValueError for a target outside the range of the loss, naming the value and the range."""
+
+    @abstractmethod
+    def value(self, y: Vector, z: Vector) -> Vector:
+        """`l(y_i, z_i)`."""
+
+    @abstractmethod
+    def residual(self, y: Vector, z: Vector) -> Vector:
+        """`-l'(y_i, z_i)`, the negative derivative in z."""
+
+    @abstractmethod
+    def curvature(self, y: Vector, z: Vector) -> Vector:
+        """`l''(y_i, z_i)`, the second derivative in z, or an upper model of it where l' has kinks."""
+
+    @abstractmethod
+    def conjugate(self, y: Vector, u: Vector) -> Vector:
+        """`l*(y_i, u_i) = sup_z u_i z - l(y_i, z)`; infinite outside its domain."""
+
+    def inverse_link(self, z: Vector) -> Vector:
+        """The prediction for a predictor."""
+        return z
 
     def total(self, y: Vector, z: Vector, s: Vector | None = None) -> float:
-        """`sum_i s_i loss(y_i, z_i)`."""
-        return float(loss_rows(LOSSES[self.name], y, z, s))
+        """`sum_i s_i l(y_i, z_i)`."""
+        values = self.value(y, z)
+        return float(values.sum() if s is None else s @ values)
 
-    def residual(self, y: Vector, z: Vector, s: Vector | None = None) -> Vector:
-        """`-s_i dloss/dz` at z: for the squared loss `s * (y - z)`."""
-        out = np.empty_like(z)
-        loss_rows(LOSSES[self.name], y, z, s, out)
-        return out
+    def fenchel_gap(self, y: Vector, z: Vector, s: Vector | None, t: float) -> float:
+        """`sum_i s_i [l(z_i) + l*(-t rho_i) + t rho_i z_i]`, with `rho_i = -l'(z_i)`: at least 0, and 0 at t = 1.
+
+        The loss's part of the duality gap at the dual point `t s rho`. The domain of `l*` is convex and holds `-rho`; a
+        loss whose domain does not hold 0 gives infinity for small t.
+        """
+        rho = self.residual(y, z)
+        with np.errstate(invalid="ignore"):
+            terms = self.value(y, z) + self.conjugate(y, -t * rho) + t * rho * z
+        return float(terms.sum() if s is None else s @ terms)
+
+    def null_predictor(self, y: Vector, s: Vector | None, offset: Vector | None = None) -> float:
+        """The intercept b0 of the model without columns: `sum_i s_i l'(y_i, offset_i + b0) = 0`, by safeguarded Newton steps."""
+        return self.best_intercept(y, np.zeros_like(y) if offset is None else offset, s)
+
+    def best_intercept(self, y: Vector, z: Vector, s: Vector | None) -> float:
+        """The b minimising `sum_i s_i l(y_i, z_i + b)`: Newton steps, halved while the slope changes sign and grows."""
+        b, step, slope = 0.0, 0.0, np.inf
+        for _ in range(MAX_NULL_STEPS):
+            rho, h = self.residual(y, z + b), self.curvature(y, z + b)
+            new = float(rho.sum() if s is None else s @ rho)
+            if abs(new) > abs(slope):  # overshot: half of the last step back
+                step *= 0.5
+                b -= step
+                continue
+            slope = new
+            total = float(h.sum() if s is None else s @ h)
+            step = slope / total if total > 0.0 else 0.0
+            b += step
+            if abs(step) <= NULL_TOL * max(1.0, abs(b)):
+                break
+        return b

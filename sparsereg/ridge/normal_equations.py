@@ -138,7 +138,7 @@ class NormalEquations:
         sums, squares = self._column_sums
         if not self.fit_intercept:
             return squares
-        return centered_sq_norms(self.design, sums, squares, self.s, self.weight_sum)[0]
+        return centered_sq_norms(sums, squares, self.weight_sum, lambda j: self.design.extent(j, self.s))[0]
 
     @cached_property
     def _constant(self) -> NDArray[np.int64]:

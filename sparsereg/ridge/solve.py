@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.objective.problem import make_problem
-from sparsereg.penalties.elastic_net import Penalty
 from sparsereg.ridge.direct import solve_direct
 from sparsereg.ridge.normal_equations import EMPTY, NormalEquations, ProblemSummary, RidgeSolution, System
 from sparsereg.ridge.pcg import Preconditioner, conjugate_gradients
 from sparsereg.ridge.preconditioners.choose import preconditioning
 from sparsereg.ridge.preconditioners.two_level import Plain
-from sparsereg.solvers.working_set import Solver
+from sparsereg.solvers.loop import Options
+from sparsereg.solvers.path_solver import PathSolver
 
 __all__ = ["METHODS", "SolverSettings", "check_feasible", "check_finite", "choose_method", "solve_ridge"]
 
@@ -147,11 +147,12 @@ def _solve_bounded(system: System, settings: SolverSettings) -> RidgeSolution:
     unpenalized = make_problem(
         equations.design, system.y, sample_weight=equations.s, fit_intercept=equations.fit_intercept, positive=True
     )
-    penalty = Penalty(unpenalized.penalty.kind, system.penalty, system.penalty)
-    problem = replace(unpenalized, penalty=penalty)
-    found = Solver(problem, 0.0, settings.tol**2, settings.max_iter).solve(1.0 / problem.weight_sum)
+    penalty = unpenalized.penalty.with_factors(system.penalty, system.penalty)
+    options = Options(settings.tol**2, settings.max_iter)
+    solver = PathSolver(replace(unpenalized.quadratic, penalty=penalty), 0.0, options)
+    found = solver.solve(1.0 / unpenalized.weight_sum)
     w = np.zeros(equations.factor.size)
-    w[found.at.cols] = found.at.w
+    w[found.coef.cols] = found.coef.w
     g = system.gradient(w)
     g[(w == 0.0) & (g < 0.0)] = 0.0
-    return RidgeSolution(w, system.relative(g), 2.0 * problem.weight_sum * found.dual_gap, found.epochs)
+    return RidgeSolution(w, system.relative(g), 2.0 * unpenalized.weight_sum * found.dual_gap, found.epochs)

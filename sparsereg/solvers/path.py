@@ -23,10 +23,12 @@ from sparsereg.data.validation import (
     check_vector,
     check_weights,
 )
+from sparsereg.losses import LOSSES
 from sparsereg.objective.problem import Problem, make_problem
 from sparsereg.results import PathResult
-from sparsereg.solvers.prefilter import eliminate_columns
-from sparsereg.solvers.working_set import SOLVERS, Solution, Solver
+from sparsereg.solvers.loop import SOLVERS, Options, Solution
+from sparsereg.solvers.prefilter import PrefilteredSolver, eliminate_columns
+from sparsereg.solvers.prox_newton import ProxNewton
 
 __all__ = ["alpha_grid", "regularization_path"]
 
@@ -38,6 +40,7 @@ def regularization_path(
     X: Any,
     y: Any,
     *,
+    loss: str = "squared",
     l1_ratio: float = 1.0,
     alphas: Any = 100,
     eps: float = 1e-2,
@@ -125,64 +128,75 @@ def regularization_path(
     check_number("tol", tol, low=0)
     check_number("max_iter", max_iter, low=1, integer=True)
     check_choice("solver", solver, SOLVERS)
+    check_choice("loss", loss, tuple(LOSSES))
     for name, flag in (("fit_intercept", fit_intercept), ("standardize", standardize), ("positive", positive)):
         check_flag(name, flag)
     grid = check_alphas(alphas)
     design = as_design(X, n_threads=thread_count(n_jobs))
-    problem = make_problem(
-        design,
-        check_target(y, design.n_rows),
-        sample_weight=check_weights(sample_weight, design.n_rows),
-        offset=None if offset is None else check_vector("offset", offset, design.n_rows),
-        penalty_factor=check_penalty_factor(penalty_factor, design.n_features),
-        fit_intercept=fit_intercept,
-        standardize=standardize,
-        positive=positive,
-    )
-    del design  # and with it what it knows of columns that are left out now
-    problem, c = eliminate_columns(problem, float(l1_ratio), grid, eps)
-    run = Solver(problem, float(l1_ratio), tol, max_iter, solver, c=c)
-    del c
-    if isinstance(grid, int):
-        grid = alpha_grid(run, grid, eps)
-    return trace(run, grid, callback)
+    problems = [
+        make_problem(
+            design,
+            check_target(y, design.n_rows),
+            loss=loss,
+            sample_weight=check_weights(sample_weight, design.n_rows),
+            offset=None if offset is None else check_vector("offset", offset, design.n_rows),
+            penalty_factor=check_penalty_factor(penalty_factor, design.n_features),
+            fit_intercept=fit_intercept,
+            standardize=standardize,
+            positive=positive,
+        )
+    ]
+    del design  # and with it what it knows of columns that are eliminated now
+    solver_, grid = path_solver(problems.pop(), float(l1_ratio), grid, eps, Options(tol, max_iter, solver))
+    return trace(solver_, grid, callback=callback)
 
 
-def alpha_grid(run: Solver, n: int, eps: float) -> Vector:
-    """`n` strengths spread geometrically from alpha_max to `eps * alpha_max`."""
-    if run.l1_ratio == 0.0:
+def path_solver(
+    problem: Problem, l1_ratio: float, grid: int | Vector, eps: float, options: Options
+) -> tuple[PrefilteredSolver | ProxNewton, Vector]:
+    """A solver for a path, and its strengths: `grid`, or so many spread geometrically from alpha_max to `eps * alpha_max`."""
+    if isinstance(grid, int) and l1_ratio == 0.0:
         raise ValueError("l1_ratio=0 has no alpha at which all coefficients are zero; pass the strengths in alphas.")
-    top = run.alpha_max()
-    if top <= np.finfo(float).resolution:  # a constant target: any strength gives all zeros
+    solver: PrefilteredSolver | ProxNewton
+    if problem.loss.quadratic:
+        problem, c = eliminate_columns(problem, l1_ratio, grid, eps)
+        solver = PrefilteredSolver(problem, l1_ratio, options, c)
+    else:
+        solver = ProxNewton(problem, l1_ratio, options)
+    return solver, alpha_grid(solver.alpha_max(), grid, eps) if isinstance(grid, int) else grid
+
+
+def alpha_grid(alpha_max: float, n: int, eps: float) -> Vector:
+    """`n` strengths spread geometrically from alpha_max to `eps * alpha_max`."""
+    if alpha_max <= np.finfo(float).resolution:  # a constant target: any strength gives all zeros
         return np.full(n, np.finfo(float).resolution)
-    return np.geomspace(top, top * eps, n)
+    return np.geomspace(alpha_max, alpha_max * eps, n)
 
 
 def trace(
-    run: Solver, alphas: Vector, callback: Callback | None = None, solve: Callable[[float], Solution] | None = None
+    solver: PrefilteredSolver | ProxNewton, alphas: Vector, tol: float | None = None, callback: Callback | None = None
 ) -> PathResult:
-    """Solve at each of the strengths, in order; by `run.solve`, or something closer."""
-    solve = solve or run.solve
+    """Solve at each of the strengths, in order; more closely than the certificate asks where `tol` is given."""
     points, seconds = list[Solution](), np.empty(alphas.size)
-    for i, alpha in enumerate(alphas):
+    for i, alpha in enumerate(alphas.tolist()):
         begin = perf_counter()
-        points.append(solve(float(alpha)))
+        points.append(solver.solve(alpha) if tol is None else solver.solve_closely(alpha, tol))
         seconds[i] = perf_counter() - begin
         if callback is not None:
-            callback(i, alphas.size, float(alpha), points[-1].at.w.size)
-    problem = run.problem
-    total = problem.null_deviance or 1.0
+            callback(i, alphas.size, alpha, points[-1].coef.w.size)
+    problem = solver.problem
+    total = 2.0 * problem.null_loss or 1.0
     result = PathResult(
         alphas=alphas,
-        l1_ratio=run.l1_ratio,
+        l1_ratio=solver.l1_ratio,
         coefs=stack(points, problem.design.n_features),
         intercepts=np.array([p.intercept for p in points]),
         dual_gaps=np.array([p.dual_gap for p in points]),
         gap_scale=problem.gap_scale,
-        tol=run.tol,
+        tol=solver.options.tol,
         n_iters=np.array([p.epochs for p in points], dtype=np.int64),
         seconds=seconds,
-        deviance_explained=np.array([1.0 - p.squared_residual / total for p in points]),
+        deviance_explained=np.array([1.0 - p.deviance / total for p in points]),
     )
     warn_uncertified(problem, result)
     return result
@@ -193,7 +207,7 @@ def stack(points: list[Solution], n_features: int) -> sp.csc_array:
     lengths = [p.columns.size for p in points]
     columns = np.concatenate([p.columns for p in points]).astype(np.int64)
     order = np.lexsort((columns, np.repeat(np.arange(len(points)), lengths)))
-    data, indptr = np.concatenate([p.at.w for p in points])[order], np.concatenate([[0], np.cumsum(lengths)])
+    data, indptr = np.concatenate([p.coef.w for p in points])[order], np.concatenate([[0], np.cumsum(lengths)])
     return sp.csc_array((data, columns[order], indptr), shape=(n_features, len(points)))
 
 

@@ -1,46 +1,109 @@
-"""Columns of ones too light ever to matter on a path, left out before they are written. Knows no solver.
+"""Static safe screening: columns of ones that are 0 at every strength of a path, eliminated before they are written.
 
-By Hoelder, a column of n_j ones has `|x_j' r| <= n_j max |r|`. While that stays under the least threshold asked for, its coefficient is 0:
-on crosses that is nearly every column, and a fifth to a third of the entries.
+By Hoelder, a column of n_j ones has `|x_j' r| <= n_j max |r|`. While that is under the least threshold asked for, its
+coefficient is 0: on crosses that holds for nearly every column, and for a fifth to a third of the entries.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.objective.problem import Problem
+from sparsereg.rows.contract import Coefficients
+from sparsereg.solvers.loop import Options, Solution
+from sparsereg.solvers.path_solver import EliminatedColumns, PathSolver
 
-__all__ = ["eliminate_columns"]
+__all__ = ["PrefilteredSolver", "eliminate_columns"]
 
 Vector = NDArray[np.float64]
 
-# The largest residual hardly grows along a path, but what a solver knows of it without looking does.
-MARGIN = 1.1
+# The largest residual hardly grows along a path, but a solver's bound on it does.
+RESIDUAL_MARGIN = 1.1
 
 
 def eliminate_columns(
     problem: Problem, l1_ratio: float, alphas: int | Vector, eps: float
 ) -> tuple[Problem, Vector | None]:
-    """The problem less columns that are 0 at all of these strengths, or down to `eps` times the largest.
-
-    `Solver` looks whether residuals stay as small as is presumed here, and takes all columns back where not.
+    """The problem without columns that are 0 at all of these strengths, or down to `eps` times the largest.
 
     Returns
     -------
     problem : Problem
-        As it was where columns are written already, or have penalties of their own.
+        As it was where columns are written already, or have penalty factors of their own.
     c : float64 array of shape (n_cols,) or None
         The gradient at w = 0, where it was worked out.
     """
-    design, plain = problem.design, isinstance(problem.penalty.l1_factor, float)
-    if not (plain and l1_ratio > 0.0 and design.can_eliminate):
+    design, quadratic = problem.design, problem.quadratic
+    same_penalty = isinstance(problem.penalty.l1_factor, float)
+    if not (same_penalty and l1_ratio > 0.0 and design.can_eliminate):
         return problem, None
-    r = problem.target()
-    every, peak = design.rmatvec_by_rows(r), max(float(r.max()), -float(r.min()))
+    r = problem.rows.residual(None, quadratic.center)
+    c, max_abs = design.rmatvec_by_rows(r), max(float(r.max()), -float(r.min()))
     del r
-    top = float(problem.penalty.dual_magnitude(every).max())
+    top = float(problem.penalty.dual_magnitude(c).max())
     least = eps * top if isinstance(alphas, int) else float(alphas.min()) * l1_ratio * problem.weight_sum
-    if peak > 0.0:
-        design = design.eliminate_short(least / (MARGIN * peak))
-    return problem.on(design), design.select_observed(every)
+    if max_abs > 0.0:
+        design = design.eliminate_short(least / (RESIDUAL_MARGIN * max_abs))
+    return problem.with_design(design), design.select_observed(c)
+
+
+class PrefilteredSolver:
+    """`PathSolver` on the columns that the prefilter left; with all columns from where an eliminated one may matter on.
+
+    Certificates bound `max |r|` by the residual's displacement, so they hold for eliminated columns too.
+
+    Parameters
+    ----------
+    problem : Problem
+        With the squared loss.
+    l1_ratio : float
+    options : Options
+    c : float64 array of shape (n_cols,), optional
+        The gradient at w = 0 where it is known.
+    """
+
+    def __init__(self, problem: Problem, l1_ratio: float, options: Options, c: Vector | None = None) -> None:
+        self.problem, self.l1_ratio, self.options = problem, l1_ratio, options
+        length = problem.design.eliminated_length
+        self.solver = PathSolver(problem.quadratic, l1_ratio, options, c, length)
+
+    def alpha_max(self) -> float:
+        """The smallest alpha at which every penalized coefficient is 0. Only before the first `solve`."""
+        try:
+            return self.solver.alpha_max()
+        except EliminatedColumns:
+            self._restore()
+            return self.solver.alpha_max()
+
+    def start_from(self, coef: Coefficients) -> None:
+        """Begin at given coefficients instead of 0."""
+        self.solver.start_from(coef)
+
+    def solve(self, alpha: float) -> Solution:
+        """See `PathSolver.solve`."""
+        return self._with_all_if_needed(lambda: self.solver.solve(alpha))
+
+    def solve_closely(self, alpha: float, tol: float) -> Solution:
+        """See `PathSolver.solve_closely`."""
+        return self._with_all_if_needed(lambda: self.solver.solve_closely(alpha, tol))
+
+    def _with_all_if_needed(self, solve: Callable[[], Solution]) -> Solution:
+        try:
+            return solve()
+        except EliminatedColumns as spent:
+            self._restore()
+            found = solve()
+            return replace(found, epochs=found.epochs + spent.epochs)
+
+    def _restore(self) -> None:
+        """A new solver on all columns, at the same coefficients."""
+        coef, design = self.solver.working_set.coefficients(), self.problem.design
+        whole = design.restore_eliminated()
+        moved = np.where(coef.cols < design.n_ones, 0, whole.n_cols - design.n_cols)
+        self.problem = self.problem.with_design(whole)
+        self.solver = PathSolver(self.problem.quadratic, self.l1_ratio, self.options)
+        self.solver.start_from(Coefficients(coef.cols + moved, coef.w))

@@ -1,9 +1,9 @@
-"""Bounds on the gradient of columns that are not members, instead of passes over them. Knows no solver.
+"""Bounds on the gradients of columns outside the working set, instead of passes over them. Knows no solver.
 
-`c_j = x_j' r_old` was taken at an earlier residual. Since then r has travelled at most `odometer - at_j` (a sum of distances,
-so an upper bound on the distance), and `|x_j' r| <= |c_j| + |x_j| (odometer - at_j)`, by Cauchy-Schwarz or by Hoelder, whichever
-is the smaller: two odometers, one in the 2-norm and one in the largest entry.
-Every column keeps the reading at its own last visit, so visiting a few does not ask for a pass over all.
+`c_j = x_j' r` was evaluated at an earlier residual. Since then the residual has moved by at most the displacement d, a sum of
+distances, and `|x_j' r| <= |c_j| + |x_j| d`, by Cauchy-Schwarz or by Hoelder, whichever is smaller: two cumulative
+displacements are kept, one in the 2-norm and one in the largest entry. Every column keeps their values at its own last
+evaluation, so evaluating a few needs no pass over all.
 """
 
 from __future__ import annotations
@@ -12,92 +12,140 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg._core.kernels import Bounds
-from sparsereg.objective.problem import Problem
+from sparsereg.objective.quadratic import Quadratic
 
-__all__ = ["Screen"]
+__all__ = ["NoScreening", "Screening"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# Columns measured at a time.
-CHUNK = 1 << 16
-# Towards which a float32 is rounded to stay on the safe side.
-BEYOND = np.float32(np.inf)
+# Columns measured at a time: statistics of all columns would take 32 bytes each.
+COLUMN_CHUNK = 1 << 16
+FLOAT32_INF = np.float32(np.inf)
 
 
-class Screen:
-    """The last known gradient of every observed column, and how far it may have gone since.
+class Screening:
+    """The last known gradient of every observed column, and how far it may have moved since.
 
-    Memory: 14 bytes a column, three numbers in float32 rounded to the safe side and the number of the last visit.
+    Memory: 14 bytes a column, three numbers in float32 rounded to the safe side and the number of the last evaluation.
     Inside, everything is measured in units of `|y|`, so that float32 has room for it.
+
+    Attributes
+    ----------
+    factor : float64 array of shape (n_cols,) or None
+        Penalty factors, where they differ.
+    top : float
+        The threshold at which no column would be over it, when all gradients were evaluated last.
     """
 
-    def __init__(self, problem: Problem, c: Vector) -> None:
-        self.problem = problem
-        self.unit = 1.0 / np.sqrt(problem.null_deviance) if problem.null_deviance > 0.0 else 1.0
+    def __init__(self, quadratic: Quadratic, c: Vector) -> None:
+        self.quadratic = quadratic
+        self.unit = 1.0 / np.sqrt(quadratic.null_deviance) if quadratic.null_deviance > 0.0 else 1.0
         self.norm2, self.norm1 = (np.zeros(c.size, dtype=np.float32) for _ in range(2))
-        for begin in range(0, c.size, CHUNK):  # a chunk at a time: statistics of all columns would take 32 bytes each
-            self._measure(np.arange(begin, min(begin + CHUNK, c.size)))
-        factor = problem.penalty.l1_factor
+        for begin in range(0, c.size, COLUMN_CHUNK):
+            self._measure(np.arange(begin, min(begin + COLUMN_CHUNK, c.size)))
+        factor = quadratic.penalty.l1_factor
         self.factor = factor if isinstance(factor, np.ndarray) else None
-        # Constant columns are left out: their gradient is 0, or rounding.
+        # Constant columns are dropped: their gradient is 0, or rounding.
         constant = self.norm2 == 0.0
         self.norm2[constant] = self.norm1[constant] = -np.inf
-        self._bounds = Bounds(problem.penalty.kind, self.norm2, self.norm1, self.factor)
-        self.visited_all(c)
+        self._bounds = Bounds(quadratic.penalty.kernel, self.norm2, self.norm1, self.factor)
+        self.record_all(c)
 
     def _measure(self, cols: Int) -> None:
-        stats = self.problem.stats(cols)
+        moments = self.quadratic.moments(cols)
+        sq = moments.centered_sq_norm
         with np.errstate(over="ignore", invalid="ignore"):
-            self.norm2[cols] = np.where(stats.sq > 0.0, np.nextafter(np.sqrt(stats.sq).astype(np.float32), BEYOND), 0.0)
-            self.norm1[cols] = np.nextafter(stats.size.astype(np.float32), BEYOND)
+            norm2 = np.where(sq > 0.0, np.nextafter(np.sqrt(sq).astype(np.float32), FLOAT32_INF), 0.0)
+            self.norm2[cols], self.norm1[cols] = norm2, np.nextafter(moments.l1_norm.astype(np.float32), FLOAT32_INF)
             refused = np.flatnonzero(~np.isfinite(self.norm2[cols] + self.norm1[cols]))
         if refused.size:
-            column = self.problem.design.columns[cols[refused[0]]]
+            column = self.quadratic.rows.columns[cols[refused[0]]]
             raise ValueError(
                 f"Coordinate descent iterations resulted in non-finite parameter values: column {column} of X reaches"
-                f" {stats.peak[refused[0]]:.3g}, too large to square. Rescale it."
+                f" {moments.max_abs[refused[0]]:.3g}, too large to square. Rescale it."
             )
 
+    def kept(self, cols: Int) -> Int:
+        """Those of `cols` that were not dropped."""
+        return cols[self.norm2[cols] >= 0.0]
+
     def drop(self, cols: Int) -> None:
-        """Leave these columns out from now on: they became members, or can never be."""
+        """Leave these columns out from now on: they joined the working set, or can never be non-zero."""
         self.norm2[cols] = self.norm1[cols] = -np.inf
         self._bounds.update_blocks(np.sort(cols))
 
-    def travel(self, distance2: float, distance1: float) -> None:
+    def displace(self, distance2: float, distance1: float) -> None:
         """The residual has moved by at most this much, in the 2-norm and in the largest entry."""
         self._bounds.displace(distance2 * self.unit, distance1 * self.unit)
 
-    def visited(self, cols: Int, c: Vector, aside: float = 0.0) -> tuple[Vector, float]:
-        """These gradients were just taken at the present residual. Returns their reach over the factors, and the largest
-        that it can be at a point `aside` in the 2-norm."""
+    def record(self, cols: Int, c: Vector, dual_shift: float = 0.0) -> tuple[Vector, float]:
+        """The gradients of `cols` were just evaluated. Returns their dual magnitudes over the factors, and the largest that
+        one can be at a dual point `dual_shift` away in the 2-norm."""
         self._bounds.record(cols, c * self.unit)
-        reach = self.problem.penalty.dual_magnitude(c)
-        bound = reach + aside * self.norm2[cols] if aside > 0.0 else reach
+        magnitude = self.quadratic.penalty.dual_magnitude(c)
+        bound = magnitude + dual_shift * self.norm2[cols] if dual_shift > 0.0 else magnitude
         if self.factor is not None:
-            reach, bound = reach / self.factor[cols], bound / self.factor[cols]
-        return reach, float(bound.max())
+            magnitude, bound = magnitude / self.factor[cols], bound / self.factor[cols]
+        return magnitude, float(bound.max())
 
-    def visited_all(self, c: Vector) -> None:
-        """The gradient of every column was just taken."""
+    def record_all(self, c: Vector) -> None:
+        """The gradient of every column was just evaluated."""
         self.top = 0.0
-        for begin in range(0, c.size, CHUNK):
-            here = np.arange(begin, min(begin + CHUNK, c.size))
-            self.top = max(self.top, self._largest(here, c[here]))
-            self._bounds.record(here, c[here] * self.unit)
+        for begin in range(0, c.size, COLUMN_CHUNK):
+            cols = np.arange(begin, min(begin + COLUMN_CHUNK, c.size))
+            magnitude = self.quadratic.penalty.dual_magnitude(c[cols])
+            magnitude[self.norm2[cols] < 0.0] = 0.0
+            self.top = max(self.top, _largest(magnitude, None if self.factor is None else self.factor[cols]))
+            self._bounds.record(cols, c[cols] * self.unit)
 
-    def _largest(self, cols: Int, c: Vector) -> float:
-        """The threshold at which none of these columns, of gradient c, would be over it."""
-        reach = self.problem.penalty.dual_magnitude(c)
-        reach[self.norm2[cols] < 0.0] = 0.0
+    def above(self, threshold: float, dual_shift: float = 0.0) -> tuple[Int, float, float]:
+        """Columns whose bound passes `threshold * factor_j`, the largest bound (over the factor) there, and elsewhere.
+
+        `dual_shift`: how far the dual point is from the residual in the 2-norm."""
+        cols, worst, largest = self._bounds.above_threshold(dual_shift * self.unit, threshold * self.unit)
+        return cols, worst / self.unit, largest / self.unit
+
+
+class NoScreening:
+    """In place of bounds where a penalty has no kernel: every column outside is evaluated for every certificate.
+
+    It has the methods and attributes of `Screening`."""
+
+    def __init__(self, quadratic: Quadratic, c: Vector) -> None:
+        factor = quadratic.penalty.l1_factor
+        self.quadratic, self.factor = quadratic, factor if isinstance(factor, np.ndarray) else None
+        self._outside = quadratic.moments().centered_sq_norm > 0.0
+        self.record_all(c)
+
+    def kept(self, cols: Int) -> Int:
+        return cols[self._outside[cols]]
+
+    def drop(self, cols: Int) -> None:
+        self._outside[cols] = False
+
+    def displace(self, distance2: float, distance1: float) -> None:
+        """There is no bound to widen."""
+
+    def record(self, cols: Int, c: Vector, dual_shift: float = 0.0) -> tuple[Vector, float]:
+        magnitude = self.quadratic.penalty.dual_magnitude(c)
+        bound = magnitude + dual_shift * np.sqrt(self.quadratic.moments(cols).centered_sq_norm)
         if self.factor is not None:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                reach = np.where(reach > 0.0, reach / self.factor[cols], 0.0)
-        return float(reach.max(initial=0.0))
+            magnitude, bound = magnitude / self.factor[cols], bound / self.factor[cols]
+        return magnitude, float(bound.max())
 
-    def over(self, threshold: float, aside: float = 0.0) -> tuple[Int, float, float]:
-        """Columns whose bound passes `threshold * factor_j`, the largest bound (over factor) there, and elsewhere.
+    def record_all(self, c: Vector) -> None:
+        magnitude = np.where(self._outside, self.quadratic.penalty.dual_magnitude(c), 0.0)
+        self.top = _largest(magnitude, self.factor)
 
-        `aside`: how far the dual point is from the residual in the 2-norm, beyond what was travelled."""
-        found, worst, largest = self._bounds.above_threshold(aside * self.unit, threshold * self.unit)
-        return found, worst / self.unit, largest / self.unit
+    def above(self, threshold: float, dual_shift: float = 0.0) -> tuple[Int, float, float]:  # noqa: ARG002
+        cols = np.flatnonzero(self._outside)
+        return cols, np.inf if cols.size else 0.0, 0.0
+
+
+def _largest(magnitude: Vector, factor: Vector | None) -> float:
+    """The largest magnitude over its factor."""
+    if factor is not None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            magnitude = np.where(magnitude > 0.0, magnitude / factor, 0.0)
+    return float(magnitude.max(initial=0.0))

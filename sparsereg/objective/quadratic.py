@@ -1,0 +1,211 @@
+"""The quadratic objective that coordinate descent, screening and Newton steps work on. Does not know how it is solved.
+
+    q(b0, w) = 1/2 sum_i s_i (y_i - b0 - x_i . w)^2 + sum_j l1_j g(w_j) + l2_j/2 w_j^2
+
+The squared loss is one of these at every strength. Any other loss is modelled by one at reference coefficients: its weights
+are curvatures there, its targets the predictor plus residual over curvature (`LossRows.linearize`).
+
+The intercept is eliminated exactly, without centring X: with `m_j = x_j' s / S`, the centred column has `(x_j - m_j)' r =
+x_j' r` for a residual that sums to 0, and `|x_j - m_j|_s^2 = x_j' (s x_j) - S m_j^2`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg.data.column_statistics import centered_sq_norms
+from sparsereg.objective.certificate import combine_gap
+from sparsereg.penalties import Penalty
+from sparsereg.rows.contract import Coefficients, Rows
+
+__all__ = ["MAX_UNPENALIZED", "ColumnMoments", "Quadratic"]
+
+Vector = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+# Unpenalized columns are eliminated by a dense square: 32 MB at most.
+MAX_UNPENALIZED = 2000
+# Eigenvalues of the scaled Gram matrix of unpenalized columns below this share of the largest belong to dependent columns.
+DEPENDENT = 1e-13
+
+
+class ColumnMoments(NamedTuple):
+    """Per column: `x_j' s` (0 without an intercept), the curvature `|x_j - mean_j|_s^2`, `|x_j|' s`, the largest `|x_ij|`."""
+
+    sums: Vector
+    centered_sq_norm: Vector
+    l1_norm: Vector
+    max_abs: Vector
+
+
+@dataclass(frozen=True, eq=False)
+class Quadratic:
+    """The quadratic objective over some rows.
+
+    Attributes
+    ----------
+    rows : Rows
+    penalty : Penalty
+    fit_intercept : bool
+    center : float
+        The weighted mean of the targets where there is an intercept, else 0.
+    intercept_at_zero : float
+        b0 at w = 0: `center` and whatever was subtracted from the targets beforehand.
+    shift : float64 array of shape (n_cols,) or None
+        What was subtracted from the columns of a dense X beforehand.
+    """
+
+    rows: Rows
+    penalty: Penalty
+    fit_intercept: bool
+    center: float = 0.0
+    intercept_at_zero: float = 0.0
+    shift: Vector | None = None
+    _eliminations: dict[bytes, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def weight_sum(self) -> float:
+        """S."""
+        return self.rows.weight_sum
+
+    @cached_property
+    def null_deviance(self) -> float:
+        """`|y - mean y|_s^2`, twice the value at w = 0."""
+        return self.rows.squared_residual(None, self.center)
+
+    @property
+    def gap_scale(self) -> float:
+        """What a duality gap is measured against: the weighted mean square of the (centred) targets."""
+        return self.null_deviance / self.weight_sum
+
+    def with_rows(self, rows: Rows) -> Quadratic:
+        """The same objective over rows that hold other columns; the penalty must not tell columns apart."""
+        return replace(self, rows=rows, _eliminations={})
+
+    def moments(self, cols: Int | None = None) -> ColumnMoments:
+        """Of the listed columns, or of all, in the weighted and centred geometry."""
+        sums, squares, l1_norm, max_abs = self.rows.moments(cols)
+        if not self.fit_intercept:
+            return ColumnMoments(np.zeros_like(sums), squares, l1_norm, max_abs)
+        extent = self.rows.extent if cols is None else lambda a: self.rows.extent(int(cols[a]))
+        centred, few_digits = centered_sq_norms(sums, squares, self.weight_sum, extent)
+        if few_digits.size and not self.rows.is_dense:
+            self._refuse(few_digits if cols is None else cols[few_digits])
+        return ColumnMoments(sums, centred, l1_norm, max_abs)
+
+    def _refuse(self, cols: Int) -> None:
+        """ValueError for a column whose deviations are lost in the rounding of its mean, unless it holds only zeros and ones."""
+        sums, squares, _, max_abs = self.rows.moments(cols)
+        lost = np.flatnonzero((max_abs != 1.0) | (sums != squares))
+        if lost.size:
+            raise ValueError(
+                f"Column {self.rows.columns[cols[lost[0]]]} of the sparse X (up to {max_abs[lost[0]]:.6g}) varies by less than"
+                " 1/300,000 of its mean; subtract a constant from it, or pass X dense."
+            )
+
+    def base(self, products_sum: float) -> float:
+        """The best b0 less `intercept_at_zero - center`, from `s' X w`: residuals at it sum to 0."""
+        return self.center - products_sum / self.weight_sum
+
+    def intercept(self, coef: Coefficients, products_sum: float | None = None) -> float:
+        """b0 at its best; `s' X w` may be known."""
+        shifted = 0.0 if self.shift is None else self.shift[coef.cols] @ coef.w
+        if products_sum is None:
+            products_sum = float(self.moments(coef.cols).sums @ coef.w)
+        return float(self.intercept_at_zero - shifted - products_sum / self.weight_sum)
+
+    def gap_from(
+        self, coef: Coefficients, l1: Vector, l2: Vector, fenchel_gap: Callable[[float], float], cols: Int, c: Vector
+    ) -> float:
+        """The duality gap of F, from the gradients c of `cols`: in increasing order all columns that are not at 0, over their
+        threshold or unpenalized. Plain NumPy, and no kernel that a solver uses.
+
+        `l1` and `l2` are the strengths on `cols`; for `fenchel_gap` see `combine_gap`.
+        """
+        w = np.zeros(cols.size)
+        w[np.searchsorted(cols, coef.cols)] = coef.w
+        sq = self.moments(cols).centered_sq_norm
+        c[sq == 0.0] = 0.0  # a constant column: nothing but rounding
+        unpenalized = np.flatnonzero((l1 == 0) & (l2 == 0) & (sq > 0))
+        squared_shift = 0.0
+        if unpenalized.size:
+            squared_shift, c = self.project_out(unpenalized, c, cols)
+            c[sq == 0.0] = 0.0  # again: the projection brings some back
+        terms = Penalty.gap_terms(self.penalty, w, c, l1, l2)
+        return (combine_gap(terms, fenchel_gap) + 0.5 * squared_shift) / self.weight_sum
+
+    # ---- unpenalized columns -------------------------------------------------------------------------------------
+
+    def project_out(self, at: Int, c: Vector, cols: Int) -> tuple[float, Vector]:
+        """Move from the residual to a dual point that is orthogonal to the unpenalized columns U.
+
+        The point is `theta = r - S X_U a` with a the least squares (non-negative where w is), and the gap is then
+        `|X_U a|_s^2 / 2` plus the other columns' terms at theta.
+
+        Parameters
+        ----------
+        at : int64 array
+            Positions of the unpenalized columns in `cols`.
+        c : float64 array of shape (cols.size,)
+            Gradients at r.
+
+        Returns
+        -------
+        squared_shift : float
+            `|X_U a|_s^2`. Infinite for more than 2,000 such columns, whose dense square would cost too much, and where they
+            are so nearly dependent that what least squares leaves them is more than rounding.
+        c : float64 array of shape (cols.size,)
+            Gradients at theta.
+        """
+        if at.size > MAX_UNPENALIZED:
+            return np.inf, c
+        a, squared_shift = self.unpenalized_least_squares(cols[at], c[at])
+        mean = float(self.moments(cols[at]).sums @ a) / self.weight_sum
+        c = c + self.rows.gradients(Coefficients(cols[at], a), -mean, cols, target=False)
+        settled = np.minimum(c[at], 0.0) if self.penalty.positive else np.zeros(at.size)
+        rounding = 1e-9 * self._elimination(cols[at])[1] * np.sqrt(self.null_deviance)
+        if (np.abs(c[at] - settled) > rounding).any():
+            squared_shift = np.inf
+        c[at] = settled
+        return squared_shift, c
+
+    def unpenalized_least_squares(self, cols: Int, c: Vector) -> tuple[Vector, float]:
+        """The least-squares coefficients a of unpenalized columns U for a residual of gradient c, and `|X_U a|_s^2`."""
+        gram, scale, vectors, root = self._elimination(cols)
+        b = (vectors.T @ (c / scale)) / root
+        if self.penalty.positive:
+            a = _nonnegative_least_squares(root[:, None] * vectors.T, b) / scale
+        else:
+            a = (vectors @ (b / root)) / scale
+        return a, max(float(a @ gram @ a), 0.0)
+
+    def _elimination(self, cols: Int) -> tuple[NDArray[np.float64], Vector, NDArray[np.float64], Vector]:
+        """Centred Gram of these columns, their norms, and the eigenvectors of the scaled Gram with the roots of its
+        eigenvalues, those of dependent columns left out. The last one is kept."""
+        key = cols.tobytes()
+        if key not in self._eliminations:
+            sums, sq = self.moments(cols)[:2]
+            gram = self.rows.products(cols, cols) - np.outer(sums, sums) / self.weight_sum
+            scale = np.sqrt(np.where(sq > 0, sq, 1.0))
+            size, vectors = np.linalg.eigh(gram / np.outer(scale, scale))
+            keep = size > DEPENDENT * size.max(initial=0.0)
+            self._eliminations.clear()
+            self._eliminations[key] = (gram, scale, vectors[:, keep], np.sqrt(size[keep]))
+        return self._eliminations[key]
+
+
+def _nonnegative_least_squares(A: NDArray[np.float64], b: Vector) -> Vector:
+    """The x >= 0 with the least `|A x - b|`."""
+    from scipy.optimize import lsq_linear, nnls  # a heavy import, for a rare case
+
+    x, norm = nnls(A, b)
+    # nnls may fail on gradients that are rounding, as they are near a minimum, and then misreports the norm too.
+    if abs(float(np.linalg.norm(A @ x - b)) - norm) > 1e-10 * float(np.linalg.norm(b)):
+        x = lsq_linear(A, b, bounds=(0.0, np.inf), method="bvls", tol=1e-15).x
+    return np.asarray(x)

@@ -1,0 +1,266 @@
+"""Rows in memory: a design, targets and weights. Knows no penalties and no solvers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg._core.kernels import FEW_DENSE, GramStore
+from sparsereg.data.design import ColumnStats, Design
+from sparsereg.rows.contract import Coefficients
+
+__all__ = ["MemoryGram", "MemoryRows"]
+
+Vector = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+# Rows summed at a time where no vector over all rows is to be made.
+ROW_CHUNK = 1 << 16
+# The gradient of a column on its own rows, in entries read in sequence: each row has to be fetched, with its target; each of
+# its entries is looked up in the working set; each active dense column has its value elsewhere.
+ROW_COST = 50
+ENTRY_COST = 1
+DENSE_COST = 20
+# Entries of a dense column, read in the order of the rows, that cost as much as one entry read through its row's number.
+SEQUENTIAL_ENTRIES = 4
+# Columns with cached Gram rows: between these bounds, the more the shorter rows are, if they have so many entries and rows
+# are no longer than this. Their products take at most half a byte an entry of X, an eighth of the room of its indices.
+CACHED_COLS = (8_192, 60_000)
+CACHED_ENTRIES = 200_000
+MIN_CACHED_LENGTH = 6
+MAX_CACHED_ROW_LENGTH = 100
+MIN_CACHE_BYTES = 600_000
+
+
+@dataclass(frozen=True, eq=False)
+class MemoryRows:
+    """A weighted least-squares problem in memory, as `sparsereg.rows.contract.Rows` describes it.
+
+    Beyond the contract it has methods that give vectors over the rows, for solvers and losses that work in memory.
+
+    Attributes
+    ----------
+    design : Design
+    y : float64 array of shape (n,)
+        Targets; borrowed.
+    s : float64 array of shape (n,) or None
+        Row weights; None means all one.
+    """
+
+    design: Design
+    y: Vector
+    s: Vector | None
+    # One vector over the rows, overwritten by every call that needs a residual, and never handed out.
+    _buffer: list[Vector] = field(default_factory=list, repr=False)
+
+    in_memory = True
+
+    @property
+    def n_rows(self) -> int:
+        return self.design.n_rows
+
+    @property
+    def n_cols(self) -> int:
+        return self.design.n_cols
+
+    @property
+    def nnz(self) -> int:
+        return self.design.nnz
+
+    @property
+    def columns(self) -> NDArray[np.integer]:
+        return self.design.columns
+
+    @property
+    def max_row_length(self) -> int:
+        return self.design.max_row_length
+
+    @property
+    def is_dense(self) -> bool:
+        return self.design.dense is not None
+
+    @cached_property
+    def weight_sum(self) -> float:
+        return float(self.y.size if self.s is None else self.s.sum())
+
+    @cached_property
+    def max_weight(self) -> float:
+        return 1.0 if self.s is None else float(self.s.max())
+
+    def lengths(self, cols: Int | None = None) -> Int:
+        return self.design.lengths(cols)
+
+    def moments(self, cols: Int | None = None) -> ColumnStats:
+        """Those of dense columns among sparse ones are kept: each takes a pass over the rows."""
+        n_sparse = self.design.n_sparse
+        if cols is None or not 0 < n_sparse < self.n_cols or cols.max(initial=-1) < n_sparse:
+            return self.design.column_stats(self.s, cols)
+        dense, out = cols >= n_sparse, np.empty((4, cols.size))
+        out[:, ~dense] = self.design.column_stats(self.s, cols[~dense])
+        out[:, dense] = self._dense_moments[:, cols[dense] - n_sparse]
+        return ColumnStats(*out)
+
+    @cached_property
+    def _dense_moments(self) -> NDArray[np.float64]:
+        return np.array(self.design.column_stats(self.s, np.arange(self.design.n_sparse, self.n_cols)))
+
+    def extent(self, col: int) -> tuple[float, float]:
+        return self.design.extent(col, self.s)
+
+    def gradients(self, coef: Coefficients | None, base: float, cols: Int | None = None, target: bool = True) -> Vector:
+        if coef is None and base == 0.0 and self.s is None and target:
+            return self.design.rmatvec(self.y, cols)
+        if not self._buffer:
+            self._buffer.append(np.empty(self.n_rows))
+        return self.design.rmatvec(self.residual(coef, base, target, self._buffer[0]), cols)
+
+    def squared_residual(self, coef: Coefficients | None, base: float) -> float:
+        if coef is not None:
+            d = self.y - self.predictor(coef)
+            d -= base
+            return float(d @ d if self.s is None else d @ (self.s * d))
+        total = 0.0
+        for begin in range(0, self.y.size, ROW_CHUNK):
+            chunk = slice(begin, begin + ROW_CHUNK)
+            d = self.y[chunk] - base
+            total += float(d @ d if self.s is None else d @ (self.s[chunk] * d))
+        return total
+
+    def residual_max_abs(self, coef: Coefficients | None, base: float) -> float:
+        at = Coefficients.zero() if coef is None else coef
+        return float(self.design.matrix.residual_max_abs(at.w, at.cols, self.y, base, self.s))
+
+    def products(self, new: Int, cols: Int) -> NDArray[np.float64]:
+        store = GramStore(self.design.matrix, None, None, self.s)
+        every = np.union1d(new, cols)
+        store.append(every, by_rows=False)
+        return np.asarray(store.toarray()[np.ix_(np.searchsorted(every, new), np.searchsorted(every, cols))])
+
+    def gram(self, center: float) -> MemoryGram:
+        return MemoryGram(self, center)
+
+    # ---- vectors over the rows, for what works in memory ---------------------------------------------------------
+
+    def predictor(self, coef: Coefficients) -> Vector:
+        """`X w`."""
+        z = np.zeros(self.n_rows)
+        self.design.matrix.add_matvec(coef.w, z, coef.cols)
+        return z
+
+    def residual(
+        self, coef: Coefficients | None, base: float, target: bool = True, out: Vector | None = None
+    ) -> Vector:
+        """`s (y - base - X w)`, in `out` or a new array: O(n + entries of the columns with w != 0)."""
+        r = np.subtract(self.y if target else 0.0, base, out=np.empty(self.n_rows) if out is None else out)
+        if self.s is not None:
+            r *= self.s
+        if coef is not None:
+            self.design.matrix.add_matvec(coef.w, r, coef.cols, -1.0, self.s)
+        return r
+
+
+class MemoryGram:
+    """The Gram matrix of a working set of columns in memory, and gradients that follow from it.
+
+    A column that joins is multiplied with the others by one walk through its rows. The same walk can note its products with
+    columns outside: their gradients then follow from the coefficients, `x_j' r = x_j' s (y - base) - (X_j' S X_W) w`, and X
+    is not read for them again. Those products are the cached Gram rows.
+
+    Parameters
+    ----------
+    rows : MemoryRows
+    center : float
+        The base that gradients are counted from.
+    """
+
+    def __init__(self, rows: MemoryRows, center: float) -> None:
+        self.rows, self.center = rows, center
+        self.design = design = rows.design
+        n_dense = design.n_cols - design.n_sparse
+        self.sparse_row_length = design.nnz / design.n_rows - n_dense
+        self.store = GramStore(design.matrix, design.sparse_rows, design.index_in_rows, rows.s)
+        self.cols, self.nnz = np.empty(0, dtype=np.int64), 0
+        self.cached = np.empty(0, dtype=np.int64)
+        self._cached_c0, self._cached_sums = np.empty(0), np.empty(0)
+
+    def cache_rows(self, c: Vector) -> None:
+        """Cache the Gram rows of the longest columns, `c` being the gradients of all columns at 0. Nothing where rows are so
+        long that such walks cost more than they save."""
+        design = self.design
+        if design.rows is None or self.sparse_row_length > MAX_CACHED_ROW_LENGTH:
+            return
+        limit = int(np.clip(CACHED_ENTRIES / max(self.sparse_row_length, 1.0), *CACHED_COLS))
+        # Each kind of column has its longest first. Products with a few dense columns are kept with those; of many dense
+        # columns, each would have a product with every dense column of the working set.
+        n_dense = design.n_cols - design.n_sparse
+        dense = [] if self.store.counting or n_dense > MAX_CACHED_ROW_LENGTH else [design.n_cols]
+        kinds = (0, design.n_ones, design.n_sparse, *dense)
+        longest = np.concatenate([np.arange(a, min(a + limit, b)) for a, b in pairwise(kinds)])
+        if not longest.size:
+            return
+        lengths = design.lengths(longest)
+        order = np.argsort(-lengths, kind="stable")[:limit]
+        self.cached = longest[order[lengths[order] >= MIN_CACHED_LENGTH]]
+        self._cached_c0, self._cached_sums = c[self.cached], self.rows.moments(self.cached).sums
+        self.store.cache(self.cached, MIN_CACHE_BYTES + design.nnz // 2)
+
+    @property
+    def n_cached(self) -> int:
+        return int(self.cached.size)
+
+    def few_dense(self) -> Int:
+        """Dense columns, if few stand among sparse ones and Gram rows are cached: better first in the working set, so that the
+        products of cached columns with them come from one pass."""
+        matrix = self.design.matrix
+        dense = np.arange(matrix.n_sparse, matrix.shape[1])
+        return dense if self.cached.size and dense.size <= FEW_DENSE else dense[:0]
+
+    def extend(self, cols: Int) -> None:
+        """Through the rows of the new columns, or by a dot product with each column of the working set, whichever reads less."""
+        design = self.design
+        by_rows = float(design.lengths(cols).sum()) * self.sparse_row_length
+        fewer = design.rows is not None and by_rows <= cols.size * self.nnz + design.n_rows
+        self.store.append(cols, fewer or self.cached.size > 0)
+        self.cols = np.concatenate([self.cols, cols])
+        self.nnz += int(design.lengths(cols).sum())
+        n = self.store.n_cached
+        if n < self.cached.size:  # the products of all did not fit into the budget
+            self.cached, self._cached_c0 = self.cached[:n].copy(), self._cached_c0[:n].copy()
+            self._cached_sums = self._cached_sums[:n].copy()
+
+    def known_gradients(self, cols: Int, w: Vector, shift: float) -> tuple[Vector, NDArray[np.bool_]]:
+        c, known = np.empty(cols.size), np.zeros(cols.size, dtype=np.bool_)
+        if self.design.rows is None:
+            return c, known
+        places = self.store.cache_index(cols)
+        known = places >= 0
+        if known.any():
+            c[known] = self._cached_gradients(int(places.max()) + 1, w, shift)[places[known]]
+        if not known.all() and self._own_rows_are_cheaper(cols[~known], w):
+            c[~known] = self._on_own_rows(cols[~known], w, self.center + shift)
+            known[:] = True
+        return c, known
+
+    def _cached_gradients(self, n: int, w: Vector, shift: float) -> Vector:
+        """Of the first n cached columns: the longest come first, and most of those that matter."""
+        c = self._cached_c0[:n] - self._cached_sums[:n] * shift
+        self.store.subtract_cached(w, c)
+        return c
+
+    def _own_rows_are_cheaper(self, cols: Int, w: Vector) -> bool:
+        """Whether the rows of these columns cost less to read than a residual for all rows, counted in entries."""
+        design = self.design
+        active = self.cols[w != 0.0]
+        n_dense = np.count_nonzero(active >= design.n_sparse)
+        dense = n_dense * design.n_rows
+        own, entries = design.lengths(cols).sum(), design.lengths(active).sum() - dense + dense // SEQUENTIAL_ENTRIES
+        cost = own * (ROW_COST + ENTRY_COST * self.sparse_row_length + DENSE_COST * n_dense)
+        return bool(cost <= design.n_rows + entries + own)
+
+    def _on_own_rows(self, cols: Int, w: Vector, base: float) -> Vector:
+        c: Vector = self.store.gradient_by_rows(cols, self.rows.y, w)
+        return c - self.rows.moments(cols).sums * base if base != 0.0 else c

@@ -1,0 +1,244 @@
+"""Strengths one after the other, each from the coefficients of the last, with bounds in place of passes. Knows no estimators.
+
+From one strength to the next the solver keeps its working set, the Gram matrix of it, and a bound on the gradient of every
+other column (`screening`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg.objective.quadratic import MAX_UNPENALIZED, Quadratic
+from sparsereg.rows.contract import Coefficients
+from sparsereg.solvers.gram_cd import GramCD
+from sparsereg.solvers.loop import (
+    GAP_ROUNDING,
+    MAX_PRODUCTS,
+    Certificate,
+    Options,
+    Solution,
+    WorkingSetGap,
+    WorkingSetLoop,
+)
+from sparsereg.solvers.newton import newton
+from sparsereg.solvers.prox_gradient import ProxGradient
+from sparsereg.solvers.residual_cd import ResidualCD
+from sparsereg.solvers.screening import NoScreening, Screening
+from sparsereg.solvers.working_set import WorkingSet
+
+__all__ = ["EliminatedColumns", "PathSolver"]
+
+Vector = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+# In one round at most so many columns are added, and twice the active ones: at a cold start most that are over their
+# threshold no longer are once the first ones are in.
+MIN_ADDED = 10
+# Columns added between two looks at the size of the Gram matrix.
+GRAM_BATCH = 256
+# A Gram matrix of so many entries (6 MB) is never too large.
+SMALL_GRAM = 500_000
+
+
+class EliminatedColumns(Exception):
+    """Columns that the prefilter eliminated may be over their threshold: the problem must be solved with them."""
+
+    epochs = 0  # spent before
+
+
+class PathSolver(WorkingSetLoop):
+    """Solves one quadratic objective at any sequence of strengths.
+
+    Parameters
+    ----------
+    quadratic : Quadratic
+    l1_ratio : float
+    options : Options
+    c : float64 array of shape (n_cols,), optional
+        The gradient at w = 0 where it is known.
+    eliminated_length : int
+        Stored entries of the longest column of ones that the prefilter eliminated; 0 where none was.
+    """
+
+    def __init__(
+        self,
+        quadratic: Quadratic,
+        l1_ratio: float,
+        options: Options,
+        c: Vector | None = None,
+        eliminated_length: int = 0,
+    ) -> None:
+        super().__init__(quadratic, l1_ratio, options, _working_set(quadratic, options.method))
+        self.eliminated_length, self._residual_max_abs = eliminated_length, np.inf
+        c = self.working_set.gradient_of(None) if c is None else c
+        self.working_set.cache_rows(c)
+        self.screening = Screening(quadratic, c) if quadratic.penalty.kernel is not None else NoScreening(quadratic, c)
+        self._add_unpenalized()
+        self._set_reference(self.working_set.gradient())
+
+    def _add_unpenalized(self) -> None:
+        """Columns of penalty factor 0 are in the working set from the start; the rest is screened from their least squares."""
+        factor = self.screening.factor
+        if factor is None or not (factor == 0.0).any():
+            return
+        free = factor == 0.0
+        cols = self.screening.kept(np.flatnonzero(free))
+        self.screening.drop(np.flatnonzero(free))
+        self._add(cols)
+        if cols.size <= MAX_UNPENALIZED and not self.quadratic.penalty.positive:
+            self.working_set.set_w(self.quadratic.unpenalized_least_squares(cols, self.working_set.gradient())[0])
+        self._descend(GAP_ROUNDING * self.quadratic.null_deviance, self.options.max_iter)
+        self.screening.record_all(self.working_set.gradient_of(None))
+
+    def alpha_max(self) -> float:
+        """The smallest alpha at which every penalized coefficient is 0. Only before the first `solve`."""
+        top = self.screening.top
+        if self._eliminated_bound(top) > top:
+            raise EliminatedColumns
+        return top / (self.quadratic.weight_sum * self.l1_ratio)
+
+    def start_from(self, coef: Coefficients) -> None:
+        """Begin at given coefficients instead of 0."""
+        new = np.setdiff1d(coef.cols, self.working_set.cols)
+        self._add(self.screening.kept(new))
+        w = dict(zip(coef.cols.tolist(), coef.w.tolist(), strict=True))
+        self.working_set.set_w(np.array([w.get(j, 0.0) for j in self.working_set.cols.tolist()]))
+        self._displace(self.working_set.gradient())
+
+    def solve(self, alpha: float) -> Solution:
+        """Minimise F at this alpha until certified, or until `max_iter` epochs.
+
+        Raises
+        ------
+        EliminatedColumns
+            The coefficients reached so far are kept; see `PrefilteredSolver`.
+        """
+        return self._solve(alpha, self.options.tol, self.options.max_iter)
+
+    def solve_closely(self, alpha: float, tol: float) -> Solution:
+        """`solve`, and once certified on to a smaller `tol`, for about as many epochs again, which are not counted.
+
+        It goes on with a Newton step on the support, which near the minimum is nearly all there is to do."""
+        found, gap_scale = self.solve(alpha), self.quadratic.gap_scale
+        if found.dual_gap > self.options.tol * gap_scale:
+            return found
+        limit = max(100, found.epochs)
+        spent = newton(self.working_set, min(MAX_PRODUCTS, limit))
+        closer = self._solve(alpha, tol, limit - spent)
+        good = max(found.dual_gap, max(tol, GAP_ROUNDING) * gap_scale)
+        return replace(closer if closer.dual_gap <= good else found, epochs=found.epochs)
+
+    def _solve(self, alpha: float, tol: float, max_iter: int) -> Solution:
+        self.working_set.set_strength(alpha, self.l1_ratio)
+        self._threshold = self.quadratic.weight_sum * alpha * self.l1_ratio
+        epochs, found = self._run(tol * self.quadratic.null_deviance, max_iter)
+        return self._solution(self.working_set.coefficients(), found.gap, epochs, found.squared_residual)
+
+    def _products_sum(self, coef: Coefficients) -> float:  # noqa: ARG002 - those of the working set
+        return self.working_set.products_sum()
+
+    # ---- certifying ----------------------------------------------------------------------------------------------
+
+    def _set_reference(self, c: Vector) -> None:
+        """Displacements of the residual are measured from here."""
+        self._w_reference, self._c_reference = self.working_set.w.copy(), c
+
+    def _displace(self, c: Vector) -> None:
+        """Add the residual's displacement since the reference point to all bounds; make this point the reference."""
+        distance2, distance1 = self._distance(c)
+        self.screening.displace(distance2, distance1)
+        self._residual_max_abs += distance1 * self.quadratic.rows.max_weight
+        self._set_reference(c)
+
+    def _distance(self, c: Vector) -> tuple[float, float]:
+        """Upper bounds on the residual's displacement d since the reference: `|d|_2`, and `|d - mean|_max`.
+
+        `|X step|^2 = step' (c_reference - c)`; a row holds at most `max_row_length` of the columns that moved."""
+        working_set, longest = self.working_set, self.quadratic.rows.max_row_length
+        step = working_set.w - self._w_reference
+        rounding = 1e-14 * float(np.abs(step) @ (np.abs(c) + np.abs(self._c_reference) + np.abs(working_set.c0)))
+        squared = max(float(step @ (self._c_reference - c)), 0.0)
+        magnitudes = np.abs(step) * working_set.max_abs
+        if magnitudes.size > longest:
+            magnitudes = np.partition(magnitudes, magnitudes.size - longest)[-longest:]
+        mean = abs(float(working_set.sums @ step)) / self.quadratic.weight_sum
+        return float(np.sqrt(squared + rounding)), (float(magnitudes.sum()) + mean) * (1 + 1e-12)
+
+    def _certify(self, own: WorkingSetGap, target: float) -> Certificate:
+        """The duality gap from bounds on the other columns. Where those leave it over the target, the gradients of the columns
+        whose bound passes the threshold are evaluated, and those over it, or nearly, are to be added."""
+        threshold, none = self._threshold, np.empty(0, dtype=np.int64)
+        self._displace(own.c)
+        dual_shift = float(np.sqrt(own.squared_shift))
+        candidates, worst, others = self.screening.above(threshold, dual_shift)
+        eliminated = self._eliminated_bound(threshold)
+        others = max(others, eliminated)
+        gap = own(_ratio(max(worst, others), threshold))
+        if gap > target and eliminated > threshold:
+            raise EliminatedColumns
+        if gap <= target or not candidates.size:
+            return Certificate(gap, own.squared_residual, none)
+        c = self.working_set.gradient_of(candidates)
+        magnitude, worst = self.screening.record(candidates, c, dual_shift)
+        gap = own(_ratio(max(worst, others), threshold))
+        limit = MIN_ADDED + 2 * int(np.count_nonzero(self.working_set.w))
+        new = self._nearest(candidates, magnitude, threshold, limit)
+        if new.size and not self.working_set.m:
+            first = self.screening.kept(self.working_set.best_first())
+            new = np.concatenate([first, np.setdiff1d(new, first)])
+        return Certificate(gap, own.squared_residual, new)
+
+    def _eliminated_bound(self, threshold: float) -> float:
+        """The largest possible gradient of an eliminated column: its length times `max |r|`, which is computed only where the
+        displacement since the last time leaves the bound over the threshold."""
+        length = self.eliminated_length
+        if length and length * self._residual_max_abs > threshold:
+            working_set, quadratic = self.working_set, self.quadratic
+            coef = Coefficients(working_set.cols, working_set.w)
+            self._residual_max_abs = quadratic.rows.residual_max_abs(coef, quadratic.base(working_set.products_sum()))
+        return length * self._residual_max_abs if length else 0.0
+
+    # ---- adding --------------------------------------------------------------------------------------------------
+
+    def _add(self, cols: Int) -> None:
+        """A batch at a time, so that a Gram matrix that grows too large is given up in time."""
+        for begin in range(0, cols.size, GRAM_BATCH):
+            batch = cols[begin : begin + GRAM_BATCH]
+            self.working_set.add(batch)
+            self.screening.drop(batch)
+            if self._gram_is_too_large():
+                self.working_set = _on_residual(self.working_set)
+        if cols.size:
+            self._set_reference(self.working_set.gradient())
+
+    def _gram_is_too_large(self) -> bool:
+        """When an epoch on the Gram matrix reads more than one on the residual, or the Gram matrix outgrows X.
+
+        On the Gram matrix only coordinates that move are read, each a whole column; on the residual every column is read
+        once, and those that move twice."""
+        working_set, rows = self.working_set, self.quadratic.rows
+        used, share = working_set.gram_entries, np.count_nonzero(working_set.w) / working_set.m
+        epoch_on_residual = (1.0 + share) * working_set.nnz
+        return rows.in_memory and bool(used * share > epoch_on_residual + SMALL_GRAM or used > rows.nnz + SMALL_GRAM)
+
+
+def _working_set(quadratic: Quadratic, method: str) -> WorkingSet:
+    by_coordinates = method != "prox_gradient" and quadratic.penalty.kernel is not None
+    return GramCD(quadratic) if by_coordinates else ProxGradient(quadratic)
+
+
+def _on_residual(old: WorkingSet) -> ResidualCD:
+    """The same columns and coefficients, without a Gram matrix."""
+    new = ResidualCD(old.quadratic)
+    new.add(old.cols)
+    new.set_strength(old.scale / old.quadratic.weight_sum, old.l1_ratio)
+    new.set_w(old.w)
+    return new
+
+
+def _ratio(magnitude: float, threshold: float) -> float:
+    """A dual magnitude over its threshold."""
+    return magnitude / threshold if threshold > 0.0 else (np.inf if magnitude > 0.0 else 0.0)

@@ -1,0 +1,116 @@
+"""Any smooth loss by proximal Newton steps: each minimises a quadratic model plus the penalty. Knows no estimators.
+
+At coefficients w the loss is modelled by weighted least squares (`LossRows.linearize`), which `PathSolver` solves like any
+other; a step towards its solution is halved until F falls as far as a share of the model's promise (Lee, Sun & Saunders 2014).
+The certificate is that of the loss itself, by full passes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg.objective.problem import Problem
+from sparsereg.objective.quadratic import Quadratic
+from sparsereg.rows.contract import Coefficients
+from sparsereg.rows.loss_rows import Evaluation
+from sparsereg.solvers.loop import Options, Solution
+from sparsereg.solvers.path_solver import PathSolver
+
+__all__ = ["ProxNewton"]
+
+Vector = NDArray[np.float64]
+
+# The model is solved to this share of the gap that the loss has left, but no closer than the last digits.
+MODEL_SHARE = 0.1
+MIN_MODEL_TOL = 1e-12
+# F must fall by this share of the decrease that the directional derivative promises; steps are halved at most so often.
+ARMIJO = 1e-4
+MAX_HALVINGS = 40
+
+
+class ProxNewton:
+    """Solves one problem, with any loss, at any sequence of strengths, each from where the last one ended.
+
+    Parameters
+    ----------
+    problem : Problem
+    l1_ratio : float
+    options : Options
+        `max_iter` bounds the epochs of all inner solvers at one strength together.
+    """
+
+    def __init__(self, problem: Problem, l1_ratio: float, options: Options) -> None:
+        self.problem, self.l1_ratio, self.options = problem, l1_ratio, options
+        self.coef = Coefficients.zero()
+
+    def alpha_max(self) -> float:
+        """The smallest alpha at which every penalized coefficient is 0."""
+        c, factor = self.problem.loss_rows.evaluate(Coefficients.zero()).c, self.problem.penalty.l1_factor
+        c[self.problem.quadratic.moments().centered_sq_norm == 0.0] = 0.0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            magnitude = self.problem.penalty.dual_magnitude(c) / factor
+        return float(magnitude.max(initial=0.0)) / (self.problem.weight_sum * self.l1_ratio)
+
+    def start_from(self, coef: Coefficients) -> None:
+        """Begin at given coefficients instead of 0."""
+        self.coef = coef.nonzero()
+
+    def solve(self, alpha: float) -> Solution:
+        """Minimise F at this alpha until certified, or until `max_iter` epochs."""
+        return self.solve_closely(alpha, self.options.tol)
+
+    def solve_closely(self, alpha: float, tol: float) -> Solution:
+        """The same for another `tol`."""
+        problem, epochs = self.problem, 0
+        target = tol * problem.gap_scale
+        while True:
+            found = problem.loss_rows.evaluate(self.coef)
+            gap = problem.gap_of(found, self.coef, alpha, self.l1_ratio)
+            if gap <= target or epochs >= self.options.max_iter:
+                break
+            done, moved = self._step(found, alpha, MODEL_SHARE * min(gap, target) / problem.gap_scale)
+            epochs += max(done, 1)
+            if not moved:
+                break
+        deviance = 2.0 * (found.total - problem.loss_rows.saturated())
+        columns = problem.design.columns[self.coef.cols]
+        return Solution(self.coef, columns, found.intercept, gap, epochs, deviance)
+
+    def _step(self, found: Evaluation, alpha: float, tol: float) -> tuple[int, bool]:
+        """One proximal Newton step from `self.coef`; returns the epochs it took, and whether it moved."""
+        problem, old = self.problem, self.coef
+        rows = problem.loss_rows.linearize(old)
+        center = float(np.average(rows.y, weights=rows.s)) if problem.loss_rows.fit_intercept else 0.0
+        model = Quadratic(rows, problem.penalty, problem.loss_rows.fit_intercept, center)
+        # alpha counts from the sum of the rows' weights, which are curvatures here.
+        scale = problem.weight_sum / rows.weight_sum
+        options = replace(self.options, tol=max(tol * problem.gap_scale / (scale * model.gap_scale), MIN_MODEL_TOL))
+        solver = PathSolver(model, self.l1_ratio, options)
+        solver.start_from(old)
+        new = solver.solve(alpha * scale)
+        return new.epochs, self._line_search(found, new.coef, alpha)
+
+    def _line_search(self, found: Evaluation, new: Coefficients, alpha: float) -> bool:
+        """Move towards `new` by the first of 1, 1/2, 1/4, ... that lowers F enough; whether there is one."""
+        problem, old = self.problem, self.coef
+        cols = np.union1d(old.cols, new.cols)
+        w = np.zeros((2, cols.size))
+        for row, coef in zip(w, (old, new), strict=True):
+            row[np.searchsorted(cols, coef.cols)] = coef.w
+        l1, l2 = problem.penalty.strengths(problem.weight_sum * alpha, self.l1_ratio, cols)
+        before = found.total + problem.penalty.value(w[0], l1, l2)
+        slope = (
+            problem.penalty.value(w[1], l1, l2) - problem.penalty.value(w[0], l1, l2) - found.c[cols] @ (w[1] - w[0])
+        )
+        t = 1.0
+        for _ in range(MAX_HALVINGS):
+            coef = Coefficients(cols, w[0] + t * (w[1] - w[0])).nonzero()
+            after = problem.weight_sum * problem.objective(coef, alpha, self.l1_ratio)
+            if after <= before + ARMIJO * t * min(slope, 0.0):
+                self.coef = coef
+                return bool(np.any(w[0] != w[1]))
+            t *= 0.5
+        return False
