@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import OneHotEncoder
 
 from sparsereg import ElasticNet, Lasso, enet_path, regularization_path
-from sparsereg.solvers.residual_cd import Descent
+from sparsereg.solvers.working_set import WorkingSet
 
 
 def objective(model, X, y, s=None):
@@ -273,7 +273,7 @@ def test_interrupted_fit(monkeypatch, kind, error):
     def interrupted(*_):
         raise error
 
-    monkeypatch.setattr(Descent, "squared_residual", interrupted)
+    monkeypatch.setattr(WorkingSet, "squared_residual", interrupted)
     with pytest.raises(error):
         model.set_params(alpha=0.001).fit(X, y, sample_weight=s)
     with pytest.raises(error):

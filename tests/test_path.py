@@ -16,8 +16,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sparsereg import regularization_path
 from sparsereg.data.design import as_design
 from sparsereg.objective.problem import Coefficients, make_problem
-from sparsereg.solvers import gram_cd
-from sparsereg.solvers.working_set import SOLVERS, Solver
+from sparsereg.rows import memory
+from sparsereg.solvers.gram_cd import GramCD
+from sparsereg.solvers.loop import SOLVERS, Options
+from sparsereg.solvers.newton import newton
+from sparsereg.solvers.path_solver import PathSolver
 
 
 def crosses(n=3000, seed=0, levels=(7, 40, 200)):
@@ -158,9 +161,14 @@ def test_path_skips_most_columns():
     """The point of the bounds: on crosses most columns are never read after the first pass."""
     X, y = crosses(20_000, levels=(7, 300, 5000))
     problem = make_problem(as_design(X), y)
-    run = Solver(problem, 1.0, 1e-4, 1000)
-    top, read, gradient = run.alpha_max(), [], run.descent._visit
-    run.descent._visit = lambda cols: read.append(cols) or gradient(cols)
+    run = PathSolver(problem.quadratic, 1.0, Options(1e-4, 1000))
+    top, read, known = run.alpha_max(), [], run.working_set.gram.known_gradients
+
+    def known_gradients(cols, w, shift):
+        read.append(cols[run.working_set.gram.store.cache_index(cols) < 0])
+        return known(cols, w, shift)
+
+    run.working_set.gram.known_gradients = known_gradients
     for alpha in np.geomspace(top, top / 20, 20):
         run.solve(alpha)
     assert np.unique(np.concatenate(read)).size < 0.5 * X.shape[1]
@@ -327,29 +335,31 @@ def test_watched_columns_follow_from_the_coefficients(weighted, valued, monkeypa
     if valued:
         more = sp.random_array((2000, 5), density=0.3, rng=np.random.default_rng(0))
         X = sp.hstack([X, more], format="csr")
-    monkeypatch.setattr(gram_cd, "SMALL", 2000 - X.nnz // 2)
+    monkeypatch.setattr(memory, "MIN_CACHE_BYTES", 2000 - X.nnz // 2)
     weights = np.random.default_rng(1).uniform(0.0, 2.0, 2000) if weighted else None
-    run = Solver(make_problem(as_design(X), y, sample_weight=weights), 1.0, 1e-6, 1000)
-    start, top = run.descent.watched.size, run.alpha_max()
+    problem = make_problem(as_design(X), y, sample_weight=weights)
+    run = PathSolver(problem.quadratic, 1.0, Options(1e-6, 1000))
+    start, top = run.working_set.gram.cached.size, run.alpha_max()
     assert start > 50
     for alpha in np.geomspace(top, top / 30, 10):
         solution = run.solve(alpha)
-        cols = np.arange(run.problem.design.n_cols)
-        by_pass = run.problem.gradient(run.problem.residual(solution.at))
-        np.testing.assert_allclose(run.descent.gradient_of(cols), by_pass, atol=1e-8 * np.abs(by_pass).max())
-    assert 0 < run.descent.watched.size <= start * 3 // 4
+        cols = np.arange(problem.design.n_cols)
+        by_pass = problem.loss_rows.evaluate(solution.coef).c
+        np.testing.assert_allclose(run.working_set.gradient_of(cols), by_pass, atol=1e-8 * np.abs(by_pass).max())
+    assert 0 < run.working_set.gram.cached.size <= start * 3 // 4
 
 
 def test_a_newton_step_that_leaves_a_large_coefficient_where_it_is():
     """What does not move is not divided by its step: 1e20 over nothing would overflow, and a warning is an error here."""
     X = sp.csr_array(np.repeat(np.eye(2), 5, axis=0))
-    descent = gram_cd.GramDescent(make_problem(as_design(X), np.repeat([1e20, 1e3], 5), fit_intercept=False))
-    descent.add(np.arange(2))
-    descent.set_strength(0.1, 1.0)
-    descent.set_w(np.array([1e20, 1.0]))
-    descent._newton_step = lambda *_: (np.array([0.0, -5.0]), 1)  # across 0, and uphill
-    assert descent.newton(10) == 2
-    assert descent.w.tolist() == [1e20, 1.0]
+    problem = make_problem(as_design(X), np.repeat([1e20, 1e3], 5), fit_intercept=False)
+    working_set = GramCD(problem.quadratic)
+    working_set.add(np.arange(2))
+    working_set.set_strength(0.1, 1.0)
+    working_set.set_w(np.array([1e20, 1.0]))
+    working_set.newton_step = lambda *_: (np.array([0.0, -5.0]), 1)  # across 0, and uphill
+    assert newton(working_set, 10) == 2
+    assert working_set.w.tolist() == [1e20, 1.0]
 
 
 @pytest.mark.parametrize("seed", [6, 10])

@@ -16,8 +16,9 @@ from sparsereg.data.compact_rows import CompactRows
 from sparsereg.data.design import as_design
 from sparsereg.objective.problem import Coefficients, make_problem
 from sparsereg.solvers import single_fit
-from sparsereg.solvers.single_fit import ColdSolver
-from sparsereg.solvers.working_set import Solver
+from sparsereg.solvers.loop import Options
+from sparsereg.solvers.path_solver import PathSolver
+from sparsereg.solvers.single_fit import SingleFit
 
 
 def one_hot(
@@ -36,7 +37,7 @@ def one_hot(
 
 
 def strongest(problem) -> float:
-    return Solver(problem, 1.0, 1e-4, 100).alpha_max()
+    return PathSolver(problem.quadratic, 1.0, Options(1e-4, 100)).alpha_max()
 
 
 @pytest.mark.parametrize("index", [np.int32, np.int64])
@@ -76,39 +77,39 @@ def test_the_same_solution_as_by_columns(seed, share, l1_ratio, positive, interc
     X, y = one_hot(80, (3, 5, 30), constant=seed % 2 == 0, seed=seed)
     problem = make_problem(as_design(X), y, fit_intercept=intercept, positive=positive)
     alpha = share * strongest(problem)
-    assert ColdSolver.suits(problem, alpha, l1_ratio)
+    assert SingleFit.suits(problem, alpha, l1_ratio)
     cold_problem = make_problem(as_design(X), y, fit_intercept=intercept, positive=positive)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(single_fit, "SOME", some)
-        found = ColdSolver(cold_problem, alpha, l1_ratio, 1e-4, 10_000).solve_at(1e-8)
+        patch.setattr(single_fit, "MIN_ADDED_ROW_WISE", some)
+        found = SingleFit(cold_problem, alpha, l1_ratio, Options(1e-4, 10_000)).solve(1e-8)
     assert "matrix" not in vars(cold_problem.design)
     assert found.dual_gap <= 1e-8 * problem.gap_scale
     # Its gap is the plain one: full passes over the columns, which know nothing of slots and light columns.
-    plain = problem.duality_gap(found.at, alpha, l1_ratio)
+    plain = problem.duality_gap(found.coef, alpha, l1_ratio)
     assert found.dual_gap == pytest.approx(plain, rel=1e-6, abs=1e-13 * problem.gap_scale)
-    other = Solver(problem, l1_ratio, 1e-8, 10_000).solve(alpha)
-    reached = [problem.objective(one.at, alpha, l1_ratio) for one in (found, other)]
+    other = PathSolver(problem.quadratic, l1_ratio, Options(1e-8, 10_000)).solve(alpha)
+    reached = [problem.objective(one.coef, alpha, l1_ratio) for one in (found, other)]
     assert abs(reached[0] - reached[1]) <= 2e-8 * problem.gap_scale
-    assert found.intercept == pytest.approx(problem.intercept(found.at), rel=1e-12, abs=1e-12)
+    assert found.intercept == pytest.approx(problem.intercept(found.coef), rel=1e-12, abs=1e-12)
 
 
 def test_a_residual_that_grows_opens_light_columns(monkeypatch):
     """As if the first residual had been smaller than a later one: columns told to be light then must be looked at after all."""
     X, y = one_hot()
     expected = Lasso(alpha=0.01).fit(X.tocsc(), y)
-    peaks, plain = [], ColdSolver._prepare
+    peaks, plain = [], SingleFit._prepare
 
     def prepare(self, peak):
         peaks.append(peak)
         return plain(self, peak if len(peaks) > 1 else 0.05 * peak)
 
-    monkeypatch.setattr(ColdSolver, "_prepare", prepare)
+    monkeypatch.setattr(SingleFit, "_prepare", prepare)
     found = Lasso(alpha=0.01).fit(X, y)
     assert len(peaks) == 2
     np.testing.assert_allclose(found.coef_, expected.coef_, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("limit", ["MOST", "MAX_OWN_CODES"])
+@pytest.mark.parametrize("limit", ["MAX_ROW_WISE", "MAX_OWN_CODES"])
 def test_where_many_columns_matter_columns_are_written(monkeypatch, limit):
     X, y = one_hot()
     expected = ElasticNet(alpha=0.003, l1_ratio=0.9).fit(X, y)
@@ -123,14 +124,14 @@ def test_members_are_never_more_than_a_dense_square_is_right_for(monkeypatch):
     n_cols = 400
     X = sp.csr_array(np.repeat(np.eye(n_cols), 4, axis=0))
     y = np.repeat(np.where(np.arange(n_cols) < 60, 2.0, 0.98), 4)
-    monkeypatch.setattr(single_fit, "MOST", 100)
-    sizes, plain = [], single_fit.SweptDescent.take_in
+    monkeypatch.setattr(single_fit, "MAX_ROW_WISE", 100)
+    sizes, plain = [], SingleFit._add
 
-    def take_in(self, *args):
-        plain(self, *args)
-        sizes.append(self.m)
+    def add(self, cols):
+        plain(self, cols)
+        sizes.append(self.working_set.m)
 
-    monkeypatch.setattr(single_fit.SweptDescent, "take_in", take_in)
+    monkeypatch.setattr(SingleFit, "_add", add)
     Lasso(alpha=1.0 / n_cols, fit_intercept=False).fit(X, y)
     assert sizes
     assert max(sizes) <= 100
@@ -139,14 +140,14 @@ def test_members_are_never_more_than_a_dense_square_is_right_for(monkeypatch):
 def test_what_does_not_suit():
     X, y = one_hot()
     plain = make_problem(as_design(X), y)
-    assert ColdSolver.suits(plain, 0.1, 1.0)
-    assert not ColdSolver.suits(plain, 0.0, 1.0)
-    assert not ColdSolver.suits(plain, 0.1, 0.0)
-    assert not ColdSolver.suits(make_problem(as_design(X), y, sample_weight=np.ones(y.size)), 0.1, 1.0)
-    assert not ColdSolver.suits(make_problem(as_design(X), y, standardize=True), 0.1, 1.0)
-    assert not ColdSolver.suits(make_problem(as_design(2.0 * X), y), 0.1, 1.0)
-    assert not ColdSolver.suits(make_problem(as_design(X.tocsc()), y), 0.1, 1.0)
-    assert not ColdSolver.suits(make_problem(as_design(X.toarray()), y), 0.1, 1.0)
+    assert SingleFit.suits(plain, 0.1, 1.0)
+    assert not SingleFit.suits(plain, 0.0, 1.0)
+    assert not SingleFit.suits(plain, 0.1, 0.0)
+    assert not SingleFit.suits(make_problem(as_design(X), y, sample_weight=np.ones(y.size)), 0.1, 1.0)
+    assert not SingleFit.suits(make_problem(as_design(X), y, standardize=True), 0.1, 1.0)
+    assert not SingleFit.suits(make_problem(as_design(2.0 * X), y), 0.1, 1.0)
+    assert not SingleFit.suits(make_problem(as_design(X.tocsc()), y), 0.1, 1.0)
+    assert not SingleFit.suits(make_problem(as_design(X.toarray()), y), 0.1, 1.0)
 
 
 def test_few_iterations_warn_and_give_what_was_reached():

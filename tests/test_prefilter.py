@@ -14,10 +14,11 @@ from sparsereg import regularization_path
 from sparsereg.data import threads
 from sparsereg.data.design import as_design
 from sparsereg.objective.problem import Coefficients, make_problem
-from sparsereg.solvers import working_set
+from sparsereg.solvers.loop import Options
 from sparsereg.solvers.path import trace
-from sparsereg.solvers.prefilter import eliminate_columns
-from sparsereg.solvers.working_set import Solver
+from sparsereg.solvers.path_solver import EliminatedColumns, PathSolver
+from sparsereg.solvers.prefilter import PrefilteredSolver, eliminate_columns
+from sparsereg.solvers.residual_cd import ResidualCD
 
 
 def crosses(seed: int, n: int = 200, *, dense: str = "", index: type = np.int32, dtype: type = np.float64):
@@ -42,7 +43,7 @@ def w_of(path, k):
 
 
 def whole_path(problem, alphas, l1_ratio, tol, solver):
-    run = Solver(problem, l1_ratio, tol, 10_000, solver)
+    run = PathSolver(problem.quadratic, l1_ratio, Options(tol, 10_000, solver))
     return [run.solve(alpha) for alpha in alphas]
 
 
@@ -113,7 +114,7 @@ def test_the_path_is_that_of_all_columns(seed, dense, l1_ratio, solver, weighted
     problem = make_problem(as_design(X), y, sample_weight=s, fit_intercept=fit_intercept, positive=positive)
     for k, point in enumerate(whole_path(problem, path.alphas, l1_ratio, 1e-9, "cd")):
         w = np.zeros(X.shape[1])
-        w[problem.design.columns[point.at.cols]] = point.at.w
+        w[problem.design.columns[point.coef.cols]] = point.coef.w
         np.testing.assert_allclose(w_of(path, k), w, atol=2e-3)
         assert path.intercepts[k] == pytest.approx(point.intercept, abs=2e-3)
         cols = np.flatnonzero(w_of(path, k)[problem.design.columns])
@@ -132,19 +133,19 @@ def test_columns_come_back_where_they_matter_after_all(solver, dense, weighted):
     problem = make_problem(as_design(X), y, sample_weight=s)
     lighter, c = eliminate_columns(problem, 1.0, 10, 0.5)
     assert lighter.design.eliminated_length > 0
-    run = Solver(lighter, 1.0, 1e-9, 10_000, solver, c=c)
+    run = PrefilteredSolver(lighter, 1.0, Options(1e-9, 10_000, solver), c)
     top = run.alpha_max()
-    assert top == pytest.approx(Solver(problem, 1.0, 1e-9, 10_000).alpha_max(), rel=1e-12)
+    assert top == pytest.approx(PathSolver(problem.quadratic, 1.0, Options(1e-9, 10_000)).alpha_max(), rel=1e-12)
     run.solve(0.6 * top)
     assert run.problem is lighter
     found = run.solve(0.01 * top)
     assert run.problem.design.n_cols == problem.design.n_cols
     assert run.problem.design.eliminated_length == 0
     assert found.dual_gap <= 1e-9 * problem.gap_scale
-    assert problem.duality_gap(found.at, 0.01 * top, 1.0) <= 2e-9 * problem.gap_scale
-    assert found.intercept == pytest.approx(problem.intercept(found.at), rel=1e-9)
+    assert problem.duality_gap(found.coef, 0.01 * top, 1.0) <= 2e-9 * problem.gap_scale
+    assert found.intercept == pytest.approx(problem.intercept(found.coef), rel=1e-9)
     assert set(np.flatnonzero(np.diff(X.tocsc().indptr) <= lighter.design.eliminated_length)) & set(
-        problem.design.columns[found.at.cols]
+        problem.design.columns[found.coef.cols]
     )
 
 
@@ -152,7 +153,7 @@ def test_points_before_and_after_columns_come_back_are_numbered_alike():
     X, y = crosses(3)
     problem = make_problem(as_design(X), y)
     lighter, c = eliminate_columns(problem, 1.0, 10, 0.5)
-    run = Solver(lighter, 1.0, 1e-9, 10_000, c=c)
+    run = PrefilteredSolver(lighter, 1.0, Options(1e-9, 10_000), c)
     alphas = run.alpha_max() * np.array([0.6, 0.3, 0.02])
     path = trace(run, alphas)
     expected = regularization_path(X.tocsc(), y, alphas=alphas, tol=1e-9)
@@ -171,13 +172,12 @@ def test_all_columns_too_light_leaves_zeros():
 
 def test_the_intercept_is_right_at_the_point_where_the_gram_is_given_up(monkeypatch):
     X, y = crosses(7)
-    monkeypatch.setattr(Solver, "_gram_is_too_large", lambda self, descent: descent.m > 10)  # noqa: ARG005
+    monkeypatch.setattr(PathSolver, "_gram_is_too_large", lambda self: self.working_set.m > 10)
     problem = make_problem(as_design(X), y)
-    run = Solver(problem, 1.0, 1e-6, 10_000)
+    run = PathSolver(problem.quadratic, 1.0, Options(1e-6, 10_000))
     found = run.solve(0.02 * run.alpha_max())
-    assert isinstance(run.descent, working_set.ResidualDescent)
-    assert not isinstance(run.descent, working_set.GramDescent)
-    assert found.intercept == pytest.approx(problem.intercept(found.at), rel=1e-12)
+    assert isinstance(run.working_set, ResidualCD)
+    assert found.intercept == pytest.approx(problem.intercept(found.coef), rel=1e-12)
 
 
 @pytest.mark.parametrize("dense", ["", "dv"])
@@ -185,18 +185,19 @@ def test_a_point_keeps_its_columns_when_others_come_back_on_the_way_to_a_closer_
     X, y = crosses(3, dense=dense)
     y = y + 5.0 * X[:, [0]].toarray()[:, 0]
     lighter, c = eliminate_columns(make_problem(as_design(X), y), 1.0, 10, 0.5)
-    run = Solver(lighter, 1.0, 1e-6, 10_000, c=c)
-    plain = Solver.solve
+    run = PrefilteredSolver(lighter, 1.0, Options(1e-6, 10_000), c)
+    plain = PathSolver._solve
 
-    def in_vain(self, alpha):
-        if self.tol == 1e-6:
-            return plain(self, alpha)
-        self._take_all_back()
-        return replace(plain(self, alpha), dual_gap=np.inf)
+    def in_vain(self, alpha, tol, max_iter):
+        if tol == 1e-6:
+            return plain(self, alpha, tol, max_iter)
+        if self.eliminated_length:
+            raise EliminatedColumns
+        return replace(plain(self, alpha, tol, max_iter), dual_gap=np.inf)
 
-    monkeypatch.setattr(Solver, "solve", in_vain)
+    monkeypatch.setattr(PathSolver, "_solve", in_vain)
     alphas = run.alpha_max() * np.array([0.6])
-    path = trace(run, alphas, solve=lambda alpha: run.solve_closely(alpha, 1e-12))
+    path = trace(run, alphas, 1e-12)
     expected = regularization_path(X.tocsc(), y, alphas=alphas, tol=1e-6)
     assert run.problem.design.eliminated_length == 0
     np.testing.assert_allclose(path.coefs.toarray(), expected.coefs.toarray(), atol=1e-2)
@@ -216,14 +217,14 @@ def test_a_start_after_a_solution_counts_how_far_it_is():
     X, y = crosses(3)
     problem = make_problem(as_design(X), y)
     lighter, c = eliminate_columns(problem, 1.0, 10, 0.5)
-    run = Solver(lighter, 1.0, 1e-2, 1, c=c)
+    run = PathSolver(lighter.quadratic, 1.0, Options(1e-2, 1), c, lighter.design.eliminated_length)
     top = run.alpha_max()
     run.solve(0.9 * top)
     run.start_from(Coefficients(np.array([0]), np.array([1e3])))
-    members, threshold = run._members_gap(), 0.9 * top * problem.weight_sum
-    run._certify(members, threshold, np.inf)
-    largest = np.abs(problem.residual(Coefficients(np.array([0]), np.array([1e3])))).max()
-    assert run._peak >= largest
+    run._certify(run._own_gap(), np.inf)
+    coef = Coefficients(np.array([0]), np.array([1e3]))
+    base = problem.quadratic.base(float(problem.quadratic.moments(coef.cols).sums @ coef.w))
+    assert run._residual_max_abs >= np.abs(problem.rows.residual(coef, base)).max()
 
 
 def test_what_is_kept_of_eliminations_belongs_to_one_numbering_of_columns():
@@ -231,8 +232,8 @@ def test_what_is_kept_of_eliminations_belongs_to_one_numbering_of_columns():
     problem = make_problem(as_design(X), y)
     lighter, _ = eliminate_columns(problem, 1.0, 10, 0.5)
     loose = np.array([lighter.design.n_cols - 1])
-    ours, _ = problem.eliminated(loose, np.ones(1))
-    theirs, _ = lighter.eliminated(loose, np.ones(1))
+    ours, _ = problem.quadratic.unpenalized_least_squares(loose, np.ones(1))
+    theirs, _ = lighter.quadratic.unpenalized_least_squares(loose, np.ones(1))
     assert problem.design.columns[loose] != lighter.design.columns[loose]
     assert ours != theirs
 
