@@ -79,13 +79,6 @@ typedef struct {
 } sr_gap_terms;
 sr_status sr_gap_sums(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2,
                       sr_gap_terms *out);
-/* out[j] = distance of c_j from the subdifferential of the penalty at w_j. */
-sr_status sr_violation(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2,
-                       double *out);
-/* One proximal-gradient step in the metric diag(a): w_new[j] = argmin_b a_j/2 (b - z_j - c_j/a_j)^2 + pen_j(b), c
- * the negative gradient at z.  Beck & Teboulle 2009, eq. 2.6, with a diagonal metric in place of L. */
-sr_status sr_prox_step(sr_penalty pen, int64_t m, const double *z, const double *c, const double *a, const double *l1,
-                       const double *l2, double *w_new);
 
 /* ---- coordinate descent -------------------------------------------------------------------------------------------*/
 
@@ -316,13 +309,6 @@ void sr_update_blocks(int64_t p, const sr_bounds *b, const int64_t *cols, int64_
  * columns should be in the order of their norms.  O(blocks + columns of blocks above the threshold) */
 void sr_screen(int64_t p, const sr_bounds *b, const sr_displacement *now, double shift, double threshold, int32_t *out,
                int64_t *n_out, double *worst, double *largest);
-
-/* ---- losses -------------------------------------------------------------------------------------------------------*/
-
-/* At the predictor z: *total = sum s_i loss(y_i, z_i); slope[i] = -s_i dloss/dz, the weighted residual. Either may
- * be NULL. */
-sr_status sr_loss_rows(sr_loss loss, int64_t n, const double *y, const double *z, const double *s, double *total,
-                       double *slope);
 
 /* ---- compressed matrices as users pass them -----------------------------------------------------------------------*/
 

@@ -7,8 +7,6 @@ import pytest
 import scipy.sparse as sp
 
 from sparsereg._core import kernels
-from sparsereg.losses.base import names as loss_names
-from sparsereg.penalties.elastic_net import names as penalty_names
 
 N, P = 40, 17
 VARIANTS = [
@@ -109,7 +107,7 @@ def slow_epoch(plain, cols, weights, w, r, r_sum, sums, sq, l1, l2, positive, or
     return r_sum
 
 
-@pytest.mark.parametrize("penalty", range(len(penalty_names())))
+@pytest.mark.parametrize("penalty", range(len(kernels.PENALTIES)))
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(("real", "index", "ones"), VARIANTS)
 def test_coordinate_descent_epochs(real, index, ones, weighted, penalty):
@@ -131,7 +129,7 @@ def test_coordinate_descent_epochs(real, index, ones, weighted, penalty):
     store = kernels.GramStore(X, Xt, None, s)
     store.append(cols, True)
     q = plain[:, cols].T @ r
-    positive = penalty_names()[penalty].endswith("nonneg")
+    positive = list(kernels.PENALTIES)[penalty].endswith("nonneg")
     for _ in range(3):
         r_sum = slow_epoch(plain, cols, weights, w, r, r_sum, sums, sq, l1, l2, positive, order)
         assert X.cd_residual(cols, fast, order, r_fast, s) >= 0.0
@@ -143,28 +141,6 @@ def test_coordinate_descent_epochs(real, index, ones, weighted, penalty):
         np.testing.assert_allclose(r_sum_got, r_sum, atol=1e-12)
     np.testing.assert_allclose(r_fast, r, atol=1e-12)
     np.testing.assert_allclose(q, plain[:, cols].T @ r, atol=1e-11)
-
-
-@pytest.mark.parametrize("penalty", range(len(penalty_names())))
-def test_prox_and_violation_agree_with_brute_force(penalty):
-    """The prox minimises on a fine grid; the violation is 0 exactly there, and the distance from the subgradient elsewhere."""
-    positive = penalty_names()[penalty].endswith("nonneg")
-    grid = np.linspace(0 if positive else -4, 4, 80_001)
-    for z, c, a, l1, l2 in [
-        (0.5, 1.0, 2.0, 0.7, 0.3),
-        (-1.0, 0.2, 1.0, 0.1, 0.0),
-        (0.0, 0.5, 1.0, 0.7, 1.0),
-        (2.0, -3.0, 1.5, 0.0, 0.5),
-    ]:
-        arrays = [np.array([t]) for t in (z, c, a, l1, l2)]
-        (got,) = kernels.prox_step(penalty, *arrays)
-        value = a / 2 * (grid - z - c / a) ** 2 + l1 * np.abs(grid) + l2 / 2 * grid**2
-        assert abs(got - grid[value.argmin()]) <= 1e-4
-        gradient = np.array([a * (z + c / a - got)])  # at the prox, this lies in the subdifferential
-        (zero,) = kernels.violation(penalty, np.array([got]), gradient, arrays[3], arrays[4])
-        assert zero <= 1e-12
-        (off,) = kernels.violation(penalty, np.array([1.0]), np.array([l1 + l2 + 0.25]), arrays[3], arrays[4])
-        assert off == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize("centred", [False, True])
@@ -197,16 +173,6 @@ def test_newton_step(k, centred):
     np.testing.assert_array_equal(found[k + 3 :], 0.0)
     np.testing.assert_allclose((H @ found)[twice], slope[twice], atol=1e-8)
     np.testing.assert_array_equal(step(np.zeros(m, dtype=bool), l2, slope), 0.0)
-
-
-def test_loss_rows():
-    rng = np.random.default_rng(0)
-    y, z, s = rng.normal(size=9), rng.normal(size=9), rng.random(9)
-    slope = np.empty(9)
-    assert loss_names() == ["squared"]
-    assert kernels.loss_rows(0, y, z, s, slope) == pytest.approx(0.5 * np.sum(s * (y - z) ** 2))
-    np.testing.assert_allclose(slope, s * (y - z))
-    assert kernels.loss_rows(0, y, z) == pytest.approx(0.5 * np.sum((y - z) ** 2))
 
 
 def test_binding_refuses_what_would_leave_memory():

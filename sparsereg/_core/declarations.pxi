@@ -9,8 +9,6 @@ cdef extern from "sr.h" nogil:
         SR_BAD_TYPE
     ctypedef enum sr_penalty:
         SR_N_PENALTIES
-    ctypedef enum sr_loss:
-        SR_N_LOSSES
     enum:
         SR_F32
         SR_F64
@@ -103,16 +101,11 @@ cdef extern from "sr.h" nogil:
         int64_t bad, disordered
 
     const char *sr_penalty_name(sr_penalty pen)
-    const char *sr_loss_name(sr_loss loss)
     sr_status sr_rmatvec(const sr_matrix *, const int64_t *, int64_t, int64_t, const double *, double *)
     sr_status sr_matvec(const sr_matrix *, const int64_t *, int64_t, const double *, double, const double *, double *)
     sr_status sr_column_stats(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s, const sr_stats *out)
     sr_status sr_gap_sums(sr_penalty, int64_t, const double *, const double *, const double *, const double *,
                           sr_gap_terms *)
-    sr_status sr_violation(sr_penalty, int64_t, const double *, const double *, const double *, const double *,
-                           double *)
-    sr_status sr_prox_step(sr_penalty, int64_t, const double *, const double *, const double *, const double *,
-                           const double *, double *)
     sr_status sr_cd_residual(const sr_matrix *, const int64_t *, const sr_coordinates *, const int64_t *, int64_t,
                              const double *, double *, double *)
     sr_status sr_gauss_seidel(const sr_matrix *, const int64_t *, int64_t, const sr_ridge_quadratic *, const double *,
@@ -166,7 +159,6 @@ cdef extern from "sr.h" nogil:
     void sr_update_blocks(int64_t p, const sr_bounds *b, const int64_t *cols, int64_t m)
     void sr_screen(int64_t, const sr_bounds *, const sr_displacement *, double, double, int32_t *, int64_t *, double *,
                    double *)
-    sr_status sr_loss_rows(sr_loss, int64_t, const double *, const double *, const double *, double *, double *)
     sr_status sr_inspect(const sr_compressed *, void *, uint8_t *, uint8_t *, sr_findings *)
     sr_status sr_transpose(const sr_compressed *, int64_t, void *, void *, int64_t, int64_t, void *, int64_t)
     sr_status sr_take_ends(const sr_compressed *A, void *out, int64_t stride)

@@ -10,7 +10,6 @@ Int: TypeAlias = NDArray[np.int64]
 Int32: TypeAlias = NDArray[np.int32]
 
 PENALTIES: dict[str, int]
-LOSSES: dict[str, int]
 FEW_DENSE: int
 STRENGTHS: int
 
@@ -146,9 +145,6 @@ class Levels:
 LevelValues: TypeAlias = tuple[Levels, Vector]
 
 def gap_sums(penalty: int, w: Vector, c: Vector, l1: Vector, l2: Vector) -> dict[str, float]: ...
-def violation(penalty: int, w: Vector, c: Vector, l1: Vector, l2: Vector) -> Vector: ...
-def prox_step(penalty: int, z: Vector, c: Vector, a: Vector, l1: Vector, l2: Vector) -> Vector: ...
-def loss_rows(loss: int, y: Vector, z: Vector, s: Vector | None = None, slope: Vector | None = None) -> float: ...
 def inspect(
     X: Compressed,
     count: NDArray[Any] | None = None,

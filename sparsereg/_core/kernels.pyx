@@ -15,7 +15,6 @@ include "declarations.pxi"
 
 
 PENALTIES = {sr_penalty_name(<sr_penalty>k).decode(): k for k in range(SR_N_PENALTIES)}
-LOSSES = {sr_loss_name(<sr_loss>k).decode(): k for k in range(SR_N_LOSSES)}
 
 _REAL = {np.dtype(np.float32): SR_F32, np.dtype(np.float64): SR_F64}
 _INDEX = {np.dtype(np.int32): SR_I32, np.dtype(np.int64): SR_I64}
@@ -78,39 +77,6 @@ def gap_sums(int penalty, const double[::1] w, const double[::1] c, const double
     require_same(w, c, l1, l2)
     check(sr_gap_sums(<sr_penalty>penalty, w.shape[0], &w[0], &c[0], &l1[0], &l2[0], &terms))
     return terms
-
-
-def violation(int penalty, const double[::1] w, const double[::1] c, const double[::1] l1, const double[::1] l2):
-    """Distance of each `c_j` from the subdifferential of the penalty at `w_j`."""
-    require_same(w, c, l1, l2)
-    cdef double[::1] out = np.empty(w.shape[0])
-    check(sr_violation(<sr_penalty>penalty, w.shape[0], &w[0], &c[0], &l1[0], &l2[0], &out[0]))
-    return np.asarray(out)
-
-
-def prox_step(int penalty, const double[::1] z, const double[::1] c, const double[::1] a, const double[::1] l1,
-              const double[::1] l2):
-    """One proximal-gradient step from `z` in the metric `diag(a)`, `c` the gradient's negative there."""
-    require_same(z, c, l1, l2)
-    require(a.shape[0] == z.shape[0], "lengths differ")
-    cdef double[::1] out = np.empty(z.shape[0])
-    check(sr_prox_step(<sr_penalty>penalty, z.shape[0], &z[0], &c[0], &a[0], &l1[0], &l2[0], &out[0]))
-    return np.asarray(out)
-
-
-def loss_rows(int loss, const double[::1] y, const double[::1] z, const double[::1] s=None, double[::1] slope=None):
-    """`sum_i s_i loss(y_i, z_i)`; fills `slope` with the weighted residual `-s_i dloss/dz` when it is given."""
-    require(y.shape[0] == z.shape[0], "lengths differ")
-    require((s is None or s.shape[0] == y.shape[0]) and (slope is None or slope.shape[0] == y.shape[0]),
-            "lengths differ")
-    cdef double total = 0.0
-    cdef const double *weights = doubles(s)
-    cdef double *out = NULL if slope is None else &slope[0]
-    cdef sr_status status
-    with nogil:
-        status = sr_loss_rows(<sr_loss>loss, y.shape[0], &y[0], &z[0], weights, &total, out)
-    check(status)
-    return total
 
 
 cdef sr_compressed borrow_compressed(X) except *:

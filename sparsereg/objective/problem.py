@@ -134,6 +134,10 @@ def make_problem(
         quadratic = _least_squares(design, y if offset is None else y - offset, s, fit_intercept, penalty)
         loss_rows = LossRows(quadratic.rows, kind, None, fit_intercept)  # type: ignore[arg-type]
     else:
+        if penalty_factor is not None and (penalty_factor == 0.0).any():
+            raise ValueError(
+                f"penalty_factor holds 0, which loss={loss!r} cannot certify; use a small positive factor."
+            )
         loss_rows = LossRows(MemoryRows(design, y, s), kind, offset, fit_intercept)
         quadratic = Quadratic(loss_rows.rows, penalty, fit_intercept)
     quadratic = replace(quadratic, shift=shift)
