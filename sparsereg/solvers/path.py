@@ -197,6 +197,8 @@ def trace(
         n_iters=np.array([p.epochs for p in points], dtype=np.int64),
         seconds=seconds,
         deviance_explained=np.array([1.0 - p.deviance / total for p in points]),
+        loss=problem.loss.name,
+        link=problem.loss.link,
     )
     warn_uncertified(problem, result)
     return result
