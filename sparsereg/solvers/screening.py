@@ -8,6 +8,8 @@ evaluation, so evaluating a few needs no pass over all.
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,7 +51,7 @@ class Screening:
         # Constant columns are dropped: their gradient is 0, or rounding.
         constant = self.norm2 == 0.0
         self.norm2[constant] = self.norm1[constant] = -np.inf
-        self._bounds = Bounds(quadratic.penalty.kernel, self.norm2, self.norm1, self.factor)
+        self._bounds = Bounds(cast(int, quadratic.penalty.kernel), self.norm2, self.norm1, self.factor)
         self.record_all(c)
 
     def _measure(self, cols: Int) -> None:

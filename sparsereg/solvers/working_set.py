@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +89,7 @@ class WorkingSet(ABC):
         return self.quadratic.rows.gradients(at, self.quadratic.center + shift, cols)
 
     def _coordinates(self, r_sum: float) -> Coordinates:
-        kernel = self.quadratic.penalty.kernel
+        kernel = cast(int, self.quadratic.penalty.kernel)
         return Coordinates(self.w, self.sums, self.sq, self.l1, self.l2, self.quadratic.weight_sum, kernel, r_sum)
 
     @abstractmethod
