@@ -23,7 +23,6 @@ PENDING = {
     r"^PathResult.predict/k/": "C9",
 }
 DAMAGED = {
-    r"^craft": "D13",
     r"^large": "D13",
 }
 
