@@ -12,9 +12,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sparsereg._core.strings import text_codes
 
 from sparsereg._core import strings
+from sparsereg._core.strings import text_codes
 from sparsereg.crosses.table import Table
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
-from sparsereg._core.kernels import Levels, exchange
 
 from sparsereg import Ridge
+from sparsereg._core.kernels import Levels, exchange
 from sparsereg.data.design import as_design
 from sparsereg.ridge.normal_equations import NormalEquations, System
 from sparsereg.ridge.pcg import Preconditioner, ReducedSystem, conjugate_gradients
