@@ -14,7 +14,7 @@ from pathlib import Path
 from time import monotonic
 
 if __name__ == "__main__":
-    sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
+    sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from differential.calls import ask
 from differential.checks import examine
