@@ -255,7 +255,7 @@ def test_dates():
         ("{} --cross latitude,nowhere", "there is no column 'nowhere'"),
         ("{} --numeric total_bedrooms", "missing values. Use --bin"),
         ("{} --alphas few", "neither a number of points nor a list"),
-        ("{} --l1-ratio 2", "l1_ratio=2.0: expected a number"),
+        ("{} --l1-ratio 2", "--l1-ratio 2.0: expected a number"),
         ("{} --validate 1", "--validate"),
         ("{} --model no/where.npz", "there is no folder"),
         ("{} --nonsense", "No such option '--nonsense'"),

@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from sklearn.compose import make_column_transformer
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
-from sparsereg import Lasso, SparsityReport, regularization_path
+from sparsereg import Lasso, Ridge, RidgeCV, SparsityReport, regularization_path
 from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.report.text import bytes_in_words
 from sparsereg.results import PathResult
@@ -264,3 +266,44 @@ def test_wrong_arguments(fitted):
         SparsityReport.from_path(made_path(sp.csc_array(np.eye(2))), cross)
     with pytest.raises(ValueError, match="has no sparse_coef_"):
         SparsityReport.from_estimator(object())
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 110, 200])
+def test_text_of_any_width_cuts_no_number(fitted, width):
+    table, y, cross, _, path = fitted
+    scores = {"held R2": np.linspace(0, 1, 30).tolist()}
+    ridge = make_pipeline(FeatureCross(crosses=[("shop", "item")]), Ridge(3.0)).fit(table, y)
+    for report in (
+        SparsityReport.from_path(path, cross, 11, scores=scores),
+        SparsityReport.from_estimator(ridge, X=table),
+    ):
+        text = report.to_text(width=width)
+        assert max(map(len, text.splitlines())) <= width
+        row = report.path[report.point]
+        words = {word.rstrip(";,.)!") for word in text.split()}
+        assert {f"{row['alpha']:.4g}", f"{row['n_nonzero']:,}"} <= words
+        for column in report.columns:
+            assert f"{column['coefficient']:.4g}" in words
+    with pytest.raises(ValueError, match="width=39"):
+        report.to_text(width=39)
+
+
+def test_text_has_the_width_of_the_terminal(fitted, monkeypatch):
+    _, _, cross, _, path = fitted
+    report = SparsityReport.from_path(path, cross)
+    for columns, expected in (("70", 70), ("300", 110), ("10", 40)):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert report.to_text() == report.to_text(width=expected)
+
+
+def test_names_through_a_column_transformer(fitted):
+    table, y, *_ = fitted
+    encode = make_column_transformer((OneHotEncoder(), ["shop", "item"]), ("passthrough", ["size"]))
+    report = SparsityReport.from_estimator(make_pipeline(encode, Lasso(0.01)).fit(table, y))
+    assert {"onehotencoder__item_3", "onehotencoder__shop_north"} <= {row["name"] for row in report.columns}
+
+
+def test_alpha_that_was_chosen(fitted):
+    _, y, cross, X, _ = fitted
+    model = RidgeCV(alphas=[0.5, 2.0, 8.0]).fit(X, y)
+    assert SparsityReport.from_estimator(model, cross).path[0]["alpha"] == model.alpha_

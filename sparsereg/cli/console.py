@@ -29,8 +29,9 @@ class Terminal:
 
     def __init__(self, begin: float | None = None) -> None:
         self.begin = time.perf_counter() if begin is None else begin
-        # Notes are one line each; a terminal wraps them.
-        self._console = Console(stderr=True, soft_wrap=True)
+        # Notes are wrapped at words in a terminal, and one line each elsewhere.
+        self._console = Console(stderr=True)
+        self._console.soft_wrap = not self._console.is_terminal
 
     def note(self, text: str) -> None:
         """Print a note in one line."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +14,9 @@ import click
 import polars as pl
 
 __all__ = ["Commands"]
+
+# How checks of parameters begin; each is the option of that name.
+_PARAMETER = re.compile(r"^(l1_ratio|alphas|eps|tol|min_count|degree|top)=")
 
 
 @contextmanager
@@ -48,4 +55,7 @@ class Commands(click.Group):
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    """The text in command-line words; in one line, which a terminal gets wrapped at words."""
+    text = _PARAMETER.sub(lambda match: f"--{match[1].replace('_', '-')} ", " ".join(text.split()))
+    width = shutil.get_terminal_size().columns - 1
+    return textwrap.fill(text, max(width, 20), initial_indent=" " * 7)[7:] if sys.stderr.isatty() else text

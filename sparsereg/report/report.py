@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -174,13 +176,15 @@ class SparsityReport:
                 raise ValueError("X: a saved path does not know its penalty factors; fit an estimator to know its df.")
             own = cross if cross is not None else estimator.cross
             return cls.from_path(estimator.path, own, estimator.point if k is None else k, top=top)
+        names = None
         if hasattr(estimator, "steps"):
             steps = [step for _, step in estimator.steps]
             own = steps[-2] if len(steps) > 1 and hasattr(steps[-2], "blocks_") else None
+            names = None if own is not None or cross is not None else _names_of_output(estimator)
             X = X if X is None or len(steps) == 1 else estimator[:-1].transform(X)
             cross = own if cross is None else cross
-            return cls.from_estimator(steps[-1], cross, k, top=top, X=X, sample_weight=sample_weight)
-        fitted = FittedPoints.of_estimator(estimator)
+            estimator = steps[-1]
+        fitted = FittedPoints.of_estimator(estimator, names)
         report = cls._build(fitted, cross, k, top)
         return report if X is None else report._with_degrees_of_freedom(estimator, cross, X, sample_weight)
 
@@ -236,20 +240,24 @@ class SparsityReport:
         ]
         return replace(self, path=path, blocks=blocks)
 
-    def to_text(self, max_rows: int = 15, width: int = 110) -> str:
+    def to_text(self, max_rows: int = 15, width: int | None = None) -> str:
         """The report as lines of text.
 
         Parameters
         ----------
         max_rows : int, default 15
             Most rows of the path table: the first, the last, the described point, and others at even distances.
-        width : int, default 110
-            Longest line, in characters; long names of columns are cut in the middle.
+        width : int, optional
+            Longest line, in characters; at least 40. Long names are cut in the middle, and columns that do not fit are left
+            out. Default: the width of the terminal, but at most 110.
 
         Returns
         -------
         str
         """
+        if width is None:
+            width = max(40, min(110, shutil.get_terminal_size((110, 24)).columns))
+        check_number("width", width, low=40, integer=True)
         return report_text(self, max_rows, width)
 
     def to_frame(self, table: str = "path") -> Any:
@@ -294,6 +302,12 @@ class SparsityReport:
         """
         content = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return json.dumps(_finite(content), indent=indent, allow_nan=False)
+
+
+def _names_of_output(pipeline: Any) -> Any:
+    """Names of the columns that the last step of a pipeline is fitted on; None if its steps do not tell."""
+    with suppress(AttributeError, ValueError):
+        return pipeline[:-1].get_feature_names_out()
 
 
 def _finite(value: Any) -> Any:

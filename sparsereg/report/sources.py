@@ -62,8 +62,8 @@ class FittedPoints:
         return cls(coefs, values | dict(scores), path.tol)
 
     @classmethod
-    def of_estimator(cls, estimator: Any) -> FittedPoints:
-        """The targets of a fitted estimator, one point each."""
+    def of_estimator(cls, estimator: Any, names: Sequence[str] | None = None) -> FittedPoints:
+        """The targets of a fitted estimator, one point each. `names` of its columns, if it does not know them itself."""
         if not hasattr(estimator, "sparse_coef_"):
             raise ValueError(
                 f"estimator={type(estimator).__name__} has no sparse_coef_; fit a Lasso, ElasticNet or Ridge of this "
@@ -78,7 +78,7 @@ class FittedPoints:
 
         counts = [int(np.count_nonzero(coefs.point(target)[1])) for target in range(n_targets)]
         values: Values = {
-            "alpha": per_target("alpha"),
+            "alpha": per_target("alpha_" if hasattr(estimator, "alpha_") else "alpha"),
             "deviance_explained": per_target("deviance_explained_"),
             "dual_gap": per_target("dual_gap_"),
             "relative_gap": [None] * n_targets,
@@ -90,7 +90,7 @@ class FittedPoints:
         tol = getattr(estimator, "tol", None)
         if hasattr(estimator, "gradient_norm_"):
             values["gradient_norm"], tol = per_target("gradient_norm_"), None  # ridge's tolerance is on the gradient
-        return cls(coefs, values, tol, getattr(estimator, "feature_names_in_", None))
+        return cls(coefs, values, tol, getattr(estimator, "feature_names_in_", names))
 
 
 def _degrees_of_freedom(counts: Sequence[int], l1_ratio: float) -> dict[str, list[float | None]]:

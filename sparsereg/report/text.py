@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,14 +25,14 @@ _STANDARD_VALUES = {
 
 def report_text(report: SparsityReport, max_rows: int, width: int) -> str:
     """The report in lines of at most `width` characters; the table of strengths has at most `max_rows` rows."""
-    sections = [_summary(report), _path_table(report, max_rows, width)]
+    sections = [_summary(report, width), _path_table(report, max_rows, width)]
     if report.blocks:
         sections.append(_block_table(report, width))
         if _df_differs(report) or any(block["variance_share"] is not None for block in report.blocks):
             sections.append(_df_table(report, width))
     if report.columns:
         sections.append(_column_table(report, width))
-    return "\n\n".join("\n".join(line[:width].rstrip() for line in section) for section in sections)
+    return "\n\n".join("\n".join(line.rstrip() for line in section) for section in sections)
 
 
 def bytes_in_words(n: int) -> str:
@@ -42,7 +43,7 @@ def bytes_in_words(n: int) -> str:
     return f"{n} bytes" if not unit else f"{value:.3g} {('', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB')[unit]}"
 
 
-def _summary(report: SparsityReport) -> list[str]:
+def _summary(report: SparsityReport, width: int) -> list[str]:
     row = report.path[report.point]
     columns = f"{report.n_columns:,} columns"
     if report.n_cells is not None:
@@ -61,7 +62,7 @@ def _summary(report: SparsityReport) -> list[str]:
         )
         + ".",
     ]
-    return [line for line in lines if line]
+    return [part for line in lines for part in textwrap.wrap(line, width)]
 
 
 def _df_differs(report: SparsityReport) -> bool:
@@ -115,14 +116,8 @@ def _path_table(report: SparsityReport, max_rows: int, width: int) -> list[str]:
                 *(_number(row[name], ".4f") for name in scores),
             ]
         )
-    # As many scores as fit beside the columns that every report has.
-    for n_shown in range(len(scores), -1, -1):
-        n_columns = len(header) + n_shown
-        lines = _aligned([*header, *scores[:n_shown]], [row[:n_columns] for row in rows])
-        if len(lines[0]) <= width:
-            break
-    hidden = f"Too wide to show: {', '.join(scores[n_shown:])}; see to_frame() or to_json()."
-    return lines if n_shown == len(scores) else [*lines, hidden]
+    optional = ["l2 norm", "l1 norm", "epochs", "seconds", "density", *reversed(scores), "dev. expl.", *df]
+    return _table([*header, *scores], rows, width, optional)
 
 
 def _shown_points(n: int, point: int, max_rows: int) -> list[int]:
@@ -144,7 +139,7 @@ def _block_table(report: SparsityReport, width: int) -> list[str]:
     header = ["field or cross", "possible", "observed", "active", "active share", "share of weight"]
     rows = [
         [
-            _shortened(block["name"], max(_SHORTEST_NAME, width - 70)),
+            block["name"],
             f"{block['n_cells']:,}" if block["n_cells"] < 1e15 else f"{float(block['n_cells']):.3g}",
             f"{block['n_observed']:,}",
             f"{block['n_nonzero']:,}",
@@ -153,14 +148,14 @@ def _block_table(report: SparsityReport, width: int) -> list[str]:
         ]
         for block in report.blocks
     ]
-    return _aligned(header, rows, left=0)
+    return _table(header, rows, width, ["active share", "possible", "observed"], names=0)
 
 
 def _df_table(report: SparsityReport, width: int) -> list[str]:
     header = ["field or cross", "observed", "df", "df a column", "share of variance"]
     rows = [
         [
-            _shortened(block["name"], max(_SHORTEST_NAME, width - 70)),
+            block["name"],
             f"{block['n_observed']:,}",
             _with_error(block["df"], block["df_error"]),
             _number(block["shrinkage_factor"], ".3f"),
@@ -168,27 +163,42 @@ def _df_table(report: SparsityReport, width: int) -> list[str]:
         ]
         for block in report.blocks
     ]
-    return _aligned(header, rows, left=0)
+    return _table(header, rows, width, ["df a column", "observed", "share of variance"], names=0)
 
 
 def _column_table(report: SparsityReport, width: int) -> list[str]:
     header = ["coefficient", f"{_counted(len(report.columns), 'column')} with the largest ones"]
-    name_width = max(_SHORTEST_NAME, width - 16)
-    rows = [[_number(row["coefficient"]), _shortened(row["name"], name_width)] for row in report.columns]
-    return _aligned(header, rows, left=1)
+    rows = [[_number(row["coefficient"]), row["name"]] for row in report.columns]
+    return _table(header, rows, width, [], names=1)
 
 
-def _aligned(header: Sequence[str], rows: Sequence[Sequence[str]], left: int | None = None) -> list[str]:
-    """Lines of a table, all columns aligned to the right except column `left`."""
-    lines = [header, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    return [
+def _table(
+    header: list[str], rows: list[list[str]], width: int, optional: Sequence[str], names: int | None = None
+) -> list[str]:
+    """Lines of a table of at most `width`, columns aligned to the right except that of `names`, which are shortened.
+
+    Where that is not enough, `optional` columns are left out, the first ones first; numbers are never cut.
+    """
+    table = [[_printable(cell) for cell in row] for row in (header, *rows)]
+    hidden: list[str] = []
+    while True:
+        shown = [column for column, name in enumerate(header) if name not in hidden]
+        widths = [max(len(row[column]) for row in table) for column in range(len(header))]
+        excess = sum(widths[column] + 2 for column in shown) - 2 - width
+        if names is not None:
+            widths[names] -= min(max(excess, 0), max(widths[names] - _SHORTEST_NAME, 0))
+            excess = sum(widths[column] + 2 for column in shown) - 2 - width
+        if excess <= 0 or len(hidden) == len(optional):
+            break
+        hidden.append(optional[len(hidden)])
+    lines = [
         "  ".join(
-            cell.ljust(wide) if column == left else cell.rjust(wide)
-            for column, (cell, wide) in enumerate(zip(line, widths, strict=True))
+            _shortened(row[c], widths[c]).ljust(widths[c]) if c == names else row[c].rjust(widths[c]) for c in shown
         )
-        for line in lines
+        for row in table
     ]
+    note = f"Too wide to show: {', '.join(map(_printable, hidden))}; see to_frame() or to_json()." if hidden else ""
+    return lines + textwrap.wrap(note, width)
 
 
 def _number(value: Any, style: str = ".4g") -> str:
@@ -216,9 +226,13 @@ def _counted(n: int, word: str) -> str:
     return f"{n} {word}" if n == 1 else f"{n:,} {word}s"
 
 
+def _printable(text: str) -> str:
+    """A text on one line, with control characters escaped: it may come from a data file."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
 def _shortened(name: str, max_width: int) -> str:
-    """A name on one line of at most `max_width` characters; control characters from data files are escaped."""
-    name = "".join(char if char.isprintable() else repr(char)[1:-1] for char in name)
+    """A name of at most `max_width` characters, cut in the middle."""
     if len(name) <= max_width:
         return name
     half = (max_width - 3) // 2
