@@ -207,7 +207,7 @@ def _check_fit(cross: FeatureCross | None, path: PathResult, meta: Mapping[str, 
     if cross is not None and cross.n_features_out_ != width:
         raise ValueError(f"cross makes {cross.n_features_out_} columns, but path was fitted on {width}.")
     if not all(np.isfinite(part).all() for part in (path.intercepts, *(one.tocsc().data for one in path.outputs))):
-        raise ValueError("path has coefficients or intercepts that are not finite.")
+        raise ValueError("the coefficients are not finite.")
     point = meta.get("point", 0)
     if isinstance(point, bool) or not isinstance(point, int) or not 0 <= point < n_points:
         raise ValueError(f"point={point!r} is not one of the path's {n_points} points, counted from 0.")
@@ -239,8 +239,6 @@ def _assemble(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> 
     triple = tuple(arrays[f"path/{name}"] for name in ("data", "indices", "indptr"))
     if triple[0].dtype not in (np.float32, np.float64) or any(part.dtype.kind != "i" for part in triple[1:]):
         raise ValueError("the coefficients have a wrong type.")
-    if not all(np.isfinite(part).all() for part in (triple[0], parts["intercepts"])):
-        raise ValueError("the coefficients are not finite.")
     coefs = sp.csc_array(triple, shape=(width, n_points * n_outputs))
     coefs.check_format(full_check=True)
     if not coefs.has_canonical_format:
