@@ -253,13 +253,6 @@ def test_headers_that_do_not_fit(saved, change):
         load_model(saved)
 
 
-def test_coefficients_that_are_not_finite_are_refused(parts, saved):
-    data = parts[2].coefs.data.copy()
-    data[-1] = np.nan
-    with pytest.raises(ValueError, match="damaged sparsereg model: the coefficients are not finite"):
-        load_model(rewritten(saved, path__data=data))
-
-
 def test_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         load_model(tmp_path / "none.npz")

@@ -7,16 +7,13 @@ import math
 import re
 import zipfile
 from collections import Counter
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from sparsereg.crosses.layout import Layout
-
-__all__ = ["check_layout", "read_arrays"]
+__all__ = ["read_arrays"]
 
 _NAMES = re.compile(
     r"(header|path/(alphas|intercepts|dual_gaps|n_iters|seconds|deviance_explained|gradient_norms|classes|data|indices|indptr)"
@@ -54,31 +51,3 @@ def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]
             raise ValueError(f"{info.filename} declares shape {shape} and type {dtype}, which it does not hold.")
         data = bytearray(member.read())  # to the end, where the checksum is compared
     return np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if fortran_order else "C")
-
-
-def check_layout(layout: Layout) -> None:
-    """Raise a ValueError if the arrays of a fitted cross do not fit together, so that lookups would go astray."""
-    sizes = {}
-    for name, levels in layout.levels.items():
-        _check_increasing(f"levels of {name!r}", levels.numbers)
-        if any(a >= b for a, b in pairwise(levels.strings)):
-            raise ValueError(f"the levels of {name!r} are not sorted.")
-        sizes[name] = len(levels)
-    for block in layout.categories:
-        remaining = [sizes[name] for name in block.fields]
-        for stage in () if block.combinations is None else block.combinations.stages:
-            expected, remaining = remaining[: len(stage.radices)], remaining[len(stage.radices) :]
-            _check_increasing(f"keys of {block.name!r}", stage.keys)
-            if list(stage.radices) != expected or (
-                stage.keys.size and not 0 <= stage.keys[0] <= stage.keys[-1] < math.prod(expected)
-            ):
-                raise ValueError(f"the keys of {block.name!r} are not made from its levels.")
-            remaining = [stage.keys.size, *remaining]
-        counts = block.counts
-        if remaining != [counts.size] or counts.ndim != 1 or counts.dtype.kind != "i" or (counts < 0).any():
-            raise ValueError(f"the counts of {block.name!r} do not fit its levels.")
-
-
-def _check_increasing(what: str, numbers: NDArray[Any]) -> None:
-    if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or (numbers[1:] <= numbers[:-1]).any():
-        raise ValueError(f"the {what} are not increasing integers.")

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.data.validation import check_number
 from sparsereg.results import PathResult
-from sparsereg.serving.archive import check_layout, read_arrays
+from sparsereg.serving.archive import read_arrays
 from sparsereg.serving.atomic_write import write_whole
 from sparsereg.serving.estimators import as_path
 
@@ -251,7 +251,6 @@ def _assemble(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> 
     if header["has_cross"]:
         own = {name.removeprefix("cross/"): part for name, part in arrays.items() if name.startswith("cross/")}
         cross = FeatureCross.from_arrays(own)
-        check_layout(cross._layout)
     meta = dict(header["meta"])
     _check_fit(cross, path, meta)
     return Model(cross, path, meta)
