@@ -185,68 +185,85 @@ void sr_gram_hessian(const sr_gram *G, const sr_coordinates *co, const int64_t *
  * O(n^3 / 6) */
 void sr_solve_psd(int64_t n, double *A, double *b, double tiny);
 
-/* ---- ridge ----------------------------------------------------------------------------------------------------------*/
+/* ---- ridge --------------------------------------------------------------------------------------------------------*/
 
-/* H = Xc' S Xc + diag(penalty), as a sweep over its columns knows it. n_cols each. */
+/* What a Gauss-Seidel sweep needs of H = Xc' S Xc + diag(penalty). n_cols each. */
 typedef struct {
-    const double *sums, *penalty, *inverse; /* sums all zero without an intercept; inverse: 1 / H_jj, 0 passes a column over */
+    const double *sums, *penalty, *inverse; /* sums are 0 without an intercept; inverse: 1 / H_jj, 0 skips a column */
     double weight_sum;                      /* S */
 } sr_ridge_quadratic;
 
-/* One Gauss-Seidel sweep on H z = g over the m columns listed, in their order. In and out: z, v = S X z and *v_sum = sum(v),
- * which is kept only with an intercept.  O(entries of the columns) */
-sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, const sr_ridge_quadratic *q, const double *g, const double *s,
-                          double *z, double *v, double *v_sum);
+/* One Gauss-Seidel sweep on H z = g over the m columns listed, in their order. In and out: z, v = S X z and *v_sum =
+ * sum(v), which is updated only with an intercept.  O(entries of the columns) */
+sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, const sr_ridge_quadratic *q,
+                          const double *g, const double *s, double *z, double *v, double *v_sum);
 
-/* out += X' r and *total = sum(r) for r = s (y + shift - X w), in one walk. Xt: the rows of X, all of them sparse; w, out: one a column.  O(entries) */
-sr_status sr_residual_products(const sr_matrix *Xt, const double *w, const double *y, const double *s, double shift, double *out, double *total);
+/* out += X' r and *total = sum(r) for r = s (y + shift - X w), in one pass. Xt: the rows of X, all sparse; w, out:
+ * n_cols.  O(entries) */
+sr_status sr_residual_products(const sr_matrix *Xt, const double *w, const double *y, const double *s, double shift,
+                               double *out, double *total);
 
-/* Cuts the columns into runs, the *fields*, of which no row has two columns: as few and as long as can be, found from the left.
- * Xt: the rows of X, n_rows of it being columns, in increasing order. next[j]: n_rows each at first; afterwards the least column that
- * follows j in a row. field[j]: the field of j. ends[f]: the column after field f, max_fields of them at most. *n_fields: 0 where there
- * are more than max_fields <= 255.  O(entries) */
-sr_status sr_fields(const sr_matrix *Xt, int64_t *next, int64_t max_fields, uint8_t *field, int64_t *ends, int64_t *n_fields);
-/* codes[f][i] = level[j] for every entry (i, j) with level[j] >= 0, f being the field of j. Others are left alone.  O(entries) */
-sr_status sr_field_codes(const sr_matrix *Xt, const int64_t *ends, const int32_t *level, int32_t *const *codes);
-/* Numbers the levels of each field. Column j < m stands at labels[j] (NULL: at j), where it is in field[labels[j]] < n_fields.
- * level[labels[j]]: j's number among the columns of its field. order: the columns field by field. sizes: n_fields, 0 at first. */
-void sr_number_levels(int64_t m, const int32_t *labels, const uint8_t *field, int64_t n_fields, int32_t *level, int64_t *order, int64_t *sizes);
-/* Adds to G, k by k, so that G + G' with the diagonal once is Z' diag(s) Z: column j of X is part of the columns position[j * n_at + b] of Z, n_at of
- * them up to the first negative one; columns of X that are part of the same one share no row. at, value: work space, n_at times the longest row.  O(sum over rows of their entries in Z, squared) */
-sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t n_at, int64_t k, const double *s, int32_t *at, double *value,
-                        double *G);
+/* A *factor* is a run of columns of which no row has two; its columns are its levels. Finds the fewest factors, from
+ * the left. Xt: the rows of X, n_rows of it being columns, in increasing order. next[j]: n_rows each on entry; on
+ * return the least column that follows j in a row. factor[j]: the factor of j. ends[f]: the column after factor f.
+ * *n_factors: 0 if more than max_factors <= 255 are needed.  O(entries) */
+sr_status sr_find_factors(const sr_matrix *Xt, int64_t *next, int64_t max_factors, uint8_t *factor, int64_t *ends,
+                          int64_t *n_factors);
+/* codes[f][i] = level[j] for every entry (i, j) with level[j] >= 0, f being the factor of j. Others are
+ * unchanged.  O(entries) */
+sr_status sr_factor_codes(const sr_matrix *Xt, const int64_t *ends, const int32_t *level, int32_t *const *codes);
+/* Numbers the levels of each factor. Column j < m has the label labels[j] (NULL: j), and is in factor[labels[j]] <
+ * n_factors. level[labels[j]]: j's number among the columns of its factor. order: the columns factor by factor.
+ * sizes: n_factors, 0 on entry. */
+void sr_number_levels(int64_t m, const int32_t *labels, const uint8_t *factor, int64_t n_factors, int32_t *level,
+                      int64_t *order, int64_t *sizes);
+/* Adds to G, k by k, so that G + G' with the diagonal once is Z' diag(s) Z. Column a of Z is the sum of the columns
+ * j of X with a among position[j * n_pos .. + n_pos), which ends at the first negative one; no two of these share a
+ * row. at, value: work space, n_pos times the longest row.  O(sum over rows of their entries in Z, squared) */
+sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t n_pos, int64_t k, const double *s,
+                        int32_t *at, double *value, double *G);
 
-/* Row i has level codes[i] of a field, and values[m] belongs to those that have none of its m levels. */
+/* Row i has level codes[i] of a factor; codes[i] == n_levels means none. values: one number, or a few, for each
+ * level and for none. Below Z is the indicator matrix of the codes, of n rows and n_levels + 1 columns. */
 typedef struct {
     const int32_t *codes; /* n */
-    double *values;       /* m + 1 */
-    int64_t m;
-} sr_levels;
-enum { SR_MOST_FIELDS = 64 }; /* to give or to take at a time */
-/* v[i] += s[i] sum_a give[a].values[level of i], and then take[a].values[level of i] += v[i] for each a.  O(n (n_give + n_take)) */
-void sr_exchange(int64_t n, const double *s, double *v, int64_t n_give, const sr_levels *give, int64_t n_take, const sr_levels *take);
-/* Rows in the order of one field, those of its level r from begin[r] to begin[r + 1]: `take.values[level of i] += s[i] x[r]`; and back,
- * `out[r] += s[i] give.values[level of i]`.  O(rows) */
-void sr_carry(int64_t m, const int64_t *begin, const double *s, const double *x, const sr_levels *take);
-void sr_collect(int64_t m, const int64_t *begin, const double *s, const sr_levels *give, double *out);
-/* Rows c, in the order of fields[0] as above, of weight n[c] and with the sum b[c] of a target, that have a coefficient of their own beside those of
- * their levels, penalised by p = alpha v[c] (NULL: alpha). Once it is eliminated they weigh `weight[c] = n p / (n + p)`, and have
- * `rest[c] = (b - n x) p / (n + p)` of the residual, where the levels come to `x = sum_a give[a].values[level of c]`. Both are added to
- * take[a].values, two next to each other for each level. Codes of field 0 are not read.  O(rows n_fields) */
-void sr_weigh(const int64_t *begin, const double *n, const double *b, const double *v, double alpha, int64_t n_fields, const sr_levels *give,
-              const sr_levels *take, double *weight, double *rest);
-enum { SR_STRENGTHS = 8 };
-/* The same for so many strengths at a time, rows in any order, and rests alone: those of a level are added behind its values, in fields[a].values of 2 SR_STRENGTHS
- * a level, so that both are in one place; and to left. To met `b t` is added, with `t = (b - n x) / (n + p)` the coefficient. */
-void sr_eliminate(int64_t n_rows, const double *n, const double *b, const double *v, const double *alpha, int64_t n_fields,
-                  const sr_levels *fields, double *left, double *met);
-/* Whether rows of one level of `fine` have one level of `coarse`, parent[level of fine], and rows without one have none. parent:
- * n_fine + 1, all -1 at first; the last belongs to those without.  O(n) */
-int64_t sr_nested(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t *coarse, int64_t n_coarse, int32_t *parent);
-
-/* The same where nearly every row agrees: parent[c] is the level that more than half of the rows of c have, where there is one, and
- * some level otherwise. Returns how many rows agree with their parent. parent, votes: n_fine each, 0 at first.  O(n) */
-int64_t sr_majority(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t *coarse, int64_t n_coarse, int32_t *parent, int32_t *votes);
+    double *values;       /* n_levels + 1, times the numbers for each */
+    int64_t n_levels;
+} sr_factor;
+enum { SR_MAX_FACTORS = 64 }; /* in one call */
+/* v += S sum_a Z_a x_a over the factors in gather, then q_a += Z_a' v for those in scatter; x_a and q_a are their
+ * values.  O(n (n_gather + n_scatter)) */
+void sr_gather_scatter(int64_t n, const double *s, double *v, int64_t n_gather, const sr_factor *gather,
+                       int64_t n_scatter, const sr_factor *scatter);
+/* Products with the weighted cross-tabulation N = Z_1' S Z_2 of two factors, and its transpose. Rows are sorted by
+ * the m levels of the first, those of level r from begin[r] to begin[r + 1]; the second is that of out or x.
+ * out.values += N' x; out += N x.values.  O(n) */
+void sr_crosstab_rmatvec(int64_t m, const int64_t *begin, const double *s, const double *x, const sr_factor *out);
+void sr_crosstab_matvec(int64_t m, const int64_t *begin, const double *s, const sr_factor *x, double *out);
+/* Cells, the levels of a factor that refines all others. Each stands for n[c] rows, has the sum b[c] of the target,
+ * and a coefficient with the penalty p = alpha v[c] (v NULL: alpha) that the two functions below eliminate: t_c = (b
+ * - n x) / (n + p), where x is what the other factors' coefficients sum to in cell c. */
+typedef struct {
+    int64_t n_cells;
+    const int64_t *begin; /* cells sorted by the first factor's levels, as above; only read by sr_schur_system */
+    const double *n, *b, *v;
+} sr_cells;
+/* The reduced system at one alpha. weight[c] = n p / (n + p) and residual[c] = p t_c. Each level of a factor has
+ * three values: its coefficient, and the sums of weight and residual, which are added to.  O(n_cells n_factors) */
+void sr_schur_system(const sr_cells *cells, double alpha, int64_t n_factors, const sr_factor *factors, double *weight,
+                     double *residual);
+/* The reduced residuals at K = SR_ALPHA_BLOCK alphas. Each level has 2 K values: its coefficients, and the sums of p
+ * t_c, which are added to. residual_sum[k] = sum_c p t_c and fitted[k] = sum_c b t_c.  O(n_cells n_factors K) */
+enum { SR_ALPHA_BLOCK = 8 };
+void sr_schur_residuals(const sr_cells *cells, const double *alphas, int64_t n_factors, const sr_factor *factors,
+                        double *residual_sum, double *fitted);
+/* Whether `fine` is nested in `coarse`: all rows of one level of fine have one level of coarse, parent[level of
+ * fine], and rows without a level of fine have none of coarse. Only codes are read. parent: one for each level of
+ * fine and one for none, all -1 on entry.  O(n) */
+int64_t sr_nested(int64_t n, const sr_factor *fine, const sr_factor *coarse, int32_t *parent);
+/* parent[c]: the level of coarse that more than half of the rows of level c have, if there is one, else some level.
+ * Returns the number of rows that have their parent. parent, votes: one for each level of fine, 0 on entry.  O(n) */
+int64_t sr_majority(int64_t n, const sr_factor *fine, const sr_factor *coarse, int32_t *parent, int32_t *votes);
 
 /* ---- passes through rows of ones ----------------------------------------------------------------------------------*/
 

@@ -106,21 +106,20 @@ sr_status sr_residual_products(const sr_matrix *Xt, const double *w, const doubl
     return SR_OK;
 }
 
-sr_status sr_fields(const sr_matrix *Xt, int64_t *next, int64_t max_fields, uint8_t *field, int64_t *ends,
-                    int64_t *n_fields) {
-    SR_RUN(Xt, sr_fields, Xt, next, max_fields, field, ends, n_fields);
+sr_status sr_find_factors(const sr_matrix *Xt, int64_t *next, int64_t max_factors, uint8_t *factor, int64_t *ends,
+                          int64_t *n_factors) {
+    SR_RUN(Xt, sr_find_factors, Xt, next, max_factors, factor, ends, n_factors);
     return SR_OK;
 }
 
-sr_status sr_field_codes(const sr_matrix *Xt, const int64_t *ends, const int32_t *level, int32_t *const *codes) {
-    SR_RUN(Xt, sr_field_codes, Xt, ends, level, codes);
+sr_status sr_factor_codes(const sr_matrix *Xt, const int64_t *ends, const int32_t *level, int32_t *const *codes) {
+    SR_RUN(Xt, sr_factor_codes, Xt, ends, level, codes);
     return SR_OK;
 }
 
-sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t n_at, int64_t k, const double *s,
-                        int32_t *at, double *value,
-                        double *G) {
-    SR_RUN(Xt, sr_dense_gram, Xt, position, n_at, k, s, at, value, G);
+sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t n_pos, int64_t k, const double *s,
+                        int32_t *at, double *value, double *G) {
+    SR_RUN(Xt, sr_dense_gram, Xt, position, n_pos, k, s, at, value, G);
     return SR_OK;
 }
 

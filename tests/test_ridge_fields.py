@@ -1,4 +1,4 @@
-"""Fields of one-hot designs and the preconditioners made of them, against slow dense oracles; and ridge by "cg" where it is hard."""
+"""Factors of one-hot designs and the preconditioners made of them, against slow dense oracles; and ridge by "cg" where it is hard."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 
 from sparsereg import Ridge
-from sparsereg._core.kernels import Levels, exchange
+from sparsereg._core.kernels import FactorCodes, gather_scatter
 from sparsereg.data.design import as_design
 from sparsereg.ridge.normal_equations import NormalEquations, System
 from sparsereg.ridge.pcg import Preconditioner, ReducedSystem, conjugate_gradients
-from sparsereg.ridge.preconditioners.block_jacobi import BlockDiagonal
-from sparsereg.ridge.preconditioners.choose import preconditioning
-from sparsereg.ridge.preconditioners.factors import Fields
-from sparsereg.ridge.preconditioners.nested_factors import NestedSweep
-from sparsereg.ridge.preconditioners.saturated_factor import GroupedSweep
+from sparsereg.ridge.preconditioners.block_jacobi import BlockJacobi
+from sparsereg.ridge.preconditioners.choose import choose_preconditioner
+from sparsereg.ridge.preconditioners.factors import Factors
+from sparsereg.ridge.preconditioners.nested_factors import SymmetricSweep
+from sparsereg.ridge.preconditioners.saturated_factor import SaturatedElimination
 from sparsereg.ridge.preconditioners.two_level import TwoLevel
 
 A, B, C = 7, 5, 4
@@ -43,18 +43,18 @@ def table(n: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def crossed(n: int = 300, seed: int = 0) -> sp.csr_array:
-    """Three fields, two crosses of two, one of three."""
+    """Three factors, two crosses of two, one of three."""
     a, b, c = table(n, seed)
     return one_hot([a, b, c, a * B + b, b * C + c])
 
 
-def grouped(n: int = 300, seed: int = 0) -> sp.csr_array:
+def saturated(n: int = 300, seed: int = 0) -> sp.csr_array:
     a, b, _ = table(n, seed)
     return one_hot([a, b, a * B + b])
 
 
 def shadowed(n: int = 300) -> sp.csr_array:
-    """A field that all but a few rows of another one determine, and a cross of that other."""
+    """A factor that all but a few rows of another one determine, and a cross of that other."""
     rng = np.random.default_rng(6)
     a, c = rng.integers(0, 12, n), rng.integers(0, 3, n)
     b = np.where(rng.uniform(size=n) < 0.95, a % 5, rng.integers(0, 5, n))
@@ -87,21 +87,21 @@ def dense_H(X: sp.csr_array, system: System) -> np.ndarray:
 def test_exchange(n: int, weighted: bool) -> None:
     rng = np.random.default_rng(n)
     s = rng.uniform(size=n) if weighted else None
-    fields = [(rng.integers(0, m + 1, n).astype(np.int32), m) for m in (1, 3, 200)]
-    v, given = rng.normal(size=n), [rng.normal(size=m + 1) for _, m in fields]
-    taken, start = [np.ones(m + 1) for _, m in fields], v.copy()
-    levels = [Levels(codes, m) for codes, m in fields]
-    exchange(v, list(zip(levels, given, strict=True)), list(zip(levels, taken, strict=True)), s)
-    change = sum(x[codes] for x, (codes, _) in zip(given, fields, strict=True))
+    factors = [(rng.integers(0, n_levels + 1, n).astype(np.int32), n_levels) for n_levels in (1, 3, 200)]
+    v, given = rng.normal(size=n), [rng.normal(size=n_levels + 1) for _, n_levels in factors]
+    taken, start = [np.ones(n_levels + 1) for _, n_levels in factors], v.copy()
+    levels = [FactorCodes(codes, n_levels) for codes, n_levels in factors]
+    gather_scatter(v, list(zip(levels, given, strict=True)), list(zip(levels, taken, strict=True)), s)
+    change = sum(x[codes] for x, (codes, _) in zip(given, factors, strict=True))
     np.testing.assert_allclose(v, start + (change if s is None else s * change), rtol=1e-12, atol=1e-14)
-    for q, (codes, m) in zip(taken, fields, strict=True):
-        np.testing.assert_allclose(q, 1.0 + np.bincount(codes, v, m + 1), rtol=1e-9, atol=1e-9)
+    for q, (codes, n_levels) in zip(taken, factors, strict=True):
+        np.testing.assert_allclose(q, 1.0 + np.bincount(codes, v, n_levels + 1), rtol=1e-9, atol=1e-9)
 
 
 def test_levels_refuse_codes_out_of_range() -> None:
     for codes in ([0, 3], [-1, 0]):
         with pytest.raises(ValueError, match="range"):
-            Levels(np.array(codes, dtype=np.int32), 2)
+            FactorCodes(np.array(codes, dtype=np.int32), 2)
 
 
 @pytest.mark.parametrize("index", [np.int32, np.int64])
@@ -110,66 +110,66 @@ def test_fields_are_found(index: type, form: str) -> None:
     X = crossed().asformat(form)
     X.indices, X.indptr = X.indices.astype(index), X.indptr.astype(index)
     design = as_design(X)
-    fields = Fields.of(design)
-    assert fields is not None
-    columns = design.columns[fields.order]
-    runs = [set(columns[part]) for part in fields.parts]
+    factors = Factors.of(design)
+    assert factors is not None
+    columns = design.columns[factors.order]
+    runs = [set(columns[part]) for part in factors.slices]
     a, b, c = table()
     ends = np.cumsum([len(np.unique(key)) for key in (a, b, c, a * B + b, b * C + c)])
     assert runs == [set(range(begin, end)) for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
-    assert set(fields.tops) == {3, 4}
-    assert set(fields.nested) == {(3, 0), (3, 1), (4, 1), (4, 2)}
-    assert fields.host[0] == 3
-    assert fields.host[2] == 4
-    assert not fields.grouped
+    assert set(factors.finest) == {3, 4}
+    assert set(factors.nesting) == {(3, 0), (3, 1), (4, 1), (4, 2)}
+    assert factors.refinement[0] == 3
+    assert factors.refinement[2] == 4
+    assert not factors.saturated
     D = X.toarray()
-    for (fine, coarse), levels in fields.nested.items():
+    for (fine, coarse), levels in factors.nesting.items():
         for child, parent in enumerate(levels.codes):
-            inner, outer = (D[:, columns[fields.parts[f]][at]] for f, at in ((fine, child), (coarse, parent)))
+            inner, outer = (D[:, columns[factors.slices[f]][at]] for f, at in ((fine, child), (coarse, parent)))
             assert (inner <= outer).all()
 
 
 def test_missing_levels_are_no_nesting_and_other_designs_have_no_fields() -> None:
     a, b, _ = table()
-    fields = Fields.of(as_design(one_hot([a, b, a * B + b], missing=0.1)))
-    assert fields is not None
-    assert not fields.nested
-    assert not fields.grouped
+    factors = Factors.of(as_design(one_hot([a, b, a * B + b], missing=0.1)))
+    assert factors is not None
+    assert not factors.nesting
+    assert not factors.saturated
     rng = np.random.default_rng(0)
-    assert Fields.of(as_design(crossed() * 2.0)) is None
+    assert Factors.of(as_design(crossed() * 2.0)) is None
     numeric = sp.csr_array(rng.normal(size=(300, 2)) * (rng.uniform(size=(300, 2)) < 0.7))
     mixed = as_design(sp.csr_array(sp.hstack([numeric[:, [0]], crossed(), numeric[:, [1]]])))
-    fields = Fields.of(mixed)
-    assert fields is not None
-    assert [part.stop - part.start for part in fields.parts] == [
-        part.stop - part.start for part in Fields.of(as_design(crossed())).parts
+    factors = Factors.of(mixed)
+    assert factors is not None
+    assert [part.stop - part.start for part in factors.slices] == [
+        part.stop - part.start for part in Factors.of(as_design(crossed())).slices
     ]
-    assert fields.n_levels == mixed.n_cols - 2
-    assert Fields.of(as_design(crossed().toarray())) is None
+    assert factors.n_factor_cols == mixed.n_cols - 2
+    assert Factors.of(as_design(crossed().toarray())) is None
     shuffled = crossed(2000)[:, rng.permutation(crossed(2000).shape[1])]
-    assert Fields.of(as_design(shuffled)) is None
-    whole = Fields.of(as_design(grouped()))
+    assert Factors.of(as_design(shuffled)) is None
+    whole = Factors.of(as_design(saturated()))
     assert whole is not None
-    assert whole.grouped
+    assert whole.saturated
 
 
 def test_shadows_are_fields_nearly_nested() -> None:
     X = shadowed()
-    fields = Fields.of(as_design(X))
-    assert fields is not None
-    (shadow,) = fields.shadows
-    assert shadow.m == 5
-    assert set(shadow.held) == {0, 3}
-    assert shadow.host == 3
-    of_a = fields.nested[3, 0].codes
-    np.testing.assert_array_equal(shadow.held[3].codes, shadow.held[0].codes[of_a])
-    columns = as_design(X).columns[fields.order[fields.parts[0]]]
-    by_level = {int(column) % 5: int(code) for column, code in zip(columns, shadow.held[0].codes, strict=True)}
+    factors = Factors.of(as_design(X))
+    assert factors is not None
+    (near,) = factors.near_nested
+    assert near.n_levels == 5
+    assert set(near.parents) == {0, 3}
+    assert near.refinement == 3
+    of_a = factors.nesting[3, 0].codes
+    np.testing.assert_array_equal(near.parents[3].codes, near.parents[0].codes[of_a])
+    columns = as_design(X).columns[factors.order[factors.slices[0]]]
+    by_level = {int(column) % 5: int(code) for column, code in zip(columns, near.parents[0].codes, strict=True)}
     assert len(set(by_level.values())) == 5
-    for column, code in zip(columns, shadow.held[0].codes, strict=True):
+    for column, code in zip(columns, near.parents[0].codes, strict=True):
         assert by_level[int(column) % 5] == code
-    assert not Fields.of(as_design(X), least_rows=100.0).shadows
-    assert not Fields.of(as_design(crossed())).shadows
+    assert not Factors.of(as_design(X), min_rows=100.0).near_nested
+    assert not Factors.of(as_design(crossed())).near_nested
 
 
 def test_rows_have_no_level_where_a_column_of_numbers_stands_among_levels() -> None:
@@ -178,11 +178,11 @@ def test_rows_have_no_level_where_a_column_of_numbers_stands_among_levels() -> N
     values[2] = 2.0
     X = sp.csr_array(one_hot([np.append(np.arange(A), a), np.append(np.zeros(A, int), b)]) * values)
     design = as_design(X)
-    fields = Fields.of(design)
-    assert fields is not None
-    (f,) = (f for f, part in enumerate(fields.parts) if part.stop - part.start == A - 1)
-    np.testing.assert_array_equal(fields.tops[f].codes == A - 1, X[:, [2]].toarray()[:, 0] != 0)
-    assert not fields.grouped
+    factors = Factors.of(design)
+    assert factors is not None
+    (f,) = (f for f, part in enumerate(factors.slices) if part.stop - part.start == A - 1)
+    np.testing.assert_array_equal(factors.finest[f].codes == A - 1, X[:, [2]].toarray()[:, 0] != 0)
+    assert not factors.saturated
     y = np.random.default_rng(1).normal(size=X.shape[0])
     model = Ridge(solver="cg", tol=1e-6).fit(X, y)
     np.testing.assert_allclose(model.coef_, Ridge(solver="gram").fit(X, y).coef_, atol=1e-6)
@@ -190,10 +190,10 @@ def test_rows_have_no_level_where_a_column_of_numbers_stands_among_levels() -> N
 
 def test_equal_fields_are_nested_once() -> None:
     a, _, _ = table()
-    fields = Fields.of(as_design(one_hot([a, a, a])))
-    assert fields is not None
-    assert set(fields.nested) == {(1, 0), (2, 0), (2, 1)}
-    assert set(fields.tops) == {2}
+    factors = Factors.of(as_design(one_hot([a, a, a])))
+    assert factors is not None
+    assert set(factors.nesting) == {(1, 0), (2, 0), (2, 1)}
+    assert set(factors.finest) == {2}
 
 
 @pytest.mark.parametrize("weighted", [True, False])
@@ -201,33 +201,33 @@ def test_equal_fields_are_nested_once() -> None:
 @pytest.mark.parametrize("n_heavy", [0, 6, 1000])
 @pytest.mark.parametrize("widest", [0.0, np.inf])
 @pytest.mark.parametrize(
-    "kind", ["crossed", "grouped", "missing", "equal", "chain", "numeric", "grouped and numeric", "shadows"]
+    "kind", ["crossed", "saturated", "missing", "equal", "chain", "numeric", "saturated and numeric", "near_nested"]
 )
 def test_the_preconditioners_are_symmetric_positive_and_know_their_image(
     weighted: bool, fit_intercept: bool, n_heavy: int, widest: float, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sparsereg.ridge.preconditioners.choose.MOST_HEAVY", n_heavy)
-    monkeypatch.setattr("sparsereg.ridge.preconditioners.choose.WIDEST", widest)
-    monkeypatch.setattr("sparsereg.ridge.preconditioners.choose.WORTH_A_SHADOW", 0.0)
+    monkeypatch.setattr("sparsereg.ridge.preconditioners.choose.MAX_COARSE", n_heavy)
+    monkeypatch.setattr("sparsereg.ridge.preconditioners.choose.MAX_CONDITION", widest)
+    monkeypatch.setattr("sparsereg.ridge.preconditioners.choose.MIN_LEVEL_CURVATURE", 0.0)
     a, b, c = table()
     X = {
         "crossed": crossed(),
-        "grouped": grouped(),
+        "saturated": saturated(),
         "missing": one_hot([a, b, a * B + b, c], missing=0.2),
         "equal": one_hot([a, a, b, b]),
         "chain": one_hot([a, a * B + b, c, (a * B + b) * C + c, b]),
         "numeric": beside_numbers(crossed()),
-        "shadows": shadowed(),
-        "grouped and numeric": beside_numbers(grouped()),
+        "near_nested": shadowed(),
+        "saturated and numeric": beside_numbers(saturated()),
     }[kind]
     s = np.random.default_rng(3).uniform(0.2, 3.0, X.shape[0]) if weighted else None
     system = equations_of(X, s, fit_intercept).system(np.ones(X.shape[0]), 0.3)
-    precondition: ReducedSystem = preconditioning(system.equations, system.penalty)(system)
-    if kind in ("grouped", "chain"):
-        assert isinstance(precondition, GroupedSweep)
+    precondition: ReducedSystem = choose_preconditioner(system.equations, system.penalty)(system)
+    if kind in ("saturated", "chain"):
+        assert isinstance(precondition.inner, SaturatedElimination)
     else:
-        assert isinstance(precondition, BlockDiagonal if widest else NestedSweep)
-    overshoots = isinstance(precondition, BlockDiagonal)
+        assert isinstance(precondition.inner, BlockJacobi if widest else SymmetricSweep)
+    overshoots = isinstance(precondition.inner, BlockJacobi)
     require_nearness(precondition, dense_H(X, system), np.inf if overshoots else 1.0)
 
 
@@ -252,17 +252,18 @@ def applied_to(g: np.ndarray, precondition: Preconditioner) -> tuple[np.ndarray,
 
 
 def test_a_stronger_penalty_keeps_of_the_border_what_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sparsereg.ridge.preconditioners.choose.MOST_HEAVY", 20)
-    monkeypatch.setattr("sparsereg.ridge.preconditioners.choose.WIDEST", 0.0)
+    monkeypatch.setattr("sparsereg.ridge.preconditioners.choose.MAX_COARSE", 20)
+    monkeypatch.setattr("sparsereg.ridge.preconditioners.choose.MAX_CONDITION", 0.0)
     X = beside_numbers(shadowed())
     equations = equations_of(X, np.random.default_rng(3).uniform(0.2, 3.0, X.shape[0]), True)
-    make = preconditioning(equations, 0.05 * equations.factor)
+    make = choose_preconditioner(equations, 0.05 * equations.factor)
     sizes = []
     for alpha in (0.05, 20.0, 1e5):
         system = equations.system(np.ones(X.shape[0]), alpha)
         precondition = make(system)
-        assert isinstance(precondition, NestedSweep)
-        sizes.append((len(precondition.inner.fields.shadows), precondition.inner.border.sums.size))
+        assert isinstance(precondition.inner, SymmetricSweep)
+        sweep = precondition.inner
+        sizes.append((len(sweep.system.factors.near_nested), sweep.coarse.penalty.size))
         require_nearness(precondition, dense_H(X, system))
     assert sizes[0][0] == 1
     assert sizes[1][0] == sizes[2][0] == 0
@@ -274,7 +275,7 @@ def test_copies_beat_two_levels_on_crosses() -> None:
     a, b, c = rng.zipf(1.3, 20_000) % 400, rng.zipf(1.3, 20_000) % 60, rng.integers(0, 30, 20_000)
     X = one_hot([a, b, c, a * 60 + b, b * 30 + c])
     system = NormalEquations(as_design(X), None, True, np.ones(X.shape[1])).system(rng.normal(size=20_000), 1.0)
-    made = preconditioning(system.equations, system.penalty)(system)
+    made = choose_preconditioner(system.equations, system.penalty)(system)
     copies = conjugate_gradients(system, made, 1e-8, 500)
     two = conjugate_gradients(system, preconditioning_without_fields(system), 1e-8, 500)
     assert copies.gradient_norm <= 1e-8
@@ -310,7 +311,7 @@ def hard_cases() -> dict[str, tuple[sp.csr_array, np.ndarray, float, np.ndarray 
     rng = np.random.default_rng(1)
     X, y = crossed(), rng.normal(size=300)
     n, p = X.shape
-    G = grouped()
+    G = saturated()
     wide = 10.0 ** rng.uniform(-6, 6, n)
     zeros = np.ones(p)
     zeros[[0, 3]] = 0.0
@@ -319,17 +320,17 @@ def hard_cases() -> dict[str, tuple[sp.csr_array, np.ndarray, float, np.ndarray 
     numeric = sp.csr_array(rng.normal(size=(n, 1)))
     return {
         "weak": (X, y, 1e-8, None, None),
-        "weak, grouped": (G, y, 1e-8, None, None),
+        "weak, saturated": (G, y, 1e-8, None, None),
         "duplicates": (sp.csr_array(sp.hstack([X, X])), y, 1.0, None, None),
         "weak duplicates": (sp.csr_array(sp.hstack([X, X])), y, 1e-8, None, None),
         "all ones": (sp.csr_array(sp.hstack([ones, X])), y, 1.0, None, None),
         "all ones, weak": (sp.csr_array(sp.hstack([ones, X])), y, 1e-8, None, None),
         "constant y": (X, np.full(n, 3.0), 1.0, None, None),
         "one row": (X[[0]], y[:1], 1.0, None, None),
-        "one row, grouped": (G[[0]], y[:1], 1.0, None, None),
+        "one row, saturated": (G[[0]], y[:1], 1.0, None, None),
         "n < p": (X[:20], y[:20], 0.1, None, None),
         "weights over 12 orders": (X, y, 1.0, wide, None),
-        "weights over 12 orders, grouped": (G, y, 1.0, wide, None),
+        "weights over 12 orders, saturated": (G, y, 1.0, wide, None),
         "zero weights": (X, y, 1.0, (rng.uniform(size=n) < 0.5).astype(float), None),
         "zero factors": (X, y, 1.0, None, zeros),
         "factors": (X, y, 1.0, None, rng.uniform(0.01, 100.0, p)),
@@ -371,8 +372,8 @@ def test_hard_cases_end_right_or_say_so(case: str, fit_intercept: bool) -> None:
 def test_several_targets_share_the_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
     X, rng = crossed(), np.random.default_rng(2)
     Y = rng.normal(size=(300, 3))
-    calls, of = [], Fields.of.__func__
-    monkeypatch.setattr(Fields, "of", classmethod(lambda cls, *args: calls.append(1) or of(cls, *args)))
+    calls, of = [], Factors.of.__func__
+    monkeypatch.setattr(Factors, "of", classmethod(lambda cls, *args: calls.append(1) or of(cls, *args)))
     model = Ridge(alpha=[0.5, 2.0, 2.0], solver="cg", tol=1e-6).fit(X, Y)
     assert len(calls) == 1
     for t, alpha in enumerate((0.5, 2.0, 2.0)):
@@ -381,7 +382,7 @@ def test_several_targets_share_the_set_up(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize("real", [np.float32, np.float64])
-@pytest.mark.parametrize("make", [crossed, grouped])
+@pytest.mark.parametrize("make", [crossed, saturated])
 def test_types_agree(real: type, make: object) -> None:
     X = make(500, 4).astype(real)  # type: ignore[operator]
     y = np.random.default_rng(3).normal(size=500)
@@ -408,10 +409,10 @@ def test_one_field_alone(n, fit_intercept):
     np.testing.assert_allclose(found.coef_, exact.coef_, atol=1e-8)
 
 
-@pytest.mark.parametrize("make", [crossed, grouped])
+@pytest.mark.parametrize("make", [crossed, saturated])
 @pytest.mark.parametrize("weighted", [True, False])
 def test_rows_of_ones_are_enough(make: object, weighted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ridge on the rows of one-hot fields never makes the columns."""
+    """Ridge on the rows of one-hot factors never makes the columns."""
     X = make(500, 4)  # type: ignore[operator]
     rng = np.random.default_rng(3)
     y, s = rng.normal(size=500), rng.uniform(0.5, 2.0, 500) if weighted else None

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparsereg import Ridge, ridge_path
-from sparsereg._core.kernels import STRENGTHS, KernelError, Levels, carry, collect, eliminate, weigh
+from sparsereg._core.kernels import ALPHA_BLOCK, Cells, FactorCodes, KernelError, crosstab_matvec, crosstab_rmatvec
 from sparsereg.data.design import as_design
 from sparsereg.ridge.normal_equations import NormalEquations
 from sparsereg.ridge.path import PathSolution, path_preconditioning, solve_path
-from sparsereg.ridge.preconditioners.choose import Preconditioning
-from sparsereg.ridge.preconditioners.two_way_elimination import Facing
+from sparsereg.ridge.preconditioners.choose import PreconditionerFactory
+from sparsereg.ridge.preconditioners.two_way_elimination import TwoWayElimination
 from sparsereg.ridge.sketched_basis import StoppingRule
 
 KINDS = ["map", "three", "chain", "one inside"]
@@ -49,9 +49,9 @@ def cells(kind: str, n: int, side: int, rng: np.random.Generator) -> sp.csr_arra
 
 def solved(
     equations: NormalEquations, y: np.ndarray, alphas: np.ndarray, until: StoppingRule
-) -> tuple[PathSolution, Preconditioning]:
+) -> tuple[PathSolution, PreconditionerFactory]:
     preconditioners = path_preconditioning(equations, alphas)
-    assert preconditioners.grouped is not None
+    assert preconditioners.saturated is not None
     return solve_path(equations, y, alphas, until, preconditioners), preconditioners
 
 
@@ -86,12 +86,13 @@ def test_gradients_gaps_and_means_are_those_of_x(kind: str, tol: float, n: int, 
         require_certified(found, equations, y, alphas)
         assert (found.gradient_norms <= tol).all()
         assert found.n_iters.any()
-        grouped = preconditioners.grouped
-        assert grouped is not None
-        codes = next(iter(grouped.levels.values())).codes
-        np.testing.assert_array_equal(np.searchsorted(codes, np.arange(codes.max() + 2)), grouped.begin)
-        inner = grouped.preconditioner(grouped.n, grouped.n_others, grouped.others(equations.factor))
-        assert isinstance(inner, Facing) == (kind == "map")
+        saturated = preconditioners.saturated
+        assert saturated is not None
+        codes = next(iter(saturated.codes.values())).codes
+        np.testing.assert_array_equal(np.searchsorted(codes, np.arange(codes.max() + 2)), saturated.begin)
+        system = saturated.reduced_system(saturated.n, saturated.n_others, saturated.others(equations.factor))
+        inner = saturated.preconditioner(system)
+        assert isinstance(inner, TwoWayElimination) == (kind == "map")
 
 
 @given(st.integers(0, 10**6), st.sampled_from(KINDS), st.booleans(), st.booleans())
@@ -171,19 +172,19 @@ def test_a_path_is_small_and_survives_pickling() -> None:
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
-@pytest.mark.parametrize("grouped", [True, False])
-def test_constant_columns_hold_nothing_back(grouped: bool, fit_intercept: bool) -> None:
+@pytest.mark.parametrize("saturated", [True, False])
+def test_constant_columns_hold_nothing_back(saturated: bool, fit_intercept: bool) -> None:
     """A field of one level, or of one that has any weight: its gradient counts in its own units, as for `Ridge`."""
     rng = np.random.default_rng(9)
     n = 400
     a, b = rng.integers(0, 8, n), rng.integers(0, 11, n)
     codes = [np.zeros(n, dtype=int), (a == 1) * 1, a, b, np.unique(a * 11 + b, return_inverse=True)[1]]
-    design = as_design(one_hot(codes if grouped else [*codes, rng.integers(0, 30, n)]))
+    design = as_design(one_hot(codes if saturated else [*codes, rng.integers(0, 30, n)]))
     s = np.where(a == 1, 0.0, rng.uniform(0.5, 2.0, n))
     equations = NormalEquations(design, s, fit_intercept, np.ones(design.n_cols))
     y, alphas = rng.normal(size=n) + 3.0, np.geomspace(10.0, 1e-4, 7)
     preconditioners = path_preconditioning(equations, alphas)
-    assert (preconditioners.grouped is not None) == grouped
+    assert (preconditioners.saturated is not None) == saturated
     found = solve_path(equations, y, alphas, StoppingRule(1e-10, 1000), preconditioners)
     for k, alpha in enumerate(alphas):
         true = equations.system(y, alpha).solution(found.w(k), 0)
@@ -227,12 +228,13 @@ def test_most_points_follow_from_others() -> None:
 def test_kernels_against_sums(n: int, sizes: tuple[int, ...], factors: bool) -> None:
     rng = np.random.default_rng(n)
     codes = [rng.integers(0, m + 1, n).astype(np.int32) for m in sizes]
-    levels = [Levels(code, m) for code, m in zip(codes, sizes, strict=True)]
+    levels = [FactorCodes(code, m) for code, m in zip(codes, sizes, strict=True)]
     rows, b = rng.uniform(0.5, 9.0, n), rng.normal(size=n)
-    v, alphas = rng.uniform(0.5, 2.0, n) if factors else None, rng.uniform(0.1, 10.0, STRENGTHS)
-    x = [rng.normal(size=(m + 1, STRENGTHS)) for m in sizes]
+    v, alphas = rng.uniform(0.5, 2.0, n) if factors else None, rng.uniform(0.1, 10.0, ALPHA_BLOCK)
+    x = [rng.normal(size=(m + 1, ALPHA_BLOCK)) for m in sizes]
     work = [np.hstack([own, np.ones_like(own)]) for own in x]
-    total, met = eliminate(rows, b, v, alphas, list(zip(levels, work, strict=True)))
+    cells = Cells(np.array([0, n]), rows, b, v)
+    total, met = cells.schur_residuals(alphas, list(zip(levels, work, strict=True)))
     for k, alpha in enumerate(alphas):
         p = alpha * (np.ones(n) if v is None else v)
         come_to = sum(own[code, k] for own, code in zip(x, codes, strict=True))
@@ -240,7 +242,7 @@ def test_kernels_against_sums(n: int, sizes: tuple[int, ...], factors: bool) -> 
         assert total[k] == pytest.approx(p @ t, rel=1e-10, abs=1e-12)
         assert met[k] == pytest.approx(b @ t, rel=1e-10, abs=1e-12)
         for out, code, m in zip(work, codes, sizes, strict=True):
-            np.testing.assert_allclose(out[:, STRENGTHS + k], 1.0 + np.bincount(code, p * t, m + 1), atol=1e-10)
+            np.testing.assert_allclose(out[:, ALPHA_BLOCK + k], 1.0 + np.bincount(code, p * t, m + 1), atol=1e-10)
 
 
 @pytest.mark.parametrize("n", [1, 3, 4, 1000])
@@ -250,50 +252,55 @@ def test_kernels_on_runs_against_sums(n: int, sizes: tuple[int, ...], factors: b
     rng = np.random.default_rng(n)
     codes = [np.sort(rng.integers(0, sizes[0], n)).astype(np.int32)]
     codes += [rng.integers(0, m + 1, n).astype(np.int32) for m in sizes[1:]]
-    levels = [Levels(code, m) for code, m in zip(codes, sizes, strict=True)]
+    levels = [FactorCodes(code, m) for code, m in zip(codes, sizes, strict=True)]
     begin = np.searchsorted(codes[0], np.arange(sizes[0] + 1))
     rows, b, alpha = rng.uniform(0.5, 9.0, n), rng.normal(size=n), 0.7
     v = rng.uniform(0.5, 2.0, n) if factors else None
-    x, own = [rng.normal(size=m + 1) for m in sizes], [np.zeros((m + 1, 2)) for m in sizes]
+    x = [rng.normal(size=m + 1) for m in sizes]
+    own = [np.column_stack([values, np.zeros((values.size, 2))]) for values in x]
     weight, rest = np.empty(n), np.empty(n)
-    given, taken = list(zip(levels, x, strict=True)), list(zip(levels, own, strict=True))
-    weigh(begin, rows, b, v, alpha, given, taken, weight, rest)
+    Cells(begin, rows, b, v).schur_system(alpha, list(zip(levels, own, strict=True)), weight, rest)
     p = alpha * (np.ones(n) if v is None else v)
     come_to = sum(values[code] for values, code in zip(x, codes, strict=True))
     np.testing.assert_allclose(weight, rows * p / (rows + p), rtol=1e-12)
     np.testing.assert_allclose(rest, (b - rows * come_to) * p / (rows + p), atol=1e-12)
     for out, code, m in zip(own, codes, sizes, strict=True):
-        np.testing.assert_allclose(out[:, 0], np.bincount(code, weight, m + 1), atol=1e-10)
-        np.testing.assert_allclose(out[:, 1], np.bincount(code, rest, m + 1), atol=1e-10)
+        np.testing.assert_allclose(out[:, 1], np.bincount(code, weight, m + 1), atol=1e-10)
+        np.testing.assert_allclose(out[:, 2], np.bincount(code, rest, m + 1), atol=1e-10)
     to, back = np.ones(sizes[-1] + 1), np.ones(sizes[0])
-    carry(rows, begin, x[0][:-1], (levels[-1], to))
+    crosstab_rmatvec(rows, begin, x[0][:-1], (levels[-1], to))
     np.testing.assert_allclose(to, 1.0 + np.bincount(codes[-1], rows * x[0][codes[0]], sizes[-1] + 1), atol=1e-10)
-    collect(rows, begin, (levels[-1], x[-1]), back)
+    crosstab_matvec(rows, begin, (levels[-1], x[-1]), back)
     np.testing.assert_allclose(back, 1.0 + np.bincount(codes[0], rows * x[-1][codes[-1]], sizes[0]), atol=1e-10)
 
 
 def test_kernels_refuse_what_does_not_fit() -> None:
-    levels, n = Levels(np.zeros(3, dtype=np.int32), 1), np.ones(3)
-    work, wide = np.zeros((2, 2 * STRENGTHS)), np.zeros(2)
+    levels, n = FactorCodes(np.zeros(3, dtype=np.int32), 1), np.ones(3)
+    begin, both, wide, triple = np.array([0, 3]), np.zeros((2, 2 * ALPHA_BLOCK)), np.zeros(2), np.zeros((2, 3))
+    for b, v in ((np.ones(2), None), (n, np.ones(2))):
+        with pytest.raises(KernelError, match="lengths"):
+            Cells(begin, n, b, v)
+    cells = Cells(begin, n, n, None)
     with pytest.raises(KernelError, match="alphas"):
-        eliminate(n, n, None, np.ones(1), [(levels, work)])
+        cells.schur_residuals(np.ones(1), [(levels, both)])
+    for values in (both[:, 1:].copy(), np.zeros((2, 4 * ALPHA_BLOCK))[:, ::2], np.zeros((3, 2 * ALPHA_BLOCK))):
+        with pytest.raises(KernelError, match="fit"):
+            cells.schur_residuals(np.ones(ALPHA_BLOCK), [(levels, values)])
     with pytest.raises(KernelError, match="lengths"):
-        eliminate(n, np.ones(2), None, np.ones(STRENGTHS), [(levels, work)])
-    with pytest.raises(KernelError, match="fit"):
-        eliminate(n, n, None, np.ones(STRENGTHS), [(levels, work[:, 1:].copy())])
-    begin, both = np.array([0, 3]), np.zeros((2, 2))
-    with pytest.raises(KernelError, match="lengths"):
-        weigh(begin, n, n, np.ones(2), 1.0, [(levels, wide)], [(levels, both)], np.empty(3), np.empty(3))
-    with pytest.raises(KernelError, match="fields"):
-        weigh(begin, n, n, None, 1.0, [(levels, wide)], [], np.empty(3), np.empty(3))
+        cells.schur_system(1.0, [(levels, triple)], np.empty(2), np.empty(3))
+    with pytest.raises(KernelError, match="factors"):
+        cells.schur_system(1.0, [], np.empty(3), np.empty(3))
+    with pytest.raises(KernelError, match="runs"):
+        Cells(np.array([0, 1, 3]), n, n, None).schur_system(1.0, [(levels, triple)], np.empty(3), np.empty(3))
     for runs in ([0, 2], [1, 3], [0, 1, 3]):
         with pytest.raises(KernelError, match="runs"):
-            weigh(np.array(runs), n, n, None, 1.0, [(levels, wide)], [(levels, both)], np.empty(3), np.empty(3))
+            crosstab_rmatvec(n, np.array(runs), wide[:1], (levels, wide))
         with pytest.raises(KernelError, match="runs"):
-            carry(n, np.array(runs), wide[:1], (levels, wide))
+            crosstab_matvec(n, np.array(runs), (levels, wide), wide[:1])
+    for runs in ([0, 2], [1, 3]):
         with pytest.raises(KernelError, match="runs"):
-            collect(n, np.array(runs), (levels, wide), wide[:1])
+            Cells(np.array(runs), n, n, None)
     with pytest.raises(KernelError, match="backwards"):
-        carry(n, np.array([0, 4, 3]), wide, (levels, wide))
+        crosstab_rmatvec(n, np.array([0, 4, 3]), wide, (levels, wide))
     with pytest.raises(KernelError, match="fit"):
-        carry(n, begin, wide[:1], (levels, np.zeros(3)))
+        crosstab_rmatvec(n, begin, wide[:1], (levels, np.zeros(3)))

@@ -12,7 +12,7 @@ from sparsereg._core.kernels import RidgeQuadratic
 from sparsereg.data.design import as_design
 from sparsereg.ridge.normal_equations import NormalEquations, System
 from sparsereg.ridge.pcg import conjugate_gradients
-from sparsereg.ridge.preconditioners.two_level import HeavyBlock, Plain, TwoLevel
+from sparsereg.ridge.preconditioners.two_level import HeavyBlock, Identity, TwoLevel
 from sparsereg.ridge.solve import SolverSettings, choose_method, solve_ridge
 
 
@@ -78,7 +78,7 @@ def test_a_sweep_is_gauss_seidel(valued: bool, real: type, index: type, weighted
 def test_the_preconditioner_is_symmetric_positive_and_knows_its_image(
     n_heavy: int, fit_intercept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sparsereg.ridge.preconditioners.two_level.MOST_HEAVY", n_heavy)
+    monkeypatch.setattr("sparsereg.ridge.preconditioners.two_level.MAX_HEAVY", n_heavy)
     X, y, s = small(2, True)
     system = equations_of(sp.csr_array(X), s, fit_intercept).system(y, 0.3)
     heavy = HeavyBlock.of(system.equations, system.penalty)
@@ -101,7 +101,7 @@ def test_the_preconditioner_is_symmetric_positive_and_knows_its_image(
 def test_the_image_of_no_preconditioner() -> None:
     X, y, _ = small(3, False)
     system = equations_of(sp.csr_array(X)).system(y, 0.3)
-    z, Hz = Plain(system).apply(y[:12])
+    z, Hz = Identity(system).apply(y[:12])
     np.testing.assert_array_equal(z, y[:12])
     np.testing.assert_allclose(Hz, dense_H(X, system) @ z, rtol=1e-10)
 
@@ -143,10 +143,10 @@ def test_two_levels_beat_none_on_crosses(monkeypatch: pytest.MonkeyPatch) -> Non
     system = equations_of(X).system(rng.normal(size=20_000), 1.0)
     counts = {}
     for n_heavy in (0, 200):
-        monkeypatch.setattr("sparsereg.ridge.preconditioners.two_level.MOST_HEAVY", n_heavy)
+        monkeypatch.setattr("sparsereg.ridge.preconditioners.two_level.MAX_HEAVY", n_heavy)
         heavy = HeavyBlock.of(system.equations, system.penalty)
         counts[n_heavy] = conjugate_gradients(system, TwoLevel(system, heavy), 1e-8, 5000)
-    plain = conjugate_gradients(system, Plain(system), 1e-8, 5000)
+    plain = conjugate_gradients(system, Identity(system), 1e-8, 5000)
     assert all(found.gradient_norm <= 1e-8 for found in (*counts.values(), plain))
     assert counts[200].n_iter < counts[0].n_iter < plain.n_iter / 2
 

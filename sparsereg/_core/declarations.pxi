@@ -115,30 +115,36 @@ cdef extern from "sr.h" nogil:
                                   const double *, int64_t *, double *, double *)
     sr_status sr_residual_products(const sr_matrix *, const double *, const double *, const double *, double, double *,
                                    double *)
-    ctypedef struct sr_levels:
+    ctypedef struct sr_factor:
         const int32_t *codes
         double *values
-        int64_t m
+        int64_t n_levels
+    ctypedef struct sr_cells:
+        int64_t n_cells
+        const int64_t *begin
+        const double *n
+        const double *b
+        const double *v
     enum:
-        SR_MOST_FIELDS
-    sr_status sr_fields(const sr_matrix *Xt, int64_t *next, int64_t max_fields, uint8_t *field, int64_t *ends, int64_t *n_fields)
-    sr_status sr_field_codes(const sr_matrix *Xt, const int64_t *ends, const int32_t *level, int32_t *const *codes)
-    void sr_number_levels(int64_t m, const int32_t *labels, const uint8_t *field, int64_t n_fields, int32_t *level, int64_t *order, int64_t *sizes)
-    sr_status sr_dense_gram(const sr_matrix *Xt, const int32_t *position, int64_t n_at, int64_t k, const double *s, int32_t *at, double *value, double *G)
+        SR_MAX_FACTORS, SR_ALPHA_BLOCK
+    sr_status sr_find_factors(const sr_matrix *, int64_t *, int64_t, uint8_t *, int64_t *, int64_t *)
+    sr_status sr_factor_codes(const sr_matrix *, const int64_t *, const int32_t *, int32_t *const *)
+    void sr_number_levels(int64_t, const int32_t *, const uint8_t *, int64_t, int32_t *, int64_t *, int64_t *)
+    sr_status sr_dense_gram(const sr_matrix *, const int32_t *, int64_t, int64_t, const double *, int32_t *, double *,
+                            double *)
     ctypedef struct sr_pass_sums:
         double rr, max_abs
     sr_status sr_gradient_pass(const sr_matrix *, int64_t, int64_t, const uint16_t *, uint16_t *, const double *,
                                double, const double *, double *, sr_pass_sums *)
     sr_status sr_count_pairs(const sr_matrix *, int64_t, int64_t, const uint16_t *, const int16_t *, int64_t,
                              int16_t *, double *)
-    void sr_carry(int64_t m, const int64_t *begin, const double *s, const double *x, const sr_levels *take)
-    void sr_collect(int64_t m, const int64_t *begin, const double *s, const sr_levels *give, double *out)
-    void sr_weigh(const int64_t *begin, const double *n, const double *b, const double *v, double alpha, int64_t n_fields, const sr_levels *give, const sr_levels *take, double *weight, double *rest)
-    enum: SR_STRENGTHS
-    void sr_eliminate(int64_t n_rows, const double *n, const double *b, const double *v, const double *alpha, int64_t n_fields, const sr_levels *fields, double *left, double *met)
-    void sr_exchange(int64_t n, const double *s, double *v, int64_t n_give, const sr_levels *give, int64_t n_take, const sr_levels *take)
-    int64_t sr_majority(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t *coarse, int64_t n_coarse, int32_t *parent, int32_t *votes)
-    int64_t sr_nested(int64_t n, const int32_t *fine, int64_t n_fine, const int32_t *coarse, int64_t n_coarse, int32_t *parent)
+    void sr_gather_scatter(int64_t, const double *, double *, int64_t, const sr_factor *, int64_t, const sr_factor *)
+    void sr_crosstab_rmatvec(int64_t, const int64_t *, const double *, const double *, const sr_factor *)
+    void sr_crosstab_matvec(int64_t, const int64_t *, const double *, const sr_factor *, double *)
+    void sr_schur_system(const sr_cells *, double, int64_t, const sr_factor *, double *, double *)
+    void sr_schur_residuals(const sr_cells *, const double *, int64_t, const sr_factor *, double *, double *)
+    int64_t sr_majority(int64_t, const sr_factor *, const sr_factor *, int32_t *, int32_t *)
+    int64_t sr_nested(int64_t, const sr_factor *, const sr_factor *, int32_t *)
     sr_status sr_gram_column(const sr_matrix *, const sr_matrix *, const double *, const int64_t *, int64_t, int64_t,
                              sr_gram_work *, double *)
     sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *need)

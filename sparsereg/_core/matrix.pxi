@@ -200,36 +200,36 @@ cdef class Matrix:
         check(status)
         return total
 
-    def fields(self, int64_t max_fields):
-        """For the rows of X: the field of each of its columns, uint8 of shape (n_rows,), and where each field ends; none for too many."""
-        require(0 < max_fields <= 255 and self.view.n_sparse == self.view.n_cols, "too many fields, or dense rows")
+    def find_factors(self, int64_t max_factors):
+        """For the rows of X: each column's factor, uint8 of shape (n_rows,), and their ends; none if too many."""
+        require(0 < max_factors <= 255 and self.view.n_sparse == self.view.n_cols, "too many factors, or dense rows")
         cdef int64_t[::1] following = np.full(self.view.n_rows, self.view.n_rows)
-        cdef uint8_t[::1] field = np.zeros(self.view.n_rows, dtype=np.uint8)
-        cdef int64_t[::1] ends = np.empty(max_fields, dtype=np.int64)
-        cdef int64_t n_fields = 0
+        cdef uint8_t[::1] factor = np.zeros(self.view.n_rows, dtype=np.uint8)
+        cdef int64_t[::1] ends = np.empty(max_factors, dtype=np.int64)
+        cdef int64_t n_factors = 0
         cdef sr_status status
         with nogil:
-            status = sr_fields(&self.view, &following[0], max_fields, &field[0], &ends[0], &n_fields)
+            status = sr_find_factors(&self.view, &following[0], max_factors, &factor[0], &ends[0], &n_factors)
         check(status)
-        return np.asarray(field), np.asarray(ends)[:n_fields]
+        return np.asarray(factor), np.asarray(ends)[:n_factors]
 
-    def field_codes(self, const int64_t[::1] ends, const int32_t[::1] level, list codes):
-        """For the rows of X: `codes[f][i] = level[j]` for every entry (i, j) with a level >= 0, f its field, in place; ends as of `fields`."""
-        require(0 < ends.shape[0] == len(codes) <= SR_MOST_FIELDS and ends[ends.shape[0] - 1] == self.view.n_rows,
-                "fields do not fit")
+    def factor_codes(self, const int64_t[::1] ends, const int32_t[::1] level, list codes):
+        """For the rows of X: `codes[f][i] = level[j]` for entries (i, j) with a level >= 0, f its factor; in place."""
+        require(0 < ends.shape[0] == len(codes) <= SR_MAX_FACTORS and ends[ends.shape[0] - 1] == self.view.n_rows,
+                "factors do not fit")
         require(level.shape[0] == self.view.n_rows, "level has the wrong length")
-        cdef int32_t *to[SR_MOST_FIELDS]
+        cdef int32_t *to[SR_MAX_FACTORS]
         cdef int32_t[::1] code
         for f, code in enumerate(codes):
             require(code.shape[0] == self.view.n_cols, "codes have the wrong length")
             to[<int64_t>f] = &code[0]
         cdef sr_status status
         with nogil:
-            status = sr_field_codes(&self.view, &ends[0], &level[0], to)
+            status = sr_factor_codes(&self.view, &ends[0], &level[0], to)
         check(status)
 
     def dense_gram(self, const int32_t[:, ::1] position, int64_t k, const double[::1] s=None):
-        """For the rows of X: `Z' diag(s) Z` in full, of shape (k, k); column j of X is part of columns `position[j]` of Z, < 0 for none."""
+        """For the rows of X: `Z' diag(s) Z`; column j of X is part of the columns position[j] of Z, < 0 for none."""
         require(position.shape[0] == self.view.n_rows and np.max(position) < k, "positions do not fit")
         require(s is None or s.shape[0] == self.view.n_cols, "s has the wrong length")
         cdef int64_t n_at = position.shape[1]

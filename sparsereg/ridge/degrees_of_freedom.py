@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from sparsereg.ridge.normal_equations import NormalEquations
 from sparsereg.ridge.path import solve_path
-from sparsereg.ridge.preconditioners.choose import Preconditioning
+from sparsereg.ridge.preconditioners.choose import PreconditionerFactory
 from sparsereg.ridge.sketched_basis import StoppingRule
 from sparsereg.ridge.solve import SolverSettings, solve_ridge
 
@@ -63,7 +63,7 @@ def probe_traces(
     n_probes: int,
     rng: np.random.Generator,
     max_iter: int,
-    shared: Preconditioning | None,
+    shared: PreconditionerFactory | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Estimates of the trace of the hat matrix, and bounds on how much the probes' inexact solutions lower them.
 

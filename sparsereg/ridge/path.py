@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from sparsereg.ridge.normal_equations import NormalEquations, RidgeSolution, System, relative_gradient
 from sparsereg.ridge.pcg import conjugate_gradients
-from sparsereg.ridge.preconditioners.choose import Preconditioning, preconditioning
-from sparsereg.ridge.preconditioners.two_level import Plain
+from sparsereg.ridge.preconditioners.choose import PreconditionerFactory, choose_preconditioner
+from sparsereg.ridge.preconditioners.two_level import Identity
 from sparsereg.ridge.reduced_basis import Combination, ReducedBasis
 from sparsereg.ridge.saturated_basis import SaturatedBasis
 from sparsereg.ridge.sketched_basis import Certificates, PathPoint, SketchedBasis, StoppingRule
@@ -88,14 +88,14 @@ class PathSolution:
         self.n_iters[k] = solution.n_iter
 
 
-def path_preconditioning(equations: NormalEquations, alphas: Vector) -> Preconditioning | None:
+def path_preconditioning(equations: NormalEquations, alphas: Vector) -> PreconditionerFactory | None:
     """What the preconditioners of all strengths share; None if every penalty is lost to rounding.
 
     The preconditioner itself is made anew at each strength. One for a strength twice as large costs an additional
     iteration in ten, a new one about one iteration; keeping all would hold a dense factor each.
     """
     regular = above_rounding(equations.summary, alphas)
-    return preconditioning(equations, float(alphas[regular].min()) * equations.factor) if regular.any() else None
+    return choose_preconditioner(equations, float(alphas[regular].min()) * equations.factor) if regular.any() else None
 
 
 def solve_paths(
@@ -103,7 +103,7 @@ def solve_paths(
     Y: Vector,
     alphas: Vector,
     settings: SolverSettings,
-    shared: Preconditioning | None = None,
+    shared: PreconditionerFactory | None = None,
 ) -> list[PathSolution]:
     """Every target of Y, of shape (n, T), at every alpha.
 
@@ -131,7 +131,7 @@ def solve_paths(
 
 
 def solve_path(
-    equations: NormalEquations, y: Vector, alphas: Vector, stop: StoppingRule, shared: Preconditioning | None
+    equations: NormalEquations, y: Vector, alphas: Vector, stop: StoppingRule, shared: PreconditionerFactory | None
 ) -> PathSolution:
     """One target at every alpha, by conjugate gradients where the reduced basis is not sufficient.
 
@@ -145,17 +145,17 @@ def solve_path(
         _solve_by_basis(path, order[regular[order]], _new_basis(equations.system(y, 0.0), shared), alphas, stop)
     for k in np.flatnonzero(~regular):
         system = equations.system(y, float(alphas[k]))
-        solution = conjugate_gradients(system, Plain(system), stop.tol, stop.max_iter)
+        solution = conjugate_gradients(system, Identity(system), stop.tol, stop.max_iter)
         path.set_point(int(k), solution, equations)
         path.explained[k] = system.b @ solution.w if stop.gap_share else 0.0
     return path
 
 
-def _new_basis(system: System, shared: Preconditioning) -> SketchedBasis:
+def _new_basis(system: System, shared: PreconditionerFactory) -> SketchedBasis:
     """An empty basis for one target."""
     with np.errstate(over="ignore", invalid="ignore"):
         check_finite(float(system.b @ system.b))
-    return ReducedBasis(system, shared) if shared.grouped is None else SaturatedBasis(system, shared.grouped)
+    return ReducedBasis(system, shared) if shared.saturated is None else SaturatedBasis(system, shared.saturated)
 
 
 def _solve_by_basis(

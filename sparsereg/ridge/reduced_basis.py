@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from sparsereg.ridge.normal_equations import System
 from sparsereg.ridge.pcg import refine
-from sparsereg.ridge.preconditioners.choose import Preconditioning
-from sparsereg.ridge.preconditioners.nested_factors import scattered
+from sparsereg.ridge.preconditioners.choose import PreconditionerFactory
+from sparsereg.ridge.preconditioners.factor_system import to_column_order
 from sparsereg.ridge.sketched_basis import Certificates, PathPoint, SketchedBasis, added
 
 __all__ = ["Combination", "ReducedBasis"]
@@ -45,15 +45,15 @@ class ReducedBasis(SketchedBasis):
     ----------
     system : System
         Of one target at strength 0.
-    preconditioning : Preconditioning
+    factory : PreconditionerFactory
         Of the same equations. All vectors but `system.b` have its order of the columns.
     """
 
     slack = 0.97  # the error of the sketch
 
-    def __init__(self, system: System, preconditioning: Preconditioning) -> None:
-        super().__init__(system.equations, system.b, preconditioning.order)
-        self.y, self.preconditioning = system.y, preconditioning
+    def __init__(self, system: System, factory: PreconditionerFactory) -> None:
+        super().__init__(system.equations, system.b, factory.order)
+        self.y, self.factory = system.y, factory
         self.W: list[Vector] = []
         self.H0W: list[Vector] = []
 
@@ -72,7 +72,7 @@ class ReducedBasis(SketchedBasis):
     def solve(self, alpha: float, a: Vector, limit: float, max_iter: int) -> tuple[float, int]:
         """See `SketchedBasis`. `H0 step` follows from the recurrence; if `_probe` detects rounding, gradients use X."""
         correction = Correction(self.equations, self.y, alpha, self, self.gradient(a, alpha))
-        preconditioner = self.preconditioning(correction).in_factor_order()
+        preconditioner = self.factory(correction).in_factor_order()
         step, g, done = preconditioner.descend(correction.g, limit, max_iter)
         H0step = correction.unpenalized(step, g)
         t, H0t = self._probe
@@ -130,7 +130,7 @@ class ReducedBasis(SketchedBasis):
     def points(self, _alphas: Vector, A: Matrix2) -> list[PathPoint]:
         if self.order is not None:
             for k, w in enumerate(self.W):
-                self.W[k] = scattered(self.order, w)
+                self.W[k] = to_column_order(self.order, w)
         return [Combination(self.W, a, self.b.size) for a in A]
 
     def _gradient_slabs(self, alphas: Vector, A: Matrix2) -> Iterator[tuple[slice, Matrix2]]:
@@ -161,4 +161,4 @@ class Correction(System):
     def gradient(self, w: Vector) -> Vector:
         """The gradient after a step, in two passes over X."""
         order = self.basis.order
-        return self.g - self.basis.ordered(self.times(w if order is None else scattered(order, w)))
+        return self.g - self.basis.ordered(self.times(w if order is None else to_column_order(order, w)))

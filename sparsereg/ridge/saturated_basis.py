@@ -19,10 +19,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import STRENGTHS
+from sparsereg._core.kernels import ALPHA_BLOCK
 from sparsereg.ridge.normal_equations import System
-from sparsereg.ridge.preconditioners.nested_factors import scattered
-from sparsereg.ridge.preconditioners.saturated_factor import Grouped
+from sparsereg.ridge.preconditioners.factor_system import to_column_order
+from sparsereg.ridge.preconditioners.saturated_factor import SaturatedFactor
 from sparsereg.ridge.sketched_basis import Certificates, PathPoint, SketchedBasis, added
 
 __all__ = ["SaturatedBasis", "SaturatedPoint"]
@@ -36,7 +36,7 @@ class SaturatedPoint(NamedTuple):
 
     Attributes
     ----------
-    saturated : Grouped
+    saturated : SaturatedFactor
     levels : (float64 array, float64 array or None)
         b on the levels, and their penalty factors, None for 1.
     U : list of float64 arrays of shape (n_others,)
@@ -45,7 +45,7 @@ class SaturatedPoint(NamedTuple):
     intercept, alpha : float
     """
 
-    saturated: Grouped
+    saturated: SaturatedFactor
     levels: tuple[Vector, Vector | None]
     U: list[Vector]
     a: Vector
@@ -55,11 +55,11 @@ class SaturatedPoint(NamedTuple):
     def w(self) -> Vector:
         saturated, (b, v) = self.saturated, self.levels
         u, z = added(np.zeros(saturated.n_others.size), self.U, self.a), np.zeros(saturated.n.size)
-        saturated.give(z, u, self.intercept)
+        saturated.add_fitted(z, u, self.intercept)
         z *= -saturated.n
         z += b
         z /= saturated.n + self.alpha * (1.0 if v is None else v)
-        return scattered(saturated.all_fields.order, saturated.joined(z, u))
+        return to_column_order(saturated.factors.order, saturated.joined(z, u))
 
 
 class SaturatedBasis(SketchedBasis):
@@ -72,21 +72,22 @@ class SaturatedBasis(SketchedBasis):
     ----------
     system : System
         Of one target at strength 0.
-    saturated : Grouped
+    saturated : SaturatedFactor
         Of the same equations.
     """
 
     slack = 4.0
 
-    def __init__(self, system: System, saturated: Grouped) -> None:
-        super().__init__(system.equations, system.b, saturated.all_fields.order)
+    def __init__(self, system: System, saturated: SaturatedFactor) -> None:
+        super().__init__(system.equations, system.b, saturated.factors.order)
         self.saturated = saturated
         self.b_levels, self.b_others = self.b[saturated.part].copy(), saturated.others(self.b)
         self.v_levels = None if (self.factor == 1.0).all() else self.factor[saturated.part]
+        self._cells = saturated.cells(self.b_levels, self.v_levels)
         self.v_others = saturated.others(self.factor)
         self._b_by_v = self.b_levels if self.v_levels is None else self.b_levels / self.v_levels
         self._constant = np.flatnonzero(saturated.others(self.diagonal) == 0.0)
-        self._buffers = np.empty(saturated.n.size), np.empty(saturated.n.size)  # for the output of `weighed` in `solve`
+        self._buffers = np.empty(saturated.n.size), np.empty(saturated.n.size)  # output of `schur_system` in `solve`
         self.U: list[Vector] = []
         self.intercepts: list[float] = []
         self._latest: dict[float, int] = {}  # the last solution at each strength
@@ -100,14 +101,14 @@ class SaturatedBasis(SketchedBasis):
         saturated, penalty = self.saturated, alpha * self.v_others
         u = added(np.zeros(penalty.size), self.U, a)
         weights, pz = self._buffers
-        sums, products = saturated.weighed(self.b_levels, self.v_levels, alpha, u, self._buffers)
-        inner = saturated.preconditioner(weights, sums, penalty)
-        weight_sum = inner.rows.weight_sum
+        sums, products = saturated.schur_system(self._cells, alpha, u, self._buffers)
+        system = saturated.reduced_system(weights, sums, penalty)
+        inner, weight_sum = saturated.preconditioner(system), system.weight_sum
         intercept = saturated.total(products) / weight_sum if weight_sum else 0.0
         step, g, done = inner.descend(products - intercept * sums - penalty * u, limit, max_iter)
         if weight_sum:
             intercept -= float(sums @ step) / weight_sum
-        saturated.give(pz, -step, -intercept, weights)
+        saturated.add_fitted(pz, -step, -intercept, weights)
         u += step
         # The coefficients of constant columns belong to the intercept, which is not penalized; without weighted rows,
         # to nothing.
@@ -166,19 +167,19 @@ class SaturatedBasis(SketchedBasis):
         return [SaturatedPoint(self.saturated, levels, self.U, *point) for point in found]
 
     def _residuals(self, alphas: Vector, A: Matrix2) -> Iterator[tuple[slice, _Residuals]]:
-        """The residuals of combinations, for `STRENGTHS` strengths at a time."""
+        """The residuals of combinations, for `ALPHA_BLOCK` strengths at a time."""
         saturated, weight_sum = self.saturated, self.equations.weight_sum
         U, intercepts = np.array(self.U).reshape(len(self.U), saturated.n_others.size), np.array(self.intercepts)
-        work = np.zeros((saturated.n_others.size + 1, 2 * STRENGTHS))
-        for begin in range(0, alphas.size, STRENGTHS):
-            those = slice(begin, min(begin + STRENGTHS, alphas.size))
-            full = np.arange(begin, begin + STRENGTHS).clip(max=alphas.size - 1)  # the last is repeated to fill up
+        work = np.zeros((saturated.n_others.size + 1, 2 * ALPHA_BLOCK))
+        for begin in range(0, alphas.size, ALPHA_BLOCK):
+            those = slice(begin, min(begin + ALPHA_BLOCK, alphas.size))
+            full = np.arange(begin, begin + ALPHA_BLOCK).clip(max=alphas.size - 1)  # the last is repeated to fill up
             b0, shares = A[full] @ intercepts, A[full].T
             np.matmul(U.T, np.hstack([shares, -alphas[full] * shares]), out=work[:-1])  # u, and its penalty's gradient
             if self.v_levels is not None:
-                work[:-1, STRENGTHS:] *= self.v_others[:, None]
-            total, bz = saturated.add_left(self.b_levels, self.v_levels, alphas[full], work, b0)
-            g, mean = np.ascontiguousarray(work[:-1, STRENGTHS:].T), total / weight_sum * saturated.centred
+                work[:-1, ALPHA_BLOCK:] *= self.v_others[:, None]
+            total, bz = saturated.schur_residuals(self._cells, alphas[full], work, b0)
+            g, mean = np.ascontiguousarray(work[:-1, ALPHA_BLOCK:].T), total / weight_sum * saturated.fit_intercept
             g -= mean[:, None] * saturated.n_others
             few = those.stop - begin
             yield those, _Residuals(g[:few], work[:-1, :few].T, b0[:few], mean[:few], total[:few], bz[:few])

@@ -11,8 +11,8 @@ from sparsereg.objective.problem import make_problem
 from sparsereg.ridge.direct import solve_direct
 from sparsereg.ridge.normal_equations import EMPTY, NormalEquations, ProblemSummary, RidgeSolution, System
 from sparsereg.ridge.pcg import Preconditioner, conjugate_gradients
-from sparsereg.ridge.preconditioners.choose import preconditioning
-from sparsereg.ridge.preconditioners.two_level import Plain
+from sparsereg.ridge.preconditioners.choose import choose_preconditioner
+from sparsereg.ridge.preconditioners.two_level import Identity
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.path_solver import PathSolver
 
@@ -127,12 +127,12 @@ def _solve_iteratively(systems: list[System], alphas: Vector, settings: SolverSe
     """Conjugate gradients on each system. Equal strengths share a preconditioner; all share what it is made of."""
     equations = systems[0].equations
     regular = above_rounding(equations.summary, alphas)
-    make = preconditioning(equations, alphas[regular].min() * equations.factor) if regular.any() else Plain
+    make = choose_preconditioner(equations, alphas[regular].min() * equations.factor) if regular.any() else Identity
     made: dict[float, Preconditioner] = {}
     solutions = []
     for system, is_regular in zip(systems, regular, strict=True):
         if system.alpha not in made:
-            made[system.alpha] = make(system) if is_regular else Plain(system)
+            made[system.alpha] = make(system) if is_regular else Identity(system)
         solutions.append(conjugate_gradients(system, made[system.alpha], settings.tol, settings.max_iter))
     return solutions
 

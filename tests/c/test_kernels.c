@@ -2,7 +2,7 @@
  * `make -C tests/c`. */
 #include <stdlib.h>
 
-#include "fields.h"
+#include "factors.h"
 #include "fixture.h"
 #include "sr_penalty.h"
 
@@ -388,7 +388,7 @@ int main(void) {
     }
     test_screen();
     test_names();
-    for (int64_t n_fields = 1; n_fields <= 3; n_fields++) test_elimination(n_fields, 0), test_elimination(n_fields, 1);
+    for (int64_t n = 1; n <= 3; n++) test_elimination(n, 0), test_elimination(n, 1);
     printf("%d checks, %d failed\n", checks, failures);
     return failures != 0;
 }

@@ -1,8 +1,11 @@
-"""A preconditioner for one-hot designs under strong penalties. Knows the fields and the normal equations, not the iteration.
+"""Block Jacobi for one-hot designs under strong penalties: one block of heavy columns, every other column by itself.
 
-The heavy columns are solved exactly, each of the others by itself: so an application meets the rows once, to know `H z`, where a sweep
-over the fields meets them for each of its steps. It takes more iterations, hardly more where a penalty outweighs what
-the other columns of a row come to together.
+    M = blockdiag(G_hh + P_h, H_jj for every other j),    z = M^-1 g
+
+with G_hh the heavy columns' centred Gram and P_h their penalties. M is symmetric positive definite because each block
+is a principal submatrix of H. An application reads the codes of the finest factors once, to gather `X z` and to sum it
+by level for `H z`; a sweep over the factors reads them for each of its steps. It needs more iterations than a sweep,
+few more where the penalty exceeds the joint curvature of the other columns of a row.
 """
 
 from __future__ import annotations
@@ -11,74 +14,44 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import exchange
-from sparsereg.ridge.normal_equations import System
+from sparsereg._core.kernels import gather_scatter
 from sparsereg.ridge.pcg import ApproximateInverse
-from sparsereg.ridge.preconditioners.factors import Fields
-from sparsereg.ridge.preconditioners.nested_factors import InFieldOrder, collected, rows_of
-from sparsereg.ridge.preconditioners.subspace_correction import Rows, spread
-from sparsereg.ridge.preconditioners.two_level import HeavyBlock, factorised
+from sparsereg.ridge.preconditioners.factor_system import FactorSystem, add_levels
+from sparsereg.ridge.preconditioners.two_level import HeavyBlock, cholesky_factor
 
-__all__ = ["BlockDiagonal"]
+__all__ = ["BlockJacobi"]
 
 Vector = NDArray[np.float64]
 
 
-class _Blocks(ApproximateInverse):
-    """The inverses of the blocks, on vectors in the order of the fields."""
+class BlockJacobi(ApproximateInverse):
+    """The inverse of M, in factor order, as is `curvature`, the diagonal of `Xc' S Xc`. Valued columns are heavy."""
 
-    def __init__(self, fields: Fields, H: Vector, penalty: Vector, sums: Vector, rows: Rows, heavy: HeavyBlock) -> None:
-        self.fields, self.penalty, self.sums, self.rows = fields, penalty, sums, rows
-        self.inverse = 1.0 / H
-        place = np.empty(H.size, dtype=np.int64)
-        place[fields.order] = np.arange(H.size)
+    def __init__(self, system: FactorSystem, curvature: Vector, heavy: HeavyBlock) -> None:
+        self.system = system
+        self.inverse = 1.0 / (curvature + system.penalty)
+        place = np.empty(curvature.size, dtype=np.int64)
+        place[system.factors.order] = np.arange(curvature.size)
         self.heavy = place[heavy.cols]
-        self.factor = factorised(heavy.gram, penalty[self.heavy]) if self.heavy.size else None
+        self.cholesky = cholesky_factor(heavy.gram, system.penalty[self.heavy]) if self.heavy.size else None
 
     def apply(self, g: Vector) -> tuple[Vector, Vector]:
-        """`(z, H z)` with z near `H^-1 g`."""
+        """`(z, H z)` with `z = M^-1 g`."""
         z = g * self.inverse
-        if self.factor is not None:
-            z[self.heavy] = scipy.linalg.cho_solve((self.factor, True), g[self.heavy], check_finite=False)
+        if self.cholesky is not None:
+            z[self.heavy] = scipy.linalg.cho_solve((self.cholesky, True), g[self.heavy], check_finite=False)
         return z, self._times(z)
 
     def _times(self, z: Vector) -> Vector:
-        fields, rows = self.fields, self.rows
-        give = {t: np.append(z[fields.parts[t]], 0.0) for t in fields.tops}
-        for f, host in fields.host.items():
-            spread(fields.nested[host, f], z[fields.parts[f]], give[host][:-1])
-        q = {t: np.zeros(levels.m + 1) for t, levels in fields.tops.items()}
-        v = np.zeros(rows.n)
-        if rows.valued:
-            X, cols = rows.valued
-            X.add_matvec(z[fields.n_levels :], v, cols, 1.0, rows.s)
-        exchange(v, *([(levels, by_top[t]) for t, levels in fields.tops.items()] for by_top in (give, q)), rows.s)
-        out = collected(fields, q, z.size)
-        if rows.valued:
-            out[fields.n_levels :] = X.rmatvec(v, cols)
-        if rows.weight_sum:
-            out -= self.sums * (float(next(iter(q.values())).sum()) / rows.weight_sum)
-        out += self.penalty * z
-        return out
-
-
-class BlockDiagonal(InFieldOrder):
-    """Heavy columns together and each other column by itself, for a design of fields and a few valued columns, each penalised.
-
-    Memory: as that of `NestedSweep`, without copies.
-
-    Parameters
-    ----------
-    system : System
-        With positive penalties only.
-    fields : Fields
-        Of the same design.
-    heavy : HeavyBlock
-        With all valued columns in it, and no shadows.
-    """
-
-    def __init__(self, system: System, fields: Fields, heavy: HeavyBlock) -> None:
-        equations, order = system.equations, fields.order
-        H = (equations.diagonal + system.penalty)[order]
-        inner = _Blocks(fields, H, system.penalty[order], equations.sums[order], rows_of(equations), heavy)
-        super().__init__(fields, inner)
+        system, factors = self.system, self.system.factors
+        x = {t: np.append(z[factors.slices[t]], 0.0) for t in factors.finest}
+        for f, t in factors.refinement.items():
+            add_levels(factors.nesting[t, f], z[factors.slices[f]], x[t][:-1])
+        q = {t: np.zeros(codes.n_levels + 1) for t, codes in factors.finest.items()}
+        v = np.zeros(factors.n_rows)
+        if system.valued:
+            X, cols = system.valued
+            X.add_matvec(z[factors.n_factor_cols :], v, cols, 1.0, system.s)
+        gather, scatter = ([(codes, by[t]) for t, codes in factors.finest.items()] for by in (x, q))
+        gather_scatter(v, gather, scatter, system.s)
+        return system.times(z, v, q)

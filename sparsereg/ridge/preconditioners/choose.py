@@ -1,4 +1,16 @@
-"""Which preconditioner a system gets. Knows what each wants of a design, not how they work."""
+"""The choice of a preconditioner for ridge's normal equations, from counts alone.
+
+===========================  ==========================================================  ===============================
+preconditioner               chosen where                                                because
+===========================  ==========================================================  ===============================
+two_level                    the design is not one of factors, or a penalty is too weak  it needs no structure
+saturated_factor             one factor determines the whole row                         elimination is exact
+block_jacobi                 the condition number it leaves is about `MAX_CONDITION`     one pass over rows an iteration
+nested_factors, coarse       any other design of factors                                 it converges fastest
+===========================  ==========================================================  ===============================
+
+What does not depend on the penalty is prepared once; a path then makes a preconditioner for each of its alphas.
+"""
 
 from __future__ import annotations
 
@@ -11,94 +23,125 @@ from numpy.typing import NDArray
 
 from sparsereg.ridge.normal_equations import NormalEquations, System
 from sparsereg.ridge.pcg import Preconditioner
-from sparsereg.ridge.preconditioners.block_jacobi import BlockDiagonal
-from sparsereg.ridge.preconditioners.coarse_block import Members, border_block
-from sparsereg.ridge.preconditioners.factors import Fields
-from sparsereg.ridge.preconditioners.nested_factors import NestedSweep
-from sparsereg.ridge.preconditioners.saturated_factor import Grouped, GroupedSweep
-from sparsereg.ridge.preconditioners.two_level import WORTH, HeavyBlock, TwoLevel
+from sparsereg.ridge.preconditioners.block_jacobi import BlockJacobi
+from sparsereg.ridge.preconditioners.coarse_block import CoarseColumns, coarse_gram
+from sparsereg.ridge.preconditioners.factor_system import FactorSystem, InFactorOrder
+from sparsereg.ridge.preconditioners.factors import Factors
+from sparsereg.ridge.preconditioners.nested_factors import SymmetricSweep
+from sparsereg.ridge.preconditioners.saturated_factor import SaturatedElimination, SaturatedFactor
+from sparsereg.ridge.preconditioners.two_level import MIN_CURVATURE_RATIO, HeavyBlock, TwoLevel
 
-__all__ = ["Preconditioning", "preconditioning"]
+__all__ = ["PreconditionerFactory", "choose_preconditioner"]
 
 Vector = NDArray[np.float64]
+Int = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
-# Heavy columns at most beside a sweep that knows of copies, and the share of them for fields as a whole.
-MOST_HEAVY = 1_000
-WHOLE_FIELDS = 0.5
-# Penalties below this share of the largest curvature: what copies take apart, a difference over the penalty, would be rounding.
+# Columns in the coarse block of a sweep, and the share of them for the smallest factors as a whole.
+MAX_COARSE = 1_000
+COMPLETE_FACTORS = 0.5
+# Least penalty as a share of the largest curvature. Below, copies differ by rounding divided by the penalty.
 TOO_WEAK = 1e-11
-# A level of a shadow stands for this many times its penalty in curvature at least, on average.
-WORTH_A_SHADOW = 100.0
-# What is in a border is left out at stronger penalties only where it is not worth this share of that.
-STILL = 0.1
-# Where heavy columns are solved together and others by themselves, those are worth it from this many times their penalty on; and
-# that is done where the spectrum that is left to the iteration is about this wide at most.
-WORTH_ALONE = 0.3
-WIDEST = 7.0
+# Curvature of a near-nested factor's levels in units of their penalty, on average.
+MIN_LEVEL_CURVATURE = 100.0
+# At stronger penalties, columns stay in the coarse block down to this share of the curvature that they need to enter.
+KEEP = 0.1
+# Block Jacobi: heavy columns have this many times their penalty in curvature.
+MIN_JACOBI_RATIO = 0.3
+# Block Jacobi is chosen up to this estimate of the condition number.
+MAX_CONDITION = 7.0
 
 
 @dataclass(frozen=True)
-class Preconditioning:
-    """How systems are preconditioned.
+class PreconditionerFactory:
+    """Makes the preconditioner of a system; `order` is factor order, if the preconditioners use it internally."""
 
-    Attributes
-    ----------
-    order : int64 array of shape (n_cols,) or None
-        The columns field by field, where what is made iterates in that order: an `InFieldOrder`.
-    make : callable
-    grouped : Grouped or None
-        Where one field says all.
-    """
-
-    order: NDArray[np.int64] | None
+    order: Int | None
     make: Callable[[System], Preconditioner]
-    grouped: Grouped | None = None
+    saturated: SaturatedFactor | None = None
 
     def __call__(self, system: System) -> Preconditioner:
         return self.make(system)
 
 
-def preconditioning(equations: NormalEquations, least_penalty: Vector) -> Preconditioning:
-    """How systems on these equations, of at least this penalty on each column, are preconditioned; what they share is made here.
-
-    By fields where the design consists of them and each column is penalised by more than rounding, else by two levels.
-    """
-    fields = None
+def choose_preconditioner(equations: NormalEquations, least_penalty: Vector) -> PreconditionerFactory:
+    """The preconditioners for systems on these equations whose penalties are at least `least_penalty`, by column."""
+    factors = None
     if least_penalty.min(initial=np.inf) > TOO_WEAK * equations.diagonal.max(initial=0.0):
         mean_weight = equations.weight_sum / equations.design.n_rows
-        fields = Fields.of(equations.design, WORTH_A_SHADOW * float(np.median(least_penalty)) / mean_weight)
-    if fields is None:
+        factors = Factors.of(equations.design, MIN_LEVEL_CURVATURE * float(np.median(least_penalty)) / mean_weight)
+    if factors is None:
         heavy = HeavyBlock.of(equations, least_penalty)
-        return Preconditioning(None, lambda system: TwoLevel(system, heavy))
-    if fields.grouped:
-        grouped = Grouped(equations, fields)
-        return Preconditioning(grouped.all_fields.order, lambda system: GroupedSweep(system, grouped), grouped)
-    required = _required(equations, fields)
-    cols = _border_columns(equations, required, WORTH_ALONE * least_penalty)
-    if _spread(equations, cols, least_penalty) > WIDEST:
-        cols = cols[: _kept(equations, required, cols, WORTH * least_penalty)]
-    border = border_block(equations, fields, cols)
-    members: dict[tuple[int, int], Members] = {}
+        return PreconditionerFactory(None, lambda system: TwoLevel(system, heavy))
+    if not factors.saturated:
+        return PreconditionerFactory(factors.order, _Prepared(equations, factors, least_penalty).make)
+    saturated = SaturatedFactor(equations, factors)
+    all_factors = saturated.factors
 
-    def make(system: System) -> Preconditioner:
-        alone = border.first(_kept(equations, required, border.cols, WORTH_ALONE * system.penalty))
-        if _spread(equations, alone.cols, system.penalty) <= WIDEST:
-            return BlockDiagonal(system, fields, alone)
-        worth, heavy = _still_worth(equations, fields, required, border, system.penalty)
-        kind = heavy.cols.size, len(worth.shadows)
-        if kind not in members:
-            members.clear()  # strengths come in order: only the last is met again
-            members[kind] = Members(worth, heavy, equations.sums[fields.order])
-        return NestedSweep(system, worth, members[kind])
+    def eliminate(system: System) -> Preconditioner:
+        return InFactorOrder(all_factors, SaturatedElimination(saturated, system.penalty[all_factors.order]))
 
-    return Preconditioning(fields.order, make)
+    return PreconditionerFactory(all_factors.order, eliminate, saturated)
 
 
-def _spread(equations: NormalEquations, heavy: NDArray[np.int64], penalty: Vector) -> float:
-    """About how far apart the eigenvalues are where heavy columns are solved together and others by themselves.
+class _Prepared:
+    """A design of factors, and a coarse block for the least penalty, of which stronger penalties need a part."""
 
-    The largest: where all other columns of a row move together, what each has of the curvature beside its penalty adds up. The least:
-    where a heavy column moves one way and those that make it up the other, only the penalty of these holds them."""
+    def __init__(self, equations: NormalEquations, factors: Factors, least_penalty: Vector) -> None:
+        self.equations, self.factors = equations, factors
+        self.required = _required(equations, factors)
+        cols = self._candidates(MIN_JACOBI_RATIO * least_penalty)
+        if _condition(equations, cols, least_penalty) > MAX_CONDITION:
+            cols = cols[: self._count(cols, MIN_CURVATURE_RATIO * least_penalty)]
+        self.block = coarse_gram(equations, factors, cols)
+        self.columns: dict[tuple[int, int], CoarseColumns] = {}
+
+    def make(self, system: System) -> Preconditioner:
+        """Block Jacobi where the condition number that it leaves is small enough, else the sweep."""
+        equations, ordered = self.equations, FactorSystem.of(system, self.factors)
+        heavy = self.block.first(self._count(self.block.cols, MIN_JACOBI_RATIO * system.penalty))
+        if _condition(equations, heavy.cols, system.penalty) <= MAX_CONDITION:
+            curvature = equations.diagonal[self.factors.order]
+            return InFactorOrder(self.factors, BlockJacobi(ordered, curvature, heavy))
+        factors, heavy = self._kept(system.penalty)
+        sizes = heavy.cols.size, len(factors.near_nested)
+        if sizes not in self.columns:
+            # A path's alphas decrease, so that only the last choice can recur.
+            self.columns = {sizes: CoarseColumns(factors, heavy, ordered.sums)}
+        return InFactorOrder(factors, SymmetricSweep(replace(ordered, factors=factors), self.columns[sizes]))
+
+    def _candidates(self, least: Vector) -> Int:
+        """The required columns, then those with more curvature than `least`, heaviest first."""
+        score = np.where(self.equations.diagonal > least, self.equations.diagonal, 0.0)
+        score[self.required] = np.inf
+        heaviest = np.argsort(-score, kind="stable")[: max(MAX_COARSE, np.count_nonzero(self.required))]
+        return heaviest[score[heaviest] > 0.0]
+
+    def _count(self, cols: Int, least: Vector) -> int:
+        """How many candidates, the first ones, are required or have more curvature than `least`."""
+        return int(np.count_nonzero(self.required[cols] | (self.equations.diagonal[cols] > least[cols])))
+
+    def _kept(self, penalty: Vector) -> tuple[Factors, HeavyBlock]:
+        """The near-nested factors and the part of the coarse block that this penalty leaves enough curvature."""
+        factors, block = self.factors, self.block
+        count = self._count(block.cols, KEEP * MIN_CURVATURE_RATIO * penalty)
+        weak = KEEP * MIN_LEVEL_CURVATURE * float(np.median(penalty))
+        keep = [near.n_levels * weak <= self.equations.weight_sum for near in factors.near_nested]
+        sizes = [near.n_levels for near in factors.near_nested]
+        cols = np.arange(block.cols.size) < count
+        at = np.flatnonzero(np.concatenate([cols, np.repeat(np.array(keep, dtype=bool), sizes)]))
+        if at.size == len(block.gram):
+            return factors, block
+        factors = replace(factors, near_nested=list(itertools.compress(factors.near_nested, keep)))
+        return factors, HeavyBlock(block.cols[:count], block.gram[np.ix_(at, at)])
+
+
+def _condition(equations: NormalEquations, heavy: Int, penalty: Vector) -> float:
+    """An estimate of the condition number that block Jacobi with these heavy columns leaves.
+
+    The largest eigenvalue is about `1 + met`, met the sum over a row's other columns of `n / (n + p)`, n their
+    curvature and p their penalty: all of them move together. The least is about `(1 - share) / (1 + share)`, share the
+    mean of `n / (n + p)`: a heavy column moves against its refinements, which only their penalty opposes."""
     n = equations.diagonal.copy()
     n[heavy] = 0.0
     light = float(n.sum())
@@ -109,48 +152,12 @@ def _spread(equations: NormalEquations, heavy: NDArray[np.int64], penalty: Vecto
     return (1.0 + met / equations.weight_sum) * (1.0 + share) / (1.0 - share)
 
 
-def _required(equations: NormalEquations, fields: Fields) -> NDArray[np.bool_]:
-    """The columns that belong in any border: the smallest fields as a whole, which spares the sweep of them, and valued columns,
-    which are solved for nowhere else."""
-    sizes = np.array([part.stop - part.start for part in fields.parts])
+def _required(equations: NormalEquations, factors: Factors) -> Mask:
+    """Columns that are in every coarse block: the valued ones, which no sweep corrects, and the smallest factors."""
+    sizes = np.array([part.stop - part.start for part in factors.slices])
     by_size = np.argsort(sizes, kind="stable")
     required = np.zeros(equations.design.n_cols, dtype=bool)
-    for f in by_size[np.cumsum(sizes[by_size]) <= MOST_HEAVY * WHOLE_FIELDS]:
-        required[fields.order[fields.parts[f]]] = True
+    for f in by_size[np.cumsum(sizes[by_size]) <= MAX_COARSE * COMPLETE_FACTORS]:
+        required[factors.order[factors.slices[f]]] = True
     required[equations.design.n_ones :] = True
     return required
-
-
-def _border_columns(equations: NormalEquations, required: NDArray[np.bool_], least: Vector) -> NDArray[np.int64]:
-    """The required columns first, and of the others those with at least so much curvature, the heaviest first."""
-    score = np.where(equations.diagonal > least, equations.diagonal, 0.0)
-    score[required] = np.inf
-    heaviest = np.argsort(-score, kind="stable")[: max(MOST_HEAVY, np.count_nonzero(required))]
-    return heaviest[score[heaviest] > 0.0]
-
-
-def _kept(equations: NormalEquations, required: NDArray[np.bool_], cols: NDArray[np.int64], least: Vector) -> int:
-    """How many of a border's columns are required or have at least so much curvature: its first ones."""
-    return int(np.count_nonzero(required[cols] | (equations.diagonal[cols] > least[cols])))
-
-
-def _still_worth(
-    equations: NormalEquations,
-    fields: Fields,
-    required: NDArray[np.bool_],
-    border: HeavyBlock,
-    penalty: Vector,
-) -> tuple[Fields, HeavyBlock]:
-    """What of the shadows and of a border that were made for the least penalty is worth its factor at this one."""
-    kept = _kept(equations, required, border.cols, STILL * WORTH * penalty)
-    if not fields.shadows:
-        return fields, border.first(kept)
-    weak = STILL * WORTH_A_SHADOW * float(np.median(penalty))
-    worth = [shadow.m * weak <= equations.weight_sum for shadow in fields.shadows]
-    sizes = [shadow.m for shadow in fields.shadows]
-    cols = np.arange(border.cols.size) < kept
-    at = np.flatnonzero(np.concatenate([cols, np.repeat(np.array(worth, dtype=bool), sizes)]))
-    if at.size == len(border.gram):
-        return fields, border
-    fields = replace(fields, shadows=list(itertools.compress(fields.shadows, worth)))
-    return fields, HeavyBlock(border.cols[:kept], border.gram[np.ix_(at, at)])

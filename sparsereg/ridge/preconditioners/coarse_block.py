@@ -1,4 +1,15 @@
-"""The middle of a sweep: the heavy columns all at once. Knows fields and copies, not the sweep around it."""
+"""The coarse block in the middle of a sweep: heavy columns, near-nested factors and valued columns, solved together.
+
+With G the centred Gram of these columns, kappa and d0 of their subspace corrections (see `subspace_correction`), S the
+sum of weights and `-sum(v)` the intercept's right side, it solves for the steps d and d_i of the columns and intercept:
+
+    (G + diag(kappa)) d = kappa d0 + X's sum(v) / S,    d_i = -(sum(v) + s'X d) / S
+
+by a Cholesky factor made once for each alpha, in O(k^2) for k columns. Copies that move the same columns interact
+through their penalties: for the 0/1 matrix P of all copies, `P' diag(penalty) P` is not diagonal. It is replaced by the
+upper bound `diag(P' (penalty * overlap))`, overlap being the number of copies that move a column, which keeps the sweep
+convergent.
+"""
 
 from __future__ import annotations
 
@@ -9,177 +20,169 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import Levels
+from sparsereg._core.kernels import FactorCodes
 from sparsereg.ridge.normal_equations import NormalEquations
-from sparsereg.ridge.preconditioners.factors import Fields
-from sparsereg.ridge.preconditioners.subspace_correction import Copies, Rows, State, spread, summed
-from sparsereg.ridge.preconditioners.two_level import HeavyBlock, factorised
+from sparsereg.ridge.preconditioners.factor_system import FactorSystem, add_levels, level_sums
+from sparsereg.ridge.preconditioners.factors import Factors
+from sparsereg.ridge.preconditioners.subspace_correction import SubspaceCorrection, SweepState
+from sparsereg.ridge.preconditioners.two_level import HeavyBlock, cholesky_factor
 
-__all__ = ["Border", "Members", "border_block"]
+__all__ = ["CoarseBlock", "CoarseColumns", "coarse_gram"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 
-def border_block(equations: NormalEquations, fields: Fields, cols: Int) -> HeavyBlock:
-    """These columns, and after them the levels of the shadows: their centred Gram."""
+def coarse_gram(equations: NormalEquations, factors: Factors, cols: Int) -> HeavyBlock:
+    """The centred Gram of these columns, followed by the levels of the near-nested factors."""
     design = equations.design
     assert design.rows is not None
     labels = np.arange(design.n_cols) if design.index_in_rows is None else design.index_in_rows
-    by_host = Counter(shadow.host for shadow in fields.shadows)
-    position = np.full((design.rows.shape[0], 1 + max(by_host.values(), default=0)), -1, dtype=np.int32)
+    count = Counter(near.refinement for near in factors.near_nested)
+    position = np.full((design.rows.shape[0], 1 + max(count.values(), default=0)), -1, dtype=np.int32)
     position[labels[cols], 0] = np.arange(cols.size)
-    border_sums, k = [equations.sums[cols]], int(cols.size)
-    for shadow in fields.shadows:
-        host = fields.order[fields.parts[shadow.host]]
-        position[labels[host], by_host[shadow.host]] = k + shadow.held[shadow.host].codes
-        by_host[shadow.host] -= 1
-        border_sums.append(summed(shadow.held[shadow.host], equations.sums[host]))
-        k += shadow.m
-    for top in by_host:  # the kernel stops at the first that is negative
-        those = labels[fields.order[fields.parts[top]]]
-        position[those] = np.sort(position[those], axis=1)[:, ::-1]
+    sums, k = [equations.sums[cols]], int(cols.size)
+    for near in factors.near_nested:
+        t = near.refinement
+        cols_t = factors.order[factors.slices[t]]
+        position[labels[cols_t], count[t]] = k + near.parents[t].codes
+        count[t] -= 1
+        sums.append(level_sums(near.parents[t], equations.sums[cols_t]))
+        k += near.n_levels
+    for t in count:  # the kernel stops at the first negative position of a column
+        labels_t = labels[factors.order[factors.slices[t]]]
+        position[labels_t] = np.sort(position[labels_t], axis=1)[:, ::-1]
     gram = design.rows.dense_gram(position, k, equations.s)
     if equations.fit_intercept:
-        all_sums = np.concatenate(border_sums)
+        all_sums = np.concatenate(sums)
         gram -= np.outer(all_sums / equations.weight_sum, all_sums)
     return HeavyBlock(cols, gram)
 
 
 @dataclass(frozen=True)
 class _Group:
-    """The columns of one field in the border, or a shadow, and what is known of them by level.
+    """The columns of one factor in the block, or a near-nested factor, for which `own` is None and `factor` -1.
 
-    `ids`: their numbers in the border. `at`: their places in the field, None for a shadow. `held`: by finer field. `host`: the
-    top that the rows are met through, None where the field is one.
+    `ids` are their numbers in the block, `own` their levels, and `parents` give the column that contains each level of
+    the finer factors. `x' v` is computed from the sums of the finest factor `refinement`; None for a finest factor.
     """
 
     ids: Int
-    at: Int | None
-    held: dict[int, Levels]
-    host: int | None
-    field: int
+    own: Int | None
+    parents: dict[int, FactorCodes]
+    refinement: int | None
+    factor: int
 
-    def taken(self, q: dict[int, Vector]) -> Vector:
-        """`x' v` of these columns, from that of the tops' levels."""
-        return q[self.field][self.at] if self.host is None else summed(self.held[self.host], q[self.host][:-1])
+    def rmatvec(self, q: dict[int, Vector]) -> Vector:
+        """`x' v` of these columns, from the sums of v over the levels of the finest factors."""
+        if self.refinement is None:
+            return q[self.factor][self.own]
+        return level_sums(self.parents[self.refinement], q[self.refinement][:-1])
 
-    def give(self, d: Vector, out: dict[int, Vector]) -> None:
-        if self.host is None:
-            out[self.field][self.at] += d
+    def add_matvec(self, d: Vector, out: dict[int, Vector]) -> None:
+        """Add `X d` to out, by level of a finest factor."""
+        if self.refinement is None:
+            out[self.factor][self.own] += d
         else:
-            spread(self.held[self.host], d, out[self.host][:-1])
+            add_levels(self.parents[self.refinement], d, out[self.refinement][:-1])
 
 
-class Members:
-    """Who is in a border, as no strength changes it.
+class CoarseColumns:
+    """Which columns are in a coarse block, and all that no alpha changes.
 
-    Parameters
-    ----------
-    fields : Fields
-    heavy : HeavyBlock
-        What `border_block` gives, or a part of it that the shadows of `fields` belong to.
-    sums : float64 array of shape (n_cols,), field by field
-        `X' s`.
+    `heavy` is from `coarse_gram`, or its part with the near-nested factors of `factors`; `sums` is `X' s` in factor
+    order. Factors that are `complete` have all their columns in the block and need no sweep. The block reads the sums
+    of the `finest` factors listed. `overlap` counts the copies that move each column.
     """
 
-    def __init__(self, fields: Fields, heavy: HeavyBlock, sums: Vector) -> None:
-        number = np.full(fields.order.size, -1)
-        number[heavy.cols] = np.arange(heavy.cols.size)
-        number = number[fields.order]
-        self.gram, self.groups = heavy.gram, _groups(fields, number)
-        # Fields that are in it as a whole, and the tops that any of it is met through.
-        self.whole = {f for f, part in enumerate(fields.parts) if (number[part] >= 0).all()}
-        self.met = sorted({group.field if group.host is None else group.host for group in self.groups})
-        # P'P <= diag(P' shared) for the 0/1 matrix P of all copies.
-        self.shared = (number >= 0).astype(np.float64)
+    def __init__(self, factors: Factors, heavy: HeavyBlock, sums: Vector) -> None:
+        ids = np.full(factors.order.size, -1)
+        ids[heavy.cols] = np.arange(heavy.cols.size)
+        ids = ids[factors.order]
+        self.gram, self.groups = heavy.gram, _groups(factors, ids)
+        self.complete = {f for f, part in enumerate(factors.slices) if (ids[part] >= 0).all()}
+        self.finest = sorted({group.factor if group.refinement is None else group.refinement for group in self.groups})
+        self.overlap = (ids >= 0).astype(np.float64)
         for group in self.groups:
-            for fine, levels in group.held.items():
-                self.shared[fields.parts[fine]] += levels.codes < levels.m
-        self.valued = np.flatnonzero(number[fields.n_levels :] >= 0) + fields.n_levels
-        self.valued_ids = number[self.valued]
+            for fine, codes in group.parents.items():
+                self.overlap[factors.slices[fine]] += codes.codes < codes.n_levels
+        self.valued = np.flatnonzero(ids[factors.n_factor_cols :] >= 0) + factors.n_factor_cols
+        self.valued_ids = ids[self.valued]
         self.sums = np.zeros(heavy.gram.shape[0])
-        self.sums[number[number >= 0]] = sums[number >= 0]
+        self.sums[ids[ids >= 0]] = sums[ids >= 0]
         for group in self.groups:
-            if group.at is None and group.host is not None:
-                self.sums[group.ids] = summed(group.held[group.host], sums[fields.parts[group.host]])
+            if group.own is None:
+                self.sums[group.ids] = group.rmatvec({t: np.append(sums[factors.slices[t]], 0.0) for t in self.finest})
 
 
-class Border:
-    """The heavy columns, the shadows, both with their copies, the valued columns and the intercept: solved exactly, but that
-    copies which move the same columns are held for stiffer than they are."""
+class CoarseBlock:
+    """The solution of the block and the intercept at one alpha."""
 
-    def __init__(self, fields: Fields, penalty: Vector, members: Members, rows: Rows) -> None:
-        self.rows, self.weight_sum = rows, rows.weight_sum
-        self.groups, self.met, self.sums = members.groups, members.met, members.sums
-        shared = penalty * members.shared
-        self.copies = [_copies(group, fields, shared) for group in self.groups]
-        self.valued, self.valued_ids, self.valued_penalty = members.valued, members.valued_ids, penalty[members.valued]
-        self.stiffness = np.zeros(self.sums.size)
-        self.stiffness[self.valued_ids] = self.valued_penalty
-        for group, copies in zip(self.groups, self.copies, strict=True):
-            self.stiffness[group.ids] = copies.stiffness
-        self.factor = factorised(members.gram, self.stiffness) if self.sums.size else None
+    def __init__(self, system: FactorSystem, columns: CoarseColumns) -> None:
+        self.system, self.columns, self.finest = system, columns, columns.finest
+        shared = system.penalty * columns.overlap
+        self.corrections = [_correction(group, system.factors, shared) for group in columns.groups]
+        self.penalty = np.zeros(columns.sums.size)
+        self.penalty[columns.valued_ids] = system.penalty[columns.valued]
+        for group, correction in zip(columns.groups, self.corrections, strict=True):
+            self.penalty[group.ids] = correction.penalty
+        self.cholesky = cholesky_factor(columns.gram, self.penalty) if columns.sums.size else None
 
-    def solve(self, state: State, q: dict[int, Vector]) -> dict[int, Vector]:
-        """From `X' v` on the tops' levels to the change of `X z + intercept` on them; v itself takes the valued columns' part.
+    def solve(self, state: SweepState, q: dict[int, Vector]) -> dict[int, Vector]:
+        """From `X' v` on the levels of the finest factors to the change of `X z + z0` there; adds valued columns to v.
 
-        The intercept is given through the first of these tops."""
-        left = -float(next(iter(q.values())).sum())
-        pulls, work = np.zeros(self.sums.size), []
-        for group, copies in zip(self.groups, self.copies, strict=True):
-            r, pull = copies.pulled(state, group.taken(q))
-            pulls[group.ids] = pull
-            work.append(r)
-        if self.rows.valued:
-            X, cols = self.rows.valued
-            rest = state.g[self.valued] - self.valued_penalty * state.z[self.valued] - X.rmatvec(state.v, cols)
-            pulls[self.valued_ids] = rest / self.valued_penalty
-        d, d0 = self._solution(pulls, left)
-        if self.rows.valued:
-            state.z[self.valued] += d[self.valued_ids]
-            X.add_matvec(d[self.valued_ids], state.v, cols, 1.0, self.rows.s)
+        The intercept is part of the change of the first of these factors."""
+        columns, groups = self.columns, self.columns.groups
+        total = -float(next(iter(q.values())).sum())
+        d0, residuals = np.zeros(columns.sums.size), []
+        for group, correction in zip(groups, self.corrections, strict=True):
+            r, d0[group.ids] = correction.residuals(state, group.rmatvec(q))
+            residuals.append(r)
+        if self.system.valued:
+            X, cols = self.system.valued
+            residual = state.residual(columns.valued) - X.rmatvec(state.v, cols)
+            d0[columns.valued_ids] = residual / self.penalty[columns.valued_ids]
+        d, intercept = self._solve_centered(d0, total)
+        if self.system.valued:
+            state.z[columns.valued] += d[columns.valued_ids]
+            X.add_matvec(d[columns.valued_ids], state.v, cols, 1.0, self.system.s)
         out = {t: np.zeros(values.size) for t, values in q.items()}
-        out[next(iter(out))] += d0
-        for group, copies, r in zip(self.groups, self.copies, work, strict=True):
-            copies.move(state, r, pulls[group.ids], d[group.ids])
-            group.give(d[group.ids], out)
+        out[next(iter(out))] += intercept
+        for group, correction, r in zip(groups, self.corrections, residuals, strict=True):
+            correction.distribute(state, r, d0[group.ids], d[group.ids])
+            group.add_matvec(d[group.ids], out)
         return out
 
-    def _solution(self, pulls: Vector, left: float) -> tuple[Vector, float]:
-        """The border's unknowns and the intercept, which the centred Gram has eliminated."""
-        d, d0 = np.zeros(0), 0.0
-        if self.factor is not None:
-            right = pulls * self.stiffness
-            if self.weight_sum:
-                right -= self.sums * (left / self.weight_sum)
-            d = scipy.linalg.cho_solve((self.factor, True), right, check_finite=False)
-        if self.weight_sum:
-            d0 = (left - float(self.sums @ d)) / self.weight_sum
-        return d, d0
+    def _solve_centered(self, d0: Vector, total: float) -> tuple[Vector, float]:
+        """d and the intercept, which is eliminated from the centred Gram; `total` is its right side."""
+        d, sums, weight_sum = np.zeros(0), self.columns.sums, self.system.weight_sum
+        if self.cholesky is not None:
+            right = d0 * self.penalty
+            if weight_sum:
+                right -= sums * (total / weight_sum)
+            d = scipy.linalg.cho_solve((self.cholesky, True), right, check_finite=False)
+        return d, (total - float(sums @ d)) / weight_sum if weight_sum else 0.0
 
 
-def _groups(fields: Fields, number: Int) -> list[_Group]:
-    found = []
-    for f, part in enumerate(fields.parts):
-        at = np.flatnonzero(number[part] >= 0)
-        if not at.size:
+def _groups(factors: Factors, ids: Int) -> list[_Group]:
+    """The columns with a number in the block, factor by factor, and the near-nested factors."""
+    groups = []
+    for f, part in enumerate(factors.slices):
+        own = np.flatnonzero(ids[part] >= 0)
+        if not own.size:
             continue
-        place = np.full(part.stop - part.start, at.size, dtype=np.int32)
-        place[at] = np.arange(at.size)
-        held = {
-            fine: Levels(place[levels.codes], at.size)
-            for (fine, coarse), levels in fields.nested.items()
-            if coarse == f
-        }
-        found.append(_Group(number[part][at], at, held, fields.host.get(f), f))
-    k = int(number.max(initial=-1)) + 1
-    for shadow in fields.shadows:
-        found.append(_Group(np.arange(k, k + shadow.m), None, shadow.held, shadow.host, -1))
-        k += shadow.m
-    return found
+        place = np.full(part.stop - part.start, own.size, dtype=np.int32)
+        place[own] = np.arange(own.size)
+        nesting = {fine: codes for (fine, coarse), codes in factors.nesting.items() if coarse == f}
+        parents = {fine: FactorCodes(place[codes.codes], own.size) for fine, codes in nesting.items()}
+        groups.append(_Group(ids[part][own], own, parents, factors.refinement.get(f), f))
+    k = int(ids.max(initial=-1)) + 1
+    for near in factors.near_nested:
+        groups.append(_Group(np.arange(k, k + near.n_levels), None, near.parents, near.refinement, -1))
+        k += near.n_levels
+    return groups
 
 
-def _copies(group: _Group, fields: Fields, penalty: Vector) -> Copies:
-    at = None if group.at is None else group.at + fields.parts[group.field].start
-    return Copies.of(at, [(fields.parts[fine], levels) for fine, levels in group.held.items()], penalty)
+def _correction(group: _Group, factors: Factors, penalty: Vector) -> SubspaceCorrection:
+    own = None if group.own is None else group.own + factors.slices[group.factor].start
+    return SubspaceCorrection.of(own, [(factors.slices[f], codes) for f, codes in group.parents.items()], penalty)

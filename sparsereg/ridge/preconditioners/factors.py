@@ -1,11 +1,11 @@
-"""The fields of a one-hot design, found from its rows: which columns exclude each other, and which of them refine which.
+"""The factors of a one-hot design, found from its rows, and which of them are nested in which.
 
-Knows neither targets nor penalties, nor what is done with the fields.
-
-A *field* is a run of columns of which no row has two, as the one-hot columns of a category or of a cross are. A field is
-*nested* in a coarser one where each of its levels lies within one level of the other and together they fill it, as a cross
-does with what it was crossed from. Fields nested in nothing finer are *tops*: what a row has of all the others follows from
-its tops, so that passes over the rows need to read those alone.
+A *factor* is a run of columns of which no row has two, such as the one-hot columns of a category or of a cross; its
+columns are its levels. A factor is *nested* in a coarser one where all rows of each of its levels have the same level
+of the other, as a cross is nested in what it was crossed from. The *finest* factors are those in which no other is
+nested. They determine the levels of a row in all others, so that passes over the rows read the codes of the finest
+factors alone. Finding factors and codes takes two passes over X, and nestings a pass over the codes for each pair until
+it is refuted.
 """
 
 from __future__ import annotations
@@ -16,175 +16,169 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import Levels, number_levels
+from sparsereg._core.kernels import FactorCodes, number_levels
 from sparsereg.data.design import Design
 
-__all__ = ["Fields", "hosts"]
+__all__ = ["Factors", "smallest_refinements"]
 
-# More than this is no table of categories. Fields in one pass over the rows must fit the kernel's 64 too.
-MOST_FIELDS = 64
-# Columns with other values than 1 at most: each costs two passes over its entries wherever rows are met.
-MOST_VALUED = 100
-# Levels of all shadows together at most; rows a level of what casts one at least, so that agreement says something; and the share
-# of the rows outside the most frequent level that must agree.
-MOST_SHADOWED = 600
-ROWS_A_LEVEL = 20
-AGREEMENT = 0.7
-# Most pairs disagree plainly: the first few rows, one in so many, are asked before all are.
-FIRST_LOOK = 8
-# Fields of which a row has fewer than this share on average are no fields but runs of columns that happened not to meet.
-LEAST_FILLED = 0.5
+# A table of more categories is not one-hot data. The kernels take 64 factors at a time.
+MAX_FACTORS = 64
+# Columns with values other than 1; each costs two passes over its entries an application.
+MAX_VALUED = 100
+# Levels of all near-nested factors together.
+MAX_NEAR_NESTED_LEVELS = 600
+# Rows per level of the finer factor on average; with fewer, rows would have their level's majority by chance.
+MIN_ROWS_PER_LEVEL = 20
+# Share of the rows outside the most frequent coarse level that must have their fine level's majority.
+MIN_AGREEMENT = 0.7
+# A pilot of n / 8 rows refutes most pairs.
+PILOT = 8
+# Share of rows with a level, averaged over factors; with less, runs of columns share no row by chance.
+MIN_FILLED = 0.5
 
 
 @dataclass(frozen=True)
-class Shadow:
-    """A field that a finer one nearly is nested in, as if it were: each level of the finer one lies in the level that most of its
-    rows have. It has no columns of its own.
+class NearNestedFactor:
+    """A factor without columns: each level of a finer factor lies in the coarse level that most of its rows have.
 
-    Attributes
-    ----------
-    m : int
-        How many levels it has.
-    held : dict of int to Levels
-        For the finer field and those nested in that, the level that each of theirs lies in.
-    host : int
-        The top among them.
+    `parents` are, for the finer factor and those nested in it, the level that contains each of theirs; `refinement` is
+    the smallest finest factor among these.
     """
 
-    m: int
-    held: dict[int, Levels]
-    host: int
+    n_levels: int
+    parents: dict[int, FactorCodes]
+    refinement: int
 
 
 @dataclass(frozen=True)
-class Fields:
-    """All columns of a design, field by field.
+class Factors:
+    """All columns of a design, factor by factor.
 
-    Memory: an int32 for each row and top and for each column and nesting; while it is being found, for each row and field.
+    Memory: an int32 for each row and finest factor and for each column and nesting. To find it, one for each row and
+    factor.
 
     Attributes
     ----------
     order : int64 array of shape (n_cols,)
-        The columns of the design, field by field; within one as they stand. Columns with other values than 1 come last.
-    parts : list of slice
-        Where each field stands in that order.
-    tops : dict of int to Levels
-        Of each top, what the rows have of it.
-    nested : dict of (int, int) to Levels
-        `nested[fine, coarse]`: the level of `coarse` that each level of `fine` lies in.
-    host : dict of int to int
-        For each field that is no top, the smallest top nested in it.
-    shadows : list of Shadow
-    grouped : bool
-        Whether the levels of the only top stand for the rows: those of one level are the same row.
+        The columns of the design in factor order, each factor's in their own. Columns with values other than 1 come
+        last.
+    slices : list of slice
+        Each factor's place in that order.
+    finest : dict of int to FactorCodes
+        The finest factors' codes by row.
+    nesting : dict of (int, int) to FactorCodes
+        `nesting[fine, coarse]`: the level of `coarse` that contains each level of `fine`.
+    refinement : dict of int to int
+        For each other factor, the finest factor of fewest levels that is nested in it.
+    near_nested : list of NearNestedFactor
+    saturated : bool
+        Whether a single finest factor determines the whole row. Its levels then take the place of the rows.
     """
 
     order: NDArray[np.int64]
-    parts: list[slice]
-    tops: dict[int, Levels]
-    nested: dict[tuple[int, int], Levels]
-    host: dict[int, int]
-    shadows: list[Shadow]
-    grouped: bool
+    slices: list[slice]
+    finest: dict[int, FactorCodes]
+    nesting: dict[tuple[int, int], FactorCodes]
+    refinement: dict[int, int]
+    near_nested: list[NearNestedFactor]
+    saturated: bool
 
     @property
-    def n_levels(self) -> int:
-        """Columns that belong to a field."""
-        return self.parts[-1].stop
+    def n_factor_cols(self) -> int:
+        """Columns that belong to a factor."""
+        return self.slices[-1].stop
+
+    @property
+    def n_rows(self) -> int:
+        """Rows that the finest factors' codes are for."""
+        return next(iter(self.finest.values())).codes.size
 
     @classmethod
-    def of(cls, design: Design, least_rows: float = 0.0) -> Fields | None:
-        """The fields of a sparse design of ones and at most a few valued columns; None where it has no such structure.
+    def of(cls, design: Design, min_rows: float = 0.0) -> Factors | None:
+        """The factors of a sparse design of ones and at most a few valued columns; None for any other design.
 
-        Shadows have `least_rows` a level at least."""
+        Near-nested factors have `min_rows` a level on average at least."""
         rows, n_ones = design.rows, design.n_ones
-        if rows is None or n_ones == 0 or design.n_cols - n_ones > MOST_VALUED:
+        if rows is None or n_ones == 0 or design.n_cols - n_ones > MAX_VALUED:
             return None
-        field_of, runs = rows.fields(MOST_FIELDS)
-        if not 0 < runs.size * LEAST_FILLED <= design.nnz / design.n_rows:
+        factor_of, ends = rows.find_factors(MAX_FACTORS)
+        if not 0 < ends.size * MIN_FILLED <= design.nnz / design.n_rows:
             return None
-        level, order, sizes = number_levels(field_of, design.index_in_rows, n_ones, runs.size)
+        level, order, sizes = number_levels(factor_of, design.index_in_rows, n_ones, ends.size)
         valued = np.arange(n_ones, design.n_cols)
-        filled = (
-            not valued.size and design.nnz == runs.size * design.n_rows
-        )  # valued columns leave rows without a level
-        codes = [np.empty(design.n_rows, np.int32) if filled else np.full(design.n_rows, m, np.int32) for m in sizes]
-        rows.field_codes(runs, level, codes)
-        levels = [Levels(code, m) for code, m in zip(codes, sizes, strict=True) if m]  # a run may be all valued
-        ends = np.cumsum([own.m for own in levels])
-        parts = [slice(int(end) - own.m, int(end)) for end, own in zip(ends, levels, strict=True)]
-        return cls._related(np.concatenate([order, valued]), parts, levels, filled, least_rows)
-
-    @classmethod
-    def _related(
-        cls,
-        order: NDArray[np.int64],
-        parts: list[slice],
-        levels: list[Levels],
-        complete: bool,
-        least_rows: float,
-    ) -> Fields:
-        """Fields put in their relations; with one top in `complete` rows, its levels take the place of the rows."""
-        nested = _nestings(levels)
-        refined = {coarse for _, coarse in nested}
-        tops = {f: own for f, own in enumerate(levels) if f not in refined}
-        grouped = complete and len(tops) == 1 and bool(nested)
-        shadows = [] if grouped else _shadows(levels, nested, tops, least_rows)
-        if grouped:
-            tops = {t: Levels(np.arange(top.m, dtype=np.int32), top.m) for t, top in tops.items()}
-        return cls(order, parts, tops, nested, hosts(tops, nested), shadows, grouped)
+        filled = not valued.size and design.nnz == ends.size * design.n_rows  # every row has a level of each factor
+        arrays = [np.full(design.n_rows, m, dtype=np.int32) for m in sizes]
+        rows.factor_codes(ends, level, arrays)
+        codes = [FactorCodes(code, m) for code, m in zip(arrays, sizes, strict=True) if m]  # a run may be all valued
+        stops = np.cumsum([own.n_levels for own in codes])
+        slices = [slice(int(stop) - own.n_levels, int(stop)) for stop, own in zip(stops, codes, strict=True)]
+        nesting = _nestings(codes)
+        refined = {coarse for _, coarse in nesting}
+        finest = {f: own for f, own in enumerate(codes) if f not in refined}
+        saturated = filled and len(finest) == 1 and bool(nesting)
+        near_nested = [] if saturated else _near_nested(codes, nesting, finest, min_rows)
+        if saturated:
+            m = {t: own.n_levels for t, own in finest.items()}
+            finest = {t: FactorCodes(np.arange(m[t], dtype=np.int32), m[t]) for t in finest}
+        refinement = smallest_refinements(finest, nesting)
+        return cls(np.concatenate([order, valued]), slices, finest, nesting, refinement, near_nested, saturated)
 
 
-def hosts(tops: dict[int, Levels], nested: dict[tuple[int, int], Levels]) -> dict[int, int]:
-    """The smallest top that each of the other fields lies over."""
-    refined = {coarse for _, coarse in nested}
-    return {f: min((t for t in tops if (t, f) in nested), key=lambda t: tops[t].m) for f in refined}
+def smallest_refinements(finest: dict[int, FactorCodes], nesting: dict[tuple[int, int], FactorCodes]) -> dict[int, int]:
+    """For each factor with another nested in it, the finest factor of fewest levels among these."""
+    refined = {coarse for _, coarse in nesting}
+    return {f: min((t for t in finest if (t, f) in nesting), key=lambda t: finest[t].n_levels) for f in refined}
 
 
-def _nestings(levels: list[Levels]) -> dict[tuple[int, int], Levels]:
-    """Every pair of a fine and a coarse field; of two fields that are the same the first is the coarse one."""
-    found = {}
-    for fine, a in enumerate(levels):
-        for coarse, b in enumerate(levels):
-            if (b.m, coarse) >= (a.m, fine):
+def _nestings(codes: list[FactorCodes]) -> dict[tuple[int, int], FactorCodes]:
+    """Every pair of a fine and a coarse factor; of two equal factors, the first is the coarse one."""
+    nesting = {}
+    for fine, a in enumerate(codes):
+        for coarse, b in enumerate(codes):
+            if (b.n_levels, coarse) >= (a.n_levels, fine):
                 continue
-            parent = a.parents(b)
-            if parent is not None:
-                found[fine, coarse] = Levels(parent, b.m)
-    return found
+            parents = a.parents(b)
+            if parents is not None:
+                nesting[fine, coarse] = FactorCodes(parents, b.n_levels)
+    return nesting
 
 
-def _shadows(
-    levels: list[Levels], nested: dict[tuple[int, int], Levels], tops: dict[int, Levels], least_rows: float
-) -> list[Shadow]:
-    found: list[Shadow] = []
-    n = levels[0].codes.size
-    cast, room = set(), MOST_SHADOWED
-    by_size = sorted(range(len(levels)), key=lambda f: levels[f].m)
+def _near_nested(
+    codes: list[FactorCodes],
+    nesting: dict[tuple[int, int], FactorCodes],
+    finest: dict[int, FactorCodes],
+    min_rows: float,
+) -> list[NearNestedFactor]:
+    """Pairs that are nested but for some rows, small factors first, until their levels are too many."""
+    found: list[NearNestedFactor] = []
+    n = codes[0].codes.size
+    pairs, budget = set(), MAX_NEAR_NESTED_LEVELS
+    by_size = sorted(range(len(codes)), key=lambda f: codes[f].n_levels)
     for fine, coarse in itertools.product(by_size, by_size):
-        a, b = levels[fine], levels[coarse]
-        if (fine, coarse) in nested or ROWS_A_LEVEL * a.m > n or 2 * b.m > a.m:
+        a, b = codes[fine], codes[coarse]
+        if (fine, coarse) in nesting or MIN_ROWS_PER_LEVEL * a.n_levels > n or 2 * b.n_levels > a.n_levels:
             continue
-        if b.m > room or b.m * least_rows > n:
+        if b.n_levels > budget or b.n_levels * min_rows > n:
             continue
-        if any((between, coarse) in cast for start, between in nested if start == fine):
+        if any((between, coarse) in pairs for start, between in nesting if start == fine):
             continue
-        parent = _nearly_nested(a, b, n // FIRST_LOOK)
-        if parent is None or (parent := _nearly_nested(a, b, n)) is None:
+        parents = _majority(a, b, n // PILOT)
+        if parents is None or (parents := _majority(a, b, n)) is None:
             continue
-        used, code = np.unique(parent, return_inverse=True)
-        held = {fine: Levels(code.astype(np.int32), used.size)}
-        for (finer, start), own in nested.items():
+        used, code = np.unique(parents, return_inverse=True)
+        by_factor = {fine: FactorCodes(code.astype(np.int32), used.size)}
+        for (finer, start), own in nesting.items():
             if start == fine:
-                held[finer] = Levels(held[fine].codes[own.codes], used.size)
-        found.append(Shadow(used.size, held, min((t for t in tops if t in held), key=lambda t: tops[t].m)))
-        cast.add((fine, coarse))
-        room -= used.size
+                by_factor[finer] = FactorCodes(by_factor[fine].codes[own.codes], used.size)
+        refinement = min((t for t in finest if t in by_factor), key=lambda t: finest[t].n_levels)
+        found.append(NearNestedFactor(used.size, by_factor, refinement))
+        pairs.add((fine, coarse))
+        budget -= used.size
     return found
 
 
-def _nearly_nested(fine: Levels, coarse: Levels, n: int) -> NDArray[np.int32] | None:
-    """The level of `coarse` that each level of `fine` lies in nearly, if it does by the first n rows."""
-    parent, agreed = fine.majority(coarse, n)
+def _majority(fine: FactorCodes, coarse: FactorCodes, n: int) -> NDArray[np.int32] | None:
+    """The coarse level that most of the first n rows of each fine level have; None unless enough rows have it."""
+    parents, agreed = fine.majority(coarse, n)
     chance = np.bincount(coarse.codes[:n], minlength=1).max(initial=0)
-    return parent if agreed - chance > AGREEMENT * (n - chance) else None
+    return parents if agreed - chance > MIN_AGREEMENT * (n - chance) else None

@@ -1,9 +1,14 @@
-"""One-hot designs in which one field says all, and a preconditioner for them: rows of one level are the same row, as points in one cell
-of a map are. Knows the fields and the normal equations, not the iteration.
+"""Elimination of a saturated factor: one whose levels determine those of all other factors, as the cells of a map do.
 
-That field, the top, is eliminated exactly. A level c of weight n_c and penalty p_c leaves the others a row of weight
-`n_c p_c / (n_c + p_c)`, at most p_c: what is left has as many rows as the top has levels, no copies to speak of, and is
-well conditioned. A few sweeps solve it.
+Rows of one level, a *cell*, are equal. Its coefficient occurs in these rows alone, so that the factor's block of H is
+diagonal and eliminated exactly. A cell of weight n and penalty p leaves the other columns one row of weight
+
+    n - n (n + p)^-1 n = n p / (n + p) <= p.
+
+The Schur complement is ridge with as many rows as there are cells, and well conditioned: no copy of a main effect is
+left in the cells. It is solved by `two_way_elimination` where two crossed factors remain, else by the sweep of
+`nested_factors`. The elimination costs a pass over the cells before the iterations and one after them; it is exact, so
+that the reduced preconditioner's symmetry and definiteness are those of the whole.
 """
 
 from __future__ import annotations
@@ -14,192 +19,185 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import Levels, eliminate, exchange, transpose, weigh
-from sparsereg.data.compressed import Compressed
-from sparsereg.ridge.normal_equations import NormalEquations, System
+from sparsereg._core.kernels import Cells, FactorCodes, gather_scatter
+from sparsereg.ridge.normal_equations import NormalEquations
 from sparsereg.ridge.pcg import ReducedSystem
-from sparsereg.ridge.preconditioners.coarse_block import Members
-from sparsereg.ridge.preconditioners.factors import Fields, hosts
-from sparsereg.ridge.preconditioners.nested_factors import InFieldOrder, Sweep
-from sparsereg.ridge.preconditioners.subspace_correction import Rows
+from sparsereg.ridge.preconditioners.coarse_block import CoarseColumns
+from sparsereg.ridge.preconditioners.factor_system import FactorSystem
+from sparsereg.ridge.preconditioners.factors import Factors, smallest_refinements
+from sparsereg.ridge.preconditioners.nested_factors import SymmetricSweep
 from sparsereg.ridge.preconditioners.two_level import HeavyBlock
-from sparsereg.ridge.preconditioners.two_way_elimination import Facing
+from sparsereg.ridge.preconditioners.two_way_elimination import TwoWayElimination
 
-__all__ = ["Grouped", "GroupedSweep"]
+__all__ = ["SaturatedElimination", "SaturatedFactor"]
 
 Vector = NDArray[np.float64]
 
 
-class Grouped:
-    """The field that says all, the top, and the other columns, as no strength changes them.
+class SaturatedFactor:
+    """The saturated factor and the other columns, as far as no alpha changes them.
 
-    The top's levels stand in the order of one of the other fields, so that walks over them meet one level of that after the other.
+    The cells are sorted by the levels of one of the other factors, so that passes over them read its values in order.
 
-    Parameters
+    Attributes
     ----------
-    equations : NormalEquations
-    fields : Fields
-        Grouped.
+    factors, reduced : Factors
+        All factors; and the others, whose rows are the cells.
+    part : slice
+        The cells' place in factor order.
+    n, n_others : float64 arrays
+        Weights of the cells, and their sums over the other columns.
     """
 
-    def __init__(self, equations: NormalEquations, fields: Fields) -> None:
-        ((top, _),) = fields.tops.items()
-        fields, first, self.begin = _in_runs(fields, top)
-        self.all_fields, self.fields = fields, _without_top(fields, top)
-        self.part = fields.parts[top]
-        others = sorted(fields.host, key=lambda f: f != first)
-        self.levels = {f: fields.nested[top, f] for f in others}
-        self.n = equations.sums[fields.order[self.part]]
-        self._first = self.fields.parts[first]
-        self.centred = equations.fit_intercept
-        self.n_others = self.summed(self.n)
-        none = HeavyBlock(np.empty(0, dtype=np.int64), np.empty((0, 0)))
-        self.border = Members(self.fields, none, np.empty(self.fields.order.size))
+    def __init__(self, equations: NormalEquations, factors: Factors) -> None:
+        (saturated,) = factors.finest
+        self.factors, self._first, self.begin = _sorted_cells(factors, saturated)
+        self.reduced = _without(self.factors, saturated)
+        self.part = self.factors.slices[saturated]
+        others = sorted(factors.refinement, key=lambda f: f != self._first)
+        self.codes = {f: self.factors.nesting[saturated, f] for f in others}
+        self.n = equations.sums[self.factors.order[self.part]]
+        self._first_part = self.reduced.slices[self._first]
+        self.fit_intercept = equations.fit_intercept
+        self.n_others = self.level_sums(self.n)
+        empty = HeavyBlock(np.empty(0, dtype=np.int64), np.empty((0, 0)))
+        self._coarse = CoarseColumns(self.reduced, empty, np.empty(self.reduced.order.size))
 
     def others(self, x: NDArray[Any]) -> NDArray[Any]:
         """The entries of the other columns."""
         return np.concatenate([x[: self.part.start], x[self.part.stop :]])
 
-    def joined(self, top: Vector | float, others: Vector) -> Vector:
-        """The vector of these entries, in the order of the fields."""
+    def joined(self, cells: Vector | float, others: Vector) -> Vector:
+        """The vector in factor order with these entries."""
         x = np.empty(self.n.size + others.size)
-        x[self.part] = top
+        x[self.part] = cells
         x[: self.part.start], x[self.part.stop :] = np.split(others, [self.part.start])
         return x
 
-    def preconditioner(self, weights: Vector, sums: Vector, penalty: Vector) -> Facing | Sweep:
-        """Over the other columns, of this penalty; the rows are the levels of the top, of weights that sum to this."""
-        rows = Rows(weights.size, weights, self.total(sums) if self.centred else None)
-        if len(self.levels) == len(self.fields.tops) == 2:
-            parts = [self.fields.parts[f] for f in self.levels]
-            return Facing(self.begin, list(self.levels.values()), parts, penalty, sums, rows)
-        return Sweep(self.fields, penalty, sums, rows, self.border)
+    def reduced_system(self, weights: Vector, sums: Vector, penalty: Vector) -> FactorSystem:
+        """The system of the other columns with the cells as rows; `sums` are those of the cells' weights."""
+        return FactorSystem(self.reduced, penalty, sums, weights, self.total(sums) if self.fit_intercept else None)
+
+    def preconditioner(self, system: FactorSystem) -> TwoWayElimination | SymmetricSweep:
+        """For a `reduced_system`."""
+        if len(self.codes) == len(self.reduced.finest) == 2:
+            return TwoWayElimination(system, self._first, self.begin)
+        return SymmetricSweep(system, self._coarse)
 
     def total(self, others: Vector) -> float:
-        """What x sums to, from what the other columns have of it."""
-        return float(others[self._first].sum())
+        """The sum of a vector over the cells, from its sums over the other columns."""
+        return float(others[self._first_part].sum())
 
-    def give(self, x: Vector, others: Vector, base: float = 0.0, s: Vector | None = None) -> None:
-        """Adds to x, by level of the top, base and what the other columns come to, times s."""
-        given = np.append(others, 0.0)
-        given[self._first] += base
-        exchange(x, self._by_field(given), [], s)
+    def add_fitted(self, x: Vector, others: Vector, intercept: float = 0.0, s: Vector | None = None) -> None:
+        """Add to x, by cell, s times what the other columns and the intercept predict."""
+        values = np.append(others, 0.0)
+        values[self._first_part] += intercept
+        gather_scatter(x, self._by_factor(values), [], s)
 
-    def weighed(
-        self, b: Vector, v: Vector | None, alpha: float, others: Vector, room: tuple[Vector, Vector]
-    ) -> tuple[Vector, Vector]:
-        """Sums of weights and of residuals by the other columns, once the top is eliminated; both by level of the top go to `room`.
-        See `weigh`."""
-        out = np.zeros((others.size + 1, 2))
-        weigh(self.begin, self.n, b, v, alpha, self._by_field(np.append(others, 0.0)), self._by_field(out), *room)
-        return np.ascontiguousarray(out[:-1, 0]), np.ascontiguousarray(out[:-1, 1])
-
-    def summed(self, x: Vector) -> Vector:
-        """What the other columns have of x, which is given by level of the top."""
-        out = np.zeros(self.fields.order.size + 1)
-        exchange(x, [], self._by_field(out))
+    def level_sums(self, x: Vector) -> Vector:
+        """The sums over the other columns of a vector over the cells."""
+        out = np.zeros(self.reduced.order.size + 1)
+        gather_scatter(x, [], self._by_factor(out))
         return out[:-1]
 
-    def add_left(
-        self, b: Vector, v: Vector | None, alphas: Vector, work: NDArray[np.float64], base: Vector
+    def cells(self, b: Vector, v: Vector | None) -> Cells:
+        """The cells with sums b of a target and penalty factors v."""
+        return Cells(self.begin, self.n, b, v)
+
+    def schur_system(
+        self, cells: Cells, alpha: float, others: Vector, out: tuple[Vector, Vector]
     ) -> tuple[Vector, Vector]:
-        """What the top leaves of a residual to the other columns at k strengths; in all, and `b' z` for its own coefficients z.
+        """Weights and residuals of the reduced system: by cell in `out`, and their sums over the other columns.
 
-        `work`, of shape (n_others + 1, 2 k), begins with the other columns' coefficients, base aside; behind them what is left is added.
-        See `eliminate`."""
-        given = work[self._first, : alphas.size]
-        given += base  # each row has one level of each field
-        left = eliminate(self.n, b, v, alphas, self._by_field(work))
-        given -= base
-        return left
+        See `Cells.schur_system`; `others` are the other columns' coefficients."""
+        values = np.zeros((others.size + 1, 3))
+        values[:-1, 0] = others
+        cells.schur_system(alpha, self._by_factor(values), *out)
+        return np.ascontiguousarray(values[:-1, 1]), np.ascontiguousarray(values[:-1, 2])
 
-    def _by_field(self, x: NDArray[np.float64]) -> list[tuple[Levels, NDArray[np.float64]]]:
-        """Each other field's part of x, which has an entry behind the last. There are no rows without a level, so what stands behind a
-        part is neither read nor changed."""
-        parts = self.fields.parts
-        return [(levels, x[parts[f].start : parts[f].stop + 1]) for f, levels in self.levels.items()]
+    def schur_residuals(
+        self, cells: Cells, alphas: Vector, values: NDArray[np.float64], intercepts: Vector
+    ) -> tuple[Vector, Vector]:
+        """Add the reduced residuals at k alphas to `values[:, k:]`, given the other columns' `values[:, :k]`.
+
+        Returns the sum of the residual and `b' t`, t the cells' coefficients; see `Cells.schur_residuals`."""
+        first = values[self._first_part, : alphas.size]
+        first += intercepts  # each cell has one level of each factor
+        sums = cells.schur_residuals(alphas, self._by_factor(values))
+        first -= intercepts
+        return sums
+
+    def _by_factor(self, x: NDArray[np.float64]) -> list[tuple[FactorCodes, NDArray[np.float64]]]:
+        """Each other factor's part of x, and the entry after it, which no cell reads or changes as each has a level."""
+        slices = self.reduced.slices
+        return [(codes, x[slices[f].start : slices[f].stop + 1]) for f, codes in self.codes.items()]
 
 
-class _OthersOnly(ReducedSystem):
-    """Vectors of all columns in the order of the fields, iterated with over the other columns only."""
+class SaturatedElimination(ReducedSystem):
+    """The reduction of vectors in factor order to the other columns."""
 
-    inner: Facing | Sweep
-
-    def __init__(self, grouped: Grouped, penalty: Vector) -> None:
-        self.grouped = grouped
-        p = penalty[grouped.part]
-        self.inverse = 1.0 / (grouped.n + p)
-        self.share = grouped.n * self.inverse  # what a level takes of what the other columns come to
+    def __init__(self, saturated: SaturatedFactor, penalty: Vector) -> None:
+        self.saturated = saturated
+        p = penalty[saturated.part]
+        self.inverse = 1.0 / (saturated.n + p)
+        self.share = saturated.n * self.inverse
         weights = p * self.share
-        self.inner = grouped.preconditioner(weights, grouped.summed(weights), grouped.others(penalty))
+        sums = saturated.level_sums(weights)
+        self.system = saturated.reduced_system(weights, sums, saturated.others(penalty))
+        self.inner = saturated.preconditioner(self.system)
 
     def restrict(self, g: Vector) -> Vector:
-        """What the top leaves of g to the others, the intercept eliminated from them too."""
-        met = self.share * g[self.grouped.part]
-        rest = self.grouped.others(g)
-        rest -= self.grouped.summed(met)
-        if weight_sum := self.inner.rows.weight_sum:
-            rest += self.inner.sums * (float(met.sum()) / weight_sum)
-        return rest
+        """The reduced right side, with the intercept eliminated."""
+        eliminated = self.share * g[self.saturated.part]
+        reduced = self.saturated.others(g)
+        reduced -= self.saturated.level_sums(eliminated)
+        if self.system.weight_sum:
+            reduced += self.system.sums * (float(eliminated.sum()) / self.system.weight_sum)
+        return reduced
 
     def prolong(self, g: Vector, step: Vector, rest: Vector) -> tuple[Vector, Vector]:
-        """The step of all columns; that of the top leaves no gradient there."""
-        grouped, top = self.grouped, g[self.grouped.part]
-        others = np.zeros(top.size)
-        if weight_sum := self.inner.rows.weight_sum:
-            others -= (float(self.share @ top) + float(self.inner.sums @ step)) / weight_sum
-        grouped.give(others, step)
-        others *= self.share
-        return grouped.joined(np.subtract(self.inverse * top, others, out=others), step), grouped.joined(0.0, rest)
+        """The step of all columns. The cells are solved exactly, so that their gradient is 0."""
+        saturated, g_cells = self.saturated, g[self.saturated.part]
+        fitted = np.zeros(g_cells.size)
+        if self.system.weight_sum:
+            total = float(self.share @ g_cells) + float(self.system.sums @ step)
+            fitted -= total / self.system.weight_sum
+        saturated.add_fitted(fitted, step)
+        fitted *= self.share
+        cells = np.subtract(self.inverse * g_cells, fitted, out=fitted)
+        return saturated.joined(cells, step), saturated.joined(0.0, rest)
 
 
-class GroupedSweep(InFieldOrder):
-    """A sweep over the other fields of an all-ones design whose fields are grouped by one of them, each column penalised.
-
-    Iterations meet the levels of the top in place of the rows, and vectors over the other columns only.
-
-    Parameters
-    ----------
-    system : System
-        With positive penalties only.
-    grouped : Grouped
-        Of the same equations.
-    """
-
-    def __init__(self, system: System, grouped: Grouped) -> None:
-        fields = grouped.all_fields
-        super().__init__(fields, _OthersOnly(grouped, system.penalty[fields.order]))
-
-
-def _in_runs(fields: Fields, top: int) -> tuple[Fields, int, NDArray[np.int64]]:
-    """The levels of the top in the order of that other field that they are nearest to; which that is, and where each of its
-    levels begins."""
-    levels = {f: fields.nested[top, f] for f in fields.host}
-    backwards = {f: np.count_nonzero(own.codes[1:] < own.codes[:-1]) for f, own in levels.items()}
-    first = min(backwards, key=lambda f: backwards[f])
-    codes, m = levels[first].codes, levels[first].m
+def _sorted_cells(factors: Factors, saturated: int) -> tuple[Factors, int, NDArray[np.int64]]:
+    """The factors with the cells sorted by one of the others, the one with the fewest descents; which that is, and
+    where the cells of each of its levels begin and end."""
+    codes = {f: factors.nesting[saturated, f] for f in factors.refinement}
+    descents = {f: np.count_nonzero(own.codes[1:] < own.codes[:-1]) for f, own in codes.items()}
+    first = min(descents, key=lambda f: descents[f])
+    levels, m = codes[first].codes, codes[first].n_levels
     begin = np.zeros(m + 1, dtype=np.int64)
-    np.cumsum(np.bincount(codes, minlength=m), out=begin[1:])
-    if not backwards[first]:
-        return fields, first, begin
-    at = np.empty(codes.size, dtype=np.int32)
-    one = np.arange(codes.size + 1, dtype=np.int32)
-    by_level = Compressed((codes.size, m), one[:-1], one[1:], codes, None)
-    transpose(by_level, begin[:-1].astype(np.int32), at)
-    part = fields.parts[top]
-    order = np.concatenate([fields.order[: part.start], fields.order[part][at], fields.order[part.stop :]])
-    nested = {pair: Levels(own.codes[at], own.m) if top in pair else own for pair, own in fields.nested.items()}
-    return replace(fields, order=order, nested=nested), first, begin
+    np.cumsum(np.bincount(levels, minlength=m), out=begin[1:])
+    if not descents[first]:
+        return factors, first, begin
+    at = np.argsort(levels, kind="stable")
+    part = factors.slices[saturated]
+    order = np.concatenate([factors.order[: part.start], factors.order[part][at], factors.order[part.stop :]])
+    nesting = {
+        pair: FactorCodes(own.codes[at], own.n_levels) if saturated in pair else own
+        for pair, own in factors.nesting.items()
+    }
+    return replace(factors, order=order, nesting=nesting), first, begin
 
 
-def _without_top(fields: Fields, top: int) -> Fields:
-    """The other fields, whose columns stand as they are ordered here; their rows are the levels of the top."""
-    gone = fields.parts[top]
+def _without(factors: Factors, saturated: int) -> Factors:
+    """The other factors, in the order that they have here; their rows are the cells."""
+    gone = factors.slices[saturated]
     size = gone.stop - gone.start
-    parts = [part if part.stop <= gone.start else slice(part.start - size, part.stop - size) for part in fields.parts]
-    parts[top] = slice(gone.start, gone.start)
-    nested = {pair: levels for pair, levels in fields.nested.items() if top not in pair}
-    refined = {coarse for _, coarse in nested}
-    tops = {f: fields.nested[top, f] for f in fields.host if f not in refined}
-    order = np.arange(fields.order.size - size)
-    return replace(fields, order=order, parts=parts, tops=tops, nested=nested, host=hosts(tops, nested), grouped=False)
+    slices = [s if s.stop <= gone.start else slice(s.start - size, s.stop - size) for s in factors.slices]
+    slices[saturated] = slice(gone.start, gone.start)
+    nesting = {pair: codes for pair, codes in factors.nesting.items() if saturated not in pair}
+    refined = {coarse for _, coarse in nesting}
+    finest = {f: factors.nesting[saturated, f] for f in factors.refinement if f not in refined}
+    order = np.arange(factors.order.size - size)
+    refinement = smallest_refinements(finest, nesting)
+    return Factors(order, slices, finest, nesting, refinement, factors.near_nested, False)

@@ -1,7 +1,12 @@
-"""Two fields that face each other, as the latitudes and longitudes of the cells of a map do. Knows weighted rows, not what they stand for.
+"""Two crossed factors, such as the latitudes and longitudes of a map's cells, with the larger one eliminated exactly.
 
-Given one field, the levels of the other follow, each by itself but for the intercept. So the larger one is eliminated with the intercept, and
-iterations are over the smaller: what a symmetric sweep over both comes to, without the third of its walks that would find the larger solved.
+With N the weighted cross-tabulation of the factors (small by large), n_s, n_l its margins and p_s, p_l the penalties,
+
+    H = [[n_s + p_s, N, n_s], [N', n_l + p_l, n_l], [n_s', n_l', S]]      (small, large, intercept)
+
+has diagonal blocks, so that large levels and intercept are eliminated in O(levels). The Schur complement on the small
+factor is symmetric positive definite; it is preconditioned by `n_s + p_s`. An application costs one product with N' and
+one with N, each a pass over the rows. A symmetric sweep over both factors needs a third to arrive at the same.
 """
 
 from __future__ import annotations
@@ -9,104 +14,81 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import Levels, carry, collect
+from sparsereg._core.kernels import crosstab_matvec, crosstab_rmatvec
 from sparsereg.ridge.pcg import ApproximateInverse, ReducedSystem
-from sparsereg.ridge.preconditioners.subspace_correction import Rows
+from sparsereg.ridge.preconditioners.factor_system import FactorSystem
 
-__all__ = ["Facing"]
+__all__ = ["TwoWayElimination"]
 
 Vector = NDArray[np.float64]
 
 
-class _Field:
-    """One of the two: what the rows have of it, and where those of each level begin if they are in its order; its place in a vector, its penalty,
-    and that and its weight inverted."""
+class _Way:
+    """One of the two factors: its codes, its runs of rows if they are sorted by it, and its columns."""
 
-    def __init__(
-        self, levels: Levels, begin: NDArray[np.int64] | None, part: slice, penalty: Vector, sums: Vector
-    ) -> None:
-        self.levels, self.begin, self.part = levels, begin, part
-        self.penalty, self.sums = penalty[part], sums[part]
+    def __init__(self, system: FactorSystem, f: int, begin: NDArray[np.int64] | None) -> None:
+        self.codes, self.begin, self.part = system.factors.finest[f], begin, system.factors.slices[f]
+        self.penalty, self.sums = system.penalty[self.part], system.sums[self.part]
         self.inverse = 1.0 / (self.penalty + self.sums)
 
 
-class _Smaller(ApproximateInverse):
-    """The smaller field with the larger one and the intercept eliminated: preconditioned by its own diagonal."""
+class _SchurComplement(ApproximateInverse):
+    """The small factor with the large one and the intercept eliminated, preconditioned by its own diagonal."""
 
-    def __init__(self, small: _Field, large: _Field, rows: Rows) -> None:
-        self.small, self.large, self.rows = small, large, rows
+    def __init__(self, small: _Way, large: _Way, system: FactorSystem) -> None:
+        self.small, self.large, self.system = small, large, system
         self.share = large.sums * large.inverse
-        self.free = float(large.penalty @ self.share)  # the weight that the larger field leaves to the intercept
+        self.intercept_curvature = float(large.penalty @ self.share)  # S - n_l' (n_l + p_l)^-1 n_l
 
     def apply(self, g: Vector) -> tuple[Vector, Vector]:
-        """`(z, H z)` with z near `H^-1 g`."""
+        """`(z, H z)` with `z = g / (n_s + p_s)` and H the Schur complement."""
         z = g * self.small.inverse
-        taken = self.met(self.small, z, self.large)
-        _, moved = self.following(-taken, -float(taken.sum()))
-        return z, self.met(self.large, moved, self.small) + z / self.small.inverse
+        q = self.cross_product(self.small, z, self.large)
+        _, fitted = self.solve_large(-q, -float(q.sum()))
+        return z, self.cross_product(self.large, fitted, self.small) + z / self.small.inverse
 
-    def following(self, right: Vector, total: float) -> tuple[Vector, Vector]:
-        """The larger field's coefficients where this is the right side, and `total` the intercept's; without and with the intercept."""
+    def solve_large(self, right: Vector, total: float) -> tuple[Vector, Vector]:
+        """The large factor's coefficients for its right side and the intercept's, and these plus the intercept."""
         z = right * self.large.inverse
-        if not self.rows.weight_sum:
+        if not self.system.weight_sum:
             return z, z
-        intercept = (total - float(self.share @ right)) / self.free
+        intercept = (total - float(self.share @ right)) / self.intercept_curvature
         z -= intercept * self.share
         return z, z + intercept
 
-    def met(self, give: _Field, x: Vector, take: _Field) -> Vector:
-        """What one field has of the rows, where the other has coefficients x."""
-        out = np.zeros(take.levels.m + 1)
-        if give.begin is not None:
-            carry(self.rows.s, give.begin, x, (take.levels, out))
+    def cross_product(self, source: _Way, x: Vector, target: _Way) -> Vector:
+        """`Z_target' S Z_source x`."""
+        out = np.zeros(target.codes.n_levels + 1)
+        if source.begin is not None:
+            crosstab_rmatvec(self.system.s, source.begin, x, (target.codes, out))
         else:
-            collect(self.rows.s, take.begin, (give.levels, np.append(x, 0.0)), out[:-1])
+            crosstab_matvec(self.system.s, target.begin, (source.codes, np.append(x, 0.0)), out[:-1])
         return out[:-1]
 
 
-class Facing(ReducedSystem):
-    """Vectors over the columns of two fields, iterated with over the smaller one only.
+class TwoWayElimination(ReducedSystem):
+    """A system of two factors with row weights, reduced to the smaller factor. Every row has a level of both.
 
-    Parameters
-    ----------
-    begin : int64 array of shape (m + 1,)
-        Where the rows of each level of the first field begin, and where they end.
-    levels : list of two Levels
-        Of the rows, each of which has one of both.
-    parts : list of two slices
-        Where the two stand in a vector.
-    penalty, sums : float64 arrays of shape (n_cols,)
-        Positive penalties, and `X' s`.
-    rows : Rows
-        With weights.
+    The rows are sorted by the factor `first`; those of its level r stand from begin[r] to begin[r + 1].
     """
 
-    inner: _Smaller
+    inner: _SchurComplement
 
-    def __init__(
-        self,
-        begin: NDArray[np.int64],
-        levels: list[Levels],
-        parts: list[slice],
-        penalty: Vector,
-        sums: Vector,
-        rows: Rows,
-    ) -> None:
-        self.sums, self.rows = sums, rows
-        runs = (begin, None)
-        fields = [_Field(*field, penalty, sums) for field in zip(levels, runs, parts, strict=True)]
-        self.small, self.large = sorted(fields, key=lambda field: field.levels.m)
-        self.inner = _Smaller(self.small, self.large, rows)
+    def __init__(self, system: FactorSystem, first: int, begin: NDArray[np.int64]) -> None:
+        (second,) = system.factors.finest.keys() - {first}
+        ways = [_Way(system, first, begin), _Way(system, second, None)]
+        self.small, self.large = sorted(ways, key=lambda way: way.codes.n_levels)
+        self.inner = _SchurComplement(self.small, self.large, system)
 
     def restrict(self, g: Vector) -> Vector:
-        """What the larger field and the intercept leave of a g that is centred."""
-        _, moved = self.inner.following(g[self.large.part], 0.0)
-        return g[self.small.part] - self.inner.met(self.large, moved, self.small)
+        """The right side of the Schur complement for a centred g."""
+        _, fitted = self.inner.solve_large(g[self.large.part], 0.0)
+        return g[self.small.part] - self.inner.cross_product(self.large, fitted, self.small)
 
     def prolong(self, g: Vector, step: Vector, rest: Vector) -> tuple[Vector, Vector]:
-        """The step of both; that of the larger leaves no gradient there."""
-        taken = self.inner.met(self.small, step, self.large)
-        out, left = np.empty(g.size), np.zeros(g.size)
-        out[self.small.part], left[self.small.part] = step, rest
-        out[self.large.part], _ = self.inner.following(g[self.large.part] - taken, -float(taken.sum()))
-        return out, left
+        """The step of both factors. The large one is solved exactly, so that its gradient is 0."""
+        q = self.inner.cross_product(self.small, step, self.large)
+        full, gradient = np.empty(g.size), np.zeros(g.size)
+        full[self.small.part], gradient[self.small.part] = step, rest
+        full[self.large.part], _ = self.inner.solve_large(g[self.large.part] - q, -float(q.sum()))
+        return full, gradient
