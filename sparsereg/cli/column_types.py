@@ -1,7 +1,7 @@
 """From columns of text to numbers, truth values and dates. Text stays text where a number would merge two codes.
 
-Categories are levels by what is written: ``01`` and ``1`` differ. So a column is read as numbers only if no two texts in
-it are the same number and none has a leading zero or plus sign, unless an option says that it holds numbers.
+Levels are what is written: ``01`` and ``1`` differ. So a column is read as numbers only if no two texts in it
+are the same number and none has a leading zero or plus sign, unless an option says that it holds numbers.
 """
 
 from __future__ import annotations
@@ -105,8 +105,8 @@ class ColumnTypes:
             wrong = column if typed is None else column.filter(typed.is_null() & column.is_not_null())
             what = "numbers" if kind == "number" else "true or false"
             raise ValueError(
-                f"column {column.name!r} must hold {what}, but holds {wrong[0]!r}; correct it, or use --na if that stands "
-                "for a missing value."
+                f"column {column.name!r} must hold {what}, but holds {wrong[0]!r}; correct it, or use --na if that "
+                "stands for a missing value."
             )
         return typed
 
@@ -119,8 +119,8 @@ class ColumnTypes:
             parsed = text.str.to_datetime(date_format, time_unit="us", strict=False)
             wrong = column.filter(parsed.is_null() & column.is_not_null())[0]
             raise ValueError(
-                f"column {column.name!r} cannot be read as dates: {wrong!r} is not written as {date_format}; give another "
-                "--date-format."
+                f"column {column.name!r} cannot be read as dates: {wrong!r} is not written as {date_format}; give "
+                "another --date-format."
             ) from None
         if "%#z" in date_format:
             note(f"the times of column {column.name} have offsets; they are read in UTC.")
@@ -168,7 +168,8 @@ def _integers(column: pl.Series, levels: Any, note: Note) -> pl.Series:
         return integers
     values = column.filter(unknown)
     note(
-        f"column {column.name} was fitted as integers; {len(values):,} other values, such as {values[0]!r}, are unknown."
+        f"column {column.name} was fitted as integers; {len(values):,} other values, such as {values[0]!r}, "
+        "are unknown."
     )
     limits = np.iinfo(levels.dtype)
     largest = int(levels.max(initial=0))

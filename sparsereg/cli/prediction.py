@@ -43,7 +43,8 @@ class Prediction:
         types = ColumnTypes.for_predict(cross, csv, model.meta.get("date_formats", {}))
         if absent := [name for name in types.types if name not in source.columns]:
             raise ValueError(
-                f"{file} has no column {absent[0]!r}, which the model was fitted on; it has {list_names(source.columns)}."
+                f"{file} has no column {absent[0]!r}, which the model was fitted on; "
+                f"it has {list_names(source.columns)}."
             )
         table = types.apply(source.select(list(types.types)), is_csv, note)
         for name in cross.numbers_:

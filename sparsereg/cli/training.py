@@ -1,4 +1,4 @@
-"""From a table to training data: which columns are used and how, which rows are held out, and how well these are predicted.
+"""From a table to training data: the use of each column, the rows that are held out, and how well these are predicted.
 
 Choices that the user did not make are reported through `note`.
 """

@@ -40,20 +40,20 @@ class SparsityReport:
     n_columns : int
         Columns of X.
     n_cells : int or None
-        Possible columns: all levels and combinations that the fields and crosses can have. None without a `FeatureCross`.
+        Possible columns: all levels and combinations of the fields and crosses. None without a `FeatureCross`.
     point : int
         The point of the path that `blocks` and `columns` describe, counted from 0.
     tol : float or None
         The duality gap asked for, as a share of the target's mean square.
     path : list of dict
-        For each strength: point, alpha, n_nonzero, density (n_nonzero / n_columns), deviance_explained, l1_norm, l2_norm,
-        dual_gap, relative_gap, certified, n_iter, seconds, df, df_error, and the `scores` of `from_path`. `df` are the
-        degrees of freedom of the coefficients (an intercept is 1 more) and `df_error` their standard error, 0 where they
-        are exact. For the lasso they are the number of non-zero coefficients; otherwise computing them takes X.
+        For each strength: point, alpha, n_nonzero, density (n_nonzero / n_columns), deviance_explained, l1_norm,
+        l2_norm, dual_gap, relative_gap, certified, n_iter, seconds, df, df_error, and the `scores` of `from_path`. `df` are the
+        degrees of freedom of the coefficients (an intercept is 1 more) and `df_error` their standard error, 0 where
+        exact. For the lasso they are the number of non-zero coefficients; otherwise computing them takes X.
     blocks : list of dict
         For each field and cross: name, fields, n_cells, n_observed, n_nonzero, weight (the sum of the absolute
-        coefficients), weight_share (of the sum over all blocks), df, df_error, shrinkage_factor (df / n_observed: 0 where
-        the penalty removes a block, 1 where it leaves it alone) and, if X is passed, variance_share (of the
+        coefficients), weight_share (of the sum over all blocks), df, df_error, shrinkage_factor (df / n_observed: 0
+        where the penalty removes a block, 1 where it leaves it alone) and, if X is passed, variance_share (of the
         predictions; negative where a block counteracts the others). Empty without a `FeatureCross`.
     columns : list of dict
         The largest coefficients in absolute value, in decreasing order: name, column, coefficient.
@@ -248,7 +248,7 @@ class SparsityReport:
         max_rows : int, default 15
             Most rows of the path table: the first, the last, the described point, and others at even distances.
         width : int, optional
-            Longest line, in characters; at least 40. Long names are cut in the middle, and columns that do not fit are left
+            Longest line, in characters; at least 40. Long names are cut in the middle; columns that do not fit are left
             out. Default: the width of the terminal, but at most 110.
 
         Returns

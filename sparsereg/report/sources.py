@@ -63,7 +63,7 @@ class FittedPoints:
 
     @classmethod
     def of_estimator(cls, estimator: Any, names: Sequence[str] | None = None) -> FittedPoints:
-        """The targets of a fitted estimator, one point each. `names` of its columns, if it does not know them itself."""
+        """The targets of a fitted estimator, one point each; `names` of its columns, if it does not know them."""
         if not hasattr(estimator, "sparse_coef_"):
             raise ValueError(
                 f"estimator={type(estimator).__name__} has no sparse_coef_; fit a Lasso, ElasticNet or Ridge of this "

@@ -1,4 +1,4 @@
-"""Reading the arrays of a model file that may be damaged or made to do harm: known names only, of the size they declare."""
+"""Reading the arrays of a model file that may be damaged or malicious: known names only, of the declared size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 __all__ = ["read_arrays"]
 
 _NAMES = re.compile(
-    r"(header|path/(alphas|intercepts|dual_gaps|n_iters|seconds|deviance_explained|gradient_norms|classes|data|indices|indptr)"
+    r"(header|path/(alphas|intercepts|dual_gaps|n_iters|seconds|deviance_explained|gradient_norms|classes"
+    r"|data|indices|indptr)"
     r"|cross/(cross|layout|levels_\d+_(text|offsets|numbers)|counts_\d+|keys_\d+_\d+))\.npy"
 )
 

@@ -36,7 +36,7 @@ def as_path(cross: FeatureCross | None, fitted: Any) -> tuple[FeatureCross | Non
         raise ValueError(f"path={name}: a model file holds regressions; keep a classifier with joblib or skops.")
     if not (hasattr(fitted, "coef_") and hasattr(fitted, "intercept_")):
         raise ValueError(
-            f"path={name} has no coef_ and intercept_; pass a PathResult, such as regularization_path returns, or a fitted "
+            f"path={name} has no coef_ and intercept_; pass the result of regularization_path, or a fitted "
             "linear model."
         )
     coefs = sp.csc_array(

@@ -51,7 +51,7 @@ class Model:
         Without one, `predict` takes the encoded columns.
     path : PathResult
     meta : dict
-        The further arguments of `save_model`. `predict` reads two of them: ``point``, the point of the path that predicts,
+        The further arguments of `save_model`. `predict` reads two of them: ``point``, the point that predicts,
         and ``log_target``, whether the path was fitted on the logarithm of the target.
     """
 
@@ -136,7 +136,7 @@ def save_model(file: str | os.PathLike[str], cross: FeatureCross | None, path: A
     _check_fit(cross, path, meta)
     if "point" not in meta and path.alphas.size > 1:
         warnings.warn(
-            f"no point=k was given: the last of the path's {path.alphas.size} points, with the weakest penalty, will predict.",
+            f"no point=k was given: the last of the path's {path.alphas.size} points, with the weakest penalty, predicts.",
             UserWarning,
             stacklevel=2,
         )
