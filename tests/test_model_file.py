@@ -394,7 +394,9 @@ def test_a_fitted_estimator_or_pipeline(parts, tmp_path):
 def test_estimators_that_cannot_be_saved(parts, tmp_path):
     table, cross, _ = parts
     X, y = cross.transform(table), np.arange(400.0)
-    with pytest.raises(ValueError, match=r"path=Lasso has no coef_ and intercept_; pass a PathResult"):
+    with pytest.raises(
+        ValueError, match=r"path=Lasso has no coef_ and intercept_; pass the result of regularization_path"
+    ):
         save_model(tmp_path / "m", cross, S.Lasso())
     with pytest.raises(ValueError, match=r"path=RidgeClassifier: a model file holds regressions"):
         save_model(tmp_path / "m", cross, S.RidgeClassifier().fit(X, y > 9))

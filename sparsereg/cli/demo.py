@@ -44,7 +44,7 @@ def make_places(n_rows: int, rng: np.random.Generator) -> dict[str, NDArray[np.f
 
 
 def make_target(X: Any, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """A target (n,) with as much noise as signal, and the columns of X (n, p) with an effect: 1 in 8 of the frequent."""
+    """A target (n,) with as much noise as signal, and the columns of X (n, p) with an effect, among the frequent."""
     counts = np.bincount(X.indices, minlength=X.shape[1])
     n_frequent = max(1, int(X.shape[1] * _FREQUENT_SHARE))
     frequent = np.argpartition(counts, -n_frequent)[-n_frequent:]

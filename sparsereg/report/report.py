@@ -47,7 +47,7 @@ class SparsityReport:
         The duality gap asked for, as a share of the target's mean square.
     path : list of dict
         For each strength: point, alpha, n_nonzero, density (n_nonzero / n_columns), deviance_explained, l1_norm,
-        l2_norm, dual_gap, relative_gap, certified, n_iter, seconds, df, df_error, and the `scores` of `from_path`. `df` are the
+        l2_norm, dual_gap, relative_gap, certified, n_iter, seconds, df, df_error, and `scores`. `df` are the
         degrees of freedom of the coefficients (an intercept is 1 more) and `df_error` their standard error, 0 where
         exact. For the lasso they are the number of non-zero coefficients; otherwise computing them takes X.
     blocks : list of dict

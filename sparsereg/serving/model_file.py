@@ -136,7 +136,7 @@ def save_model(file: str | os.PathLike[str], cross: FeatureCross | None, path: A
     _check_fit(cross, path, meta)
     if "point" not in meta and path.alphas.size > 1:
         warnings.warn(
-            f"no point=k was given: the last of the path's {path.alphas.size} points, with the weakest penalty, predicts.",
+            f"no point=k was given: the last of the path's {path.alphas.size} points, the weakest penalty, predicts.",
             UserWarning,
             stacklevel=2,
         )
