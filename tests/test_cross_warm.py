@@ -64,5 +64,5 @@ def test_coefficients_that_were_not_carried_over_are_refused():
     cross = FeatureCross(bins={"place": Width(0.25)})
     model = Lasso(alpha=0.01, warm_start=True).fit(cross.fit_transform(first), y)
     second, _ = table(200, 1, 0)
-    with pytest.raises(ValueError, match="cannot be the start of a warm_start"):
+    with pytest.raises(ValueError, match=r"cannot start a fit \(warm_start\)"):
         model.fit(cross.partial_fit(second).transform(first), y)
