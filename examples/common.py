@@ -44,6 +44,6 @@ def report_on(cross: FeatureCross, table: pd.DataFrame, target: pd.Series, eps: 
     print(SparsityReport.from_path(path, cross, k=best, top=8, scores={"held-out R2": scores}).to_text(max_rows=6))
     print(
         f"\n{len(table):,} rows; {X.shape[1]:,} columns encoded in {encoded - started:.2f} s, {path.alphas.size} "
-        f"strengths in {fitted - encoded:.2f} s, {int(path.certified.sum())} certified; best held-out R2 {scores[best]:.3f} "
-        f"with {path.n_nonzero[best]:,} columns."
+        f"strengths in {fitted - encoded:.2f} s, {int(path.certified.sum())} certified; "
+        f"best held-out R2 {scores[best]:.3f} with {path.n_nonzero[best]:,} columns."
     )
