@@ -1,4 +1,4 @@
-"""Ridge paths where one field says all, as the cells of a map do: points, certificates and kernels against what X says."""
+"""Ridge paths with a saturated factor, such as the cells of a map: points, certificates and kernels against X."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def one_hot(codes: list[np.ndarray]) -> sp.csr_array:
 
 
 def cells(kind: str, n: int, side: int, rng: np.random.Generator) -> sp.csr_array:
-    """Fields and their finest cross, which stands first, last or between them."""
+    """Factors and their finest cross, which stands first, last or between them."""
     a, b = rng.zipf(1.3, n) % side, rng.integers(0, side + 3, n)
     c = rng.integers(0, 4, n)
     cell = np.unique(a * (side + 3) + b, return_inverse=True)[1]
@@ -125,7 +125,7 @@ def test_what_is_explained_is_a_bound_from_below() -> None:
 
 
 def test_a_level_in_large_units_hides_no_others() -> None:
-    """Where curvatures differ widely, gradients are judged in their units too, also on the field that says all."""
+    """Where curvatures differ widely, gradients are judged in their units too, also on the saturated factor."""
     rng = np.random.default_rng(5)
     n = 6000
     a, b = np.where(rng.uniform(size=n) < 0.9, 0, rng.integers(0, 30, n)), rng.integers(0, 20, n)
@@ -160,7 +160,7 @@ def test_strengths_that_are_lost_beside_the_curvature_stand_with_the_others() ->
 
 
 def test_a_path_is_small_and_survives_pickling() -> None:
-    """It holds neither X nor vectors over the field that says all for each point that was solved."""
+    """It holds neither X nor vectors over the saturated factor for each point that was solved."""
     rng = np.random.default_rng(2)
     X = cells("map", 20_000, 130, rng)
     path = ridge_path(X, rng.normal(size=20_000), alphas=30, solver="cg")
@@ -174,7 +174,7 @@ def test_a_path_is_small_and_survives_pickling() -> None:
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("saturated", [True, False])
 def test_constant_columns_hold_nothing_back(saturated: bool, fit_intercept: bool) -> None:
-    """A field of one level, or of one that has any weight: its gradient counts in its own units, as for `Ridge`."""
+    """A factor of one level, or of one that has any weight: its gradient counts in its own units, as for `Ridge`."""
     rng = np.random.default_rng(9)
     n = 400
     a, b = rng.integers(0, 8, n), rng.integers(0, 11, n)

@@ -1,4 +1,4 @@
-"""Factors of one-hot designs and the preconditioners made of them, against slow dense oracles; and ridge by "cg" where it is hard."""
+"""Factors of one-hot designs and their preconditioners, against dense oracles; and ridge by "cg" on hard cases."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def saturated(n: int = 300, seed: int = 0) -> sp.csr_array:
     return one_hot([a, b, a * B + b])
 
 
-def shadowed(n: int = 300) -> sp.csr_array:
-    """A factor that all but a few rows of another one determine, and a cross of that other."""
+def nearly_nested(n: int = 300) -> sp.csr_array:
+    """A factor that another one determines in all but a few rows, and a cross of that other."""
     rng = np.random.default_rng(6)
     a, c = rng.integers(0, 12, n), rng.integers(0, 3, n)
     b = np.where(rng.uniform(size=n) < 0.95, a % 5, rng.integers(0, 5, n))
@@ -84,7 +84,7 @@ def dense_H(X: sp.csr_array, system: System) -> np.ndarray:
 
 @pytest.mark.parametrize("n", [1, 3, 1000, 40_000])
 @pytest.mark.parametrize("weighted", [True, False])
-def test_exchange(n: int, weighted: bool) -> None:
+def test_gather_scatter(n: int, weighted: bool) -> None:
     rng = np.random.default_rng(n)
     s = rng.uniform(size=n) if weighted else None
     factors = [(rng.integers(0, n_levels + 1, n).astype(np.int32), n_levels) for n_levels in (1, 3, 200)]
@@ -106,7 +106,7 @@ def test_levels_refuse_codes_out_of_range() -> None:
 
 @pytest.mark.parametrize("index", [np.int32, np.int64])
 @pytest.mark.parametrize("form", ["csr", "csc"])
-def test_fields_are_found(index: type, form: str) -> None:
+def test_factors_are_found(index: type, form: str) -> None:
     X = crossed().asformat(form)
     X.indices, X.indptr = X.indices.astype(index), X.indptr.astype(index)
     design = as_design(X)
@@ -129,7 +129,7 @@ def test_fields_are_found(index: type, form: str) -> None:
             assert (inner <= outer).all()
 
 
-def test_missing_levels_are_no_nesting_and_other_designs_have_no_fields() -> None:
+def test_missing_levels_are_no_nesting_and_other_designs_have_no_factors() -> None:
     a, b, _ = table()
     factors = Factors.of(as_design(one_hot([a, b, a * B + b], missing=0.1)))
     assert factors is not None
@@ -153,8 +153,8 @@ def test_missing_levels_are_no_nesting_and_other_designs_have_no_fields() -> Non
     assert whole.saturated
 
 
-def test_shadows_are_fields_nearly_nested() -> None:
-    X = shadowed()
+def test_near_nested_factors() -> None:
+    X = nearly_nested()
     factors = Factors.of(as_design(X))
     assert factors is not None
     (near,) = factors.near_nested
@@ -188,7 +188,7 @@ def test_rows_have_no_level_where_a_column_of_numbers_stands_among_levels() -> N
     np.testing.assert_allclose(model.coef_, Ridge(solver="gram").fit(X, y).coef_, atol=1e-6)
 
 
-def test_equal_fields_are_nested_once() -> None:
+def test_equal_factors_are_nested_once() -> None:
     a, _, _ = table()
     factors = Factors.of(as_design(one_hot([a, a, a])))
     assert factors is not None
@@ -217,7 +217,7 @@ def test_the_preconditioners_are_symmetric_positive_and_know_their_image(
         "equal": one_hot([a, a, b, b]),
         "chain": one_hot([a, a * B + b, c, (a * B + b) * C + c, b]),
         "numeric": beside_numbers(crossed()),
-        "near_nested": shadowed(),
+        "near_nested": nearly_nested(),
         "saturated and numeric": beside_numbers(saturated()),
     }[kind]
     s = np.random.default_rng(3).uniform(0.2, 3.0, X.shape[0]) if weighted else None
@@ -251,10 +251,10 @@ def applied_to(g: np.ndarray, precondition: Preconditioner) -> tuple[np.ndarray,
     return z, g - rest
 
 
-def test_a_stronger_penalty_keeps_of_the_border_what_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stronger_penalties_use_a_part_of_the_coarse_block(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sparsereg.ridge.preconditioners.choose.MAX_COARSE", 20)
     monkeypatch.setattr("sparsereg.ridge.preconditioners.choose.MAX_CONDITION", 0.0)
-    X = beside_numbers(shadowed())
+    X = beside_numbers(nearly_nested())
     equations = equations_of(X, np.random.default_rng(3).uniform(0.2, 3.0, X.shape[0]), True)
     make = choose_preconditioner(equations, 0.05 * equations.factor)
     sizes = []
@@ -270,19 +270,19 @@ def test_a_stronger_penalty_keeps_of_the_border_what_is_worth_it(monkeypatch: py
     assert sizes[0][1] > sizes[1][1] > sizes[2][1] >= 2  # numbers stay
 
 
-def test_copies_beat_two_levels_on_crosses() -> None:
+def test_subspace_corrections_beat_two_levels_on_crosses() -> None:
     rng = np.random.default_rng(5)
     a, b, c = rng.zipf(1.3, 20_000) % 400, rng.zipf(1.3, 20_000) % 60, rng.integers(0, 30, 20_000)
     X = one_hot([a, b, c, a * 60 + b, b * 30 + c])
     system = NormalEquations(as_design(X), None, True, np.ones(X.shape[1])).system(rng.normal(size=20_000), 1.0)
     made = choose_preconditioner(system.equations, system.penalty)(system)
     copies = conjugate_gradients(system, made, 1e-8, 500)
-    two = conjugate_gradients(system, preconditioning_without_fields(system), 1e-8, 500)
+    two = conjugate_gradients(system, two_level_preconditioner(system), 1e-8, 500)
     assert copies.gradient_norm <= 1e-8
     assert copies.n_iter < 0.6 * two.n_iter
 
 
-def preconditioning_without_fields(system: System) -> TwoLevel:
+def two_level_preconditioner(system: System) -> TwoLevel:
     from sparsereg.ridge.preconditioners.two_level import HeavyBlock
 
     return TwoLevel(system, HeavyBlock.of(system.equations, system.penalty))
@@ -398,8 +398,8 @@ def test_types_agree(real: type, make: object) -> None:
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("n", [60, 25])
-def test_one_field_alone(n, fit_intercept):
-    """A single category, also with a row a level: nothing nests, and rows are rows."""
+def test_one_factor_alone(n, fit_intercept):
+    """A single category, also with a row a level: no factor is nested, and none is saturated."""
     rng = np.random.default_rng(0)
     codes = np.concatenate([np.arange(25), rng.integers(0, 25, n - 25)])
     X = sp.csr_array((np.ones(n), (np.arange(n), codes)), shape=(n, 25))
@@ -412,7 +412,7 @@ def test_one_field_alone(n, fit_intercept):
 @pytest.mark.parametrize("make", [crossed, saturated])
 @pytest.mark.parametrize("weighted", [True, False])
 def test_rows_of_ones_are_enough(make: object, weighted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ridge on the rows of one-hot factors never makes the columns."""
+    """Ridge on the rows of one-hot factors never builds the columns."""
     X = make(500, 4)  # type: ignore[operator]
     rng = np.random.default_rng(3)
     y, s = rng.normal(size=500), rng.uniform(0.5, 2.0, 500) if weighted else None
