@@ -53,3 +53,12 @@ def test_files_that_are_named_exist(page):
     for name in re.findall(r"`([\w./]+\.(?:py|pyi|pyx|pxi|c|h))`", page.read_text(encoding="utf-8")):
         places = ROOT, ROOT / "sparsereg", ROOT / "src_c", page.parent
         assert any((place / name).exists() for place in places), name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_names_are_in_the_files_where_they_are_said_to_be(page):
+    """`name` in `path`."""
+    text = " ".join(page.read_text(encoding="utf-8").split())
+    for name, path in re.findall(r"`([\w.]+)` in `([\w./]+\.(?:py|h))`", text):
+        (file,) = {place / path for place in (ROOT, ROOT / "sparsereg", ROOT / "src_c") if (place / path).exists()}
+        assert re.search(rf"\b{name.split('.')[-1]}\b", file.read_text(encoding="utf-8")), f"{name} in {path}"
