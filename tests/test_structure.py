@@ -1,4 +1,4 @@
-"""The house keeps its shape: imports run one way, and the kernels keep to their rules."""
+"""The structure of the package: imports run one way, and the kernels keep to their rules."""
 
 from __future__ import annotations
 

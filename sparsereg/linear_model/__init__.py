@@ -1,4 +1,4 @@
-"""The scikit-learn shells, under the name that scikit-learn gives the room. They know no kernels."""
+"""The scikit-learn interfaces: parameters, checks, fitted attributes. They know no kernels."""
 
 from sparsereg.linear_model.degrees import DegreesOfFreedom, degrees_of_freedom
 from sparsereg.linear_model.lasso import ElasticNet, Lasso
