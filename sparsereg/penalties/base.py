@@ -1,6 +1,6 @@
 """What a separable convex penalty must say, one coefficient at a time. Knows nothing of X, losses or solvers.
 
-A penalty is `sum_j l1_j g(w_j) + l2_j/2 w_j^2` with a gauge g: convex, `g(t w) = t g(w)` for t > 0, `g(w) >= |w|`, `g(0) = 0`.
+A penalty is `sum_j l1_j g(w_j) + l2_j/2 w_j^2` with a gauge g: convex, `g(t w) = t g(w)` for t > 0, `g(w) >= |w|`.
 Four one-liners about g say it all: `gauge`, `slope`, `dual_magnitude` and `excess`. Value, prox, conjugate, the terms of the
 duality gap and the distance from stationarity follow. A new penalty is one file with one class, and one line in
 `sparsereg.penalties.PENALTIES`.
