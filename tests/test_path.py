@@ -13,9 +13,9 @@ from oracles import duality_gap, elastic_net, objective
 from scipy.optimize import nnls
 from sklearn.exceptions import ConvergenceWarning
 
-from sparsereg import regularization_path
+from sparsereg import ElasticNet, Lasso, regularization_path
 from sparsereg.data.design import as_design
-from sparsereg.objective.problem import Coefficients, make_problem
+from sparsereg.objective.problem import Coefficients, count_weights, make_problem
 from sparsereg.rows import memory
 from sparsereg.solvers.gram_cd import GramCD
 from sparsereg.solvers.loop import SOLVERS, Options
@@ -373,3 +373,22 @@ def test_a_tolerance_of_nothing_leaves_no_more_than_rounding(seed):
         path = regularization_path(X, y, tol=0.0, alphas=4, eps=1e-3)
     assert (path.dual_gaps <= 1e-12 * path.gap_scale).all()
     assert path.n_iters.max() < 10_000
+
+
+@pytest.mark.parametrize("storage", ["csr", "csc", "dense"])
+@pytest.mark.parametrize("value", [1.0, 0.3])
+def test_weights_of_zero_and_one_value_are_the_rows_that_count(storage, value):
+    """A mask is no slower than its rows: it leaves no weights behind, and of a CSR no copy of its entries either."""
+    X, y = crosses(400, levels=(5, 40))
+    mask = np.random.default_rng(3).random(400) < 0.8
+    X = X.toarray() if storage == "dense" else X.asformat(storage)
+    masked = regularization_path(X, y, sample_weight=value * mask, alphas=12, eps=0.02, tol=1e-10, offset=0.1 * y)
+    rows = regularization_path(X[mask], y[mask], alphas=12, eps=0.02, tol=1e-10, offset=0.1 * y[mask])
+    np.testing.assert_allclose(masked.alphas, rows.alphas, rtol=1e-12)
+    np.testing.assert_allclose(masked.coefs.toarray(), rows.coefs.toarray(), atol=1e-6)
+    design, s, kept = count_weights(as_design(X), value * mask, y)
+    assert (s is None) == (storage == "csr")
+    assert kept.size == (mask.sum() if storage == "csr" else 400)
+    for model in (Lasso(alpha=0.02, tol=1e-9), ElasticNet(alpha=0.02, tol=1e-9)):
+        weighted, plain = model.fit(X, y, sample_weight=value * mask).coef_, model.fit(X[mask], y[mask]).coef_
+        np.testing.assert_allclose(weighted, plain, atol=1e-6)

@@ -19,7 +19,7 @@ from sparsereg.data.validation import check_choice, check_flag, check_number, ch
 from sparsereg.linear_model.coefficients import LinearRegressor, nonzero, set_parameters
 from sparsereg.linear_model.gram_check import check_gram
 from sparsereg.linear_model.paths import EPOCHS, closer, enet_path, generator, starting_point
-from sparsereg.objective.problem import Coefficients, Problem, make_problem
+from sparsereg.objective.problem import Coefficients, Problem, count_weights, make_problem
 from sparsereg.solvers.loop import SOLVERS, Options
 from sparsereg.solvers.path_solver import PathSolver
 from sparsereg.solvers.single_fit import SingleFit
@@ -170,6 +170,7 @@ class ElasticNet(LinearRegressor):
             )
         design, targets = self._check_data(X, y, check_input)
         weights = check_weights(sample_weight, design.n_rows)
+        design, weights, targets = count_weights(design, weights, targets)
         factor = check_penalty_factor(self.penalty_factor, design.n_features)
         rng = generator(self.selection, self.random_state)
         fits: list[Fit] = []

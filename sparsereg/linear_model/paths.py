@@ -14,7 +14,7 @@ from sklearn.utils import check_array, check_random_state
 from sparsereg.data.design import Design, as_design
 from sparsereg.data.validation import check_alphas, check_choice, check_flag, check_number, check_vector, check_weights
 from sparsereg.linear_model.gram_check import check_gram
-from sparsereg.objective.problem import Coefficients, make_problem
+from sparsereg.objective.problem import Coefficients, count_weights, make_problem
 from sparsereg.solvers.loop import SOLVERS, Options
 from sparsereg.solvers.path import path_solver, trace
 
@@ -185,7 +185,8 @@ def enet_path(
         return multi_task_path(X, targets, flags, return_n_iter=return_n_iter, **given, **params)
     design = as_design(X)
     targets, s = check_vector("y", targets, design.n_rows), check_weights(options["sample_weight"], design.n_rows)
-    problem = make_problem(design, targets, sample_weight=s, fit_intercept=False, positive=positive)
+    counted, s, target = count_weights(design, s, targets)
+    problem = make_problem(counted, target, sample_weight=s, fit_intercept=False, positive=positive)
     if not sp.issparse(X):
         check_gram(precompute, X, s, y=targets, Xy=Xy)
     rng = generator(options["selection"], options["random_state"])

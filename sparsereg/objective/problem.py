@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.loss_rows import Evaluation, LossRows
 from sparsereg.rows.memory import MemoryRows
 
-__all__ = ["Coefficients", "Problem", "make_problem"]
+__all__ = ["Coefficients", "Problem", "count_weights", "make_problem"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -109,6 +110,22 @@ class Problem:
         if np.all(l1 > 0.0):
             cols = np.union1d(np.flatnonzero(self.penalty.dual_magnitude(found.c) > l1), coef.cols)
         return self.quadratic.gap_from(coef, l1[cols], l2[cols], found.fenchel_gap, cols, found.c[cols])
+
+
+def count_weights(design: Design, s: Vector | None, *vectors: Any) -> tuple[Any, ...]:
+    """Rows of weight 0 left out and no weights, where all other rows have the same: counted, not multiplied.
+
+    A CSR is viewed, not copied. Of a CSC or a dense X the rows would be copied, so weights of 0 stay there.
+    `vectors` have one entry a row, or are None. Returns the design, the weights (or None) and the vectors.
+    """
+    if s is None:
+        return design, None, *vectors
+    positive = s > 0.0
+    if s.max() != s[positive].min() or not (positive.all() or design.is_csr):
+        return design, s, *vectors
+    if positive.all():
+        return design, None, *vectors
+    return design.select_rows(positive), None, *(v if v is None else v[positive] for v in vectors)
 
 
 def make_problem(

@@ -24,7 +24,7 @@ from sparsereg.data.validation import (
     check_weights,
 )
 from sparsereg.losses import LOSSES
-from sparsereg.objective.problem import Problem, make_problem
+from sparsereg.objective.problem import Problem, count_weights, make_problem
 from sparsereg.results import PathResult
 from sparsereg.solvers.loop import SOLVERS, Options, Solution
 from sparsereg.solvers.prefilter import PrefilteredSolver, eliminate_columns
@@ -133,13 +133,15 @@ def regularization_path(
         check_flag(name, flag)
     grid = check_alphas(alphas)
     design = as_design(X, n_threads=thread_count(n_jobs))
+    vectors = check_target(y, design.n_rows), None if offset is None else check_vector("offset", offset, design.n_rows)
+    design, s, target, offset = count_weights(design, check_weights(sample_weight, design.n_rows), *vectors)
     problems = [
         make_problem(
             design,
-            check_target(y, design.n_rows),
+            target,
             loss=loss,
-            sample_weight=check_weights(sample_weight, design.n_rows),
-            offset=None if offset is None else check_vector("offset", offset, design.n_rows),
+            sample_weight=s,
+            offset=offset,
             penalty_factor=check_penalty_factor(penalty_factor, design.n_features),
             fit_intercept=fit_intercept,
             standardize=standardize,
