@@ -261,7 +261,7 @@ def test_report_of_real_houses(real_data) -> None:
 
 def test_report_shows_the_error_of_an_estimate(pipeline_data, monkeypatch) -> None:
     table, y, _ = pipeline_data
-    monkeypatch.setattr("sparsereg.linear_model.degrees._by_count", lambda *_: "cg")
+    monkeypatch.setattr("sparsereg.linear_model.degrees._method_by_counts", lambda *_: "cg")
     pipeline = make_pipeline(FeatureCross(crosses=[("shop", "item")]), Ridge(3.0, solver="cg")).fit(table, y)
     report = SparsityReport.from_estimator(pipeline, X=table)
     assert 0 < report.path[0]["df_error"] < 0.1 * report.path[0]["df"]

@@ -113,7 +113,7 @@ def test_what_is_watched_is_checked():
     with pytest.raises(kernels.KernelError, match="more columns than"):
         store.cache(np.zeros(70_000, dtype=np.int64), 100)
     store.cache(np.array([3, 1]), 100)
-    with pytest.raises(kernels.KernelError, match="not so many"):
+    with pytest.raises(kernels.KernelError, match="fewer columns are cached"):
         store.shrink_cache(3)
     store.shrink_cache(1)
     assert store.cache_index(np.array([3, 1])).tolist() == [0, -1]
