@@ -69,7 +69,7 @@ class Quadratic:
     shift: Vector | None = None
     _eliminations: dict[bytes, Any] = field(default_factory=dict, repr=False)
 
-    @property
+    @cached_property
     def weight_sum(self) -> float:
         """S."""
         return self.rows.weight_sum
@@ -79,7 +79,7 @@ class Quadratic:
         """`|y - mean y|_s^2`, twice the value at w = 0."""
         return self.rows.squared_residual(None, self.center)
 
-    @property
+    @cached_property
     def gap_scale(self) -> float:
         """What a duality gap is measured against: the weighted mean square of the (centred) targets."""
         return self.null_deviance / self.weight_sum

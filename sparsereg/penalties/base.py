@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,7 @@ __all__ = ["GapTerms", "Penalty"]
 Vector = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class GapTerms:
+class GapTerms(NamedTuple):
     """Sums over columns that the duality gap is made of; see `sr_gap_terms` in `src_c/sr.h`.
 
     Attributes

@@ -30,8 +30,8 @@ class ProductsGram:
     def cache_rows(self, c: Vector) -> None:
         """Nothing is cached."""
 
-    def known_gradients(self, cols: Int, w: Vector, shift: float) -> tuple[Vector, NDArray[np.bool_]]:  # noqa: ARG002
-        return np.empty(cols.size), np.zeros(cols.size, dtype=np.bool_)
+    def known_gradients(self, cols: Int, w: Vector, shift: float) -> None:
+        """None are known."""
 
     def few_dense(self) -> Int:
         return np.empty(0, dtype=np.int64)

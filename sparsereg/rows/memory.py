@@ -232,11 +232,10 @@ class MemoryGram:
             self.cached, self._cached_c0 = self.cached[:n].copy(), self._cached_c0[:n].copy()
             self._cached_sums = self._cached_sums[:n].copy()
 
-    def known_gradients(self, cols: Int, w: Vector, shift: float) -> tuple[Vector, NDArray[np.bool_]]:
-        c, known = np.empty(cols.size), np.zeros(cols.size, dtype=np.bool_)
+    def known_gradients(self, cols: Int, w: Vector, shift: float) -> tuple[Vector, NDArray[np.bool_]] | None:
         if self.design.rows is None:
-            return c, known
-        places = self.store.cache_index(cols)
+            return None
+        places, c = self.store.cache_index(cols), np.empty(cols.size)
         known = places >= 0
         if known.any():
             c[known] = self._cached_gradients(int(places.max()) + 1, w, shift)[places[known]]

@@ -44,9 +44,12 @@ class GramCD(WorkingSet):
 
     def gradient_of(self, cols: Int | None) -> Vector:
         """From the coefficients, or on the columns' own rows, where that is known or cheap; else from a residual for all rows."""
-        if cols is None:
-            return super().gradient_of(None)
-        c, known = self.gram.known_gradients(cols, self.w, self.r_sum / self.quadratic.weight_sum)
+        found = (
+            None if cols is None else self.gram.known_gradients(cols, self.w, self.r_sum / self.quadratic.weight_sum)
+        )
+        if cols is None or found is None:
+            return super().gradient_of(cols)
+        c, known = found
         if not known.all():
             c[~known] = super().gradient_of(cols[~known])
         return c
