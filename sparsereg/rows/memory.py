@@ -222,11 +222,12 @@ class MemoryGram:
     def extend(self, cols: Int) -> None:
         """Through the rows of the new columns, or by a dot product with each column of the working set, whichever reads less."""
         design = self.design
-        by_rows = float(design.lengths(cols).sum()) * self.sparse_row_length
+        entries = int(design.lengths(cols).sum())
+        by_rows = entries * self.sparse_row_length
         fewer = design.rows is not None and by_rows <= cols.size * self.nnz + design.n_rows
         self.store.append(cols, fewer or self.cached.size > 0)
         self.cols = np.concatenate([self.cols, cols])
-        self.nnz += int(design.lengths(cols).sum())
+        self.nnz += entries
         n = self.store.n_cached
         if n < self.cached.size:  # the products of all did not fit into the budget
             self.cached, self._cached_c0 = self.cached[:n].copy(), self._cached_c0[:n].copy()
