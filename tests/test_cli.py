@@ -384,9 +384,23 @@ def test_readme_opens_with_the_commands():
     block = README.read_text(encoding="utf-8").split("```")[1]
     commands = block.replace("\\\n", " ").splitlines()
     words = [shlex.split(line, comments=True) for line in commands if line.startswith(("pip", "sparsereg"))]
-    assert words[0] == shlex.split('pip install ".[cli]" && sparsereg demo')
-    assert words[1] == shlex.split('pip install -e ".[test]" && pytest')
-    assert words[2] == shlex.split(f"sparsereg {HOUSES}")
+    assert words[0] == shlex.split('pip install ".[cli]" && sparsereg demo --rows 200000 --save places.csv')
+    assert words[-1] == shlex.split('pip install -e ".[test]" && pytest')
+
+
+def test_the_commands_of_the_readme_run_in_their_order(tmp_path, monkeypatch):
+    """On fewer rows: what one writes the next reads, and crosses are active."""
+    monkeypatch.chdir(tmp_path)
+    block = README.read_text(encoding="utf-8").split("```")[1].replace("\\\n", " ")
+    commands = [line.split("sparsereg ", 1)[1].split("#")[0] for line in block.splitlines() if "sparsereg " in line]
+    assert [command.split()[0] for command in commands] == ["demo", "fit", "predict"]
+    succeed(commands[0].replace("200000", "20000"))
+    assert pl.read_csv("places.csv").columns == ["latitude", "longitude", "value"]
+    fitted = succeed(commands[1])
+    assert "All 100 points are certified" in fitted.stdout
+    assert load_model("model.npz").path.n_nonzero[-1] > 0
+    succeed(commands[2])
+    assert pl.read_csv("predictions.csv").height == 20_000
 
 
 def test_california(real_data, tmp_path, monkeypatch):

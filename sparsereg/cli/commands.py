@@ -273,7 +273,12 @@ def report(model_file: Path, point: int | None, top: int, as_json: bool) -> None
 @cli.command()
 @click.option("--rows", type=click.IntRange(min=100), default=1_000_000, show_default=True, help="Rows to generate.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the generated rows.")
-def demo(rows: int, seed: int) -> None:
+@click.option(
+    "--save",
+    type=click.Path(path_type=Path),
+    help="Write the rows, with their target in column 'value', to this CSV file.",
+)
+def demo(rows: int, seed: int, save: Path | None) -> None:
     """Fit a lasso path on the globe in one-minute steps: 233 million possible columns.
 
     Rows are clustered in cities. Only steps of latitude (10,800), of longitude (21,600) and combinations that occur
@@ -288,6 +293,9 @@ def demo(rows: int, seed: int) -> None:
         X = cross.fit_transform(table)
     with terminal.working("Making the target"):
         y, chosen = make_target(X, rng)
+    if save is not None:
+        with terminal.working(f"Writing {save}"), write_whole(save) as out:
+            table.with_columns(value=pl.Series(y)).write_csv(out)
     with terminal.path("Lasso path", 100) as callback:
         path = regularization_path(X, y, callback=callback)
     click.echo(SparsityReport.from_path(path, cross).to_text())
