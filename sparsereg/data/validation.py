@@ -15,6 +15,7 @@ __all__ = [
     "check_flag",
     "check_number",
     "check_penalty_factor",
+    "check_scaled_weights",
     "check_target",
     "check_vector",
     "check_weights",
@@ -117,20 +118,28 @@ def check_target(y: Any, n_rows: int) -> Vector:
 
 
 def check_weights(sample_weight: Any, n_rows: int) -> Vector | None:
-    """Non-negative, not all zero; None for a scalar, as equal weights change no result."""
+    """Weights whose scale changes no result, brought to one that cannot overflow; None for a scalar."""
+    s = check_scaled_weights(sample_weight, n_rows)
+    if s is None or isinstance(sample_weight, Real):
+        return None
+    scale = s.mean()
+    return s if 1e-12 < scale < 1e12 else s / scale
+
+
+def check_scaled_weights(sample_weight: Any, n_rows: int) -> Vector | None:
+    """Non-negative, not all zero; as they are, because their scale matters. A number is that weight in every row."""
     if sample_weight is None:
         return None
     if isinstance(sample_weight, Real):
         check_number("sample_weight", sample_weight, low=0, open_low=True)
-        return None
+        return np.full(n_rows, float(sample_weight))
     s = check_vector("sample_weight", sample_weight, n_rows)
     if (s < 0).any():
         where = int(np.flatnonzero(s < 0)[0])
         raise ValueError(f"sample_weight is {s[where]} at position {where}; expected non-negative numbers.")
     if not s.sum() > 0:
         raise ValueError("sample_weight is zero for every row; expected at least one positive number.")
-    scale = s.mean()
-    return s if 1e-12 < scale < 1e12 else s / scale  # a scale changes no result, but may overflow
+    return s
 
 
 def check_penalty_factor(penalty_factor: Any, n_features: int) -> Vector | None:

@@ -18,8 +18,8 @@ from sparsereg.data.validation import (
     check_flag,
     check_number,
     check_penalty_factor,
+    check_scaled_weights,
     check_vector,
-    check_weights,
 )
 from sparsereg.linear_model.coefficients import LinearRegressor, set_coefficients, set_parameters
 from sparsereg.ridge.dropout import dropout_factor
@@ -279,11 +279,9 @@ class Ridge(LinearRegressor):
         return np.broadcast_to(alphas, n_targets).copy()
 
     def _equations(self, design: Design, sample_weight: Any) -> NormalEquations:
-        if isinstance(sample_weight, Real):
-            sample_weight = np.full(design.n_rows, float(sample_weight))
         if sample_weight is not None and (shape := np.asarray(sample_weight).shape)[1:]:
             raise ValueError(f"Sample weights must be 1D array or scalar; sample_weight has shape {shape}.")
-        s = check_weights(sample_weight, design.n_rows)
+        s = check_scaled_weights(sample_weight, design.n_rows)
         return NormalEquations(design, s, bool(self.fit_intercept), self._factor(design, s))
 
     def _factor(self, design: Design, s: Vector | None) -> Vector:

@@ -147,7 +147,8 @@ def _solve_bounded(system: System, settings: SolverSettings) -> RidgeSolution:
     unpenalized = make_problem(
         equations.design, system.y, sample_weight=equations.s, fit_intercept=equations.fit_intercept, positive=True
     )
-    penalty = unpenalized.penalty.with_factors(system.penalty, system.penalty)
+    factors = system.penalty * (unpenalized.weight_sum / equations.weight_sum)  # weights may have been rescaled
+    penalty = unpenalized.penalty.with_factors(factors, factors)
     options = Options(settings.tol**2, settings.max_iter)
     solver = PathSolver(replace(unpenalized.quadratic, penalty=penalty), 0.0, options)
     found = solver.solve(1.0 / unpenalized.weight_sum)
@@ -155,4 +156,4 @@ def _solve_bounded(system: System, settings: SolverSettings) -> RidgeSolution:
     w[found.coef.cols] = found.coef.w
     g = system.gradient(w)
     g[(w == 0.0) & (g < 0.0)] = 0.0
-    return RidgeSolution(w, system.relative(g), 2.0 * unpenalized.weight_sum * found.dual_gap, found.epochs)
+    return RidgeSolution(w, system.relative(g), 2.0 * equations.weight_sum * found.dual_gap, found.epochs)

@@ -45,7 +45,6 @@ def is_iterated(problem: Problem) -> bool:
 
 
 PENDING: list[Pending] = [
-    Pending("A1", have("weights_far"), WRONG, is_ridge),
     Pending("A2", have("units"), (*WRONG, "degrees of freedom"), is_ridge),
     Pending("A3, D1, D3, D5", have("far"), (*WRONG, "refused", "needless warning", "stalled", "degrees of freedom")),
     Pending("A4", have("weak", "iterative"), WRONG, is_iterated),
