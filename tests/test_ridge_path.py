@@ -19,8 +19,8 @@ from sparsereg.ridge import sketched_basis
 from sparsereg.ridge.normal_equations import NormalEquations, System
 from sparsereg.ridge.path import PathSolution, path_preconditioning, solve_path, solve_paths
 from sparsereg.ridge.pcg import Preconditioner
-from sparsereg.ridge.preconditioners.choose import Preconditioning
-from sparsereg.ridge.preconditioners.two_level import Plain
+from sparsereg.ridge.preconditioners.choose import PreconditionerFactory
+from sparsereg.ridge.preconditioners.two_level import Identity
 from sparsereg.ridge.reduced_basis import ReducedBasis
 from sparsereg.ridge.sketched_basis import StoppingRule
 
@@ -136,7 +136,7 @@ def test_combinations_have_the_least_gradients(sketched: bool, monkeypatch: pyte
     assert design.n_cols > 200
     equations = NormalEquations(design, None, True, np.random.default_rng(0).uniform(0.5, 2.0, design.n_cols))
     system = equations.system(y, 2.0)
-    basis, alphas = ReducedBasis(equations.system(y, 0.0), Preconditioning(None, Plain)), np.array([2.0])
+    basis, alphas = ReducedBasis(equations.system(y, 0.0), PreconditionerFactory(None, Identity)), np.array([2.0])
     np.testing.assert_allclose(basis.gradient_norms(alphas), np.linalg.norm(system.b), rtol=0.2)
     for w in np.random.default_rng(1).normal(size=(4, design.n_cols)):
         basis.add(w, equations.system(y, 0.0).times(w))
@@ -246,7 +246,7 @@ def test_a_sketch_keeps_lengths(n_cols_per_group: int) -> None:
     design = as_design(sp.eye_array(m, format="csr"))
     equations = NormalEquations(design, None, False, np.ones(m))
     b = rng.normal(size=m)
-    basis = ReducedBasis(equations.system(b, 0.0), Preconditioning(None, Plain))
+    basis = ReducedBasis(equations.system(b, 0.0), PreconditionerFactory(None, Identity))
     near = b + 1e-8 * rng.normal(size=m)
     basis.add(near, near)
     alphas = np.array([1.0, 9.0])
@@ -285,7 +285,7 @@ def test_rounding_of_the_recurrence_is_detected_and_removed() -> None:
 
 def test_warns_about_gradients_above_the_tolerance(monkeypatch: pytest.MonkeyPatch) -> None:
     """A gradient between tol / 100 and tol causes a warning, as in `Ridge`."""
-    monkeypatch.setattr("sparsereg.ridge.preconditioners.choose.MOST_HEAVY", 4)  # so that not all is solved exactly
+    monkeypatch.setattr("sparsereg.ridge.preconditioners.choose.MAX_COARSE", 4)  # so that not all is solved exactly
     X, y, _ = problem(3)
     given_up = solve_paths
 

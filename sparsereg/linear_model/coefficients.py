@@ -156,17 +156,18 @@ class LinearRegressor(FittedCoefficients, MultiOutputMixin, RegressorMixin, Base
 
 def set_coefficients(model: FittedCoefficients, equations: NormalEquations, W: Vector, y: NDArray[Any]) -> None:
     """Set coefficients W, of shape (n_targets, n_cols), and their intercepts, in the type of X and the shape of y."""
-    design, Y = equations.design, y.reshape(y.shape[0], -1)
+    design, dtype, Y = equations.design, equations.dtype, y.reshape(y.shape[0], -1)
     means = np.array([equations.mean(np.asarray(y_t, dtype=np.float64)) for y_t in Y.T])
     with np.errstate(over="ignore", invalid="ignore"):
-        intercepts, values = (means - W @ equations.means).astype(design.dtype), W.astype(design.dtype)
+        intercepts = (means - W @ equations.means_of_x).astype(dtype)
+        values = equations.in_units_of_x(W).astype(dtype)
     if not (np.isfinite(values).all() and np.isfinite(intercepts).all()):
         raise ValueError(
-            f"y is too large for coefficients in {design.dtype}: its largest absolute value is {np.abs(Y).max():.3g}."
+            f"y is too large for coefficients in {dtype}: its largest absolute value is {np.abs(Y).max():.3g}."
             " Rescale it, or pass X as float64."
         )
     if design.n_features <= WIDE * design.columns.size:
-        dense = np.zeros((len(values), design.n_features), dtype=design.dtype)
+        dense = np.zeros((len(values), design.n_features), dtype=dtype)
         dense[:, design.columns] = values
         model._coef = dense[0] if len(dense) == 1 else dense
     else:

@@ -176,7 +176,7 @@ class CrossValidated(FittedCoefficients):
             self.best_score_ = np.atleast_1d(self.best_score_)
         if self.store_cv_results:
             rows = np.stack(results, axis=-1)
-            self.cv_results_ = (rows[:, 0] if task.target.ndim == 1 else rows).astype(task.equations.design.dtype)
+            self.cv_results_ = (rows[:, 0] if task.target.ndim == 1 else rows).astype(task.equations.dtype)
 
     def _fit_at_best(self, task: Task, method: str) -> None:
         Y = task.Y

@@ -20,6 +20,7 @@ from sparsereg.ridge.degrees_of_freedom import ColumnGroups, probe_group_degrees
 from sparsereg.ridge.direct import column_degrees
 from sparsereg.ridge.normal_equations import NormalEquations
 from sparsereg.ridge.solve import choose_method
+from sparsereg.ridge.units import equilibrated
 
 __all__ = ["DegreesOfFreedom", "degrees_of_every_target", "degrees_of_freedom", "variance_shares"]
 
@@ -196,10 +197,11 @@ def _ridge(estimator: Ridge, X: Any, sample_weight: Any, target: int) -> RidgePa
     columns, method = equations.design.columns.astype(np.int64), estimator.method_
     if _has_active_columns(estimator):
         active, _ = _coefficients(estimator, target)
-        factor = equations.factor[_positions(active, columns)]
+        factor = equations.factors_of_x[_positions(active, columns)]
         design = _select_columns(X, active)
-        equations = NormalEquations(design, equations.s, equations.fit_intercept, factor[design.columns])
-        columns = active[design.columns]
+        of_x = NormalEquations(design, equations.s, equations.fit_intercept, factor[design.columns])
+        equations = equilibrated(of_x)
+        columns = active[equations.design.columns]
     return RidgePart(columns, equations, alpha, method if method in DIRECT else _method_by_counts(equations, alpha))
 
 
@@ -219,8 +221,8 @@ def _elastic_net(estimator: ElasticNet, X: Any, sample_weight: Any, target: int)
     problem.quadratic.moments()  # refuses columns that could not be centred
     scale, every = problem.weight_sum * estimator.alpha, np.arange(design.n_cols)
     _, l2 = problem.penalty.strengths(scale, estimator.l1_ratio, every)
-    equations = NormalEquations(design, problem.rows.s, problem.loss_rows.fit_intercept, l2)
-    return RidgePart(active[design.columns], equations, 1.0, _method_by_counts(equations, 1.0))
+    equations = equilibrated(NormalEquations(design, problem.rows.s, problem.loss_rows.fit_intercept, l2))
+    return RidgePart(active[equations.design.columns], equations, 1.0, _method_by_counts(equations, 1.0))
 
 
 def _method_by_counts(equations: NormalEquations, alpha: float) -> str:

@@ -26,6 +26,7 @@ from sparsereg.ridge.dropout import dropout_factor
 from sparsereg.ridge.early_stopping import descend_until_worse, hold_out, step_length
 from sparsereg.ridge.normal_equations import EMPTY, NormalEquations, RidgeSolution
 from sparsereg.ridge.solve import SolverSettings, choose_method, solve_ridge
+from sparsereg.ridge.units import equilibrated
 
 __all__ = ["Ridge"]
 
@@ -282,7 +283,7 @@ class Ridge(LinearRegressor):
         if sample_weight is not None and (shape := np.asarray(sample_weight).shape)[1:]:
             raise ValueError(f"Sample weights must be 1D array or scalar; sample_weight has shape {shape}.")
         s = check_scaled_weights(sample_weight, design.n_rows)
-        return NormalEquations(design, s, bool(self.fit_intercept), self._factor(design, s))
+        return equilibrated(NormalEquations(design, s, bool(self.fit_intercept), self._factor(design, s)))
 
     def _factor(self, design: Design, s: Vector | None) -> Vector:
         """Penalty factors of the observed columns."""

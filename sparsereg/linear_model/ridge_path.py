@@ -38,6 +38,8 @@ class RidgeCoefficients:
     ----------
     solution : PathSolution
         Points over the columns of a design.
+    scale : float64 array of shape (m,), or 1.0
+        What its coefficients are divided by.
     order : int64 array of shape (m,)
         The permutation that sorts the columns of the design.
     columns : int64 array of shape (m,)
@@ -47,6 +49,7 @@ class RidgeCoefficients:
     """
 
     solution: PathSolution
+    scale: Vector | float
     order: Int
     columns: Int
     n_features: int
@@ -64,7 +67,7 @@ class RidgeCoefficients:
         return np.full(len(self.solution.points), self.columns.size)
 
     def point(self, k: int) -> tuple[Int, Vector]:
-        return self.columns, self.solution.w(k)[self.order]
+        return self.columns, (self.solution.w(k) / self.scale)[self.order]
 
     def tocsc(self) -> sp.csc_array:
         m, k = self.columns.size, len(self.solution.points)
@@ -193,12 +196,13 @@ def ridge_path(
     settings = SolverSettings(method, max(GRADIENT_SHARE * tol, FLOOR), max_iter)
     (points,) = solve_paths(equations, y[:, None], grid, settings)
     warn_unconverged(points, grid, settings)
+    design, scale = equations.design, 1.0 if equations.units is None else equations.units.scale
     order = np.argsort(design.columns)
     centred = y - equations.mean(y)
     return RidgePath(
         alphas=grid,
         l1_ratio=0.0,
-        coefs=RidgeCoefficients(points, order, design.columns[order].astype(np.int64), design.n_features),
+        coefs=RidgeCoefficients(points, scale, order, design.columns[order].astype(np.int64), design.n_features),
         intercepts=equations.mean(y) - points.means,
         dual_gaps=points.dual_gaps,
         gap_scale=float(centred @ (centred if equations.s is None else equations.s * centred)),

@@ -43,6 +43,8 @@ def choose_validation(summary: ProblemSummary, alphas: Vector) -> tuple[str, str
     """The way, "loo" or "gcv", and the method of `choose_method`, from counts."""
     method = choose_method(summary, alphas)
     n, m = summary.n_rows, summary.n_cols
+    if summary.graded and summary.least_factor > 0.0 and n * m * min(n, m) <= LEVERAGE_OPERATIONS:
+        return "loo", "svd"
     if method == "cg" or (method == "gram" and n * m * (m + alphas.size) > LEVERAGE_OPERATIONS):
         return "gcv", method
     return "loo", method

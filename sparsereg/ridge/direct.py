@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from sparsereg.ridge.normal_equations import NormalEquations, RidgeSolution, System
 
-__all__ = ["CenteredSlabs", "Inverse", "column_degrees", "refined_solutions", "solve_direct"]
+__all__ = ["CenteredSlabs", "Inverse", "column_degrees", "graded_svd", "refined_solutions", "solve_direct"]
 
 Vector = NDArray[np.float64]
 Matrix2 = NDArray[np.float64]
@@ -43,6 +43,8 @@ RIGHT_SIDES = 256
 NEWTON_STEPS = 6
 # Squared ratio of Cholesky pivots below which H is treated as singular.
 SINGULAR = 1e-14
+# Roots of curvatures that differ by more than this hide directions of a singular H from each other.
+GRADED = 1e3
 
 
 class CenteredSlabs:
@@ -62,8 +64,9 @@ class CenteredSlabs:
             yield self._dense(self.X[rows], rows, slice(None))
 
     def scaled(self) -> Matrix2:
-        """All of `B V^-1/2`."""
-        return np.asarray(np.concatenate(list(self.rows())) / np.sqrt(self.equations.factor))
+        """All of `B V^-1/2`, V over its largest entry."""
+        factor = self.equations.factor
+        return np.asarray(np.concatenate(list(self.rows())) / np.sqrt(factor / factor.max()))
 
     def columns(self) -> Iterator[tuple[slice, Matrix2]]:
         """B by slabs of columns."""
@@ -206,23 +209,42 @@ def _inverse(square: Matrix2, shift: Vector | float) -> tuple[Inverse, bool]:
             return lambda g: np.asarray((scipy.linalg.cho_solve(factor, (g.T * scale).T).T * scale).T), True
     except np.linalg.LinAlgError:
         pass
-    values, vectors = scipy.linalg.eigh(H)
+    if scale.max() <= GRADED * scale.min():
+        scale = np.ones(len(scale))  # the least norm in the columns' own units
+    values, vectors = scipy.linalg.eigh(H * scale * scale[:, None])
     keep = values > H.shape[0] * np.finfo(float).eps * max(values[-1], 0.0)
-    values, vectors = values[keep], vectors[:, keep]
+    values, vectors = values[keep], scale[:, None] * vectors[:, keep]
     return lambda g: np.asarray((vectors / values) @ (vectors.T @ g)), False
 
 
 def _singular_values(slabs: CenteredSlabs) -> tuple[Matrix2, Vector, Matrix2]:
-    """`B V^-1/2 = left diag(values) right`, without values that are rounding. Requires positive factors."""
+    """`B V^-1/2 = left diag(values) right`, V over its largest entry, without values that are rounding. Requires positive
+    factors."""
     B = slabs.scaled()
-    left, values, right = scipy.linalg.svd(B, full_matrices=False)
-    keep = values > max(B.shape) * np.finfo(float).eps * values[0]
+    graded = slabs.equations.summary.graded
+    left, values, right = graded_svd(B) if graded else scipy.linalg.svd(B, full_matrices=False)
+    keep = values > (0.0 if graded else max(B.shape) * np.finfo(float).eps * values[0])
     return left[:, keep], values[keep], right[keep]
+
+
+def graded_svd(B: Matrix2) -> tuple[Matrix2, Vector, Matrix2]:
+    """The thin singular value decomposition of a matrix whose columns differ in length by orders, each value to its own
+    digits, by Jacobi rotations (Drmac & Veselic 2008)."""
+    if B.shape[0] < B.shape[1]:
+        left, values, right = graded_svd(np.ascontiguousarray(B.T))
+        return right.T, values, left.T
+    values, left, right, scales, _, info = scipy.linalg.lapack.dgejsv(B, joba=2)
+    if info:
+        raise np.linalg.LinAlgError(f"dgejsv ended with {info}")
+    values = values * (scales[0] / scales[1])
+    rank = min(B.shape)
+    return left[:, :rank], values[:rank], right[:, :rank].T
 
 
 def _by_singular_values(system: System, left: Matrix2, values: Vector, right: Matrix2) -> RidgeSolution:
     """The solution at any alpha, also 0, where it has the least norm."""
-    scale, alpha = 1.0 / np.sqrt(system.equations.factor), system.alpha
+    largest = float(system.equations.factor.max())
+    scale, alpha = 1.0 / np.sqrt(system.equations.factor / largest), system.alpha * largest
     y = system.equations.root_weights * system.y
     w = scale * (right.T @ (values / (values**2 + alpha) * (left.T @ y)))
     projected = right @ (scale * system.gradient(w))
@@ -239,6 +261,7 @@ def column_degrees(equations: NormalEquations, alpha: float, method: str) -> Vec
     slabs, factor = CenteredSlabs(equations), equations.factor
     if method == "svd":
         _, values, right = _singular_values(slabs)
+        alpha *= float(factor.max())
         return np.clip((right**2).T @ (values**2 / (values**2 + alpha)), 0.0, 1.0)
     out = np.empty(factor.size)
     if method == "dual":

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -26,7 +26,16 @@ from sparsereg._core.kernels import Matrix
 from sparsereg.data.column_statistics import centered_sq_norms
 from sparsereg.data.design import Design
 
-__all__ = ["EMPTY", "UNIT_RATIO", "NormalEquations", "ProblemSummary", "RidgeSolution", "System", "relative_gradient"]
+__all__ = [
+    "EMPTY",
+    "UNIT_RATIO",
+    "NormalEquations",
+    "ProblemSummary",
+    "RidgeSolution",
+    "System",
+    "Units",
+    "relative_gradient",
+]
 
 Vector = NDArray[np.float64]
 
@@ -70,6 +79,15 @@ class ProblemSummary(NamedTuple):
     least_factor: float
     largest_factor: float
     largest_curvature: float
+    graded: bool = False  # columns were brought to like units, so that penalties differ by orders
+
+
+class Units(NamedTuple):
+    """How the columns of a design follow from those of X: `x' = (x - shift) / scale`; and the type of X."""
+
+    shift: Vector
+    scale: Vector
+    dtype: np.dtype[Any]
 
 
 @dataclass(frozen=True)
@@ -84,19 +102,42 @@ class NormalEquations:
     fit_intercept : bool
     factor : float64 array of shape (n_cols,)
         Penalty factors v of the observed columns.
+    units : Units or None
+        How design and factors follow from those of X; None if they are the same.
     """
 
     design: Design
     s: Vector | None
     fit_intercept: bool
     factor: Vector
+    units: Units | None = None
 
     @cached_property
     def summary(self) -> ProblemSummary:
         """Counts and extreme values; the largest curvature is infinite if any curvature overflows."""
         largest = float(self.diagonal.max(initial=0.0)) if np.isfinite(self.diagonal).all() else np.inf
         factors = float(self.factor.min(initial=1.0)), float(self.factor.max(initial=0.0))
-        return ProblemSummary(self.design.n_rows, self.factor.size, *factors, largest)
+        graded = self.units is not None and self.units.scale.max() > self.units.scale.min()
+        return ProblemSummary(self.design.n_rows, self.factor.size, *factors, largest, graded)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of X."""
+        return self.design.dtype if self.units is None else self.units.dtype
+
+    @property
+    def factors_of_x(self) -> Vector:
+        """Penalty factors of the columns of X."""
+        return self.factor if self.units is None else self.factor * self.units.scale**2
+
+    def in_units_of_x(self, w: Vector) -> Vector:
+        """Coefficients of X, from those of the design; w may have shape (..., n_cols)."""
+        return w if self.units is None else w / self.units.scale
+
+    @cached_property
+    def means_of_x(self) -> Vector:
+        """Weighted means of the columns of X, over the scale of each: what coefficients move the intercept by."""
+        return self.means if self.units is None else self.means + self.units.shift / self.units.scale
 
     @cached_property
     def weight_sum(self) -> float:
@@ -121,6 +162,11 @@ class NormalEquations:
             return sums, sums
         sums, squares, _, _ = design.column_stats(self.s)
         return sums, squares
+
+    @property
+    def squares(self) -> Vector:
+        """Weighted sums of the squares of the columns, not centred."""
+        return self._column_sums[1]
 
     @property
     def sums(self) -> Vector:
@@ -186,6 +232,14 @@ class NormalEquations:
         out[self._constant] = 0.0
         return out
 
+    def relative_gradient(self, g: Vector, b: Vector, penalty: Vector) -> float:
+        """See the function `relative_gradient`: in the units of X."""
+        curvature = self.diagonal + penalty
+        if self.units is None:
+            return relative_gradient(g, b, curvature)
+        scale = self.units.scale
+        return relative_gradient(g * scale, b * scale, curvature * scale**2)
+
     def _numbered_as_rows(self, rows: Matrix, w: Vector) -> Vector:
         """w indexed by the column numbers that the rows of X use."""
         if self.design.index_in_rows is None:
@@ -240,7 +294,7 @@ class System:
 
     def relative(self, g: Vector) -> float:
         """See `relative_gradient`."""
-        return relative_gradient(g, self.b, self.equations.diagonal + self.penalty)
+        return self.equations.relative_gradient(g, self.b, self.penalty)
 
 
 def relative_gradient(g: Vector, b: Vector, curvature: Vector) -> float:

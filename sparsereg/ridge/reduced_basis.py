@@ -106,7 +106,7 @@ class ReducedBasis(SketchedBasis):
                 squares += g @ np.stack([ones, 1.0 / v[cols] if bounded else ones], axis=1)
         if not bounded:
             squares[:, 1] = np.where(squares[:, 0] > 0.0, np.inf, 0.0)
-        means = self.ordered(self.equations.means)
+        means = self.ordered(self.equations.means_of_x)
         return Certificates(np.sqrt(squares[:, 0]), squares[:, 1] / alphas, A @ np.array([means @ w for w in self.W]))
 
     def explained(self, alphas: Vector, _A: Matrix2) -> Vector:

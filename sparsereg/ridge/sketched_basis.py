@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.linalg.blas import daxpy
 
 from sparsereg.ridge.normal_equations import UNIT_RATIO, NormalEquations
+from sparsereg.ridge.preconditioners.factor_system import to_column_order
 
 __all__ = ["Certificates", "PathPoint", "SketchedBasis", "StoppingRule", "added"]
 
@@ -90,7 +91,7 @@ class SketchedBasis(ABC):
 
     def __init__(self, equations: NormalEquations, b: Vector, order: Int | None = None) -> None:
         self.equations, self.order = equations, order
-        self.b, self.factor = self.ordered(b), equations.factor
+        self.system_b, self.b, self.factor = b, self.ordered(b), equations.factor
         if self.factor.min(initial=1.0) < self.factor.max(initial=0.0):
             self.factor = self.ordered(self.factor)
         bits = np.random.default_rng(0).bytes(-(-b.size // 8))
@@ -165,6 +166,12 @@ class SketchedBasis(ABC):
         T[:, :, :-1] /= lengths[:, None]
         A[:, self._active] = np.stack([np.linalg.lstsq(one[:, :-1], one[:, -1])[0] for one in T]) / lengths
         return A
+
+    def relative_gradient(self, g: Vector, alpha: float) -> float:
+        """Of a gradient in the order of the basis, in the units of X."""
+        if self.order is not None:
+            g = to_column_order(self.order, g)
+        return self.equations.relative_gradient(g, self.system_b, alpha * self.equations.factor)
 
     def scales(self, alphas: Vector, unit_ratio: float) -> Vector:
         """What gradients are compared with: `|b|`, or less if one column in large units would hide the gradients of

@@ -61,6 +61,8 @@ def choose_method(summary: ProblemSummary, alphas: Vector) -> str:
     """One of `METHODS`, from the counts of rows and observed columns and the least penalty."""
     n, m = summary.n_rows, summary.n_cols
     penalized = summary.least_factor > 0.0
+    if summary.graded and m <= SMALL_SQUARE:
+        return "gram"
     if penalized and is_weak(summary, alphas) and n * m * min(n, m) <= SMALL_SVD:
         return "svd"
     if penalized and n < m and n <= SMALL_SQUARE:

@@ -18,7 +18,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from sparsereg.ridge.direct import CenteredSlabs, Inverse, refined_solutions
+from sparsereg.ridge.direct import CenteredSlabs, Inverse, graded_svd, refined_solutions
 from sparsereg.ridge.normal_equations import NormalEquations, RidgeSolution
 
 __all__ = ["Spectrum"]
@@ -36,8 +36,10 @@ class Spectrum:
         self.by_rows = method == "dual" or (method == "svd" and n <= m)
         scale = 1.0 / np.sqrt(equations.factor)
         if method == "svd":
-            B = self.slabs.scaled()
-            left, sigma, right = scipy.linalg.svd(self._reflected(B) if self.by_rows else B, full_matrices=False)
+            B = self.slabs.scaled() * (1.0 / np.sqrt(equations.factor.max()))
+            B = self._reflected(B) if self.by_rows else B
+            graded = equations.summary.graded
+            left, sigma, right = graded_svd(B) if graded else scipy.linalg.svd(B, full_matrices=False)
             squares, vectors = sigma**2, left if self.by_rows else right.T
         elif self.by_rows:
             squares, vectors = scipy.linalg.eigh(self._reflected(self._reflected(self.slabs.kernel()).T))
