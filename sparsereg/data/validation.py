@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg.data.real_numbers import real_numbers, refuse_unreal_columns, shown
+
 __all__ = [
     "check_alphas",
     "check_choice",
@@ -25,6 +27,11 @@ __all__ = [
 
 Vector = NDArray[np.float64]
 
+# The largest integer where a count is asked for, and where any number is.
+LARGEST, LARGEST_FLOAT = 2**63 - 1, int(np.finfo(np.float64).max)
+# Points of a path.
+MOST_POINTS = 1_000_000
+
 
 def check_number(
     name: str, value: Any, *, low: float, high: float = np.inf, integer: bool = False, open_low: bool = False
@@ -37,9 +44,10 @@ def check_number(
         isinstance(value, bool)
         or not isinstance(value, kind)
         or not (value > low if open_low else value >= low)
-        or not value <= high
+        or not value <= float(high)
+        or (isinstance(value, Integral) and not int(value) <= (LARGEST if integer else LARGEST_FLOAT))
     ):
-        raise ValueError(f"{name}={value!r}: expected {what} {limits}.")
+        raise ValueError(f"{name}={shown(value)}: expected {what} {limits}.")
     return value
 
 
@@ -59,12 +67,7 @@ def check_flag(name: str, value: Any) -> bool:
 
 def check_vector(name: str, value: Any, length: int, of: str = "rows of X") -> Vector:
     """Finite real numbers, one for each of `length`."""
-    try:
-        vector = np.asarray(value)
-        if vector.dtype.kind not in "fiub":
-            vector = vector.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} holds something that is not a number: {error}.") from error
+    vector = real_numbers(name, value)
     if vector.ndim != 1 or vector.shape[0] != length:
         raise ValueError(f"{name} has shape {vector.shape}; expected ({length},), one number for each of the {of}.")
     vector = np.ascontiguousarray(vector, dtype=np.float64)
@@ -85,8 +88,10 @@ def real_type(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.float32) if dtype == np.float32 else np.dtype(np.float64)
 
 
-def check_dense(name: str, X: NDArray[Any]) -> NDArray[Any]:
+def check_dense(name: str, X: Any) -> NDArray[Any]:
     """A finite matrix with at least one row and one column, as float32 or float64; borrowed if it is of that type."""
+    refuse_unreal_columns(name, X)
+    X = np.asarray(X)
     if X.ndim != 2:
         remedy = f" Reshape it with {name}.reshape(-1, 1) if it is one feature." if X.ndim == 1 else ""
         raise ValueError(f"{name} has {X.ndim} dimension(s); expected 2.{remedy}")
@@ -131,13 +136,19 @@ def check_scaled_weights(sample_weight: Any, n_rows: int) -> Vector | None:
     if sample_weight is None:
         return None
     if isinstance(sample_weight, Real):
-        check_number("sample_weight", sample_weight, low=0, open_low=True)
+        check_number("sample_weight", sample_weight, low=0, high=np.finfo(np.float64).max, open_low=True)
         return np.full(n_rows, float(sample_weight))
     s = check_vector("sample_weight", sample_weight, n_rows)
     if (s < 0).any():
         where = int(np.flatnonzero(s < 0)[0])
         raise ValueError(f"sample_weight is {s[where]} at position {where}; expected non-negative numbers.")
-    if not s.sum() > 0:
+    with np.errstate(over="ignore"):
+        total = s.sum()
+    if not np.isfinite(total):
+        raise ValueError(
+            f"sample_weight reaches {s.max():.3g}, and its sum is too large for float64; divide it by that."
+        )
+    if not total > 0:
         raise ValueError("sample_weight is zero for every row; expected at least one positive number.")
     return s
 
@@ -161,8 +172,9 @@ def check_penalty_factor(penalty_factor: Any, n_features: int) -> Vector | None:
 def check_alphas(alphas: Any) -> int | Vector:
     """A number of points, or the strengths themselves in decreasing order."""
     if isinstance(alphas, Integral):
-        return int(check_number("alphas", alphas, low=1, integer=True))
-    grid = check_vector("alphas", np.atleast_1d(alphas), np.size(alphas), "points")
+        return int(check_number("alphas", alphas, low=1, high=MOST_POINTS, integer=True))
+    grid = np.atleast_1d(real_numbers("alphas", alphas))
+    grid = check_vector("alphas", grid, grid.size, "points")
     if grid.size == 0 or (grid < 0).any():
         raise ValueError(f"alphas={alphas!r}: expected a number of points, or one or more non-negative strengths.")
     return np.sort(grid)[::-1].copy()

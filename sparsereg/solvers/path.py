@@ -131,6 +131,8 @@ def regularization_path(
     check_choice("loss", loss, tuple(LOSSES))
     for name, flag in (("fit_intercept", fit_intercept), ("standardize", standardize), ("positive", positive)):
         check_flag(name, flag)
+    if callback is not None and not callable(callback):
+        raise ValueError(f"callback={callback!r}: expected a function of (i, n_points, alpha, n_nonzero), or None.")
     grid = check_alphas(alphas)
     design = as_design(X, n_threads=thread_count(n_jobs))
     vectors = check_target(y, design.n_rows), None if offset is None else check_vector("offset", offset, design.n_rows)
@@ -165,7 +167,13 @@ def path_solver(
         solver = PrefilteredSolver(problem, l1_ratio, options, c)
     else:
         solver = ProxNewton(problem, l1_ratio, options)
-    return solver, alpha_grid(solver.alpha_max(), grid, eps) if isinstance(grid, int) else grid
+    if not isinstance(grid, int):
+        return solver, grid
+    if not np.isfinite(alpha_max := solver.alpha_max()):
+        raise ValueError(
+            f"l1_ratio={l1_ratio!r} is too small for a grid of alphas; increase it, or pass the strengths."
+        )
+    return solver, alpha_grid(alpha_max, grid, eps)
 
 
 def alpha_grid(alpha_max: float, n: int, eps: float) -> Vector:
