@@ -6,6 +6,7 @@ An output is one linear predictor: a single target has one, K targets or classes
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any, Protocol
 
 import numpy as np
@@ -172,7 +173,7 @@ class PathResult:
         IndexError
             If there is no such point.
         ValueError
-            If X has another number of columns than in the fit, or values that are not finite.
+            If k is no integer, or X has another number of columns than in the fit, or values that are not finite.
         """
         k = self._index(k)
         if (n_features := as_design(X).n_features) != self.n_features:  # `as_design` checks the values too
@@ -181,8 +182,11 @@ class PathResult:
         parts = [product(X, *output.point(k)) for output in self.outputs]
         return (np.stack(parts, axis=1) if len(parts) > 1 else parts[0]) + self.intercepts[k]
 
-    def _index(self, k: int) -> int:
+    def _index(self, k: Any) -> int:
         n_points = self.alphas.size
+        if isinstance(k, bool) or not isinstance(k, Integral):
+            expected = f"the number of a point, an integer from 0 to {n_points - 1}"
+            raise ValueError(f"k={k!r}: expected {expected}.")  # noqa: TRY004 - like every other check
         if not -n_points <= k < n_points:
             raise IndexError(f"k={k}: the path has {n_points} points, numbered from 0 to {n_points - 1}.")
         return int(k) % n_points

@@ -144,6 +144,7 @@ class CrossValidated(FittedCoefficients):
         splitter, n = check_cv(self.cv, task.y, classifier=is_classifier(self)), task.target.shape[0]
         scores, methods = [], set()
         for train, test in splitter.split(task.X, task.y, **routed.splitter.split):
+            self._check_fold(train, test, n)
             fold = fit_fold(task.equations, task.Y, task.alphas, np.arange(n)[train], task.settings)
             methods.add(fold.method)
             for path in fold.paths:
@@ -155,6 +156,12 @@ class CrossValidated(FittedCoefficients):
         spread = by_fold.std(axis=0, ddof=1) if len(by_fold) > 1 else np.full(task.alphas.size, np.nan)
         self.cv_score_error_ = spread / np.sqrt(len(by_fold))
         self._fit_at_best(task, choose_method(task.equations.summary, task.alphas[[self._best]]))
+
+    def _check_fold(self, train: NDArray[Any], test: NDArray[Any], n: int) -> None:
+        for name, rows in (("training", np.asarray(train)), ("held-out", np.asarray(test))):
+            mask = rows.dtype == np.bool_ and rows.shape == (n,)
+            if not mask and (rows.dtype.kind not in "iu" or not rows.size or rows.min() < -n or rows.max() >= n):
+                raise ValueError(f"cv={self.cv!r} has {name} rows {rows}; expected numbers of rows of X, below {n}.")
 
     def _score(self, scorer: Any, predictions: Vector, y: NDArray[Any], params: dict[str, Any]) -> Any:
         if self.alpha_per_target and y.ndim == 2:
@@ -196,6 +203,7 @@ class CrossValidated(FittedCoefficients):
         check_number("tol", self.tol, low=0)
         if self.max_iter is not None:
             check_number("max_iter", self.max_iter, low=1, integer=True)
+        check_random_state(self.random_state)
         if self.gcv_mode is not None:
             check_choice("gcv_mode", self.gcv_mode, ("auto", "svd", "eigen"))
         for name in ("store_cv_results", "alpha_per_target"):

@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 __all__ = ["check_gram"]
@@ -17,18 +18,20 @@ SAMPLE = 32
 def check_gram(
     gram: Any, X: Any, s: NDArray[Any] | None, *, centered: bool = False, y: Any = None, Xy: Any = None
 ) -> None:
-    """Raise ValueError unless `gram` is True, False or, in a sample of its entries, `X' S X` of a dense X.
+    """Raise ValueError unless `gram` is True, False or, in a sample of its entries, `X' S X` of X.
 
-    S has the sample weights s, scaled to sum to n. `Xy`, if given, must be `X' S y`. Where X is to be centered but has
+    Of a sparse X only the shape is compared. S has the sample weights s, scaled to sum to n. `Xy`, if given, must be `X' S y`. Where X is to be centered but has
     columns of another mean than 0, a Gram matrix is of no use, and a warning says so."""
     if isinstance(gram, (bool, np.bool_, str)):
         return
-    X, given = np.asarray(X), np.asarray(gram)
+    X, given = X if sp.issparse(X) else np.asarray(X), np.asarray(gram)
     p = X.shape[1]
     if given.shape != (p, p) or given.dtype.kind not in "fiu" or not np.isfinite(given).all():
         raise ValueError(
             f"precompute has shape {given.shape} and dtype {given.dtype}; expected a finite Gram matrix ({p}, {p})."
         )
+    if sp.issparse(X):  # its columns are not compared
+        return
     cols = np.sort(np.random.default_rng(0).permutation(p)[:SAMPLE])
     A = X[:, cols].astype(np.float64)
     weights = np.ones(len(A)) if s is None else s * (len(A) / s.sum())
