@@ -15,6 +15,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sparsereg._core.kernels import Matrix, inspect, take_ends, transpose
+from sparsereg.data.sparse_format import index_outside
 from sparsereg.data.threads import run, split, worthwhile
 from sparsereg.data.validation import not_finite
 
@@ -53,9 +54,8 @@ class Compressed:
     @classmethod
     def of(cls, X: Any, dtype: np.dtype[Any]) -> Compressed:
         """A scipy CSR or CSC, on its arrays if they are contiguous and of one index type; `dtype`: of values."""
-        first, last = max(int(X.indptr[0]), 0), int(X.indptr[-1])  # the arrays may have entries before and after these
-        indptr = X.indptr - first if first else np.ascontiguousarray(X.indptr)
-        indices, data = (np.ascontiguousarray(array[first:last]) for array in (X.indices, X.data))
+        indptr, nnz = np.ascontiguousarray(X.indptr), int(X.indptr[-1])  # the arrays may have entries after these
+        indices, data = (np.ascontiguousarray(array[:nnz]) for array in (X.indices, X.data))
         if indices.dtype not in (np.int32, np.int64) or indices.dtype != indptr.dtype:
             wide = np.int64 if indptr.dtype.itemsize > 4 or indices.dtype.itemsize > 4 else np.int32
             indptr, indices = indptr.astype(wide), indices.astype(wide)
@@ -286,9 +286,7 @@ def inspected(X: Compressed, name: str, parts: list[tuple[int, int]], *, by_rows
         major = int(np.flatnonzero((X.start <= where) & (where < X.stop))[0])
         row, column = (major, X.indices[where]) if by_rows else (X.indices[where], major)
         if fault == "index":
-            raise ValueError(
-                f"{name} has an index outside its shape: entry {where} stands at row {row}, column {column}."
-            )
+            raise index_outside(name, where, row, column, X.shape if by_rows else X.shape[::-1])
         assert X.data is not None
         raise not_finite(name, X.data[where], row, column)
     if any(disordered for _, _, disordered in found):

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from sparsereg._core.kernels import Matrix
 from sparsereg.data.compressed import MAX_SORTED_LENGTH, Compressed, Counted, Unsorted, column_order, inspected
+from sparsereg.data.sparse_format import as_compressed
 from sparsereg.data.threads import run, split, worthwhile
 from sparsereg.data.validation import check_dense, real_type
 
@@ -363,11 +364,12 @@ def as_design(X: Any, name: str = "X", n_threads: int = 1) -> Design:
     if isinstance(X, Design):
         return X
     if not sp.issparse(X):
-        X = check_dense(name, np.asarray(X))
+        X = check_dense(name, X)
         return DenseDesign(X, X.dtype, n_threads)
-    if len(X.shape) != 2 or 0 in X.shape:
+    X = as_compressed(name, X, indices=False)  # those of a CSR or CSC are checked below
+    if 0 in X.shape:
         raise ValueError(f"{name} has shape {X.shape}; expected a matrix with at least one row and one column.")
-    if X.format not in ("csr", "csc"):
+    if X.format == "coo":
         X = X.tocsr()
     dtype = real_type(name, X.data.dtype)
 

@@ -8,9 +8,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sparsereg.data.compressed import product
+from sparsereg.linear_model.input import checked_data
 from sparsereg.ridge.normal_equations import NormalEquations
 
 __all__ = [
@@ -115,8 +116,8 @@ class FittedCoefficients:
     def _linear_predictor(self, X: Any) -> NDArray[Any]:
         """`X coef' + intercept`, in the type of X and the coefficients. For a sparse X nothing of length p is made."""
         check_is_fitted(self)
-        options = {"accept_sparse": ("csr", "csc", "coo"), "dtype": (np.float64, np.float32), "ensure_min_samples": 0}
-        X, held = validate_data(self, X, reset=False, **options), self._held()
+        options = {"accept_sparse": ("csr", "csc", "coo"), "reset": False, "ensure_min_samples": 0}
+        X, held = checked_data(self, X, **options), self._held()
         if not hasattr(held, "toarray"):
             out = X @ np.asarray(held).T
         elif sp.issparse(X):

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sparsereg.data.design import Design, as_design
 from sparsereg.data.validation import check_number, check_penalty_factor, check_weights
+from sparsereg.linear_model.input import checked_data
 from sparsereg.linear_model.lasso import ElasticNet
 from sparsereg.linear_model.ridge import Ridge
 from sparsereg.objective.problem import make_problem
@@ -115,11 +116,12 @@ def degrees_of_freedom(
     (1.0, array([0.5, 0.5]))
     """
     _check_estimator(estimator)
-    X = validate_data(estimator, X, accept_sparse=("csr", "csc"), dtype=(np.float64, np.float32), reset=False)
+    X = checked_data(estimator, X, reset=False)
     ends = _checked_stops(stops, estimator.n_features_in_)
     check_number("target", target, low=0, high=estimator.sparse_coef_.shape[0] - 1, integer=True)
     if n_probes is not None:
         check_number("n_probes", n_probes, low=2, integer=True)
+    check_weights(sample_weight, X.shape[0])
     columns, _ = _coefficients(estimator, target)
     if getattr(estimator, "l1_ratio", 0) == 1 or (_has_active_columns(estimator) and not columns.size):
         return _exact_degrees(columns, np.ones(columns.size), ends)
@@ -158,7 +160,7 @@ def variance_shares(estimator: Any, X: Any, sample_weight: Any, target: int, sto
     estimator, X, sample_weight, target, stops
         See `degrees_of_freedom`.
     """
-    X = validate_data(estimator, X, accept_sparse=("csr", "csc"), dtype=(np.float64, np.float32), reset=False)
+    X = checked_data(estimator, X, reset=False)
     design, ends = as_design(X), _checked_stops(stops, estimator.n_features_in_)
     w = np.zeros(design.n_cols)
     columns, values = _coefficients(estimator, target)

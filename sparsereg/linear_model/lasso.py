@@ -14,10 +14,12 @@ from sklearn.utils import check_array, check_consistent_length, metadata_routing
 from sklearn.utils.validation import validate_data
 
 from sparsereg.data.design import Design, as_design
+from sparsereg.data.real_numbers import refuse_unreal
 from sparsereg.data.threads import thread_count
 from sparsereg.data.validation import check_choice, check_flag, check_number, check_penalty_factor, check_weights
 from sparsereg.linear_model.coefficients import LinearRegressor, nonzero, set_parameters
 from sparsereg.linear_model.gram_check import check_gram
+from sparsereg.linear_model.input import checked_targets
 from sparsereg.linear_model.paths import EPOCHS, closer, enet_path, generator, starting_point
 from sparsereg.objective.problem import Coefficients, Problem, count_weights, make_problem
 from sparsereg.solvers.loop import SOLVERS, Options
@@ -186,7 +188,7 @@ class ElasticNet(LinearRegressor):
                 standardize=bool(self.standardize),
                 positive=bool(self.positive),
             )
-            if not fits and not sp.issparse(X):
+            if not fits:
                 check_gram(self.precompute, X, weights, centered=bool(self.fit_intercept))
             fits.append(self._solve(problem, start, rng))
         self._set_fitted(fits, design, flat=targets.ndim == 1)
@@ -215,18 +217,9 @@ class ElasticNet(LinearRegressor):
     def _check_data(self, X: Any, y: Any, check_input: bool) -> tuple[Design, Vector]:
         """X as a design and y as float64, either of shape (n,) or (n, n_targets)."""
         if check_input and not sp.issparse(X):
-            X, y = validate_data(
-                self,
-                X,
-                y,
-                accept_sparse=True,
-                dtype=[np.float64, np.float32],
-                order="F",
-                ensure_all_finite=False,  # `as_design` says where
-                multi_output=True,
-                y_numeric=True,
-            )
+            X, y = checked_targets(self, X, y, order="F", ensure_all_finite=False)  # `as_design` says where
         else:
+            refuse_unreal("y", y, text=True)
             validate_data(self, X, y, skip_check_array=True)
         design = as_design(X, n_threads=thread_count(self.n_jobs))
         targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")

@@ -7,11 +7,11 @@ import warnings
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_random_state
 
 from sparsereg.data.design import Design, as_design
+from sparsereg.data.real_numbers import refuse_unreal
 from sparsereg.data.validation import check_alphas, check_choice, check_flag, check_number, check_vector, check_weights
 from sparsereg.linear_model.gram_check import check_gram
 from sparsereg.objective.problem import Coefficients, count_weights, make_problem
@@ -179,6 +179,7 @@ def enet_path(
         check_choice("precompute", precompute, ("auto",))
     options = checked_params(params)
     grid = strengths(n_alphas, alphas)
+    refuse_unreal("y", y, text=True)
     targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
     if targets.ndim != 1:
         given = {"l1_ratio": l1_ratio, "eps": eps, "alphas": grid, "coef_init": coef_init, "verbose": verbose}
@@ -187,8 +188,7 @@ def enet_path(
     targets, s = check_vector("y", targets, design.n_rows), check_weights(options["sample_weight"], design.n_rows)
     counted, s, target = count_weights(design, s, targets)
     problem = make_problem(counted, target, sample_weight=s, fit_intercept=False, positive=positive)
-    if not sp.issparse(X):
-        check_gram(precompute, X, s, y=targets, Xy=Xy)
+    check_gram(precompute, X, s, y=targets, Xy=Xy)
     rng = generator(options["selection"], options["random_state"])
     chosen = check_alphas(grid)
     if isinstance(chosen, int):

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import validate_data
 
 from sparsereg.data.design import Design, as_design
+from sparsereg.data.real_numbers import real_numbers
 from sparsereg.data.validation import (
     check_choice,
     check_flag,
@@ -22,6 +22,7 @@ from sparsereg.data.validation import (
     check_vector,
 )
 from sparsereg.linear_model.coefficients import LinearRegressor, set_coefficients, set_parameters
+from sparsereg.linear_model.input import checked_targets
 from sparsereg.ridge.dropout import dropout_factor
 from sparsereg.ridge.early_stopping import descend_until_worse, hold_out, step_length
 from sparsereg.ridge.normal_equations import EMPTY, NormalEquations, RidgeSolution
@@ -213,9 +214,7 @@ class Ridge(LinearRegressor):
             `max_iter` steps.
         """
         solver = self._check_parameters()
-        X, y = validate_data(
-            self, X, y, accept_sparse=("csr", "csc"), dtype=(np.float64, np.float32), multi_output=True, y_numeric=True
-        )
+        X, y = checked_targets(self, X, y)
         Y = np.ascontiguousarray(y.reshape(y.shape[0], -1), dtype=np.float64)
         alphas = self._check_alpha(Y.shape[1])
         equations = self._equations(as_design(X), sample_weight)
@@ -266,11 +265,12 @@ class Ridge(LinearRegressor):
 
     def _check_alpha(self, n_targets: int) -> Vector:
         if isinstance(self.alpha, Real):
-            check_number("alpha", self.alpha, low=0, high=float(np.finfo(np.float64).max))
+            check_number("alpha", self.alpha, low=0, high=np.finfo(np.float64).max)
             return np.full(n_targets, float(self.alpha))
         if self.alpha is None:
             raise ValueError("alpha=None: expected a number that is not negative, or one for each target.")
-        alphas = check_vector("alpha", np.ravel(self.alpha), np.size(self.alpha), "targets")
+        alphas = real_numbers("alpha", self.alpha).ravel()
+        alphas = check_vector("alpha", alphas, alphas.size, "targets")
         if alphas.size not in (1, n_targets):
             raise ValueError(
                 f"Number of targets and number of penalties do not correspond: {alphas.size} != {n_targets}"

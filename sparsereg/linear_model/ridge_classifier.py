@@ -11,11 +11,12 @@ from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sparsereg.data.validation import check_weights
 from sparsereg.linear_model.coefficients import FittedCoefficients, set_parameters
 from sparsereg.linear_model.cross_validated import CrossValidated
+from sparsereg.linear_model.input import check_labels, checked_data
 from sparsereg.linear_model.ridge import Ridge
 
 __all__ = ["RidgeClassifier", "RidgeClassifierCV"]
@@ -60,9 +61,8 @@ class RidgeClassification(FittedCoefficients, LinearClassifierMixin, BaseEstimat
 
     def _prepared(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, NDArray[Any], NDArray[Any], Any]:
         """X, the labels, the targets of shape (n, T), and the weights of rows and classes together."""
-        X, y = validate_data(
-            self, X, y, accept_sparse=("csr", "csc"), dtype=(np.float64, np.float32), multi_output=True, y_numeric=False
-        )
+        check_labels(y)
+        X, y = checked_data(self, X, y, multi_output=True)
         if isinstance(self.class_weight, str) and self.class_weight != "balanced":
             raise ValueError(f"class_weight={self.class_weight!r}: expected a dict, 'balanced' or None.")
         self._label_binarizer = LabelBinarizer(pos_label=1, neg_label=-1)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import validate_data
 
 from sparsereg.linear_model.coefficients import LinearRegressor, set_parameters
 from sparsereg.linear_model.cross_validated import CrossValidated
+from sparsereg.linear_model.input import checked_targets
 
 __all__ = ["RidgeCV"]
 
@@ -130,9 +129,7 @@ class RidgeCV(CrossValidated, LinearRegressor):
         ConvergenceWarning
             When strengths were stopped short of `tol`; the message gives the gradient that was reached.
         """
-        X, y = validate_data(
-            self, X, y, accept_sparse=("csr", "csc"), dtype=(np.float64, np.float32), multi_output=True, y_numeric=True
-        )
+        X, y = checked_targets(self, X, y)
         self._choose(X, y, y, sample_weight, params)
         return self
 

@@ -14,6 +14,7 @@ from sklearn.utils import check_array
 
 from sparsereg.data.design import as_design
 from sparsereg.data.validation import check_alphas, check_choice, check_flag, check_number, check_target
+from sparsereg.linear_model.input import check_matrix
 from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, Ridge, shortfall
 from sparsereg.results import PathResult
 from sparsereg.ridge.normal_equations import NormalEquations
@@ -185,7 +186,7 @@ def ridge_path(
     check_choice("solver", solver, ("auto", *(method for method in METHODS if method != "bounded")))
     check_flag("fit_intercept", fit_intercept)
     grid = check_alphas(alphas)
-    X = check_array(X, accept_sparse=("csr", "csc"), dtype=(np.float64, np.float32), input_name="X")
+    X = check_array(check_matrix(X), accept_sparse=("csr", "csc"), dtype=(np.float64, np.float32), input_name="X")
     design = as_design(X)
     y = check_target(y, design.n_rows)
     shell = Ridge(fit_intercept=fit_intercept, penalty_factor=penalty_factor)
