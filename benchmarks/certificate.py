@@ -94,7 +94,8 @@ def certify(
 
 
 def ridge_gradient(X: sp.csr_array | np.ndarray, y: np.ndarray, w: np.ndarray, alpha: float, intercept: bool) -> float:
-    """|g| / |X' (y - mean y)| of ridge at w, with g = X'r - alpha w and r the residual, at the best intercept if there is one.
+    """|g| / |X' (y - mean y)| of ridge at w, with g = X'r - alpha w and r the residual, at the best intercept if there
+    is one.
 
     The objective is scikit-learn's, |y - b0 - X w|^2 + alpha |w|^2.
     """

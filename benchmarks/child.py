@@ -1,4 +1,5 @@
-"""A measuring process as seen from its parent: started, heard, limited in time, ended. Whatever happens, a row comes back.
+"""A measuring process as seen from its parent: started, heard, limited in time, ended. Whatever happens, a row comes
+back.
 
 Does not know what is measured (measure.py) nor what becomes of the rows.
 """

@@ -2,7 +2,8 @@
 
     python benchmarks/encode.py
 
-A million rows of five Zipf fields with 7 to 40,000 levels, in every form in which such fields come; then crosses of them.
+A million rows of five Zipf fields with 7 to 40,000 levels, in every form in which such fields come; then crosses of
+them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Command: count the instructions of three small paths under callgrind and compare them with the committed figures.
 
 Counts repeat where seconds do not. They are counted by part: our compiled kernels, and everything else a path runs
-through (interpreter, numpy, scipy). Each part depends on who made it (the compiler; the versions of Python and numpy) and is
-compared with a figure of the same maker only. Where there is none, that is said, and `--update` adds one.
+through (interpreter, numpy, scipy). Each part depends on who made it (the compiler; the versions of Python and numpy)
+and is compared with a figure of the same maker only. Where there is none, that is said, and `--update` adds one.
 
 Knows nothing of rivals.
 """
@@ -117,7 +117,8 @@ def parts(spent: Counter[str]) -> dict[str, int]:
 
 
 def makers() -> dict[str, str]:
-    """What made each part, as far as its count depends on it. The compiler is the one that the kernels carry a stamp of."""
+    """What made each part, as far as its count depends on it. The compiler is the one that the kernels carry a stamp
+    of."""
     from sparsereg._core import kernels
 
     stamp = re.search(rb"(GCC): \([^)]*\) (\d+)\.|(clang) version (\d+)\.", Path(kernels.__file__).read_bytes())
@@ -129,7 +130,8 @@ def makers() -> dict[str, str]:
 
 
 def compare(now: Row, before: Row | None) -> tuple[str, float]:
-    """A figure beside the committed one of the same maker, in words, and the share it is larger by (nan: no such figure)."""
+    """A figure beside the committed one of the same maker, in words, and the share it is larger by (nan: no such
+    figure)."""
     count = f"{now['workload']:8} {now['part']:16} {int(now['instructions']) / 1e6:8.1f} million  {now['maker']}"
     if before is None:
         return f"{count}: NOT COMPARED, no figure of this maker is committed", math.nan
@@ -138,7 +140,8 @@ def compare(now: Row, before: Row | None) -> tuple[str, float]:
 
 
 def verdict(workload: str, changes: dict[str, float]) -> list[str]:
-    """What fails: judged by the total, as work may move between the parts, or by the parts where the total is unknown."""
+    """What fails: judged by the total, as work may move between the parts, or by the parts where the total is
+    unknown."""
     judged = {"total": changes["total"]} if not math.isnan(changes["total"]) else changes
     said = []
     for part, change in judged.items():

@@ -1,8 +1,8 @@
 """One rival measured on one task in this process, which is thrown away afterwards. Knows nothing of tables or files.
 
 The parent starts `measure` in a process of its own, hears of every step through a pipe, and ends the process when a
-step that is under the time limit takes too long. Once the tolerance is found the process waits to be asked for more timed
-calls, so that the parent can let two packages take turns.
+step that is under the time limit takes too long. Once the tolerance is found the process waits to be asked for more
+timed calls, so that the parent can let two packages take turns.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Call:
 def measure(spec: tasks.Spec, parent: Connection, log: str) -> None:
     """Entry point of the child.
 
-    Sends ("step", text, limited, row so far) before each step, `limited` saying whether the time limit applies to it, and
-    ("row", row) when the tolerance is found and after each further call, which the parent asks for by sending True.
+    Sends ("step", text, limited, row so far) before each step, `limited` saying whether the time limit applies to it,
+    and ("row", row) when the tolerance is found and after each further call, which the parent asks for by sending True.
     """
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(output, 1)

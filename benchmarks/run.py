@@ -66,7 +66,8 @@ def identity(row: Row) -> tuple:
 
 
 def still_holds(row: Row, time_limit: float, here: dict[str, str]) -> bool:
-    """Whether an earlier row need not be measured again: a rival's that came to an end, of the same version and machine.
+    """Whether an earlier row need not be measured again: a rival's that came to an end, of the same version and
+    machine.
 
     A rival that is missing here keeps the row that it got where it was there.
     """
@@ -254,7 +255,8 @@ def smoke_specs(chosen: list[str]) -> list[Spec]:
 
 
 def all_specs(options: dict) -> list[Spec]:
-    """The grid that was asked for, workload by workload; what is required grows, so that searches can go on from there."""
+    """The grid that was asked for, workload by workload; what is required grows, so that searches can go on from
+    there."""
     specs = []
     for workload, task in product(options["workload_names"], options["tasks"]):
         chosen = [name for name in rivals.names(task) if name in options["rival_names"]]

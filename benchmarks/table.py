@@ -1,4 +1,5 @@
-"""Rows of measurements: what is in them, ratios to the fastest rival at equal quality, tables on the screen and in Markdown."""
+"""Rows of measurements: what is in them, ratios to the fastest rival at equal quality, tables on the screen and in
+Markdown."""
 
 from __future__ import annotations
 
@@ -57,7 +58,8 @@ def problem(row: Row) -> str:
     if row["task"] == "ridge":
         return f"ridge, alpha {row['alpha']:g}, {intercept} intercept, relative gradient <= {row['required']:.0e}"
     points = f" of {row['points']} points" if row["task"] == "path" else ""
-    return f"{row['task']}{points}, l1_ratio {row['l1_ratio']:g}, {intercept} intercept, relative gap <= {row['required']:.0e}"
+    required = f"relative gap <= {row['required']:.0e}"
+    return f"{row['task']}{points}, l1_ratio {row['l1_ratio']:g}, {intercept} intercept, {required}"
 
 
 def groups(rows: list[Row], by: tuple[str, ...] = GROUP) -> dict[tuple, list[Row]]:
@@ -69,7 +71,8 @@ def groups(rows: list[Row], by: tuple[str, ...] = GROUP) -> dict[tuple, list[Row
 
 
 def add_ratios(rows: list[Row]) -> None:
-    """Set `ratio` and `cpu_ratio`: the fastest rival's seconds over the row's own, among rows that reached what is required."""
+    """Set `ratio` and `cpu_ratio`: the fastest rival's seconds over the row's own, among rows that reached what is
+    required."""
     for members in groups(rows).values():
         done = [row for row in members if row["status"] == "ok"]
         rivals = [row for row in done if not is_ours(row)]
@@ -94,7 +97,8 @@ def _reached(row: Row) -> str:
 
 
 def show(rows: list[Row], console: Console) -> None:
-    """Print one table for every problem that more than one row is about, and sparsereg's geometric means over the workloads."""
+    """Print one table for every problem that more than one row is about, and sparsereg's geometric means over the
+    workloads."""
     columns = ("seconds", "CPU s", "x fastest", "by CPU", "reached", "tol", "iterations", "peak MB", "passes")
     for members in filter(lambda members: len(members) > 1, groups(rows).values()):
         title = f"{members[0]['workload']}: {problem(members[0])}"

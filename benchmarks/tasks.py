@@ -1,4 +1,5 @@
-"""What can be measured: a path, one cold fit, a ridge. Knows how a rival is called and how good its answer is; no timing.
+"""What can be measured: a path, one cold fit, a ridge. Knows how a rival is called and how good its answer is; no
+timing.
 
 Everything a task says about an answer is recomputed from the coefficients by certificate.py.
 """

@@ -132,7 +132,7 @@ typedef struct {
     int64_t n_places, n_cached;  /* places for cached columns; the first n_cached are in use */
     const int64_t *cached;       /* n_cached: which columns they are; only read without Xt, and by sr_with_dense */
     const sr_products *products; /* what cached columns have with the members so far; only read for dense columns */
-    uint32_t *count;             /* by position, SR_UNTRACKED + n_places + m_max, zero on entry and return; for sparse */
+    uint32_t *count;             /* by position, SR_UNTRACKED + n_places + m_max, zero before and after; for sparse */
     double *sum;                 /* columns of ones without weights; NULL otherwise, where sum is used in its place */
     double *row;                 /* n_rows, all zero on entry and return; only read without Xt */
     int32_t place;               /* the new column's place if it is cached, or < 0; set by sr_gram_column */

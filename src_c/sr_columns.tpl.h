@@ -112,8 +112,7 @@ SR_INLINE int64_t SR_FN(subtract_rows)(SR_FN(column) x, int64_t e, int64_t begin
 }
 
 static double SR_FN(residual_max_abs)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w,
-                                      const double *y, double base,
-                                   const double *s, int64_t *next, double *r) {
+                                      const double *y, double base, const double *s, int64_t *next, double *r) {
     double max_abs = 0.0;
     memset(next, 0, (size_t)m * sizeof *next);
     for (int64_t begin = 0; begin < X->n_rows; begin += SR_RESIDUAL_BLOCK) {
@@ -169,8 +168,7 @@ static void SR_FN(column_stats)(const sr_matrix *X, const int64_t *cols, int64_t
 
 /* in and out: r = s (y - offset - X w), *r_sum = sum(r) */
 static double SR_FN(cd_residual)(const sr_matrix *X, const int64_t *cols, const sr_coordinates *co,
-                                 const int64_t *order,
-                                 int64_t n_order, const double *s, double *r) {
+                                 const int64_t *order, int64_t n_order, const double *s, double *r) {
     double decrease = 0.0;
     for (int64_t o = 0; o < n_order; o++) {
         const int64_t a = order[o], j = cols[a];
@@ -205,8 +203,8 @@ SR_INLINE double SR_FN(dot_of_kind)(SR_FN(column) x, const Real *dense, const do
             const int64_t i = SR_ROW(x, e + l, kind);
             a[l] += SR_VALUE(x, e + l, kind) * (double)dense[i] * (s ? s[i] : 1.0);
         }
-    for (; e < x.n; e++) a[0] += SR_VALUE(x, e, kind) * (double)dense[SR_ROW(x, e,
-                                                                             kind)] * (s ? s[SR_ROW(x, e, kind)] : 1.0);
+    for (; e < x.n; e++)
+        a[0] += SR_VALUE(x, e, kind) * (double)dense[SR_ROW(x, e, kind)] * (s ? s[SR_ROW(x, e, kind)] : 1.0);
     return (a[0] + a[1]) + (a[2] + a[3]);
 }
 
@@ -294,8 +292,7 @@ static void SR_FN(products_with_dense)(const sr_matrix *X, const int64_t *cols, 
 
 /* Products of the cached columns, which are of ones, with `width` dense columns at once: each index is read once. */
 SR_INLINE void SR_FN(dense_products)(const sr_matrix *X, const int64_t *first, double *lanes, int64_t n_lanes,
-                                     int64_t *next,
-                                 const sr_gram_work *work, const int width) {
+                                     int64_t *next, const sr_gram_work *work, const int width) {
     const Real *dense[SR_ABREAST];
     double *out[SR_ABREAST];
     for (int l = 0; l < width; l++) {
@@ -328,8 +325,7 @@ SR_INLINE void SR_FN(dense_products)(const sr_matrix *X, const int64_t *first, d
 }
 
 static void SR_FN(with_dense)(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, int64_t n_lanes,
-                              int64_t *next,
-                              const sr_gram_work *work) {
+                              int64_t *next, const sr_gram_work *work) {
     for (int64_t a = 0; a < m; a += SR_ABREAST) switch (m - a) {
         case 1: SR_FN(dense_products)(X, cols + a, lanes, n_lanes, next, work, 1); break;
         case 2: SR_FN(dense_products)(X, cols + a, lanes, n_lanes, next, work, 2); break;
@@ -338,8 +334,7 @@ static void SR_FN(with_dense)(const sr_matrix *X, const int64_t *cols, int64_t m
 }
 
 static void SR_FN(gram_column)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols,
-                               int64_t m, int64_t j,
-                               sr_gram_work *work) {
+                               int64_t m, int64_t j, sr_gram_work *work) {
     if (work->count && j >= X->n_sparse) return; /* see products_with_dense */
     if (!Xt) SR_FN(gram_by_columns)(X, s, cols, m, j, work);
     else if (work->count && work->wide) SR_FN(count_by_rows)(X, Xt, j, work, 1);
@@ -349,8 +344,7 @@ static void SR_FN(gram_column)(const sr_matrix *X, const sr_matrix *Xt, const do
 }
 
 SR_INLINE double SR_FN(gradient_by_rows_of)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y,
-                                            const double *w,
-                                    const sr_gram_work *work, int64_t j, const int wide) {
+                                            const double *w, const sr_gram_work *work, int64_t j, const int wide) {
     const SR_FN(column) x = SR_FN(column_at)(X, j);
     const int kind = (int)sr_kind_of(X, j), ones = Xt->n_ones == Xt->n_cols;
     double total = 0.0;
@@ -380,8 +374,8 @@ SR_INLINE double SR_FN(gradient_by_rows_of)(const sr_matrix *X, const sr_matrix 
 }
 
 static void SR_FN(gradient_by_rows)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y,
-                                    const double *w,
-                            const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out) {
+                                    const double *w, const sr_gram_work *work, const int64_t *wanted, int64_t n,
+                                    double *out) {
     for (int64_t b = 0; b < n; b++) {
         if (b + 1 < n && wanted[b + 1] < X->n_sparse) { /* a short column ends before its own prefetches arrive */
             const SR_FN(column) next = SR_FN(column_at)(X, wanted[b + 1]);
@@ -392,17 +386,15 @@ static void SR_FN(gradient_by_rows)(const sr_matrix *X, const sr_matrix *Xt, con
         }
         if (b + 2 < n && wanted[b + 2] < X->n_sparse)
             SR_PREFETCH((const Index *)X->indices + ((const Index *)X->start)[wanted[b + 2]]);
-        out[b] = work->wide ? SR_FN(gradient_by_rows_of)(X, Xt, s, y, w, work, wanted[b],
-                                                         1) : SR_FN(gradient_by_rows_of)(X, Xt, s, y, w, work,
-                                                                                         wanted[b], 0);
+        out[b] = work->wide ? SR_FN(gradient_by_rows_of)(X, Xt, s, y, w, work, wanted[b], 1)
+                            : SR_FN(gradient_by_rows_of)(X, Xt, s, y, w, work, wanted[b], 0);
     }
 }
-
-#undef SR_POSITION
 
 #include "sr_compressed.tpl.h"
 #include "sr_ridge.tpl.h"
 #include "sr_gradient_pass.tpl.h"
 
+#undef SR_POSITION
 #undef SR_ROW
 #undef SR_VALUE

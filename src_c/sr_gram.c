@@ -183,7 +183,7 @@ void sr_gram_hessian(const sr_gram *G, const sr_coordinates *co, const int64_t *
 
 /* Row k becomes d_k times that of a unit upper triangle U, with A = U' D U; a dropped column has d_k = 0. */
 SR_WIDE void sr_solve_psd(int64_t n, double *A, double *b, double tiny) {
-    for (int64_t i = 1; i < n; i++) A[i * n] = A[i * n + i]; /* the diagonal, in the lower triangle, which is not read */
+    for (int64_t i = 1; i < n; i++) A[i * n] = A[i * n + i]; /* the diagonal, into the lower triangle, not read */
     for (int64_t k = 0; k < n; k++) {
         double *restrict row = A + k * n;
         if (!(row[k] > tiny * row[0])) row[k] = 0.0;

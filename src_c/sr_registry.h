@@ -3,7 +3,7 @@
 #ifndef SR_REGISTRY_H
 #define SR_REGISTRY_H
 
-/* Types of X: tags add up to the label of a variant. All-ones, valued and dense columns are told apart inside a variant. */
+/* Types of X: tags add up to the label of a variant. All-ones, valued and dense columns are told apart inside one. */
 enum { SR_F32 = 0, SR_F64 = 1, SR_I32 = 0, SR_I64 = 2 };
 #define SR_FOR_EACH_VARIANT(V) V(f32, i32) V(f64, i32) V(f32, i64) V(f64, i64)
 

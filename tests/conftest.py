@@ -1,4 +1,5 @@
-"""Where the real data is, when it is; and one profile for property tests: no deadlines, the same examples every time."""
+"""Where the real data is, when it is; and one profile for property tests: no deadlines, the same examples every
+time."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ settings.load_profile("sparsereg")
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder of real data sets, from SPARSEREG_DATA or beside the project; tests that want it are skipped without."""
+    """The folder of real data sets, from SPARSEREG_DATA or beside the project; tests that want it are skipped
+    without."""
     folder = Path(os.environ.get("SPARSEREG_DATA", Path(__file__).parents[2] / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip("no real data here: set SPARSEREG_DATA")

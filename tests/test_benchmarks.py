@@ -1,4 +1,5 @@
-"""The benchmarks' machinery: a row comes back whatever a rival does; ratios, ridge's certificate, instruction counts."""
+"""The benchmarks' machinery: a row comes back whatever a rival does; ratios, ridge's certificate, instruction
+counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""X is taken in from every layout, borrowed where it can be, never written to, and refused with a useful word where it is bad."""
+"""X is taken in from every layout, borrowed where it can be, never written to, and refused with a useful word where it
+is bad."""
 
 from __future__ import annotations
 
@@ -187,7 +188,7 @@ def test_refuses(X, message):
 def test_index_outside_its_shape():
     X = sp.csr_array(np.eye(4))
     X.indices = np.array([0, 1, 9, 3], dtype=np.int32)
-    with pytest.raises(ValueError, match="index outside its shape: entry 2 stands at row 2, column 9"):
+    with pytest.raises(ValueError, match=r"index outside its shape \(4, 4\): entry 2 stands at row 2, column 9"):
         as_design(X)
 
 
@@ -242,8 +243,8 @@ def test_paths_are_the_same_wherever_dense_columns_stand(place):
 @pytest.mark.parametrize("form", ["csr", "csc"])
 @pytest.mark.parametrize("value", [1.0, 2.0])
 @pytest.mark.parametrize("disordered", [False, True])
-def test_entries_before_the_first_pointer_are_not_read(form, value, disordered):
-    """Nor need arrays be contiguous; scipy makes neither, but users set them."""
+def test_arrays_need_not_be_contiguous(form, value, disordered):
+    """scipy makes no others, but users set them."""
     rng = np.random.default_rng(0)
     plain = value * (rng.random((200, 8)) < 0.3)
     X = sp.csr_array(plain).asformat(form)
@@ -252,9 +253,9 @@ def test_entries_before_the_first_pointer_are_not_read(form, value, disordered):
     if disordered:
         for begin, end in pairwise(X.indptr):
             X.indices[begin:end] = X.indices[begin:end][::-1]
-    X.indptr = np.repeat(X.indptr + np.int32(5000), 2)[::2]
-    X.indices = np.repeat(np.concatenate([np.full(5000, 77777, dtype=np.int32), X.indices]), 2)[::2]
-    X.data = np.concatenate([np.full(5000, np.nan), X.data])
+    X.indptr = np.repeat(X.indptr, 2)[::2]
+    X.indices = np.repeat(np.append(X.indices, np.full(50, 77777, dtype=np.int32)), 2)[::2]
+    X.data = np.append(X.data, np.full(50, np.nan))
     np.testing.assert_array_equal(Lasso(alpha=0.01).fit(X, y).coef_, expected)
     design = as_design(X)
     w = rng.normal(size=8)

@@ -80,7 +80,8 @@ def test_agrees_with_scikit_learn(model):
 
 
 def gap_by_formula(X, y, w, alpha):
-    """The lasso's gap without an intercept, divided by n: primal less dual at the residual scaled into the feasible set."""
+    """The lasso's gap without an intercept, divided by n: primal less dual at the residual scaled into the feasible
+    set."""
     r = y - X @ w
     primal = 0.5 * np.mean(r**2) + alpha * np.abs(w).sum()
     v = r / max(1.0, np.max(np.abs(X.T @ r)) / (len(y) * alpha))

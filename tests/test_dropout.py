@@ -106,7 +106,7 @@ def test_what_is_refused() -> None:
     for factor in (None, np.ones(4)):
         with pytest.raises(ValueError, match=r"dropout_rate=0.5 has an effect only with penalty_factor='dropout'"):
             Ridge(penalty_factor=factor, dropout_rate=0.5).fit(X, y)
-    with pytest.raises(ValueError, match=r"penalty_factor holds something that is not a number.*'drop'"):
+    with pytest.raises(ValueError, match=r"penalty_factor has dtype <U4; expected real numbers.*'drop'"):
         Ridge(penalty_factor="drop").fit(X, y)
     for fit in (Lasso(penalty_factor="dropout").fit, ElasticNet(penalty_factor="dropout").fit):
         with pytest.raises(ValueError, match="penalty_factor='dropout': expected numbers here"):

@@ -1,4 +1,5 @@
-"""The growing Gram and what cached columns have with its members: counted or summed, in 16 bits or 32, with much room or little."""
+"""The growing Gram and what cached columns have with its members: counted or summed, in 16 bits or 32, with much room
+or little."""
 
 from __future__ import annotations
 

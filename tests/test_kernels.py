@@ -196,7 +196,8 @@ def test_binding_refuses_what_would_leave_memory():
 
 
 def test_bounds_outlast_their_visit_numbers():
-    """Visits are numbered in 16 bits: when the numbers run out, every bound begins anew where it stands, and stays a bound."""
+    """Visits are numbered in 16 bits: when the numbers run out, every bound begins anew where it stands, and stays a
+    bound."""
     norms = np.array([1.0, 2.0, 0.5], dtype=np.float32)
     bounds = kernels.Bounds(0, norms, norms, None)
     bounds.record(np.arange(3), np.array([1.0, -1.0, 0.25]))

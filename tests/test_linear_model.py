@@ -203,9 +203,10 @@ def test_same_points_as_the_path():
 @pytest.mark.parametrize(
     "parameters",
     [
-        {"alpha": -1}, {"alpha": np.nan}, {"alpha": np.inf}, {"alpha": "1"}, {"alpha": None}, {"l1_ratio": 1.5}, {"l1_ratio": -0.1},
-        {"tol": -1e-4}, {"max_iter": 0}, {"max_iter": 2.5}, {"selection": "sideways"}, {"solver": "magic"}, {"fit_intercept": "yes"},
-        {"positive": 1}, {"warm_start": None}, {"standardize": "no"}, {"copy_X": 0}, {"precompute": "auto"}, {"precompute": None},
+        {"alpha": -1}, {"alpha": np.nan}, {"alpha": np.inf}, {"alpha": "1"}, {"alpha": None}, {"l1_ratio": 1.5},
+        {"l1_ratio": -0.1}, {"tol": -1e-4}, {"max_iter": 0}, {"max_iter": 2.5}, {"selection": "sideways"},
+        {"solver": "magic"}, {"fit_intercept": "yes"}, {"positive": 1}, {"warm_start": None}, {"standardize": "no"},
+        {"copy_X": 0}, {"precompute": "auto"}, {"precompute": None},
     ],
     ids=str,
 )  # fmt: skip

@@ -144,7 +144,8 @@ def test_reported_gaps_are_true(case):
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
 @pytest.mark.parametrize("tol", [1e-4, 1e-8])
 def test_bounds_keep_their_word_on_crosses(l1_ratio, solver, tol):
-    """Columns that no solver visited are inside their threshold, and every gap is true, on a design made for skipping."""
+    """Columns that no solver visited are inside their threshold, and every gap is true, on a design made for
+    skipping."""
     X, y = crosses()
     path = regularization_path(X, y, l1_ratio=l1_ratio, alphas=30, tol=tol, solver=solver)
     assert path.certified.all()
@@ -248,7 +249,8 @@ def test_columns_far_from_zero(mean, weighted):
 @pytest.mark.parametrize("kind", [np.asfortranarray, sp.csr_array, sp.csc_array])
 @pytest.mark.parametrize(("value", "n", "weighted"), [(0.1, 1000, False), (1 / 3, 1000, False), (7.3, 100_000, True)])
 def test_a_constant_column_is_one_though_its_sums_are_rounded(kind, value, n, weighted):
-    """Unpenalised, rounding in its curvature would make a coefficient of it; sparse, it would be called hard to centre."""
+    """Unpenalised, rounding in its curvature would make a coefficient of it; sparse, it would be called hard to
+    centre."""
     rng = np.random.default_rng(0)
     Z = rng.normal(size=(n, 2))
     y, s = Z @ [1.0, 2.0] + 3.0 + 0.1 * rng.normal(size=n), rng.random(n) if weighted else None
@@ -324,7 +326,7 @@ def test_the_scale_of_weights_does_not_matter(scale):
 def test_fewer_values_than_entries():
     X, y = crosses(50)
     X.data = X.data[:5].copy()
-    with pytest.raises(ValueError, match="fewer values than entries"):
+    with pytest.raises(ValueError, match=r"X is not a sound sparse matrix: data has shape \(5,\)"):
         regularization_path(X, y)
 
 
@@ -350,7 +352,8 @@ def test_watched_columns_follow_from_the_coefficients(weighted, valued, monkeypa
 
 
 def test_a_newton_step_that_leaves_a_large_coefficient_where_it_is():
-    """What does not move is not divided by its step: 1e20 over nothing would overflow, and a warning is an error here."""
+    """What does not move is not divided by its step: 1e20 over nothing would overflow, and a warning is an error
+    here."""
     X = sp.csr_array(np.repeat(np.eye(2), 5, axis=0))
     problem = make_problem(as_design(X), np.repeat([1e20, 1e3], 5), fit_intercept=False)
     working_set = GramCD(problem.quadratic)

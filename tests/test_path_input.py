@@ -119,7 +119,7 @@ def test_unpenalised_columns_are_least_squares_at_alpha_max():
         ({"sample_weight": np.zeros(50)}, "zero for every row"),
         ({"sample_weight": -np.ones(50)}, "sample_weight is -1.0 at position 0"),
         ({"penalty_factor": np.ones(2)}, "one number for each of the columns"),
-        ({"penalty_factor": "a"}, "not a number"),
+        ({"penalty_factor": "a"}, "expected real numbers"),
         ({"offset": np.full(50, np.inf)}, "offset contains inf at position 0"),
     ],
 )

@@ -43,7 +43,8 @@ GRID = np.linspace(-20.0, 20.0, 800_001)
 @pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.name)
 @pytest.mark.parametrize("l2", [0.0, 0.7])
 def test_formulas_agree_with_brute_force(kind, l2):
-    """The prox minimises on a fine grid, the conjugate is the supremum there, the polar gauge says when 0 is optimal."""
+    """The prox minimises on a fine grid, the conjugate is the supremum there, the polar gauge says when 0 is
+    optimal."""
     penalty, rng = kind(), np.random.default_rng(0)
     gauge = penalty.gauge(GRID)
     for a, c, l1 in zip(rng.uniform(0.5, 2, 12), rng.normal(size=12) * 3, rng.uniform(0.1, 1, 12), strict=True):
@@ -80,7 +81,8 @@ def test_the_registry_of_kernels_and_the_list_agree():
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
 @pytest.mark.parametrize("factors", [False, True])
 def test_a_toy_penalty_is_fitted_with_a_certificate(l1_ratio, factors):
-    """Without a kernel: proximal gradient in NumPy. The lasso on (X, -X/3) with non-negative coefficients is the same problem."""
+    """Without a kernel: proximal gradient in NumPy. The lasso on (X, -X/3) with non-negative coefficients is the same
+    problem."""
     rng = np.random.default_rng(2)
     X = np.hstack([np.eye(6)[rng.integers(0, 6, 150)], rng.normal(size=(150, 4))])
     y = X @ rng.normal(size=10) + rng.normal(size=150)

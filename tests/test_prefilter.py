@@ -22,7 +22,8 @@ from sparsereg.solvers.residual_cd import ResidualCD
 
 
 def crosses(seed: int, n: int = 200, *, dense: str = "", index: type = np.int32, dtype: type = np.float64):
-    """Two fields, one with many rare levels; valued columns ("v") and columns with a value in every row ("d") before, between and after."""
+    """Two fields, one with many rare levels; valued columns ("v") and columns with a value in every row ("d") before,
+    between and after."""
     rng = np.random.default_rng(seed)
     blocks, kinds = [], iter([*dense, *"-" * 3])
     for size in (5, 60):
@@ -127,7 +128,8 @@ def test_the_path_is_that_of_all_columns(seed, dense, l1_ratio, solver, weighted
 @pytest.mark.parametrize("dense", ["", "dv", "--d"])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_columns_come_back_where_they_matter_after_all(solver, dense, weighted):
-    """A strength that nobody spoke of beforehand: as residuals that grow would, it lets light columns over their threshold."""
+    """A strength that nobody spoke of beforehand: as residuals that grow would, it lets light columns over their
+    threshold."""
     X, y = crosses(3, dense=dense)
     s = np.random.default_rng(0).random(y.size) if weighted else None
     problem = make_problem(as_design(X), y, sample_weight=s)

@@ -1,13 +1,23 @@
-"""Factors of one-hot designs and their preconditioners, against dense oracles; and ridge by "cg" on hard cases."""
+"""Factors of one-hot designs and their preconditioners, against dense oracles."""
 
 from __future__ import annotations
-
-import warnings
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from sklearn.exceptions import ConvergenceWarning
+from factor_designs import (
+    A,
+    B,
+    C,
+    beside_numbers,
+    crossed,
+    dense_H,
+    equations_of,
+    nearly_nested,
+    one_hot,
+    saturated,
+    table,
+)
 
 from sparsereg import Ridge
 from sparsereg._core.kernels import FactorCodes, gather_scatter
@@ -20,66 +30,6 @@ from sparsereg.ridge.preconditioners.factors import Factors
 from sparsereg.ridge.preconditioners.nested_factors import SymmetricSweep
 from sparsereg.ridge.preconditioners.saturated_factor import SaturatedElimination
 from sparsereg.ridge.preconditioners.two_level import TwoLevel
-
-A, B, C = 7, 5, 4
-
-
-def one_hot(keys: list[np.ndarray], missing: float = 0.0, seed: int = 0) -> sp.csr_array:
-    """One block of columns for each key; a share of the entries left out at random."""
-    n, codes, width = len(keys[0]), [], 0
-    for key in keys:
-        levels, code = np.unique(key, return_inverse=True)
-        codes.append(code + width)
-        width += len(levels)
-    columns = np.stack(codes, axis=1)
-    kept = np.random.default_rng(seed).uniform(size=columns.shape) >= missing
-    indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
-    return sp.csr_array((np.ones(kept.sum()), columns[kept], indptr), shape=(n, width))
-
-
-def table(n: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    return rng.zipf(1.5, n) % A, rng.zipf(1.4, n) % B, rng.integers(0, C, n)
-
-
-def crossed(n: int = 300, seed: int = 0) -> sp.csr_array:
-    """Three factors, two crosses of two, one of three."""
-    a, b, c = table(n, seed)
-    return one_hot([a, b, c, a * B + b, b * C + c])
-
-
-def saturated(n: int = 300, seed: int = 0) -> sp.csr_array:
-    a, b, _ = table(n, seed)
-    return one_hot([a, b, a * B + b])
-
-
-def nearly_nested(n: int = 300) -> sp.csr_array:
-    """A factor that another one determines in all but a few rows, and a cross of that other."""
-    rng = np.random.default_rng(6)
-    a, c = rng.integers(0, 12, n), rng.integers(0, 3, n)
-    b = np.where(rng.uniform(size=n) < 0.95, a % 5, rng.integers(0, 5, n))
-    return one_hot([a, b, c, a * 3 + c])
-
-
-def beside_numbers(X: sp.csr_array) -> sp.csr_array:
-    """With a dense and a sparse column of numbers, one on either side."""
-    x = np.random.default_rng(4).normal(size=(X.shape[0], 2))
-    x[::3, 1] = 0.0
-    return sp.csr_array(sp.hstack([x[:, [0]], X, x[:, [1]]]))
-
-
-def equations_of(X: sp.csr_array, s: np.ndarray | None, fit_intercept: bool) -> NormalEquations:
-    design = as_design(X)
-    return NormalEquations(design, s, fit_intercept, np.random.default_rng(9).uniform(0.5, 2.0, design.n_cols))
-
-
-def dense_H(X: sp.csr_array, system: System) -> np.ndarray:
-    equations = system.equations
-    s = np.ones(X.shape[0]) if equations.s is None else equations.s
-    Z = X.toarray()[:, equations.design.columns]
-    if equations.fit_intercept:
-        Z = Z - np.average(Z, axis=0, weights=s)
-    return Z.T @ (s[:, None] * Z) + np.diag(system.penalty)
 
 
 @pytest.mark.parametrize("n", [1, 3, 1000, 40_000])
@@ -304,122 +254,6 @@ def test_the_dense_gram(real: type, valued: bool, weighted: bool) -> None:
     Z = np.column_stack([D[:, [2, 5, 0, 4, 7]], D[:, 0] + D[:, 4], D[:, 8]])
     expected = Z.T @ (Z if s is None else s[:, None] * Z)
     np.testing.assert_allclose(rows.dense_gram(position, 7, s), expected, rtol=1e-12)
-
-
-def hard_cases() -> dict[str, tuple[sp.csr_array, np.ndarray, float, np.ndarray | None, np.ndarray | None]]:
-    """X, y, alpha, sample weights, penalty factors."""
-    rng = np.random.default_rng(1)
-    X, y = crossed(), rng.normal(size=300)
-    n, p = X.shape
-    G = saturated()
-    wide = 10.0 ** rng.uniform(-6, 6, n)
-    zeros = np.ones(p)
-    zeros[[0, 3]] = 0.0
-    a, b, _ = table()
-    ones = sp.csr_array(np.ones((n, 1)))
-    numeric = sp.csr_array(rng.normal(size=(n, 1)))
-    return {
-        "weak": (X, y, 1e-8, None, None),
-        "weak, saturated": (G, y, 1e-8, None, None),
-        "duplicates": (sp.csr_array(sp.hstack([X, X])), y, 1.0, None, None),
-        "weak duplicates": (sp.csr_array(sp.hstack([X, X])), y, 1e-8, None, None),
-        "all ones": (sp.csr_array(sp.hstack([ones, X])), y, 1.0, None, None),
-        "all ones, weak": (sp.csr_array(sp.hstack([ones, X])), y, 1e-8, None, None),
-        "constant y": (X, np.full(n, 3.0), 1.0, None, None),
-        "one row": (X[[0]], y[:1], 1.0, None, None),
-        "one row, saturated": (G[[0]], y[:1], 1.0, None, None),
-        "n < p": (X[:20], y[:20], 0.1, None, None),
-        "weights over 12 orders": (X, y, 1.0, wide, None),
-        "weights over 12 orders, saturated": (G, y, 1.0, wide, None),
-        "zero weights": (X, y, 1.0, (rng.uniform(size=n) < 0.5).astype(float), None),
-        "zero factors": (X, y, 1.0, None, zeros),
-        "factors": (X, y, 1.0, None, rng.uniform(0.01, 100.0, p)),
-        "strong": (X, y, 1e9, None, None),
-        "missing": (one_hot([a, b, a * B + b], missing=0.3), y, 0.1, None, None),
-        "empty rows": (one_hot([a], missing=0.5), y, 0.1, None, None),
-        "numeric": (sp.csr_array(sp.hstack([X, numeric])), y, 1.0, None, None),
-        "large y": (X, 1e9 + y, 1.0, None, None),
-    }
-
-
-@pytest.mark.parametrize("fit_intercept", [True, False])
-@pytest.mark.parametrize("case", list(hard_cases()))
-def test_hard_cases_end_right_or_say_so(case: str, fit_intercept: bool) -> None:
-    X, y, alpha, s, factor = hard_cases()[case]
-    model = Ridge(alpha=alpha, solver="cg", tol=1e-6, fit_intercept=fit_intercept, penalty_factor=factor)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        model.fit(X, y, s)
-    assert np.isfinite(model.coef_).all()
-    assert np.isfinite(model.intercept_)
-    weights, v = np.ones(y.size) if s is None else s, np.ones(X.shape[1]) if factor is None else factor
-    Z, t = X.toarray(), y.copy()
-    if fit_intercept:
-        Z, t = Z - np.average(Z, axis=0, weights=weights), y - np.average(y, weights=weights)
-    b = Z.T @ (weights * t)
-    g = Z.T @ (weights * (t - Z @ model.coef_)) - alpha * v * model.coef_
-    floor = 1e-13 * np.sqrt(weights.sum()) * np.linalg.norm(np.sqrt(weights) * y)  # b itself is no better known
-    reached = np.linalg.norm(g) <= 1.1e-8 * np.linalg.norm(b) + floor
-    said = [str(w.message) for w in caught if issubclass(w.category, ConvergenceWarning)]
-    assert reached or any("relative gradient" in message for message in said)
-    if reached and alpha >= 0.1:
-        best = np.linalg.lstsq(Z.T @ (weights[:, None] * Z) + alpha * np.diag(v), b)[0]
-        excess = model.coef_ - best
-        energy = excess @ (Z.T @ (weights * (Z @ excess)))
-        assert energy <= 1e-9 * max(float(weights @ t**2), 1e-9 * float(weights @ y**2))
-
-
-def test_several_targets_share_the_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    X, rng = crossed(), np.random.default_rng(2)
-    Y = rng.normal(size=(300, 3))
-    calls, of = [], Factors.of.__func__
-    monkeypatch.setattr(Factors, "of", classmethod(lambda cls, *args: calls.append(1) or of(cls, *args)))
-    model = Ridge(alpha=[0.5, 2.0, 2.0], solver="cg", tol=1e-6).fit(X, Y)
-    assert len(calls) == 1
-    for t, alpha in enumerate((0.5, 2.0, 2.0)):
-        exact = Ridge(alpha=alpha, solver="gram").fit(X, Y[:, t])
-        np.testing.assert_allclose(model.coef_[t], exact.coef_, atol=1e-6)
-
-
-@pytest.mark.parametrize("real", [np.float32, np.float64])
-@pytest.mark.parametrize("make", [crossed, saturated])
-def test_types_agree(real: type, make: object) -> None:
-    X = make(500, 4).astype(real)  # type: ignore[operator]
-    y = np.random.default_rng(3).normal(size=500)
-    exact = Ridge(solver="gram").fit(X, y)
-    for form in ("csr", "csc"):
-        for index in (np.int32, np.int64):
-            Z = X.asformat(form)
-            Z.indices, Z.indptr = Z.indices.astype(index), Z.indptr.astype(index)
-            model = Ridge(solver="cg", tol=1e-6).fit(Z, y)
-            np.testing.assert_allclose(model.coef_, exact.coef_, atol=1e-5)
-            assert model.coef_.dtype == real
-
-
-@pytest.mark.parametrize("fit_intercept", [True, False])
-@pytest.mark.parametrize("n", [60, 25])
-def test_one_factor_alone(n, fit_intercept):
-    """A single category, also with a row a level: no factor is nested, and none is saturated."""
-    rng = np.random.default_rng(0)
-    codes = np.concatenate([np.arange(25), rng.integers(0, 25, n - 25)])
-    X = sp.csr_array((np.ones(n), (np.arange(n), codes)), shape=(n, 25))
-    y = rng.normal(size=n)
-    found = Ridge(solver="cg", tol=1e-8, fit_intercept=fit_intercept).fit(X, y)
-    exact = Ridge(solver="svd", fit_intercept=fit_intercept).fit(X.toarray(), y)
-    np.testing.assert_allclose(found.coef_, exact.coef_, atol=1e-8)
-
-
-@pytest.mark.parametrize("make", [crossed, saturated])
-@pytest.mark.parametrize("weighted", [True, False])
-def test_rows_of_ones_are_enough(make: object, weighted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ridge on the rows of one-hot factors never builds the columns."""
-    X = make(500, 4)  # type: ignore[operator]
-    rng = np.random.default_rng(3)
-    y, s = rng.normal(size=500), rng.uniform(0.5, 2.0, 500) if weighted else None
-    exact = Ridge(solver="gram").fit(X, y, s)
-    monkeypatch.delattr("sparsereg.data.design.Design.matrix")
-    model = Ridge(solver="cg", tol=1e-6).fit(X, y, s)
-    np.testing.assert_allclose(model.coef_, exact.coef_, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["ones", "valued", "a dense column", "columns"])

@@ -94,7 +94,8 @@ def test_the_same_solution_as_by_columns(seed, share, l1_ratio, positive, interc
 
 
 def test_a_residual_that_grows_opens_light_columns(monkeypatch):
-    """As if the first residual had been smaller than a later one: columns told to be light then must be looked at after all."""
+    """As if the first residual had been smaller than a later one: columns told to be light then must be looked at after
+    all."""
     X, y = one_hot()
     expected = Lasso(alpha=0.01).fit(X.tocsc(), y)
     peaks, plain = [], SingleFit._prepare

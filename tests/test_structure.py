@@ -74,13 +74,32 @@ def test_kernels_own_nothing(path):
 
 
 def test_import_is_light():
-    """`import sparsereg` loads neither pandas nor anything of the command line, nor scikit-learn before it is needed."""
-    code = "import sys, sparsereg; print([m for m in ('pandas', 'polars', 'pyarrow', 'click', 'rich', 'sklearn') if m in sys.modules])"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "[]"
-    code = "import sys; from sparsereg import regularization_path; print([m for m in ('pandas', 'polars', 'click') if m in sys.modules])"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "[]"
+    """`import sparsereg` loads neither pandas nor anything of the command line, nor scikit-learn before it is
+    needed."""
+    heavy = {"pandas", "polars", "pyarrow", "click", "rich"}
+    for statement, absent in (
+        ("import sparsereg", heavy | {"sklearn"}),
+        ("from sparsereg import regularization_path", heavy),
+    ):
+        code = f"import sys; {statement}; print(sorted({absent} & set(sys.modules)))"
+        out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert out.stdout.strip() == "[]", statement
+
+
+SOURCES = sorted(
+    path
+    for folder, kinds in {"sparsereg": "py pyx pxi pyi", "src_c": "c h", "tests": "py c h", "benchmarks": "py"}.items()
+    for kind in kinds.split()
+    for path in (ROOT / folder).rglob(f"*.{kind}")
+)
+
+
+def test_lines_and_files_are_short():
+    """At most 120 columns, at most 400 lines; ruff knows Python only."""
+    texts = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8").splitlines() for path in SOURCES}
+    assert len(texts) > 200
+    assert not [f"{name}:{i}" for name, lines in texts.items() for i, line in enumerate(lines, 1) if len(line) > 120]
+    assert not {name: len(lines) for name, lines in texts.items() if len(lines) > 400}
 
 
 def test_every_public_name_loads_and_is_documented():

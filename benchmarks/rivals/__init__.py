@@ -1,7 +1,8 @@
 """What every adaptor offers, and the list of them. An adaptor knows its package; it knows no workload and no timing.
 
 An adaptor is a module with the functions of `Rival`. The objective is that of docs/design.md: squared loss, intercept,
-no standardising; without an intercept, y comes centred already. What the adaptor's `path` and `fit` do is timed; what `prepare` does is not.
+no standardising; without an intercept, y comes centred already. What the adaptor's `path` and `fit` do is timed; what
+`prepare` does is not.
 """
 
 from __future__ import annotations

@@ -47,7 +47,8 @@ class Sparsereg:
 class ScikitLearn:
     """scikit-learn's Ridge with one of its solvers.
 
-    Its Ridge answers "sag" with sparse_cg where X is sparse and an intercept wanted; the function behind it does as told.
+    Its Ridge answers "sag" with sparse_cg where X is sparse and an intercept wanted; the function behind it does as
+    told.
     """
 
     solver: str
@@ -56,7 +57,8 @@ class ScikitLearn:
         return _version("scikit-learn")
 
     def tolerances(self, gradient: float) -> list[float]:
-        # sparse_cg stops on the relative gradient itself, sag on the change of a coefficient, lsqr on |A'r| / (|A| |r|).
+        # sparse_cg stops on the relative gradient itself, sag on the change of a coefficient, lsqr on |A'r| / (|A|
+        # |r|).
         return decades(1e2 * gradient, 1e-8 * gradient)
 
     def prepare(self, X: Matrix, _y: np.ndarray, _intercept: bool) -> object:

@@ -86,7 +86,8 @@ cdef class GramStore:
         require(labels is None or labels.shape[0] == X.view.n_cols, "labels do not match X")
         require(s is None or s.shape[0] == X.view.n_rows, "s has the wrong length")
         self.X, self.Xt, self.labels, self.s = X, Xt, labels, s
-        only_ones = s is None and X.view.n_ones == X.view.n_sparse and Xt is not None and Xt.view.n_ones == Xt.view.n_cols
+        only_ones = (s is None and X.view.n_ones == X.view.n_sparse
+                     and Xt is not None and Xt.view.n_ones == Xt.view.n_cols)
         n_dense = X.view.n_cols - X.view.n_sparse
         self.counting = only_ones and n_dense <= FEW_DENSE and X.view.n_rows < 1 << 32  # the largest count
         self.with_dense = np.empty((0, 0))

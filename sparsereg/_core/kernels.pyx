@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
 """The binding to the C kernels: checks sizes and types, releases the GIL, turns a status into an exception.
 
-One class or function for each kernel, no arithmetic. `src_c/sr.h` says what the kernels compute, `kernels.pyi` has types.
-The classes are in the included files; functions over coordinates, rows and matrices as users pass them are here.
+One class or function for each kernel, no arithmetic. `src_c/sr.h` says what the kernels compute, `kernels.pyi` has
+types. The classes are in the included files; functions over coordinates, rows and matrices as users pass them are here.
 """
 
 import numpy as np
@@ -130,7 +130,8 @@ def inspect(X, count=None, uint8_t[::1] valued=None, uint8_t[::1] major_valued=N
 
 
 def transpose(X, place, out_indices, int64_t shift=0, out_data=None, int64_t first_major=0, tuple skipped=(0, 0)):
-    """Write the entries of an inspected `Compressed` by minors, minor k from `place[k]` on; majors from `first_major` on.
+    """Write the entries of an inspected `Compressed` by minors, minor k from `place[k]` on; majors from `first_major`
+    on.
 
     Afterwards `place[k]` is where the next entry of minor k would go. Entries beyond the end of `out_indices` are
     written without their indices, those beyond the end of `out_data`, which begins at `shift`, without their values.

@@ -12,7 +12,7 @@ __all__ = ["real_numbers", "refuse_unreal", "refuse_unreal_columns", "shown"]
 
 # What to do with each kind of array that holds no real numbers.
 REMEDIES = {
-    "c": "take the real part or the modulus",
+    "c": "Complex data not supported, take the real part or the modulus",
     "M": "convert dates to numbers first, e.g. days since some date",
     "m": "convert spans of time to numbers first, e.g. divide by np.timedelta64(1, 'D')",
     "V": "pass one field, as plain numbers",
@@ -60,7 +60,9 @@ def refuse_unreal(name: str, value: Any, *, text: bool) -> None:
         return
     if kind != "O":
         first = shown(array.ravel()[0].item())
-        raise ValueError(f"{name} has dtype {array.dtype}, as {first}; expected real numbers: {_remedy(name, kind)}.")
+        raise ValueError(
+            f"{name} has dtype {array.dtype}; expected real numbers: {_remedy(name, kind)}. First: {first}."
+        )
     _refuse_objects(name, array, text)
 
 

@@ -20,8 +20,9 @@ def check_gram(
 ) -> None:
     """Raise ValueError unless `gram` is True, False or, in a sample of its entries, `X' S X` of X.
 
-    Of a sparse X only the shape is compared. S has the sample weights s, scaled to sum to n. `Xy`, if given, must be `X' S y`. Where X is to be centered but has
-    columns of another mean than 0, a Gram matrix is of no use, and a warning says so."""
+    Of a sparse X only the shape is compared. S has the sample weights s, scaled to sum to n. `Xy`, if given, must be
+    `X' S y`. Where X is to be centered but has columns of another mean than 0, a Gram matrix is of no use, and a
+    warning says so."""
     if isinstance(gram, (bool, np.bool_, str)):
         return
     X, given = X if sp.issparse(X) else np.asarray(X), np.asarray(gram)

@@ -1,8 +1,8 @@
 """What a loss must say, one row at a time. Knows nothing of X, penalties or solvers.
 
-A loss is a function `l(y, z)` of the target y and the predictor `z = offset + b0 + x . w`, convex and differentiable in z.
-Everything a solver, a certificate, an oracle or a report needs follows from the methods below; a new loss is one file with
-one class, and one line in `sparsereg.losses.LOSSES`.
+A loss is a function `l(y, z)` of the target y and the predictor `z = offset + b0 + x . w`, convex and differentiable in
+z. Everything a solver, a certificate, an oracle or a report needs follows from the methods below; a new loss is one
+file with one class, and one line in `sparsereg.losses.LOSSES`.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ class Loss(ABC):
         return float(terms.sum() if s is None else s @ terms)
 
     def null_predictor(self, y: Vector, s: Vector | None, offset: Vector | None = None) -> float:
-        """The intercept b0 of the model without columns: `sum_i s_i l'(y_i, offset_i + b0) = 0`, by safeguarded Newton steps."""
+        """The intercept b0 of the model without columns: `sum_i s_i l'(y_i, offset_i + b0) = 0`, by safeguarded Newton
+        steps."""
         return self.best_intercept(y, np.zeros_like(y) if offset is None else offset, s)
 
     def best_intercept(self, y: Vector, z: Vector, s: Vector | None) -> float:

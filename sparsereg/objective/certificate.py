@@ -1,6 +1,7 @@
 """The duality gap: how far an objective can be from its minimum, at most. Written once, for every loss and penalty.
 
-For any dual point theta with `sum theta = 0` (where there is an intercept) and `x_j' theta = 0` for unpenalized columns,
+For any dual point theta with `sum theta = 0` (where there is an intercept) and `x_j' theta = 0` for unpenalized
+columns,
 
     gap = [loss(w) + loss*(-theta)] + sum_j pen_j(w_j) + pen_j*(x_j' theta)
 
@@ -31,11 +32,11 @@ def combine_gap(terms: GapTerms, fenchel_gap: Callable[[float], float], outside:
 
     Notes
     -----
-    (1) theta = rho: `sum_j pen(w_j) + pen*(c_j) - c_j w_j`, a bound only while the other columns have `pen*(c_j) = 0`, that
-    is `outside <= 1`. (2) `theta = t (rho, -sqrt(l2) w)` on the data with rows `sqrt(l2_j) e_j` and targets 0 added, which
-    make a lasso of the elastic net (Mairal 2010, section 2.4), with t = 1/dual norm, so that it is feasible:
-    `fenchel_gap(t) + (1-t)^2/2 sum_j l2_j w_j^2 + sum_j l1_j g(w_j) - t sum_j (c_j - l2_j w_j) w_j`. No large number is
-    subtracted from a large one, so gaps far below the rounding of the objective are right.
+    (1) theta = rho: `sum_j pen(w_j) + pen*(c_j) - c_j w_j`, a bound only while the other columns have `pen*(c_j) = 0`,
+    that is `outside <= 1`. (2) `theta = t (rho, -sqrt(l2) w)` on the data with rows `sqrt(l2_j) e_j` and targets 0
+    added, which make a lasso of the elastic net (Mairal 2010, section 2.4), with t = 1/dual norm, so that it is
+    feasible: `fenchel_gap(t) + (1-t)^2/2 sum_j l2_j w_j^2 + sum_j l1_j g(w_j) - t sum_j (c_j - l2_j w_j) w_j`. No large
+    number is subtracted from a large one, so gaps far below the rounding of the objective are right.
     """
     direct = terms.fenchel if outside <= 1.0 else math.inf
     dual_norm = max(terms.dual_norm, outside, 1.0)

@@ -3,8 +3,8 @@
     F(b0, w) = (1/S) sum_i s_i loss(y_i, o_i + b0 + x_i . w)
                + alpha * (l1_ratio * sum_j v_j g(w_j) + (1 - l1_ratio)/2 * sum_j v_j w_j^2),     S = sum_i s_i
 
-`docs/design.md` derives how standardising becomes a change of penalty, and both certificates. The methods here work by full
-passes in double precision: solvers keep their own accounts, and are tested against these.
+`docs/design.md` derives how standardising becomes a change of penalty, and both certificates. The methods here work by
+full passes in double precision: solvers keep their own accounts, and are tested against these.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ class Problem:
 
     @property
     def gap_scale(self) -> float:
-        """What a gap is measured against: the null model's loss a row; for squares the (centred) targets' mean square."""
+        """What a gap is measured against: the null model's loss a row; for squares the (centred) targets' mean
+        square."""
         return self.quadratic.gap_scale if self.loss.quadratic else self.null_loss / self.weight_sum
 
     def with_design(self, design: Design) -> Problem:
@@ -98,7 +99,8 @@ class Problem:
         return (self.loss_rows.total(coef) + self.penalty.value(coef.w, l1, l2)) / self.weight_sum
 
     def duality_gap(self, coef: Coefficients, alpha: float, l1_ratio: float) -> float:
-        """An upper bound on `F(coef) - min F`, by full passes and plain NumPy. Infinite where no dual point was found."""
+        """An upper bound on `F(coef) - min F`, by full passes and plain NumPy. Infinite where no dual point was
+        found."""
         return self.gap_of(self.loss_rows.evaluate(coef), coef, alpha, l1_ratio)
 
     def gap_of(self, found: Evaluation, coef: Coefficients, alpha: float, l1_ratio: float) -> float:
@@ -140,7 +142,8 @@ def make_problem(
     standardize: bool = False,
     positive: bool = False,
 ) -> Problem:
-    """Put the objective together from checked parts. `penalty_factor` has one entry a possible column; the others one a row."""
+    """Put the objective together from checked parts. `penalty_factor` has one entry a possible column; the others one a
+    row."""
     s, columns, shift, kind = sample_weight, design.columns, None, LOSSES[loss]
     if fit_intercept and design.dense is not None:
         design, shift = center_far_columns(design, design.dense, s)

@@ -2,11 +2,11 @@
 
     q(b0, w) = 1/2 sum_i s_i (y_i - b0 - x_i . w)^2 + sum_j l1_j g(w_j) + l2_j/2 w_j^2
 
-The squared loss is one of these at every strength. Any other loss is modelled by one at reference coefficients: its weights
-are curvatures there, its targets the predictor plus residual over curvature (`LossRows.linearize`).
+The squared loss is one of these at every strength. Any other loss is modelled by one at reference coefficients: its
+weights are curvatures there, its targets the predictor plus residual over curvature (`LossRows.linearize`).
 
-The intercept is eliminated exactly, without centring X: with `m_j = x_j' s / S`, the centred column has `(x_j - m_j)' r =
-x_j' r` for a residual that sums to 0, and `|x_j - m_j|_s^2 = x_j' (s x_j) - S m_j^2`.
+The intercept is eliminated exactly, without centring X: with `m_j = x_j' s / S`, the centred column has `(x_j - m_j)' r
+= x_j' r` for a residual that sums to 0, and `|x_j - m_j|_s^2 = x_j' (s x_j) - S m_j^2`.
 """
 
 from __future__ import annotations
@@ -31,12 +31,14 @@ Int = NDArray[np.int64]
 
 # Unpenalized columns are eliminated by a dense square: 32 MB at most.
 MAX_UNPENALIZED = 2000
-# Eigenvalues of the scaled Gram matrix of unpenalized columns below this share of the largest belong to dependent columns.
+# Eigenvalues of the scaled Gram matrix of unpenalized columns below this share of the largest belong to dependent
+# columns.
 DEPENDENT = 1e-13
 
 
 class ColumnMoments(NamedTuple):
-    """Per column: `x_j' s` (0 without an intercept), the curvature `|x_j - mean_j|_s^2`, `|x_j|' s`, the largest `|x_ij|`."""
+    """Per column: `x_j' s` (0 without an intercept), the curvature `|x_j - mean_j|_s^2`, `|x_j|' s`, the largest
+    `|x_ij|`."""
 
     sums: Vector
     centered_sq_norm: Vector
@@ -100,13 +102,14 @@ class Quadratic:
         return ColumnMoments(sums, centred, l1_norm, max_abs)
 
     def _refuse(self, cols: Int) -> None:
-        """ValueError for a column whose deviations are lost in the rounding of its mean, unless it holds only zeros and ones."""
+        """ValueError for a column whose deviations are lost in the rounding of its mean, unless it holds only zeros and
+        ones."""
         sums, squares, _, max_abs = self.rows.moments(cols)
         lost = np.flatnonzero((max_abs != 1.0) | (sums != squares))
         if lost.size:
             raise ValueError(
-                f"Column {self.rows.columns[cols[lost[0]]]} of the sparse X (up to {max_abs[lost[0]]:.6g}) varies by less than"
-                " 1/300,000 of its mean; subtract a constant from it, or pass X dense."
+                f"Column {self.rows.columns[cols[lost[0]]]} of the sparse X (up to {max_abs[lost[0]]:.6g}) varies by"
+                " less than 1/300,000 of its mean; subtract a constant from it, or pass X dense."
             )
 
     def base(self, products_sum: float) -> float:
@@ -123,8 +126,8 @@ class Quadratic:
     def gap_from(
         self, coef: Coefficients, l1: Vector, l2: Vector, fenchel_gap: Callable[[float], float], cols: Int, c: Vector
     ) -> float:
-        """The duality gap of F, from the gradients c of `cols`: in increasing order all columns that are not at 0, over their
-        threshold or unpenalized. Plain NumPy, and no kernel that a solver uses.
+        """The duality gap of F, from the gradients c of `cols`: in increasing order all columns that are not at 0, over
+        their threshold or unpenalized. Plain NumPy, and no kernel that a solver uses.
 
         `l1` and `l2` are the strengths on `cols`; for `fenchel_gap` see `combine_gap`.
         """
@@ -158,8 +161,8 @@ class Quadratic:
         Returns
         -------
         squared_shift : float
-            `|X_U a|_s^2`. Infinite for more than 2,000 such columns, whose dense square would cost too much, and where they
-            are so nearly dependent that what least squares leaves them is more than rounding.
+            `|X_U a|_s^2`. Infinite for more than 2,000 such columns, whose dense square would cost too much, and where
+            they are so nearly dependent that what least squares leaves them is more than rounding.
         c : float64 array of shape (cols.size,)
             Gradients at theta.
         """

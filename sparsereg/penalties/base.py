@@ -1,8 +1,8 @@
 """What a separable convex penalty must say, one coefficient at a time. Knows nothing of X, losses or solvers.
 
 A penalty is `sum_j l1_j g(w_j) + l2_j/2 w_j^2` with a gauge g: convex, `g(t w) = t g(w)` for t > 0, `g(w) >= |w|`.
-Four one-liners about g say it all: `gauge`, `slope`, `dual_magnitude` and `excess`. Value, prox, conjugate, the terms of the
-duality gap and the distance from stationarity follow. A new penalty is one file with one class, and one line in
+Four one-liners about g say it all: `gauge`, `slope`, `dual_magnitude` and `excess`. Value, prox, conjugate, the terms
+of the duality gap and the distance from stationarity follow. A new penalty is one file with one class, and one line in
 `sparsereg.penalties.PENALTIES`.
 """
 
@@ -74,7 +74,8 @@ class Penalty(ABC):
 
     @abstractmethod
     def dual_magnitude(self, c: Vector) -> Vector:
-        """The polar gauge: `w_j = 0` is optimal while `dual_magnitude(c_j) <= l1_j`, c_j the negative gradient of the loss."""
+        """The polar gauge: `w_j = 0` is optimal while `dual_magnitude(c_j) <= l1_j`, c_j the negative gradient of the
+        loss."""
 
     @abstractmethod
     def excess(self, c: Vector, l1: Vector) -> Vector:
@@ -99,7 +100,8 @@ class Penalty(ABC):
         return float(l1 @ gauge + 0.5 * (l2 @ (w * w)))
 
     def prox(self, c: Vector, a: Vector, l1: Vector, l2: Vector) -> Vector:
-        """`argmin_b a_j/2 b^2 - c_j b + l1_j g(b) + l2_j/2 b^2`, which is `excess(c_j) / (a_j + l2_j)`; 0 where `a_j + l2_j` is 0."""
+        """`argmin_b a_j/2 b^2 - c_j b + l1_j g(b) + l2_j/2 b^2`, which is `excess(c_j) / (a_j + l2_j)`; 0 where `a_j +
+        l2_j` is 0."""
         return np.divide(self.excess(c, l1), a + l2, out=np.zeros_like(c), where=a + l2 > 0.0)
 
     def conjugate(self, c: Vector, l1: Vector, l2: Vector) -> Vector:

@@ -1,7 +1,7 @@
 """What the rest asks of the rows: sums over them, a few numbers a column. Knows no penalties and no solvers.
 
-The rows hold a weighted least-squares problem: observed columns x_j, targets y_i and weights s_i. At coefficients w and a
-base b the residual is `r_i = s_i (y_i - b - x_i . w)`; no answer is as long as the rows. Every answer is a sum (or a
+The rows hold a weighted least-squares problem: observed columns x_j, targets y_i and weights s_i. At coefficients w and
+a base b the residual is `r_i = s_i (y_i - b - x_i . w)`; no answer is as long as the rows. Every answer is a sum (or a
 maximum) over the rows, so that rows may live in several parts, whose answers add up: folds, files, workers.
 """
 

@@ -16,7 +16,8 @@ Int = NDArray[np.int64]
 
 
 class ProductsGram:
-    """The Gram matrix of a working set, from `products(new, cols) = X_new' S X_cols`; it knows no gradients of other columns."""
+    """The Gram matrix of a working set, from `products(new, cols) = X_new' S X_cols`; it knows no gradients of other
+    columns."""
 
     def __init__(self, products: Callable[[Int, Int], NDArray[np.float64]]) -> None:
         none = np.zeros(0, dtype=np.int32)

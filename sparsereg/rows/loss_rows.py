@@ -16,7 +16,8 @@ __all__ = ["Evaluation", "LossRows"]
 
 Vector = NDArray[np.float64]
 
-# Curvatures below this share of the largest possible (or observed) one are raised to it: a flat row would let a step run away.
+# Curvatures below this share of the largest possible (or observed) one are raised to it: a flat row would let a step
+# run away.
 MIN_CURVATURE = 1e-3
 
 
@@ -86,7 +87,8 @@ class LossRows:
         return float(least.sum() if self.rows.s is None else self.rows.s @ least)
 
     def linearize(self, coef: Coefficients) -> MemoryRows:
-        """The weighted least squares that model the loss to second order at `coef`: targets `z - offset + rho / h`, weights h."""
+        """The weighted least squares that model the loss to second order at `coef`: targets `z - offset + rho / h`,
+        weights h."""
         y, s = self.rows.y, self.rows.s
         z, _ = self._predictor(coef)
         h = self.loss.curvature(y, z)

@@ -20,15 +20,17 @@ Int = NDArray[np.int64]
 
 # Rows summed at a time where no vector over all rows is to be made.
 ROW_CHUNK = 1 << 16
-# The gradient of a column on its own rows, in entries read in sequence: each row has to be fetched, with its target; each of
-# its entries is looked up in the working set; each active dense column has its value elsewhere.
+# The gradient of a column on its own rows, in entries read in sequence: each row has to be fetched, with its target;
+# each of its entries is looked up in the working set; each active dense column has its value elsewhere.
 ROW_COST = 50
 ENTRY_COST = 1
 DENSE_COST = 20
-# Entries of a dense column, read in the order of the rows, that cost as much as one entry read through its row's number.
+# Entries of a dense column, read in the order of the rows, that cost as much as one entry read through its row's
+# number.
 SEQUENTIAL_ENTRIES = 4
-# Columns with cached Gram rows: between these bounds, the more the shorter rows are, if they have so many entries and rows
-# are no longer than this. Their products take at most half a byte an entry of X, an eighth of the room of its indices.
+# Columns with cached Gram rows: between these bounds, the more the shorter rows are, if they have so many entries and
+# rows are no longer than this. Their products take at most half a byte an entry of X, an eighth of the room of its
+# indices.
 CACHED_COLS = (8_192, 60_000)
 CACHED_ENTRIES = 200_000
 MIN_CACHED_LENGTH = 6
@@ -166,9 +168,9 @@ class MemoryRows:
 class MemoryGram:
     """The Gram matrix of a working set of columns in memory, and gradients that follow from it.
 
-    A column that joins is multiplied with the others by one walk through its rows. The same walk can note its products with
-    columns outside: their gradients then follow from the coefficients, `x_j' r = x_j' s (y - base) - (X_j' S X_W) w`, and X
-    is not read for them again. Those products are the cached Gram rows.
+    A column that joins is multiplied with the others by one walk through its rows. The same walk can note its products
+    with columns outside: their gradients then follow from the coefficients, `x_j' r = x_j' s (y - base) - (X_j' S X_W)
+    w`, and X is not read for them again. Those products are the cached Gram rows.
 
     Parameters
     ----------
@@ -188,14 +190,14 @@ class MemoryGram:
         self._cached_c0, self._cached_sums = np.empty(0), np.empty(0)
 
     def cache_rows(self, c: Vector) -> None:
-        """Cache the Gram rows of the longest columns, `c` being the gradients of all columns at 0. Nothing where rows are so
-        long that such walks cost more than they save."""
+        """Cache the Gram rows of the longest columns, `c` being the gradients of all columns at 0. Nothing where rows
+        are so long that such walks cost more than they save."""
         design = self.design
         if design.rows is None or self.sparse_row_length > MAX_CACHED_ROW_LENGTH:
             return
         limit = int(np.clip(CACHED_ENTRIES / max(self.sparse_row_length, 1.0), *CACHED_COLS))
-        # Each kind of column has its longest first. Products with a few dense columns are kept with those; of many dense
-        # columns, each would have a product with every dense column of the working set.
+        # Each kind of column has its longest first. Products with a few dense columns are kept with those; of many
+        # dense columns, each would have a product with every dense column of the working set.
         n_dense = design.n_cols - design.n_sparse
         dense = [] if self.store.counting or n_dense > MAX_CACHED_ROW_LENGTH else [design.n_cols]
         kinds = (0, design.n_ones, design.n_sparse, *dense)
@@ -213,14 +215,15 @@ class MemoryGram:
         return int(self.cached.size)
 
     def few_dense(self) -> Int:
-        """Dense columns, if few stand among sparse ones and Gram rows are cached: better first in the working set, so that the
-        products of cached columns with them come from one pass."""
+        """Dense columns, if few stand among sparse ones and Gram rows are cached: better first in the working set, so
+        that the products of cached columns with them come from one pass."""
         matrix = self.design.matrix
         dense = np.arange(matrix.n_sparse, matrix.shape[1])
         return dense if self.cached.size and dense.size <= FEW_DENSE else dense[:0]
 
     def extend(self, cols: Int) -> None:
-        """Through the rows of the new columns, or by a dot product with each column of the working set, whichever reads less."""
+        """Through the rows of the new columns, or by a dot product with each column of the working set, whichever reads
+        less."""
         design = self.design
         entries = int(design.lengths(cols).sum())
         by_rows = entries * self.sparse_row_length

@@ -1,7 +1,7 @@
 """The working-set loop, for paths and single fits alike: descend, certify, add columns. Knows no estimators.
 
-At one strength: descend over the working set until its own share of the duality gap is small; certify, with a bound or a
-gradient for every other column; add the columns that stand in the way of a smaller gap.
+At one strength: descend over the working set until its own share of the duality gap is small; certify, with a bound or
+a gradient for every other column; add the columns that stand in the way of a smaller gap.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ EPOCHS_PER_LOOK = 10
 INNER_SHARE = 0.3
 # A column within this share of its threshold is added too: it would be next.
 NEAR = 0.95
-# Where ten epochs leave more than this share of the gap, coordinate descent crawls: a Newton step is tried, of at most so
-# many products with the Gram matrix.
+# Where ten epochs leave more than this share of the gap, coordinate descent crawls: a Newton step is tried, of at most
+# so many products with the Gram matrix.
 SLOW = 0.3
 MAX_PRODUCTS = 50
 # Steps whose decrease is below this share of |y|^2 are rounding: coordinate descent has nothing left to do.
@@ -151,8 +151,8 @@ class WorkingSetLoop(ABC):
         """Add columns to the working set."""
 
     def _descend(self, target: float, max_epochs: int) -> tuple[int, bool, WorkingSetGap]:
-        """Until the working set's own gap is a share of the target. Returns the epochs, whether only rounding was left, and
-        that gap."""
+        """Until the working set's own gap is a share of the target. Returns the epochs, whether only rounding was left,
+        and that gap."""
         working_set, epochs = self.working_set, 0
         null_deviance = self.quadratic.null_deviance
         gap, own = np.inf, None

@@ -12,9 +12,9 @@ __all__ = ["newton"]
 def newton(working_set: WorkingSet, max_products: int) -> int:
     """One step towards the minimum over the columns with w != 0; returns the products with the Gram matrix it took.
 
-    While signs hold, the objective is a quadratic there. It is solved directly or by conjugate gradients, which need the
-    square root of the iterations that coordinate descent needs. Coordinates that would change sign stop at 0 if that lowers
-    the objective; else the whole step stops where the first one reaches 0.
+    While signs hold, the objective is a quadratic there. It is solved directly or by conjugate gradients, which need
+    the square root of the iterations that coordinate descent needs. Coordinates that would change sign stop at 0 if
+    that lowers the objective; else the whole step stops where the first one reaches 0.
     """
     ws, old, sign = working_set, working_set.w.copy(), np.sign(working_set.w)
     active = sign != 0.0

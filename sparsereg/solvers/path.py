@@ -158,7 +158,8 @@ def regularization_path(
 def path_solver(
     problem: Problem, l1_ratio: float, grid: int | Vector, eps: float, options: Options
 ) -> tuple[PrefilteredSolver | ProxNewton, Vector]:
-    """A solver for a path, and its strengths: `grid`, or so many spread geometrically from alpha_max to `eps * alpha_max`."""
+    """A solver for a path, and its strengths: `grid`, or so many spread geometrically from alpha_max to `eps *
+    alpha_max`."""
     if isinstance(grid, int) and l1_ratio == 0.0:
         raise ValueError("l1_ratio=0 has no alpha at which all coefficients are zero; pass the strengths in alphas.")
     solver: PrefilteredSolver | ProxNewton
@@ -231,8 +232,8 @@ def warn_uncertified(problem: Problem, result: PathResult) -> None:
 
         worst = float(result.dual_gaps[missed].max() / (problem.gap_scale or 1.0))
         warnings.warn(
-            f"{missed.size} of {result.alphas.size} points did not reach tol={result.tol:g}; the largest duality gap is {worst:.3g} of the"
-            " target's mean square. Increase max_iter, or look only at stronger alphas.",
+            f"{missed.size} of {result.alphas.size} points did not reach tol={result.tol:g}; the largest duality gap is"
+            f" {worst:.3g} of the target's mean square. Increase max_iter, or look only at stronger alphas.",
             ConvergenceWarning,
             stacklevel=3,
         )

@@ -1,7 +1,8 @@
-"""Strengths one after the other, each from the coefficients of the last, with bounds in place of passes. Knows no estimators.
+"""Strengths one after the other, each from the coefficients of the last, with bounds in place of passes. Knows no
+estimators.
 
-From one strength to the next the solver keeps its working set, the Gram matrix of it, and a bound on the gradient of every
-other column (`screening`).
+From one strength to the next the solver keeps its working set, the Gram matrix of it, and a bound on the gradient of
+every other column (`screening`).
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ class PathSolver(WorkingSetLoop):
         self._set_reference(self.working_set.gradient())
 
     def _add_unpenalized(self) -> None:
-        """Columns of penalty factor 0 are in the working set from the start; the rest is screened from their least squares."""
+        """Columns of penalty factor 0 are in the working set from the start; the rest is screened from their least
+        squares."""
         factor = self.screening.factor
         if factor is None or not (factor == 0.0).any():
             return
@@ -168,8 +170,8 @@ class PathSolver(WorkingSetLoop):
         return float(np.sqrt(squared + rounding)), (float(magnitudes.sum()) + mean) * (1 + 1e-12)
 
     def _certify(self, own: WorkingSetGap, target: float) -> Certificate:
-        """The duality gap from bounds on the other columns. Where those leave it over the target, the gradients of the columns
-        whose bound passes the threshold are evaluated, and those over it, or nearly, are to be added."""
+        """The duality gap from bounds on the other columns. Where those leave it over the target, the gradients of the
+        columns whose bound passes the threshold are evaluated, and those over it, or nearly, are to be added."""
         threshold, none = self._threshold, np.empty(0, dtype=np.int64)
         self._displace(own.c)
         dual_shift = float(np.sqrt(own.squared_shift))
@@ -192,8 +194,8 @@ class PathSolver(WorkingSetLoop):
         return Certificate(gap, own.squared_residual, new)
 
     def _eliminated_bound(self, threshold: float) -> float:
-        """The largest possible gradient of an eliminated column: its length times `max |r|`, which is computed only where the
-        displacement since the last time leaves the bound over the threshold."""
+        """The largest possible gradient of an eliminated column: its length times `max |r|`, which is computed only
+        where the displacement since the last time leaves the bound over the threshold."""
         length = self.eliminated_length
         if length and length * self._residual_max_abs > threshold:
             working_set, quadratic = self.working_set, self.quadratic
@@ -217,8 +219,8 @@ class PathSolver(WorkingSetLoop):
     def _gram_is_too_large(self) -> bool:
         """When an epoch on the Gram matrix reads more than one on the residual, or the Gram matrix outgrows X.
 
-        On the Gram matrix only coordinates that move are read, each a whole column; on the residual every column is read
-        once, and those that move twice."""
+        On the Gram matrix only coordinates that move are read, each a whole column; on the residual every column is
+        read once, and those that move twice."""
         working_set, rows = self.working_set, self.quadratic.rows
         used, share = working_set.gram_entries, np.count_nonzero(working_set.w) / working_set.m
         epoch_on_residual = (1.0 + share) * working_set.nnz

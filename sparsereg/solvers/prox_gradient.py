@@ -17,9 +17,9 @@ Int = NDArray[np.int64]
 class ProxGradient(ResidualCD):
     """Steps in the metric `L diag(sq)`, with restarts; each costs the entries of the working set, twice.
 
-    Beck & Teboulle 2009 (FISTA), restarted by the gradient scheme of O'Donoghue & Candes 2015, section 3.2. L starts at 1
-    and doubles until the step is majorised; it never exceeds the longest row, as a row with k entries has `(x w)^2 <= k
-    sum_j x_j^2 w_j^2`.
+    Beck & Teboulle 2009 (FISTA), restarted by the gradient scheme of O'Donoghue & Candes 2015, section 3.2. L starts at
+    1 and doubles until the step is majorised; it never exceeds the longest row, as a row with k entries has `(x w)^2 <=
+    k sum_j x_j^2 w_j^2`.
     """
 
     def __init__(self, quadratic: Quadratic) -> None:

@@ -1,8 +1,8 @@
 """Any smooth loss by proximal Newton steps: each minimises a quadratic model plus the penalty. Knows no estimators.
 
-At coefficients w the loss is modelled by weighted least squares (`LossRows.linearize`), which `PathSolver` solves like any
-other; a step towards its solution is halved until F falls as far as a share of the model's promise (Lee, Sun & Saunders 2014).
-The certificate is that of the loss itself, by full passes.
+At coefficients w the loss is modelled by weighted least squares (`LossRows.linearize`), which `PathSolver` solves like
+any other; a step towards its solution is halved until F falls as far as a share of the model's promise (Lee, Sun &
+Saunders 2014). The certificate is that of the loss itself, by full passes.
 """
 
 from __future__ import annotations

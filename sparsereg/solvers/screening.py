@@ -1,9 +1,9 @@
 """Bounds on the gradients of columns outside the working set, instead of passes over them. Knows no solver.
 
-`c_j = x_j' r` was evaluated at an earlier residual. Since then the residual has moved by at most the displacement d, a sum of
-distances, and `|x_j' r| <= |c_j| + |x_j| d`, by Cauchy-Schwarz or by Hoelder, whichever is smaller: two cumulative
-displacements are kept, one in the 2-norm and one in the largest entry. Every column keeps their values at its own last
-evaluation, so evaluating a few needs no pass over all.
+`c_j = x_j' r` was evaluated at an earlier residual. Since then the residual has moved by at most the displacement d, a
+sum of distances, and `|x_j' r| <= |c_j| + |x_j| d`, by Cauchy-Schwarz or by Hoelder, whichever is smaller: two
+cumulative displacements are kept, one in the 2-norm and one in the largest entry. Every column keeps their values at
+its own last evaluation, so evaluating a few needs no pass over all.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ class Screening:
         self._bounds.displace(distance2 * self.unit, distance1 * self.unit)
 
     def record(self, cols: Int, c: Vector, dual_shift: float = 0.0) -> tuple[Vector, float]:
-        """The gradients of `cols` were just evaluated. Returns their dual magnitudes over the factors, and the largest that
-        one can be at a dual point `dual_shift` away in the 2-norm."""
+        """The gradients of `cols` were just evaluated. Returns their dual magnitudes over the factors, and the largest
+        that one can be at a dual point `dual_shift` away in the 2-norm."""
         self._bounds.record(cols, c * self.unit)
         magnitude = self.quadratic.penalty.dual_magnitude(c)
         bound = magnitude + dual_shift * self.norm2[cols] if dual_shift > 0.0 else magnitude

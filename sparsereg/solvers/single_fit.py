@@ -1,8 +1,8 @@
 """One strength from w = 0, by row-wise passes over a CSR of ones. Knows no path and no estimators.
 
 The set-up for path screening costs more than a single fit saves. Here a pass through the rows gives the residual, the
-gradients and so a certificate. As the threshold is known, columns too short to pass it are told apart at the start, and no
-column is ever written.
+gradients and so a certificate. As the threshold is known, columns too short to pass it are told apart at the start, and
+no column is ever written.
 """
 
 from __future__ import annotations
@@ -147,9 +147,11 @@ class SingleFit(WorkingSetLoop):
             self.working_set.add(cols, self._first[2][cols])
 
     def _descend(self, target: float, max_epochs: int) -> tuple[int, bool, WorkingSetGap]:  # noqa: ARG002
-        """Until the working set's gap is small enough, and from there on until it is close; a Newton step then costs little.
+        """Until the working set's gap is small enough, and from there on until it is close; a Newton step then costs
+        little.
 
-        Only epochs of the first part count. The second lowers the objective, but may leave a larger gap: then it is undone."""
+        Only epochs of the first part count. The second lowers the objective, but may leave a larger gap: then it is
+        undone."""
         working_set, weight_sum = self.working_set, self.quadratic.weight_sum
         limit = self._limit - self._epochs
         if not working_set.m:

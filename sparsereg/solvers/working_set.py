@@ -1,6 +1,7 @@
 """The working set: the few columns that a solver works on, with all that is known of each. Knows no strengths to come.
 
-`gram_cd`, `residual_cd` and `prox_gradient` each move it their own way; `newton` takes steps on its non-zero coefficients.
+`gram_cd`, `residual_cd` and `prox_gradient` each move it their own way; `newton` takes steps on its non-zero
+coefficients.
 """
 
 from __future__ import annotations
@@ -102,7 +103,8 @@ class WorkingSet(ABC):
 
     @abstractmethod
     def descend(self, max_epochs: int, tol: float, order: Int) -> int:
-        """Epochs over the columns in `order`, at most `max_epochs`, fewer once every step has `(sq + l2) step^2 <= tol`.
+        """Epochs over the columns in `order`, at most `max_epochs`, fewer once every step has `(sq + l2) step^2 <=
+        tol`.
 
         Returns how many."""
 

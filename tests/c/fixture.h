@@ -77,14 +77,15 @@ static sr_matrix columns(const fixture *f, int real, int index) {
     const int wide = index == SR_I64, full = real == SR_F64;
     return (sr_matrix){N, P, N_ONES, N_SPARSE,
                        wide ? (const void *)f->start64 : f->start32, wide ? (const void *)f->stop64 : f->stop32,
-                       wide ? (const void *)f->rows64 : f->rows32, full ? (const void *)f->values_d : f->values_f, f->shift,
-                       full ? (const void *)f->dense_d : f->dense_f, N, real, index, 0, 0};
+                       wide ? (const void *)f->rows64 : f->rows32, full ? (const void *)f->values_d : f->values_f,
+                       f->shift, full ? (const void *)f->dense_d : f->dense_f, N, real, index, 0, 0};
 }
 
 static sr_matrix rows(const fixture *f, int real, int index) {
     const int wide = index == SR_I64, full = real == SR_F64;
     return (sr_matrix){P, N, 0, N, wide ? (const void *)f->first64 : f->first32,
-                       wide ? (const void *)(f->first64 + 1) : f->first32 + 1, wide ? (const void *)f->cols64 : f->cols32,
+                       wide ? (const void *)(f->first64 + 1) : f->first32 + 1,
+                       wide ? (const void *)f->cols64 : f->cols32,
                        full ? (const void *)f->row_values_d : f->row_values_f, 0, NULL, 0, real, index, 0, 0};
 }
 

@@ -18,7 +18,8 @@ static void test_products(const fixture *f, const sr_matrix *X, const double *s)
         CHECK(near(out[j], sum), "rmatvec column %d: %g, not %g", j, out[j], sum);
     }
     double some[3];
-    CHECK(sr_rmatvec(X, cols, 0, 3, v, some) == SR_OK && near(some[0], out[10]) && near(some[1], out[0]) && near(some[2], out[6]), "listed columns");
+    CHECK(sr_rmatvec(X, cols, 0, 3, v, some) == SR_OK && near(some[0], out[10]) && near(some[1], out[0])
+              && near(some[2], out[6]), "listed columns");
     CHECK(sr_matvec(X, NULL, P, w, -2.0, s, z) == SR_OK, "matvec");
     for (int i = 0; i < N; i++) {
         double sum = 0.0;
@@ -100,7 +101,8 @@ static sr_gram test_gram(const fixture *f, const sr_matrix *X, const sr_matrix *
         while (sr_gram_push(&G, m, products, &need) == SR_NEED_SPACE) G.size = G.used + need, refusals++;
         CHECK(G.size <= ARENA && kept.size <= ROOM * CACHED, "too little room for the test");
         double met[CACHED] = {0};
-        for (int64_t e = kept.begin[m]; e < kept.begin[m + 1]; e++) met[kept.place[e]] += counting ? kept.count[e] : kept.value[e];
+        for (int64_t e = kept.begin[m]; e < kept.begin[m + 1]; e++)
+            met[kept.place[e]] += counting ? kept.count[e] : kept.value[e];
         for (int64_t k = m + CACHED < n ? 0 : m + CACHED - n + 1; k < CACHED; k++)
             CHECK(near(met[k], product(f, s, order[m], order[n - CACHED + k])), "cached %d with %d", (int)k, (int)m);
         for (int a = 0; a < POSITIONS; a++) CHECK(g->sum[a] == 0.0 && g->count[a] == 0, "sums or counts not left zero");
@@ -144,7 +146,7 @@ static void test_with_dense(const fixture *f, int real, int index) {
     double lanes[SR_ABREAST * LANES], got[DENSE * CACHED];
     int64_t next[CACHED];
     sr_matrix X = columns(f, real, index);
-    X.n_sparse = N_ONES, X.n_cols = N_ONES + DENSE; /* so that column N_ONES + d is number N_SPARSE + d of the fixture */
+    X.n_sparse = N_ONES, X.n_cols = N_ONES + DENSE; /* column N_ONES + d is N_SPARSE + d of the fixture */
     sr_gram_work work = {0};
     work.n_places = work.n_cached = CACHED, work.cached = cached, work.with_dense = got;
     for (int64_t m = 1; m <= DENSE; m++) {
@@ -193,13 +195,14 @@ static void test_descent(const fixture *f, const sr_matrix *X, const sr_matrix *
     CHECK(sr_gap_sums(pen, P, w_r, c, l1, l2, &terms) == SR_OK && terms.dual_norm < 1.0 + 1e-7, "dual norm %g",
           terms.dual_norm);
     for (int a = 0; a < P; a++) {
-        const double over = w_r[a] == 0.0 ? sr_dual_magnitude(pen, c[a]) - l1[a] : fabs(c[a] - copysign(l1[a], w_r[a]) - l2[a] * w_r[a]);
+        const double over = w_r[a] == 0.0 ? sr_dual_magnitude(pen, c[a]) - l1[a]
+                                          : fabs(c[a] - copysign(l1[a], w_r[a]) - l2[a] * w_r[a]);
         CHECK(over < 1e-8, "not stationary by %g at %d", over, a);
         CHECK(near(w_r[a], w_g[a]), "residual and Gram disagree at %d: %g, %g", a, w_r[a], w_g[a]);
         CHECK(near(q[a], q_now[a]), "q drifted at %d", a);
         CHECK(pen != SR_PENALTY_elastic_net_nonneg || w_r[a] >= 0.0, "negative coefficient");
     }
-    double own[2], at_place[SR_UNTRACKED + CACHED + P] = {0}; /* on their own rows: the same gradient, from y and w alone */
+    double own[2], at_place[SR_UNTRACKED + CACHED + P] = {0}; /* on their own rows, from y and w alone */
     if (Xt) {
         const int64_t wanted[2] = {cols[4], cols[8]};
         const sr_gram_work work = {wide ? (void *)room.wide : room.position, room.dense_position, NULL, CACHED, 0,
@@ -215,7 +218,8 @@ static void test_descent(const fixture *f, const sr_matrix *X, const sr_matrix *
 
 /* Sweeps there and back reach the solution of H z = g, and keep v = S X z; a column with inverse 0 is passed over. */
 static void test_gauss_seidel(const fixture *f, const sr_matrix *X, const double *s) {
-    double sums[P], sq_norms[P], l1_norms[P], max_abs[P], penalty[P], inverse[P], g[P], z[P] = {0}, v[N] = {0}, v_sum = 0.0, total = 0.0;
+    double sums[P], sq_norms[P], l1_norms[P], max_abs[P], penalty[P], inverse[P], g[P], z[P] = {0};
+    double v[N] = {0}, v_sum = 0.0, total = 0.0;
     int64_t there[P], back[P];
     const sr_stats stats = {sums, sq_norms, l1_norms, max_abs};
     for (int i = 0; i < N; i++) total += s ? s[i] : 1.0;
@@ -289,7 +293,8 @@ static void test_names(void) {
 static void test_compressed(const fixture *f, int real, int index) {
     const int wide = index == SR_I64, full = real == SR_F64;
     sr_compressed A = {N, P, wide ? (const void *)f->first64 : f->first32,
-                       wide ? (const void *)(f->first64 + 1) : f->first32 + 1, wide ? (const void *)f->cols64 : f->cols32,
+                       wide ? (const void *)(f->first64 + 1) : f->first32 + 1,
+                       wide ? (const void *)f->cols64 : f->cols32,
                        full ? (const void *)f->row_values_d : f->row_values_f, real, index, 0, 0};
     int32_t count32[P] = {0}, place32[P], back32[MAX_ENTRIES];
     int64_t count64[P] = {0}, place64[P], back64[MAX_ENTRIES];
@@ -327,7 +332,8 @@ static void test_compressed(const fixture *f, int real, int index) {
     CHECK(sr_transpose(&A, 0, wide ? (void *)place64 : place32, wide ? (void *)back64 : back32, shift - less, end,
                        full ? (void *)own_d : own_f, end) == SR_OK, "transpose without a column");
     for (int j = 1; j < P; j++)
-        for (int64_t e = j > 1 ? (wide ? place64[j - 1] : place32[j - 1]) : 0; e < (wide ? place64[j] : place32[j]); e++) {
+        for (int64_t e = j > 1 ? (wide ? place64[j - 1] : place32[j - 1]) : 0;
+             e < (wide ? place64[j] : place32[j]); e++) {
             const int64_t at = e - (shift - less);
             const double v = at < 0 ? 1.0 : full ? own_d[at] : (double)own_f[at];
             CHECK(near(v, f->plain[wide ? back64[e] : back32[e]][j]), "entry of column %d without column 0", j);

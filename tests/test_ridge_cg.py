@@ -1,0 +1,130 @@
+"""Ridge by "cg" on one-hot factors, where it is hard: right, or said not to be."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from factor_designs import crossed, one_hot, saturated, table
+from sklearn.exceptions import ConvergenceWarning
+
+from sparsereg import Ridge
+from sparsereg.ridge.preconditioners.factors import Factors
+
+
+def hard_cases() -> dict[str, tuple[sp.csr_array, np.ndarray, float, np.ndarray | None, np.ndarray | None]]:
+    """X, y, alpha, sample weights, penalty factors."""
+    rng = np.random.default_rng(1)
+    X, y = crossed(), rng.normal(size=300)
+    n, p = X.shape
+    G = saturated()
+    wide = 10.0 ** rng.uniform(-6, 6, n)
+    zeros = np.ones(p)
+    zeros[[0, 3]] = 0.0
+    a, b, _ = table()
+    ones = sp.csr_array(np.ones((n, 1)))
+    numeric = sp.csr_array(rng.normal(size=(n, 1)))
+    return {
+        "weak": (X, y, 1e-8, None, None),
+        "weak, saturated": (G, y, 1e-8, None, None),
+        "duplicates": (sp.csr_array(sp.hstack([X, X])), y, 1.0, None, None),
+        "weak duplicates": (sp.csr_array(sp.hstack([X, X])), y, 1e-8, None, None),
+        "all ones": (sp.csr_array(sp.hstack([ones, X])), y, 1.0, None, None),
+        "all ones, weak": (sp.csr_array(sp.hstack([ones, X])), y, 1e-8, None, None),
+        "constant y": (X, np.full(n, 3.0), 1.0, None, None),
+        "one row": (X[[0]], y[:1], 1.0, None, None),
+        "one row, saturated": (G[[0]], y[:1], 1.0, None, None),
+        "n < p": (X[:20], y[:20], 0.1, None, None),
+        "weights over 12 orders": (X, y, 1.0, wide, None),
+        "weights over 12 orders, saturated": (G, y, 1.0, wide, None),
+        "zero weights": (X, y, 1.0, (rng.uniform(size=n) < 0.5).astype(float), None),
+        "zero factors": (X, y, 1.0, None, zeros),
+        "factors": (X, y, 1.0, None, rng.uniform(0.01, 100.0, p)),
+        "strong": (X, y, 1e9, None, None),
+        "missing": (one_hot([a, b, a * B + b], missing=0.3), y, 0.1, None, None),
+        "empty rows": (one_hot([a], missing=0.5), y, 0.1, None, None),
+        "numeric": (sp.csr_array(sp.hstack([X, numeric])), y, 1.0, None, None),
+        "large y": (X, 1e9 + y, 1.0, None, None),
+    }
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("case", list(hard_cases()))
+def test_hard_cases_end_right_or_say_so(case: str, fit_intercept: bool) -> None:
+    X, y, alpha, s, factor = hard_cases()[case]
+    model = Ridge(alpha=alpha, solver="cg", tol=1e-6, fit_intercept=fit_intercept, penalty_factor=factor)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, y, s)
+    assert np.isfinite(model.coef_).all()
+    assert np.isfinite(model.intercept_)
+    weights, v = np.ones(y.size) if s is None else s, np.ones(X.shape[1]) if factor is None else factor
+    Z, t = X.toarray(), y.copy()
+    if fit_intercept:
+        Z, t = Z - np.average(Z, axis=0, weights=weights), y - np.average(y, weights=weights)
+    b = Z.T @ (weights * t)
+    g = Z.T @ (weights * (t - Z @ model.coef_)) - alpha * v * model.coef_
+    floor = 1e-13 * np.sqrt(weights.sum()) * np.linalg.norm(np.sqrt(weights) * y)  # b itself is no better known
+    reached = np.linalg.norm(g) <= 1.1e-8 * np.linalg.norm(b) + floor
+    said = [str(w.message) for w in caught if issubclass(w.category, ConvergenceWarning)]
+    assert reached or any("relative gradient" in message for message in said)
+    if reached and alpha >= 0.1:
+        best = np.linalg.lstsq(Z.T @ (weights[:, None] * Z) + alpha * np.diag(v), b)[0]
+        excess = model.coef_ - best
+        energy = excess @ (Z.T @ (weights * (Z @ excess)))
+        assert energy <= 1e-9 * max(float(weights @ t**2), 1e-9 * float(weights @ y**2))
+
+
+def test_several_targets_share_the_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, rng = crossed(), np.random.default_rng(2)
+    Y = rng.normal(size=(300, 3))
+    calls, of = [], Factors.of.__func__
+    monkeypatch.setattr(Factors, "of", classmethod(lambda cls, *args: calls.append(1) or of(cls, *args)))
+    model = Ridge(alpha=[0.5, 2.0, 2.0], solver="cg", tol=1e-6).fit(X, Y)
+    assert len(calls) == 1
+    for t, alpha in enumerate((0.5, 2.0, 2.0)):
+        exact = Ridge(alpha=alpha, solver="gram").fit(X, Y[:, t])
+        np.testing.assert_allclose(model.coef_[t], exact.coef_, atol=1e-6)
+
+
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+@pytest.mark.parametrize("make", [crossed, saturated])
+def test_types_agree(real: type, make: object) -> None:
+    X = make(500, 4).astype(real)  # type: ignore[operator]
+    y = np.random.default_rng(3).normal(size=500)
+    exact = Ridge(solver="gram").fit(X, y)
+    for form in ("csr", "csc"):
+        for index in (np.int32, np.int64):
+            Z = X.asformat(form)
+            Z.indices, Z.indptr = Z.indices.astype(index), Z.indptr.astype(index)
+            model = Ridge(solver="cg", tol=1e-6).fit(Z, y)
+            np.testing.assert_allclose(model.coef_, exact.coef_, atol=1e-5)
+            assert model.coef_.dtype == real
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("n", [60, 25])
+def test_one_factor_alone(n, fit_intercept):
+    """A single category, also with a row a level: no factor is nested, and none is saturated."""
+    rng = np.random.default_rng(0)
+    codes = np.concatenate([np.arange(25), rng.integers(0, 25, n - 25)])
+    X = sp.csr_array((np.ones(n), (np.arange(n), codes)), shape=(n, 25))
+    y = rng.normal(size=n)
+    found = Ridge(solver="cg", tol=1e-8, fit_intercept=fit_intercept).fit(X, y)
+    exact = Ridge(solver="svd", fit_intercept=fit_intercept).fit(X.toarray(), y)
+    np.testing.assert_allclose(found.coef_, exact.coef_, atol=1e-8)
+
+
+@pytest.mark.parametrize("make", [crossed, saturated])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_rows_of_ones_are_enough(make: object, weighted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ridge on the rows of one-hot factors never builds the columns."""
+    X = make(500, 4)  # type: ignore[operator]
+    rng = np.random.default_rng(3)
+    y, s = rng.normal(size=500), rng.uniform(0.5, 2.0, 500) if weighted else None
+    exact = Ridge(solver="gram").fit(X, y, s)
+    monkeypatch.delattr("sparsereg.data.design.Design.matrix")
+    model = Ridge(solver="cg", tol=1e-6).fit(X, y, s)
+    np.testing.assert_allclose(model.coef_, exact.coef_, atol=1e-6)
