@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from factor_designs import crossed, one_hot, saturated, table
+from factor_designs import B, crossed, one_hot, saturated, table
 from sklearn.exceptions import ConvergenceWarning
 
 from sparsereg import Ridge

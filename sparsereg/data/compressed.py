@@ -19,7 +19,18 @@ from sparsereg.data.sparse_format import index_outside
 from sparsereg.data.threads import run, split, worthwhile
 from sparsereg.data.validation import not_finite
 
-__all__ = ["Compressed", "Counted", "EndColumns", "Unsorted", "column_order", "inspected", "product"]
+__all__ = [
+    "Compressed",
+    "Counted",
+    "EndColumns",
+    "Unsorted",
+    "column_order",
+    "dense_matrix",
+    "index_in_rows_of",
+    "inspected",
+    "product",
+    "row_numbers",
+]
 
 Int = NDArray[np.int64]
 
@@ -291,6 +302,27 @@ def inspected(X: Compressed, name: str, parts: list[tuple[int, int]], *, by_rows
         raise not_finite(name, X.data[where], row, column)
     if any(disordered for _, _, disordered in found):
         raise Unsorted
+
+
+def row_numbers(rows: Int | NDArray[np.bool_], n_rows: int) -> Int:
+    """Rows by number, from numbers or a mask of `n_rows`."""
+    numbers = np.flatnonzero(rows) if rows.dtype == np.bool_ else np.asarray(rows, dtype=np.int64)
+    if not numbers.size or numbers.min() < 0 or numbers.max() >= n_rows:
+        raise ValueError(f"rows selects {numbers.size} rows; expected one at least, each of 0 to {n_rows - 1}.")
+    return numbers
+
+
+def dense_matrix(X: NDArray[Any]) -> Matrix:
+    """Columns in Fortran order."""
+    none = np.zeros(0, dtype=np.int32)
+    return Matrix(X.shape[0], none, none, none, 0, None, 0, X)
+
+
+def index_in_rows_of(columns: NDArray[Any], p: int) -> NDArray[np.int32] | None:
+    """`columns` of p as the rows number them, None if they are all in order."""
+    if columns.size == p and bool((columns == np.arange(p)).all()):
+        return None
+    return columns.astype(np.int32, copy=False)
 
 
 def product(X: Any, columns: Int, values: NDArray[Any]) -> NDArray[Any]:

@@ -27,7 +27,17 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sparsereg._core.kernels import Matrix
-from sparsereg.data.compressed import MAX_SORTED_LENGTH, Compressed, Counted, Unsorted, column_order, inspected
+from sparsereg.data.compressed import (
+    MAX_SORTED_LENGTH,
+    Compressed,
+    Counted,
+    Unsorted,
+    column_order,
+    dense_matrix,
+    index_in_rows_of,
+    inspected,
+    row_numbers,
+)
 from sparsereg.data.sparse_format import as_compressed
 from sparsereg.data.threads import run, split, worthwhile
 from sparsereg.data.validation import check_dense, real_type
@@ -207,7 +217,7 @@ class CsrDesign(Design):
         super().__init__(counted, columns, n_features, dtype, n_threads)
         self._counted, self._numbers, self.eliminated_length = counted, numbers, eliminated_length
         self.borrowed = counted.rows
-        self.index_in_rows = _index_in_rows(counted.columns, self.borrowed.shape[1])
+        self.index_in_rows = index_in_rows_of(counted.columns, self.borrowed.shape[1])
 
     @classmethod
     def of(
@@ -244,7 +254,7 @@ class CsrDesign(Design):
 
     def select_rows(self, rows: Int | NDArray[np.bool_]) -> CsrDesign:
         """The design of `X[rows]`, on the arrays of X. Eliminated columns are restored."""
-        selected = self.borrowed.select(_row_numbers(rows, self.n_rows))
+        selected = self.borrowed.select(row_numbers(rows, self.n_rows))
         return CsrDesign.of(selected, self._numbers, self.n_features, self.dtype, self.n_threads)
 
     def observed(self) -> Any:
@@ -263,7 +273,7 @@ class CsrDesign(Design):
         out = np.zeros(rows.shape[0])
         rows.add_matvec(v, out)
         if ends is not None:
-            out[self._counted.columns[self.n_sparse :]] = _dense_matrix(ends.values).rmatvec(v)
+            out[self._counted.columns[self.n_sparse :]] = dense_matrix(ends.values).rmatvec(v)
         return out
 
     def column(self, col: int) -> Vector:
@@ -306,7 +316,7 @@ class CscDesign(Design):
         self._matrix = Matrix(n, X.start[columns], X.stop[columns], X.indices, n_ones, data)
         super().__init__(self._matrix, columns, p, dtype, n_threads)
         self.borrowed = Compressed(X.shape, X.start, X.stop, X.indices, data)
-        self.index_in_rows = _index_in_rows(columns, p)
+        self.index_in_rows = index_in_rows_of(columns, p)
 
     @cached_property
     def rows(self) -> Matrix:
@@ -315,7 +325,7 @@ class CscDesign(Design):
 
     def select_rows(self, rows: Int | NDArray[np.bool_]) -> Design:
         """The design of a copy of `X[rows]`."""
-        return as_design(self._csc()[_row_numbers(rows, self.n_rows)], n_threads=self.n_threads)
+        return as_design(self._csc()[row_numbers(rows, self.n_rows)], n_threads=self.n_threads)
 
     def observed(self) -> Any:
         """A copy."""
@@ -333,12 +343,12 @@ class DenseDesign(Design):
     def __init__(self, X: NDArray[Any], dtype: np.dtype[Any], n_threads: int) -> None:
         borrowable = X.strides[0] == X.itemsize and X.strides[1] >= X.shape[0] * X.itemsize and X.flags.aligned
         self.dense = X if borrowable else np.asfortranarray(X)
-        self._matrix = _dense_matrix(self.dense)
+        self._matrix = dense_matrix(self.dense)
         super().__init__(self._matrix, np.arange(X.shape[1]), X.shape[1], dtype, n_threads)
 
     def select_rows(self, rows: Int | NDArray[np.bool_]) -> DenseDesign:
         """The design of a copy of `X[rows]`."""
-        return DenseDesign(self.dense[_row_numbers(rows, self.n_rows)], self.dtype, self.n_threads)
+        return DenseDesign(self.dense[row_numbers(rows, self.n_rows)], self.dtype, self.n_threads)
 
     def observed(self) -> Any:
         """X itself."""
@@ -386,21 +396,3 @@ def as_design(X: Any, name: str = "X", n_threads: int = 1) -> Design:
         X.sum_duplicates()
         X.sort_indices()
         return view(Compressed.of(X, dtype))
-
-
-def _row_numbers(rows: Int | NDArray[np.bool_], n_rows: int) -> Int:
-    numbers = np.flatnonzero(rows) if rows.dtype == np.bool_ else np.asarray(rows, dtype=np.int64)
-    if not numbers.size or numbers.min() < 0 or numbers.max() >= n_rows:
-        raise ValueError(f"rows selects {numbers.size} rows; expected one at least, each of 0 to {n_rows - 1}.")
-    return numbers
-
-
-def _dense_matrix(X: NDArray[Any]) -> Matrix:
-    none = np.zeros(0, dtype=np.int32)
-    return Matrix(X.shape[0], none, none, none, 0, None, 0, X)
-
-
-def _index_in_rows(columns: NDArray[Any], p: int) -> NDArray[np.int32] | None:
-    if columns.size == p and bool((columns == np.arange(p)).all()):
-        return None
-    return columns.astype(np.int32, copy=False)

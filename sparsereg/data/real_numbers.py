@@ -59,10 +59,8 @@ def refuse_unreal(name: str, value: Any, *, text: bool) -> None:
     if kind in "fiub" or (kind in "USTO" and not text and kind != "O") or not array.size:
         return
     if kind != "O":
-        first = shown(array.ravel()[0].item())
-        raise ValueError(
-            f"{name} has dtype {array.dtype}; expected real numbers: {_remedy(name, kind)}. First: {first}."
-        )
+        first, expected = shown(array.ravel()[0].item()), f"expected real numbers: {_remedy(name, kind)}"
+        raise ValueError(f"{name} has dtype {array.dtype}; {expected}. First: {first}.")
     _refuse_objects(name, array, text)
 
 

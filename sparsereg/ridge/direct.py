@@ -218,8 +218,8 @@ def _inverse(square: Matrix2, shift: Vector | float) -> tuple[Inverse, bool]:
 
 
 def _singular_values(slabs: CenteredSlabs) -> tuple[Matrix2, Vector, Matrix2]:
-    """`B V^-1/2 = left diag(values) right`, V over its largest entry, without values that are rounding. Requires positive
-    factors."""
+    """`B V^-1/2 = left diag(values) right`, V over its largest entry, without values that are rounding. Requires
+    positive factors."""
     B = slabs.scaled()
     graded = slabs.equations.summary.graded
     left, values, right = graded_svd(B) if graded else scipy.linalg.svd(B, full_matrices=False)

@@ -1,9 +1,9 @@
 """Columns brought to like units before any method is chosen: `x' = (x - shift) / scale`.
 
 Squares of a column whose mean is far from 0 lose its deviations, and a Gram in which one column is in large units loses
-all others. So far columns are shifted by their means, if there is an intercept, and columns of very different deviations
-are divided by powers of 2 near these; the penalty factor of a column is divided by the square. This takes a copy of X.
-Columns of ones are never touched, and a design of nothing else is not even looked at.
+all others. So far columns are shifted by their means, if there is an intercept, and columns of very different
+deviations are divided by powers of 2 near these; the penalty factor of a column is divided by the square. This takes a
+copy of X. Columns of ones are never touched, and a design of nothing else is not even looked at.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ def _centred(x: Vector, s: Vector | None) -> tuple[float, float]:
 
 
 def _scale(deviations: Vector, n_ones: int) -> Vector:
-    """Powers of 2 near the deviations of the columns that vary, or ones if these are alike; ones for columns of ones."""
+    """Powers of 2 near the deviations of the columns that vary, or ones if these are alike; ones for columns of
+    ones."""
     scale = np.ones(deviations.size)
     own = deviations[n_ones:]
     known = own[own > 0.0]

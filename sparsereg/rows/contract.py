@@ -61,8 +61,8 @@ class Gram(Protocol):
         `c` holds the gradients of all columns at w = 0. Only before the first `extend`."""
 
     def known_gradients(self, cols: Int, w: Vector, shift: float) -> tuple[Vector, NDArray[np.bool_]] | None:
-        """`x_j' r` of the listed columns at the working set's coefficients w and the base `center + shift`, and for which of
-        them it was worked out: where that is cheaper than a residual for all rows. None: for none of them."""
+        """`x_j' r` of the listed columns at the working set's coefficients w and the base `center + shift`, and for
+        which of them it was worked out: where that is cheaper than a residual for all rows. None: for none of them."""
 
     def few_dense(self) -> Int:
         """Columns that had better join the working set first."""

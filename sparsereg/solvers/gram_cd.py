@@ -43,7 +43,8 @@ class GramCD(WorkingSet):
         return int(self.gram.store.used)
 
     def gradient_of(self, cols: Int | None) -> Vector:
-        """From the coefficients, or on the columns' own rows, where that is known or cheap; else from a residual for all rows."""
+        """From the coefficients, or on the columns' own rows, where that is known or cheap; else from a residual for
+        all rows."""
         found = (
             None if cols is None else self.gram.known_gradients(cols, self.w, self.r_sum / self.quadratic.weight_sum)
         )
