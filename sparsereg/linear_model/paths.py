@@ -172,8 +172,7 @@ def enet_path(
     ((2, 3), True)
     """
     flags = {"positive": positive, "sparse_coefs": sparse_coefs}
-    for name, value in (flags | {"copy_X": copy_X, "check_input": check_input, "return_n_iter": return_n_iter}).items():
-        check_flag(name, value)
+    check_flags(**flags, copy_X=copy_X, check_input=check_input, return_n_iter=return_n_iter)
     check_number("l1_ratio", l1_ratio, low=0, high=1)
     if isinstance(precompute, str):
         check_choice("precompute", precompute, ("auto",))
@@ -196,13 +195,12 @@ def enet_path(
     method = Options(options["tol"], EPOCHS * options["max_iter"], options["solver"], rng)
     solver, alphas_ = path_solver(problem, float(l1_ratio), chosen, eps, method)
     if coef_init is not None:
-        init = check_vector("coef_init", coef_init, design.n_features, "columns of X")
-        solver.start_from(starting_point(solver.problem.design, np.flatnonzero(init), init[init != 0.0], positive))
+        solver.start_from(checked_start(solver.problem.design, coef_init, positive))
     # A tolerance below the default asks for coefficients, not only for a certificate.
     share = options["tol"] if options["tol"] >= PARAMS["tol"] else closer(options["tol"], 1.0, l1_ratio)
     path = trace(solver, alphas_, share if share < options["tol"] else None, progress if verbose else None)
     coefs = path.coefs.astype(design.dtype, copy=False)
-    triple = (path.alphas, coefs if sparse_coefs else coefs.toarray(), path.dual_gaps)
+    triple = path.alphas, coefs if sparse_coefs else coefs.toarray(), path.dual_gaps
     return (*triple, (-(-path.n_iters // EPOCHS)).tolist()) if return_n_iter else triple
 
 
@@ -261,6 +259,18 @@ def closer(tol: float, alpha: float, l1_ratio: float) -> float:
 
     The lasso's gap is linear in the error of the coefficients, other gaps are quadratic."""
     return tol if alpha > 0 and l1_ratio == 1 else tol**2
+
+
+def check_flags(**flags: Any) -> None:
+    """Each True or False."""
+    for name, value in flags.items():
+        check_flag(name, value)
+
+
+def checked_start(design: Design, coef_init: Any, positive: bool) -> Coefficients:
+    """`coef_init` as `starting_point`."""
+    init = check_vector("coef_init", coef_init, design.n_features, "columns of X")
+    return starting_point(design, np.flatnonzero(init), init[init != 0.0], positive)
 
 
 def starting_point(design: Design, columns: NDArray[np.int64], values: NDArray[Any], positive: bool) -> Coefficients:
