@@ -135,7 +135,11 @@ class Specification:
 
 def check_choices(parameters: Mapping[str, Any]) -> None:
     """Raise a ValueError if a parameter that does not name columns is wrong."""
-    if np.dtype(parameters["dtype"]) not in (np.float32, np.float64):
+    try:
+        known = np.dtype(parameters["dtype"]) in (np.float32, np.float64)
+    except TypeError:  # NumPy knows no such type
+        known = False
+    if not known:
         raise ValueError(f"dtype={parameters['dtype']!r} must be float32 or float64.")
     for name, one, other in _CHOICES:
         if parameters[name] not in (one, other):

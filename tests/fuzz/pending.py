@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 
 PENDING = {
-    r"^FeatureCross/dtype/word": "new: TypeError in NumPy's words",
     r"^(SparsityReport.from_path|save_model)/(path|cross|scores)/": "C7",
 }
 DAMAGED = {
