@@ -306,3 +306,9 @@ def test_stopped_short_says_so() -> None:
     X, y = wide_fields(5)
     with pytest.warns(ConvergenceWarning, match="points did not converge"):
         RidgeCV(alphas=[1e-3, 1e-2], max_iter=1).fit(X, y)
+
+
+def test_warns_of_a_fit_that_missed_after_leaving_one_out(monkeypatch):
+    monkeypatch.setattr(SolverSettings, "limit", property(lambda _: -1.0))
+    with pytest.warns(ConvergenceWarning, match="relative gradient"):
+        RidgeCV([1.0]).fit(np.eye(8), np.arange(8.0))

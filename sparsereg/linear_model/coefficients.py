@@ -156,13 +156,14 @@ class LinearRegressor(FittedCoefficients, MultiOutputMixin, RegressorMixin, Base
 
 
 def set_coefficients(model: FittedCoefficients, equations: NormalEquations, W: Vector, y: NDArray[Any]) -> None:
-    """Set coefficients W, of shape (n_targets, n_cols), and their intercepts, in the type of X and the shape of y."""
+    """Set coefficients W, of shape (n_targets, n_cols), in the type of X, and the intercepts that suit these, in the shape of y."""
     design, dtype, Y = equations.design, equations.dtype, y.reshape(y.shape[0], -1)
     means = np.array([equations.mean(np.asarray(y_t, dtype=np.float64)) for y_t in Y.T])
     with np.errstate(over="ignore", invalid="ignore"):
-        intercepts = (means - W @ equations.means_of_x).astype(dtype)
         values = equations.in_units_of_x(W).astype(dtype)
-    if not (np.isfinite(values).all() and np.isfinite(intercepts).all()):
+        intercepts = means - equations.rounded(W) @ equations.means_of_x
+        predicted = intercepts.astype(dtype)  # as predictions are
+    if not (np.isfinite(values).all() and np.isfinite(predicted).all()):
         raise ValueError(
             f"y is too large for coefficients in {dtype}: its largest absolute value is {np.abs(Y).max():.3g}."
             " Rescale it, or pass X as float64."

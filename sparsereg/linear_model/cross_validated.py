@@ -22,11 +22,11 @@ from sklearn.utils.validation import _check_method_params
 from sparsereg.data.design import as_design
 from sparsereg.data.validation import check_choice, check_flag, check_number
 from sparsereg.linear_model.coefficients import FittedCoefficients, set_coefficients
-from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, Ridge
+from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, Ridge, warn_missed
 from sparsereg.linear_model.ridge_path import warn_unconverged
 from sparsereg.ridge.cross_validation import Probes, choose_validation, fit_fold, generalized_cv, leave_one_out
-from sparsereg.ridge.normal_equations import NormalEquations
-from sparsereg.ridge.solve import SolverSettings, choose_method, solve_ridge
+from sparsereg.ridge.normal_equations import NormalEquations, RidgeSolution
+from sparsereg.ridge.solve import SolverSettings, choose_method, handed_out, solve_ridge
 
 __all__ = ["CrossValidated"]
 
@@ -137,7 +137,10 @@ class CrossValidated(FittedCoefficients):
         best = np.broadcast_to(self._best, len(scored.paths))
         W = np.stack([path.w(k) for path, k in zip(scored.paths, best, strict=True)])
         set_coefficients(self, task.equations, W, task.target)
-        self.gradient_norm_ = np.array([path.gradient_norms[k] for path, k in zip(scored.paths, best, strict=True)])
+        pairs = zip(W, scored.paths, best, strict=True)
+        found = [RidgeSolution(w, path.gradient_norms[k], path.dual_gaps[k], 0) for w, path, k in pairs]
+        found = handed_out(task.equations, found, task.target, task.alphas[best])
+        self.gradient_norm_ = np.array([solution.gradient_norm for solution in found])
         self.n_iter_ = np.array([path.n_iters.sum() for path in scored.paths])
 
     def _validate_by_folds(self, task: Task, scorer: Any, routed: Any) -> None:
@@ -190,6 +193,8 @@ class CrossValidated(FittedCoefficients):
         alphas = np.broadcast_to(np.asarray(self.alpha_, dtype=np.float64), Y.shape[1]).copy()
         solutions = solve_ridge(task.equations, Y, alphas, replace(task.settings, method=method))
         set_coefficients(self, task.equations, np.stack([solution.w for solution in solutions]), task.target)
+        warn_missed(method, solutions, replace(task.settings, method=method), stacklevel=6)
+        solutions = handed_out(task.equations, solutions, task.target, alphas)
         self.gradient_norm_ = np.array([solution.gradient_norm for solution in solutions])
         self.n_iter_ = np.array([solution.n_iter for solution in solutions])
 

@@ -134,6 +134,13 @@ class NormalEquations:
         """Coefficients of X, from those of the design; w may have shape (..., n_cols)."""
         return w if self.units is None else w / self.units.scale
 
+    def rounded(self, w: Vector) -> Vector:
+        """Coefficients of the design whose values in the units of X have the type of X."""
+        if self.dtype == np.float64:
+            return w
+        w = self.in_units_of_x(w).astype(self.dtype).astype(np.float64)
+        return w if self.units is None else w * self.units.scale
+
     @cached_property
     def means_of_x(self) -> Vector:
         """Weighted means of the columns of X, over the scale of each: what coefficients move the intercept by."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.ridge.normal_equations import NormalEquations, RidgeSolution, System
-from sparsereg.ridge.pcg import conjugate_gradients
+from sparsereg.ridge.pcg import conjugate_gradients, kept_in_row_space
 from sparsereg.ridge.preconditioners.choose import PreconditionerFactory, choose_preconditioner
 from sparsereg.ridge.preconditioners.two_level import Identity
 from sparsereg.ridge.reduced_basis import Combination, ReducedBasis
@@ -167,13 +167,14 @@ def _certify_from_x(
     (equations, y, alphas), (shared, stop) = problem, means
     for k in places.tolist():
         system = equations.system(y, float(alphas[k]))
-        solution = system.solution(path.w(k), int(path.n_iters[k]))
+        solution = system.solution(path_w := path.w(k), int(path.n_iters[k]))
         if solution.gradient_norm > stop.tol:
             again = conjugate_gradients(system, shared(system), stop.tol, stop.max_iter)
-            if again.gradient_norm < solution.gradient_norm:
-                path.set_point(k, again, equations)
-                continue
-        path.gradient_norms[k], path.dual_gaps[k] = solution.gradient_norm, solution.dual_gap
+            solution = min(again, solution, key=lambda one: one.gradient_norm)
+        kept = kept_in_row_space(system, solution, stop.tol, stop.max_iter)
+        if kept.w is not path_w:
+            path.set_point(k, kept, equations)
+        path.gradient_norms[k], path.dual_gaps[k] = kept.gradient_norm, kept.dual_gap
 
 
 def _new_basis(system: System, shared: PreconditionerFactory) -> SketchedBasis:

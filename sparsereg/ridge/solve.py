@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from sparsereg.objective.problem import make_problem
 from sparsereg.ridge.direct import solve_direct
 from sparsereg.ridge.normal_equations import EMPTY, NormalEquations, ProblemSummary, RidgeSolution, System
-from sparsereg.ridge.pcg import Preconditioner, conjugate_gradients
+from sparsereg.ridge.pcg import Preconditioner, conjugate_gradients, kept_in_row_space
 from sparsereg.ridge.preconditioners.choose import choose_preconditioner
 from sparsereg.ridge.preconditioners.two_level import Identity
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.path_solver import PathSolver
 
-__all__ = ["METHODS", "SolverSettings", "check_feasible", "check_finite", "choose_method", "solve_ridge"]
+__all__ = ["METHODS", "SolverSettings", "check_feasible", "check_finite", "choose_method", "handed_out", "solve_ridge"]
 
 Vector = NDArray[np.float64]
 
@@ -125,6 +125,27 @@ def solve_ridge(equations: NormalEquations, Y: Vector, alphas: Vector, settings:
     return solutions
 
 
+def handed_out(
+    equations: NormalEquations, solutions: list[RidgeSolution], y: Vector, alphas: Vector
+) -> list[RidgeSolution]:
+    """The certificates of coefficients that are rounded to the type of X, where that is not double.
+
+    With d the step of the rounding, the gap grows to at most `(gap^1/2 + (d' H d)^1/2)^2`."""
+    if equations.dtype == np.float64 or not equations.factor.size:
+        return solutions
+    out, Y = [], np.asarray(y, dtype=np.float64).reshape(y.shape[0], -1)
+    for solution, target, alpha in zip(solutions, Y.T, alphas.tolist(), strict=True):
+        system, exact = equations.system(target, alpha), solution.w
+        w = equations.rounded(exact)
+        z = equations.product(w - exact)
+        z = equations.root_weights * (z - equations.mean(z))
+        moved = float(z @ z + system.penalty @ (w - exact) ** 2)
+        g = system.gradient(w)
+        gap = float((np.sqrt(solution.dual_gap) + np.sqrt(moved)) ** 2)
+        out.append(RidgeSolution(w, max(system.relative(g), solution.gradient_norm), gap, solution.n_iter))
+    return out
+
+
 def _solve_iteratively(systems: list[System], alphas: Vector, settings: SolverSettings) -> list[RidgeSolution]:
     """Conjugate gradients on each system. Equal strengths share a preconditioner; all share what it is made of."""
     equations = systems[0].equations
@@ -135,7 +156,10 @@ def _solve_iteratively(systems: list[System], alphas: Vector, settings: SolverSe
     for system, is_regular in zip(systems, regular, strict=True):
         if system.alpha not in made:
             made[system.alpha] = make(system) if is_regular else Identity(system)
-        solutions.append(conjugate_gradients(system, made[system.alpha], settings.tol, settings.max_iter))
+        solution = conjugate_gradients(system, made[system.alpha], settings.tol, settings.max_iter)
+        if is_regular:
+            solution = kept_in_row_space(system, solution, settings.tol, settings.max_iter)
+        solutions.append(solution)
     return solutions
 
 

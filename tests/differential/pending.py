@@ -51,12 +51,11 @@ PENDING: list[Pending] = [
         (*WRONG, "refused", "needless warning", "stalled", "degrees of freedom"),
         is_lasso,
     ),
-    Pending("A4", have("weak", "iterative"), WRONG, is_iterated),
     Pending("A5", have(), ("stalled",), is_lasso),
     Pending("A6", have("standardize", "origin"), WRONG, is_lasso),
     Pending("A7", have(), ("dust", "degrees of freedom"), is_lasso),
     Pending("D2", have("free", "nearly"), WRONG),
-    Pending("D4", have("float32"), WRONG),
+    Pending("D4", have("float32"), WRONG, is_lasso),
     Pending(
         "D7",
         have("tiny"),

@@ -106,7 +106,6 @@ def test_a3_far_columns_are_kept_by_the_lasso():
     np.testing.assert_allclose(S.Lasso(1e-3).fit(sp.csr_array(X), y).coef_, [1.996, 0.999], atol=2e-3)
 
 
-@pending("A4")
 @pytest.mark.parametrize("solver", ["cg", "lsqr"])
 def test_a4_conjugate_gradients_stay_in_the_row_space(solver):
     r = np.random.default_rng(0)
@@ -198,7 +197,6 @@ def test_d3_recurrence_of_a_ridge_path(mean):
     assert not fails("ridge_path", X, y, solver="cg", alphas=np.array([10.0, 1.0, 0.1]), tol=1e-10)
 
 
-@pending("D4")
 def test_d4_single_precision_is_in_the_gradient():
     r = np.random.default_rng(0)
     X = (1e5 + r.normal(size=(200, 4))).astype(np.float32)
