@@ -156,7 +156,7 @@ class LinearRegressor(FittedCoefficients, MultiOutputMixin, RegressorMixin, Base
 
 
 def set_coefficients(model: FittedCoefficients, equations: NormalEquations, W: Vector, y: NDArray[Any]) -> None:
-    """Set coefficients W, of shape (n_targets, n_cols), in the type of X, and the intercepts that suit these, in the shape of y."""
+    """Set coefficients W, of shape (n_targets, n_cols), in the type of X, and the intercepts that suit these."""
     design, dtype, Y = equations.design, equations.dtype, y.reshape(y.shape[0], -1)
     means = np.array([equations.mean(np.asarray(y_t, dtype=np.float64)) for y_t in Y.T])
     with np.errstate(over="ignore", invalid="ignore"):
