@@ -187,7 +187,7 @@ class PathResult:
         if isinstance(k, bool) or not isinstance(k, Integral):
             expected = f"the number of a point, an integer from 0 to {n_points - 1}"
             raise ValueError(f"k={k!r}: expected {expected}.")  # noqa: TRY004 - like every other check
-        if not -n_points <= k < n_points:
+        if not -n_points <= int(k) < n_points:
             raise IndexError(f"k={k}: the path has {n_points} points, numbered from 0 to {n_points - 1}.")
         return int(k) % n_points
 

@@ -62,10 +62,10 @@ def check_format(name: str, X: Any, *, indices: bool = True) -> None:
     if X.data.ndim != (3 if X.format == "bsr" else 1) or len(X.data) < nnz or X.indices.size < nnz:
         have = f"data has shape {X.data.shape} and indices {X.indices.shape}"
         raise _broken(name, have, f"one of each for the {nnz} entries that indptr counts")
-    if indices and (where := _first_outside(X.indices[:nnz], n_minors)) is not None:
-        major, minor = int(np.searchsorted(ends, where, side="right")) - 1, X.indices[where]
+    if indices and (entry := _first_outside(X.indices[:nnz], n_minors)) is not None:
+        major, minor = int(np.searchsorted(ends, entry, side="right")) - 1, X.indices[entry]
         row, column = (minor, major) if X.format == "csc" else (major, minor)
-        raise index_outside(name, where, row, column, X.shape)
+        raise index_outside(name, entry, row, column, X.shape)
 
 
 def _check_coordinates(name: str, X: Any) -> None:
