@@ -7,9 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.data.design import DenseDesign, Design
-
-__all__ = ["MAX_SQ_MEAN_RATIO", "center_far_columns", "centered_sq_norms"]
+__all__ = ["centered_sq_norms"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -18,16 +16,19 @@ Int = NDArray[np.int64]
 # more than half of their digits.
 ROUNDING = 1e-14
 FEW_DIGITS = 1e-11
-# A squared mean of so many variances costs three of sixteen digits: a copy is centred then.
-MAX_SQ_MEAN_RATIO = 1e6
 
 
 def centered_sq_norms(
-    sums: Vector, squares: Vector, weight_sum: float, extent: Callable[[int], tuple[float, float]]
+    sums: Vector,
+    squares: Vector,
+    weight_sum: float,
+    extent: Callable[[int], tuple[float, float]],
+    zero_one: NDArray[np.bool_] | None = None,
 ) -> tuple[Vector, Int]:
     """`|x_j - mean_j|_s^2` of some columns, from their weighted sums and those of their squares.
 
-    `extent(a)` gives the least and the largest value of the a-th of them in rows of positive weight.
+    `extent(a)` gives the least and the largest value of the a-th of them in rows of positive weight: whether a column is
+    constant is for its values to say, however far from 0. `zero_one`: columns of zeros and ones, whose sums say it.
 
     Returns
     -------
@@ -42,24 +43,7 @@ def centered_sq_norms(
     if not little.any():
         return centred, np.empty(0, dtype=np.int64)
     centred[centred <= ROUNDING * squares] = 0.0
-    few = np.flatnonzero(little & (centred > 0.0))
-    # Sums over many rows may be wrong by more than that: compare the values themselves.
-    varies = np.array([np.ptp(extent(int(at))) > 0.0 for at in few], dtype=np.bool_)
-    centred[few[~varies]] = 0.0
-    return centred, few[varies]
-
-
-def center_far_columns(design: Design, X: NDArray[np.floating], s: Vector | None) -> tuple[Design, Vector | None]:
-    """Centre a copy of a dense X if a mean is far from 0, as centring sums would lose the deviations' digits.
-
-    Returns the design and the means that were subtracted, or None."""
-    sums, squares, _, _ = design.matrix.column_stats(s)
-    total = design.n_rows if s is None else s.sum()
-    with np.errstate(over="ignore", invalid="ignore"):
-        centred = squares - sums * sums / total
-        far = np.flatnonzero(centred * MAX_SQ_MEAN_RATIO < squares)
-    if not any(np.ptp(X[:, j]) > 0 for j in far):
-        return design, None
-    means = np.average(X.astype(np.float64, copy=False), axis=0, weights=s)
-    means[np.ptp(X, axis=0) == 0.0] = X[0, np.ptp(X, axis=0) == 0.0]
-    return DenseDesign(np.asfortranarray(X - means), design.dtype, design.n_threads), means
+    asked = np.flatnonzero(little if zero_one is None else little & ~(zero_one & (centred == 0.0)))
+    varies = np.array([np.ptp(extent(int(at))) > 0.0 for at in asked], dtype=np.bool_)
+    centred[asked[~varies]] = 0.0
+    return centred, asked[varies]

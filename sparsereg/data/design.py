@@ -276,6 +276,13 @@ class CsrDesign(Design):
             out[self._counted.columns[self.n_sparse :]] = dense_matrix(ends.values).rmatvec(v)
         return out
 
+    def column_stats(self, s: Vector | None, cols: Int | None = None) -> ColumnStats:
+        """Of dense columns at the rows' ends without building columns."""
+        ends = self._counted.end_columns
+        if self.columns_built or ends is None or cols is None or (cols < self.n_sparse).any():
+            return super().column_stats(s, cols)
+        return ColumnStats(*_dense_matrix(ends.values).column_stats(s, cols - self.n_sparse))
+
     def column(self, col: int) -> Vector:
         """Through the rows where columns are not built."""
         if self.columns_built:

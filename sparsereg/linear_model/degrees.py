@@ -221,6 +221,7 @@ def _elastic_net(estimator: ElasticNet, X: Any, sample_weight: Any, target: int)
         standardize=bool(estimator.standardize),
     )
     problem.quadratic.moments()  # refuses columns that could not be centred
+    design = problem.design
     scale, every = problem.weight_sum * estimator.alpha, np.arange(design.n_cols)
     _, l2 = problem.penalty.strengths(scale, estimator.l1_ratio, every)
     equations = equilibrated(NormalEquations(design, problem.rows.s, problem.loss_rows.fit_intercept, l2))

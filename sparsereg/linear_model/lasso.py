@@ -176,9 +176,8 @@ class ElasticNet(LinearRegressor):
         factor = check_penalty_factor(self.penalty_factor, design.n_features)
         rng = generator(self.selection, self.random_state)
         fits: list[Fit] = []
-        for target, start in zip(
-            np.ascontiguousarray(np.atleast_2d(targets.T)), self._initial_coefficients(design, targets), strict=True
-        ):
+        held = self._initial_coefficients(design, targets)
+        for k, target in enumerate(np.ascontiguousarray(np.atleast_2d(targets.T))):
             problem = make_problem(
                 design,
                 target,
@@ -190,8 +189,9 @@ class ElasticNet(LinearRegressor):
             )
             if not fits:
                 check_gram(self.precompute, X, weights, centered=bool(self.fit_intercept))
+            start = starting_point(problem.design, *nonzero(held[[k]]), bool(self.positive))
             fits.append(self._solve(problem, start, rng))
-        self._set_fitted(fits, design, flat=targets.ndim == 1)
+        self._set_fitted(fits, problem.design, flat=targets.ndim == 1)
         return self
 
     @property
@@ -228,11 +228,11 @@ class ElasticNet(LinearRegressor):
             raise ValueError(f"y has shape {targets.shape}; expected (n,) or (n, n_targets).")
         return design, targets
 
-    def _initial_coefficients(self, design: Design, targets: Vector) -> list[Coefficients]:
-        """Initial coefficients of each target: zeros, or with `warm_start` the current ones."""
+    def _initial_coefficients(self, design: Design, targets: Vector) -> sp.csr_array:
+        """Initial coefficients, a row for each target: zeros, or with `warm_start` the current ones."""
         n_targets = 1 if targets.ndim == 1 else targets.shape[1]
         if not self.warm_start or not hasattr(self, "_coef"):
-            return [Coefficients.zero()] * n_targets
+            return sp.csr_array((n_targets, design.n_features))
         held = self._held()
         rows = sp.csr_array(held if sp.issparse(held) else np.atleast_2d(np.asarray(held, dtype=np.float64)))
         if rows.shape != (n_targets, design.n_features):
@@ -240,7 +240,7 @@ class ElasticNet(LinearRegressor):
                 f"coef_ has shape {rows.shape} and cannot start a fit (warm_start) with {n_targets} target(s) and"
                 f" {design.n_features} columns; set warm_start=False."
             )
-        return [starting_point(design, *nonzero(rows[[k]]), bool(self.positive)) for k in range(n_targets)]
+        return rows
 
     # ---- solving ---------------------------------------------------------------------------------------------------
 

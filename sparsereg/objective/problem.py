@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.data.column_statistics import MAX_SQ_MEAN_RATIO, center_far_columns
 from sparsereg.data.design import Design
+from sparsereg.data.far_columns import MAX_SQ_MEAN_RATIO, shift_far_columns
 from sparsereg.losses import LOSSES, Loss
 from sparsereg.objective.quadratic import Quadratic
 from sparsereg.penalties import PENALTIES, Penalty
@@ -144,9 +144,8 @@ def make_problem(
 ) -> Problem:
     """Put the objective together from checked parts. `penalty_factor` has one entry a possible column; the others one a
     row."""
-    s, columns, shift, kind = sample_weight, design.columns, None, LOSSES[loss]
-    if fit_intercept and design.dense is not None:
-        design, shift = center_far_columns(design, design.dense, s)
+    s, kind = sample_weight, LOSSES[loss]
+    design, shift = shift_far_columns(design, s) if fit_intercept else (design, None)
     y = np.asarray(y, dtype=np.float64)
     kind.check_target(y)
     penalty = PENALTIES["elastic_net_nonneg" if positive else "elastic_net"]()
@@ -162,7 +161,7 @@ def make_problem(
         quadratic = Quadratic(loss_rows.rows, penalty, fit_intercept)
     quadratic = replace(quadratic, shift=shift)
     if penalty_factor is not None or standardize:
-        quadratic = replace(quadratic, penalty=_with_factors(quadratic, columns, penalty_factor, standardize))
+        quadratic = replace(quadratic, penalty=_with_factors(quadratic, design.columns, penalty_factor, standardize))
     return Problem(quadratic, loss_rows)
 
 

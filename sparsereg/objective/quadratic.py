@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.data.column_statistics import centered_sq_norms
+from sparsereg.data.far_columns import Shift
 from sparsereg.objective.certificate import combine_gap
 from sparsereg.penalties import Penalty
 from sparsereg.rows.contract import Coefficients, Rows
@@ -59,8 +60,8 @@ class Quadratic:
         The weighted mean of the targets where there is an intercept, else 0.
     intercept_at_zero : float
         b0 at w = 0: `center` and whatever was subtracted from the targets beforehand.
-    shift : float64 array of shape (n_cols,) or None
-        What was subtracted from the columns of a dense X beforehand.
+    shift : Shift or None
+        What was subtracted from columns of X beforehand.
     """
 
     rows: Rows
@@ -68,7 +69,7 @@ class Quadratic:
     fit_intercept: bool
     center: float = 0.0
     intercept_at_zero: float = 0.0
-    shift: Vector | None = None
+    shift: Shift | None = None
     _eliminations: dict[bytes, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -96,7 +97,8 @@ class Quadratic:
         if not self.fit_intercept:
             return ColumnMoments(np.zeros_like(sums), squares, l1_norm, max_abs)
         extent = self.rows.extent if cols is None else lambda a: self.rows.extent(int(cols[a]))
-        centred, few_digits = centered_sq_norms(sums, squares, self.weight_sum, extent)
+        zero_one = (max_abs == 1.0) & (sums == squares)
+        centred, few_digits = centered_sq_norms(sums, squares, self.weight_sum, extent, zero_one)
         if few_digits.size and not self.rows.is_dense:
             self._refuse(few_digits if cols is None else cols[few_digits])
         return ColumnMoments(sums, centred, l1_norm, max_abs)
@@ -118,7 +120,7 @@ class Quadratic:
 
     def intercept(self, coef: Coefficients, products_sum: float | None = None) -> float:
         """b0 at its best; `s' X w` may be known."""
-        shifted = 0.0 if self.shift is None else self.shift[coef.cols] @ coef.w
+        shifted = 0.0 if self.shift is None else self.shift.of(self.rows.columns[coef.cols]) @ coef.w
         if products_sum is None:
             products_sum = float(self.moments(coef.cols).sums @ coef.w)
         return float(self.intercept_at_zero - shifted - products_sum / self.weight_sum)

@@ -173,13 +173,15 @@ def _solve_bounded(system: System, settings: SolverSettings) -> RidgeSolution:
     unpenalized = make_problem(
         equations.design, system.y, sample_weight=equations.s, fit_intercept=equations.fit_intercept, positive=True
     )
-    factors = system.penalty * (unpenalized.weight_sum / equations.weight_sum)  # weights may have been rescaled
+    order = np.argsort(equations.design.columns)
+    place = order[np.searchsorted(equations.design.columns, unpenalized.design.columns, sorter=order)]
+    factors = system.penalty[place] * (unpenalized.weight_sum / equations.weight_sum)  # weights may have been rescaled
     penalty = unpenalized.penalty.with_factors(factors, factors)
     options = Options(settings.tol**2, settings.max_iter)
     solver = PathSolver(replace(unpenalized.quadratic, penalty=penalty), 0.0, options)
     found = solver.solve(1.0 / unpenalized.weight_sum)
     w = np.zeros(equations.factor.size)
-    w[found.coef.cols] = found.coef.w
+    w[place[found.coef.cols]] = found.coef.w
     g = system.gradient(w)
     g[(w == 0.0) & (g < 0.0)] = 0.0
     return RidgeSolution(w, system.relative(g), 2.0 * equations.weight_sum * found.dual_gap, found.epochs)

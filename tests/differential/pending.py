@@ -45,12 +45,6 @@ def is_iterated(problem: Problem) -> bool:
 
 
 PENDING: list[Pending] = [
-    Pending(
-        "A3, D1, D3, D5",
-        have("far"),
-        (*WRONG, "refused", "needless warning", "stalled", "degrees of freedom"),
-        is_lasso,
-    ),
     Pending("A5", have(), ("stalled",), is_lasso),
     Pending("A6", have("standardize", "origin"), WRONG, is_lasso),
     Pending("A7", have(), ("dust", "degrees of freedom"), is_lasso),

@@ -100,7 +100,6 @@ def test_a3_far_columns_are_kept_by_ridge(kind):
     np.testing.assert_allclose(S.Ridge(0.1).fit(kind(X), y).coef_, [1.996, 0.999], atol=2e-3)
 
 
-@pending("A3")
 def test_a3_far_columns_are_kept_by_the_lasso():
     X, y = far_column()
     np.testing.assert_allclose(S.Lasso(1e-3).fit(sp.csr_array(X), y).coef_, [1.996, 0.999], atol=2e-3)
@@ -168,7 +167,6 @@ def test_d1_unix_seconds_in_ridge(entry):
     assert not fails(entry, *unix_seconds())
 
 
-@pending("D1")
 @pytest.mark.parametrize("entry", ["regularization_path", "Lasso"])
 def test_d1_unix_seconds_in_a_sparse_lasso(entry):
     t, y = unix_seconds()
