@@ -81,7 +81,8 @@ class ElasticNet(LinearRegressor):
     penalty_factor : array of shape (p,), optional
         Non-negative factors v on the penalty of each column, 0 for none. Default: 1.
     standardize : bool, default False
-        Penalise `w_j` times the column's (weighted) standard deviation; coefficients are on the scale of X.
+        Penalise `w_j` times the column's (weighted) standard deviation, around its mean also without an intercept;
+        coefficients are on the scale of X. A column of one value has none, and is then not penalised.
     solver : {"auto", "cd", "prox_gradient"}, default "auto"
         Coordinate descent or accelerated proximal gradient, to the same tolerance. "auto" is "cd".
     n_jobs : int, optional

@@ -183,8 +183,19 @@ def _with_factors(quadratic: Quadratic, columns: Int, factor: Vector | None, sta
     v = np.ones(columns.size) if factor is None else np.asarray(factor, dtype=np.float64)[columns]
     if not standardize:
         return quadratic.penalty.with_factors(v, v)
-    sigma = np.sqrt(quadratic.moments().centered_sq_norm / quadratic.weight_sum)
+    sigma = np.sqrt(_centered_sq_norm(quadratic) / quadratic.weight_sum)
     return quadratic.penalty.with_factors(v * sigma, v * sigma**2)
+
+
+def _centered_sq_norm(quadratic: Quadratic) -> Vector:
+    """`|x_j - mean_j|_s^2` of every column, whether or not there is an intercept."""
+    rows = quadratic.rows
+    if quadratic.fit_intercept or not isinstance(rows, MemoryRows):
+        return quadratic.moments().centered_sq_norm
+    design, _ = shift_far_columns(rows.design, rows.s)
+    centred = replace(quadratic, rows=MemoryRows(design, rows.y, rows.s), fit_intercept=True).moments()
+    order = np.argsort(design.columns)
+    return centred.centered_sq_norm[order[np.searchsorted(design.columns, rows.columns, sorter=order)]]
 
 
 def _mean(y: Vector, s: Vector | None) -> float:

@@ -83,7 +83,8 @@ def regularization_path(
     fit_intercept : bool, default True
         Unpenalised, eliminated exactly without densifying X.
     standardize : bool, default False
-        Penalise `w_j` times the column's (weighted) standard deviation; coefficients are on the scale of X.
+        Penalise `w_j` times the column's (weighted) standard deviation, around its mean also without an intercept;
+        coefficients are on the scale of X. A column of one value has none, and is then not penalised.
     positive : bool, default False
         Only non-negative coefficients.
     tol : float, default 1e-4

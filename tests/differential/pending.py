@@ -46,7 +46,6 @@ def is_iterated(problem: Problem) -> bool:
 
 PENDING: list[Pending] = [
     Pending("A5", have(), ("stalled",), is_lasso),
-    Pending("A6", have("standardize", "origin"), WRONG, is_lasso),
     Pending("A7", have(), ("dust", "degrees of freedom"), is_lasso),
     Pending("D2", have("free", "nearly"), WRONG),
     Pending("D4", have("float32"), WRONG, is_lasso),
