@@ -24,6 +24,8 @@ Int = NDArray[np.int64]
 # Columns measured at a time: statistics of all columns would take 32 bytes each.
 COLUMN_CHUNK = 1 << 16
 FLOAT32_INF = np.float32(np.inf)
+# Squares of numbers below this, and of the coefficients that they ask for, leave double precision.
+TINY = 1e-120
 
 
 class Screening:
@@ -44,10 +46,13 @@ class Screening:
         self.quadratic = quadratic
         self.unit = 1.0 / np.sqrt(quadratic.null_deviance) if quadratic.null_deviance > 0.0 else 1.0
         self.norm2, self.norm1 = (np.zeros(c.size, dtype=np.float32) for _ in range(2))
+        self._tiny = np.zeros(c.size, dtype=np.bool_)
         for begin in range(0, c.size, COLUMN_CHUNK):
             self._measure(np.arange(begin, min(begin + COLUMN_CHUNK, c.size)))
         factor = quadratic.penalty.l1_factor
         self.factor = factor if isinstance(factor, np.ndarray) else None
+        self._refuse_tiny()
+        del self._tiny
         # Constant columns are dropped: their gradient is 0, or rounding.
         constant = self.norm2 == 0.0
         self.norm2[constant] = self.norm1[constant] = -np.inf
@@ -56,7 +61,7 @@ class Screening:
 
     def _measure(self, cols: Int) -> None:
         moments = self.quadratic.moments(cols)
-        sq = moments.centered_sq_norm
+        sq, self._tiny[cols] = moments.centered_sq_norm, (moments.max_abs > 0.0) & (moments.max_abs < TINY)
         with np.errstate(over="ignore", invalid="ignore"):
             norm2 = np.where(sq > 0.0, np.nextafter(np.sqrt(sq).astype(np.float32), FLOAT32_INF), 0.0)
             self.norm2[cols], self.norm1[cols] = norm2, np.nextafter(moments.l1_norm.astype(np.float32), FLOAT32_INF)
@@ -66,6 +71,16 @@ class Screening:
             raise ValueError(
                 f"Coordinate descent iterations resulted in non-finite parameter values: column {column} of X reaches"
                 f" {moments.max_abs[refused[0]]:.3g}, too large to square. Rescale it."
+            )
+
+    def _refuse_tiny(self) -> None:
+        """ValueError where all of X is too small to square, or an unpenalized column; a penalized one among others is 0."""
+        free = False if self.factor is None else self.factor == 0.0
+        tiny = np.flatnonzero(self._tiny & (free | (self._tiny | (self.norm2 == 0.0)).all()))
+        if tiny.size:
+            raise ValueError(
+                f"Column {self.quadratic.rows.columns[tiny[0]]} of X reaches only"
+                f" {self.quadratic.moments(tiny[:1]).max_abs[0]:.3g}, too small to square. Rescale X."
             )
 
     def kept(self, cols: Int) -> Int:
