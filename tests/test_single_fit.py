@@ -169,11 +169,13 @@ def test_going_on_from_a_certified_point_does_not_lose_it():
     assert model.dual_gap_ <= 1e-2 * y.var()
 
 
-def test_coefficients_rounded_to_float32_are_no_failure():
-    """`dual_gap_` is that of what is handed out; whether it converged is said of what was found in double."""
+def test_coefficients_rounded_to_float32_miss_what_single_precision_cannot_hold():
+    """`dual_gap_` is that of what is handed out, and so is what is said of convergence."""
     X, y = one_hot(3000, (5, 40, 300))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        Lasso(alpha=0.01, tol=1e-5).fit(X.astype(np.float32), y)
+    with pytest.warns(ConvergenceWarning, match="pass X in double"):
         model = Lasso(alpha=0.01, tol=1e-13).fit(X.astype(np.float32), y)
         plain = Lasso(alpha=0.01, tol=1e-13).fit(X.astype(np.float32).tocsc(), y)
     assert model.coef_.dtype == np.float32

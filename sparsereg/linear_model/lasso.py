@@ -94,10 +94,10 @@ class ElasticNet(LinearRegressor):
     coef_ : array of shape (p,) or (n_targets, p), in the type of X
         Computed from `sparse_coef_` on access. Up to a million numbers it is kept, and may be edited in place.
     sparse_coef_ : sparse matrix of shape (1, p) or (n_targets, p)
-    intercept_ : float or array of shape (n_targets,)
+    intercept_ : float or array of shape (n_targets,), in double
     dual_gap_ : float or array of shape (n_targets,)
-        Upper bound on the distance of the objective from its minimum, computed in double by a full pass, at `coef_`.
-        Rounding `coef_` to float32 may raise it above `tol` after convergence.
+        Upper bound on the distance of the objective from its minimum, computed in double by a full pass, at `coef_` and
+        `intercept_` as they are handed out. Above `tol`, there was a warning.
     n_iter_ : int or list of int
         Iterations, of up to ten epochs each.
     n_features_in_ : int
@@ -256,25 +256,22 @@ class ElasticNet(LinearRegressor):
             row_wise = SingleFit(problem, alpha, l1_ratio, options)
             fitted = row_wise.solve(tol)
             if fitted is not None:
-                gaps = fitted.dual_gap, row_wise.gap_as_held(fitted)
-                return self._conclude(problem, fitted.coef, -(-fitted.epochs // EPOCHS), *gaps)
+                gap = row_wise.gap_as_held(fitted)
+                return self._conclude(problem, fitted.coef, -(-fitted.epochs // EPOCHS), gap)
         solver = PathSolver(problem.quadratic, l1_ratio, options)
         if start.w.size:
             solver.start_from(start)
         found = solver.solve_closely(alpha, tol)
-        return self._conclude(problem, found.coef, -(-found.epochs // EPOCHS), found.dual_gap)
+        return self._conclude(problem, found.coef, -(-found.epochs // EPOCHS))
 
     def _conclude(
         self,
         problem: Problem,
         at: Coefficients,
         epochs: int,
-        bound: float = np.inf,
         gap: float | None = None,
     ) -> Fit:
-        """The solution in the type of X, with the duality gap (`gap`, if it is known) at these rounded coefficients.
-
-        `bound` is the solver's bound before rounding."""
+        """The solution in the type of X, with the duality gap (`gap`, if it is known) at these rounded coefficients."""
         target, w = self.tol * problem.gap_scale, at.w.astype(problem.design.dtype)
         kept = Coefficients(at.cols, w.astype(np.float64))
         gap = problem.duality_gap(kept, self.alpha, self.l1_ratio) if gap is None else gap
@@ -284,11 +281,13 @@ class ElasticNet(LinearRegressor):
                 "Coordinate descent iterations resulted in non-finite parameter values; X or y may contain large"
                 " values: rescale them."
             )
-        converged = min(gap, bound) <= target
+        converged = gap <= target
         if not converged:
+            rounded = " Coefficients are rounded to the single precision of X: pass X in double."
             warnings.warn(
                 "Objective did not converge. You might want to increase the number of iterations, check the scale of"
-                f" the features or consider increasing regularisation. Duality gap: {gap:.6e}, tolerance: {target:.3e}",
+                f" the features or consider increasing regularisation. Duality gap: {gap:.6e}, tolerance: {target:.3e}."
+                f"{rounded if w.dtype == np.float32 else ''}",
                 ConvergenceWarning,
                 stacklevel=4,
             )
@@ -306,7 +305,7 @@ class ElasticNet(LinearRegressor):
             parts.append((columns[order], one.at.w[order]))
         indices, data = (np.concatenate(part) for part in zip(*parts, strict=True))
         self._coef = sp.csr_array((data.astype(design.dtype), indices, indptr), shape=(len(fits), design.n_features))
-        intercepts = np.array([one.intercept for one in fits], dtype=design.dtype)
+        intercepts = np.array([one.intercept for one in fits])
         self.intercept_ = 0.0 if not self.fit_intercept else intercepts[0] if flat else intercepts
         single = len(fits) == 1
         self.dual_gap_ = fits[0].dual_gap if single else np.array([one.dual_gap for one in fits])

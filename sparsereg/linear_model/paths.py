@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
 
 from sparsereg.data.design import Design, as_design
 from sparsereg.data.real_numbers import refuse_unreal
 from sparsereg.data.validation import check_alphas, check_choice, check_flag, check_number, check_vector, check_weights
 from sparsereg.linear_model.gram_check import check_gram
-from sparsereg.objective.problem import Coefficients, count_weights, make_problem
+from sparsereg.objective.problem import Coefficients, Problem, count_weights, make_problem
+from sparsereg.results import PathResult
 from sparsereg.solvers.loop import SOLVERS, Options
 from sparsereg.solvers.path import path_solver, trace
 
@@ -150,7 +152,7 @@ def enet_path(
         Decreasing.
     coefs : array of shape (p, k) or (n_targets, p, k), or csc_array of shape (p, k)
     dual_gaps : array of shape (k,)
-        Upper bounds on the distance of each point's objective from its minimum.
+        Upper bounds on the distance of each point's objective from its minimum, at `coefs` as they are handed out.
     n_iters : list of int
         If `return_n_iter`.
 
@@ -199,9 +201,27 @@ def enet_path(
     # A tolerance below the default asks for coefficients, not only for a certificate.
     share = options["tol"] if options["tol"] >= PARAMS["tol"] else closer(options["tol"], 1.0, l1_ratio)
     path = trace(solver, alphas_, share if share < options["tol"] else None, progress if verbose else None)
-    coefs = path.coefs.astype(design.dtype, copy=False)
-    triple = path.alphas, coefs if sparse_coefs else coefs.toarray(), path.dual_gaps
+    coefs, gaps = rounded(problem, path) if design.dtype == np.float32 else (path.coefs, path.dual_gaps)
+    triple = path.alphas, coefs if sparse_coefs else coefs.toarray(), gaps
     return (*triple, (-(-path.n_iters // EPOCHS)).tolist()) if return_n_iter else triple
+
+
+def rounded(problem: Problem, path: PathResult) -> tuple[Any, NDArray[np.float64]]:
+    """A path's coefficients in single precision, and their gaps: a full pass each."""
+    coefs, gaps = path.coefs.astype(np.float32), path.dual_gaps.copy()
+    for k, alpha in enumerate(path.alphas.tolist()):
+        entries = slice(coefs.indptr[k], coefs.indptr[k + 1])
+        w = starting_point(problem.design, coefs.indices[entries].astype(np.int64), coefs.data[entries], False)
+        gaps[k] = problem.duality_gap(w, alpha, path.l1_ratio)
+    missed = path.certified & (gaps > path.tol * path.gap_scale)
+    if missed.any():
+        warnings.warn(
+            f"{np.count_nonzero(missed)} of {gaps.size} points reached tol={path.tol:g} in double precision only;"
+            " coefficients are rounded to the single precision of X. Pass X in double.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    return coefs, gaps
 
 
 def strengths(n_alphas: Any, alphas: Any) -> Any:

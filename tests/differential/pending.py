@@ -48,13 +48,6 @@ PENDING: list[Pending] = [
     Pending("A5", have(), ("stalled",), is_lasso),
     Pending("A7", have(), ("dust", "degrees of freedom"), is_lasso),
     Pending("D2", have("free", "nearly"), WRONG),
-    Pending("D4", have("float32"), WRONG, is_lasso),
-    Pending(
-        "D7",
-        have("tiny"),
-        (*WRONG, "not finite", "stalled", "needless warning", "refused", "stray warning", "hang"),
-        is_lasso,
-    ),
     Pending("D8", have("weak"), ("left-out score",), is_ridge),
 ]
 

@@ -202,7 +202,6 @@ def test_d4_single_precision_is_in_the_gradient():
     assert not fails("Ridge", X, y, intercept=False)
 
 
-@pending("D4")
 def test_d4_the_intercept_in_single_precision():
     r = np.random.default_rng(0)
     X = r.normal(size=(50, 3)).astype(np.float32)
@@ -210,7 +209,6 @@ def test_d4_the_intercept_in_single_precision():
     assert not fails("Lasso", X, y, alphas=np.array([1e-3]), tol=1e-6)
 
 
-@pending("D5")
 def test_d5_no_silent_miss():
     r = np.random.default_rng(0)
     x = 1e5 + r.normal(size=12)
@@ -228,10 +226,7 @@ def test_d6_a_tiny_column_without_penalty():
 @pytest.mark.parametrize(
     "entry",
     [
-        pytest.param("Lasso", marks=pending("D7")),
-        "Ridge",
-        pytest.param("regularization_path", marks=pending("D7")),
-        "ridge_path",
+@pytest.mark.parametrize("entry", ["Lasso", "Ridge", "regularization_path", "ridge_path"])
     ],
 )
 def test_d7_too_small_is_solved_or_refused(entry):
