@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -177,6 +178,7 @@ def test_coefficients_rounded_to_float32_miss_what_single_precision_cannot_hold(
         Lasso(alpha=0.01, tol=1e-5).fit(X.astype(np.float32), y)
     with pytest.warns(ConvergenceWarning, match="pass X in double"):
         model = Lasso(alpha=0.01, tol=1e-13).fit(X.astype(np.float32), y)
+    with pytest.warns(ConvergenceWarning, match="pass X in double"):
         plain = Lasso(alpha=0.01, tol=1e-13).fit(X.astype(np.float32).tocsc(), y)
     assert model.coef_.dtype == np.float32
     assert model.dual_gap_ > 1e-13 * y.var()
