@@ -32,9 +32,9 @@ Int = NDArray[np.int64]
 
 # Unpenalized columns are eliminated by a dense square: 32 MB at most.
 MAX_UNPENALIZED = 2000
-# Eigenvalues of the scaled Gram matrix of unpenalized columns below this share of the largest belong to dependent
-# columns.
-DEPENDENT = 1e-13
+# Eigenvalues of the scaled Gram matrix of unpenalized columns below this share of the largest are measured on the rows, and
+# belong to dependent columns below that one.
+UNCERTAIN, DEPENDENT = 1e-10, 1e-26
 
 
 class ColumnMoments(NamedTuple):
@@ -174,21 +174,23 @@ class Quadratic:
         mean = float(self.moments(cols[at]).sums @ a) / self.weight_sum
         c = c + self.rows.gradients(Coefficients(cols[at], a), -mean, cols, target=False)
         settled = np.minimum(c[at], 0.0) if self.penalty.positive else np.zeros(at.size)
-        rounding = 1e-9 * self._elimination(cols[at])[1] * np.sqrt(self.null_deviance)
-        if (np.abs(c[at] - settled) > rounding).any():
+        _, scale, vectors, root = self._elimination(cols[at])
+        if (np.abs(c[at] - settled) > 1e-9 * scale * np.sqrt(self.null_deviance)).any():
             squared_shift = np.inf
+        left = (vectors.T @ ((c[at] - settled) / scale)) / root
+        squared_shift = float((np.sqrt(squared_shift) + np.linalg.norm(left)) ** 2)
         c[at] = settled
         return squared_shift, c
 
     def unpenalized_least_squares(self, cols: Int, c: Vector) -> tuple[Vector, float]:
         """The least-squares coefficients a of unpenalized columns U for a residual of gradient c, and `|X_U a|_s^2`."""
-        gram, scale, vectors, root = self._elimination(cols)
+        _, scale, vectors, root = self._elimination(cols)
         b = (vectors.T @ (c / scale)) / root
         if self.penalty.positive:
             a = _nonnegative_least_squares(root[:, None] * vectors.T, b) / scale
         else:
             a = (vectors @ (b / root)) / scale
-        return a, max(float(a @ gram @ a), 0.0)
+        return a, float(np.sum((root * (vectors.T @ (scale * a))) ** 2))
 
     def _elimination(self, cols: Int) -> tuple[NDArray[np.float64], Vector, NDArray[np.float64], Vector]:
         """Centred Gram of these columns, their norms, and the eigenvectors of the scaled Gram with the roots of its
@@ -199,10 +201,35 @@ class Quadratic:
             gram = self.rows.products(cols, cols) - np.outer(sums, sums) / self.weight_sum
             scale = np.sqrt(np.where(sq > 0, sq, 1.0))
             size, vectors = np.linalg.eigh(gram / np.outer(scale, scale))
-            keep = size > DEPENDENT * size.max(initial=0.0)
+            top = float(size.max(initial=0.0))
+            keep = size > UNCERTAIN * top
+            near, near_size = self._measured(cols, sums, scale, vectors[:, ~keep])
+            found = near_size > DEPENDENT * top
+            vectors = np.hstack([vectors[:, keep], near[:, found]])
             self._eliminations.clear()
-            self._eliminations[key] = (gram, scale, vectors[:, keep], np.sqrt(size[keep]))
+            self._eliminations[key] = (gram, scale, vectors, np.sqrt(np.concatenate([size[keep], near_size[found]])))
         return self._eliminations[key]
+
+    def _measured(
+        self, cols: Int, sums: Vector, scale: Vector, lost: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], Vector]:
+        """Directions in which the Gram matrix holds only rounding, by their squared lengths `|X v|_s^2`.
+
+        Sums over the rows of products that are small themselves keep their digits. If a random direction among them has
+        no length, all have none."""
+
+        def gradients(v: Vector) -> Vector:
+            mean = float(sums @ (v / scale)) / self.weight_sum
+            return -self.rows.gradients(Coefficients(cols, v / scale), -mean, cols, target=False) / scale
+
+        if not lost.shape[1]:
+            return lost, np.empty(0)
+        one = lost @ np.random.default_rng(0).normal(size=lost.shape[1])
+        if float(one @ gradients(one)) <= 1e-4 * DEPENDENT:
+            return lost[:, :0], np.empty(0)
+        products = lost.T @ np.column_stack([gradients(v) for v in lost.T])
+        size, turn = np.linalg.eigh(0.5 * (products + products.T))
+        return lost @ turn, size
 
 
 def _nonnegative_least_squares(A: NDArray[np.float64], b: Vector) -> Vector:

@@ -47,7 +47,7 @@ def is_iterated(problem: Problem) -> bool:
 PENDING: list[Pending] = [
     Pending("A5", have(), ("stalled",), is_lasso),
     Pending("A7", have(), ("dust", "degrees of freedom"), is_lasso),
-    Pending("D2", have("free", "nearly"), WRONG),
+    Pending("D2", have("free", "nearly"), WRONG, is_ridge),
     Pending("D8", have("weak"), ("left-out score",), is_ridge),
 ]
 
