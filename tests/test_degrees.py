@@ -148,6 +148,18 @@ def test_the_lasso_counts_its_coefficients() -> None:
     assert found.blocks.tolist() == [np.count_nonzero(model.coef_[:10]), np.count_nonzero(model.coef_[10:])]
 
 
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array, sp.csc_array])
+def test_the_lasso_counts_the_rank_of_its_columns(kind) -> None:
+    """Two copies of a column that share a coefficient are one degree of freedom, half of it each."""
+    X = np.random.default_rng(0).normal(size=(50, 3))
+    model = Lasso(0.01).fit(kind(np.column_stack([X, X[:, 0] + 7.0])), X.sum(axis=1))
+    shared = model.coef_[0] + model.coef_[3]
+    model.coef_[[0, 3]] = 0.5 * shared
+    found = degrees_of_freedom(model, kind(np.column_stack([X, X[:, 0] + 7.0])), stops=[1, 3, 4])
+    assert found.total == pytest.approx(3.0, abs=1e-12)
+    np.testing.assert_allclose(found.blocks, [0.5, 2.0, 0.5], atol=1e-12)
+
+
 @pytest.mark.parametrize(
     "model",
     [

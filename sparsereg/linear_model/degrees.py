@@ -16,7 +16,8 @@ from sparsereg.data.validation import check_number, check_penalty_factor, check_
 from sparsereg.linear_model.input import checked_data
 from sparsereg.linear_model.lasso import ElasticNet
 from sparsereg.linear_model.ridge import Ridge
-from sparsereg.objective.problem import make_problem
+from sparsereg.objective.problem import Problem, make_problem
+from sparsereg.objective.quadratic import MAX_UNPENALIZED
 from sparsereg.ridge.degrees_of_freedom import ColumnGroups, probe_group_degrees
 from sparsereg.ridge.direct import column_degrees
 from sparsereg.ridge.normal_equations import NormalEquations
@@ -69,9 +70,9 @@ def degrees_of_freedom(
     """Effective number of parameters of a fitted `Ridge`, `ElasticNet` or `Lasso`.
 
     For ridge: the trace of the hat matrix, `tr (Xc' S Xc + alpha V)^-1 Xc' S Xc`, with weights S, penalty factors V,
-    and Xc centred if there is an intercept. For the lasso: the number of non-zero coefficients (Zou, Hastie &
-    Tibshirani 2007), if the active columns are independent. For the elastic net: the trace over the active columns with
-    the l2 part of the penalty (Tibshirani & Taylor 2012); for ridge with `positive=True` likewise.
+    and Xc centred if there is an intercept. For the lasso: the rank of the active columns (Tibshirani & Taylor
+    2012), which is their number where they are independent; of more than 2,000, their number. For the elastic net: the
+    trace over the active columns with the l2 part of the penalty (likewise); for ridge with `positive=True` likewise.
 
     Parameters
     ----------
@@ -123,8 +124,10 @@ def degrees_of_freedom(
         check_number("n_probes", n_probes, low=2, integer=True)
     check_weights(sample_weight, X.shape[0])
     columns, _ = _coefficients(estimator, target)
-    if getattr(estimator, "l1_ratio", 0) == 1 or (_has_active_columns(estimator) and not columns.size):
-        return _exact_degrees(columns, np.ones(columns.size), ends)
+    if _has_active_columns(estimator) and not columns.size:
+        return _exact_degrees(columns, np.zeros(0), ends)
+    if getattr(estimator, "l1_ratio", 0) == 1:
+        return _exact_degrees(*_independent(estimator, X, sample_weight, target), ends)
     ridge = _ridge if isinstance(estimator, Ridge) else _elastic_net
     part = ridge(estimator, X, sample_weight, target)
     if not part.columns.size:
@@ -207,8 +210,19 @@ def _ridge(estimator: Ridge, X: Any, sample_weight: Any, target: int) -> RidgePa
     return RidgePart(columns, equations, alpha, method if method in DIRECT else _method_by_counts(equations, alpha))
 
 
-def _elastic_net(estimator: ElasticNet, X: Any, sample_weight: Any, target: int) -> RidgePart:
-    """The problem on the active columns, at alpha = 1 with the l2 penalties of the summed objective as factors."""
+def _independent(estimator: ElasticNet, X: Any, sample_weight: Any, target: int) -> tuple[Int, Vector]:
+    """The active columns, and each one's share of their rank; of more than 2,000, 1 each."""
+    active, problem = _active_problem(estimator, X, sample_weight, target)
+    if active.size > MAX_UNPENALIZED:
+        return active, np.ones(active.size)
+    directions = problem.quadratic.independent_directions(np.arange(problem.design.n_cols))
+    if directions.shape[0] == directions.shape[1]:
+        return active, np.ones(active.size)
+    return active[problem.design.columns], np.sum(directions**2, axis=1)
+
+
+def _active_problem(estimator: ElasticNet, X: Any, sample_weight: Any, target: int) -> tuple[Int, Problem]:
+    """The active columns, and the problem on them."""
     active, _ = _coefficients(estimator, target)
     factor = check_penalty_factor(estimator.penalty_factor, X.shape[1])
     design = _select_columns(X, active)
@@ -221,6 +235,12 @@ def _elastic_net(estimator: ElasticNet, X: Any, sample_weight: Any, target: int)
         standardize=bool(estimator.standardize),
     )
     problem.quadratic.moments()  # refuses columns that could not be centred
+    return active, problem
+
+
+def _elastic_net(estimator: ElasticNet, X: Any, sample_weight: Any, target: int) -> RidgePart:
+    """The problem on the active columns, at alpha = 1 with the l2 penalties of the summed objective as factors."""
+    active, problem = _active_problem(estimator, X, sample_weight, target)
     design = problem.design
     scale, every = problem.weight_sum * estimator.alpha, np.arange(design.n_cols)
     _, l2 = problem.penalty.strengths(scale, estimator.l1_ratio, every)

@@ -192,6 +192,11 @@ class Quadratic:
             a = (vectors @ (b / root)) / scale
         return a, float(np.sum((root * (vectors.T @ (scale * a))) ** 2))
 
+    def independent_directions(self, cols: Int) -> NDArray[np.float64]:
+        """Orthonormal coefficients, for columns scaled to length 1, in directions that move predictions: as many as the rank."""
+        directions: NDArray[np.float64] = self._elimination(cols)[2]
+        return directions
+
     def _elimination(self, cols: Int) -> tuple[NDArray[np.float64], Vector, NDArray[np.float64], Vector]:
         """Centred Gram of these columns, their norms, and the eigenvectors of the scaled Gram with the roots of its
         eigenvalues, those of dependent columns left out. The last one is kept."""

@@ -21,6 +21,9 @@ __all__ = ["WorkingSet"]
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
+# A coefficient that moves the predictions by less than this share of the largest, and of the target, is rounding.
+DUST = 2e-13
+
 
 class WorkingSet(ABC):
     """Columns side by side; subclasses know how to move their coefficients.
@@ -72,8 +75,10 @@ class WorkingSet(ABC):
         self.unpenalized = np.flatnonzero(self.l1 + self.l2 == 0.0)
 
     def coefficients(self) -> Coefficients:
-        """The non-zero ones, in the order of the columns."""
-        return Coefficients(self.cols, self.w).nonzero()
+        """The non-zero ones, in the order of the columns; those that move nothing beyond rounding are 0."""
+        moved = np.abs(self.w) * np.sqrt(self.sq)
+        least = DUST * min(float(moved.max(initial=0.0)), np.sqrt(self.quadratic.null_deviance))
+        return Coefficients(self.cols, np.where(moved > least, self.w, 0.0)).nonzero()
 
     def products_sum(self) -> float:
         """`s' X w`; 0 without an intercept."""
