@@ -24,6 +24,7 @@ from sparsereg.data.far_columns import Shift
 from sparsereg.objective.certificate import combine_gap
 from sparsereg.penalties import Penalty
 from sparsereg.rows.contract import Coefficients, Rows
+from sparsereg.rows.memory import MemoryRows
 
 __all__ = ["MAX_UNPENALIZED", "ColumnMoments", "Quadratic"]
 
@@ -32,9 +33,11 @@ Int = NDArray[np.int64]
 
 # Unpenalized columns are eliminated by a dense square: 32 MB at most.
 MAX_UNPENALIZED = 2000
-# Eigenvalues of the scaled Gram matrix of unpenalized columns below this share of the largest are measured on the rows, and
-# belong to dependent columns below that one.
-UNCERTAIN, DEPENDENT = 1e-10, 1e-26
+# Squared lengths of directions among columns of length 1: below the first share of the largest they are measured on the rows,
+# below the second the columns are dependent.
+UNCERTAIN, DEPENDENT = 1e-4, 1e-26
+# The same where rows are not in memory, and lengths are those of the Gram matrix.
+UNMEASURED = 1e-13
 
 
 class ColumnMoments(NamedTuple):
@@ -206,35 +209,43 @@ class Quadratic:
             gram = self.rows.products(cols, cols) - np.outer(sums, sums) / self.weight_sum
             scale = np.sqrt(np.where(sq > 0, sq, 1.0))
             size, vectors = np.linalg.eigh(gram / np.outer(scale, scale))
-            top = float(size.max(initial=0.0))
-            keep = size > UNCERTAIN * top
-            near, near_size = self._measured(cols, sums, scale, vectors[:, ~keep])
-            found = near_size > DEPENDENT * top
-            vectors = np.hstack([vectors[:, keep], near[:, found]])
+            vectors, size = self._measured(cols, scale, vectors, size)
             self._eliminations.clear()
-            self._eliminations[key] = (gram, scale, vectors, np.sqrt(np.concatenate([size[keep], near_size[found]])))
+            self._eliminations[key] = (gram, scale, vectors, np.sqrt(size))
         return self._eliminations[key]
 
     def _measured(
-        self, cols: Int, sums: Vector, scale: Vector, lost: NDArray[np.float64]
+        self, cols: Int, scale: Vector, vectors: NDArray[np.float64], size: Vector
     ) -> tuple[NDArray[np.float64], Vector]:
-        """Directions in which the Gram matrix holds only rounding, by their squared lengths `|X v|_s^2`.
+        """Directions and their squared lengths `|X v|_s^2`, those of dependent columns left out.
 
-        Sums over the rows of products that are small themselves keep their digits. If a random direction among them has
-        no length, all have none."""
+        Next to the largest, small ones hold only rounding. Where rows are in memory they are measured by themselves: sums of
+        products that are small keep their digits. If a random direction among them has no length, all have none."""
+        rows = self.rows
+        if not isinstance(rows, MemoryRows):
+            keep = size > UNMEASURED * size.max(initial=0.0)
+            return vectors[:, keep], size[keep]
 
         def gradients(v: Vector) -> Vector:
-            mean = float(sums @ (v / scale)) / self.weight_sum
-            return -self.rows.gradients(Coefficients(cols, v / scale), -mean, cols, target=False) / scale
+            z = rows.predictor(Coefficients(cols, v / scale))
+            for _ in range(2 if self.fit_intercept else 0):  # once more: what rounding left of the mean
+                z -= np.average(z, weights=rows.s)
+            return rows.design.rmatvec(z if rows.s is None else rows.s * z, cols) / scale
 
-        if not lost.shape[1]:
-            return lost, np.empty(0)
-        one = lost @ np.random.default_rng(0).normal(size=lost.shape[1])
-        if float(one @ gradients(one)) <= 1e-4 * DEPENDENT:
-            return lost[:, :0], np.empty(0)
-        products = lost.T @ np.column_stack([gradients(v) for v in lost.T])
-        size, turn = np.linalg.eigh(0.5 * (products + products.T))
-        return lost @ turn, size
+        none, kept = DEPENDENT * float(size.max(initial=0.0)), []
+        while size.size and size.max() > none:
+            keep = size > UNCERTAIN * size.max()
+            kept.append((vectors[:, keep], size[keep]))
+            vectors = vectors[:, ~keep]
+            one = vectors @ np.random.default_rng(0).normal(size=vectors.shape[1])
+            if not one.any() or float(one @ gradients(one)) <= 1e-2 * none:
+                break
+            products = vectors.T @ np.column_stack([gradients(v) for v in vectors.T])
+            size, turn = np.linalg.eigh(0.5 * (products + products.T))
+            vectors = vectors @ turn
+        if not kept:
+            return vectors[:, :0], size[:0]
+        return np.hstack([v for v, _ in kept]), np.concatenate([found for _, found in kept])
 
 
 def _nonnegative_least_squares(A: NDArray[np.float64], b: Vector) -> Vector:
