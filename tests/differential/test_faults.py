@@ -222,12 +222,7 @@ def test_d6_a_tiny_column_without_penalty():
     assert not fails("Ridge", np.stack([x, 1e-16 * z], 1), y + 3 * z, alphas=np.zeros(1))
 
 
-@pytest.mark.parametrize(
-    "entry",
-    [
 @pytest.mark.parametrize("entry", ["Lasso", "Ridge", "regularization_path", "ridge_path"])
-    ],
-)
 def test_d7_too_small_is_solved_or_refused(entry):
     r = np.random.default_rng(0)
     X, y = 1e-170 * r.normal(size=(30, 3)), r.normal(size=30)
