@@ -27,8 +27,8 @@ def centered_sq_norms(
 ) -> tuple[Vector, Int]:
     """`|x_j - mean_j|_s^2` of some columns, from their weighted sums and those of their squares.
 
-    `extent(a)` gives the least and the largest value of the a-th of them in rows of positive weight: whether a column is
-    constant is for its values to say, however far from 0. `zero_one`: columns of zeros and ones, whose sums say it.
+    `extent(a)` gives the least and the largest value of the a-th of them in rows of positive weight: whether a column
+    is constant is for its values to say, however far from 0. `zero_one`: columns of zeros and ones, whose sums say it.
 
     Returns
     -------

@@ -80,11 +80,10 @@ class Design(ABC):
     storage : Matrix or Counted
         The observed columns, built or only counted.
     columns : int32 or int64 array of shape (n_cols,)
-    n_features : int
+    n_features, n_threads : int
+        Columns of X; threads for a pass over all columns.
     dtype : numpy.dtype
         Type of X's values, in which coefficients are returned.
-    n_threads : int
-        Threads for a pass over all columns.
     """
 
     dense: NDArray[Any] | None = None  # a dense X, in Fortran order
@@ -117,9 +116,7 @@ class Design(ABC):
 
     @abstractmethod
     def select_rows(self, rows: Int | NDArray[np.bool_]) -> Design:
-        """The design of `X[rows]`: rows by number, in any order and also repeated, or by a mask.
-
-        A CSR is borrowed: nothing of the length of the entries is copied. A CSC or a dense X is copied."""
+        """The design of `X[rows]`: rows by number, any order, repeated, or by a mask. Of a CSR no entry is copied."""
 
     @abstractmethod
     def observed(self) -> Any:
@@ -281,15 +278,13 @@ class CsrDesign(Design):
         ends = self._counted.end_columns
         if self.columns_built or ends is None or cols is None or (cols < self.n_sparse).any():
             return super().column_stats(s, cols)
-        return ColumnStats(*_dense_matrix(ends.values).column_stats(s, cols - self.n_sparse))
+        return ColumnStats(*dense_matrix(ends.values).column_stats(s, cols - self.n_sparse))
 
     def column(self, col: int) -> Vector:
         """Through the rows where columns are not built."""
         if self.columns_built:
             return super().column(col)
-        unit = np.zeros(self.rows.shape[0])
-        unit[self._counted.columns[col]] = 1.0
-        return self.rows.rmatvec(unit)
+        return self.rows.rmatvec((np.arange(self.rows.shape[0]) == self._counted.columns[col]).astype(np.float64))
 
     @property
     def can_eliminate(self) -> bool:

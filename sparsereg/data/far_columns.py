@@ -1,4 +1,4 @@
-"""Columns whose mean is far from 0, shifted on the way in: sums of their squares would lose the digits of the deviations."""
+"""Columns whose mean is far from 0, shifted on the way in: sums of squares would lose the digits of deviations."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Shift:
 def shift_far_columns(design: Design, s: Vector | None) -> tuple[Design, Shift | None]:
     """A copy in double precision without what is far from 0, if a column's mean is, and what was subtracted.
 
-    Of a dense X, every column's mean. Of a sparse one, from each far column its value in the heaviest row, which is exact;
-    all its entries are stored then."""
+    Of a dense X, every column's mean. Of a sparse one, from each far column its value in the heaviest row, which is
+    exact; all its entries are stored then."""
     cols = _candidates(design, s)
     if not cols.size:
         return design, None

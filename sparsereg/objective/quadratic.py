@@ -33,8 +33,8 @@ Int = NDArray[np.int64]
 
 # Unpenalized columns are eliminated by a dense square: 32 MB at most.
 MAX_UNPENALIZED = 2000
-# Squared lengths of directions among columns of length 1: below the first share of the largest they are measured on the rows,
-# below the second the columns are dependent.
+# Squared lengths of directions among columns of length 1: below the first share of the largest they are measured on the
+# rows, below the second the columns are dependent.
 UNCERTAIN, DEPENDENT = 1e-4, 1e-26
 # The same where rows are not in memory, and lengths are those of the Gram matrix.
 UNMEASURED = 1e-13
@@ -196,7 +196,7 @@ class Quadratic:
         return a, float(np.sum((root * (vectors.T @ (scale * a))) ** 2))
 
     def independent_directions(self, cols: Int) -> NDArray[np.float64]:
-        """Orthonormal coefficients, for columns scaled to length 1, in directions that move predictions: as many as the rank."""
+        """Orthonormal coefficients of columns scaled to length 1, in directions that move predictions: one a rank."""
         directions: NDArray[np.float64] = self._elimination(cols)[2]
         return directions
 
@@ -219,8 +219,8 @@ class Quadratic:
     ) -> tuple[NDArray[np.float64], Vector]:
         """Directions and their squared lengths `|X v|_s^2`, those of dependent columns left out.
 
-        Next to the largest, small ones hold only rounding. Where rows are in memory they are measured by themselves: sums of
-        products that are small keep their digits. If a random direction among them has no length, all have none."""
+        Next to the largest, small ones hold only rounding. Where rows are in memory they are measured by themselves:
+        sums of products that are small keep their digits. If a random one has no length, all have none."""
         rows = self.rows
         if not isinstance(rows, MemoryRows):
             keep = size > UNMEASURED * size.max(initial=0.0)

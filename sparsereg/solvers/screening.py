@@ -74,7 +74,7 @@ class Screening:
             )
 
     def _refuse_tiny(self) -> None:
-        """ValueError where all of X is too small to square, or an unpenalized column; a penalized one among others is 0."""
+        """ValueError where all of X, or an unpenalized column, is too small to square; others are 0 then."""
         free = False if self.factor is None else self.factor == 0.0
         tiny = np.flatnonzero(self._tiny & (free | (self._tiny | (self.norm2 == 0.0)).all()))
         if tiny.size:
