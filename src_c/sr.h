@@ -99,6 +99,12 @@ typedef struct {
 sr_status sr_cd_residual(const sr_matrix *X, const int64_t *cols, const sr_coordinates *co, const int64_t *order,
                          int64_t n_order, const double *s, double *r, double *decrease);
 
+/* One sweep of projections of a dual point, the residual r(u) at u = co->w, onto the thresholds: where a column has
+ * dual_magnitude(c_j - l2_j u_j) > l1_j, u_j moves until it is within by a share `margin`; the others are unchanged.
+ * In and out: u, r = s (y - offset - X u). *violation: the largest met, over l1_j.  O(entries of the columns) */
+sr_status sr_project_residual(const sr_matrix *X, const int64_t *cols, const sr_coordinates *co, const int64_t *order,
+                              int64_t n_order, double margin, const double *s, double *r, double *violation);
+
 /* A growing symmetric Gram matrix X_M' diag(s) X_M of m chosen columns, the members: column a has the `len[a]` entries
  * (idx, val) from begin[a] on, in a space for cap[a], in one arena of `size` entries of which `used` are given out. */
 typedef struct {
@@ -169,10 +175,18 @@ sr_status sr_gradient_by_rows(const sr_matrix *X, const sr_matrix *Xt, const dou
                               const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out);
 /* out[a] -= sum_b G_ab x_b over the m members.  O(entries of G in columns with x != 0) */
 void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out);
+/* The same for out[a] with first <= a < m only.  O(entries of G in those columns) */
+void sr_gram_subtract_last(const sr_gram *G, int64_t first, int64_t m, const double *x, double *out);
 /* Epochs on the Gram: in and out, q = X_M' r. Stops after max_epochs or when *decrease is at most tol. An epoch is
  * O(m + entries of G in the columns whose coefficients change). */
 void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs,
                 double tol, double *q, int64_t *epochs, double *decrease);
+
+/* Sweeps of projections as `sr_project_residual` makes them, on the Gram: in and out, u = co->w and q = X_M' r. Stops
+ * after max_sweeps, or when the largest violation of a sweep is at most `enough`. A sweep is O(m + entries of G in the
+ * columns that are violated). */
+void sr_project_gram(const sr_gram *G, const sr_coordinates *co, int64_t max_sweeps, double enough, double margin,
+                     double *q, int64_t *sweeps);
 
 /* The Hessian of the k members `at`, in increasing order: the upper triangle of G_AA - sums sums' / S + diag(l2), k
  * by k in H. Work space: place, m.  O(k^2 + entries of their columns) */

@@ -93,6 +93,12 @@ sr_status sr_cd_residual(const sr_matrix *X, const int64_t *cols, const sr_coord
     return SR_OK;
 }
 
+sr_status sr_project_residual(const sr_matrix *X, const int64_t *cols, const sr_coordinates *co, const int64_t *order,
+                              int64_t n_order, double margin, const double *s, double *r, double *violation) {
+    SR_RUN(X, *violation = sr_project_residual, X, cols, co, order, n_order, margin, s, r);
+    return SR_OK;
+}
+
 sr_status sr_gauss_seidel(const sr_matrix *X, const int64_t *cols, int64_t m, const sr_ridge_quadratic *q,
                           const double *g, const double *s,
                           double *z, double *v, double *v_sum) {

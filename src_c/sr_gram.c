@@ -144,6 +144,14 @@ SR_WIDE void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, doub
         if (x[a] != 0.0) sr_gram_axpy(G, a, x[a], out);
 }
 
+void sr_gram_subtract_last(const sr_gram *G, int64_t first, int64_t m, const double *x, double *out) {
+    for (int64_t a = first; a < m; a++) {
+        double sum = 0.0;
+        for (int64_t e = G->begin[a]; e < G->begin[a] + G->len[a]; e++) sum += G->val[e] * x[G->idx[e]];
+        out[a] -= sum;
+    }
+}
+
 /* in and out: q = X_M' r, *r_sum = sum(r) */
 SR_WIDE void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order,
                         int64_t max_epochs, double tol,
@@ -163,6 +171,25 @@ SR_WIDE void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_
         ++*epochs;
         *decrease = moved;
         if (moved <= tol) return;
+    }
+}
+
+/* in and out: q = X_M' r, *r_sum = sum(r) */
+SR_WIDE void sr_project_gram(const sr_gram *G, const sr_coordinates *co, int64_t max_sweeps, double enough,
+                             double margin, double *q, int64_t *sweeps) {
+    const double share = 1.0 / co->weight_sum;
+    for (*sweeps = 0; *sweeps < max_sweeps;) {
+        double worst = 0.0, violation;
+        for (int64_t a = 0; a < co->m; a++) {
+            const double c = q[a] - co->sums[a] * (*co->r_sum * share);
+            const double step = sr_projection_step(co, a, c, margin, &violation);
+            if (step == 0.0) continue;
+            worst = violation > worst ? violation : worst;
+            sr_gram_axpy(G, a, step, q);
+            sr_take_step(co, a, step, 0.0);
+        }
+        ++*sweeps;
+        if (worst <= enough) return;
     }
 }
 

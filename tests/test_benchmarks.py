@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 for needed in ("psutil", "click", "rich"):
     pytest.importorskip(needed)
@@ -125,6 +126,30 @@ def test_ridge_gradient_is_the_objectives():
     slopes = [(objective(w + h * e) - objective(w - h * e)) / (2 * h) for e in np.eye(4)]
     expected = np.linalg.norm(slopes) / np.linalg.norm(X.T @ (y - y.mean()))
     assert certificate.ridge_gradient(X, y, w, 3.0, True) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(("l1_ratio", "intercept"), [(1.0, True), (1.0, False), (0.7, True)])
+def test_the_gap_is_recomputed_at_a_projected_dual_point(l1_ratio, intercept):
+    """Nearly solved, with correlated columns: a bound on the distance to the minimum, and much closer than the scaled
+    residual."""
+    import certificate
+
+    from sparsereg import regularization_path
+
+    rng = np.random.default_rng(0)
+    codes = [rng.integers(k, size=1000) for k in (30, 20)]
+    codes.append(codes[0] * 20 + codes[1])
+    X = sp.hstack([sp.csr_array((np.ones(1000), (np.arange(1000), c))) for c in codes]).tocsr()
+    y = X @ rng.normal(size=X.shape[1]) + rng.normal(size=1000)
+    y -= y.mean()
+    alphas = certificate.alpha_max(X, y, l1_ratio) * np.array([0.1, 1e-3])
+    options = {"l1_ratio": l1_ratio, "alphas": alphas, "fit_intercept": intercept}
+    found, best = (regularization_path(X, y, tol=tol, **options) for tol in (1e-4, 1e-11))
+    rest = (alphas, l1_ratio, intercept)
+    loose = certificate.certify(X, y, (found.coefs, found.intercepts), *rest)
+    close = certificate.certify(X, y, (best.coefs, best.intercepts), *rest)
+    assert (loose.objective - close.objective <= loose.gap + 1e-12).all()
+    assert (loose.relative_gap <= 2e-4).all()
 
 
 def test_instructions_are_those_of_the_object_itself():

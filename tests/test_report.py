@@ -33,6 +33,12 @@ def fitted():
     return table, y.to_numpy(), cross, X, regularization_path(X, y.to_numpy(), alphas=30)
 
 
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch):
+    """Reports are as wide as the terminal; some runners of tests set one of 80 columns."""
+    monkeypatch.setenv("COLUMNS", "110")
+
+
 def made_path(coefs: sp.csc_array, **changes) -> PathResult:
     """A path that nobody solved, with the coefficients given."""
     k = coefs.shape[1]

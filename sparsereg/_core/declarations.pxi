@@ -108,6 +108,8 @@ cdef extern from "sr.h" nogil:
                           sr_gap_terms *)
     sr_status sr_cd_residual(const sr_matrix *, const int64_t *, const sr_coordinates *, const int64_t *, int64_t,
                              const double *, double *, double *)
+    sr_status sr_project_residual(const sr_matrix *, const int64_t *, const sr_coordinates *, const int64_t *, int64_t,
+                                  double, const double *, double *, double *)
     sr_status sr_gauss_seidel(const sr_matrix *, const int64_t *, int64_t, const sr_ridge_quadratic *, const double *,
                               const double *, double *, double *, double *)
     enum: SR_RESIDUAL_BLOCK
@@ -156,8 +158,10 @@ cdef extern from "sr.h" nogil:
     sr_status sr_gradient_by_rows(const sr_matrix *, const sr_matrix *, const double *, const double *, const double *,
                                   const sr_gram_work *, const int64_t *, int64_t, double *)
     void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out)
+    void sr_gram_subtract_last(const sr_gram *, int64_t, int64_t, const double *, double *)
     void sr_cd_gram(const sr_gram *, const sr_coordinates *, const int64_t *, int64_t, int64_t, double, double *,
                     int64_t *, double *)
+    void sr_project_gram(const sr_gram *, const sr_coordinates *, int64_t, double, double, double *, int64_t *)
     void sr_gram_hessian(const sr_gram *, const sr_coordinates *, const int64_t *, int64_t, int64_t *, double *)
     void sr_solve_psd(int64_t n, double *A, double *b, double tiny)
     void sr_record(sr_penalty, int64_t, const int64_t *, int64_t, const double *, uint16_t, const sr_bounds *)

@@ -301,6 +301,14 @@ cdef class GramStore:
         with nogil:
             sr_gram_subtract(&gram, self.m, &x[0], &out[0])
 
+    def subtract_last(self, int64_t first, const double[::1] x, double[::1] out):
+        """The same for the columns from `first` on only."""
+        require(x.shape[0] == self.m and out.shape[0] == self.m and 0 <= first <= self.m,
+                "x or out has the wrong length")
+        cdef sr_gram gram = self.borrow()
+        with nogil:
+            sr_gram_subtract_last(&gram, first, self.m, &x[0], &out[0])
+
     def cd(self, Coordinates co not None, const int64_t[::1] order, double[::1] q, int64_t max_epochs, double tol):
         """Epochs of coordinate descent, `q = X_M' r` in place; returns (epochs, largest decrease of the last)."""
         require(co.m == self.m and q.shape[0] == self.m, "co or q has the wrong length")
@@ -312,6 +320,16 @@ cdef class GramStore:
         with nogil:
             sr_cd_gram(&gram, &view, &order[0], order.shape[0], max_epochs, tol, &q[0], &epochs, &decrease)
         return epochs, decrease
+
+    def project(self, Coordinates co not None, double[::1] q, int64_t max_sweeps, double enough, double margin):
+        """Sweeps of projections of the dual point at `co.w`, `q = X_M' r` in place; returns how many."""
+        require(co.m == self.m and q.shape[0] == self.m, "co or q has the wrong length")
+        cdef sr_gram gram = self.borrow()
+        cdef sr_coordinates view = co.borrow()
+        cdef int64_t sweeps = 0
+        with nogil:
+            sr_project_gram(&gram, &view, max_sweeps, enough, margin, &q[0], &sweeps)
+        return sweeps
 
     def newton_step(self, Coordinates co not None, const double[::1] slope, double tiny=1e-13):
         """Newton step `H_AA^-1 slope_A` of the members A with w != 0, 0 for others; `slope`: the negative gradient."""

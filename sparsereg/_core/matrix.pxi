@@ -168,6 +168,24 @@ cdef class Matrix:
         check(status)
         return decrease
 
+    def project_residual(self, const int64_t[::1] cols, Coordinates co not None, const int64_t[::1] order,
+                         double margin, double[::1] r, const double[::1] s=None):
+        """A sweep of projections of the dual point at `co.w`, `r` in place; returns the largest violation."""
+        require(self._listed(cols) == co.m and r.shape[0] == self.view.n_rows, "cols or r has the wrong length")
+        require(s is None or s.shape[0] == self.view.n_rows, "s has the wrong length")
+        require_within(order, co.m)
+        if not order.shape[0]:
+            return 0.0
+        cdef sr_coordinates view = co.borrow()
+        cdef const double *weights = doubles(s)
+        cdef double violation = 0.0
+        cdef sr_status status
+        with nogil:
+            status = sr_project_residual(&self.view, &cols[0], &view, &order[0], order.shape[0], margin, weights,
+                                         &r[0], &violation)
+        check(status)
+        return violation
+
     def gauss_seidel(self, const int64_t[::1] cols, RidgeQuadratic q not None, const double[::1] g, double[::1] z,
                      double[::1] v, double v_sum,
                      const double[::1] s=None):

@@ -88,7 +88,8 @@ def _shift_sparse(design: Design, far: Int, heaviest: int) -> tuple[Design, Shif
     cols, numbers = np.concatenate([X.col, np.repeat(far, n)]), design.columns
     width = design.n_cols
     if design.n_features <= design.nnz:  # few enough for the columns' own numbers
-        cols, numbers, width = numbers[cols], None, design.n_features
+        cols, width = numbers[cols], design.n_features
+        numbers = None  # type: ignore[assignment]
     moved = sp.coo_array((data, (rows, cols)), shape=(n, width)).tocsr()  # which adds what has the same place
     shifted = CsrDesign.of(
         Compressed.of(moved, np.dtype(np.float64)), numbers, design.n_features, design.dtype, design.n_threads

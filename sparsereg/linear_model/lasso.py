@@ -21,6 +21,7 @@ from sparsereg.linear_model.coefficients import LinearRegressor, nonzero, set_pa
 from sparsereg.linear_model.gram_check import check_gram
 from sparsereg.linear_model.input import checked_targets
 from sparsereg.linear_model.paths import EPOCHS, closer, enet_path, generator, starting_point
+from sparsereg.objective.dual_point import duality_gap_at
 from sparsereg.objective.problem import Coefficients, Problem, count_weights, make_problem
 from sparsereg.solvers.loop import SOLVERS, Options
 from sparsereg.solvers.path_solver import PathSolver
@@ -262,7 +263,9 @@ class ElasticNet(LinearRegressor):
         if start.w.size:
             solver.start_from(start)
         found = solver.solve_closely(alpha, tol)
-        return self._conclude(problem, found.coef, -(-found.epochs // EPOCHS))
+        held, dual = _as_held(problem, found.coef), found.dual
+        at_dual = None if dual is None else duality_gap_at(problem, held, dual, alpha, l1_ratio)
+        return self._conclude(problem, found.coef, -(-found.epochs // EPOCHS), at_dual)
 
     def _conclude(
         self,
@@ -272,11 +275,10 @@ class ElasticNet(LinearRegressor):
         gap: float | None = None,
     ) -> Fit:
         """The solution in the type of X, with the duality gap (`gap`, if it is known) at these rounded coefficients."""
-        target, w = self.tol * problem.gap_scale, at.w.astype(problem.design.dtype)
-        kept = Coefficients(at.cols, w.astype(np.float64))
+        target, kept = self.tol * problem.gap_scale, _as_held(problem, at)
         gap = problem.duality_gap(kept, self.alpha, self.l1_ratio) if gap is None else gap
         intercept = problem.intercept(kept)
-        if not (np.isfinite(w).all() and np.isfinite(intercept)):
+        if not (np.isfinite(kept.w).all() and np.isfinite(intercept)):
             raise ValueError(
                 "Coordinate descent iterations resulted in non-finite parameter values; X or y may contain large"
                 " values: rescale them."
@@ -287,7 +289,7 @@ class ElasticNet(LinearRegressor):
             warnings.warn(
                 "Objective did not converge. You might want to increase the number of iterations, check the scale of"
                 f" the features or consider increasing regularisation. Duality gap: {gap:.6e}, tolerance: {target:.3e}."
-                f"{rounded if w.dtype == np.float32 else ''}",
+                f"{rounded if problem.design.dtype == np.float32 else ''}",
                 ConvergenceWarning,
                 stacklevel=4,
             )
@@ -310,6 +312,11 @@ class ElasticNet(LinearRegressor):
         single = len(fits) == 1
         self.dual_gap_ = fits[0].dual_gap if single else np.array([one.dual_gap for one in fits])
         self.n_iter_ = fits[0].n_iter if single else [one.n_iter for one in fits]
+
+
+def _as_held(problem: Problem, coef: Coefficients) -> Coefficients:
+    """The coefficients in the precision of X."""
+    return Coefficients(coef.cols, coef.w.astype(problem.design.dtype).astype(np.float64))
 
 
 class Lasso(ElasticNet):

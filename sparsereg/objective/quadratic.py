@@ -178,12 +178,16 @@ class Quadratic:
         c = c + self.rows.gradients(Coefficients(cols[at], a), -mean, cols, target=False)
         settled = np.minimum(c[at], 0.0) if self.penalty.positive else np.zeros(at.size)
         _, scale, vectors, root = self._elimination(cols[at])
-        if (np.abs(c[at] - settled) > 1e-9 * scale * np.sqrt(self.null_deviance)).any():
+        if not self.orthogonal(cols[at], c[at] - settled):
             squared_shift = np.inf
         left = (vectors.T @ ((c[at] - settled) / scale)) / root
         squared_shift = float((np.sqrt(squared_shift) + np.linalg.norm(left)) ** 2)
         c[at] = settled
         return squared_shift, c
+
+    def orthogonal(self, cols: Int, c: Vector) -> bool:
+        """Whether gradients c of these unpenalized columns are no more than rounding."""
+        return bool((np.abs(c) <= 1e-9 * self._elimination(cols)[1] * np.sqrt(self.null_deviance)).all())
 
     def unpenalized_least_squares(self, cols: Int, c: Vector) -> tuple[Vector, float]:
         """The least-squares coefficients a of unpenalized columns U for a residual of gradient c, and `|X_U a|_s^2`."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sparsereg.objective.quadratic import Quadratic
 from sparsereg.rows.contract import Gram
-from sparsereg.solvers.working_set import WorkingSet
+from sparsereg.solvers.working_set import MAX_SWEEPS, Position, WorkingSet
 
 __all__ = ["GramCD"]
 
@@ -57,11 +57,29 @@ class GramCD(WorkingSet):
 
     def _added(self, cols: Int) -> None:
         self.gram.extend(cols)
-        self._refresh()
+        if not self.epoch_is_dear:
+            self._refresh()
+            return
+        first = self.q.size  # the new columns are at 0, so that q is right for those before
+        self.q = np.concatenate([self.q, self.c0[first:]])
+        self.gram.store.subtract_last(first, self.w, self.q)
 
     def set_w(self, w: Vector) -> None:
-        self.w[:] = w
+        self.w = w.copy()
         self._refresh()
+
+    def position(self) -> Position:
+        return Position(self.w, self.q, self.r_sum)
+
+    def move_to(self, there: Position) -> None:
+        self.w, self.q, self.r_sum = there
+
+    def project(self, start: Position, margin: float) -> Position:
+        """A sweep costs the columns, and the Gram entries of those that are violated."""
+        u, q = start.w.copy(), start.state.copy()
+        co = self._coordinates(start.r_sum, u)
+        self.gram.store.project(co, q, MAX_SWEEPS, margin, margin)
+        return Position(u, q, co.r_sum)
 
     def _refresh(self) -> None:
         """q and r_sum from w, so that rounding does not accumulate: c0 is q at w = 0, where sum(r) = 0."""

@@ -7,18 +7,17 @@ a gradient for every other column; add the columns that stand in the way of a sm
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.objective.certificate import combine_gap, squared_fenchel_gap
 from sparsereg.objective.quadratic import Quadratic
-from sparsereg.penalties import GapTerms
 from sparsereg.rows.contract import Coefficients
+from sparsereg.solvers.dual_projection import WorkingSetGap, projected_gap
 from sparsereg.solvers.newton import newton
-from sparsereg.solvers.working_set import WorkingSet
+from sparsereg.solvers.working_set import Position, WorkingSet
 
 __all__ = ["SOLVERS", "Certificate", "Options", "Solution", "WorkingSetGap", "WorkingSetLoop"]
 
@@ -27,12 +26,14 @@ Int = NDArray[np.int64]
 
 SOLVERS = ("auto", "cd", "prox_gradient")
 
-# Epochs between two looks at the working set's gap: a look costs about as much as an epoch.
+# Epochs between two looks at the working set's gap: a look costs about as much as an epoch. Where epochs are dear,
+# fewer.
 EPOCHS_PER_LOOK = 10
-# The working set's own gap is brought to this share of the target, so that bounds on the others may cost the rest.
-INNER_SHARE = 0.3
+DEAR_EPOCHS_PER_LOOK = 4
 # A column within this share of its threshold is added too: it would be next.
 NEAR = 0.95
+# Where Newton steps are cheap and epochs slow, one column enters between two steps, and one for so many active ones.
+ACTIVE_PER_ENTERING = 20
 # Where ten epochs leave more than this share of the gap, coordinate descent crawls: a Newton step is tried, of at most
 # so many products with the Gram matrix.
 SLOW = 0.3
@@ -82,6 +83,8 @@ class Solution:
     epochs : int
     deviance : float
         Twice the loss `sum_i s_i loss_i`, less what no predictor could avoid; for squares `|r|_s^2`, centred.
+    dual : Coefficients or None
+        Those whose residual is the dual point of `dual_gap`; None: `coef`.
     """
 
     coef: Coefficients
@@ -90,29 +93,17 @@ class Solution:
     dual_gap: float
     epochs: int
     deviance: float
-
-
-@dataclass(frozen=True)
-class WorkingSetGap:
-    """The working set's part of a certificate, and its gradient c."""
-
-    terms: GapTerms
-    squared_residual: float
-    squared_shift: float
-    c: Vector
-
-    def __call__(self, outside: float) -> float:
-        """The gap of `S F`, with `outside` the largest bound of the other columns over its threshold."""
-        return combine_gap(self.terms, squared_fenchel_gap(self.squared_residual), outside) + 0.5 * self.squared_shift
+    dual: Coefficients | None = None
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """A gap of `S F` at some coefficients, and the columns that stand in the way of a smaller one."""
+    """A gap of `S F` at some coefficients, and columns in the way of a smaller one; `dual` as in `Solution`."""
 
     gap: float
     squared_residual: float
     new: Int
+    dual: Coefficients | None = None
 
 
 class WorkingSetLoop(ABC):
@@ -130,17 +121,47 @@ class WorkingSetLoop(ABC):
         self.quadratic, self.l1_ratio, self.options = quadratic, l1_ratio, options
         self.working_set = working_set
         self._crawls = False  # whether ten epochs were once not enough
+        self._projects = quadratic.rows.in_memory and quadratic.penalty.kernel is not None
 
     def _run(self, target: float, max_epochs: int) -> tuple[int, Certificate]:
         """Until the gap of `S F` is at most `target`, nothing changes, or the epochs are used up."""
-        epochs = 0
+        epochs, dual = 0, None
         while True:
-            done, stalled, own = self._descend(target, max_epochs - epochs)
+            limit = max_epochs - epochs
+            if not epochs and self.working_set.epoch_is_dear:  # a few show which columns are to be added
+                limit = min(DEAR_EPOCHS_PER_LOOK, limit)
+            done, stalled, own = self._descend(target, limit, dual)
             epochs += done
-            found = self._certify(own, target)
-            self._add(found.new)
+            found, dual = self._certify_and_add(own, target)
             if found.gap <= target or (stalled and not found.new.size) or epochs >= max_epochs:
                 return epochs, found
+
+    def _certify_and_add(self, own: WorkingSetGap, target: float) -> tuple[Certificate, Position | None]:
+        """At the dual point of `own`, so that displacements are measured between dual points; then back.
+
+        Returns that dual point too where columns were added, for projections to go on from."""
+        before = self.working_set.position()
+        if own.dual is not None:
+            self.working_set.move_to(own.dual)
+        try:
+            found = self._certify(own, target)
+            if own.dual is None:
+                self._add(found.new)
+                return found, None
+            found = replace(found, dual=self.working_set.coefficients())
+            self._add(found.new)
+            return found, self.working_set.position() if found.new.size else None
+        finally:
+            if own.dual is not None:
+                self._return_to(before)
+
+    def _return_to(self, before: Position) -> None:
+        """Columns that were added since start at 0."""
+        added = self.working_set.m - before.w.size
+        if added:
+            self.working_set.set_w(np.concatenate([before.w, np.zeros(added)]))
+        else:
+            self.working_set.move_to(before)
 
     @abstractmethod
     def _certify(self, own: WorkingSetGap, target: float) -> Certificate:
@@ -150,33 +171,62 @@ class WorkingSetLoop(ABC):
     def _add(self, cols: Int) -> None:
         """Add columns to the working set."""
 
-    def _descend(self, target: float, max_epochs: int) -> tuple[int, bool, WorkingSetGap]:
-        """Until the working set's own gap is a share of the target. Returns the epochs, whether only rounding was left,
-        and that gap."""
-        working_set, epochs = self.working_set, 0
-        null_deviance = self.quadratic.null_deviance
-        gap, own = np.inf, None
+    def _descend(self, target: float, max_epochs: int, dual: Position | None = None) -> tuple[int, bool, WorkingSetGap]:
+        """Until the working set's own gap suffices. Returns the epochs, whether only rounding was left, and that gap.
+
+        `dual`: the last dual point, if only added columns may violate it: the coefficients may then be good enough
+        already."""
+        working_set, null_deviance = self.working_set, self.quadratic.null_deviance
+        epochs, since, slow, own = 0, 0, False, None
         if self._crawls and max_epochs > EPOCHS_PER_LOOK and working_set.newton_is_cheap():
             epochs = newton(working_set, 1)  # where the support stays, that is all there is to do
             own = self._own_gap()
-            gap = own(0.0)
-        while epochs < max_epochs and gap > INNER_SHARE * target:
-            limit = min(EPOCHS_PER_LOOK, max_epochs - epochs)
-            done = working_set.descend(limit, STEP_ROUNDING * null_deviance, self._order())
-            epochs += done
-            own = self._own_gap()
+        if dual is not None:
+            own = self._look(target, dual)
+        gap = before = own.inner if own else np.inf
+        while epochs < max_epochs and not (own and own.suffices(target)):
+            enters = slow and working_set.newton_is_cheap()
+            limit = min(1 if enters else self._epochs_per_look(), max_epochs - epochs)
+            order = self._entering() if enters else self._order()
+            done = working_set.descend(limit, STEP_ROUNDING * null_deviance, order)
+            epochs, since = epochs + done, since + done
             if done < limit:
-                return epochs, True, own
-            before, gap = gap, own(0.0)
-            if gap <= INNER_SHARE * target:
+                return epochs, True, self._own_gap()
+            own = self._look(target)
+            last, gap = gap, own.inner
+            if own.suffices(target):
                 break
-            if before <= gap <= GAP_ROUNDING * null_deviance:
+            if last <= gap <= GAP_ROUNDING * null_deviance:
                 return epochs, True, own
             self._crawls = True
-            if gap > SLOW * before and epochs < max_epochs:
-                epochs += newton(working_set, min(MAX_PRODUCTS, max_epochs - epochs))
-                own = None
+            if since >= EPOCHS_PER_LOOK or enters:
+                if gap > SLOW * before and epochs < max_epochs:
+                    slow = True
+                    epochs += newton(working_set, min(MAX_PRODUCTS, max_epochs - epochs))
+                    own = None
+                before, since = gap, 0
         return epochs, False, own or self._own_gap()
+
+    def _epochs_per_look(self) -> int:
+        return DEAR_EPOCHS_PER_LOOK if self.working_set.epoch_is_dear else EPOCHS_PER_LOOK
+
+    def _entering(self) -> Int:
+        """The columns at 0 whose steps would lower the objective most, for Newton steps to go on with; or all.
+
+        Few at a time: of correlated columns most that are over their threshold no longer are once the first are in."""
+        ws, penalty = self.working_set, self.quadratic.penalty
+        over = np.where(ws.w == 0.0, np.maximum(penalty.dual_magnitude(ws.gradient()) - ws.l1, 0.0), 0.0)
+        gain = np.divide(over * over, ws.sq + ws.l2, out=np.zeros_like(over), where=over > 0.0)
+        best = np.argsort(-gain, kind="stable")[: 1 + np.count_nonzero(ws.w) // ACTIVE_PER_ENTERING]
+        best = best[gain[best] > STEP_ROUNDING * self.quadratic.null_deviance]
+        return best if best.size else self._order()
+
+    def _look(self, target: float, dual: Position | None = None) -> WorkingSetGap:
+        """The working set's own gap, at a better dual point where it does not suffice at the residual."""
+        own = self._own_gap()
+        if own.suffices(target) or not self._projects:
+            return own
+        return projected_gap(self.working_set, own, target, dual)
 
     def _own_gap(self) -> WorkingSetGap:
         working_set, quadratic = self.working_set, self.quadratic

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -192,7 +193,8 @@ def trace(
     points, seconds = list[Solution](), np.empty(alphas.size)
     for i, alpha in enumerate(alphas.tolist()):
         begin = perf_counter()
-        points.append(solver.solve(alpha) if tol is None else solver.solve_closely(alpha, tol))
+        found = solver.solve(alpha) if tol is None else solver.solve_closely(alpha, tol)
+        points.append(replace(found, dual=None))  # which takes as much memory as the coefficients
         seconds[i] = perf_counter() - begin
         if callback is not None:
             callback(i, alphas.size, alpha, points[-1].coef.w.size)

@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from sparsereg.objective.quadratic import Quadratic
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.memory import MemoryRows
-from sparsereg.solvers.working_set import WorkingSet
+from sparsereg.solvers.working_set import MAX_SWEEPS, Position, WorkingSet
 
 __all__ = ["ResidualCD"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
+
+# Sweeps of projections, over the columns that were violated once, between two passes over all.
+SWEEPS_PER_PASS = 5
 
 
 class ResidualCD(WorkingSet):
@@ -36,9 +39,30 @@ class ResidualCD(WorkingSet):
         pass
 
     def set_w(self, w: Vector) -> None:
-        self.w[:] = w
+        self.w = w.copy()
         self.r = self.rows.residual(Coefficients(self.cols, w), self.quadratic.center)
         self.r_sum = -self.products_sum()
+
+    def position(self) -> Position:
+        return Position(self.w, self.r, self.r_sum)
+
+    def move_to(self, there: Position) -> None:
+        self.w, self.r, self.r_sum = there
+
+    def project(self, start: Position, margin: float) -> Position:
+        """Sweeps over the columns that were violated once, between passes over all."""
+        u, r, matrix = start.w.copy(), start.state.copy(), self.rows.design.matrix
+        co, ever = self._coordinates(start.r_sum, u), np.zeros(self.m, dtype=np.bool_)
+        for _ in range(MAX_SWEEPS // SWEEPS_PER_PASS):
+            augmented = self._gradient_at(r, co.r_sum) - self.l2 * u
+            violated = self.quadratic.penalty.dual_magnitude(augmented) > (1.0 + margin) * self.l1
+            if not violated.any():
+                break
+            ever |= violated
+            for _ in range(SWEEPS_PER_PASS):
+                if matrix.project_residual(self.cols, co, np.flatnonzero(ever), margin, r, self.rows.s) <= margin:
+                    break
+        return Position(u, r, co.r_sum)
 
     def descend(self, max_epochs: int, tol: float, order: Int) -> int:
         co = self._coordinates(self.r_sum)

@@ -20,6 +20,7 @@ from sparsereg.rows.gram import ProductsGram
 from sparsereg.solvers.gram_cd import GramCD
 from sparsereg.solvers.loop import MAX_PRODUCTS, Certificate, Options, Solution, WorkingSetGap, WorkingSetLoop
 from sparsereg.solvers.newton import newton
+from sparsereg.solvers.working_set import Position
 
 __all__ = ["SingleFit"]
 
@@ -62,6 +63,7 @@ class SingleFit(WorkingSetLoop):
         self._lengths = problem.rows.lengths
         self._epochs, self._limit, self._certified_at = 0, options.max_iter, -1
         self._best: Solution | None = None
+        self._projects = False  # a pass says more
 
     @staticmethod
     def suits(problem: Problem, alpha: float, l1_ratio: float) -> bool:
@@ -146,7 +148,12 @@ class SingleFit(WorkingSetLoop):
         if cols.size:
             self.working_set.add(cols, self._first[2][cols])
 
-    def _descend(self, target: float, max_epochs: int) -> tuple[int, bool, WorkingSetGap]:  # noqa: ARG002
+    def _descend(
+        self,
+        target: float,  # noqa: ARG002
+        max_epochs: int,  # noqa: ARG002
+        dual: Position | None = None,  # noqa: ARG002
+    ) -> tuple[int, bool, WorkingSetGap]:
         """Until the working set's gap is small enough, and from there on until it is close; a Newton step then costs
         little.
 

@@ -7,7 +7,7 @@ coefficients.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +16,25 @@ from sparsereg._core.kernels import Coordinates
 from sparsereg.objective.quadratic import Quadratic
 from sparsereg.rows.contract import Coefficients
 
-__all__ = ["WorkingSet"]
+__all__ = ["MAX_SWEEPS", "Position", "WorkingSet"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 # A coefficient that moves the predictions by less than this share of the largest, and of the target, is rounding.
 DUST = 2e-13
+# Sweeps of projections in search of a dual point.
+MAX_SWEEPS = 100
+# An epoch that reads fewer entries costs little more than the call.
+DEAR_EPOCH = 100_000
+
+
+class Position(NamedTuple):
+    """Coefficients of a working set with what follows from them: `X_W' r` or r, not centred, and `sum(r)`."""
+
+    w: Vector
+    state: Vector
+    r_sum: float
 
 
 class WorkingSet(ABC):
@@ -88,15 +100,19 @@ class WorkingSet(ABC):
         """`|r|_s^2` from the gradient: r'r = r'y - c'w and r'y = y'y - c0'w."""
         return max(self.quadratic.null_deviance - float((self.c0 + c) @ self.w), 0.0)
 
+    def value(self) -> float:
+        """`S F` of the working set's objective."""
+        return 0.5 * self.squared_residual(self.gradient()) + self.quadratic.penalty.value(self.w, self.l1, self.l2)
+
     def gradient_of(self, cols: Int | None) -> Vector:
         """`c_j` of columns outside, or (None) of every observed column, from a residual for all rows."""
         shift = -self.products_sum() / self.quadratic.weight_sum
         at = Coefficients(self.cols, self.w)
         return self.quadratic.rows.gradients(at, self.quadratic.center + shift, cols)
 
-    def _coordinates(self, r_sum: float) -> Coordinates:
-        kernel = cast(int, self.quadratic.penalty.kernel)
-        return Coordinates(self.w, self.sums, self.sq, self.l1, self.l2, self.quadratic.weight_sum, kernel, r_sum)
+    def _coordinates(self, r_sum: float, w: Vector | None = None) -> Coordinates:
+        kernel, w = cast(int, self.quadratic.penalty.kernel), self.w if w is None else w
+        return Coordinates(w, self.sums, self.sq, self.l1, self.l2, self.quadratic.weight_sum, kernel, r_sum)
 
     @abstractmethod
     def _added(self, cols: Int) -> None:
@@ -104,7 +120,21 @@ class WorkingSet(ABC):
 
     @abstractmethod
     def set_w(self, w: Vector) -> None:
-        """Move to the coefficients `w`."""
+        """Move to the coefficients `w`, which are copied."""
+
+    @abstractmethod
+    def position(self) -> Position:
+        """The present one; it shares its arrays."""
+
+    @abstractmethod
+    def move_to(self, there: Position) -> None:
+        """Move to a position of these same columns; its arrays are taken over."""
+
+    @abstractmethod
+    def project(self, start: Position, margin: float) -> Position:
+        """A dual point r(u), u near `start`, that violates no threshold by more than about a share `margin`.
+
+        Sweeps of projections: a column over its threshold moves until it is within by that share, the others stay."""
 
     @abstractmethod
     def descend(self, max_epochs: int, tol: float, order: Int) -> int:
@@ -132,6 +162,11 @@ class WorkingSet(ABC):
     def gram_entries(self) -> int:
         """Entries of the Gram matrix held."""
         return 0
+
+    @property
+    def epoch_is_dear(self) -> bool:
+        """Whether an epoch costs more than a look at the gap."""
+        return (self.gram_entries or 2 * self.nnz) >= DEAR_EPOCH
 
     def newton_is_cheap(self) -> bool:
         """Whether a Newton step takes no longer than a few epochs."""

@@ -4,6 +4,7 @@
 
 #include "factors.h"
 #include "fixture.h"
+#include "projection.h"
 #include "sr_penalty.h"
 
 static void test_products(const fixture *f, const sr_matrix *X, const double *s) {
@@ -181,6 +182,7 @@ static void test_descent(const fixture *f, const sr_matrix *X, const sr_matrix *
     g_sum = r_sum;
     sr_coordinates by_r = {P, sums, sq_norms, l1, l2, total, pen, w_r, &r_sum}, by_g = {P, sums, sq_norms, l1, l2,
                                                                                         total, pen, w_g, &g_sum};
+    test_projection(X, cols, &G, by_r, s, r, q);
     for (int epoch = 0; epoch < 5000; epoch++) CHECK(sr_cd_residual(X, cols, &by_r, order, P, s, r,
                                                                     &decrease) == SR_OK, "cd");
     int64_t epochs = 0;

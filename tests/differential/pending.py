@@ -45,7 +45,6 @@ def is_iterated(problem: Problem) -> bool:
 
 
 PENDING: list[Pending] = [
-    Pending("A5", have(), ("stalled",), is_lasso),
     Pending("N8, degrees of freedom", have(), ("degrees of freedom",), lambda p: is_lasso(p) and p.l1_ratio < 1),
     Pending("D2", have("free", "nearly"), WRONG, is_ridge),
     Pending("D8", have("weak"), ("left-out score",), is_ridge),

@@ -114,15 +114,29 @@ def test_a4_conjugate_gradients_stay_in_the_row_space(solver):
     assert not silent or np.linalg.norm(model.coef_ - right) <= 1e-3 * np.linalg.norm(right)
 
 
-@pending("A5")
-def test_a5_smooth_correlated_columns():
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array, lambda X: X.astype(np.float32)])
+@pytest.mark.parametrize(
+    ("columns", "scores"), [("hinges", (0.9699, 0.9827)), ("blurs", (0.9906, 0.9952)), ("bumps", (0.9699, 0.9745))]
+)
+def test_a5_smooth_correlated_columns(columns, scores, kind):
+    """R2 at the minimum, which scikit-learn comes near to (0.9677 to 0.9952) where it is given time."""
     r = np.random.default_rng(0)
     t = np.sort(r.uniform(-1, 1, 300))
     y = np.sin(6 * t) + 2 * (t > 0.3) + 0.1 * r.normal(size=300)
-    X = np.maximum(t[:, None] - np.quantile(t, np.linspace(0, 0.99, 100)), 0)
-    X = (X - X.mean(0)) / X.std(0)
-    assert call(S.Lasso(1e-3).fit, X, y)[0].score(X, y) > 0.97
-    assert call(S.Lasso(1e-4, max_iter=10000).fit, X, y)[0].score(X, y) > 0.97
+    if columns == "hinges":
+        X = np.maximum(t[:, None] - np.quantile(t, np.linspace(0, 0.99, 100)), 0)
+        X = (X - X.mean(0)) / X.std(0)
+    elif columns == "bumps":
+        X = np.exp(-0.5 * ((t[:, None] - np.linspace(-1, 1, 200)) / 0.1) ** 2)
+    else:
+        i = np.arange(400)
+        X = np.exp(-0.5 * ((i[:, None] - i) / 20.0) ** 2)
+        y = X @ (r.random(400) < 0.03) + 0.05 * r.normal(size=400)
+    for alpha, score in zip((1e-3, 1e-4), scores, strict=True):
+        model, converged = call(S.Lasso(alpha).fit, kind(X), y)
+        assert converged
+        assert model.dual_gap_ <= 1e-4 * np.var(y)
+        assert model.score(X, y) == pytest.approx(score, abs=2e-4)
 
 
 @pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])

@@ -1,0 +1,109 @@
+"""The working set's part of a certificate: at its residual, or at a better dual point near it. Knows no path.
+
+The dual point is the residual r(u) at coefficients u near w, found by projections: a column whose gradient violates its
+threshold moves until it is within, the others stay. Nothing pulls a gradient back to its threshold, as descent would,
+so a few sweeps do. `objective.dual_point` has the formula of the gap there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg.objective.certificate import combine_gap, squared_fenchel_gap
+from sparsereg.objective.dual_point import DualShift, combine_shifted_gap, shifted_gap_terms, to_orthogonal
+from sparsereg.penalties import GapTerms
+from sparsereg.solvers.working_set import Position, WorkingSet
+
+__all__ = ["WorkingSetGap", "projected_gap"]
+
+Vector = NDArray[np.float64]
+
+# The working set's own gap is brought to this share of the target, so that bounds on the others may cost the rest; at a
+# projected dual point, which is within most thresholds, to the second.
+INNER_SHARE = 0.3
+PROJECTED_SHARE = 0.7
+# No projection while what the coefficients' gradients fall short of their thresholds costs more than this share of the
+# target: no dual point near mends that.
+SLACK_SHARE = 0.8
+# Violations left over may cost this share of the target, and going as far beyond the thresholds as much again; as a
+# share of a threshold at most so much.
+VIOLATION_SHARE = 0.1
+MAX_MARGIN = 0.01
+
+
+@dataclass(frozen=True)
+class WorkingSetGap:
+    """The working set's part of a certificate, and the gradients c at its dual point.
+
+    Attributes
+    ----------
+    dual : Position or None
+        u, where the dual point is not the residual of the coefficients.
+    shift : DualShift or None
+        How r(u) differs from that.
+    """
+
+    terms: GapTerms
+    squared_residual: float
+    squared_shift: float
+    c: Vector
+    dual: Position | None = None
+    shift: DualShift | None = None
+
+    def __call__(self, outside: float) -> float:
+        """The gap of `S F`, with `outside` the largest bound of the other columns over its threshold."""
+        if self.shift is not None:
+            return combine_shifted_gap(self.terms, self.squared_residual, self.shift, outside)
+        return combine_gap(self.terms, squared_fenchel_gap(self.squared_residual), outside) + 0.5 * self.squared_shift
+
+    @cached_property
+    def inner(self) -> float:
+        """The gap of `S F` while every other column is within its threshold."""
+        return self(0.0)
+
+    def suffices(self, target: float) -> bool:
+        """Whether it leaves enough of the target to the other columns."""
+        return self.inner <= (INNER_SHARE if self.dual is None else PROJECTED_SHARE) * target
+
+
+def projected_gap(ws: WorkingSet, own: WorkingSetGap, target: float, start: Position | None) -> WorkingSetGap:
+    """The gap at a projected dual point, or `own` where that is better or projecting cannot help yet.
+
+    `own` is the gap at the residual; projections begin there, or at the dual point `start`."""
+    w, norm = ws.w, own.terms.l1_norm
+    slack = float(np.abs(ws.l1 * np.abs(w) - (own.c - ws.l2 * w) * w).sum())
+    if not norm > 0.0 or slack > SLACK_SHARE * target:
+        return own
+    before = ws.position()
+    ws.move_to(ws.project(start or before, min(VIOLATION_SHARE * target / norm, MAX_MARGIN)))
+    c = _gradient_orthogonal_to_unpenalized(ws)
+    there = ws.position()
+    ws.move_to(before)
+    if c is None:
+        return own
+    at_w, at_u, a = own.c - ws.l2 * w, c - ws.l2 * there.w, there.w - w
+    shift = DualShift(float(at_w @ a), max(float(a @ (at_w - at_u)), 0.0))
+    terms = shifted_gap_terms(ws.quadratic.penalty, w, there.w, c, (ws.l1, ws.l2))
+    found = WorkingSetGap(terms, own.squared_residual, 0.0, c, there, shift)
+    return found if found.inner < own.inner else own
+
+
+def _gradient_orthogonal_to_unpenalized(ws: WorkingSet) -> Vector | None:
+    """The gradients once what unpenalized columns explain is taken out; None where that leaves more than rounding."""
+    c, free = ws.gradient(), ws.unpenalized
+    if free.size:
+        step = to_orthogonal(ws.quadratic, ws.cols[free], c[free])
+        if step is None:
+            return None
+        u = ws.w.copy()
+        u[free] += step
+        ws.set_w(u)
+        c = ws.gradient()
+        if not ws.quadratic.orthogonal(ws.cols[free], c[free]):
+            return None
+        c[free] = 0.0
+    return c
