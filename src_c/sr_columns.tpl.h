@@ -395,7 +395,6 @@ static void SR_FN(gradient_by_rows)(const sr_matrix *X, const sr_matrix *Xt, con
 #include "sr_ridge.tpl.h"
 #include "sr_gradient_pass.tpl.h"
 #include "sr_projection.tpl.h"
-
 #undef SR_POSITION
 #undef SR_ROW
 #undef SR_VALUE

@@ -72,7 +72,8 @@ def fail(*args: str) -> str:
     return lines[0]
 
 
-def test_houses(folder):
+def test_houses(folder, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "110")
     result = succeed(HOUSES)
     names = ("latitude x longitude", "ocean_proximity x latitude x longitude", "median_income")
     assert all(name in result.stdout for name in names)

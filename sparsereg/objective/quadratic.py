@@ -178,7 +178,7 @@ class Quadratic:
         c = c + self.rows.gradients(Coefficients(cols[at], a), -mean, cols, target=False)
         settled = np.minimum(c[at], 0.0) if self.penalty.positive else np.zeros(at.size)
         _, scale, vectors, root = self._elimination(cols[at])
-        if not self.orthogonal(cols[at], c[at] - settled):
+        if (np.abs(c[at] - settled) > 1e-9 * scale * np.sqrt(self.null_deviance)).any():
             squared_shift = np.inf
         left = (vectors.T @ ((c[at] - settled) / scale)) / root
         squared_shift = float((np.sqrt(squared_shift) + np.linalg.norm(left)) ** 2)
@@ -186,8 +186,10 @@ class Quadratic:
         return squared_shift, c
 
     def orthogonal(self, cols: Int, c: Vector) -> bool:
-        """Whether gradients c of these unpenalized columns are no more than rounding."""
-        return bool((np.abs(c) <= 1e-9 * self._elimination(cols)[1] * np.sqrt(self.null_deviance)).all())
+        """Whether a residual with gradients c of these unpenalized columns is orthogonal to them, but for rounding."""
+        _, scale, vectors, root = self._elimination(cols)
+        explained = float(np.linalg.norm((vectors.T @ (c / scale)) / root))
+        return bool(explained <= 1e-12 * np.sqrt(self.null_deviance))
 
     def unpenalized_least_squares(self, cols: Int, c: Vector) -> tuple[Vector, float]:
         """The least-squares coefficients a of unpenalized columns U for a residual of gradient c, and `|X_U a|_s^2`."""

@@ -3,9 +3,7 @@
 #include <stdlib.h>
 
 #include "factors.h"
-#include "fixture.h"
 #include "projection.h"
-#include "sr_penalty.h"
 
 static void test_products(const fixture *f, const sr_matrix *X, const double *s) {
     double v[N], w[P], out[P], z[N] = {0}, sums[P], sq_norms[P], l1_norms[P], max_abs[P];

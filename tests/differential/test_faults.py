@@ -186,7 +186,7 @@ def test_d1_unix_seconds_in_a_sparse_lasso(entry):
     assert not fails(entry, sp.csr_array(t), y, alphas=np.array([0.01]))
 
 
-@pytest.mark.parametrize("near", [1e-11, 1e-9, 1e-6])
+@pytest.mark.parametrize("near", [1e-11, 1e-9, pytest.param(1e-6, marks=pending("D2"))])
 def test_d2_nearly_dependent_unpenalised_columns(near):
     x, z, u = (r := np.random.default_rng(0)).normal(size=(3, 30))
     y = z + 0.1 * r.normal(size=30)
