@@ -69,6 +69,8 @@ def regularization_path(
     X : sparse matrix or array, or dense array, of shape (n, p), float32 or float64
         Borrowed, never written to. All-ones columns are detected and their values are not read again.
     y : array of shape (n,)
+    loss : str, default "squared"
+        A key of `sparsereg.losses.LOSSES`; the formula above is that of "squared", the only one so far.
     l1_ratio : float in [0, 1], default 1.0
         1 is the lasso. 0, plain ridge, has no alpha at which all is zero, so it needs explicit `alphas`.
     alphas : int or array, default 100
