@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sparsereg.report.plots import plot_path
     from sparsereg.report.report import SparsityReport
     from sparsereg.results import PathResult
+    from sparsereg.selection.paired import one_se_index
     from sparsereg.serving.model_file import Model, load_model, save_model
     from sparsereg.solvers.path import regularization_path
 
@@ -61,6 +62,7 @@ _MODULES = {
     "enet_path": "linear_model",
     "lasso_path": "linear_model",
     "load_model": "serving.model_file",
+    "one_se_index": "selection.paired",
     "plot_path": "report.plots",
     "regularization_path": "solvers.path",
     "ridge_path": "linear_model",
@@ -92,6 +94,7 @@ __all__ = [
     "enet_path",
     "lasso_path",
     "load_model",
+    "one_se_index",
     "plot_path",
     "regularization_path",
     "ridge_path",

@@ -1,0 +1,1 @@
+"""Rules that choose a strength from losses of rows or folds."""
