@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Loss"]
+__all__ = ["Loss", "log_of_mean"]
 
 Vector = NDArray[np.float64]
 
@@ -35,15 +35,29 @@ class Loss(ABC):
         Whether l is `(y - z)^2 / 2`: one quadratic model then serves every strength.
     curvature_bound : float
         The least upper bound of `l''`; infinite where there is none.
+    canonical : bool
+        Whether `l(y, z) = a(z) - y z` and a function of y: rows with equal predictors then are one row, of their mean
+        target and the sum of their weights.
+    self_concordant : bool
+        Whether `|l'''| <= l''`: slopes at both ends of a step then bound the loss between them.
     """
 
     name: ClassVar[str]
     link: ClassVar[str] = "identity"
     quadratic: ClassVar[bool] = False
     curvature_bound: ClassVar[float] = np.inf
+    canonical: ClassVar[bool] = False
+    self_concordant: ClassVar[bool] = False
+
+    def __str__(self) -> str:
+        """Its name; where it has a parameter, "name:value", which `as_loss` reads."""
+        return self.name
 
     def check_target(self, y: Vector) -> None:  # noqa: B027 - any number will do unless a loss says otherwise
         """Raise ValueError for a target outside the range of the loss, naming the value and the range."""
+
+    def check_intercept(self, y: Vector) -> None:  # noqa: B027 - a finite one is best unless a loss says otherwise
+        """Raise ValueError where no finite intercept is best, for the targets y of the rows of positive weight."""
 
     @abstractmethod
     def value(self, y: Vector, z: Vector) -> Vector:
@@ -87,19 +101,35 @@ class Loss(ABC):
         return self.best_intercept(y, np.zeros_like(y) if offset is None else offset, s)
 
     def best_intercept(self, y: Vector, z: Vector, s: Vector | None) -> float:
-        """The b minimising `sum_i s_i l(y_i, z_i + b)`: Newton steps, halved while the slope changes sign and grows."""
-        b, step, slope = 0.0, 0.0, np.inf
+        """The b minimising `sum_i s_i l(y_i, z_i + b)`, by Newton steps kept between the points that enclose it.
+
+        Where those do not exist yet, steps are at most twice as long as the last; where the slope falls slowly, the
+        interval is halved."""
+        b, low, high, reach, last = 0.0, -np.inf, np.inf, 4.0, np.inf
         for _ in range(MAX_NULL_STEPS):
             rho, h = self.residual(y, z + b), self.curvature(y, z + b)
-            new = float(rho.sum() if s is None else s @ rho)
-            if abs(new) > abs(slope):  # overshot: half of the last step back
-                step *= 0.5
-                b -= step
-                continue
-            slope = new
-            total = float(h.sum() if s is None else s @ h)
-            step = slope / total if total > 0.0 else 0.0
+            slope, total = (float(v.sum() if s is None else s @ v) for v in (rho, h))
+            if slope == 0.0:
+                break
+            low, high = (b, high) if slope > 0.0 else (low, b)
+            step = slope / total if total > 0.0 and np.isfinite(slope / total) else np.copysign(np.inf, slope)
+            enclosed = np.isfinite(low) and np.isfinite(high)
+            if not low < b + step < high or (enclosed and abs(slope) > 0.5 * last):
+                step = 0.5 * (low + high) - b if enclosed else step
+            if not enclosed and abs(step) > reach:
+                step, reach = np.copysign(reach, step), 2.0 * reach
+            last = abs(slope)
             b += step
             if abs(step) <= NULL_TOL * max(1.0, abs(b)):
                 break
-        return b
+        return float(b)
+
+
+def log_of_mean(y: Vector, z: Vector, s: Vector | None) -> float:
+    """`log(sum_i s_i y_i exp(z_i) / sum_i s_i)` for y >= 0, without overflow."""
+    used = y > 0.0 if s is None else (y > 0.0) & (s > 0.0)
+    if not used.any():
+        return -np.inf
+    top = float(z[used].max())
+    terms = np.where(used, y, 0.0) * np.exp(np.where(used, z, top) - top)
+    return top + float(np.log(np.average(terms, weights=s)))

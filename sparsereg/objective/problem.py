@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sparsereg.data.design import Design
 from sparsereg.data.far_columns import MAX_SQ_MEAN_RATIO, shift_far_columns
-from sparsereg.losses import LOSSES, Loss
+from sparsereg.losses import Loss, as_loss
 from sparsereg.objective.quadratic import Quadratic
 from sparsereg.penalties import PENALTIES, Penalty
 from sparsereg.rows.contract import Coefficients
@@ -134,7 +134,7 @@ def make_problem(
     design: Design,
     y: Vector,
     *,
-    loss: str = "squared",
+    loss: Any = "squared",
     sample_weight: Vector | None = None,
     offset: Vector | None = None,
     penalty_factor: Vector | None = None,
@@ -144,7 +144,7 @@ def make_problem(
 ) -> Problem:
     """Put the objective together from checked parts. `penalty_factor` has one entry a possible column; the others one a
     row."""
-    s, kind = sample_weight, LOSSES[loss]
+    s, kind = sample_weight, as_loss(loss)
     design, shift = shift_far_columns(design, s) if fit_intercept else (design, None)
     y = np.asarray(y, dtype=np.float64)
     kind.check_target(y)
@@ -155,14 +155,27 @@ def make_problem(
     else:
         if penalty_factor is not None and (penalty_factor == 0.0).any():
             raise ValueError(
-                f"penalty_factor holds 0, which loss={loss!r} cannot certify; use a small positive factor."
+                f"penalty_factor holds 0, which loss={kind.name!r} cannot certify; use a small positive factor."
             )
         loss_rows = LossRows(MemoryRows(design, y, s), kind, offset, fit_intercept)
+        _check_null_model(loss_rows)
         quadratic = Quadratic(loss_rows.rows, penalty, fit_intercept)
     quadratic = replace(quadratic, shift=shift)
     if penalty_factor is not None or standardize:
         quadratic = replace(quadratic, penalty=_with_factors(quadratic, design.columns, penalty_factor, standardize))
     return Problem(quadratic, loss_rows)
+
+
+def _check_null_model(rows: LossRows) -> None:
+    """ValueError where the model without columns has no finite intercept, or no finite loss."""
+    y, s = rows.rows.y, rows.rows.s
+    if rows.fit_intercept:
+        rows.loss.check_intercept(y if s is None else y[s > 0.0])
+    if not np.isfinite(rows.total(Coefficients.zero())):
+        named = "y" if rows.offset is None else "y or offset"
+        raise ValueError(
+            f"{named} is too large for loss={rows.loss.name!r}, whose value at w = 0 is infinite; rescale."
+        )
 
 
 def _least_squares(design: Design, y: Vector, s: Vector | None, fit_intercept: bool, penalty: Penalty) -> Quadratic:

@@ -24,7 +24,7 @@ from sparsereg.data.validation import (
     check_vector,
     check_weights,
 )
-from sparsereg.losses import LOSSES
+from sparsereg.losses import Loss, as_loss
 from sparsereg.objective.problem import Problem, count_weights, make_problem
 from sparsereg.results import PathResult
 from sparsereg.solvers.loop import SOLVERS, Options, Solution
@@ -41,7 +41,7 @@ def regularization_path(
     X: Any,
     y: Any,
     *,
-    loss: str = "squared",
+    loss: str | tuple[str, float] | Loss = "squared",
     l1_ratio: float = 1.0,
     alphas: Any = 100,
     eps: float = 1e-2,
@@ -69,8 +69,11 @@ def regularization_path(
     X : sparse matrix or array, or dense array, of shape (n, p), float32 or float64
         Borrowed, never written to. All-ones columns are detected and their values are not read again.
     y : array of shape (n,)
-    loss : str, default "squared"
-        A key of `sparsereg.losses.LOSSES`; the formula above is that of "squared", the only one so far.
+    loss : str, tuple or Loss, default "squared"
+        "squared", whose formula is above, "logistic" (y in [0, 1]), "poisson" (y >= 0, log link), "gamma" (y > 0, log
+        link), "squared_hinge" (y of -1 and 1); ("tweedie", power) with a power between 1 and 2 and ("huber", delta),
+        or these names alone for a power of 1.5 and a delta of 1.35; or a `sparsereg.losses.Loss`. Others than
+        "squared" replace the square by their own function of y and the predictor `o_i + b0 + x_i . w`, divided by S.
     l1_ratio : float in [0, 1], default 1.0
         1 is the lasso. 0, plain ridge, has no alpha at which all is zero, so it needs explicit `alphas`.
     alphas : int or array, default 100
@@ -132,7 +135,7 @@ def regularization_path(
     check_number("tol", tol, low=0)
     check_number("max_iter", max_iter, low=1, integer=True)
     check_choice("solver", solver, SOLVERS)
-    check_choice("loss", loss, tuple(LOSSES))
+    kind = as_loss(loss)
     for name, flag in (("fit_intercept", fit_intercept), ("standardize", standardize), ("positive", positive)):
         check_flag(name, flag)
     if callback is not None and not callable(callback):
@@ -145,7 +148,7 @@ def regularization_path(
         make_problem(
             design,
             target,
-            loss=loss,
+            loss=kind,
             sample_weight=s,
             offset=offset,
             penalty_factor=check_penalty_factor(penalty_factor, design.n_features),
@@ -213,7 +216,7 @@ def trace(
         n_iters=np.array([p.epochs for p in points], dtype=np.int64),
         seconds=seconds,
         deviance_explained=np.array([1.0 - p.deviance / total for p in points]),
-        loss=problem.loss.name,
+        loss=str(problem.loss),
         link=problem.loss.link,
     )
     warn_uncertified(problem, result)
