@@ -87,10 +87,7 @@ class Penalty(ABC):
 
     def strengths(self, scale: float, l1_ratio: float, cols: NDArray[np.int64]) -> tuple[Vector, Vector]:
         """`(l1_j, l2_j)` of the listed columns, for `scale = S * alpha`."""
-        return (
-            np.full(cols.size, scale * l1_ratio) * _listed(self.l1_factor, cols),
-            np.full(cols.size, scale * (1.0 - l1_ratio)) * _listed(self.l2_factor, cols),
-        )
+        return _times(scale * l1_ratio, self.l1_factor, cols), _times(scale * (1.0 - l1_ratio), self.l2_factor, cols)
 
     def value(self, w: Vector, l1: Vector, l2: Vector) -> float:
         """`sum_j l1_j g(w_j) + l2_j/2 w_j^2`."""
@@ -133,5 +130,5 @@ class Penalty(ABC):
         )
 
 
-def _listed(factor: Vector | float, cols: NDArray[np.int64]) -> Vector | float:
-    return factor[cols] if isinstance(factor, np.ndarray) else factor
+def _times(strength: float, factor: Vector | float, cols: NDArray[np.int64]) -> Vector:
+    return strength * factor[cols] if isinstance(factor, np.ndarray) else np.full(cols.size, strength * factor)

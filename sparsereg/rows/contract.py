@@ -36,8 +36,8 @@ class Coefficients:
 
     def nonzero(self) -> Coefficients:
         """Without zeros, in the order of the columns."""
-        keep = np.flatnonzero(self.w)
-        keep = keep[np.argsort(self.cols[keep])]
+        (keep,) = self.w.nonzero()
+        keep = keep[self.cols[keep].argsort()]
         return Coefficients(self.cols[keep], self.w[keep])
 
 

@@ -243,20 +243,21 @@ class WorkingSetLoop(ABC):
 
     def _nearest(self, cols: Int, magnitude: Vector, threshold: float, limit: int) -> Int:
         """Those of `cols` over their threshold, or nearly; at most `limit`, the nearest first."""
-        near = np.flatnonzero(magnitude > NEAR * threshold)
+        (near,) = (magnitude > NEAR * threshold).nonzero()
         if near.size > limit:
             near = near[np.argpartition(-magnitude[near], limit)[:limit]]
         return cols[near]
 
-    def _solution(self, coef: Coefficients, gap: float, epochs: int, squared_residual: float) -> Solution:
+    def _solution(self, coef: Coefficients, found: Certificate, epochs: int) -> Solution:
         quadratic = self.quadratic
         return Solution(
             coef,
             quadratic.rows.columns[coef.cols],
             quadratic.intercept(coef, self._products_sum(coef)),
-            gap / quadratic.weight_sum,
+            found.gap / quadratic.weight_sum,
             epochs,
-            squared_residual,
+            found.squared_residual,
+            found.dual,
         )
 
     def _products_sum(self, coef: Coefficients) -> float | None:  # noqa: ARG002

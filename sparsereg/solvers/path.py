@@ -199,7 +199,7 @@ def trace(
     for i, alpha in enumerate(alphas.tolist()):
         begin = perf_counter()
         found = solver.solve(alpha) if tol is None else solver.solve_closely(alpha, tol)
-        points.append(replace(found, dual=None))  # which takes as much memory as the coefficients
+        points.append(replace(found, dual=None) if found.dual else found)  # as much memory as the coefficients
         seconds[i] = perf_counter() - begin
         if callback is not None:
             callback(i, alphas.size, alpha, points[-1].coef.w.size)

@@ -140,8 +140,7 @@ class PathSolver(WorkingSetLoop):
         self._threshold = self.quadratic.weight_sum * alpha * self.l1_ratio
         self._extrapolate(alpha)
         epochs, found = self._run(tol * self.quadratic.null_deviance, max_iter)
-        solution = self._solution(self.working_set.coefficients(), found.gap, epochs, found.squared_residual)
-        return replace(solution, dual=found.dual)
+        return self._solution(self.working_set.coefficients(), found, epochs)
 
     def _extrapolate(self, alpha: float) -> None:
         """Where epochs are dear, begin on the line through the last two solutions, if F is lower there: solutions are
@@ -151,7 +150,7 @@ class PathSolver(WorkingSetLoop):
             return
         w = ws.w.copy()
         self._last_alphas, self._w_before_last = (alpha, last), w
-        if not (ws.epoch_is_dear and alpha < last < before_last < np.inf):
+        if not (alpha < last < before_last < np.inf and ws.epoch_is_dear):
             return
         step = w.copy()
         step[: w_before.size] -= w_before

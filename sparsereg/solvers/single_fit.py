@@ -27,6 +27,8 @@ __all__ = ["SingleFit"]
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
+_NONE = np.empty(0, dtype=np.int64)
+
 # Columns added at a time, the nearest first: so many and twice the active ones.
 MIN_ADDED_ROW_WISE = 50
 # Columns in the working set and over their threshold beyond which row-wise passes are the wrong tool: for a moment the
@@ -132,12 +134,12 @@ class SingleFit(WorkingSetLoop):
         gap, rr, magnitude = self._gap_at(coef)
         scaled = gap * self.quadratic.weight_sum
         if self._best is None or gap < self._best.dual_gap:
-            self._best = replace(self._solution(coef, scaled, 0, rr), dual_gap=gap)
+            self._best = replace(self._solution(coef, Certificate(scaled, rr, _NONE), 0), dual_gap=gap)
         if self._certified_at < 0 and gap <= self._enough:
             self._certified_at, self._limit = self._epochs, self._epochs + max(MIN_POLISHING, self._epochs)
         over = int(np.count_nonzero(magnitude > self.threshold))
         if gap <= self._close or self._epochs >= self._limit or not over:
-            return Certificate(scaled, rr, np.empty(0, dtype=np.int64))
+            return Certificate(scaled, rr, _NONE)
         if over + self.working_set.m > MAX_ROW_WISE:
             raise TooManyColumns
         most = MAX_ROW_WISE - self.working_set.m

@@ -76,7 +76,7 @@ class WorkingSet(ABC):
         new |= {"c0": c0, "l1": l1, "l2": l2}
         for name, values in new.items():
             setattr(self, name, np.concatenate([getattr(self, name), values]))
-        self.unpenalized = np.flatnonzero(self.l1 + self.l2 == 0.0)
+        (self.unpenalized,) = (self.l1 + self.l2 == 0.0).nonzero()
         self.nnz += int(quadratic.rows.lengths(cols).sum())
         self._added(cols)
 
@@ -84,7 +84,7 @@ class WorkingSet(ABC):
         """Make alpha the present strength."""
         self.scale, self.l1_ratio = self.quadratic.weight_sum * alpha, l1_ratio
         self.l1, self.l2 = self.quadratic.penalty.strengths(self.scale, l1_ratio, self.cols)
-        self.unpenalized = np.flatnonzero(self.l1 + self.l2 == 0.0)
+        (self.unpenalized,) = (self.l1 + self.l2 == 0.0).nonzero()
 
     def coefficients(self) -> Coefficients:
         """The non-zero ones, in the order of the columns; those that move nothing beyond rounding are 0."""
