@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from sparsereg.report.plots import plot_path
     from sparsereg.report.report import SparsityReport
     from sparsereg.results import PathResult
+    from sparsereg.selection.cross_validation import cross_validate_path
     from sparsereg.selection.paired import one_se_index
+    from sparsereg.selection.results import CrossValidation, ValidatedPath
     from sparsereg.serving.model_file import Model, load_model, save_model
     from sparsereg.solvers.path import regularization_path
 
@@ -39,6 +41,7 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "Block": "crosses.feature_cross",
+    "CrossValidation": "selection.results",
     "DatePart": "crosses.dates",
     "DegreesOfFreedom": "linear_model",
     "Edges": "crosses.binning",
@@ -57,7 +60,9 @@ _MODULES = {
     "RidgePath": "linear_model",
     "SparsityReport": "report.report",
     "Split": "crosses.split",
+    "ValidatedPath": "selection.results",
     "Width": "crosses.binning",
+    "cross_validate_path": "selection.cross_validation",
     "degrees_of_freedom": "linear_model",
     "enet_path": "linear_model",
     "lasso_path": "linear_model",
@@ -71,6 +76,7 @@ _MODULES = {
 
 __all__ = [
     "Block",
+    "CrossValidation",
     "DatePart",
     "DegreesOfFreedom",
     "Edges",
@@ -89,7 +95,9 @@ __all__ = [
     "RidgePath",
     "SparsityReport",
     "Split",
+    "ValidatedPath",
     "Width",
+    "cross_validate_path",
     "degrees_of_freedom",
     "enet_path",
     "lasso_path",

@@ -102,6 +102,8 @@ class PathResult:
         "squared" and "identity" for least squares.
     classes : array of shape (n_classes,), or None
         Labels, for a classifier.
+    stopped : str or None
+        Why the path ended before its last strength: "max_seconds" or "stop_when"; None where it did not.
     outputs : tuple of K `OutputCoefficients`
         What `coefs` is made from.
     """
@@ -120,6 +122,7 @@ class PathResult:
     loss: str = "squared"
     link: str = "identity"
     classes: NDArray[Any] | None = None
+    stopped: str | None = None
     outputs: tuple[OutputCoefficients, ...] = field(init=False)
 
     @property

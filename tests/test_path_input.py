@@ -155,3 +155,19 @@ def test_predict_checks_what_it_is_given():
         path.predict(X[:, :-1])
     with pytest.raises(ValueError, match="NaN at row 0, column 0"):
         path.predict(np.full(X.shape, np.nan))
+
+
+def test_a_path_may_end_early_and_says_so():
+    X, y = np.eye(6), np.arange(6.0)
+    whole = regularization_path(X, y, alphas=10)
+    assert whole.stopped is None
+    ended = regularization_path(X, y, alphas=10, stop_when=lambda _a, n_nonzero, _d: n_nonzero >= 2)
+    assert ended.stopped == "stop_when"
+    np.testing.assert_array_equal(ended.alphas, whole.alphas[: len(ended.alphas)])
+    np.testing.assert_array_equal(ended.n_nonzero >= 2, np.arange(len(ended.alphas)) == len(ended.alphas) - 1)
+    timed = regularization_path(X, y, alphas=10, max_seconds=1e-9)
+    assert (timed.stopped, len(timed.alphas)) == ("max_seconds", 1)
+    with pytest.raises(ValueError, match="max_seconds=0"):
+        regularization_path(X, y, max_seconds=0)
+    with pytest.raises(ValueError, match="stop_when=3"):
+        regularization_path(X, y, stop_when=3)

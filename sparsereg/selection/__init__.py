@@ -1,1 +1,11 @@
-"""Rules that choose a strength from losses of rows or folds."""
+"""The choice of a strength: validation of paths by folds, rules, criteria. Knows no estimators.
+
+| to change or add | where |
+| --- | --- |
+| how rows are divided into folds | `folds` |
+| what is measured on held-out rows | `measures` |
+| how a fold is fitted | `fold_fits` |
+| when a path has gone far enough | `ending` |
+| the rule that chooses a point | `rules`; over rows `paired` |
+| what comes back | `results` |
+"""

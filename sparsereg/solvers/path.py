@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -31,10 +31,32 @@ from sparsereg.solvers.loop import SOLVERS, Options, Solution
 from sparsereg.solvers.prefilter import PrefilteredSolver, eliminate_columns
 from sparsereg.solvers.prox_newton import ProxNewton
 
-__all__ = ["alpha_grid", "regularization_path"]
+__all__ = ["PathSolvers", "Until", "alpha_grid", "collect", "regularization_path", "solve_point"]
 
 Vector = NDArray[np.float64]
 Callback = Callable[[int, int, float, int], None]
+PathSolvers = PrefilteredSolver | ProxNewton
+
+
+@dataclass(frozen=True)
+class Until:
+    """When a path ends before its last strength.
+
+    Attributes
+    ----------
+    max_seconds : float
+    stop_when : callable or None
+        `stop_when(alpha, n_nonzero, deviance_explained)`.
+    """
+
+    max_seconds: float = np.inf
+    stop_when: Callable[[float, int, float], Any] | None = None
+
+    def reason(self, seconds: float, alpha: float, n_nonzero: int, explained: float) -> str | None:
+        """The name of what ends the path after this point, or None."""
+        if self.stop_when is not None and self.stop_when(alpha, n_nonzero, explained):
+            return "stop_when"
+        return "max_seconds" if seconds >= self.max_seconds else None
 
 
 def regularization_path(
@@ -56,6 +78,8 @@ def regularization_path(
     solver: str = "auto",
     n_jobs: int | None = None,
     callback: Callback | None = None,
+    max_seconds: float | None = None,
+    stop_when: Callable[[float, int, float], Any] | None = None,
 ) -> PathResult:
     """Fit the lasso or elastic net along a whole path of strengths, with a certificate at every point.
 
@@ -104,6 +128,11 @@ def regularization_path(
         `joblib.parallel_config` says), -1 every core. The result is the same to the last digit.
     callback : callable, optional
         Called as `callback(i, n_points, alpha, n_nonzero)` after each point.
+    max_seconds : float, optional
+        Wall time after which no further point is begun; the point under way is finished, so that it may take longer.
+    stop_when : callable, optional
+        Called as `stop_when(alpha, n_nonzero, deviance_explained)` after each point; the path ends there if it returns
+        something true. `PathResult.stopped` says which of the two ended a path early.
 
     Returns
     -------
@@ -140,6 +169,7 @@ def regularization_path(
         check_flag(name, flag)
     if callback is not None and not callable(callback):
         raise ValueError(f"callback={callback!r}: expected a function of (i, n_points, alpha, n_nonzero), or None.")
+    until = _until(max_seconds, stop_when)
     grid = check_alphas(alphas)
     design = as_design(X, n_threads=thread_count(n_jobs))
     vectors = check_target(y, design.n_rows), None if offset is None else check_vector("offset", offset, design.n_rows)
@@ -159,17 +189,30 @@ def regularization_path(
     ]
     del design  # and with it what it knows of columns that are eliminated now
     solver_, grid = path_solver(problems.pop(), float(l1_ratio), grid, eps, Options(tol, max_iter, solver))
-    return trace(solver_, grid, callback=callback)
+    return trace(solver_, grid, callback=callback, until=until)
+
+
+def _until(max_seconds: Any, stop_when: Any) -> Until | None:
+    """The two ways to end a path early, checked."""
+    if max_seconds is None and stop_when is None:
+        return None
+    if max_seconds is not None:
+        check_number("max_seconds", max_seconds, low=0, open_low=True)
+    if stop_when is not None and not callable(stop_when):
+        raise ValueError(
+            f"stop_when={stop_when!r}: expected a function of (alpha, n_nonzero, deviance_explained), or None."
+        )
+    return Until(np.inf if max_seconds is None else float(max_seconds), stop_when)
 
 
 def path_solver(
     problem: Problem, l1_ratio: float, grid: int | Vector, eps: float, options: Options
-) -> tuple[PrefilteredSolver | ProxNewton, Vector]:
+) -> tuple[PathSolvers, Vector]:
     """A solver for a path, and its strengths: `grid`, or so many spread geometrically from alpha_max to `eps *
     alpha_max`."""
     if isinstance(grid, int) and l1_ratio == 0.0:
         raise ValueError("l1_ratio=0 has no alpha at which all coefficients are zero; pass the strengths in alphas.")
-    solver: PrefilteredSolver | ProxNewton
+    solver: PathSolvers
     if problem.loss.quadratic:
         problem, c = eliminate_columns(problem, l1_ratio, grid, eps)
         solver = PrefilteredSolver(problem, l1_ratio, options, c)
@@ -192,20 +235,43 @@ def alpha_grid(alpha_max: float, n: int, eps: float) -> Vector:
 
 
 def trace(
-    solver: PrefilteredSolver | ProxNewton, alphas: Vector, tol: float | None = None, callback: Callback | None = None
+    solver: PathSolvers,
+    alphas: Vector,
+    tol: float | None = None,
+    callback: Callback | None = None,
+    until: Until | None = None,
 ) -> PathResult:
     """Solve at each of the strengths, in order; more closely than the certificate asks where `tol` is given."""
-    points, seconds = list[Solution](), np.empty(alphas.size)
+    points, seconds, stopped, start = list[Solution](), list[float](), None, perf_counter()
     for i, alpha in enumerate(alphas.tolist()):
         begin = perf_counter()
-        found = solver.solve(alpha) if tol is None else solver.solve_closely(alpha, tol)
-        points.append(replace(found, dual=None) if found.dual else found)  # as much memory as the coefficients
-        seconds[i] = perf_counter() - begin
+        points.append(solve_point(solver, alpha, tol))
+        seconds.append(perf_counter() - begin)
         if callback is not None:
             callback(i, alphas.size, alpha, points[-1].coef.w.size)
+        if until is not None and i + 1 < alphas.size:
+            explained = 1.0 - points[-1].deviance / (2.0 * solver.problem.null_loss or 1.0)
+            stopped = until.reason(perf_counter() - start, alpha, points[-1].coef.w.size, explained)
+            if stopped:
+                break
+    result = collect(solver, alphas[: len(points)], points, np.array(seconds), stopped)
+    warn_uncertified(solver.problem, result)
+    return result
+
+
+def solve_point(solver: PathSolvers, alpha: float, tol: float | None) -> Solution:
+    """One strength, without its dual point, which takes as much memory as the coefficients."""
+    found = solver.solve(alpha) if tol is None else solver.solve_closely(alpha, tol)
+    return replace(found, dual=None) if found.dual else found
+
+
+def collect(
+    solver: PathSolvers, alphas: Vector, points: list[Solution], seconds: Vector, stopped: str | None = None
+) -> PathResult:
+    """The points solved at these strengths, as a path."""
     problem = solver.problem
     total = 2.0 * problem.null_loss or 1.0
-    result = PathResult(
+    return PathResult(
         alphas=alphas,
         l1_ratio=solver.l1_ratio,
         coefs=stack(points, problem.design.n_features),
@@ -218,9 +284,8 @@ def trace(
         deviance_explained=np.array([1.0 - p.deviance / total for p in points]),
         loss=str(problem.loss),
         link=problem.loss.link,
+        stopped=stopped,
     )
-    warn_uncertified(problem, result)
-    return result
 
 
 def stack(points: list[Solution], n_features: int) -> sp.csc_array:

@@ -1,0 +1,181 @@
+"""`cross_validate_path`: a path and the held-out loss of each of its points, by folds. Knows no estimators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg.data.design import as_design
+from sparsereg.data.threads import thread_count
+from sparsereg.data.validation import (
+    check_alphas,
+    check_choice,
+    check_flag,
+    check_number,
+    check_penalty_factor,
+    check_target,
+    check_vector,
+    check_weights,
+)
+from sparsereg.losses import Loss, as_loss
+from sparsereg.selection.ending import Ending
+from sparsereg.selection.engine import Settings, validate
+from sparsereg.selection.fold_fits import Task
+from sparsereg.selection.folds import make_folds
+from sparsereg.selection.measures import make_measure
+from sparsereg.selection.results import CrossValidation
+from sparsereg.selection.rules import check_rule
+from sparsereg.selection.walk import Progress
+from sparsereg.solvers.loop import SOLVERS, Options
+
+__all__ = ["check_ending", "check_ratios", "cross_validate_path"]
+
+
+def cross_validate_path(
+    X: Any,
+    y: Any,
+    *,
+    loss: str | tuple[str, float] | Loss = "squared",
+    cv: Any = 5,
+    groups: Any = None,
+    scoring: Any = None,
+    rule: Any = "min",
+    l1_ratio: Any = 1.0,
+    alphas: Any = 100,
+    eps: float | str = 1e-2,
+    sample_weight: Any = None,
+    offset: Any = None,
+    penalty_factor: Any = None,
+    fit_intercept: bool = True,
+    standardize: bool = False,
+    positive: bool = False,
+    tol: float = 1e-4,
+    max_iter: int = 10_000,
+    solver: str = "auto",
+    max_seconds: float | None = None,
+    max_columns: int | None = None,
+    keep_fold_paths: bool = False,
+    n_jobs: int | None = None,
+    callback: Progress | None = None,
+) -> CrossValidation:
+    """A path on all rows with the held-out loss of every point, by K folds, and the point that a rule chooses.
+
+    The objective is that of `regularization_path`, in each fold over its training rows. No copy of X is made.
+
+    Parameters
+    ----------
+    X, y, loss, sample_weight, offset, penalty_factor, fit_intercept, standardize, positive, tol, max_iter, solver
+        As in `regularization_path`. Weights count in the fits and in the held-out losses.
+    cv : int, splitter of scikit-learn, or iterable of (train, test), default 5
+        A number means so many folds of consecutive rows, as in scikit-learn: shuffle rows that are sorted, with
+        `KFold(5, shuffle=True)`. Splitters for groups and for time series are taken as they are.
+    groups : array of shape (n,), optional
+        Handed to the splitter.
+    scoring : str or callable, optional
+        A scorer of scikit-learn, whose negative is the loss. Default: the mean deviance on the held-out rows, which is
+        the mean squared error for the squared loss.
+    rule : {"min", "1se", "1se-unpaired"}, "within x%", or callable, default "min"
+        "min" takes the point of least mean loss over the folds. "1se" takes the strongest penalty whose mean
+        difference to that point is at most the standard error of this difference over the folds. "1se-unpaired"
+        compares with the standard error of the best point's own loss, as glmnet does. "within 2%" takes the fewest
+        columns among points whose mean loss is at most 2% above the least. A function gets a `ValidatedPath` and
+        returns the number of a point. No named rule chooses a weaker penalty than the best point.
+    l1_ratio : float in [0, 1], or a list of these, default 1.0
+        With a list, the path whose best point has the least mean loss is chosen first, then a point on it.
+    alphas : int or array, default 100
+        Number of points, or the strengths.
+    eps : float in (0, 1] or "auto", default 1e-2
+        The smallest strength over the largest. "auto" goes on, in the steps of `alphas` points over a factor of 100,
+        until the mean held-out loss has turned for good: its least value is 10 points back and the last one is worse by
+        more than a paired standard error, or it is 20 points back (40 where the first point is the best). A fold whose
+        own loss has its least value 20 points back stops by itself and keeps its last loss. The end is at the latest
+        alpha_max/100,000.
+    max_seconds : float, optional
+        Wall time for each path after which no further strength is begun.
+    max_columns : int, optional
+        Non-zero coefficients on all rows at which the path ends.
+    keep_fold_paths : bool, default False
+        Keep the folds' coefficients, sparse, as `fold_paths`.
+    n_jobs : int, optional
+        Threads for taking X in and for solving folds side by side, by scikit-learn's convention. They share X. The
+        result is the same to the last digit.
+    callback : callable, optional
+        Called as `callback(i, n_points, alpha, n_nonzero, mean_loss, seconds, seconds_left)` after each strength;
+        `seconds_left` supposes that all points take equally long.
+
+    Returns
+    -------
+    CrossValidation
+        An interrupt (Ctrl-C) ends the path: finished strengths are kept, with a warning.
+
+    Raises
+    ------
+    ValueError
+        For input that is not finite, of the wrong shape or out of range; the message names it.
+
+    Warns
+    -----
+    ConvergenceWarning
+        When points are not certified within `max_iter`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsereg import cross_validate_path
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 20))
+    >>> y = X[:, 0] - 2.0 * X[:, 1] + rng.normal(size=200)
+    >>> validation = cross_validate_path(X, y, rule="1se")
+    >>> validation.path.point(validation.k)[0]
+    array([ 0,  1,  9, 13])
+    """
+    check_number("tol", tol, low=0)
+    check_number("max_iter", max_iter, low=1, integer=True)
+    check_choice("solver", solver, SOLVERS)
+    kind = as_loss(loss)
+    flags = {"fit_intercept": fit_intercept, "standardize": standardize, "positive": positive}
+    for name, flag in (*flags.items(), ("keep_fold_paths", keep_fold_paths)):
+        check_flag(name, flag)
+    ratios, ending, rule = check_ratios(l1_ratio), check_ending(eps, max_seconds, max_columns), check_rule(rule)
+    grid, n_threads = check_alphas(alphas), thread_count(n_jobs)
+    if callback is not None and not callable(callback):
+        raise ValueError(f"callback={callback!r}: expected a function of seven arguments, or None.")
+    design = as_design(X, n_threads=n_threads)
+    target, s = check_target(y, design.n_rows), check_weights(sample_weight, design.n_rows)
+    known = None if offset is None else check_vector("offset", offset, design.n_rows)
+    folds = make_folds(cv, X, target, groups=groups, classifier=kind.link == "logit" and is_class(target))
+    penalty = {"penalty_factor": check_penalty_factor(penalty_factor, design.n_features)} | flags
+    task = Task(design, target, s, known, kind, penalty, Options(tol, max_iter, solver))
+    settings = Settings(grid, eps, ending, n_threads, keep_fold_paths, callback)
+    measure = make_measure(scoring, kind)
+    return CrossValidation.of([validate(task, folds, measure, ratio, settings) for ratio in ratios], rule, folds)
+
+
+def check_ratios(l1_ratio: Any) -> list[float]:
+    """One l1_ratio or several."""
+    ratios = [l1_ratio] if np.ndim(l1_ratio) == 0 else list(l1_ratio)
+    if not ratios:
+        raise ValueError("l1_ratio is empty; expected a number in [0, 1] or a list of these.")
+    return [float(check_number("l1_ratio", ratio, low=0, high=1)) for ratio in ratios]
+
+
+def check_ending(eps: Any, max_seconds: Any, max_columns: Any) -> Ending:
+    """When a path ends."""
+    turned = isinstance(eps, str)
+    if turned:
+        check_choice("eps", eps, ("auto",))
+    else:
+        check_number("eps", eps, low=0, high=1, open_low=True)
+    if max_seconds is not None:
+        check_number("max_seconds", max_seconds, low=0, open_low=True)
+    if max_columns is not None:
+        check_number("max_columns", max_columns, low=1, integer=True)
+    seconds, columns = (np.inf if limit is None else float(limit) for limit in (max_seconds, max_columns))
+    return Ending(turned, seconds, columns)
+
+
+def is_class(y: NDArray[np.float64]) -> bool:
+    """Whether targets are classes 0 and 1, not shares of them."""
+    return bool(np.isin(y, (0.0, 1.0)).all())

@@ -1,0 +1,142 @@
+"""One fold: its path on the rows that train, and what is measured on those held out. Knows no rules.
+
+Rows that do not train have weight 0, so that X is neither copied nor viewed anew: all folds share its columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg.data.design import Design
+from sparsereg.losses import Loss
+from sparsereg.objective.problem import Problem, make_problem
+from sparsereg.rows.contract import Coefficients
+from sparsereg.selection.folds import Fold
+from sparsereg.selection.measures import Measure
+from sparsereg.solvers.loop import Options, Solution
+from sparsereg.solvers.path import PathSolvers, path_solver, solve_point
+
+__all__ = ["FoldFit", "FoldPoint", "Task", "predictor"]
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What is fitted, on checked parts.
+
+    Attributes
+    ----------
+    design : Design
+    y : float64 array of shape (n,)
+    s, offset : float64 arrays of shape (n,), or None
+        Weights and offset.
+    loss : Loss
+    penalty : dict
+        `penalty_factor`, `fit_intercept`, `standardize`, `positive`, as `make_problem` takes them.
+    options : Options
+    closer : float or None
+        The gap to which points are solved where their coefficients matter, not only the certificate.
+    """
+
+    design: Design
+    y: Vector
+    s: Vector | None
+    offset: Vector | None
+    loss: Loss
+    penalty: dict[str, Any]
+    options: Options
+    closer: float | None = None
+
+    def problem(self, s: Vector | None) -> Problem:
+        """The problem under these row weights."""
+        return make_problem(self.design, self.y, loss=self.loss, sample_weight=s, offset=self.offset, **self.penalty)
+
+    def solver(self, s: Vector | None, l1_ratio: float, grid: int | Vector, eps: float) -> tuple[PathSolvers, Vector]:
+        """A solver of that problem, and the strengths."""
+        return path_solver(self.problem(s), l1_ratio, grid, eps, self.options)
+
+
+class FoldPoint(NamedTuple):
+    """A fold at one strength: its solution on the training rows, and the held-out loss."""
+
+    solution: Solution
+    loss: float
+
+
+class FoldFit:
+    """A fold of any loss, solved with weights of 0 on rows that do not train.
+
+    Parameters
+    ----------
+    task : Task
+    fold : Fold
+    measure : Measure
+    l1_ratio : float
+    alphas : float64 array
+        All strengths that may come.
+    """
+
+    def __init__(self, task: Task, fold: Fold, measure: Measure, l1_ratio: float, alphas: Vector) -> None:
+        self.task, self.fold, self.measure = task, fold, measure
+        s = training_weights(task, fold)
+        self.solver, _ = task.solver(s, l1_ratio, alphas, 1.0)
+        self._test_weights = None if task.s is None else task.s[fold.test]
+
+    def advance(self, alpha: float) -> FoldPoint:
+        """Solve at the next strength, and measure."""
+        solution = solve_point(self.solver, alpha, self.task.closer)
+        return FoldPoint(solution, self.held_out_loss(solution))
+
+    def held_out_loss(self, solution: Solution) -> float:
+        """By predictions of all rows: O(n + entries of the columns in the solution)."""
+        test = self.fold.test
+        z = predictor(self.task, solution)[test]
+        return self.measure(self.task.y[test], z, self._test_weights)
+
+
+def training_weights(task: Task, fold: Fold) -> Vector:
+    """How often each row trains, times its weight.
+
+    Raises
+    ------
+    ValueError
+        Where no training row, or no held-out one, has weight; or for targets of one class.
+    """
+    counts = np.bincount(fold.train, minlength=task.y.size).astype(np.float64)
+    s = counts if task.s is None else counts * task.s
+    if not s.any():
+        raise ValueError("A fold has only training rows of weight 0; choose other folds, or drop those rows.")
+    if task.s is not None and not task.s[fold.test].any():
+        raise ValueError("A fold has only held-out rows of weight 0; choose other folds, or drop those rows.")
+    if task.loss.link == "logit":
+        y = task.y[s > 0.0]
+        if (y == y[0]).all():
+            raise ValueError(
+                f"The training rows of a fold hold only y={y[0]:g}; use stratified folds, such as"
+                " cv=StratifiedKFold(5), or fewer of them."
+            )
+    return s
+
+
+def predictor(task: Task, solution: Solution) -> Vector:
+    """`offset + b0 + X w` of all rows."""
+    design = task.design
+    z = np.full(design.n_rows, solution.intercept)
+    if task.offset is not None:
+        z += task.offset
+    if solution.columns.size:
+        coef = positions(design, solution)
+        design.matrix.add_matvec(coef.w, z, coef.cols)
+    return z
+
+
+def positions(design: Design, solution: Solution) -> Coefficients:
+    """The coefficients by the observed columns of a design."""
+    order = np.argsort(design.columns)
+    cols = order[np.searchsorted(design.columns, solution.columns, sorter=order)]
+    return Coefficients(cols, solution.coef.w)

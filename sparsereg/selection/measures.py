@@ -1,0 +1,85 @@
+"""What is measured on held-out rows: a number that is small where predictions are good. Knows no folds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg.losses import Loss
+
+__all__ = ["Measure", "make_measure"]
+
+Vector = NDArray[np.float64]
+# A measure of targets, linear predictors (the offset included) and weights of the held-out rows.
+Measure = Callable[[Vector, Vector, Vector | None], float]
+
+
+def make_measure(scoring: Any, loss: Loss) -> Measure:
+    """The measure of a scorer, or of a loss.
+
+    Parameters
+    ----------
+    scoring : None, str or callable
+        None: the mean deviance, which for the squared loss is the mean squared error. A scorer of scikit-learn by name,
+        or `scorer(estimator, X, y)`: its score is negated; the estimator predicts, and X are the predictions.
+    loss : Loss
+
+    Raises
+    ------
+    ValueError
+        For a scorer that scikit-learn does not know.
+    """
+    if scoring is None:
+        return lambda y, z, s: mean_deviance(loss, y, z, s)
+    from sklearn.metrics import get_scorer  # a slow import
+
+    estimator = _predictions(loss)
+    if not (isinstance(scoring, str) or callable(scoring)):
+        raise ValueError(f"scoring={scoring!r}: expected the name of one scorer, a function, or None.")  # noqa: TRY004
+    try:
+        scorer = get_scorer(scoring)
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"scoring={scoring!r}: {error}") from error
+
+    def measure(y: Vector, z: Vector, s: Vector | None) -> float:
+        weights = {} if s is None else {"sample_weight": s}
+        return -float(scorer(estimator, loss.inverse_link(z)[:, None], y, **weights))
+
+    return measure
+
+
+def mean_deviance(loss: Loss, y: Vector, z: Vector, s: Vector | None) -> float:
+    """Twice the mean loss, less what no predictor could avoid."""
+    deviance = 2.0 * (loss.value(y, z) + loss.conjugate(y, np.zeros_like(y)))
+    return float(np.average(deviance, weights=s))
+
+
+def _predictions(loss: Loss) -> Any:
+    """An estimator whose X is its predictions, for scorers."""
+    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+
+    if loss.link == "logit":
+
+        class Predicted(ClassifierMixin, BaseEstimator):
+            classes_ = np.array([0.0, 1.0])
+
+            def predict(self, X: Any) -> Any:
+                return (X[:, 0] > 0.5) * 1.0
+
+            def predict_proba(self, X: Any) -> Any:
+                return np.column_stack([1.0 - X[:, 0], X[:, 0]])
+
+            def decision_function(self, X: Any) -> Any:
+                with np.errstate(divide="ignore"):
+                    return np.log(X[:, 0]) - np.log1p(-X[:, 0])
+
+        return Predicted()
+
+    class PredictedMean(RegressorMixin, BaseEstimator):
+        def predict(self, X: Any) -> Any:
+            return X[:, 0]
+
+    return PredictedMean()

@@ -1,0 +1,141 @@
+"""The walk along the strengths, all folds side by side, until the path has gone far enough. Knows no data.
+
+At each strength the path on all rows and every fold go one point on, each from its own last solution. So a path can
+end where the held-out loss has turned: the losses of all folds are known up to there.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg.data.threads import run
+from sparsereg.results import PathResult
+from sparsereg.selection.ending import Ending, has_turned
+from sparsereg.selection.fold_fits import FoldPoint
+from sparsereg.selection.results import ValidatedPath
+from sparsereg.solvers.loop import Solution
+from sparsereg.solvers.path import PathSolvers, collect, solve_point, warn_uncertified
+
+__all__ = ["Progress", "Walk"]
+
+Vector = NDArray[np.float64]
+# Called with the number of the point, how many there may be, alpha, the coefficients on all rows, the mean held-out
+# loss, the seconds so far, and an estimate of those left.
+Progress = Callable[[int, int, float, int, float, float, float], None]
+
+
+class Advancing(Protocol):
+    """A fold as `FoldFit`."""
+
+    solver: PathSolvers
+
+    def advance(self, alpha: float) -> FoldPoint: ...
+
+
+class Walk:
+    """One path on all rows, and its folds.
+
+    Parameters
+    ----------
+    whole : PathSolver or ProxNewton
+        The solver on all rows.
+    fits : sequence of FoldFit
+    ending : Ending
+    closer : float or None
+        As in `Task`.
+    n_threads : int
+        Folds solved at a time.
+    keep : bool
+        Whether to keep the folds' coefficients.
+    """
+
+    def __init__(
+        self,
+        whole: PathSolvers,
+        fits: Sequence[Advancing],
+        ending: Ending,
+        closer: float | None,
+        n_threads: int = 1,
+        keep: bool = False,
+    ) -> None:
+        self.whole, self.fits, self.ending = whole, list(fits), ending
+        self.closer, self.n_threads, self.keep = closer, n_threads, keep
+        self.points: list[Solution] = []
+        self.losses: list[list[float]] = []
+        self.seconds: list[float] = []
+        self.fold_points: list[list[Solution]] = [[] for _ in fits]
+        self.ends, self.going = [0] * len(self.fits), list(range(len(self.fits)))
+        self.tol, self.missed = whole.options.tol, 0
+
+    def go(self, alphas: Vector, progress: Progress | None = None) -> ValidatedPath:
+        """Through the strengths in order. An interrupt keeps the points that all folds have finished."""
+        begin, stopped = perf_counter(), "grid"
+        try:
+            for i, alpha in enumerate(alphas.tolist()):
+                self._advance(alpha)
+                spent = perf_counter() - begin
+                if progress is not None:
+                    left = spent / (i + 1) * (alphas.size - i - 1)
+                    n_nonzero, mean = self.points[-1].coef.w.size, float(np.mean(self.losses[-1]))
+                    progress(i, alphas.size, alpha, n_nonzero, mean, spent, left)
+                losses, n_nonzero = np.array(self.losses), self.points[-1].coef.w.size
+                reason = self.ending.reason(losses, n_nonzero, spent)
+                if reason is not None and i + 1 < alphas.size:
+                    stopped = reason
+                    break
+        except KeyboardInterrupt:
+            if not self.losses:
+                raise
+            stopped = "interrupted"
+            warnings.warn(
+                f"Interrupted after {len(self.losses)} of {alphas.size} strengths, which are kept.", stacklevel=4
+            )
+        return self._result(alphas, stopped)
+
+    def _advance(self, alpha: float) -> None:
+        """One strength. What an interrupt leaves incomplete is dropped."""
+        begin, n = perf_counter(), len(self.losses)
+        whole = solve_point(self.whole, alpha, self.closer)
+        results = run(lambda f: self.fits[f].advance(alpha), [(f,) for f in self.going], self.n_threads)
+        losses = list(self.losses[-1]) if n else [np.nan] * len(self.fits)
+        for f, point in zip(self.going, results, strict=True):
+            losses[f], self.ends[f] = point.loss, n + 1
+            self.missed += point.solution.dual_gap > self.tol * self.fits[f].solver.problem.gap_scale
+            if self.keep:
+                self.fold_points[f][n:] = [point.solution]
+        self.points[n:], self.seconds[n:] = [whole], [perf_counter() - begin]
+        self.losses.append(losses)
+        if self.ending.turned:
+            own = np.array(self.losses)
+            self.going = [f for f in self.going if not has_turned(own[:, [f]])]
+
+    def _result(self, alphas: Vector, stopped: str) -> ValidatedPath:
+        n = len(self.losses)
+        path = collect(self.whole, alphas[:n], self.points[:n], np.array(self.seconds[:n]))
+        warn_uncertified(self.whole.problem, path)
+        self._warn_missed()
+        fold_paths: tuple[PathResult, ...] | None = None
+        if self.keep:
+            pairs = zip(self.fits, self.fold_points, self.ends, strict=True)
+            fold_paths = tuple(
+                collect(fit.solver, alphas[:end], points[:end], np.full(end, np.nan)) for fit, points, end in pairs
+            )
+        return ValidatedPath(path, np.array(self.losses[:n]), np.array(self.ends), stopped, fold_paths)
+
+    def _warn_missed(self) -> None:
+        """Say so when points of folds were left short of the tolerance."""
+        if self.missed:
+            from sklearn.exceptions import ConvergenceWarning  # a slow import
+
+            warnings.warn(
+                f"{self.missed} points of the folds did not reach tol={self.tol:g}. Increase max_iter, or look only at"
+                " stronger alphas.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
