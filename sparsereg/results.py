@@ -104,6 +104,9 @@ class PathResult:
         Labels, for a classifier.
     stopped : str or None
         Why the path ended before its last strength: "max_seconds" or "stop_when"; None where it did not.
+    settings : dict, or None
+        Arguments that the objective had beside the data and the strengths: fit_intercept, standardize, positive,
+        penalty_factor, has_offset. None where unknown. Model files do not hold them.
     outputs : tuple of K `OutputCoefficients`
         What `coefs` is made from.
     """
@@ -123,6 +126,7 @@ class PathResult:
     link: str = "identity"
     classes: NDArray[Any] | None = None
     stopped: str | None = None
+    settings: dict[str, Any] | None = None
     outputs: tuple[OutputCoefficients, ...] = field(init=False)
 
     @property

@@ -99,6 +99,8 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
         Only when fitted on a table with column names.
     n_features_out_ : int
         Number of columns of the output.
+    n_rows_ : int
+        Number of rows in fit.
 
     Examples
     --------

@@ -189,7 +189,9 @@ def regularization_path(
     ]
     del design  # and with it what it knows of columns that are eliminated now
     solver_, grid = path_solver(problems.pop(), float(l1_ratio), grid, eps, Options(tol, max_iter, solver))
-    return trace(solver_, grid, callback=callback, until=until)
+    settings = {"fit_intercept": fit_intercept, "standardize": standardize, "positive": positive}
+    settings |= {"penalty_factor": penalty_factor, "has_offset": offset is not None}
+    return replace(trace(solver_, grid, callback=callback, until=until), settings=settings)
 
 
 def _until(max_seconds: Any, stop_when: Any) -> Until | None:
