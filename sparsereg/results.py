@@ -204,13 +204,13 @@ class PathResult:
         return f"<{type(self).__name__}: {self.alphas.size} points, {ends}, {self.n_features} columns{outputs}>"
 
     def __str__(self) -> str:
-        """A table of at most ten points."""
+        """A table of at most ten points: active columns (Df), per cent of the deviance explained (%Dev), strength."""
         n_points, explained = self.alphas.size, self.deviance_explained
-        lines = [repr(self), "point       alpha   non-zero" + ("" if explained is None else "   % deviance explained")]
+        lines = [repr(self), "point        Df" + ("" if explained is None else "    %Dev") + "       alpha"]
         counts = self.n_nonzero
         for k in np.unique(np.linspace(0, n_points - 1, min(n_points, SHOWN)).astype(int)):
-            line = f"{k:>5} {self.alphas[k]:>11.4g} {counts[k]:>10}"
-            lines.append(line if explained is None else f"{line} {100 * explained[k]:>22.2f}")
+            share = "" if explained is None else f"{100 * explained[k]:>8.2f}"
+            lines.append(f"{k:>5} {counts[k]:>9,}{share} {self.alphas[k]:>11.4g}")
         return "\n".join(lines)
 
 
