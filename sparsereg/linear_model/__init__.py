@@ -2,6 +2,7 @@
 
 from sparsereg.linear_model.degrees import DegreesOfFreedom, degrees_of_freedom
 from sparsereg.linear_model.lasso import ElasticNet, Lasso
+from sparsereg.linear_model.lasso_cv import ElasticNetCV, LassoCV
 from sparsereg.linear_model.paths import enet_path, lasso_path
 from sparsereg.linear_model.ridge import Ridge
 from sparsereg.linear_model.ridge_classifier import RidgeClassifier, RidgeClassifierCV
@@ -11,7 +12,9 @@ from sparsereg.linear_model.ridge_path import RidgePath, ridge_path
 __all__ = [
     "DegreesOfFreedom",
     "ElasticNet",
+    "ElasticNetCV",
     "Lasso",
+    "LassoCV",
     "Ridge",
     "RidgeCV",
     "RidgeClassifier",
