@@ -107,6 +107,12 @@ class PathResult:
     settings : dict, or None
         Arguments that the objective had beside the data and the strengths: fit_intercept, standardize, positive,
         penalty_factor, has_offset. None where unknown. Model files do not hold them.
+    n_products : int64 array of shape (k,), or None
+        How many of `n_iters` were products with the Gram matrix of active columns, in Newton steps.
+    methods : tuple of k str, or None
+        What each point was found by: "gram_cd" (coordinate descent on the Gram matrix of the working set),
+        "residual_cd" (on the residual, once that matrix would be too large) or "prox_gradient"; with ", projected
+        dual" where the gap is that of a better dual point than the scaled residual.
     outputs : tuple of K `OutputCoefficients`
         What `coefs` is made from.
     """
@@ -127,6 +133,8 @@ class PathResult:
     classes: NDArray[Any] | None = None
     stopped: str | None = None
     settings: dict[str, Any] | None = None
+    n_products: Int | None = None
+    methods: tuple[str, ...] | None = None
     outputs: tuple[OutputCoefficients, ...] = field(init=False)
 
     @property

@@ -287,6 +287,8 @@ def collect(
         loss=str(problem.loss),
         link=problem.loss.link,
         stopped=stopped,
+        n_products=np.array([p.products for p in points], dtype=np.int64),
+        methods=tuple(p.method for p in points),
     )
 
 
