@@ -129,3 +129,18 @@ def test_saved_reported_and_drawn(make, tmp_path):
     for line, expected in zip(lower.lines, path.largest(2, last)[1], strict=True):
         np.testing.assert_array_equal(line.get_ydata(), expected)
     matplotlib.pyplot.close("all")
+
+
+def test_each_point_says_what_found_it():
+    """Smooth columns take Newton steps and a projected dual point; with the solver named, nothing else is used."""
+    rng = np.random.default_rng(0)
+    t = np.sort(rng.uniform(-1, 1, 200))
+    X = np.maximum(t[:, None] - np.quantile(t, np.linspace(0, 0.99, 60)), 0)
+    y = np.sin(6 * t) + 0.1 * rng.normal(size=200)
+    path = regularization_path(X, y, alphas=20, eps=1e-3)
+    assert path.n_products.shape == (20,)
+    assert path.n_products.sum() > 0
+    assert (path.n_products <= path.n_iters).all()
+    assert set(path.methods) == {"gram_cd", "gram_cd, projected dual"}
+    one = regularization_path(X, y, alphas=3, eps=0.5, solver="prox_gradient")
+    assert {method.split(",")[0] for method in one.methods} == {"prox_gradient"}
