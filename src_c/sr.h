@@ -296,6 +296,26 @@ sr_status sr_count_pairs(const sr_matrix *Xt, int64_t begin, int64_t end, const 
                          const int16_t *position,
                          int64_t k, int16_t *members, double *G);
 
+/* The same without an sr_matrix, for rows that are not in memory as a whole: row i has the codes start[i] to start[i+1]
+ * of `codes`, or without start its `width` codes from i * width on; `bytes`, 2 or 4, is the size of a code. Codes are
+ * not checked. z and v belong to rows begin .. end-1; w and c have an entry a code. */
+typedef struct {
+    int64_t n, width, bytes;
+    const int64_t *start; /* n + 1, or NULL */
+    const void *codes;
+} sr_codes;
+/* z += Z w; c += Z' v.  O(entries) */
+void sr_codes_matvec(const sr_codes *Z, int64_t begin, int64_t end, const double *w, double *z);
+void sr_codes_rmatvec(const sr_codes *Z, int64_t begin, int64_t end, const double *v, double *c);
+/* For the codes with a position >= 0: count[position] += their entries; their rows, each code's from
+ * rows[next[position]] on, which ends behind the last.  O(entries) */
+void sr_codes_count(const sr_codes *Z, const int32_t *position, int64_t *count);
+void sr_codes_rows(const sr_codes *Z, const int32_t *position, int64_t *next, int32_t *rows);
+/* x' S Z for the column of ones of n rows: its codes that are not 0, in any order, and their values; returns how many.
+ * touched: one more than that. Work space: sums, one a code, 0 on entry and exit.  O(entries of the rows) */
+int64_t sr_codes_products(const sr_codes *Z, int64_t n, const int32_t *rows, const double *s, double *sums,
+                          int32_t *touched, double *values);
+
 /* ---- screening ----------------------------------------------------------------------------------------------------*/
 
 /* The residual's cumulative displacement, a sum of |r_new - r_old|: in the 2-norm, and in the largest entry

@@ -140,6 +140,15 @@ cdef extern from "sr.h" nogil:
                                double, const double *, double *, sr_pass_sums *)
     sr_status sr_count_pairs(const sr_matrix *, int64_t, int64_t, const uint16_t *, const int16_t *, int64_t,
                              int16_t *, double *)
+    ctypedef struct sr_codes:
+        int64_t n, width, bytes
+        const int64_t *start
+        const void *codes
+    void sr_codes_matvec(const sr_codes *, int64_t, int64_t, const double *, double *)
+    void sr_codes_rmatvec(const sr_codes *, int64_t, int64_t, const double *, double *)
+    void sr_codes_count(const sr_codes *, const int32_t *, int64_t *)
+    void sr_codes_rows(const sr_codes *, const int32_t *, int64_t *, int32_t *)
+    int64_t sr_codes_products(const sr_codes *, int64_t, const int32_t *, const double *, double *, int32_t *, double *)
     void sr_gather_scatter(int64_t, const double *, double *, int64_t, const sr_factor *, int64_t, const sr_factor *)
     void sr_crosstab_rmatvec(int64_t, const int64_t *, const double *, const double *, const sr_factor *)
     void sr_crosstab_matvec(int64_t, const int64_t *, const double *, const sr_factor *, double *)

@@ -64,6 +64,7 @@ include "factors.pxi"
 include "gram.pxi"
 include "bounds.pxi"
 include "compact_rows.pxi"
+include "codes.pxi"
 
 
 cdef int require_same(const double[::1] a, const double[::1] b, const double[::1] c, const double[::1] d) except -1:

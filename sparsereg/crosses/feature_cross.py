@@ -16,11 +16,12 @@ from sparsereg.crosses.binning import Rule
 from sparsereg.crosses.block import Block, Rare
 from sparsereg.crosses.column import Column
 from sparsereg.crosses.encoding import Encoding, place_rows
+from sparsereg.crosses.fitting import OverParts
 from sparsereg.crosses.hashing import Hashing
 from sparsereg.crosses.layout import Layout
 from sparsereg.crosses.onehot import csr_of_ones, fold
+from sparsereg.crosses.parquet import ParquetRows
 from sparsereg.crosses.plan import CrossPlan
-from sparsereg.crosses.portable import Portable
 from sparsereg.crosses.ragged import Codes
 from sparsereg.crosses.rules import Of
 from sparsereg.crosses.specification import Specification, check_whole
@@ -32,7 +33,7 @@ Key = str | int
 FloatArray = NDArray[np.float64]
 
 
-class FeatureCross(Portable, TransformerMixin, BaseEstimator):
+class FeatureCross(OverParts, TransformerMixin, BaseEstimator):
     """One-hot columns of fields and of their crosses, for observed combinations only.
 
     Strings, categoricals, booleans and integers are categories. Floats are categories with a rule in `bins`, and pass
@@ -99,8 +100,6 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
         Only when fitted on a table with column names.
     n_features_out_ : int
         Number of columns of the output.
-    n_rows_ : int
-        Number of rows in fit.
 
     Examples
     --------
@@ -148,13 +147,20 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
         self.hashed = hashed
         self.normalize_text = normalize_text
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
+    def fit(self, X: Any, y: Any = None, *, target: str | None = None, eps: float = 1e-2) -> Self:  # noqa: ARG002
         """Determine the levels of the fields and the combinations of the crosses.
+
+        `ParquetRows` are fitted in two passes over their parts. With a target, combinations that no lasso path down to
+        `eps` times its largest alpha can use are left out, which is exact (static safe screening).
 
         Parameters
         ----------
-        X : DataFrame of pandas, polars or Arrow, or array-like of shape (n, p)
+        X : DataFrame of pandas, polars or Arrow, array-like of shape (n, p), or ParquetRows
         y : ignored
+        target : str, optional
+            The target of `ParquetRows`, where they name none.
+        eps : float, default=0.01
+            The weakest alpha, as a share of the largest, that `ParquetRows` with a target are screened for.
 
         Returns
         -------
@@ -166,7 +172,12 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
         ValueError
             If a parameter is wrong, or a column cannot be read as the parameters require.
         """
-        self._fit(X)
+        if isinstance(X, ParquetRows):
+            self._fit_parts(X if target is None else X.with_target(target), eps)
+        elif target is not None:
+            raise ValueError(f"target={target!r} is for ParquetRows; a table needs none.")
+        else:
+            self._fit(X)
         return self
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:  # noqa: ARG002
@@ -174,14 +185,19 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : DataFrame of pandas, polars or Arrow, or array-like of shape (n, p)
+        X : DataFrame of pandas, polars or Arrow, array-like of shape (n, p), or ParquetRows
         y : ignored
+        **fit_params
+            For `ParquetRows`: `target` and `eps` as in `fit`, `scratch` as in `encode`.
 
         Returns
         -------
-        scipy.sparse.csr_matrix of shape (n, n_features_out_)
-            See `transform`.
+        scipy.sparse.csr_matrix of shape (n, n_features_out_), or DiskRows
+            See `transform`, and for `ParquetRows` `encode`.
         """
+        if isinstance(X, ParquetRows) and not {*fit_params} - {"target", "eps", "scratch"}:
+            rows = X.with_target(fit_params["target"]) if fit_params.get("target") else X
+            return self._fit_transform_parts(rows, fit_params.get("eps", 1e-2), fit_params.get("scratch"))
         if fit_params:
             raise ValueError(f"fit_params={sorted(fit_params)} are not known to FeatureCross; remove them.")
         encoding = self._fit(X)
@@ -192,12 +208,12 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : DataFrame of pandas, polars or Arrow, or array-like of shape (n, p)
+        X : DataFrame of pandas, polars or Arrow, array-like of shape (n, p), or ParquetRows
             A table with names needs only the fields, in any order.
 
         Returns
         -------
-        scipy.sparse.csr_matrix of shape (n, n_features_out_)
+        scipy.sparse.csr_matrix of shape (n, n_features_out_), or an iterator of them, one for each part of ParquetRows
             Ones, and the values of numbers, with sorted indices. A csr_array where scikit-learn is configured so.
 
         Raises
@@ -207,6 +223,8 @@ class FeatureCross(Portable, TransformerMixin, BaseEstimator):
             is unknown and ``handle_unknown="error"``.
         """
         check_is_fitted(self, "n_features_out_")
+        if isinstance(X, ParquetRows):
+            return self._transform_parts(X)
         table = Table(X, min_rows=0)
         columns = self._read(table, self._sources())
         places = place_rows(self._layout, columns, self.handle_unknown == "error")

@@ -85,6 +85,9 @@ class Rows(Protocol):
         Whether X is a dense array; columns far from 0 were then shifted beforehand.
     in_memory : bool
         Whether these are `MemoryRows`, which have vectors over the rows too.
+    round_is_dear : bool
+        Whether a question to the rows, such as the products of a column, costs more than taking in some columns that
+        are never needed: a pass over files, a message to other machines.
     """
 
     @property
@@ -105,6 +108,8 @@ class Rows(Protocol):
     def is_dense(self) -> bool: ...
     @property
     def in_memory(self) -> bool: ...
+    @property
+    def round_is_dear(self) -> bool: ...
 
     def lengths(self, cols: Int | None = None) -> Int:
         """Stored entries of each column, which is what reading it costs."""

@@ -27,15 +27,18 @@ from sparsereg.data.validation import (
 from sparsereg.losses import Loss, as_loss
 from sparsereg.objective.problem import Problem, count_weights, make_problem
 from sparsereg.results import PathResult
+from sparsereg.rows.partitioned import PartitionedRows
 from sparsereg.solvers.loop import SOLVERS, Options, Solution
 from sparsereg.solvers.prefilter import PrefilteredSolver, eliminate_columns
 from sparsereg.solvers.prox_newton import ProxNewton
+from sparsereg.solvers.rows_path import RowsProblem, RowsSolver, problem_of_rows
 
-__all__ = ["PathSolvers", "Until", "alpha_grid", "collect", "regularization_path", "solve_point"]
+__all__ = ["MemorySolvers", "PathSolvers", "Until", "alpha_grid", "collect", "regularization_path", "solve_point"]
 
 Vector = NDArray[np.float64]
 Callback = Callable[[int, int, float, int], None]
-PathSolvers = PrefilteredSolver | ProxNewton
+MemorySolvers = PrefilteredSolver | ProxNewton
+PathSolvers = MemorySolvers | RowsSolver
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Until:
 
 def regularization_path(
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     loss: str | tuple[str, float] | Loss = "squared",
     l1_ratio: float = 1.0,
@@ -90,8 +93,9 @@ def regularization_path(
 
     Parameters
     ----------
-    X : sparse matrix or array, or dense array, of shape (n, p), float32 or float64
-        Borrowed, never written to. All-ones columns are detected and their values are not read again.
+    X : sparse matrix or array, or dense array, of shape (n, p), float32 or float64; or `DiskRows`
+        Borrowed, never written to. Rows in parts (`FeatureCross.encode`) bring y, weights and threads of their own, and
+        have the squared loss and coordinate descent. All-ones columns are detected and their values are not read again.
     y : array of shape (n,)
     loss : str, tuple or Loss, default "squared"
         "squared", whose formula is above, "logistic" (y in [0, 1]), "poisson" (y >= 0, log link), "gamma" (y > 0, log
@@ -171,6 +175,11 @@ def regularization_path(
         raise ValueError(f"callback={callback!r}: expected a function of (i, n_points, alpha, n_nonzero), or None.")
     until = _until(max_seconds, stop_when)
     grid = check_alphas(alphas)
+    if isinstance(X, PartitionedRows):
+        given = {"y": y, "sample_weight": sample_weight, "offset": offset}
+        problem = problem_of_rows(X, kind, given, penalty_factor, (fit_intercept, standardize, positive))
+        over_rows = RowsSolver(problem, float(l1_ratio), Options(tol, max_iter, solver))
+        return trace(over_rows, strengths_of(over_rows, grid, eps), callback=callback, until=until)
     design = as_design(X, n_threads=thread_count(n_jobs))
     vectors = check_target(y, design.n_rows), None if offset is None else check_vector("offset", offset, design.n_rows)
     design, s, target, offset = count_weights(design, check_weights(sample_weight, design.n_rows), *vectors)
@@ -189,9 +198,7 @@ def regularization_path(
     ]
     del design  # and with it what it knows of columns that are eliminated now
     solver_, grid = path_solver(problems.pop(), float(l1_ratio), grid, eps, Options(tol, max_iter, solver))
-    settings = {"fit_intercept": fit_intercept, "standardize": standardize, "positive": positive}
-    settings |= {"penalty_factor": penalty_factor, "has_offset": offset is not None}
-    return replace(trace(solver_, grid, callback=callback, until=until), settings=settings)
+    return trace(solver_, grid, callback=callback, until=until)
 
 
 def _until(max_seconds: Any, stop_when: Any) -> Until | None:
@@ -209,24 +216,34 @@ def _until(max_seconds: Any, stop_when: Any) -> Until | None:
 
 def path_solver(
     problem: Problem, l1_ratio: float, grid: int | Vector, eps: float, options: Options
-) -> tuple[PathSolvers, Vector]:
+) -> tuple[MemorySolvers, Vector]:
     """A solver for a path, and its strengths: `grid`, or so many spread geometrically from alpha_max to `eps *
     alpha_max`."""
-    if isinstance(grid, int) and l1_ratio == 0.0:
-        raise ValueError("l1_ratio=0 has no alpha at which all coefficients are zero; pass the strengths in alphas.")
-    solver: PathSolvers
+    _check_grid(grid, l1_ratio)
+    solver: MemorySolvers
     if problem.loss.quadratic:
         problem, c = eliminate_columns(problem, l1_ratio, grid, eps)
         solver = PrefilteredSolver(problem, l1_ratio, options, c)
     else:
         solver = ProxNewton(problem, l1_ratio, options)
+    return solver, strengths_of(solver, grid, eps)
+
+
+def _check_grid(grid: int | Vector, l1_ratio: float) -> None:
+    if isinstance(grid, int) and l1_ratio == 0.0:
+        raise ValueError("l1_ratio=0 has no alpha at which all coefficients are zero; pass the strengths in alphas.")
+
+
+def strengths_of(solver: PathSolvers, grid: int | Vector, eps: float) -> Vector:
+    """`grid`, or so many strengths from the solver's alpha_max on."""
+    _check_grid(grid, solver.l1_ratio)
     if not isinstance(grid, int):
-        return solver, grid
+        return grid
     if not np.isfinite(alpha_max := solver.alpha_max()):
         raise ValueError(
-            f"l1_ratio={l1_ratio!r} is too small for a grid of alphas; increase it, or pass the strengths."
+            f"l1_ratio={solver.l1_ratio!r} is too small for a grid of alphas; increase it, or pass the strengths."
         )
-    return solver, alpha_grid(alpha_max, grid, eps)
+    return alpha_grid(alpha_max, grid, eps)
 
 
 def alpha_grid(alpha_max: float, n: int, eps: float) -> Vector:
@@ -287,8 +304,6 @@ def collect(
         loss=str(problem.loss),
         link=problem.loss.link,
         stopped=stopped,
-        n_products=np.array([p.products for p in points], dtype=np.int64),
-        methods=tuple(p.method for p in points),
     )
 
 
@@ -301,7 +316,7 @@ def stack(points: list[Solution], n_features: int) -> sp.csc_array:
     return sp.csc_array((data, columns[order], indptr), shape=(n_features, len(points)))
 
 
-def warn_uncertified(problem: Problem, result: PathResult) -> None:
+def warn_uncertified(problem: Problem | RowsProblem, result: PathResult) -> None:
     """Say so when points were left short of the tolerance."""
     missed = np.flatnonzero(~result.certified)
     if missed.size:

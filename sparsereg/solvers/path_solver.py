@@ -24,6 +24,7 @@ from sparsereg.solvers.loop import (
     WorkingSetGap,
     WorkingSetLoop,
 )
+from sparsereg.solvers.newton import newton
 from sparsereg.solvers.prox_gradient import ProxGradient
 from sparsereg.solvers.residual_cd import ResidualCD
 from sparsereg.solvers.screening import NoScreening, Screening
@@ -37,6 +38,8 @@ Int = NDArray[np.int64]
 # In one round at most so many columns are added, and twice the active ones: at a cold start most that are over their
 # threshold no longer are once the first ones are in.
 MIN_ADDED = 10
+# Where a round is dear, columns over this share of their threshold are added, as many as there are: they would be next.
+LOOK_AHEAD = 0.7
 # Columns added between two looks at the size of the Gram matrix.
 GRAM_BATCH = 256
 # A Gram matrix of so many entries (6 MB) is never too large.
@@ -129,7 +132,7 @@ class PathSolver(WorkingSetLoop):
         if found.dual_gap > self.options.tol * gap_scale:
             return found
         limit = max(100, 2 * found.epochs)
-        spent = self._newton(min(MAX_PRODUCTS, limit))
+        spent = newton(self.working_set, min(MAX_PRODUCTS, limit))
         closer = self._solve(alpha, tol, limit - spent)
         good = max(found.dual_gap, max(tol, GAP_ROUNDING) * gap_scale)
         return replace(closer if closer.dual_gap <= good else found, epochs=found.epochs)
@@ -138,10 +141,8 @@ class PathSolver(WorkingSetLoop):
         self.working_set.set_strength(alpha, self.l1_ratio)
         self._threshold = self.quadratic.weight_sum * alpha * self.l1_ratio
         self._extrapolate(alpha)
-        before = self.products
         epochs, found = self._run(tol * self.quadratic.null_deviance, max_iter)
-        solution = self._solution(self.working_set.coefficients(), found, epochs)
-        return replace(solution, products=self.products - before) if self.products > before else solution
+        return self._solution(self.working_set.coefficients(), found, epochs)
 
     def _extrapolate(self, alpha: float) -> None:
         """Where epochs are dear, begin on the line through the last two solutions, if F is lower there: solutions are
@@ -205,6 +206,8 @@ class PathSolver(WorkingSetLoop):
             raise EliminatedColumns
         if gap <= target or not candidates.size:
             return Certificate(gap, own.squared_residual, none)
+        if self.quadratic.rows.round_is_dear:
+            return self._look_ahead(own, target, eliminated)
         c = self.working_set.gradient_of(candidates)
         magnitude, worst = self.screening.record(candidates, c, dual_shift)
         gap = own(_ratio(max(worst, others), threshold))
@@ -213,6 +216,16 @@ class PathSolver(WorkingSetLoop):
         if new.size and not self.working_set.m:
             first = self.screening.kept(self.working_set.best_first())
             new = np.concatenate([first, np.setdiff1d(new, first)])
+        return Certificate(gap, own.squared_residual, new)
+
+    def _look_ahead(self, own: WorkingSetGap, target: float, eliminated: float) -> Certificate:
+        """The gap from the gradients of all columns; where it is over the target, what to add so that the next
+        strengths will need no more: gradients cost no round then, and columns do."""
+        dual_shift, threshold = float(np.sqrt(own.squared_shift)), self._threshold
+        outside = self.screening.kept(np.arange(self.quadratic.rows.n_cols))
+        magnitude, worst = self.screening.record(outside, self.working_set.gradient_of(outside), dual_shift)
+        gap = own(_ratio(max(worst, eliminated), threshold))
+        new = outside[magnitude > LOOK_AHEAD * threshold] if gap > target else outside[:0]
         return Certificate(gap, own.squared_residual, new)
 
     def _eliminated_bound(self, threshold: float) -> float:
@@ -229,8 +242,9 @@ class PathSolver(WorkingSetLoop):
 
     def _add(self, cols: Int) -> None:
         """A batch at a time, so that a Gram matrix that grows too large is given up in time."""
-        for begin in range(0, cols.size, GRAM_BATCH):
-            batch = cols[begin : begin + GRAM_BATCH]
+        size = max(cols.size, 1) if self.quadratic.rows.round_is_dear else GRAM_BATCH
+        for begin in range(0, cols.size, size):
+            batch = cols[begin : begin + size]
             self.working_set.add(batch)
             self.screening.drop(batch)
             if self._gram_is_too_large():

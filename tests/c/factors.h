@@ -2,6 +2,7 @@
 #ifndef FACTORS_H
 #define FACTORS_H
 
+#include "codes.h"
 #include "fixture.h"
 
 /* Cells with coefficients of their own beside those of one to three factors, against sums one by one. */

@@ -392,8 +392,8 @@ int main(void) {
             }
         }
     }
-    test_screen();
-    test_names();
+    for (int k = 0; k < 20; k++) test_codes(k % 2 ? 2 : 4, k / 2 % 2);
+    test_screen(), test_names();
     for (int64_t n = 1; n <= 3; n++) test_elimination(n, 0), test_elimination(n, 1);
     printf("%d checks, %d failed\n", checks, failures);
     return failures != 0;

@@ -1,0 +1,234 @@
+"""A `FeatureCross` fitted on rows in parts, in two passes: exact, without hashing and without a dictionary of all keys.
+
+First pass: each part names its levels and combinations with at least the share `cut / n` of its rows. A key with `cut`
+rows or more in all has that share in some part (pigeonhole), so that the names of all parts have every such key. Second
+pass: their exact counts and gradients at 0.
+
+`cut` is `min_count`, and with a target the static safe screen: a column of n_j ones has `|x_j' r| <= n_j max|r|`, so
+that below `n_j = eps max_j|x_j' r0| / (1.1 max|r0|)` it stays 0 down to eps alpha_max while `max|r|` grows by no more
+than 10%, which solvers check. The first pass takes half of what a sample suggests; the second pass gives the exact
+number. If that is less than was taken, both passes are repeated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg.crosses.block import Keep, Observed
+from sparsereg.crosses.frequent_keys import Names, frequent_keys, merged, name_keys, restrict_levels
+from sparsereg.crosses.keys import Combinations
+from sparsereg.crosses.layout import Layout
+from sparsereg.crosses.parquet import PartRows, TablePart
+from sparsereg.crosses.parts_plan import FitPlan, TableParts
+from sparsereg.crosses.ragged import Codes, Ragged, values_of
+from sparsereg.crosses.specification import Specification
+from sparsereg.crosses.table import Table
+
+__all__ = ["PartCodes", "PartsFit", "fit_parts", "part_codes"]
+
+Vector = NDArray[np.float64]
+# Stores what the second pass encoded: a part's number, its codes, its rows, and the layout they belong to.
+KeepCodes = Callable[[int, "PartCodes", PartRows, Layout], None]
+
+# Rows that the first guesses are made from, and quantiles.
+SAMPLE_ROWS = 250_000
+# Of the threshold that the sample suggests.
+GUESS_SHARE = 0.5
+# The largest residual hardly grows along a path, but a solver's bound on it does.
+RESIDUAL_MARGIN = 1.1
+
+
+class PartCodes(NamedTuple):
+    """The codes of each block of a layout in some rows, and the numbers."""
+
+    codes: list[Codes]
+    numbers: list[Vector]
+
+
+def part_codes(table: Table, plan: FitPlan, layout: Layout) -> PartCodes:
+    """Codes of observed combinations of each block of categories, -1 for none."""
+    columns = plan.columns(table)
+    codes = {name: levels.encode(columns[name]) for name, levels in layout.levels.items()}
+    return PartCodes(
+        [block.find(codes) for block in layout.categories], [columns[name].as_finite() for name in layout.numbers]
+    )
+
+
+class Counts(NamedTuple):
+    """Over some rows: for each block the rows and `x_j' s (y - mean)` of each combination; `max |s (y - mean)|`."""
+
+    counts: list[NDArray[np.int64]]
+    sums: list[Vector]
+    largest: float
+    n_rows: int
+
+
+def count_codes(found: PartCodes, layout: Layout, rows: PartRows, mean: float) -> Counts:
+    """The counts of one part."""
+    d = rows.y - mean
+    if rows.s is not None:
+        d *= rows.s
+    counts: list[NDArray[np.int64]] = []
+    sums: list[Vector] = []
+    for block, codes in zip(layout.categories, found.codes, strict=True):
+        size = block.counts.size + 1
+        at = values_of(codes) + 1
+        counts.append(np.bincount(at, minlength=size)[1:].astype(np.int64))
+        weights = d[codes.rows] if isinstance(codes, Ragged) else d
+        sums.append(np.asarray(np.bincount(at, weights=weights, minlength=size)[1:], dtype=np.float64))
+    return Counts(counts, sums, float(np.abs(d).max(initial=0.0)), rows.y.size)
+
+
+def count_part(
+    part: TablePart, plan: FitPlan, layout: Layout, mean: float, keep_codes: KeepCodes | None = None
+) -> Counts:
+    """Read, encode and count a part; `keep_codes(number, codes, rows, layout)` may store what was encoded."""
+    rows = part.read(plan.read)
+    try:
+        found = part_codes(rows.table, plan, layout)
+    except ValueError as error:
+        raise ValueError(f"partition {part.number} ({part.name}): {error}") from error
+    if keep_codes is not None:
+        keep_codes(part.number, found, rows, layout)
+    return count_codes(found, layout, rows, mean)
+
+
+@dataclass(frozen=True)
+class PartsFit:
+    """The fitted layout, and how its columns relate to what was named.
+
+    Attributes
+    ----------
+    layout, named : Layout
+        Of the columns; of all that was named, which the codes kept by the second pass belong to.
+    columns : int64 array
+        For each combination that was named, block after block, its column, or -1.
+    plan : FitPlan
+    mean : float
+        Of the targets, about.
+    eliminated_length : int
+        Rows of the longest combination that only the static screen left out; 0: there is none.
+    """
+
+    layout: Layout
+    named: Layout
+    columns: NDArray[np.int64]
+    plan: FitPlan
+    mean: float
+    eliminated_length: int
+
+
+def fit_parts(spec: Specification, rows: TableParts, eps: float, keep_codes: KeepCodes | None = None) -> PartsFit:
+    """Both passes."""
+    sample = _sample(rows, list(dict.fromkeys(spec.sources.values())))
+    plan = FitPlan.of(spec, sample)
+    least = spec.keep.min_count
+    guess = _guess(plan, sample, rows, eps) if rows.target is not None else 0.0
+    while True:
+        cut = max(least, math.floor(guess))
+        named, mean = _named(rows.engine.map(name_keys, rows.parts, plan, cut / rows.n_rows))
+        total = _total(rows.engine.map(count_part, rows.parts, plan, named, mean, keep_codes))
+        length = _threshold(total, eps) if rows.target is not None else 0.0
+        if max(least, math.ceil(length)) >= cut:
+            break
+        guess = length
+    final = max(least, math.ceil(length))
+    layout, columns = _final(named, total, replace(spec.keep, min_count=final))
+    return PartsFit(layout, named, columns, plan, mean, final - 1 if final > least else 0)
+
+
+def _named(found: Iterable[Names | None]) -> tuple[Layout, float]:
+    """The names of all parts, and the mean of the targets."""
+    s_sum = sy_sum = 0.0
+
+    def layouts() -> Iterator[Layout]:
+        nonlocal s_sum, sy_sum
+        for one in found:
+            if one is not None:
+                s_sum, sy_sum = s_sum + one.s_sum, sy_sum + one.sy_sum
+                yield one.layout
+
+    named = merged(layouts())
+    return named, sy_sum / (s_sum or 1.0)
+
+
+def _sample(rows: TableParts, columns: list[str]) -> PartRows:
+    """About `SAMPLE_ROWS` rows from at most eight parts."""
+    chosen = np.unique(np.linspace(0, len(rows.parts) - 1, min(8, len(rows.parts))).astype(int))
+    pieces: list[PartRows] = []
+    left = SAMPLE_ROWS
+    for number in chosen.tolist():
+        one = rows.parts[number].read(columns)
+        if one.y.size:
+            pieces.append(one.head(max(1, left // max(1, chosen.size - len(pieces)))))
+            left -= pieces[-1].y.size
+    if not pieces:
+        raise ValueError("there are no rows to fit.")
+    return PartRows.concatenate(pieces)
+
+
+def _guess(plan: FitPlan, sample: PartRows, rows: TableParts, eps: float) -> float:
+    """Rows below which a column is hardly ever needed, by a sample."""
+    named = frequent_keys(sample, plan, 1)
+    mean = float(np.average(sample.y, weights=sample.s)) if sample.s is None or sample.s.any() else 0.0
+    total = count_codes(part_codes(sample.table, plan, named), named, sample, mean)
+    known = rows.largest_target(mean)
+    total = total if known is None else total._replace(largest=max(known, total.largest))
+    return GUESS_SHARE * _threshold(total, eps) * rows.n_rows / sample.y.size
+
+
+def _threshold(total: Counts, eps: float) -> float:
+    """Columns of fewer rows stay 0 down to eps alpha_max."""
+    top = max((float(np.abs(part).max(initial=0.0)) for part in total.sums), default=0.0)
+    return eps * top / (RESIDUAL_MARGIN * total.largest) if total.largest > 0.0 else 0.0
+
+
+def _total(found: Iterable[Counts]) -> Counts:
+    total: Counts | None = None
+    for one in found:
+        if total is None:
+            total = one
+            continue
+        for count, more in zip(total.counts, one.counts, strict=True):
+            count += more
+        for sum_, more_ in zip(total.sums, one.sums, strict=True):
+            sum_ += more_
+        total = total._replace(largest=max(total.largest, one.largest), n_rows=total.n_rows + one.n_rows)
+    assert total is not None
+    return total
+
+
+def _final(named: Layout, total: Counts, keep: Keep) -> tuple[Layout, NDArray[np.int64]]:
+    """The layout of the combinations to keep, and the column of each that was named."""
+    used = {name: np.zeros(len(levels), dtype=np.bool_) for name, levels in named.levels.items()}
+    kept = [counts >= keep.min_count for counts in total.counts]
+    for block, mask in zip(named.categories, kept, strict=True):
+        for name, codes in zip(block.fields, block.split(np.flatnonzero(mask)), strict=True):
+            used[name][codes] = True
+    levels = {name: restrict_levels(named.levels[name], mask) for name, mask in used.items()}
+    number = {name: np.cumsum(mask) - 1 for name, mask in used.items()}
+    observed = []
+    for block, mask, counts in zip(named.categories, kept, total.counts, strict=True):
+        if block.combinations is None:
+            mask |= used[block.fields[0]]
+            combinations = None
+        else:
+            parts = zip(block.fields, block.split(np.flatnonzero(mask)), strict=True)
+            combinations, _ = Combinations.fit(
+                [number[name][part] for name, part in parts], [len(levels[name]) for name in block.fields]
+            )
+        observed.append(Observed(block.fields, combinations, counts[mask]))
+    layout = Layout.build(levels, observed, named.numbers, total.n_rows, keep)
+    columns = []
+    for block, mask in zip(layout.categories, kept, strict=True):
+        place = np.full(mask.size, -1, dtype=np.int64)
+        column = block.place_of(np.arange(block.counts.size))
+        place[mask] = np.where(column < 0, -1, column + block.start)
+        columns.append(place)
+    return layout, np.concatenate([np.empty(0, dtype=np.int64), *columns])

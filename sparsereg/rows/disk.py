@@ -1,0 +1,121 @@
+"""Rows in a folder of files, memory-mapped: codes of 2 or 4 bytes an entry. Knows nothing of tables.
+
+Each part is a few `.npy` files, `part<number>_<array>.npy`; `scratch.json` is written last, so that a
+folder with it is complete.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg.data.threads import run
+from sparsereg.rows.partition import Partition
+from sparsereg.rows.partitioned import PartitionedRows
+
+__all__ = ["DiskRows", "ThreadEngine", "code_type", "load_partition", "save_partition"]
+
+# Parts of which the answers are in memory together, for each thread.
+GROUP = 4
+
+
+@dataclass(frozen=True)
+class ThreadEngine:
+    """Threads of this process; the results do not depend on their number.
+
+    Attributes
+    ----------
+    n_threads : int
+    """
+
+    n_threads: int = 1
+
+    def map(self, work: Callable[..., Any], parts: Sequence[Any], *shared: Any) -> Iterator[Any]:
+        """A few parts at a time."""
+        size = GROUP * self.n_threads if self.n_threads > 1 else 1
+        for begin in range(0, len(parts), size):
+            yield from run(work, [(part, *shared) for part in parts[begin : begin + size]], self.n_threads)
+
+
+def code_type(n_codes: int) -> type[np.unsignedinteger[Any]]:
+    """The smallest type that holds codes below `n_codes`."""
+    return np.uint16 if n_codes <= 1 << 16 else np.uint32
+
+
+def save_partition(folder: Path, number: int, part: Partition, kind: str = "part") -> None:
+    """Write a part's arrays. The number of ones a row, where rows differ in it, takes one or two bytes mostly."""
+    arrays = {"codes": part.codes, "numbers": part.numbers, "y": part.y}
+    if isinstance(part.starts, int):
+        arrays["width"] = np.array(part.starts)
+    else:
+        lengths = np.diff(part.starts)
+        arrays["lengths"] = lengths.astype(np.min_scalar_type(int(lengths.max(initial=0))))
+    if part.s is not None:
+        arrays["s"] = part.s
+    for name, array in arrays.items():
+        np.save(_file(folder, kind, number, name), array, allow_pickle=False)
+
+
+def load_partition(folder: Path, number: int, n_codes: int, kind: str = "part") -> Partition:
+    """A part with its arrays memory-mapped; checked to fit each other."""
+    codes, numbers, y = (_mapped(_file(folder, kind, number, name)) for name in ("codes", "numbers", "y"))
+    width, s = _file(folder, kind, number, "width"), _file(folder, kind, number, "s")
+    starts: NDArray[np.int64] | int
+    if width.exists():
+        starts = int(np.load(width, allow_pickle=False))
+    else:
+        lengths = np.load(_file(folder, kind, number, "lengths"), allow_pickle=False)
+        starts = np.zeros(lengths.size + 1, dtype=np.int64)
+        np.cumsum(lengths, out=starts[1:])
+    return Partition(codes, starts, n_codes, numbers, y, _mapped(s) if s.exists() else None)
+
+
+class DiskRows(PartitionedRows):
+    """Rows in a scratch folder, from `ParquetRows.encode`; they are an argument of `regularization_path`.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    n_threads : int, default=1
+
+    Raises
+    ------
+    ValueError
+        If the folder is not a complete scratch.
+    """
+
+    def __init__(self, folder: Path, n_threads: int = 1) -> None:
+        self.folder = Path(folder)
+        try:
+            self.manifest: dict[str, Any] = json.loads((self.folder / "scratch.json").read_text(encoding="utf-8"))
+            n_codes, n_numbers, n_parts = (int(self.manifest[key]) for key in ("n_codes", "n_numbers", "n_parts"))
+            parts = [load_partition(self.folder, number, n_codes) for number in range(n_parts)]
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            raise ValueError(
+                f"scratch={str(folder)!r} is not a complete scratch folder ({error}); encode anew."
+            ) from None
+        super().__init__(
+            parts,
+            ThreadEngine(n_threads),
+            n_codes + n_numbers,
+            float(self.manifest["center"]),
+            int(self.manifest["eliminated_length"]),
+        )
+
+
+def _file(folder: Path, kind: str, number: int, name: str) -> Path:
+    return folder / f"{kind}{number:06d}_{name}.npy"
+
+
+def _mapped(file: Path) -> NDArray[Any]:
+    """A memory-mapped array; an empty one cannot be mapped."""
+    try:
+        return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
+    except ValueError:
+        return np.asarray(np.load(file, allow_pickle=False))

@@ -1,0 +1,196 @@
+"""Rows in parts that are not in memory as a whole: the contract's answers, and whole paths, are those of one matrix."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sparsereg import regularization_path
+from sparsereg._core.kernels import Codes, KernelError
+from sparsereg.data.design import as_design
+from sparsereg.objective.problem import make_problem
+from sparsereg.rows.contract import Coefficients
+from sparsereg.rows.disk import ThreadEngine, load_partition, save_partition
+from sparsereg.rows.memory import MemoryRows
+from sparsereg.rows.partition import Partition
+from sparsereg.rows.partitioned import PartitionedRows
+
+N_CODES = 5 + 80 + 400
+
+
+def data(weighted: bool, n: int = 900):
+    """One-hot columns of two fields and their cross, and two columns of numbers; some entries are missing."""
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 5, n), np.minimum(rng.zipf(1.4, n) - 1, 79)
+    codes = np.column_stack([a, 5 + b, 85 + a * 80 + b])
+    present = rng.uniform(size=codes.shape) < 0.9
+    X = np.zeros((n, N_CODES + 2))
+    X[np.repeat(np.arange(n), 3)[present.ravel()], codes[present]] = 1.0
+    X[:, N_CODES:] = rng.normal(size=(n, 2))
+    y = X @ (rng.normal(size=N_CODES + 2) * (np.arange(N_CODES + 2) < 200)) + rng.normal(size=n) + 10.0
+    return sp.csr_array(X), y, rng.uniform(0.0, 2.0, n) * (rng.uniform(size=n) < 0.9) if weighted else None
+
+
+def part_of(X, y, s, rows, kind=np.uint16) -> Partition:
+    dense = X[rows]
+    ones, numbers = dense[:, :N_CODES].tocsr(), dense[:, N_CODES:].toarray().T
+    lengths = np.concatenate([[0], np.cumsum(np.diff(ones.indptr))]).astype(np.int64)
+    codes = ones.indices.astype(kind)
+    return Partition(codes, lengths, N_CODES, np.ascontiguousarray(numbers), y[rows], None if s is None else s[rows])
+
+
+def in_parts(X, y, s, pieces, kind=np.uint16, n_threads=1) -> PartitionedRows:
+    parts = [part_of(X, y, s, rows, kind) for rows in pieces]
+    return PartitionedRows(parts, ThreadEngine(n_threads), X.shape[1], center=9.5)
+
+
+def pieces_of(y, n_parts: int, order: str) -> list[np.ndarray]:
+    rows = np.argsort(y) if order == "sorted" else np.arange(y.size)
+    if order == "uneven":  # one part of one row, and an empty one
+        return [rows[:1], rows[1:1], *np.array_split(rows[1:], n_parts)]
+    return np.array_split(rows, n_parts)
+
+
+@pytest.mark.parametrize("order", ["as is", "sorted", "uneven"])
+@pytest.mark.parametrize("n_parts", [1, 2, 7])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_contract_is_answered_as_in_memory(n_parts, weighted, order):
+    X, y, s = data(weighted)
+    rows = in_parts(X, y, s, pieces_of(y, n_parts, order), np.uint32 if n_parts == 2 else np.uint16)
+    whole = MemoryRows(as_design(X), y - 9.5, s)
+    seen = np.argsort(whole.columns)  # observed columns of the design, by their number in X
+    own = whole.columns[seen].astype(np.int64)
+    assert (rows.n_rows, rows.nnz, rows.max_row_length) == (whole.n_rows, whole.nnz, whole.max_row_length)
+    assert rows.weight_sum == pytest.approx(whole.weight_sum, rel=1e-14)
+    assert rows.max_weight == whole.max_weight
+    np.testing.assert_array_equal(rows.lengths(own), whole.lengths(seen))
+    for mine, theirs in zip(rows.moments(own), whole.moments(seen), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-12, atol=1e-12)
+    for j in (0, int(own[-1])):
+        if s is None or j >= N_CODES:
+            assert rows.extent(j) == whole.extent(int(np.flatnonzero(whole.columns == j)[0]))
+    at = np.array([3, 40, own.size - 1, 11])
+    w = np.random.default_rng(1).normal(size=4)
+    for coef, other, base in ((None, None, 0.7), (Coefficients(own[at], w), Coefficients(seen[at], w), 0.3)):
+        for target in (True, False):
+            got, wanted = rows.gradients(coef, base, own, target), whole.gradients(other, base, seen, target)
+            np.testing.assert_allclose(got, wanted, rtol=1e-11, atol=1e-9)
+        assert rows.squared_residual(coef, base) == pytest.approx(whole.squared_residual(other, base), rel=1e-12)
+        assert rows.residual_max_abs(coef, base) >= whole.residual_max_abs(other, base) * (1 - 1e-12)
+    got, wanted = rows.products(own[at], own), whole.products(seen[at], seen)
+    np.testing.assert_allclose(got, wanted, rtol=1e-12, atol=1e-10)
+
+
+@pytest.mark.parametrize(("n_parts", "order"), [(1, "as is"), (2, "sorted"), (7, "uneven")])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("options", [{}, {"fit_intercept": False}, {"l1_ratio": 0.5, "positive": True}])
+def test_a_path_is_that_of_one_matrix(n_parts, order, weighted, options):
+    X, y, s = data(weighted)
+    rows = in_parts(X, y, s, pieces_of(y, n_parts, order))
+    alphas = {"alphas": 20} if options.get("l1_ratio", 1.0) == 1.0 else {"alphas": np.geomspace(0.5, 0.01, 8)}
+    got = regularization_path(rows, tol=1e-10, **options, **alphas)
+    wanted = regularization_path(X, y, sample_weight=s, tol=1e-10, **options, **alphas)
+    assert got.certified.all()
+    np.testing.assert_allclose(got.alphas, wanted.alphas, rtol=1e-12)
+    flags = {name: value for name, value in options.items() if name != "l1_ratio"}
+    problem = make_problem(as_design(X), y, sample_weight=s, **flags)
+    place = np.full(X.shape[1], -1)
+    place[problem.design.columns] = np.arange(problem.design.n_cols)
+    for k in range(got.alphas.size):
+        one, other = (
+            problem.objective(Coefficients(place[cols], w).nonzero(), wanted.alphas[k], options.get("l1_ratio", 1.0))
+            for cols, w in (got.point(k), wanted.point(k))
+        )
+        assert abs(one - other) <= 1e-12 * problem.gap_scale + 1e-15
+
+
+def test_penalty_factors_and_standardising():
+    X, y, _ = data(weighted=False)
+    rows = in_parts(X, y, None, pieces_of(y, 3, "as is"))
+    factor = np.random.default_rng(0).uniform(0.5, 2.0, X.shape[1])
+    for options in ({"penalty_factor": factor}, {"standardize": True}):
+        got = regularization_path(rows, alphas=10, tol=1e-10, **options)
+        wanted = regularization_path(X, y, alphas=10, tol=1e-10, **options)
+        np.testing.assert_allclose(got.intercepts + X @ got.coefs, wanted.intercepts + X @ wanted.coefs, atol=1e-3)
+        np.testing.assert_allclose(got.deviance_explained, wanted.deviance_explained, atol=1e-9)
+
+
+def test_rounds_are_few():
+    """A path asks for its columns a few times, not once a column."""
+    X, y, _ = data(weighted=False)
+    rows = in_parts(X, y, None, pieces_of(y, 2, "as is"))
+    path = regularization_path(rows)
+    assert path.certified.all()
+    assert path.n_nonzero[-1] > 30
+    assert rows.n_rounds <= 20
+
+
+@settings(max_examples=25)
+@given(cuts=st.lists(st.integers(0, 900), max_size=6), seed=st.integers(0, 5))
+def test_parts_do_not_matter(cuts, seed):
+    X, y, s = data(weighted=bool(seed % 2))
+    bounds = [0, *sorted(cuts), 900]
+    pieces = [np.arange(a, b) for a, b in pairwise(bounds)]
+    one, many = in_parts(X, y, s, [np.arange(900)]), in_parts(X, y, s, pieces)
+    w = Coefficients(np.array([2, 7, 90]), np.random.default_rng(seed).normal(size=3))
+    np.testing.assert_allclose(many.gradients(w, 0.1), one.gradients(w, 0.1), rtol=1e-11, atol=1e-9)
+    np.testing.assert_allclose(many.products(w.cols, w.cols), one.products(w.cols, w.cols), rtol=1e-12)
+
+
+def test_digits_do_not_depend_on_threads():
+    X, y, s = data(weighted=True)
+    paths = [
+        regularization_path(in_parts(X, y, s, pieces_of(y, 7, "as is"), n_threads=n), alphas=10) for n in (1, 2, 5)
+    ]
+    for path in paths[1:]:
+        assert path.coefs.data.tolist() == paths[0].coefs.data.tolist()
+        assert path.intercepts.tolist() == paths[0].intercepts.tolist()
+
+
+def test_parts_in_files_are_the_same(tmp_path):
+    X, y, s = data(weighted=True)
+    part = part_of(X, y, s, np.arange(100))
+    even = Partition(part.codes[:100], 1, N_CODES, part.numbers, part.y, None)
+    for number, one in enumerate([part, even]):
+        save_partition(tmp_path, number, one)
+        found = load_partition(tmp_path, number, N_CODES)
+        assert type(found.starts) is type(one.starts)
+        for name in ("codes", "numbers", "y"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(one, name))
+        assert (found.s is None) == (one.s is None)
+
+
+def test_what_rows_in_parts_cannot_do_is_said():
+    X, y, _ = data(weighted=False)
+    rows = in_parts(X, y, None, [np.arange(900)])
+    for options, message in (
+        ({"y": y}, "y was passed"),
+        ({"sample_weight": y}, "sample_weight was passed"),
+        ({"loss": "huber"}, "squared loss"),
+        ({"penalty_factor": np.zeros(X.shape[1])}, "penalty_factor holds 0"),
+        ({"solver": "prox_gradient"}, "not in memory"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            regularization_path(rows, **options)
+    rows.eliminated_length = 500  # as if combinations of many rows had been left out
+    with pytest.raises(ValueError, match="static screen"):
+        regularization_path(rows)
+
+
+@pytest.mark.parametrize(
+    ("codes", "starts", "n"),
+    [
+        (np.array([0, 7], np.uint16), 1, 2),  # a code beyond n_codes
+        (np.array([0, 1], np.uint16), 2, 2),  # too few codes
+        (np.array([0, 1], np.uint16), np.array([0, 2, 1]), 2),  # starts that decrease
+        (np.array([0, 1], np.int64), 1, 2),  # a type that is no code
+    ],
+)
+def test_codes_that_do_not_fit_are_refused(codes, starts, n):
+    with pytest.raises(KernelError):
+        Codes(codes, starts, n, 3)
