@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sparsereg.selection.cross_validation import cross_validate_path
     from sparsereg.selection.paired import one_se_index
     from sparsereg.selection.results import CrossValidation, ValidatedPath
+    from sparsereg.serving.compact import CompactModel, load_compact
     from sparsereg.serving.model_file import Model, load_model, save_model
     from sparsereg.solvers.path import regularization_path
 
@@ -43,6 +44,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "Block": "crosses.feature_cross",
     "CrossValidation": "selection.results",
+    "CompactModel": "serving.compact",
     "DatePart": "crosses.dates",
     "DegreesOfFreedom": "linear_model",
     "Edges": "crosses.binning",
@@ -68,6 +70,7 @@ _MODULES = {
     "degrees_of_freedom": "linear_model",
     "enet_path": "linear_model",
     "lasso_path": "linear_model",
+    "load_compact": "serving.compact",
     "load_model": "serving.model_file",
     "one_se_index": "selection.paired",
     "plot_path": "report.plots",
@@ -79,6 +82,7 @@ _MODULES = {
 __all__ = [
     "Block",
     "CrossValidation",
+    "CompactModel",
     "DatePart",
     "DegreesOfFreedom",
     "Edges",
@@ -104,6 +108,7 @@ __all__ = [
     "degrees_of_freedom",
     "enet_path",
     "lasso_path",
+    "load_compact",
     "load_model",
     "one_se_index",
     "plot_path",

@@ -150,3 +150,13 @@ def test_wrong_rules_are_named():
         Of("a", 3)
     with pytest.raises(ValueError, match="rule='of' with"):
         rule_from_dict({"rule": "of", "column": "a"})
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "America/Port-au-Prince", "Asia/Kolkata", "UTC", "+05:30"])
+def test_zones_of_any_name(zone):
+    """Zones with an underscore, a hyphen or an offset are read in local time, by the parts of their dates."""
+    dates = pd.Series(pd.to_datetime(["2024-01-15T03:10Z", "2024-07-15T03:10Z", None])).dt.tz_convert(zone)
+    cross = FeatureCross(bins={"t": DatePart("hour")})
+    X = cross.fit_transform(pd.DataFrame({"t": dates}))
+    assert cross.levels_["t"].numbers.tolist() == sorted({time.hour for time in dates[:2]})
+    assert X[2].nonzero()[1].tolist() == [X.shape[1] - 1]

@@ -14,6 +14,10 @@ _REQUIRED = ("click", "rich", "polars")
 def main() -> None:
     """Run the command line; without its dependencies, print how to install them."""
     begin = perf_counter()
+    if sys.argv[1:2] == ["score"]:  # needs no dependency, and starts within milliseconds without them
+        from sparsereg.cli.score import main as score
+
+        sys.exit(score(sys.argv[2:]))
     missing = [name for name in _REQUIRED if find_spec(name) is None]
     if missing:
         print(f'sparsereg needs {", ".join(missing)} here: pip install "sparsereg[cli]"', file=sys.stderr)

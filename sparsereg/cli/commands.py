@@ -16,6 +16,7 @@ from sparsereg.cli.demo import globe_cross, make_places, make_target
 from sparsereg.cli.errors import Commands
 from sparsereg.cli.options import bin_rules, column_names, crosses, csv_format, csv_options, strengths
 from sparsereg.cli.prediction import Prediction, score_name
+from sparsereg.cli.serving_commands import export, score
 from sparsereg.cli.tables import read_table
 from sparsereg.cli.training import ColumnRoles, Training
 from sparsereg.report.report import SparsityReport
@@ -51,6 +52,11 @@ def cli() -> None:
           --cross latitude,longitude --model model.npz
       sparsereg predict model.npz other.csv --out predictions.csv
       sparsereg report model.npz
+
+    \b
+    Ship only the columns that have weights, as JSON:
+      sparsereg export model.npz --out compact.json
+      sparsereg score compact.json other.csv --out predictions.csv
     """
 
 
@@ -303,6 +309,10 @@ def demo(rows: int, seed: int, save: Path | None) -> None:
     n_found = np.intersect1d(active, chosen).size
     click.echo(f"\n{n_found:,} of the {chosen.size:,} columns that the target was made from are active.")
     click.echo(f"{rows:,} rows, {terminal.total()}.")
+
+
+for command in (export, score):
+    cli.add_command(command)
 
 
 def _fitted(data: Training, roles: ColumnRoles, options: dict[str, Any], terminal: Terminal) -> Model:

@@ -71,6 +71,9 @@ def _from_series(name: str, series: Any) -> Column:
     if isinstance(getattr(native, "dtype", None), np.dtype) and native.dtype == object:
         # narwhals infers the type of such a column from its first objects only.
         return _from_objects(name, native.to_numpy())
+    if series.implementation.is_pandas() and (zone := getattr(native.dtype, "tz", None)) is not None:
+        # narwhals does not know zones with an underscore or a hyphen, such as America/New_York.
+        return Column(name, "date", native.dt.tz_localize(None).to_numpy(), zone=str(zone))
     dtype = series.dtype
     if dtype in (nw.String, nw.Categorical, nw.Enum):
         return _coded(name, *_codes(series))

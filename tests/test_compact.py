@@ -1,0 +1,326 @@
+"""Compact models predict what the fitted models do, for every kind of column, link, reader and language."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import json
+import shutil
+import subprocess
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse as sp
+import sklearn.linear_model
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.compose import ColumnTransformer, make_column_transformer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, StandardScaler
+
+import sparsereg as S
+from sparsereg import CompactModel, DatePart, Edges, FeatureCross, Model, Of, PathResult, Quantiles, Split, Width
+
+READER = Path(__file__).parent / "readers" / "compact.mjs"
+WORDS = ["a", "b ", "é", "e\u0301", "missing", "rare", "x=y", "a x b", "'q", ""]
+
+
+def path_of(weights, intercept=0.5, link="identity"):
+    """A path of one point with these weights."""
+    return PathResult(
+        alphas=np.ones(1), l1_ratio=1.0, coefs=sp.csc_array(np.asarray(weights)[:, None]),
+        intercepts=np.array([intercept]), dual_gaps=np.zeros(1), gap_scale=1.0, tol=1.0,
+        n_iters=np.ones(1, dtype=np.int64), link=link,
+    )  # fmt: skip
+
+
+def table_of(rng, n, zone=None):
+    """Columns of every kind, with missing values and values on the edges of bins."""
+    start = pd.Timestamp("2023-12-30 22:15")
+    dates = pd.Series(start + pd.to_timedelta(rng.integers(0, 600_000, n), unit="min"))
+    minutes = rng.integers(-200, 200, n) / 60
+    return pd.DataFrame(
+        {
+            "word": rng.choice([*WORDS, None], n),
+            "code": pd.array(rng.choice([1, 7, 2**40, None], n), dtype="Int64"),
+            "flag": pd.array(rng.choice([True, False, None], n), dtype="boolean"),
+            "place": np.where(rng.random(n) < 0.1, np.nan, minutes + rng.choice([0, 1e-9, -1e-9], n)),
+            "angle": rng.choice([-180.0, 179.9, 180.0, 540.0, 0.5], n),
+            "age": rng.choice([17.9, 18.0, 64.0, np.nan, 65.0, np.inf], n),
+            "when": dates.where(rng.random(n) < 0.9).dt.tz_localize("UTC").dt.tz_convert(zone) if zone else dates,
+            "tags": rng.choice(["u|v", "v|u|u", "w", "", None, "é | e\u0301"], n),
+            "size": rng.normal(size=n).round(3),
+            "km": rng.normal(size=n),
+        }
+    )  # fmt: skip
+
+
+def cross_of(**options):
+    bins = {
+        "place": Width("1/60"),
+        "degree": Of("place", Width(1, origin="1/3")),
+        "angle": Width(10, period=360),
+        "age": Edges([18, 65]),
+        "when": DatePart("hour"),
+        "weekday": Of("when", DatePart("weekday")),
+        "tags": Split("|"),
+        "size": Quantiles(3),
+    }
+    return FeatureCross(bins=bins, **options)
+
+
+def compare(model, table, expected, one=50):
+    """All readers against `expected`, and each other."""
+    compact = CompactModel.from_model(model)
+    again = CompactModel(type(compact._scorer)(json.loads(compact.to_json())))
+    scale = 1 + np.abs([weight for _, weight in compact.weights()]).sum()
+    tolerance = 1e-12 * np.maximum(scale, np.abs(expected))
+    assert (np.abs(again.predict(table) - expected) <= tolerance).all()
+    rows = table.head(one).to_dict("records")
+    assert (np.abs(np.array([again.predict_one(row) for row in rows]) - expected[:one]) <= tolerance[:one]).all()
+    if compact.link == "identity":
+        for row, value in zip(rows[:5], expected[:5], strict=True):
+            parts = compact.explain_one(row)
+            assert abs(compact.intercept + sum(weight for _, weight in parts) - value) <= tolerance[0]
+            assert len({name for name, _ in parts}) == len(parts)
+    return compact
+
+
+@given(st.integers(0, 2**32 - 1), st.data())
+@settings(max_examples=40)
+def test_random_crosses(seed, data):
+    rng = np.random.default_rng(seed)
+    zone = data.draw(st.sampled_from([None, "UTC", "Europe/Paris", "America/St_Johns"]))
+    table = table_of(rng, 80, zone)
+    fields = ["word", "code", "flag", "place", "degree", "angle", "age", "when", "weekday", "tags", "size", "km"]
+    used = data.draw(st.lists(st.sampled_from(fields), min_size=1, max_size=6, unique=True))
+    categories = [name for name in used if name != "km"]
+    sizes = st.integers(2, max(2, len(categories)))
+    draws = (
+        [data.draw(st.permutations(categories))[: data.draw(sizes)] for _ in range(2)] if len(categories) > 1 else []
+    )
+    crosses = list({frozenset(cross): tuple(cross) for cross in draws}.values())
+    cross = cross_of(
+        missing=data.draw(st.sampled_from(["level", "zero"])),
+        crosses=crosses,
+        min_count=data.draw(st.sampled_from([1, 2, 5])),
+        rare=data.draw(st.sampled_from(["drop", "pool"])),
+        normalize_text=data.draw(st.booleans()),
+        dtype=data.draw(st.sampled_from([np.float32, np.float64])),
+    )
+    bins = {name: rule for name, rule in cross.bins.items() if name in used}
+    cross.set_params(fields=used, bins=bins)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of texts that look the same
+        cross.fit(table)
+    p = cross.n_features_out_
+    weights = rng.normal(size=p) * (rng.random(p) < data.draw(st.sampled_from([0.05, 0.5, 1.0])))
+    link = data.draw(st.sampled_from(["identity", "log", "logit"]))
+    path = path_of(weights, float(rng.normal()), link)
+    fresh = table_of(rng, 80, zone)
+    fresh["word"] = fresh["word"].replace("a", "unseen")
+    z = cross.transform(fresh) @ weights + path.intercepts[0]
+    expected = {"identity": z, "log": np.exp(z), "logit": 1 / (1 + np.exp(-z))}[link]
+    model = Model(cross, path, {"target": "y"})
+    compact = compare(model, fresh, expected)
+    names = [name for name, _ in compact.weights()]
+    assert names == cross.feature_names(np.flatnonzero(weights))
+
+
+@functools.cache
+def everything(zone="Europe/Paris", link="identity", **options):
+    """A model with every kind of column, some weights exactly 0."""
+    rng = np.random.default_rng(3)
+    table = table_of(rng, 400, zone)
+    crosses = [("word", "place"), ("tags", "code"), ("flag", "when", "age"), ("weekday", "angle")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of texts that look the same
+        cross = cross_of(crosses=crosses, min_count=2, rare="pool", **options).fit(table)
+    weights = rng.normal(size=cross.n_features_out_) * (rng.random(cross.n_features_out_) < 0.7)
+    weights[-1] = 0.25  # of km
+    return Model(cross, path_of(weights, link=link)), table
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_reader_in_javascript(tmp_path):
+    """A second reader, written from the description of the format, passes the test rows; and fails on a wrong one."""
+    files = []
+    for i, (zone, link) in enumerate([("Europe/Paris", "identity"), (None, "log"), ("UTC", "logit")]):
+        model, _ = everything(zone, link, normalize_text=i == 1)
+        CompactModel.from_model(model).save(tmp_path / f"{i}.json")
+        files.append(str(tmp_path / f"{i}.json"))
+    subprocess.run(["node", str(READER), *files], check=True, capture_output=True, text=True)
+    data = json.loads(Path(files[0]).read_text(encoding="utf-8"))
+    data["tests"][3]["prediction"] += 1e-3
+    Path(files[0]).write_text(json.dumps(data), encoding="utf-8")
+    assert subprocess.run(["node", str(READER), files[0]], check=False, capture_output=True).returncode != 0
+
+
+def test_test_rows_cover_missing_unknown_and_edges():
+    model, _ = everything()
+    tests = CompactModel.from_model(model).data["tests"]
+    rows = [test["row"] for test in tests]
+    assert len(rows) == 20
+    for column in ("word", "code", "flag", "place", "age", "when", "tags"):
+        assert None in [row[column] for row in rows], column
+    assert "?" in {row["word"] for row in rows} | {row["tags"] for row in rows}
+    assert {18.0, 65.0} & {row["age"] for row in rows}
+    assert any(row["place"] is not None and float(row["place"] * 60).is_integer() for row in rows)
+    assert len({test["prediction"] for test in tests}) > 15
+
+
+def test_large_table_of_real_rows(real_data):
+    """100,000 rows, as the pipeline predicts them."""
+    table = pl.read_csv(real_data / "nycflights13_flights.csv.gz", null_values="NA", infer_schema_length=None)
+    table = table.filter(pl.col("arr_delay").is_not_null())[:100_000]
+    cross = FeatureCross(
+        fields=["month", "hour", "carrier", "origin", "dest", "distance"], bins={"distance": Width(100)},
+        crosses=[("carrier", "dest"), ("origin", "hour", "month")],
+    )  # fmt: skip
+    X = cross.fit_transform(table)
+    path = S.regularization_path(X, table["arr_delay"].to_numpy(), alphas=10)
+    expected = path.predict(X, -1)
+    compact = CompactModel.from_model(Model(cross, path))
+    assert np.abs(compact.predict(table) - expected).max() <= 1e-12 * np.abs(expected).max()
+    rows = table.select(compact.columns).to_dicts()
+    assert np.abs([compact.predict_one(row) for row in rows] - expected).max() <= 1e-12 * np.abs(expected).max()
+
+
+ROWS = pd.DataFrame({"a": list("xyxz") * 10, "b": [1, 2, 2, 1] * 10, "u": np.linspace(-3, 9, 40), "v": np.arange(40.0)})
+Y = (ROWS["a"] == "x") * 2.0 + ROWS["u"] * 0.3 + 1
+
+
+def transformer(inner):
+    columns = [("cross", inner, ["b", "a"]), ("plain", "passthrough", ["u"]), ("scaled", StandardScaler(), ["v"])]
+    return ColumnTransformer([*columns, ("none", "drop", ["v"])])
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_pipelines_and_column_transformers(frame):
+    table = frame(ROWS)
+    cross = FeatureCross(crosses=[("a", "b")])
+    for steps in (FeatureCross(crosses=[("a", "b")]), transformer(cross)):
+        for last in (S.Lasso(0.01), S.Ridge(0.1), sklearn.linear_model.ElasticNet(0.01)):
+            fitted = make_pipeline(steps, last).fit(table, Y.to_numpy())
+            compare_fitted = CompactModel.from_model(fitted)
+            assert np.allclose(compare_fitted.predict(table), fitted.predict(table), rtol=1e-11, atol=1e-12)
+            assert np.isclose(compare_fitted.predict_one(ROWS.iloc[3].to_dict()), fitted.predict(table)[3], rtol=1e-11)
+
+
+def test_arrays_slices_and_masks():
+    array = np.c_[ROWS["b"], ROWS["v"] % 3, ROWS["u"]]
+    for chosen in ([0, 1], slice(0, 2), np.array([True, True, False])):
+        bins = {0: Width(1), 1: Width(1)}
+        columns = make_column_transformer((FeatureCross(bins=bins), chosen), remainder="passthrough")
+        fitted = make_pipeline(columns, S.Ridge()).fit(array, Y)
+        assert np.allclose(CompactModel.from_model(fitted).predict(array), fitted.predict(array), rtol=1e-11)
+    alone = S.Lasso(0.01).fit(array, Y)
+    assert np.allclose(CompactModel.from_model(alone).predict(array), alone.predict(array), rtol=1e-11)
+
+
+def test_links_are_found_by_comparison():
+    """Estimators that predict an exponential or a probability; others are refused."""
+    cross = FeatureCross(fields=["a", "b"])
+    counts, labels = np.round(Y).clip(0), np.where(Y > 2, "yes", "no")
+    poisson = make_pipeline(cross, sklearn.linear_model.PoissonRegressor(alpha=0.1)).fit(ROWS, counts)
+    compact = CompactModel.from_model(poisson)
+    assert compact.link == "log"
+    assert np.allclose(compact.predict(ROWS), poisson.predict(ROWS), rtol=1e-12)
+    logistic = make_pipeline(FeatureCross(fields=["a", "b"]), sklearn.linear_model.LogisticRegression()).fit(
+        ROWS, labels
+    )
+    compact = CompactModel.from_model(logistic)
+    assert (compact.link, compact.data["classes"]) == ("logit", ["no", "yes"])
+    assert np.allclose(compact.predict(ROWS), logistic.predict_proba(ROWS)[:, 1], rtol=1e-12)
+
+    class Odd(sklearn.linear_model.LinearRegression):
+        def predict(self, X):
+            return super().predict(X) ** 2 + 1
+
+    odd = make_pipeline(FeatureCross(fields=["a", "b"]), Odd()).fit(ROWS, Y)
+    with pytest.raises(ValueError, match="not a linear model of these columns"):
+        CompactModel.from_model(odd)
+
+
+def test_log_target_and_points():
+    cross = FeatureCross(fields=["a", "b"])
+    path = S.regularization_path(cross.fit_transform(ROWS), np.log(Y - Y.min() + 1), alphas=5)
+    model = Model(cross, path, {"log_target": True, "point": 2})
+    for k in (None, 0, -1):
+        assert np.allclose(CompactModel.from_model(model, k).predict(ROWS), model.predict(ROWS, k), rtol=1e-12)
+    with pytest.raises(IndexError, match="k=9"):
+        CompactModel.from_model(model, 9)
+
+
+def refusals():
+    cross = FeatureCross(fields=["a"])
+    X = cross.fit_transform(ROWS)
+    hashed = FeatureCross(fields=["a"], hashed=16)
+    two = np.c_[Y, -Y]
+    yield make_pipeline(hashed, S.Lasso(0.1)).fit(ROWS, Y), "hashed=16"
+    yield make_pipeline(FeatureCross(fields=["a"]), MaxAbsScaler(), S.Lasso(0.1)).fit(ROWS, Y), "has the steps"
+    yield make_pipeline(MaxAbsScaler(), S.Lasso(0.1)).fit(X.toarray(), Y), "MaxAbsScaler cannot be exported"
+    yield make_pipeline(make_column_transformer((MaxAbsScaler(), ["u"])), S.Lasso(0.1)).fit(ROWS, Y), "a MaxAbsScaler"
+    yield make_pipeline(FeatureCross(fields=["a"]), S.Ridge()).fit(ROWS, two), "2 targets"
+    yield make_pipeline(FeatureCross(fields=["a"]), S.RidgeClassifier()).fit(ROWS, ROWS["b"]), "predict_proba"
+    yield (
+        make_pipeline(FeatureCross(fields=["b"]), sklearn.linear_model.LogisticRegression()).fit(ROWS, ROWS["a"]),
+        "3 classes",
+    )
+    yield S.Lasso(), "no fitted linear model"
+    yield Model(cross, path_of(np.ones(3), link="cauchit")), "cauchit"
+
+
+def test_what_is_refused():
+    for model, words in refusals():
+        with pytest.raises(ValueError, match=words):
+            CompactModel.from_model(model)
+
+
+def test_keys_beyond_the_integers_of_floats():
+    """Eight fields of 120 levels have more than 2^53 combinations."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({f"f{i}": np.tile(rng.permutation(120), 2) for i in range(8)})
+    cross = FeatureCross(crosses=[tuple(table.columns)], main_effects=False)
+    X = cross.fit_transform(table)
+    weights = rng.normal(size=X.shape[1])
+    compact = compare(Model(cross, path_of(weights)), table, X @ weights + 0.5)
+    assert isinstance(compact.data["terms"][0]["keys"][0], list)
+
+
+def test_values_as_programs_hold_them():
+    """NumPy scalars, pandas' missing values, dates without times, whole floats."""
+    model, table = everything("UTC")
+    compact = CompactModel.from_model(model)
+    row = table.iloc[5].to_dict() | {"code": 7, "flag": True, "age": 65.0}
+    same = row | {"code": np.int64(7), "flag": np.bool_(True), "age": np.float32(65)}
+    assert compact.predict_one(row) == compact.predict_one(same) == compact.predict_one(row | {"code": 7.0})
+    gone = [None, float("nan"), pd.NA, np.float32("nan")]
+    assert len({compact.predict_one(row | {"code": value, "word": None}) for value in gone}) == 1
+    assert compact.predict_one(row | {"when": pd.NaT}) == compact.predict_one(row | {"when": np.datetime64("NaT")})
+    paris = dt.datetime(2024, 7, 1, 2, tzinfo=dt.timezone(dt.timedelta(hours=2)))
+    assert compact.predict_one(row | {"when": paris}) == compact.predict_one(row | {"when": "2024-07-01T00:00:00Z"})
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"code": "7"}, "'code' holds '7'"), ({"code": 1.5}, "'code' holds 1.5"), ({"code": True}, "'code'"),
+        ({"flag": 1}, "'flag'"), ({"word": 3}, "'word'"), ({"place": "3"}, "number is needed"),
+        ({"place": np.inf}, "too far"), ({"angle": 2**60}, "2\\^53"), ({"when": "2024-01-01"}, "zone"),
+        ({"when": 3}, "'when'"), ({"tags": 3}, "'tags'"), ({"tags": ["a"]}, "'tags'"), ({"km": None}, "passes through"),
+        ({"km": np.inf}, "passes through"),
+    ],
+)  # fmt: skip
+def test_wrong_values_are_refused_as_in_a_table(change, words):
+    model, table = everything("UTC")
+    compact = CompactModel.from_model(model)
+    row = table.iloc[5].to_dict()
+    with pytest.raises(ValueError, match=words):
+        compact.predict_one(row | change)
+    with pytest.raises(ValueError, match="has no column 'word'"):
+        compact.predict_one({name: value for name, value in row.items() if name != "word"})
