@@ -43,8 +43,8 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "Block": "crosses.feature_cross",
-    "CrossValidation": "selection.results",
     "CompactModel": "serving.compact",
+    "CrossValidation": "selection.results",
     "DatePart": "crosses.dates",
     "DegreesOfFreedom": "linear_model",
     "Edges": "crosses.binning",
@@ -81,8 +81,8 @@ _MODULES = {
 
 __all__ = [
     "Block",
-    "CrossValidation",
     "CompactModel",
+    "CrossValidation",
     "DatePart",
     "DegreesOfFreedom",
     "Edges",
