@@ -18,6 +18,7 @@ from itertools import product
 from pathlib import Path
 
 import click
+import depth
 import files
 import rivals
 import table
@@ -260,14 +261,30 @@ def all_specs(options: dict) -> list[Spec]:
     specs = []
     for workload, task in product(options["workload_names"], options["tasks"]):
         chosen = [name for name in rivals.names(task) if name in options["rival_names"]]
-        intercept, points = options["intercept"], options["points"] if task == "path" else 1
+        intercept, points = options["intercept"], (options["points"] or 100) if task == "path" else 1
         if task == "ridge":
             grid = product(options["alphas"], sorted(options["gradients"], reverse=True), chosen)
             specs += [Spec(workload, r, task, 0.0, a, intercept, required, points) for a, required, r in grid]
-        else:
-            grid = product(options["l1_ratios"], sorted(options["gaps"], reverse=True), chosen)
-            specs += [Spec(workload, r, task, ratio, 0.0, intercept, gap, points) for ratio, gap, r in grid]
+            continue
+        for ratio, gap in product(options["l1_ratios"], sorted(options["gaps"], reverse=True)):
+            problem = Spec(workload, "", task, ratio, 0.0, intercept, gap, points)
+            if task == "path" and options["to"]:
+                problem = _deeper(problem, options["to"], options["by"], options["points"])
+            specs += [replace(problem, rival=rival) for rival in chosen]
     return specs
+
+
+def _deeper(problem: Spec, to: str, by: str, points: int | None) -> Spec:
+    """The path to another end, on four fifths of the rows."""
+    end = depth.held_out_end(problem.workload, problem.l1_ratio, problem.intercept) if to == "held-out" else float(to)
+    return replace(problem, eps=end, points=points or depth.n_points(end), by=by, held_out=True)
+
+
+def _end(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """A share of alpha_max, or "held-out"."""
+    if value not in (None, "held-out"):
+        _numbers(_context, _parameter, value)
+    return value
 
 
 def _names(_context: click.Context, parameter: click.Parameter, value: str) -> list[str]:
@@ -301,7 +318,9 @@ def _numbers(_context: click.Context, parameter: click.Parameter, value: str) ->
 @click.option("--l1-ratios", default="1.0", help="Shares of the l1 penalty.", callback=_numbers)
 @click.option("--alphas", default="1,100", help="Strengths of ridge, on the unnormalised sum.", callback=_numbers)
 @click.option("--gradients", default="1e-6", help="Relative gradients that ridge must reach.", callback=_numbers)
-@click.option("--points", default=100, type=click.IntRange(1), help="Strengths on the path.")
+@click.option("--points", type=click.IntRange(2), help="Strengths on the path. Default: 100, with --to 20 a decade.")
+@click.option("--to", callback=_end, help="End of the path as a share of alpha_max, or held-out: where R2 turns there.")
+@click.option("--by", type=click.Choice(["gap", "suboptimality"]), default="gap", help="What --gaps bound, with --to.")
 @click.option("--intercept/--no-intercept", default=True, help="Without: y is centred beforehand.")
 @click.option(
     "--repeats", default=5, type=click.IntRange(0), help="Timed calls of sparsereg and the fastest, in turns."

@@ -23,10 +23,12 @@ FIELDS: dict[str, type] = {
     **dict.fromkeys(("l1_ratio", "alpha"), float),
     "intercept": _flag,
     "required": float,
+    "by": str,
+    "held_out": _flag,
     **dict.fromkeys(("rival", "version", "status"), str),
     **dict.fromkeys(("seconds", "cpu_seconds", "seconds_min"), float),
     "timed": int,
-    **dict.fromkeys(("ratio", "cpu_ratio", "tol", "reached", "median_gap", "share_reached"), float),
+    **dict.fromkeys(("ratio", "cpu_ratio", "tol", "reached", "median_gap", "share_reached", "held_r2"), float),
     "certified": _flag,
     **dict.fromkeys(("nonzero_last", "n_iter"), int),
     **dict.fromkeys(("objective_last", "passes", "pass_seconds"), float),
@@ -38,7 +40,7 @@ FIELDS: dict[str, type] = {
 }
 
 # Rows that agree in these are about the same problem, and may be compared.
-PROBLEM = ("task", "l1_ratio", "alpha", "intercept", "required", "points", "eps")
+PROBLEM = ("task", "l1_ratio", "alpha", "intercept", "required", "by", "held_out", "points", "eps")
 GROUP = ("workload", *PROBLEM)
 
 
@@ -57,8 +59,8 @@ def problem(row: Row) -> str:
     intercept = "with" if row["intercept"] else "without"
     if row["task"] == "ridge":
         return f"ridge, alpha {row['alpha']:g}, {intercept} intercept, relative gradient <= {row['required']:.0e}"
-    points = f" of {row['points']} points" if row["task"] == "path" else ""
-    required = f"relative gap <= {row['required']:.0e}"
+    points = f" of {row['points']} points to alpha_max/{1 / row['eps']:.4g}" if row["task"] == "path" else ""
+    required = f"relative {row['by']} <= {row['required']:.0e}"
     return f"{row['task']}{points}, l1_ratio {row['l1_ratio']:g}, {intercept} intercept, {required}"
 
 
@@ -99,7 +101,7 @@ def _reached(row: Row) -> str:
 def show(rows: list[Row], console: Console) -> None:
     """Print one table for every problem that more than one row is about, and sparsereg's geometric means over the
     workloads."""
-    columns = ("seconds", "CPU s", "x fastest", "by CPU", "reached", "tol", "iterations", "peak MB", "passes")
+    columns = ("seconds", "CPU s", "x fastest", "by CPU", "reached", "tol", "held-out R2", "iterations", "peak MB")
     for members in filter(lambda members: len(members) > 1, groups(rows).values()):
         title = f"{members[0]['workload']}: {problem(members[0])}"
         table = Table(title=title, title_justify="left", show_edge=False)
@@ -130,9 +132,9 @@ def _cells(row: Row) -> list[str]:
         cell("cpu_ratio", ".2f"),
         cell("reached", ".1e"),
         cell("tol", ".0e"),
+        cell("held_r2", ".4f"),
         cell("n_iter", "d"),
         cell("peak_mb", ".0f"),
-        cell("passes", ".1f"),
         remark,
     ]
 
@@ -190,5 +192,6 @@ def _markdown_cell(row: Row | None) -> str:
     if row["status"] != "ok":
         return str(row["status"])
     ratios = f" ({row['ratio']:.1f}x / {row['cpu_ratio']:.1f}x)" if is_ours(row) and "ratio" in row else ""
-    text = f"{row['seconds']:.3g}{ratios}"
+    score = f", R2 {row['held_r2']:.4f}" if "held_r2" in row else ""
+    text = f"{row['seconds']:.3g}{ratios}{score}"
     return f"**{text}**" if is_ours(row) else text

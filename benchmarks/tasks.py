@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import certificate
+import depth
 import numpy as np
 import rivals
 import scipy.sparse as sp
@@ -31,6 +32,8 @@ class Spec:
     alpha : strength of ridge, on the unnormalised sum; 0 for the other tasks
     required : the relative duality gap that every point must reach; for ridge the relative gradient
     loosest : tolerances above this are not tried, because they failed a weaker requirement
+    by : what `required` bounds on a path: "gap", or "suboptimality", F less the best bound on its minimum
+    held_out : whether a fifth of the rows is left out of the fit, to be scored on
     """
 
     workload: str
@@ -43,6 +46,8 @@ class Spec:
     points: int = 100
     eps: float = 1e-2
     loosest: float = np.inf
+    by: str = "gap"
+    held_out: bool = False
 
 
 class Task(Protocol):
@@ -62,7 +67,10 @@ class Path:
     """The lasso or elastic net, at a list of strengths or cold at one."""
 
     def __init__(self, spec: Spec, rival: rivals.Rival, data: workloads.Data) -> None:
-        self.spec, self.rival, (self.X, self.y) = spec, rival, data
+        self.spec, self.rival, self.held = spec, rival, None
+        if spec.held_out:
+            data, self.held = depth.split(data)
+        self.X, self.y = data
         largest = certificate.alpha_max(self.X, self.y, spec.l1_ratio)
         fractions = np.geomspace(1, spec.eps, spec.points) if spec.task == "path" else np.array([FIT_AT])
         self.alphas = largest * fractions
@@ -79,14 +87,26 @@ class Path:
     def quality(self, fitted: rivals.Fitted) -> dict[str, object]:
         coefs = sp.csc_array(fitted.coefs)
         path = (coefs, np.asarray(fitted.intercepts, dtype=np.float64))
-        found = certificate.certify(self.X, self.y, path, self.alphas, self.spec.l1_ratio, self.spec.intercept)
-        return {
-            "reached": float(found.relative_gap.max()),
-            "median_gap": float(np.median(found.relative_gap)),
-            "share_reached": float(np.mean(found.relative_gap <= self.spec.required * ROUNDING)),
-            "objective_last": float(found.objective[-1]),
+        objective, reached = self._judge(*path)
+        held = {} if self.held is None else {"held_r2": float(depth.held_out_r2(self.held, *path)[-1])}
+        return held | {
+            "reached": float(reached.max()),
+            "median_gap": float(np.median(reached)),
+            "share_reached": float(np.mean(reached <= self.spec.required * ROUNDING)),
+            "objective_last": float(objective[-1]),
             "nonzero_last": int(coefs[:, [-1]].nnz),
         }
+
+    def _judge(self, coefs: sp.csc_array, intercepts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """F at every point, and what `required` bounds."""
+        data, spec = (self.X, self.y), self.spec
+        if spec.by == "gap":
+            path = (coefs, intercepts)
+            found = certificate.certify(self.X, self.y, path, self.alphas, spec.l1_ratio, spec.intercept)
+            return found.objective, found.relative_gap
+        objective = depth.objectives(data, coefs, intercepts, self.alphas, spec.l1_ratio)
+        bounds = depth.lower_bounds(spec.workload, data, self.alphas, spec.l1_ratio, spec.intercept)
+        return objective, (objective - bounds) / certificate.gap_scale(self.y)
 
 
 class Ridge:

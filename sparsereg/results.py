@@ -104,6 +104,15 @@ class PathResult:
         Labels, for a classifier.
     stopped : str or None
         Why the path ended before its last strength: "max_seconds" or "stop_when"; None where it did not.
+    settings : dict, or None
+        Arguments that the objective had beside the data and the strengths: fit_intercept, standardize, positive,
+        penalty_factor, has_offset. None where unknown. Model files do not hold them.
+    n_products : int64 array of shape (k,), or None
+        How many of `n_iters` were products with the Gram matrix of active columns, in Newton steps.
+    methods : tuple of k str, or None
+        What each point was found by: "gram_cd" (coordinate descent on the Gram matrix of the working set),
+        "residual_cd" (on the residual, once that matrix would be too large) or "prox_gradient"; with ", projected
+        dual" where the gap is that of a better dual point than the scaled residual.
     outputs : tuple of K `OutputCoefficients`
         What `coefs` is made from.
     """
@@ -123,6 +132,9 @@ class PathResult:
     link: str = "identity"
     classes: NDArray[Any] | None = None
     stopped: str | None = None
+    settings: dict[str, Any] | None = None
+    n_products: Int | None = None
+    methods: tuple[str, ...] | None = None
     outputs: tuple[OutputCoefficients, ...] = field(init=False)
 
     @property
@@ -200,13 +212,13 @@ class PathResult:
         return f"<{type(self).__name__}: {self.alphas.size} points, {ends}, {self.n_features} columns{outputs}>"
 
     def __str__(self) -> str:
-        """A table of at most ten points."""
+        """A table of at most ten points: active columns (Df), per cent of the deviance explained (%Dev), strength."""
         n_points, explained = self.alphas.size, self.deviance_explained
-        lines = [repr(self), "point       alpha   non-zero" + ("" if explained is None else "   % deviance explained")]
+        lines = [repr(self), "point        Df" + ("" if explained is None else "    %Dev") + "       alpha"]
         counts = self.n_nonzero
         for k in np.unique(np.linspace(0, n_points - 1, min(n_points, SHOWN)).astype(int)):
-            line = f"{k:>5} {self.alphas[k]:>11.4g} {counts[k]:>10}"
-            lines.append(line if explained is None else f"{line} {100 * explained[k]:>22.2f}")
+            share = "" if explained is None else f"{100 * explained[k]:>8.2f}"
+            lines.append(f"{k:>5} {counts[k]:>9,}{share} {self.alphas[k]:>11.4g}")
         return "\n".join(lines)
 
 

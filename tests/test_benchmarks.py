@@ -85,7 +85,16 @@ def test_a_row_comes_back(tmp_path, monkeypatch, body, required, status, detail)
 def test_ratios_are_to_the_fastest_rival_that_got_there():
     import table
 
-    common = {"workload": "a", "task": "path", "l1_ratio": 1.0, "alpha": 0.0, "intercept": True, "required": 1e-4}
+    common = {
+        "workload": "a",
+        "task": "path",
+        "l1_ratio": 1.0,
+        "alpha": 0.0,
+        "intercept": True,
+        "required": 1e-4,
+        "by": "gap",
+        "held_out": False,
+    }
     common |= {
         "points": 100,
         "eps": 1e-2,
@@ -176,3 +185,42 @@ def test_instructions_are_judged_in_sum_or_by_part(changes, said):
     import instructions
 
     assert instructions.verdict("a", changes) == said
+
+
+def test_bounds_are_below_every_path_and_close_to_a_good_one(tmp_path, monkeypatch):
+    import depth
+    import synthetic
+
+    from sparsereg import regularization_path
+
+    monkeypatch.setenv("SPARSEREG_BENCH_CACHE", str(tmp_path))
+    data, held = depth.split(synthetic.crosses(2_000, (40, 12, 6, 4, 2), seed=1))
+    good = regularization_path(*data, alphas=depth.n_points(1e-2), eps=1e-2, tol=1e-7)
+    F = depth.objectives(data, good.coefs, good.intercepts, good.alphas, 1.0)
+    scale = np.var(data[1])
+    for _ in range(2):  # the second time from the file
+        below = (F - depth.lower_bounds("small", data, good.alphas, 1.0, True)) / scale
+        assert (below >= -1e-12).all()
+        assert below.max() <= 2 * depth.TIGHT
+    assert (depth.objectives(data, 1.1 * good.coefs, good.intercepts, good.alphas, 1.0)[1:] > F[1:]).all()
+    score = depth.held_out_r2(held, good.coefs, good.intercepts)
+    by_hand = 1.0 - np.mean((held[1] - good.predict(held[0], 20)) ** 2) / np.var(held[1])
+    assert score[20] == pytest.approx(by_hand, abs=1e-12)
+
+
+def test_the_held_out_end_is_where_r2_is_best(tmp_path, monkeypatch):
+    import depth
+    import workloads
+
+    monkeypatch.setenv("SPARSEREG_BENCH_CACHE", str(tmp_path))
+    end = depth.held_out_end("smoke_crosses", 1.0, True)
+    (X, y), held = depth.split(workloads.load("smoke_crosses"))
+
+    def score(eps: float) -> float:
+        from sparsereg import regularization_path
+
+        path = regularization_path(X, y, alphas=2, eps=eps)
+        return depth.held_out_r2(held, path.coefs, path.intercepts)[-1]
+
+    assert depth.DEEPEST <= end < 1
+    assert score(end) > max(score(3 * end), score(end / 3))

@@ -163,7 +163,7 @@ def test_report():
     assert len(point["columns"]) == 2
     assert point["path"] == content["path"]
     assert len(content["path"]) == 100
-    assert content["path"][7]["held R2"] == load_model("model.npz").meta["held_out_r2"][7]
+    assert content["path"][7]["held"] == load_model("model.npz").meta["held_out_r2"][7]
 
 
 @pytest.mark.usefixtures("folder")

@@ -17,7 +17,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from sparsereg import Lasso, Ridge, RidgeCV, SparsityReport, regularization_path
 from sparsereg.crosses.feature_cross import FeatureCross
-from sparsereg.report.text import bytes_in_words
+from sparsereg.report.words import bytes_in_words
 from sparsereg.results import PathResult
 
 
@@ -89,7 +89,7 @@ def test_blocks_count_their_survivors(fitted, k):
 
 def test_heaviest_columns_by_name(fitted):
     _, _, cross, _, path = fitted
-    report = SparsityReport.from_path(path, cross, top=5)
+    report = SparsityReport.from_path(path, cross, top=5, rank="weight")
     w, names = path.coefs.toarray()[:, -1], cross.get_feature_names_out()
     order = np.argsort(-np.abs(w))[:5]
     assert [row["name"] for row in report.columns] == names[order].tolist()
@@ -103,7 +103,7 @@ def test_only_the_heaviest_are_named(fitted, monkeypatch):
     name = cross.feature_names
     monkeypatch.setattr(cross, "feature_names", lambda columns: asked.append(len(columns)) or name(columns))
     SparsityReport.from_path(path, cross, top=3)
-    assert asked == [3]
+    assert asked == [12, 3]  # the lines, and the first ones
 
 
 def test_nothing_is_as_long_as_x_is_wide():
@@ -115,7 +115,9 @@ def test_nothing_is_as_long_as_x_is_wide():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1_000_000
-    assert report.columns[0] == {"name": f"column {width - 1}", "column": width - 1, "coefficient": -2.0}
+    row = {"name": f"column {width - 1}", "column": width - 1, "coefficient": -2.0, "rows": None, "influence": None}
+    assert row.items() <= report.columns[0].items()
+    assert report.rank == "weight"
     assert report.bytes_dense == 2 * 8 * width
     assert "dense they would take 16 TB" in text
 

@@ -91,9 +91,10 @@ def test_printed_it_is_short(make):
     lines = str(path).splitlines()
     assert lines[0] == repr(path)
     assert len(lines) == 12
-    assert ("deviance" in lines[1]) == (path.deviance_explained is not None)
-    assert lines[2].split()[:3] == ["0", f"{path.alphas[0]:.4g}", str(path.n_nonzero[0])]
-    assert lines[-1].split()[:2] == ["29", f"{path.alphas[-1]:.4g}"]
+    assert ("%Dev" in lines[1]) == (path.deviance_explained is not None)
+    assert lines[2].split()[:2] == ["0", str(path.n_nonzero[0])]
+    assert lines[2].split()[-1] == f"{path.alphas[0]:.4g}"
+    assert (lines[-1].split()[0], lines[-1].split()[-1]) == ("29", f"{path.alphas[-1]:.4g}")
     assert "30 points" in repr(path) and "6 columns" in repr(path)  # noqa: PT018
     assert ("2 outputs" in repr(path)) == (len(path.outputs) == 2)
 
@@ -128,3 +129,18 @@ def test_saved_reported_and_drawn(make, tmp_path):
     for line, expected in zip(lower.lines, path.largest(2, last)[1], strict=True):
         np.testing.assert_array_equal(line.get_ydata(), expected)
     matplotlib.pyplot.close("all")
+
+
+def test_each_point_says_what_found_it():
+    """Smooth columns take Newton steps and a projected dual point; with the solver named, nothing else is used."""
+    rng = np.random.default_rng(0)
+    t = np.sort(rng.uniform(-1, 1, 200))
+    X = np.maximum(t[:, None] - np.quantile(t, np.linspace(0, 0.99, 60)), 0)
+    y = np.sin(6 * t) + 0.1 * rng.normal(size=200)
+    path = regularization_path(X, y, alphas=20, eps=1e-3)
+    assert path.n_products.shape == (20,)
+    assert path.n_products.sum() > 0
+    assert (path.n_products <= path.n_iters).all()
+    assert set(path.methods) == {"gram_cd", "gram_cd, projected dual"}
+    one = regularization_path(X, y, alphas=3, eps=0.5, solver="prox_gradient")
+    assert {method.split(",")[0] for method in one.methods} == {"prox_gradient"}

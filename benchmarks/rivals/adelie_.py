@@ -15,7 +15,7 @@ def version() -> str:
 
 
 def tolerances(_gap: float) -> list[float]:
-    return decades(1e-3, 1e-20)  # on the square of the change of a coefficient
+    return decades(1e-1, 1e-20)  # on the square of the change of a coefficient
 
 
 def prepare(X: Matrix, _y: np.ndarray, _l1_ratio: float, _intercept: bool) -> object:

@@ -15,7 +15,7 @@ def version() -> str:
 
 
 def tolerances(gap: float) -> list[float]:
-    return decades(gap, gap * 1e-2)  # certifies a duality gap of tol |y - mean y|^2 / n
+    return decades(gap, gap * 1e-3)  # certifies a duality gap of tol |y - mean y|^2 / n
 
 
 def prepare(X: Matrix, _y: np.ndarray, _l1_ratio: float, _intercept: bool) -> object:

@@ -20,14 +20,13 @@ from sparsereg.cli.serving_commands import export, score
 from sparsereg.cli.tables import read_table
 from sparsereg.cli.training import ColumnRoles, Training
 from sparsereg.report.report import SparsityReport
-from sparsereg.report.text import bytes_in_words
+from sparsereg.report.words import bytes_in_words
 from sparsereg.serving.atomic_write import check_place, write_whole
 from sparsereg.serving.model_file import Model, load_model, save_model
 from sparsereg.solvers.path import regularization_path
 
 __all__ = ["cli"]
 
-_SCORE = "held R2"
 _READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _TABLE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 _WRITABLE = click.Path(dir_okay=False, path_type=Path)
@@ -336,15 +335,16 @@ def _fitted(data: Training, roles: ColumnRoles, options: dict[str, Any], termina
         "na": list(options["na"]),
         "rows": int(data.train.size),
     }
-    if not data.held_out.size:
-        return Model(cross, path, meta | {"point": path.alphas.size - 1})
-    with terminal.working("Scoring the held-out rows"):
-        r2 = data.score(cross, path)
-    model = Model(cross, path, meta | {"held_out_r2": r2.tolist(), "held_out_rows": data.held_out.size})
-    best = model.meta["point"] = int(np.argmax(r2))  # of equal points, that with the strongest penalty
+    with terminal.working("Looking at the rows"):
+        evidence = data.evidence(cross, path, X)
+    meta |= {"point": evidence.point, "seed": options["seed"], "evidence": evidence.to_dict()}
+    if evidence.held is None:
+        return Model(cross, path, meta)
+    model = Model(cross, path, meta | {"held_out_r2": evidence.held, "held_out_rows": data.held_out.size})
+    best = evidence.point  # of equal points, that with the strongest penalty
     terminal.note(
         f"{data.held_out.size:,} rows drawn with seed {options['seed']} were held out; point {best} predicts them best "
-        f"({score_name(model.meta)} {r2[best]:.4f}) and is the model's."
+        f"({score_name(model.meta)} {evidence.held[best]:.4f}) and is the model's."
     )
     if best == path.alphas.size - 1 and best > 0:
         terminal.note("the best point is the last of the path; a smaller --eps may predict better still.")
@@ -352,10 +352,7 @@ def _fitted(data: Training, roles: ColumnRoles, options: dict[str, Any], termina
 
 
 def _report(model: Model, point: int | None = None, top: int = 20) -> SparsityReport:
-    scores = {_SCORE: model.meta["held_out_r2"]} if "held_out_r2" in model.meta else None
-    return SparsityReport.from_path(
-        model.path, model.cross, model.point if point is None else point, top=top, scores=scores
-    )
+    return SparsityReport.from_estimator(model, k=point, top=top)
 
 
 def _write_text(file: Path, text: str) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from sparsereg.report.text import bytes_in_words
+from sparsereg.report.words import bytes_in_words
 
 __all__ = ["Terminal"]
 

@@ -21,6 +21,9 @@ from sparsereg.crosses.binning import Quantiles, Rule
 from sparsereg.crosses.dates import DatePart
 from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.crosses.rules import Of
+from sparsereg.report.evidence import Evidence
+from sparsereg.report.samples import Sample
+from sparsereg.results import PathResult
 
 __all__ = ["ColumnRoles", "Training"]
 
@@ -29,8 +32,6 @@ Vector = NDArray[np.float64]
 
 # Bins of 20 follow a curve and still hold many rows each.
 DEFAULT_BINS = 20
-# Held-out rows that are encoded and predicted together.
-_SCORING_ROWS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -200,18 +201,17 @@ class Training:
         """The weighted mean of the target in the rows to fit: the prediction that R2 compares with."""
         return float(np.average(self.y[self.train], weights=self.weights(self.train)))
 
-    def score(self, cross: FeatureCross, path: Any) -> Vector:
-        """R2 (k,) of each point of a path on the held-out rows: 1 - squared error / that of the training mean."""
-        errors, null_error = np.zeros(path.alphas.size), 0.0
-        for begin in range(0, self.held_out.size, _SCORING_ROWS):
-            rows = self.held_out[begin : begin + _SCORING_ROWS]
-            s = np.ones(rows.size) if self.weight is None else self.weight[rows]
-            predicted = (cross.transform(self.table[rows]) @ path.coefs).toarray() + path.intercepts
-            errors += s @ (self.y[rows, None] - predicted) ** 2
-            null_error += float(s @ (self.y[rows] - self.train_mean) ** 2)
-        if null_error == 0.0:
+    def evidence(self, cross: FeatureCross, path: PathResult, X: Any) -> Evidence:
+        """What the rows say of a path: those of the fit, encoded as X, and those held out."""
+        train = Sample.of("X", X, self.y[self.train], self.weights(self.train), path, 0)
+        if not self.held_out.size:
+            return Evidence.measure(path, cross, None, train, None)
+        encoded = cross.transform(self.table[self.held_out])
+        held = Sample.of("X_val", encoded, self.y[self.held_out], self.weights(self.held_out), path, 0)
+        found = Evidence.measure(path, cross, None, train, held)
+        if found.held is None:
             raise ValueError("the target is the same in all held-out rows; hold out more, or use --validate 0.")
-        return 1.0 - errors / null_error
+        return found
 
 
 def _is_readable(dtype: pl.DataType) -> bool:

@@ -100,6 +100,8 @@ class FeatureCross(OverParts, TransformerMixin, BaseEstimator):
         Only when fitted on a table with column names.
     n_features_out_ : int
         Number of columns of the output.
+    n_rows_ : int
+        Number of rows in fit.
 
     Examples
     --------
@@ -150,8 +152,8 @@ class FeatureCross(OverParts, TransformerMixin, BaseEstimator):
     def fit(self, X: Any, y: Any = None, *, target: str | None = None, eps: float = 1e-2) -> Self:  # noqa: ARG002
         """Determine the levels of the fields and the combinations of the crosses.
 
-        `ParquetRows` are fitted in two passes over their parts. With a target, combinations that no lasso path down to
-        `eps` times its largest alpha can use are left out, which is exact (static safe screening).
+        `ParquetRows` are fitted in two passes. With a target, combinations that no lasso path down to `eps` times its
+        largest alpha can use are left out, which is exact (static safe screening).
 
         Parameters
         ----------
@@ -187,8 +189,7 @@ class FeatureCross(OverParts, TransformerMixin, BaseEstimator):
         ----------
         X : DataFrame of pandas, polars or Arrow, array-like of shape (n, p), or ParquetRows
         y : ignored
-        **fit_params
-            For `ParquetRows`: `target` and `eps` as in `fit`, `scratch` as in `encode`.
+        **fit_params : for `ParquetRows`, `target` and `eps` as in `fit`, `scratch` as in `encode`.
 
         Returns
         -------
@@ -196,8 +197,7 @@ class FeatureCross(OverParts, TransformerMixin, BaseEstimator):
             See `transform`, and for `ParquetRows` `encode`.
         """
         if isinstance(X, ParquetRows) and not {*fit_params} - {"target", "eps", "scratch"}:
-            rows = X.with_target(fit_params["target"]) if fit_params.get("target") else X
-            return self._fit_transform_parts(rows, fit_params.get("eps", 1e-2), fit_params.get("scratch"))
+            return self._fit_transform_parts(X, **fit_params)
         if fit_params:
             raise ValueError(f"fit_params={sorted(fit_params)} are not known to FeatureCross; remove them.")
         encoding = self._fit(X)

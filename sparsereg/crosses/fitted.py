@@ -47,6 +47,11 @@ class FittedColumns:
         return dict(self._layout.levels)
 
     @property
+    def n_rows_(self) -> int:
+        """Number of rows in fit, of all chunks."""
+        return self._layout.n_rows
+
+    @property
     def numbers_(self) -> list[str]:
         """The fields that pass through as numbers."""
         return self._layout.numbers

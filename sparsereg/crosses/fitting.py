@@ -81,8 +81,11 @@ class OverParts(Portable):
             sy_sum += float(part.y.sum() if part.s is None else part.s @ part.y)
         return self._finish(place, rows, sy_sum / (s_sum or 1.0))
 
-    def _fit_transform_parts(self, rows: ParquetRows, eps: float, scratch: Any) -> DiskRows:
+    def _fit_transform_parts(
+        self, rows: ParquetRows, target: str | None = None, eps: float = 1e-2, scratch: Any = None
+    ) -> DiskRows:
         """Fitted and encoded in two passes together."""
+        rows = rows if target is None else rows.with_target(target)
         place = Scratch.at(scratch)
         found = self._fit_parts(rows, eps, place)
         for _ in place.renumber(found, len(rows.parts)):

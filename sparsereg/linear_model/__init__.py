@@ -1,22 +1,34 @@
 """The scikit-learn interfaces: parameters, checks, fitted attributes. They know no kernels."""
 
 from sparsereg.linear_model.degrees import DegreesOfFreedom, degrees_of_freedom
+from sparsereg.linear_model.glm import GammaRegressor, HuberLossRegressor, PoissonRegressor, TweedieRegressor
 from sparsereg.linear_model.lasso import ElasticNet, Lasso
+from sparsereg.linear_model.lasso_cv import ElasticNetCV, LassoCV
+from sparsereg.linear_model.logistic import LogisticRegression
 from sparsereg.linear_model.paths import enet_path, lasso_path
 from sparsereg.linear_model.ridge import Ridge
 from sparsereg.linear_model.ridge_classifier import RidgeClassifier, RidgeClassifierCV
 from sparsereg.linear_model.ridge_cv import RidgeCV
 from sparsereg.linear_model.ridge_path import RidgePath, ridge_path
+from sparsereg.linear_model.squared_hinge import SquaredHingeClassifier
 
 __all__ = [
     "DegreesOfFreedom",
     "ElasticNet",
+    "ElasticNetCV",
+    "GammaRegressor",
+    "HuberLossRegressor",
     "Lasso",
+    "LassoCV",
+    "LogisticRegression",
+    "PoissonRegressor",
     "Ridge",
     "RidgeCV",
     "RidgeClassifier",
     "RidgeClassifierCV",
     "RidgePath",
+    "SquaredHingeClassifier",
+    "TweedieRegressor",
     "degrees_of_freedom",
     "enet_path",
     "lasso_path",

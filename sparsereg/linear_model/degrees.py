@@ -24,7 +24,7 @@ from sparsereg.ridge.normal_equations import NormalEquations
 from sparsereg.ridge.solve import choose_method
 from sparsereg.ridge.units import equilibrated
 
-__all__ = ["DegreesOfFreedom", "degrees_of_every_target", "degrees_of_freedom", "variance_shares"]
+__all__ = ["DegreesOfFreedom", "block_shares", "degrees_of_every_target", "degrees_of_freedom", "variance_shares"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -164,11 +164,15 @@ def variance_shares(estimator: Any, X: Any, sample_weight: Any, target: int, sto
         See `degrees_of_freedom`.
     """
     X = checked_data(estimator, X, reset=False)
-    design, ends = as_design(X), _checked_stops(stops, estimator.n_features_in_)
-    w = np.zeros(design.n_cols)
     columns, values = _coefficients(estimator, target)
+    ends = _checked_stops(stops, estimator.n_features_in_)
+    return block_shares(as_design(X), columns, values, check_weights(sample_weight, X.shape[0]), ends)
+
+
+def block_shares(design: Design, columns: Int, values: Vector, weights: Vector | None, ends: Int) -> Vector:
+    """The same from coefficients `values` at `columns`; block b ends before column `ends[b]`."""
+    w = np.zeros(design.n_cols)
     w[_positions(columns, design.columns)] = values
-    weights = check_weights(sample_weight, design.n_rows)
     predicted = np.zeros(design.n_rows)
     design.matrix.add_matvec(w, predicted)
     predicted -= np.average(predicted, weights=weights)

@@ -27,7 +27,7 @@ from sparsereg.solvers.loop import SOLVERS, Options
 from sparsereg.solvers.path_solver import PathSolver
 from sparsereg.solvers.single_fit import SingleFit
 
-__all__ = ["ElasticNet", "Lasso"]
+__all__ = ["ElasticNet", "ElasticNetBase", "Lasso"]
 
 Vector = NDArray[np.float64]
 
@@ -46,7 +46,33 @@ class Fit(NamedTuple):
     converged: bool
 
 
-class ElasticNet(LinearRegressor):
+class ElasticNetBase(LinearRegressor):
+    """What `ElasticNet` and `ElasticNetCV` share: the input, and the form of the coefficients."""
+
+    _max_kept = 2**20  # 8 MB
+
+    @property
+    def sparse_coef_(self) -> Any:
+        """Sparse coefficients of shape (1, p) or (n_targets, p): a matrix or array, by scikit-learn's configuration."""
+        rows = super().sparse_coef_
+        return rows if get_config().get("sparse_interface") == "sparray" else sp.csr_matrix(rows)
+
+    def _check_data(self, X: Any, y: Any, check_input: bool) -> tuple[Design, Vector]:
+        """X as a design and y as float64, either of shape (n,) or (n, n_targets)."""
+        if check_input and not sp.issparse(X):
+            X, y = checked_targets(self, X, y, order="F", ensure_all_finite=False)  # `as_design` says where
+        else:
+            refuse_unreal("y", y, text=True)
+            validate_data(self, X, y, skip_check_array=True)
+        design = as_design(X, n_threads=thread_count(self.n_jobs))
+        targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        check_consistent_length(sp.csr_array((design.n_rows, 1)), targets)
+        if targets.ndim > 2 or 0 in targets.shape:
+            raise ValueError(f"y has shape {targets.shape}; expected (n,) or (n, n_targets).")
+        return design, targets
+
+
+class ElasticNet(ElasticNetBase):
     """Linear regression with combined l1 and l2 penalties, for wide sparse X; a drop-in for scikit-learn's.
 
     Minimises, with S the sum of the weights s::
@@ -115,7 +141,6 @@ class ElasticNet(LinearRegressor):
     __metadata_request__fit: ClassVar = {"check_input": metadata_routing.UNUSED}
 
     path = staticmethod(enet_path)
-    _max_kept = 2**20  # 8 MB
 
     def __init__(
         self,
@@ -173,7 +198,10 @@ class ElasticNet(LinearRegressor):
                 stacklevel=2,
             )
         design, targets = self._check_data(X, y, check_input)
-        weights = check_weights(sample_weight, design.n_rows)
+        return self._fit_design(design, targets, check_weights(sample_weight, design.n_rows), X)
+
+    def _fit_design(self, design: Design, targets: Vector, weights: Vector | None, X: Any) -> Self:
+        """Fit checked data; X as it was passed, for the check of a Gram matrix."""
         design, weights, targets = count_weights(design, weights, targets)
         factor = check_penalty_factor(self.penalty_factor, design.n_features)
         rng = generator(self.selection, self.random_state)
@@ -196,12 +224,6 @@ class ElasticNet(LinearRegressor):
         self._set_fitted(fits, problem.design, flat=targets.ndim == 1)
         return self
 
-    @property
-    def sparse_coef_(self) -> Any:
-        """Sparse coefficients of shape (1, p) or (n_targets, p): a matrix or array, by scikit-learn's configuration."""
-        rows = super().sparse_coef_
-        return rows if get_config().get("sparse_interface") == "sparray" else sp.csr_matrix(rows)
-
     # ---- checks ----------------------------------------------------------------------------------------------------
 
     def _check_parameters(self) -> None:
@@ -215,20 +237,6 @@ class ElasticNet(LinearRegressor):
         check_choice("solver", self.solver, SOLVERS)
         if isinstance(self.precompute, str) or self.precompute is None:
             raise ValueError(f"precompute={self.precompute!r}: expected True, False, or the Gram matrix of X.")
-
-    def _check_data(self, X: Any, y: Any, check_input: bool) -> tuple[Design, Vector]:
-        """X as a design and y as float64, either of shape (n,) or (n, n_targets)."""
-        if check_input and not sp.issparse(X):
-            X, y = checked_targets(self, X, y, order="F", ensure_all_finite=False)  # `as_design` says where
-        else:
-            refuse_unreal("y", y, text=True)
-            validate_data(self, X, y, skip_check_array=True)
-        design = as_design(X, n_threads=thread_count(self.n_jobs))
-        targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-        check_consistent_length(sp.csr_array((design.n_rows, 1)), targets)
-        if targets.ndim > 2 or 0 in targets.shape:
-            raise ValueError(f"y has shape {targets.shape}; expected (n,) or (n, n_targets).")
-        return design, targets
 
     def _initial_coefficients(self, design: Design, targets: Vector) -> sp.csr_array:
         """Initial coefficients, a row for each target: zeros, or with `warm_start` the current ones."""

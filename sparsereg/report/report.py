@@ -1,23 +1,25 @@
-"""`SparsityReport`: the non-zero coefficients of a path or model, counted by strength, by field and cross, by column.
+"""`SparsityReport`: whether a path or model is any good, which columns it keeps, and what it rests on.
 
 Only sparse coefficients are read, so memory follows their number and not the width of X. Solvers are not imported.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from sparsereg.data.validation import check_choice, check_number
+from sparsereg.report.build import Wishes, content_of
+from sparsereg.report.checks import checked_limits
+from sparsereg.report.columns import RANKS
+from sparsereg.report.evidence import Evidence
+from sparsereg.report.export import FORMAT, VERSION, as_frame, as_json, content_from_json
+from sparsereg.report.histograms import histogram_rows, reference_weights
+from sparsereg.report.of_estimator import PassedRows, check_cross, checked_point, estimator_content, model_content
+from sparsereg.report.samples import Sample
 from sparsereg.report.sources import FittedPoints
-from sparsereg.report.tables import block_rows, column_rows, path_rows, plain
 from sparsereg.report.text import report_text
 
 if TYPE_CHECKING:
@@ -29,38 +31,67 @@ __all__ = ["SparsityReport"]
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SparsityReport:
-    """Which coefficients are not zero, and what storing them costs. Made by `from_path` or `from_estimator`.
+    """Whether a fit is any good, which coefficients are not zero, and what they rest on.
 
-    What is not known, such as the deviance explained by an estimator that does not state it, is None.
+    Made by `from_path` or `from_estimator`. What is not known, such as the deviance explained by an estimator that does
+    not state it, is None.
 
     Attributes
     ----------
+    verdict : str
+        One or two sentences: what is kept, of how many, and what it explains on rows that the fit never saw.
+    checks : list of dict
+        id, passed, value, limit, sentence, remedy. Those whose data is not known are left out.
     n_columns : int
         Columns of X.
     n_cells : int or None
         Possible columns: all levels and combinations of the fields and crosses. None without a `FeatureCross`.
     point : int
         The point of the path that `blocks` and `columns` describe, counted from 0.
+    one_se : int or None
+        The strongest penalty whose held-out loss is within one standard error of the best, compared row by row.
     tol : float or None
         The duality gap asked for, as a share of the target's mean square.
     path : list of dict
-        For each strength: point, alpha, n_nonzero, density (n_nonzero / n_columns), deviance_explained, l1_norm,
-        l2_norm, dual_gap, relative_gap, certified, n_iter, seconds, df, df_error, and `scores`. `df` are the
-        degrees of freedom of the coefficients (an intercept is 1 more) and `df_error` their standard error, 0 where
-        exact. For the lasso they are the number of non-zero coefficients; otherwise computing them takes X.
+        For each strength: point, alpha, n_nonzero, density (n_nonzero / n_columns), deviance_explained, held (the
+        held-out score), held_error (the standard error of its difference to the best one), proved_zero and undecided
+        (columns that are proved zero at the exact solution, and those that are neither this nor active), l1_norm,
+        l2_norm, dual_gap, relative_gap, certified, n_iter, seconds, df, df_error, and `scores`. `df` are the degrees of
+        freedom of the coefficients (an intercept is 1 more) and `df_error` their standard error, 0 where exact. For the
+        lasso they are the number of non-zero coefficients; otherwise computing them takes X.
     blocks : list of dict
-        For each field and cross: name, fields, n_cells, n_observed, n_nonzero, weight (the sum of the absolute
-        coefficients), weight_share (of the sum over all blocks), df, df_error, shrinkage_factor (df / n_observed: 0
-        where the penalty removes a block, 1 where it leaves it alone) and, if X is passed, variance_share (of the
-        predictions; negative where a block counteracts the others). Empty without a `FeatureCross`.
-    columns : list of dict
-        The largest coefficients in absolute value, in decreasing order: name, column, coefficient.
+        For each field and cross: name, label, fields, n_cells, n_observed, n_nonzero, n_nonzero_path (at each point),
+        median_rows (of its non-zero columns), weight (the sum of the absolute coefficients), weight_share (of the sum
+        over all blocks), df, df_error, shrinkage_factor (df / n_observed: 0 where the penalty removes a block, 1 where
+        it leaves it alone) and, if X is passed, variance_share (of the predictions; negative where a block counteracts
+        the others). Empty without a `FeatureCross`.
+    columns, columns_by_weight : list of dict
+        The first columns by `rank`, and by absolute coefficient where that is another ranking: name, label, column,
+        coefficient, rows (of the fit in which the column is not 0), influence, enters (the first point at which it is
+        active), block.
+    rank : {"influence", "weight"}
+        What ranks `columns` and `lines`. Influence is the absolute coefficient times the standard deviation of the
+        column: a large coefficient that rests on one row moves few predictions. It takes a `FeatureCross` or X.
+    lines, faint : list
+        Coefficients along the path: of the first 12 columns, rows as in `columns` with ``values``; of the next 40, the
+        values only.
+    panels : list of dict
+        For a point that is too strong, the described one and the weakest: mean predictions and observations in tenths
+        of the rows, held out and of the fit.
+    histograms : list of dict
+        Weights by size, with the exact zeros counted apart.
+    map : dict or None
+        The weights by cell, where a cross of two binned columns is active.
+    title, target, loss, score : str
+        Words of the report; `score` is "R2" or "deviance explained".
     bytes_kept, bytes_dense : int
         Bytes of the coefficients of all points, as stored, and as a dense array over the columns of X.
     bytes_nominal : int or None
         Bytes of a dense array over all possible columns.
+    provenance : dict
+        Sizes, seconds, versions, the cross, a hash of the data's shape and names.
 
     Examples
     --------
@@ -84,6 +115,21 @@ class SparsityReport:
     bytes_kept: int
     bytes_dense: int
     bytes_nominal: int | None
+    verdict: str
+    checks: list[Row]
+    one_se: int | None
+    rank: str
+    columns_by_weight: list[Row]
+    lines: list[Row]
+    faint: list[list[float]]
+    panels: list[Row]
+    histograms: list[Row]
+    map: Row | None
+    title: str
+    target: str
+    loss: str
+    score: str
+    provenance: Row
 
     @classmethod
     def from_path(
@@ -93,7 +139,20 @@ class SparsityReport:
         k: int | None = None,
         *,
         top: int = 20,
+        rank: str = "influence",
         scores: Mapping[str, Sequence[float]] | None = None,
+        X: Any = None,
+        y: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight: Any = None,
+        sample_weight_val: Any = None,
+        references: Mapping[str, Any] | Sequence[Any] = (),
+        labels: Mapping[str, str] | None = None,
+        title: str | None = None,
+        target: str | None = None,
+        limits: Mapping[str, float] | None = None,
+        evidence: Evidence | None = None,
         output: int = 0,
     ) -> SparsityReport:
         """Report on a path.
@@ -104,12 +163,30 @@ class SparsityReport:
         cross : FeatureCross, optional
             The fitted transformer that made X. Without it there are no fields and no names.
         k : int, optional
-            The point that `blocks` and `columns` describe; -1 is the last. None, the default, is the last as well: the
-            weakest penalty, where most coefficients are non-zero.
+            The point that `blocks` and `columns` describe; -1 is the last. None, the default, is the point that
+            predicts the held-out rows best; without these the last, where most coefficients are non-zero.
         top : int, default 20
-            How many of the largest coefficients to name.
+            How many of the first coefficients to name.
+        rank : {"influence", "weight"}, default "influence"
+            By what coefficients are ranked; see the attribute. By weight where the influence is not known.
         scores : mapping of str to sequence of float, optional
-            Further values for each strength, such as ``{"held-out R2": [...]}``.
+            Further values for each strength, such as ``{"fold 1": [...]}``.
+        X, y, sample_weight : optional
+            The rows of the fit: for the shares of variance, for columns proved zero, and for the rows and influence of
+            columns that no cross has counted.
+        X_val, y_val, sample_weight_val : optional
+            Rows that the fit never saw: for the held-out score of each strength with standard errors, and for
+            calibration.
+        references : mapping of str to fitted estimator, optional
+            Whose weights are compared in histograms, such as ``{"ridge": Ridge().fit(X, y)}``.
+        labels : mapping of str to str, optional
+            Words for fields, such as ``{"arr_delay": "delay on arrival"}``.
+        title, target : str, optional
+            The heading, and what is predicted, in words.
+        limits : mapping of str to float, optional
+            Limits of the checks in place of `sparsereg.report.checks.LIMITS`.
+        evidence : Evidence, optional
+            What was measured on rows before, as in a saved model; in place of X and X_val.
         output : int, default 0
             Whose coefficients are described, if the path has several outputs.
 
@@ -120,9 +197,20 @@ class SparsityReport:
         Raises
         ------
         ValueError
-            If `k` is not a point of the path, or `cross`, `scores` or `top` do not fit it.
+            If `k` is not a point of the path, or an argument does not fit it.
         """
-        return cls._build(FittedPoints.of_path(path, scores or {}, output), cross, k, top)
+        k = checked_point(k, path.alphas.size)
+        check_cross(cross, path.n_features)
+        chosen = _wishes(top, rank, labels, title, target, limits)
+        held = None if X_val is None else Sample.of("X_val", X_val, y_val, sample_weight_val, path, output)
+        if evidence is None:
+            train = None if X is None else Sample.of("X", X, y, sample_weight, path, output)
+            evidence = Evidence.measure(path, cross, k, train, held, output)
+        elif k is not None:
+            evidence = evidence if k == evidence.point else evidence.at(k)
+        others = reference_weights(dict(references), path, held)
+        fitted = FittedPoints.of_path(path, scores or {}, output)
+        return cls(**content_of(fitted, cross, evidence, chosen, histogram_rows(path, evidence, output, others)))
 
     @classmethod
     def from_estimator(
@@ -132,24 +220,37 @@ class SparsityReport:
         k: int | None = None,
         *,
         top: int = 20,
+        rank: str = "influence",
         X: Any = None,
+        y: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
         sample_weight: Any = None,
+        labels: Mapping[str, str] | None = None,
+        title: str | None = None,
+        target: str | None = None,
+        limits: Mapping[str, float] | None = None,
     ) -> SparsityReport:
         """Report on a fitted `Lasso`, `ElasticNet` or `Ridge`, on a pipeline that ends in one, or on a loaded `Model`.
 
         Parameters
         ----------
         estimator : estimator with `sparse_coef_`, Pipeline, or Model
-            With several targets each of them is a point.
+            With several targets each of them is a point. A `Model` brings its held-out scores and what was measured
+            beside its fit.
         cross : FeatureCross, optional
             The fitted transformer that made X. Default: that of the pipeline or model.
         k : int, optional
             The point, here a target, that is described. None, the default, is the last; of a `Model`, its own point.
-        top : int, default 20
-            How many of the largest coefficients to name.
+        top, rank, labels, title, target, limits
+            See `from_path`.
         X, sample_weight : optional
             The training data (of a pipeline, the input of its first step). They add the degrees of freedom, see
             `degrees_of_freedom`, and each block's share of the variance, at the cost of about one fit.
+        y : optional
+            The training targets, which calibration on the rows of the fit takes.
+        X_val, y_val : optional
+            Rows that the fit never saw, for a held-out score; of a `Model`, its table.
 
         Returns
         -------
@@ -171,74 +272,10 @@ class SparsityReport:
         """
         if X is None and sample_weight is not None:
             raise ValueError("sample_weight has an effect only with X; pass the X of the fit too.")
-        if hasattr(estimator, "path") and hasattr(estimator, "point"):
-            if X is not None:
-                raise ValueError("X: a saved path does not know its penalty factors; fit an estimator to know its df.")
-            own = cross if cross is not None else estimator.cross
-            return cls.from_path(estimator.path, own, estimator.point if k is None else k, top=top)
-        names = None
-        if hasattr(estimator, "steps"):
-            steps = [step for _, step in estimator.steps]
-            own = steps[-2] if len(steps) > 1 and hasattr(steps[-2], "blocks_") else None
-            names = None if own is not None or cross is not None else _names_of_output(estimator)
-            X = X if X is None or len(steps) == 1 else estimator[:-1].transform(X)
-            cross = own if cross is None else cross
-            estimator = steps[-1]
-        fitted = FittedPoints.of_estimator(estimator, names)
-        report = cls._build(fitted, cross, k, top)
-        return report if X is None else report._with_degrees_of_freedom(estimator, cross, X, sample_weight)
-
-    @classmethod
-    def _build(cls, fitted: FittedPoints, cross: FeatureCross | None, k: int | None, top: int) -> SparsityReport:
-        coefs = fitted.coefs
-        n_columns, n_points = coefs.shape
-        point = -1 if k is None else int(check_number("k", k, low=-n_points, high=n_points - 1, integer=True))
-        point %= n_points
-        check_number("top", top, low=0, integer=True)
-        if cross is not None and cross.n_features_out_ != n_columns:
-            raise ValueError(
-                f"cross makes {cross.n_features_out_} columns but the coefficients have {n_columns}; "
-                "pass the FeatureCross that made X."
-            )
-        columns, values = coefs.point(point)
-        columns, values = columns[values != 0.0], values[values != 0.0].astype(np.float64)
-        n_cells = None if cross is None else sum(block.n_cells for block in cross.blocks_)
-        bytes_per_column = n_points * coefs.point(point)[1].dtype.itemsize
-        df_is_count = fitted.values["df"][point] is not None
-        return cls(
-            n_columns=n_columns,
-            n_cells=n_cells,
-            point=point,
-            tol=fitted.tol,
-            path=path_rows(coefs, fitted.values),
-            blocks=[] if cross is None else block_rows(cross, columns, values, df_is_count),
-            columns=column_rows(columns, values, top, cross, fitted.names),
-            bytes_kept=coefs.nbytes,
-            bytes_dense=n_columns * bytes_per_column,
-            bytes_nominal=None if n_cells is None else n_cells * bytes_per_column,
-        )
-
-    def _with_degrees_of_freedom(
-        self, estimator: Any, cross: FeatureCross | None, X: Any, sample_weight: Any
-    ) -> SparsityReport:
-        """A copy with degrees of freedom, of all columns and by block, and each block's share of the variance."""
-        # Imported here: scikit-learn takes a second.
-        from sparsereg.linear_model.degrees import degrees_of_every_target, variance_shares
-
-        stops = [self.n_columns] if cross is None else [block.stop for block in cross.blocks_]
-        degrees = degrees_of_every_target(estimator, X, sample_weight, stops)
-        path = [row | {"df": one.total, "df_error": one.error} for row, one in zip(self.path, degrees, strict=True)]
-        if cross is None:
-            return replace(self, path=path)
-        shares = variance_shares(estimator, X, sample_weight, self.point, stops).tolist()
-        own = degrees[self.point]
-        by_block = zip(self.blocks, own.blocks.tolist(), own.block_errors.tolist(), shares, strict=True)
-        blocks = [
-            row
-            | {"df": df, "df_error": error, "shrinkage_factor": df / max(row["n_observed"], 1), "variance_share": share}
-            for row, df, error, share in by_block
-        ]
-        return replace(self, path=path, blocks=blocks)
+        rows = PassedRows(X, y, X_val, y_val, sample_weight)
+        wishes = _wishes(top, rank, labels, title, target, limits)
+        content = model_content if hasattr(estimator, "path") and hasattr(estimator, "point") else estimator_content
+        return cls(**content(estimator, cross, k, wishes, rows))
 
     def to_text(self, max_rows: int = 15, width: int | None = None) -> str:
         """The report as lines of text.
@@ -265,8 +302,8 @@ class SparsityReport:
 
         Parameters
         ----------
-        table : {"path", "blocks", "columns"}, default "path"
-            By strength, by field and cross, or the largest coefficients.
+        table : {"path", "blocks", "columns", "checks"}, default "path"
+            By strength, by field and cross, the first columns, or the checks.
 
         Returns
         -------
@@ -276,17 +313,13 @@ class SparsityReport:
         ------
         ImportError
             If pandas is not installed.
-        ValueError
-            If there is no such table.
         """
-        check_choice("table", table, ("path", "blocks", "columns"))
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError(
-                f"to_frame needs pandas: pip install pandas; or use report.{table}, a list of dicts."
-            ) from error
-        return pd.DataFrame(getattr(self, table))
+        return as_frame(self.to_dict(), table)
+
+    def to_dict(self) -> Row:
+        """The content as a dict of lists and plain values, with ``format`` and ``format_version``."""
+        content = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {"format": FORMAT, "format_version": VERSION, **content}
 
     def to_json(self, indent: int | None = None) -> str:
         """The report as JSON; unknown values, NaN and infinities are null.
@@ -300,21 +333,35 @@ class SparsityReport:
         -------
         str
         """
-        content = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return json.dumps(_finite(content), indent=indent, allow_nan=False)
+        return as_json(self.to_dict(), indent)
+
+    @classmethod
+    def from_json(cls, text: str) -> SparsityReport:
+        """Read back what `to_json` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the text is not a report of this format version.
+        """
+        return cls(**content_from_json(text, set(cls.__dataclass_fields__)))
+
+    def __repr__(self) -> str:
+        failed = sum(not check["passed"] for check in self.checks)
+        return (
+            f"<SparsityReport: point {self.point} of {len(self.path)}, {self.path[self.point]['n_nonzero']:,} of "
+            f"{self.n_columns:,} columns, {failed} of {len(self.checks)} checks failed>"
+        )
 
 
-def _names_of_output(pipeline: Any) -> Any:
-    """Names of the columns that the last step of a pipeline is fitted on; None if its steps do not tell."""
-    with suppress(AttributeError, ValueError):
-        return pipeline[:-1].get_feature_names_out()
-
-
-def _finite(value: Any) -> Any:
-    """A copy in which NaN and infinities are None."""
-    if isinstance(value, dict):
-        return {str(key): _finite(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(part) for part in value]
-    value = plain(value)
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _wishes(
+    top: int,
+    rank: str,
+    labels: Mapping[str, str] | None,
+    title: str | None,
+    target: str | None,
+    limits: Mapping[str, float] | None,
+) -> Wishes:
+    check_number("top", top, low=0, integer=True)
+    check_choice("rank", rank, RANKS)
+    return Wishes(top, rank, checked_limits(limits), dict(labels or {}), title, target)

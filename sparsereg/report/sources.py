@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from sparsereg.results import OutputCoefficients, SparseCoefficients
+from sparsereg.results import OutputCoefficients, PathResult, SparseCoefficients
 
-if TYPE_CHECKING:
-    from sparsereg.results import PathResult
-
-__all__ = ["FittedPoints"]
+__all__ = ["FittedPoints", "path_of"]
 
 Values = dict[str, Any]
 
@@ -32,12 +29,15 @@ class FittedPoints:
         The duality gap asked for, as a share of the target's mean square.
     names : sequence of str or None
         Names of the p columns.
+    loss : str
+        A key of `LOSSES`.
     """
 
     coefs: OutputCoefficients
     values: Values
     tol: float | None
     names: Sequence[str] | None = None
+    loss: str = "squared"
 
     @classmethod
     def of_path(cls, path: PathResult, scores: Mapping[str, Sequence[float]], output: int) -> FittedPoints:
@@ -58,8 +58,8 @@ class FittedPoints:
             **_degrees_of_freedom(coefs.counts().tolist(), path.l1_ratio),
         }
         if path.gradient_norms is not None:
-            return cls(coefs, values | {"gradient_norm": path.gradient_norms} | dict(scores), None)
-        return cls(coefs, values | dict(scores), path.tol)
+            return cls(coefs, values | {"gradient_norm": path.gradient_norms} | dict(scores), None, loss=path.loss)
+        return cls(coefs, values | dict(scores), path.tol, loss=path.loss)
 
     @classmethod
     def of_estimator(cls, estimator: Any, names: Sequence[str] | None = None) -> FittedPoints:
@@ -98,3 +98,34 @@ def _degrees_of_freedom(counts: Sequence[int], l1_ratio: float) -> dict[str, lis
     if l1_ratio != 1.0:
         return dict.fromkeys(("df", "df_error"), [None] * len(counts))
     return {"df": [float(count) for count in counts], "df_error": [0.0] * len(counts)}
+
+
+def path_of(estimator: Any) -> PathResult:
+    """A fitted linear regression with one target as a path of one point, whose rows can be looked at.
+
+    Raises
+    ------
+    ValueError
+        If it is a classifier, or has several targets.
+    """
+    coefs = sp.csc_array(sp.csr_array(estimator.sparse_coef_).T)
+    if coefs.shape[1] != 1 or hasattr(estimator, "classes_"):
+        raise ValueError(
+            f"X_val: {type(estimator).__name__} has several targets or classes; held-out rows are looked at for one "
+            "target. Leave X_val out, or fit one target."
+        )
+
+    def number(*names: str, default: float) -> float:
+        values = [getattr(estimator, name) for name in names if hasattr(estimator, name)]
+        return float(np.ravel(values[0])[0]) if values and np.ravel(values[0])[0] is not None else default
+
+    return PathResult(
+        alphas=np.array([number("alpha_", "alpha", default=np.nan)]),
+        l1_ratio=number("l1_ratio_", "l1_ratio", default=0.0),
+        coefs=coefs,
+        intercepts=np.array([number("intercept_", default=0.0)]),
+        dual_gaps=np.array([number("dual_gap_", default=np.nan)]),
+        gap_scale=np.nan,
+        tol=number("tol", default=np.nan),
+        n_iters=np.array([number("n_iter_", default=0)], dtype=np.int64),
+    )

@@ -9,23 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sparsereg.report.words import bytes_in_words, counted
+
 if TYPE_CHECKING:
     from sparsereg.report.report import SparsityReport
 
-__all__ = ["bytes_in_words", "report_text"]
+__all__ = ["report_text"]
 
 _UNKNOWN = "-"
 _SHORTEST_NAME = 20
 # What the path table shows under headers of its own, or not at all; further values are scores.
 _STANDARD_VALUES = {
     "point", "alpha", "n_nonzero", "density", "deviance_explained", "l1_norm", "l2_norm", "dual_gap", "relative_gap",
-    "certified", "n_iter", "seconds", "df", "df_error", "gradient_norm",
+    "certified", "n_iter", "seconds", "df", "df_error", "gradient_norm", "held", "held_error", "undecided",
+    "proved_zero",
 }  # fmt: skip
 
 
 def report_text(report: SparsityReport, max_rows: int, width: int) -> str:
     """The report in lines of at most `width` characters; the table of strengths has at most `max_rows` rows."""
-    sections = [_summary(report, width), _path_table(report, max_rows, width)]
+    sections = [_verdict(report, width) + _summary(report, width), _path_table(report, max_rows, width)]
     if report.blocks:
         sections.append(_block_table(report, width))
         if _df_differs(report) or any(block["variance_share"] is not None for block in report.blocks):
@@ -35,12 +38,16 @@ def report_text(report: SparsityReport, max_rows: int, width: int) -> str:
     return "\n\n".join("\n".join(line.rstrip() for line in section) for section in sections)
 
 
-def bytes_in_words(n: int) -> str:
-    """A number of bytes, such as ``1.2 MB``."""
-    value, unit = float(n), 0
-    while value >= 999.5 and unit < 6:
-        value, unit = value / 1000, unit + 1
-    return f"{n} bytes" if not unit else f"{value:.3g} {('', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB')[unit]}"
+def _verdict(report: SparsityReport, width: int) -> list[str]:
+    """The verdict, and each check with a mark; what failed with its remedy."""
+    lines = textwrap.wrap(_printable(report.verdict), width)
+    if failed := sum(not check["passed"] for check in report.checks):
+        lines.append(f"{failed} of {counted(len(report.checks), 'check')} need{'s' * (failed == 1)} attention:")
+    for check in report.checks:
+        text = f"{check['id']}: {check['sentence']} {check['remedy']}".strip()
+        mark = "  ok  " if check["passed"] else "   !  "
+        lines += textwrap.wrap(text, width, initial_indent=mark, subsequent_indent=" " * len(mark))
+    return lines
 
 
 def _summary(report: SparsityReport, width: int) -> list[str]:
@@ -53,7 +60,7 @@ def _summary(report: SparsityReport, width: int) -> list[str]:
         f"{columns}; {row['n_nonzero']:,} active at {point}.",
         _df_sentence(report),
         _certificate_sentence(report),
-        f"Coefficients of {_counted(len(report.path), 'point')} take {bytes_in_words(report.bytes_kept)}; "
+        f"Coefficients of {counted(len(report.path), 'point')} take {bytes_in_words(report.bytes_kept)}; "
         f"dense they would take {bytes_in_words(report.bytes_dense)}"
         + (
             ""
@@ -86,7 +93,7 @@ def _certificate_sentence(report: SparsityReport) -> str:
     bound = f"with a duality gap of at most {report.tol:g} of the target's mean square"
     if n_certified < n_points:
         missed = n_points - n_certified
-        return f"NOT certified: {missed} of {_counted(n_points, 'point')}, marked !; the others are, {bound}."
+        return f"NOT certified: {missed} of {counted(n_points, 'point')}, marked !; the others are, {bound}."
     return f"All {n_points:,} points are certified, {bound}." if n_points > 1 else f"Certified, {bound}."
 
 
@@ -95,7 +102,8 @@ def _path_table(report: SparsityReport, max_rows: int, width: int) -> list[str]:
     measures = {"gradient_norm": "gradient", "relative_gap": "rel. gap", "dual_gap": "gap"}
     gap = next((name for name in measures if report.path[0].get(name) is not None), "dual_gap")
     df = ["df"] if _df_differs(report) else []
-    header = ["point", "alpha", "active", *df, "density", "dev. expl.", "l1 norm", "l2 norm"]
+    held = ["held out"] if any(row["held"] is not None for row in report.path) else []
+    header = ["point", "alpha", "active", *df, "density", "dev. expl.", *held, "l1 norm", "l2 norm"]
     header += [measures[gap], "epochs", "seconds"]
     rows = []
     for point in _shown_points(len(report.path), report.point, max_rows):
@@ -108,6 +116,7 @@ def _path_table(report: SparsityReport, max_rows: int, width: int) -> list[str]:
                 *(_with_error(row[name], row["df_error"]) for name in df),
                 _share(row["density"]),
                 _number(row["deviance_explained"], ".4f"),
+                *(_number(row["held"], ".4f") for _ in held),
                 _number(row["l1_norm"]),
                 _number(row["l2_norm"]),
                 _number(row[gap], ".1e") + ("!" if row["certified"] is False else ""),
@@ -116,7 +125,7 @@ def _path_table(report: SparsityReport, max_rows: int, width: int) -> list[str]:
                 *(_number(row[name], ".4f") for name in scores),
             ]
         )
-    optional = ["l2 norm", "l1 norm", "epochs", "seconds", "density", *reversed(scores), "dev. expl.", *df]
+    optional = ["l2 norm", "l1 norm", "epochs", "seconds", "density", *reversed(scores), *df, "dev. expl."]
     return _table([*header, *scores], rows, width, optional)
 
 
@@ -167,9 +176,17 @@ def _df_table(report: SparsityReport, width: int) -> list[str]:
 
 
 def _column_table(report: SparsityReport, width: int) -> list[str]:
-    header = ["coefficient", f"{_counted(len(report.columns), 'column')} with the largest ones"]
-    rows = [[_number(row["coefficient"]), row["name"]] for row in report.columns]
-    return _table(header, rows, width, [], names=1)
+    has_rows = any(row["rows"] is not None for row in report.columns)
+    by = "most influential" if report.rank == "influence" else "largest"
+    header = ["coefficient", *["rows"] * has_rows, *["influence"] * (report.rank == "influence")]
+    rows = []
+    for row in report.columns:
+        cells = [_number(row["coefficient"])]
+        cells += [_number(row["rows"], ",")] * has_rows
+        cells += [_number(row["influence"], ".3g")] * (report.rank == "influence")
+        rows.append([*cells, row["name"]])
+    header.append(f"the {by} {counted(len(report.columns), 'column')}")
+    return _table(header, rows, width, ["influence"], names=len(header) - 1)
 
 
 def _table(
@@ -220,10 +237,6 @@ def _share(value: float) -> str:
     """A share in per cent; below 1%, with two digits."""
     per_cent = 100 * value
     return f"{per_cent:.1f}%" if abs(per_cent) >= 1 or per_cent == 0 else f"{per_cent:.2g}%"
-
-
-def _counted(n: int, word: str) -> str:
-    return f"{n} {word}" if n == 1 else f"{n:,} {word}s"
 
 
 def _printable(text: str) -> str:

@@ -145,7 +145,9 @@ def cross_validate_path(
     design = as_design(X, n_threads=n_threads)
     target, s = check_target(y, design.n_rows), check_weights(sample_weight, design.n_rows)
     known = None if offset is None else check_vector("offset", offset, design.n_rows)
-    folds = make_folds(cv, X, target, groups=groups, classifier=kind.link == "logit" and is_class(target))
+    folds = make_folds(
+        cv, X, target, {} if groups is None else {"groups": groups}, kind.link == "logit" and is_class(target)
+    )
     penalty = {"penalty_factor": check_penalty_factor(penalty_factor, design.n_features)} | flags
     task = Task(design, target, s, known, kind, penalty, Options(tol, max_iter, solver))
     settings = Settings(grid, eps, ending, n_threads, keep_fold_paths, callback)

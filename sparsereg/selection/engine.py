@@ -42,7 +42,7 @@ def validate(task: Task, folds: list[Fold], measure: Measure, l1_ratio: float, s
     if isinstance(settings.grid, int) and isinstance(settings.eps, str):
         alphas = automatic_grid(float(alphas[0]), settings.grid)
     fits = [FoldFit(task, fold, measure, l1_ratio, alphas) for fold in folds]
-    walk = Walk(whole, fits, settings.ending, task.closer, settings.n_threads, settings.keep)
+    walk = Walk(whole, fits, settings.ending, task.solve, settings.n_threads, settings.keep)
     return walk.go(alphas, settings.progress)
 
 

@@ -17,8 +17,9 @@ from sparsereg.objective.problem import Problem, make_problem
 from sparsereg.rows.contract import Coefficients
 from sparsereg.selection.folds import Fold
 from sparsereg.selection.measures import Measure
+from sparsereg.selection.relaxed import relaxed
 from sparsereg.solvers.loop import Options, Solution
-from sparsereg.solvers.path import MemorySolvers, path_solver, solve_point
+from sparsereg.solvers.path import PathSolvers, path_solver, solve_point
 
 __all__ = ["FoldFit", "FoldPoint", "Task", "predictor"]
 
@@ -41,6 +42,8 @@ class Task:
     options : Options
     closer : float or None
         The gap to which points are solved where their coefficients matter, not only the certificate.
+    relax : bool
+        Whether each point's columns are fitted again without the l1 term.
     """
 
     design: Design
@@ -51,14 +54,20 @@ class Task:
     penalty: dict[str, Any]
     options: Options
     closer: float | None = None
+    relax: bool = False
 
     def problem(self, s: Vector | None) -> Problem:
         """The problem under these row weights."""
         return make_problem(self.design, self.y, loss=self.loss, sample_weight=s, offset=self.offset, **self.penalty)
 
-    def solver(self, s: Vector | None, l1_ratio: float, grid: int | Vector, eps: float) -> tuple[MemorySolvers, Vector]:
+    def solver(self, s: Vector | None, l1_ratio: float, grid: int | Vector, eps: float) -> tuple[PathSolvers, Vector]:
         """A solver of that problem, and the strengths."""
         return path_solver(self.problem(s), l1_ratio, grid, eps, self.options)
+
+    def solve(self, solver: PathSolvers, alpha: float) -> Solution:
+        """The next point of a solver."""
+        solution = solve_point(solver, alpha, self.closer)
+        return relaxed(solver, solution) if self.relax else solution
 
 
 class FoldPoint(NamedTuple):
@@ -89,7 +98,7 @@ class FoldFit:
 
     def advance(self, alpha: float) -> FoldPoint:
         """Solve at the next strength, and measure."""
-        solution = solve_point(self.solver, alpha, self.task.closer)
+        solution = self.task.solve(self.solver, alpha)
         return FoldPoint(solution, self.held_out_loss(solution))
 
     def held_out_loss(self, solution: Solution) -> float:

@@ -19,7 +19,7 @@ class Fold(NamedTuple):
     test: Int
 
 
-def make_folds(cv: Any, X: Any, y: Any, *, groups: Any = None, classifier: bool = False) -> list[Fold]:
+def make_folds(cv: Any, X: Any, y: Any, parameters: dict[str, Any], classifier: bool = False) -> list[Fold]:
     """The folds of a splitter.
 
     Parameters
@@ -29,8 +29,8 @@ def make_folds(cv: Any, X: Any, y: Any, *, groups: Any = None, classifier: bool 
         mask.
     X, y : arrays of n rows
         Only handed to the splitter.
-    groups : array of shape (n,), optional
-        For splitters that keep groups together.
+    parameters : dict
+        What the splitter gets besides, such as groups.
     classifier : bool
         Whether y holds classes.
 
@@ -48,7 +48,7 @@ def make_folds(cv: Any, X: Any, y: Any, *, groups: Any = None, classifier: bool 
         raise ValueError(f"cv={cv!r}: {error}") from error
     folds = [
         Fold(_rows("training", train, n, cv), _rows("held-out", test, n, cv))
-        for train, test in splitter.split(X, y, groups)
+        for train, test in splitter.split(X, y, **parameters)
     ]
     if not folds:
         raise ValueError(f"cv={cv!r} has no folds; expected two or more.")

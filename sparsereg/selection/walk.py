@@ -20,7 +20,7 @@ from sparsereg.selection.ending import Ending, has_turned
 from sparsereg.selection.fold_fits import FoldPoint
 from sparsereg.selection.results import ValidatedPath
 from sparsereg.solvers.loop import Solution
-from sparsereg.solvers.path import MemorySolvers, collect, solve_point, warn_uncertified
+from sparsereg.solvers.path import PathSolvers, collect, warn_uncertified
 
 __all__ = ["Progress", "Walk"]
 
@@ -33,7 +33,7 @@ Progress = Callable[[int, int, float, int, float, float, float], None]
 class Advancing(Protocol):
     """A fold as `FoldFit`."""
 
-    solver: MemorySolvers
+    solver: PathSolvers
 
     def advance(self, alpha: float) -> FoldPoint: ...
 
@@ -47,8 +47,8 @@ class Walk:
         The solver on all rows.
     fits : sequence of FoldFit
     ending : Ending
-    closer : float or None
-        As in `Task`.
+    solve : callable
+        `solve(whole, alpha)` gives the next point on all rows.
     n_threads : int
         Folds solved at a time.
     keep : bool
@@ -57,15 +57,15 @@ class Walk:
 
     def __init__(
         self,
-        whole: MemorySolvers,
+        whole: PathSolvers,
         fits: Sequence[Advancing],
         ending: Ending,
-        closer: float | None,
+        solve: Callable[[PathSolvers, float], Solution],
         n_threads: int = 1,
         keep: bool = False,
     ) -> None:
         self.whole, self.fits, self.ending = whole, list(fits), ending
-        self.closer, self.n_threads, self.keep = closer, n_threads, keep
+        self.solve, self.n_threads, self.keep = solve, n_threads, keep
         self.points: list[Solution] = []
         self.losses: list[list[float]] = []
         self.seconds: list[float] = []
@@ -101,7 +101,7 @@ class Walk:
     def _advance(self, alpha: float) -> None:
         """One strength. What an interrupt leaves incomplete is dropped."""
         begin, n = perf_counter(), len(self.losses)
-        whole = solve_point(self.whole, alpha, self.closer)
+        whole = self.solve(self.whole, alpha)
         results = run(lambda f: self.fits[f].advance(alpha), [(f,) for f in self.going], self.n_threads)
         losses = list(self.losses[-1]) if n else [np.nan] * len(self.fits)
         for f, point in zip(self.going, results, strict=True):

@@ -26,6 +26,8 @@ class GramCD(WorkingSet):
     Before and after every method: q = X_W' r for the residual that is not centred, and r_sum = sum(r).
     """
 
+    name = "gram_cd"
+
     def __init__(self, quadratic: Quadratic, gram: Gram | None = None) -> None:
         super().__init__(quadratic)
         self.gram = quadratic.rows.gram(quadratic.center) if gram is None else gram

@@ -85,6 +85,10 @@ class Solution:
         Twice the loss `sum_i s_i loss_i`, less what no predictor could avoid; for squares `|r|_s^2`, centred.
     dual : Coefficients or None
         Those whose residual is the dual point of `dual_gap`; None: `coef`.
+    products : int
+        How many of the epochs were products with a Gram matrix, in Newton steps.
+    method : str
+        What the coefficients were found by.
     """
 
     coef: Coefficients
@@ -94,6 +98,8 @@ class Solution:
     epochs: int
     deviance: float
     dual: Coefficients | None = None
+    products: int = 0
+    method: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,7 @@ class WorkingSetLoop(ABC):
     def __init__(self, quadratic: Quadratic, l1_ratio: float, options: Options, working_set: WorkingSet) -> None:
         self.quadratic, self.l1_ratio, self.options = quadratic, l1_ratio, options
         self.working_set = working_set
+        self.products = 0  # in Newton steps, at all strengths so far
         self._crawls = False  # whether ten epochs were once not enough
         self._projects = quadratic.rows.in_memory and quadratic.penalty.kernel is not None
 
@@ -179,7 +186,7 @@ class WorkingSetLoop(ABC):
         working_set, null_deviance = self.working_set, self.quadratic.null_deviance
         epochs, since, slow, own = 0, 0, False, None
         if self._crawls and max_epochs > EPOCHS_PER_LOOK and working_set.newton_is_cheap():
-            epochs = newton(working_set, 1)  # where the support stays, that is all there is to do
+            epochs = self._newton(1)  # where the support stays, that is all there is to do
             own = self._own_gap()
         if dual is not None:
             own = self._look(target, dual)
@@ -202,10 +209,16 @@ class WorkingSetLoop(ABC):
             if since >= EPOCHS_PER_LOOK or enters:
                 if gap > SLOW * before and epochs < max_epochs:
                     slow = True
-                    epochs += newton(working_set, min(MAX_PRODUCTS, max_epochs - epochs))
+                    epochs += self._newton(min(MAX_PRODUCTS, max_epochs - epochs))
                     own = None
                 before, since = gap, 0
         return epochs, False, own or self._own_gap()
+
+    def _newton(self, max_products: int) -> int:
+        """Newton steps, counted."""
+        spent = newton(self.working_set, max_products)
+        self.products += spent
+        return spent
 
     def _epochs_per_look(self) -> int:
         return DEAR_EPOCHS_PER_LOOK if self.working_set.epoch_is_dear else EPOCHS_PER_LOOK
@@ -258,6 +271,7 @@ class WorkingSetLoop(ABC):
             epochs,
             found.squared_residual,
             found.dual,
+            method=self.working_set.name if found.dual is None else f"{self.working_set.name}, projected dual",
         )
 
     def _products_sum(self, coef: Coefficients) -> float | None:  # noqa: ARG002

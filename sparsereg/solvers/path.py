@@ -33,12 +33,12 @@ from sparsereg.solvers.prefilter import PrefilteredSolver, eliminate_columns
 from sparsereg.solvers.prox_newton import ProxNewton
 from sparsereg.solvers.rows_path import RowsProblem, RowsSolver, problem_of_rows
 
-__all__ = ["MemorySolvers", "PathSolvers", "Until", "alpha_grid", "collect", "regularization_path", "solve_point"]
+__all__ = ["AnySolver", "PathSolvers", "Until", "alpha_grid", "collect", "regularization_path", "solve_point"]
 
 Vector = NDArray[np.float64]
 Callback = Callable[[int, int, float, int], None]
-MemorySolvers = PrefilteredSolver | ProxNewton
-PathSolvers = MemorySolvers | RowsSolver
+PathSolvers = PrefilteredSolver | ProxNewton
+AnySolver = PathSolvers | RowsSolver
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,9 @@ def regularization_path(
     ]
     del design  # and with it what it knows of columns that are eliminated now
     solver_, grid = path_solver(problems.pop(), float(l1_ratio), grid, eps, Options(tol, max_iter, solver))
-    return trace(solver_, grid, callback=callback, until=until)
+    settings = {"fit_intercept": fit_intercept, "standardize": standardize, "positive": positive}
+    settings |= {"penalty_factor": penalty_factor, "has_offset": offset is not None}
+    return replace(trace(solver_, grid, callback=callback, until=until), settings=settings)
 
 
 def _until(max_seconds: Any, stop_when: Any) -> Until | None:
@@ -216,11 +218,11 @@ def _until(max_seconds: Any, stop_when: Any) -> Until | None:
 
 def path_solver(
     problem: Problem, l1_ratio: float, grid: int | Vector, eps: float, options: Options
-) -> tuple[MemorySolvers, Vector]:
+) -> tuple[PathSolvers, Vector]:
     """A solver for a path, and its strengths: `grid`, or so many spread geometrically from alpha_max to `eps *
     alpha_max`."""
     _check_grid(grid, l1_ratio)
-    solver: MemorySolvers
+    solver: PathSolvers
     if problem.loss.quadratic:
         problem, c = eliminate_columns(problem, l1_ratio, grid, eps)
         solver = PrefilteredSolver(problem, l1_ratio, options, c)
@@ -234,7 +236,7 @@ def _check_grid(grid: int | Vector, l1_ratio: float) -> None:
         raise ValueError("l1_ratio=0 has no alpha at which all coefficients are zero; pass the strengths in alphas.")
 
 
-def strengths_of(solver: PathSolvers, grid: int | Vector, eps: float) -> Vector:
+def strengths_of(solver: AnySolver, grid: int | Vector, eps: float) -> Vector:
     """`grid`, or so many strengths from the solver's alpha_max on."""
     _check_grid(grid, solver.l1_ratio)
     if not isinstance(grid, int):
@@ -254,7 +256,7 @@ def alpha_grid(alpha_max: float, n: int, eps: float) -> Vector:
 
 
 def trace(
-    solver: PathSolvers,
+    solver: AnySolver,
     alphas: Vector,
     tol: float | None = None,
     callback: Callback | None = None,
@@ -278,14 +280,14 @@ def trace(
     return result
 
 
-def solve_point(solver: PathSolvers, alpha: float, tol: float | None) -> Solution:
+def solve_point(solver: AnySolver, alpha: float, tol: float | None) -> Solution:
     """One strength, without its dual point, which takes as much memory as the coefficients."""
     found = solver.solve(alpha) if tol is None else solver.solve_closely(alpha, tol)
     return replace(found, dual=None) if found.dual else found
 
 
 def collect(
-    solver: PathSolvers, alphas: Vector, points: list[Solution], seconds: Vector, stopped: str | None = None
+    solver: AnySolver, alphas: Vector, points: list[Solution], seconds: Vector, stopped: str | None = None
 ) -> PathResult:
     """The points solved at these strengths, as a path."""
     problem = solver.problem
@@ -304,6 +306,8 @@ def collect(
         loss=str(problem.loss),
         link=problem.loss.link,
         stopped=stopped,
+        n_products=np.array([p.products for p in points], dtype=np.int64),
+        methods=tuple(p.method for p in points),
     )
 
 

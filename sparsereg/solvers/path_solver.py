@@ -24,7 +24,6 @@ from sparsereg.solvers.loop import (
     WorkingSetGap,
     WorkingSetLoop,
 )
-from sparsereg.solvers.newton import newton
 from sparsereg.solvers.prox_gradient import ProxGradient
 from sparsereg.solvers.residual_cd import ResidualCD
 from sparsereg.solvers.screening import NoScreening, Screening
@@ -132,7 +131,7 @@ class PathSolver(WorkingSetLoop):
         if found.dual_gap > self.options.tol * gap_scale:
             return found
         limit = max(100, 2 * found.epochs)
-        spent = newton(self.working_set, min(MAX_PRODUCTS, limit))
+        spent = self._newton(min(MAX_PRODUCTS, limit))
         closer = self._solve(alpha, tol, limit - spent)
         good = max(found.dual_gap, max(tol, GAP_ROUNDING) * gap_scale)
         return replace(closer if closer.dual_gap <= good else found, epochs=found.epochs)
@@ -141,8 +140,10 @@ class PathSolver(WorkingSetLoop):
         self.working_set.set_strength(alpha, self.l1_ratio)
         self._threshold = self.quadratic.weight_sum * alpha * self.l1_ratio
         self._extrapolate(alpha)
+        before = self.products
         epochs, found = self._run(tol * self.quadratic.null_deviance, max_iter)
-        return self._solution(self.working_set.coefficients(), found, epochs)
+        solution = self._solution(self.working_set.coefficients(), found, epochs)
+        return replace(solution, products=self.products - before) if self.products > before else solution
 
     def _extrapolate(self, alpha: float) -> None:
         """Where epochs are dear, begin on the line through the last two solutions, if F is lower there: solutions are

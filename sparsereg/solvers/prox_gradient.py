@@ -22,6 +22,8 @@ class ProxGradient(ResidualCD):
     k sum_j x_j^2 w_j^2`.
     """
 
+    name = "prox_gradient"
+
     def __init__(self, quadratic: Quadratic) -> None:
         super().__init__(quadratic)
         self.lipschitz = 1.0

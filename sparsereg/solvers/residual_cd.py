@@ -27,6 +27,8 @@ class ResidualCD(WorkingSet):
     Before and after every method: r = s (y - center - X w), not centred, and r_sum = sum(r).
     """
 
+    name = "residual_cd"
+
     def __init__(self, quadratic: Quadratic) -> None:
         super().__init__(quadratic)
         if not quadratic.rows.in_memory:

@@ -7,7 +7,7 @@ coefficients.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple, cast
+from typing import ClassVar, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +52,11 @@ class WorkingSet(ABC):
         Positions of the columns that are not penalized.
     nnz : int
         Their stored entries.
+    name : str
+        What a path's record calls this way of moving them.
     """
+
+    name: ClassVar[str]
 
     def __init__(self, quadratic: Quadratic) -> None:
         self.quadratic = quadratic

@@ -1,0 +1,310 @@
+"""One fit of any loss: which solver, the solution in the precision of X, and its certificate there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from sparsereg.data.design import Design
+from sparsereg.losses import Loss
+from sparsereg.losses.confidence import ConfidentLogistic
+from sparsereg.losses.predictors import PredictorLoss, Softmax, WeightedLoss
+from sparsereg.objective.problem import Coefficients, count_weights, make_problem
+from sparsereg.solvers.loop import Options
+from sparsereg.solvers.path_solver import PathSolver
+from sparsereg.solvers.prox_newton import ProxNewton
+from sparsereg.solvers.proximal_descent import on_support, proximal_descent
+from sparsereg.solvers.smooth_newton import SmoothProblem, smooth_newton
+
+__all__ = ["Fitted", "Task", "fit_task"]
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+
+# Epochs of coordinate descent that an iteration may take.
+EPOCHS = 10
+# Proximal gradient steps that an iteration may take.
+STEPS = 100
+# Beyond `tol`, iterations go on to this relative gap: see `linear_model/lasso.py`.
+POLISHED = 1e-9
+# A stationary point has this relative gradient at most, where `tol` asks for no less.
+STATIONARY = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What is to be fitted; arrays as after their checks.
+
+    Attributes
+    ----------
+    design : Design
+    target : float64 array of shape (n,), or (n, K) of probabilities
+    loss : Loss
+        For K probabilities the softmax is meant.
+    s, offset : float64 arrays, or None
+    alpha, l1_ratio : float
+        The strength beside the mean loss.
+    factor : float64 array of shape (p,), or None
+    fit_intercept, standardize, positive : bool
+    beta : float
+        The penalty on confidence.
+    """
+
+    design: Design
+    target: Matrix
+    loss: Loss
+    s: Vector | None
+    offset: Matrix | None
+    alpha: float
+    l1_ratio: float
+    factor: Vector | None = None
+    fit_intercept: bool = True
+    standardize: bool = False
+    positive: bool = False
+    beta: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A solution in the precision of X.
+
+    Attributes
+    ----------
+    coef : csr_array of shape (K, p)
+    intercept : float64 array of shape (K,)
+    dual_gap : float
+        Infinite where none is known.
+    gap_scale : float
+    gradient_norm : float or None
+        The relative gradient, where that decides.
+    n_iter : int
+    """
+
+    coef: sp.csr_array
+    intercept: Vector
+    dual_gap: float
+    gap_scale: float
+    gradient_norm: float | None
+    n_iter: int
+
+
+class _Fit:
+    """The parts of a task put together."""
+
+    def __init__(self, task: Task, tol: float, max_iter: int) -> None:
+        parts = count_weights(task.design, task.s, task.target, task.offset)
+        self.task, self.tol, self.max_iter = task, tol, max_iter
+        design, self.s, self.target, self.offset = parts
+        self.multinomial = self.target.ndim == 2
+        no_l1 = task.alpha * task.l1_ratio == 0.0 and not task.positive
+        free = None if task.factor is None or not (no_l1 or task.beta) else task.factor == 0.0
+        self.problem = make_problem(
+            design,
+            self.target[:, 0] if self.multinomial else self.target,
+            loss="squared" if self.multinomial else task.loss,  # of several outputs it is the columns that count here
+            sample_weight=self.s,
+            offset=self.offset if self.offset is None or self.offset.ndim == 1 else None,
+            penalty_factor=task.factor if free is None or task.factor is None else np.where(free, 1.0, task.factor),
+            fit_intercept=task.fit_intercept,
+            standardize=task.standardize,
+            positive=task.positive,
+        )
+        every = np.arange(self.problem.design.n_cols)
+        self.l1, self.l2 = self.problem.penalty.strengths(self.problem.weight_sum * task.alpha, task.l1_ratio, every)
+        if free is not None:
+            self.l1[free[self.problem.design.columns]] = self.l2[free[self.problem.design.columns]] = 0.0
+
+    @property
+    def smooth_alone(self) -> bool:
+        """Whether there is no l1 penalty and no bound."""
+        return not self.l1.any() and not self.task.positive
+
+    @property
+    def n_outputs(self) -> int:
+        return self.loss.n_outputs
+
+    @cached_property
+    def loss(self) -> PredictorLoss:
+        rows = self.problem.loss_rows.rows
+        if self.multinomial:
+            return Softmax(self.target, self.s, self.task.beta)
+        if self.task.beta:
+            return WeightedLoss(ConfidentLogistic(self.task.beta), rows.y, rows.s, convex=False)
+        return WeightedLoss(self.problem.loss, rows.y, rows.s)
+
+    @cached_property
+    def smooth(self) -> SmoothProblem:
+        offset = self.offset if self.multinomial else self.problem.loss_rows.offset
+        return SmoothProblem(self.problem.design, self.loss, self.l2, self.task.fit_intercept, offset)
+
+    @cached_property
+    def intercepts_alone(self) -> SmoothProblem:
+        """The objective without columns."""
+        return replace(self.smooth, cols=np.empty(0, dtype=np.int64), l2=np.empty(0))
+
+    @cached_property
+    def null(self) -> tuple[Vector, float]:
+        """Intercepts of the model without columns, and its loss above the least possible; summed."""
+        K, rows = self.n_outputs, self.problem.loss_rows
+        if not self.multinomial:
+            z = np.zeros_like(rows.rows.y) if rows.offset is None else rows.offset
+            b = rows.loss.best_intercept(rows.rows.y, z, rows.rows.s) if rows.fit_intercept else 0.0
+            return np.array([b]), self.problem.null_loss
+        start = np.zeros(K)
+        if rows.fit_intercept and self.offset is None:
+            mean = np.average(self.target, axis=0, weights=self.s)
+            start = np.log(np.maximum(mean, np.finfo(float).tiny))
+            start -= start.mean()
+        alone = smooth_newton(self.intercepts_alone, (np.zeros((0, K)), start), self.problem.weight_sum, 100)
+        least = -self.target * np.log(np.where(self.target > 0.0, self.target, 1.0))
+        least_sum = float(least.sum() if self.s is None else self.s @ least.sum(axis=1))
+        return alone.b, alone.value - least_sum
+
+    # ---- from and to X ---------------------------------------------------------------------------------------------
+
+    def start(self, coef: sp.csr_array | None, intercept: Vector | None) -> tuple[Matrix, Vector]:
+        """Given coefficients of shape (K, p) on the observed columns, or none."""
+        W = np.zeros((self.problem.design.n_cols, self.n_outputs))
+        if coef is None or intercept is None:
+            return W, self.null[0].copy()
+        columns = self.problem.design.columns
+        W[:] = coef[:, columns].toarray().T
+        return W, intercept + self._shifted(W) - self._centered
+
+    @property
+    def _centered(self) -> float:
+        """What was subtracted from the targets of squares."""
+        quadratic = self.problem.quadratic
+        squares = self.problem.loss.quadratic and not self.multinomial
+        return quadratic.intercept_at_zero - quadratic.center if squares else 0.0
+
+    def _shifted(self, W: Matrix) -> Vector:
+        shift = self.problem.quadratic.shift
+        return np.zeros(W.shape[1]) if shift is None else shift.of(self.problem.design.columns) @ W
+
+    def fitted(self, W: Matrix, b: Vector, n_iter: int, gradient_norm: float | None) -> Fitted:
+        """The solution rounded to the type of X, with the best intercepts for it and its gap."""
+        design, S = self.problem.design, self.problem.weight_sum
+        W = W.astype(design.dtype).astype(np.float64)
+        gap = np.inf
+        if self.multinomial or self.task.beta:
+            offset = self.smooth.products(W) + (
+                0.0 if self.offset is None else self.offset.reshape(len(self.target), -1)
+            )
+            alone = replace(self.intercepts_alone, offset=offset)
+            if self.task.fit_intercept:
+                b = smooth_newton(alone, (W[:0], b), self.null[1], 100).b
+            if not self.task.beta and self.smooth_alone and (self.l2 > 0.0).all():
+                g = self.smooth.state(W, b).g
+                gap = float(np.sum(g * g / (2.0 * self.l2[:, None]))) / S
+        else:
+            coef = Coefficients(np.arange(design.n_cols), W[:, 0]).nonzero()
+            with np.errstate(over="ignore", invalid="ignore"):
+                found = self.problem.loss_rows.evaluate(coef)
+                b = np.array([found.intercept])
+                if (self.l1 + self.l2 > 0.0).all() or self.problem.loss.quadratic:
+                    gap = self.problem.gap_of(found, coef, self.task.alpha, self.task.l1_ratio)
+        intercept = b + self._centered - self._shifted(W) if self.task.fit_intercept else np.zeros_like(b)
+        if not (np.isfinite(W).all() and np.isfinite(intercept).all()):
+            raise ValueError("the coefficients are not finite; X or y may hold large values: rescale them.")
+        return Fitted(self._as_csr(W), intercept, gap, self.null[1] / S, gradient_norm, n_iter)
+
+    def _as_csr(self, W: Matrix) -> sp.csr_array:
+        design = self.problem.design
+        order = np.argsort(design.columns)
+        values = sp.csr_array(W[order].T.astype(design.dtype))
+        columns = design.columns[order].astype(np.int64)
+        return sp.csr_array(
+            (values.data, columns[values.indices], values.indptr), shape=(W.shape[1], design.n_features)
+        )
+
+    # ---- solvers ---------------------------------------------------------------------------------------------------
+
+    def solve(self, coef: sp.csr_array | None, intercept: Vector | None) -> Fitted:
+        W, b = self.start(coef, intercept)
+        if self.smooth_alone:
+            return self._smooth(W, b)
+        if self.task.beta:
+            return self._stationary(W, b)
+        if self.multinomial:
+            raise ValueError(
+                "l1_ratio above 0 needs two classes here; use l1_ratio=0, or one model a class with"
+                " sklearn.multiclass.OneVsRestClassifier."
+            )
+        return self._sparse(W)
+
+    def _smooth(self, W: Matrix, b: Vector) -> Fitted:
+        found = smooth_newton(self.smooth, (W, b), self.null[1], self.max_iter)
+        W, b = found.W, found.b
+        if self.multinomial:  # the same constant on all outputs changes no prediction, and least squares are at sum 0
+            W, b = W - W.mean(axis=1, keepdims=True), b - b.mean()
+        return self.fitted(W, b, found.n_iter, found.gradient_norm)
+
+    def _stationary(self, W: Matrix, b: Vector) -> Fitted:
+        limits = min(self.tol, STATIONARY), self.null[1], STEPS * self.max_iter
+        found = proximal_descent(self.smooth, self.problem.penalty, self.l1, (W, b), limits)
+        return self.fitted(found.W, found.b, -(-found.n_iter // STEPS), found.gradient_norm)
+
+    def _sparse(self, W: Matrix) -> Fitted:
+        task, options = self.task, Options(self.tol, EPOCHS * self.max_iter)
+        solver: PathSolver | ProxNewton
+        if self.problem.loss.quadratic:
+            solver = PathSolver(self.problem.quadratic, task.l1_ratio, options)
+        else:
+            solver = ProxNewton(self.problem, task.l1_ratio, options)
+        if W.any():
+            solver.start_from(Coefficients(np.arange(len(W)), W[:, 0]).nonzero())
+        found = solver.solve(task.alpha)
+        epochs, tol = found.epochs, self.tol
+        best = self._polished(found.coef, found.dual_gap)
+        while best[1] > POLISHED * self.problem.gap_scale and best[1] <= self.tol * self.problem.gap_scale:
+            tol *= 0.1
+            if tol < POLISHED:
+                break
+            found = solver.solve_closely(task.alpha, tol)
+            best = min(best, self._polished(found.coef, found.dual_gap), key=lambda point: point[1])
+        n_iter = -(-epochs // EPOCHS)
+        W = np.zeros_like(W)
+        W[best[0].cols, 0] = best[0].w
+        fitted = self.fitted(W, np.array([found.intercept]), n_iter, None)
+        if fitted.dual_gap <= self.tol * fitted.gap_scale or n_iter >= self.max_iter:
+            return fitted
+        # The models of curved losses may be of no use far from the solution: steps of another kind go on.
+        limits = min(self.tol, STATIONARY), self.null[1], STEPS * (self.max_iter - n_iter)
+        moved = proximal_descent(self.smooth, self.problem.penalty, self.l1, (W, self.start(None, None)[1]), limits)
+        other = self.fitted(moved.W, moved.b, n_iter - (-moved.n_iter // STEPS), None)
+        return other if other.dual_gap < fitted.dual_gap else fitted
+
+    def _polished(self, coef: Coefficients, gap: float) -> tuple[Coefficients, float]:
+        """After Newton steps on the support, if that is a better point; and its gap."""
+        W = np.zeros((self.problem.design.n_cols, 1))
+        W[coef.cols, 0] = coef.w
+        b = np.array([self.problem.loss_rows.evaluate(coef).intercept])
+        state = self.smooth.state(W, b)
+        moved = on_support(self.smooth, self.problem.penalty, self.l1, state, self.null[1])
+        if moved is None:
+            return coef, gap
+        closer = Coefficients(np.arange(len(W)), moved.W[:, 0]).nonzero()
+        new = self.problem.duality_gap(closer, self.task.alpha, self.task.l1_ratio)
+        return (closer, new) if new < gap else (coef, gap)
+
+
+def fit_task(
+    task: Task, tol: float, max_iter: int, start: tuple[sp.csr_array, Vector] | tuple[None, None] = (None, None)
+) -> Fitted:
+    """Solve to a relative gap of `tol`, or a relative gradient where there is no gap; then on while that is cheap.
+
+    Parameters
+    ----------
+    task : Task
+    tol : float
+    max_iter : int
+        Newton steps; where there is an l1 penalty, tens of epochs or hundreds of proximal steps.
+    start : tuple, default (None, None)
+        Coefficients of shape (K, p) and intercepts to begin at.
+    """
+    return _Fit(task, tol, max_iter).solve(*start)

@@ -1,0 +1,121 @@
+"""From coefficients and evidence to the content of a `SparsityReport`: its tables, checks, curves and verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sparsereg.report.checks import FEW_ROWS, Facts, make_checks, make_verdict
+from sparsereg.report.columns import RankedColumns
+from sparsereg.report.provenance import provenance_of
+from sparsereg.report.sources import FittedPoints
+from sparsereg.report.tables import block_rows, path_rows
+from sparsereg.report.weight_map import weight_map
+
+if TYPE_CHECKING:
+    from sparsereg.crosses.feature_cross import FeatureCross
+    from sparsereg.report.evidence import Evidence
+
+__all__ = ["Wishes", "content_of"]
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the caller chose: how many columns to name, by what they are ranked, words for fields, limits of checks."""
+
+    top: int
+    rank: str
+    limits: Mapping[str, float]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    title: str | None = None
+    target: str | None = None
+    further: Mapping[str, Any] = field(default_factory=dict)
+
+
+def content_of(
+    fitted: FittedPoints, cross: FeatureCross | None, evidence: Evidence, wishes: Wishes, histograms: list[Row]
+) -> Row:
+    """The fields of a report."""
+    coefs, point = fitted.coefs, evidence.point
+    n_columns, n_points = coefs.shape
+    ranked = RankedColumns.at(coefs, point, evidence, cross, fitted.names, wishes.labels)
+    rank = wishes.rank if ranked.has_influence else "weight"
+    path = path_rows(coefs, fitted.values, evidence)
+    n_cells = None if cross is None else sum(block.n_cells for block in cross.blocks_)
+    bytes_per_column = n_points * coefs.point(point)[1].dtype.itemsize
+    lines, faint = ranked.lines(rank)
+    target = wishes.target or "the target"
+    facts = Facts(
+        path, point, fitted.tol, n_columns, n_cells, target, _score_name(fitted.loss), evidence.best, evidence.one_se,
+        evidence.null_error, evidence.n_rows, evidence.n_held, evidence.outliers, evidence.coverage, _few_rows(ranked),
+    )  # fmt: skip
+    return {
+        "n_columns": n_columns,
+        "n_cells": n_cells,
+        "point": point,
+        "tol": fitted.tol,
+        "path": path,
+        "blocks": _block_rows(fitted, cross, evidence, wishes.labels),
+        "columns": ranked.table(rank, wishes.top),
+        "bytes_kept": coefs.nbytes,
+        "bytes_dense": n_columns * bytes_per_column,
+        "bytes_nominal": None if n_cells is None else n_cells * bytes_per_column,
+        "verdict": make_verdict(facts),
+        "checks": make_checks(facts, wishes.limits),
+        "one_se": evidence.one_se,
+        "rank": rank,
+        "columns_by_weight": ranked.table("weight", wishes.top) if rank != "weight" else [],
+        "lines": lines,
+        "faint": faint,
+        "panels": _panels(evidence, path),
+        "histograms": histograms,
+        "map": None if cross is None else _map_row(cross, ranked, wishes.labels),
+        "title": wishes.title or ("Sparsity report" if wishes.target is None else f"A model of {wishes.target}"),
+        "target": target,
+        "loss": fitted.loss,
+        "score": facts.score,
+        "provenance": provenance_of(cross, evidence, n_columns, fitted.values["seconds"], dict(wishes.further)),
+    }
+
+
+def _score_name(loss: str) -> str:
+    return "R2" if loss == "squared" else "deviance explained"
+
+
+def _block_rows(
+    fitted: FittedPoints, cross: FeatureCross | None, evidence: Evidence, labels: Mapping[str, str]
+) -> list[Row]:
+    if cross is None:
+        return []
+    df_is_count = fitted.values["df"][evidence.point] is not None
+    rows = block_rows(cross, fitted.coefs, evidence.point, df_is_count, evidence)
+    return [row | {"label": " x ".join(labels.get(name, name) for name in row["fields"])} for row in rows]
+
+
+def _few_rows(ranked: RankedColumns) -> float | None:
+    """The share of the absolute weight on columns of few rows; None where rows are not known."""
+    known = ranked.rows >= 0
+    size = np.abs(ranked.w)
+    if not known.all() or not size.sum() > 0.0:
+        return None
+    return float(size[ranked.rows < FEW_ROWS].sum() / size.sum())
+
+
+def _panels(evidence: Evidence, path: list[Row]) -> list[Row]:
+    """The panels with what is known of their points."""
+    if evidence.panels is None:
+        return []
+    of_point = ("n_nonzero", "alpha", "held", "deviance_explained")
+    return [panel | {f"at_{name}": path[panel["point"]][name] for name in of_point} for panel in evidence.panels]
+
+
+def _map_row(cross: FeatureCross, ranked: RankedColumns, labels: Mapping[str, str]) -> Row | None:
+    found = weight_map(cross, ranked.columns, ranked.w)
+    if found is None:
+        return None
+    return found | {f"{axis}_label": labels.get(found[axis], found[axis]) for axis in ("x", "y")}

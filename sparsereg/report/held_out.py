@@ -1,0 +1,104 @@
+"""How well each point of a path predicts rows that the fit never saw, and what three of the points say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg.report.samples import Sample, loss_of
+from sparsereg.selection.paired import PairedLosses
+
+if TYPE_CHECKING:
+    from sparsereg.losses import Loss
+    from sparsereg.results import PathResult
+
+__all__ = ["HeldOut", "calibration", "excess_loss", "three_points"]
+
+Vector = NDArray[np.float64]
+Row = dict[str, Any]
+
+TENTHS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Held-out scores: the share of the null model's loss that each point explains, R2 for squares.
+
+    Attributes
+    ----------
+    scores : float64 array of shape (k,)
+        1 - loss / loss of the null model, which predicts the training mean; losses count from the least possible one.
+    errors : float64 array of shape (k,)
+        Standard error of each score's difference to the best one, over the same rows.
+    null_errors : float64 array of shape (k,)
+        Standard error of each score's difference to 0.
+    best, one_se : int
+        The point with the best score; the strongest penalty that is not worse by more than its error.
+    """
+
+    scores: Vector
+    errors: Vector
+    null_errors: Vector
+    best: int
+    one_se: int
+
+    @classmethod
+    def measure(cls, path: PathResult, sample: Sample, null: float, output: int = 0) -> HeldOut | None:
+        """Score every point; `null` is the null model's predictor. None where it predicts perfectly."""
+        loss, k = loss_of(path), path.alphas.size
+        paired = PairedLosses(k + 1)
+        for rows, z in sample.predictors(path, range(k), output):
+            y = sample.y[rows]
+            losses = [excess_loss(loss, y, column) for column in (*z.T, np.full(y.size, null))]
+            paired.add(np.stack(losses, axis=1), sample.weights_in(rows))
+        scale = float(paired.mean[k])
+        if not scale > 0.0:
+            return None
+        best = int(np.argmin(paired.mean[:k]))
+        errors = paired.errors(best)[:k] / scale
+        scores = 1.0 - paired.mean[:k] / scale
+        one_se = int(np.argmax((scores[best] - scores <= errors)[: best + 1]))
+        return cls(scores, errors, paired.errors(k)[:k] / scale, best, one_se)
+
+
+def excess_loss(loss: Loss, y: Vector, z: Vector) -> Vector:
+    """The loss of each row above the least that any predictor reaches: half the unit deviance."""
+    return loss.value(y, z) + loss.conjugate(y, np.zeros_like(y))
+
+
+def three_points(scores: Sequence[float] | Vector, point: int) -> list[tuple[str, int]]:
+    """A point that is too strong, with half of the described point's score, the point, and the weakest if it is
+    another."""
+    half = np.flatnonzero(np.asarray(scores, dtype=np.float64)[:point] >= 0.5 * scores[point])
+    strong = int(half[0]) if half.size else 0
+    found = [("too strong", strong)] if strong < point else []
+    last = len(scores) - 1
+    return [*found, ("chosen", point), *([("too weak", last)] if last > point else [])]
+
+
+def calibration(path: PathResult, sample: Sample, points: Sequence[int], output: int = 0) -> list[list[Row]]:
+    """For each point, rows in ten groups of equal weight by prediction: mean predicted, mean observed, rows."""
+    loss = loss_of(path)
+    parts = [z for _, z in sample.predictors(path, points, output)]
+    predictors = np.concatenate(parts) if parts else np.empty((0, len(points)))
+    return [_tenths(loss.inverse_link(z), sample.y, sample.weight) for z in predictors.T]
+
+
+def _tenths(predicted: Vector, y: Vector, weight: Vector | None) -> list[Row]:
+    order = np.argsort(predicted, kind="stable")
+    s = np.ones(y.size) if weight is None else weight[order]
+    reached = np.cumsum(s)
+    group = np.minimum((TENTHS * (reached - 0.5 * s) / (reached[-1] if y.size else 1.0)).astype(np.int64), TENTHS - 1)
+    rows = np.bincount(group, minlength=TENTHS)
+    total, mean, observed = (
+        np.bincount(group, weights=part, minlength=TENTHS) for part in (s, s * predicted[order], s * y[order])
+    )
+    known = np.flatnonzero(total > 0.0)
+    return [
+        {"predicted": mean[i] / total[i], "observed": observed[i] / total[i], "rows": int(rows[i])}
+        for i in known.tolist()
+    ]

@@ -1,0 +1,91 @@
+"""`Sample`: rows with targets, as a report reads them in blocks. Knows paths and losses, no solvers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from sparsereg.data.design import as_design
+from sparsereg.data.validation import check_target, check_weights
+from sparsereg.losses import LOSSES
+
+if TYPE_CHECKING:
+    from sparsereg.losses import Loss
+    from sparsereg.results import PathResult
+
+__all__ = ["Sample", "loss_of"]
+
+Vector = NDArray[np.float64]
+
+# Numbers in the table of predictors that is held at a time.
+_BLOCK = 1 << 22
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Rows with targets.
+
+    Attributes
+    ----------
+    X : scipy.sparse.csr_array or ndarray, (n, p)
+    y : float64 array of shape (n,)
+    weight : float64 array of shape (n,), or None
+    """
+
+    X: Any
+    y: Vector
+    weight: Vector | None
+
+    @classmethod
+    def of(cls, name: str, X: Any, y: Any, weight: Any, path: PathResult, output: int) -> Sample:
+        """Check rows for a path. `name` is the argument that they came in, such as ``X_val``."""
+        design = as_design(X, name)
+        if design.n_features != path.n_features:
+            raise ValueError(f"{name} has {design.n_features} columns; the path was fitted on {path.n_features}.")
+        if y is None:
+            raise ValueError(f"{name} needs its targets; pass them in y{name[1:]}.")
+        return cls(
+            sp.csr_array(X) if sp.issparse(X) else np.asarray(X, dtype=np.float64),
+            check_target(_targets_of(path, y, output), design.n_rows),
+            check_weights(weight, design.n_rows),
+        )
+
+    @property
+    def n_rows(self) -> int:
+        return int(self.y.size)
+
+    @property
+    def n_entries(self) -> int:
+        return int(self.X.nnz if sp.issparse(self.X) else np.count_nonzero(self.X))
+
+    def predictors(self, path: PathResult, points: Sequence[int], output: int) -> Iterator[tuple[slice, Vector]]:
+        """Blocks of rows, and their linear predictors (m, len(points)) at some points of the path."""
+        coefs = path.outputs[output].tocsc()[:, list(points)]
+        intercepts = path.intercepts.reshape(path.alphas.size, -1)[list(points), output]
+        size = max(1, _BLOCK // max(len(points), 1))
+        for begin in range(0, self.n_rows, size):
+            rows = slice(begin, min(begin + size, self.n_rows))
+            product = self.X[rows] @ coefs
+            yield rows, (product.toarray() if sp.issparse(product) else product) + intercepts
+
+    def weights_in(self, rows: slice) -> Vector | None:
+        """Weights of some rows."""
+        return None if self.weight is None else self.weight[rows]
+
+
+def loss_of(path: PathResult) -> Loss:
+    """The loss that a path was fitted with."""
+    return LOSSES[path.loss]
+
+
+def _targets_of(path: PathResult, y: Any, output: int) -> Any:
+    """The targets of one output, as the loss has them: 1 for the second of two classes."""
+    y = np.asarray(y)
+    if y.ndim == 2:
+        y = y[:, output]
+    return (y == path.classes[1]).astype(np.float64) if path.classes is not None and path.classes.size == 2 else y

@@ -1,0 +1,357 @@
+"""Any smooth loss with an l2 penalty, or none, by Newton steps with a line search: no working set, K outputs.
+
+    S F(W, b) = sum_i s_i l_i(o_i + b + W' x_i) + sum_jk l2_j/2 w_jk^2 + sum_jk g_jk w_jk
+
+Few coefficients: each step by a factorised Hessian. Many: by conjugate gradients, from products with X alone. The last
+term is for an l1 penalty on coefficients whose signs are known. Where the loss is not convex, a step stops at the first
+direction of negative curvature. Knows no estimators. (Nocedal & Wright 2006, chapters 3 and 7.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from sparsereg.data.design import Design
+from sparsereg.losses.predictors import Curvature, PredictorLoss
+from sparsereg.rows.memory import MemoryRows
+
+__all__ = ["SmoothProblem", "SmoothSolution", "State", "smooth_newton"]
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+# A Hessian of at most so many coefficients is factorised, if its products read at most so many entries of X.
+MAX_FACTORISED = 600
+MAX_PRODUCT_ENTRIES = 3e8
+# The Newton decrement, as a share of the null model's loss, below which a step is the last one, and below which none
+# is made: it is squared by a step.
+LAST_DECREMENT = 1e-13
+NO_DECREMENT = 1e-22
+# Conjugate gradients: most products a step, and the relative residuals between which it ends.
+MAX_PRODUCTS = 1_000
+FORCING = (1e-10, 1e-1)
+# F must fall by this share of what its slope promises; steps are halved at most so often.
+ARMIJO = 1e-4
+MAX_HALVINGS = 50
+# Differences of F below this share of it are rounding.
+ROUNDING = 64.0 * float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True, eq=False)
+class SmoothProblem:
+    """A smooth objective over rows in memory.
+
+    Attributes
+    ----------
+    design : Design
+    loss : PredictorLoss
+    l2 : float64 array of shape (m,)
+        Strengths on the sum, of the columns `cols`.
+    fit_intercept : bool
+    offset : float64 array of shape (n,) or (n, K), or None
+    cols : int64 array of shape (m,), or None
+        The columns with coefficients; None for all of the design.
+    linear : float64 array of shape (m, K), or None
+        g.
+    """
+
+    design: Design
+    loss: PredictorLoss
+    l2: Vector
+    fit_intercept: bool
+    offset: Matrix | None = None
+    cols: Int | None = None
+    linear: Matrix | None = None
+
+    def products(self, W: Matrix) -> Matrix:
+        """`X W`, of shape (n, K)."""
+        Z = np.zeros((self.design.n_rows, W.shape[1]), order="F")
+        cols = np.arange(self.design.n_cols) if self.cols is None else self.cols
+        for k in range(W.shape[1]):
+            self.design.matrix.add_matvec(np.ascontiguousarray(W[:, k]), Z[:, k], cols)
+        return Z
+
+    def rmatvec(self, R: Matrix) -> Matrix:
+        """`X' R`, of shape (m, K)."""
+        return np.stack([self.design.rmatvec(np.ascontiguousarray(r), self.cols) for r in R.T], axis=1)
+
+    def squares(self, s: Vector) -> Vector:
+        """`sum_i s_i x_ij^2` of every column."""
+        return np.asarray(self.design.matrix.column_stats(np.ascontiguousarray(s), self.cols)[1])
+
+    def penalty(self, W: Matrix) -> float:
+        """That of W."""
+        linear = 0.0 if self.linear is None else float(np.sum(self.linear * W))
+        return 0.5 * float(self.l2 @ np.sum(W * W, axis=1)) + linear
+
+    def slope(self, W: Matrix) -> Matrix:
+        """Derivatives of the penalty."""
+        return self.l2[:, None] * W + (0.0 if self.linear is None else self.linear)
+
+    def state(self, W: Matrix, b: Vector) -> State:
+        """Everything about a point."""
+        Z = self.products(W)
+        Z += b
+        if self.offset is not None:
+            Z += self.offset.reshape(len(Z), -1)
+        return State(W, b, Z, self.loss.total(Z) + self.penalty(W), *self.gradient(W, Z))
+
+    def gradient(self, W: Matrix, Z: Matrix) -> tuple[Matrix, Vector]:
+        """Derivatives in W and b."""
+        R = self.loss.gradient(Z)
+        return self.rmatvec(R) + self.slope(W), R.sum(axis=0) if self.fit_intercept else np.zeros(R.shape[1])
+
+
+class State(NamedTuple):
+    """Coefficients W (m, K) and b (K,), predictors Z (n, K), `S F` there, and its derivatives in W and b."""
+
+    W: Matrix
+    b: Vector
+    Z: Matrix
+    value: float
+    g: Matrix
+    g_b: Vector
+
+
+@dataclass(frozen=True, eq=False)
+class SmoothSolution:
+    """Where Newton's method ended.
+
+    Attributes
+    ----------
+    W : float64 array of shape (m, K)
+    b : float64 array of shape (K,)
+    value : float
+        `S F`.
+    gradient_norm : float
+        The gradient over that at 0, both in units of the square root of the curvature.
+    n_iter : int
+        Newton steps.
+    stopped : bool
+        Whether nothing was left to gain, rather than `max_iter` reached.
+    """
+
+    W: Matrix
+    b: Vector
+    value: float
+    gradient_norm: float
+    n_iter: int
+    stopped: bool
+
+
+@dataclass(eq=False)
+class _Step:
+    """A Newton direction at a state."""
+
+    problem: SmoothProblem
+    state: State
+    curvature: Curvature = field(init=False)
+    scale: Matrix = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.curvature = self.problem.loss.curvature(self.state.Z)
+        h = self.curvature.diagonal()
+        squares = np.stack([self.problem.squares(h[:, k]) for k in range(h.shape[1])], axis=1)
+        diagonal = squares + self.problem.l2[:, None]
+        floor = 1e-12 * float(diagonal.max(initial=0.0))
+        self.scale = np.sqrt(np.where(diagonal > floor, diagonal, max(floor, np.finfo(float).tiny)))
+        self._sums = h.sum(axis=0)
+
+    def norm(self, g: Matrix, g_b: Vector) -> float:
+        """`|g|` in units of the root of the curvature."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            of_b = np.where(self._sums > 0.0, g_b**2 / self._sums, 0.0)
+        return float(np.sqrt(np.sum((g / self.scale) ** 2) + of_b.sum()))
+
+    def direction(self, tol: float) -> tuple[Matrix, Vector]:
+        """A descent direction: that of Newton where the Hessian is positive definite."""
+        problem = self.problem
+        m, K = self.state.W.shape
+        cost = m * problem.design.nnz * K * (K + 1) / 2
+        if problem.loss.convex and m * K <= MAX_FACTORISED and cost <= MAX_PRODUCT_ENTRIES:
+            d, d_b = self._factorised()
+        else:
+            d, d_b = self._conjugate_gradients(tol)
+        if not (np.isfinite(d).all() and np.sum(d * self.state.g) + d_b @ self.state.g_b < 0.0):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                d_b = np.where(self._sums > 0.0, -self.state.g_b / self._sums, 0.0)
+            d = -self.state.g / self.scale**2
+        return d, d_b
+
+    # ---- few coefficients ------------------------------------------------------------------------------------------
+
+    def _factorised(self) -> tuple[Matrix, Vector]:
+        H, g = self._hessian(), np.concatenate([self.state.g, self.state.g_b[None]]).T.ravel()
+        if not self.problem.fit_intercept:
+            H, g = self._without_intercepts(H), self.state.g.T.ravel()
+        diagonal = np.diag(H)
+        unit = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
+        try:
+            factor = cho_factor(H * np.outer(unit, unit))
+            if np.diag(factor[0]).min() < 1e-7:  # the last digits only
+                raise LinAlgError
+            d = -unit * cho_solve(factor, unit * g)
+        except LinAlgError:
+            d = -_least_norm(H, g)
+        K = self.state.b.size
+        d = d.reshape(K, -1).T
+        return (d[:-1], d[-1]) if self.problem.fit_intercept else (d, np.zeros(K))
+
+    def _hessian(self) -> Matrix:
+        """Of shape (K (m + 1), K (m + 1)), output by output, the intercept last in each."""
+        problem, (m, K) = self.problem, self.state.W.shape
+        cols = np.arange(problem.design.n_cols) if problem.cols is None else problem.cols
+        H = np.empty((K, m + 1, K, m + 1))
+        for k in range(K):
+            for other in range(k + 1):
+                h = self.curvature.pair(k, other)
+                block = np.empty((m + 1, m + 1))
+                sign = 1.0 if k == other else -1.0  # of a softmax, those of two predictors are negative
+                block[:m, :m] = sign * _weighted_gram(problem.design, cols, sign * h)
+                block[:m, m] = block[m, :m] = problem.rmatvec(h[:, None])[:, 0]
+                block[m, m] = h.sum()
+                if k == other:
+                    block[np.arange(m), np.arange(m)] += problem.l2
+                H[k, :, other, :] = block
+                H[other, :, k, :] = block
+        return H.reshape(K * (m + 1), K * (m + 1))
+
+    def _without_intercepts(self, H: Matrix) -> Matrix:
+        m, K = self.state.W.shape
+        keep = np.arange(K * (m + 1)).reshape(K, m + 1)[:, :m].ravel()
+        return H[np.ix_(keep, keep)]
+
+    # ---- many coefficients -----------------------------------------------------------------------------------------
+
+    def _conjugate_gradients(self, tol: float) -> tuple[Matrix, Vector]:
+        """In units of `scale`, with the intercepts eliminated; to a relative residual of `tol`."""
+        inverse = self._intercept_inverse()
+        g, g_b = self.state.g, self.state.g_b
+        shift = -inverse @ g_b  # of the intercepts alone
+        r = -(g + self._intercept_products(shift)) / self.scale
+        x, p, rr = np.zeros_like(r), r.copy(), float(np.sum(r * r))
+        first = rr
+        for _ in range(MAX_PRODUCTS):
+            if rr <= tol * tol * first:
+                break
+            q = self._product(p / self.scale, inverse) / self.scale
+            curvature = float(np.sum(p * q))
+            if curvature <= 1e-15 * float(np.sum(p * p)):
+                if not x.any():
+                    x = p
+                break
+            a = rr / curvature
+            x += a * p
+            r -= a * q
+            rr, last = float(np.sum(r * r)), rr
+            p = r + (rr / last) * p
+        d = x / self.scale
+        if not self.problem.fit_intercept:
+            return d, np.zeros_like(g_b)
+        along = self.curvature.product(self.problem.products(d)).sum(axis=0)
+        return d, shift - inverse @ along
+
+    def _intercept_inverse(self) -> Matrix:
+        """The pseudo-inverse of the Hessian in the intercepts: for a softmax they are determined up to a constant."""
+        K = self.state.b.size
+        if not self.problem.fit_intercept:
+            return np.zeros((K, K))
+        H = np.array([[self.curvature.pair(k, other).sum() for other in range(K)] for k in range(K)])
+        return np.linalg.pinv(H, rcond=1e-13, hermitian=True)
+
+    def _intercept_products(self, shift: Vector) -> Matrix:
+        if not shift.any():
+            return np.zeros_like(self.state.g)
+        return self.problem.rmatvec(self.curvature.product(np.tile(shift, (len(self.state.Z), 1))))
+
+    def _product(self, D: Matrix, inverse: Matrix) -> Matrix:
+        Z = self.problem.products(D)
+        moved = self.curvature.product(Z)
+        if self.problem.fit_intercept:
+            moved += self.curvature.product(np.tile(-inverse @ moved.sum(axis=0), (len(Z), 1)))
+        return self.problem.rmatvec(moved) + self.problem.l2[:, None] * D
+
+
+def smooth_newton(problem: SmoothProblem, start: tuple[Matrix, Vector], scale: float, max_iter: int) -> SmoothSolution:
+    """Minimise from a start `(W, b)`, until a step gains nothing but rounding, or `max_iter` steps.
+
+    Parameters
+    ----------
+    problem : SmoothProblem
+    start : tuple of float64 arrays of shape (m, K) and (K,)
+    scale : float
+        What decreases are measured against: the null model's loss, summed.
+    max_iter : int
+
+    Returns
+    -------
+    SmoothSolution
+    """
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        state = problem.state(*start)
+        zero = state if not state.W.any() else problem.state(np.zeros_like(state.W), np.zeros_like(state.b))
+        first, n_iter, stopped, last, norm = 0.0, 0, False, False, 0.0
+        while True:
+            step = _Step(problem, state)
+            norm, first = step.norm(state.g, state.g_b), first or _Step(problem, zero).norm(zero.g, zero.g_b)
+            if last or norm <= NO_DECREMENT**0.5 * max(first, 1e-300) or n_iter >= max_iter:
+                break
+            relative = norm / first if first else 0.0
+            d, d_b = step.direction(float(np.clip(min(0.1 * relative, relative**0.5), *FORCING)))
+            decrement = -float(np.sum(d * state.g) + d_b @ state.g_b)
+            if decrement <= NO_DECREMENT * scale:
+                stopped = True
+                break
+            moved = _line_search(problem, state, d, d_b)
+            if moved is None:
+                stopped = True
+                break
+            state, n_iter = moved, n_iter + 1
+            last = stopped = decrement <= LAST_DECREMENT * scale
+        stopped = stopped or n_iter < max_iter
+    return SmoothSolution(state.W, state.b, state.value, norm / first if first else 0.0, n_iter, stopped)
+
+
+def _line_search(problem: SmoothProblem, state: State, d: Matrix, d_b: Vector) -> State | None:
+    """The first of the steps 1, 1/2, 1/4, ... that lowers F enough; where F is rounding, its slope decides."""
+    dZ = problem.products(d)
+    dZ += d_b
+    slope = float(np.sum(d * state.g) + d_b @ state.g_b)
+    t = 1.0
+    for _ in range(MAX_HALVINGS):
+        W, b, Z = state.W + t * d, state.b + t * d_b, state.Z + t * dZ
+        value = problem.loss.total(Z) + problem.penalty(W)
+        rounding = ROUNDING * abs(state.value)
+        if value <= state.value + ARMIJO * t * slope:
+            return State(W, b, Z, value, *problem.gradient(W, Z))
+        if -t * slope <= rounding and value <= state.value + rounding:
+            g, g_b = problem.gradient(W, Z)
+            ahead = float(np.sum(d * g) + d_b @ g_b)
+            return State(W, b, Z, value, g, g_b) if abs(ahead) <= 0.9 * abs(slope) else None
+        t *= 0.5
+    return None
+
+
+def _weighted_gram(design: Design, cols: Int, h: Vector) -> Matrix:
+    """`X' diag(h) X` of the listed columns."""
+    if design.dense is not None:
+        X = np.asarray(design.dense, dtype=np.float64)[:, cols]
+        return (X * h[:, None]).T @ X
+    return MemoryRows(design, np.zeros(design.n_rows), np.ascontiguousarray(h)).products(cols, cols)
+
+
+def _least_norm(H: Matrix, g: Vector) -> Vector:
+    """The x of least norm with `H x = g`; what H cannot reach is descended along by its largest curvature."""
+    size, vectors = np.linalg.eigh(H)
+    top = float(np.abs(size).max(initial=0.0)) or 1.0
+    keep = size > 1e-13 * top * len(H)
+    inside = vectors[:, keep].T @ g
+    x = vectors[:, keep] @ (inside / size[keep])
+    outside = g - vectors[:, keep] @ inside
+    return x + (outside / top if np.linalg.norm(outside) > 1e-8 * np.linalg.norm(g) else 0.0)
