@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from sparsereg.selection.paired import one_se_index
     from sparsereg.selection.results import CrossValidation, ValidatedPath
     from sparsereg.serving.compact import CompactModel, load_compact
+    from sparsereg.serving.comparison import ModelComparison
+    from sparsereg.serving.comparison_plot import ComparisonDisplay
     from sparsereg.serving.model_file import Model, load_model, save_model
     from sparsereg.solvers.path import regularization_path
 
@@ -52,6 +54,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "Block": "crosses.feature_cross",
     "CompactModel": "serving.compact",
+    "ComparisonDisplay": "serving.comparison_plot",
     "CrossValidation": "selection.results",
     "DatePart": "crosses.dates",
     "DegreesOfFreedom": "linear_model",
@@ -65,6 +68,7 @@ _MODULES = {
     "LassoCV": "linear_model",
     "LogisticRegression": "linear_model",
     "Model": "serving.model_file",
+    "ModelComparison": "serving.comparison",
     "Of": "crosses.rules",
     "ParquetRows": "crosses.parquet",
     "PathResult": "results",
@@ -98,6 +102,7 @@ _MODULES = {
 __all__ = [
     "Block",
     "CompactModel",
+    "ComparisonDisplay",
     "CrossValidation",
     "DatePart",
     "DegreesOfFreedom",
@@ -111,6 +116,7 @@ __all__ = [
     "LassoCV",
     "LogisticRegression",
     "Model",
+    "ModelComparison",
     "Of",
     "ParquetRows",
     "PathResult",

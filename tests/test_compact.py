@@ -76,7 +76,7 @@ def cross_of(**options):
 def compare(model, table, expected, one=50):
     """All readers against `expected`, and each other."""
     compact = CompactModel.from_model(model)
-    again = CompactModel(type(compact._scorer)(json.loads(compact.to_json())))
+    again = CompactModel(type(compact.scorer)(json.loads(compact.to_json())))
     scale = 1 + np.abs([weight for _, weight in compact.weights()]).sum()
     tolerance = 1e-12 * np.maximum(scale, np.abs(expected))
     assert (np.abs(again.predict(table) - expected) <= tolerance).all()

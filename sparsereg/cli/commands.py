@@ -16,7 +16,7 @@ from sparsereg.cli.demo import globe_cross, make_places, make_target
 from sparsereg.cli.errors import Commands
 from sparsereg.cli.options import bin_rules, column_names, crosses, csv_format, csv_options, strengths
 from sparsereg.cli.prediction import Prediction, score_name
-from sparsereg.cli.serving_commands import export, score
+from sparsereg.cli.serving_commands import compare, export, score
 from sparsereg.cli.tables import read_table
 from sparsereg.cli.training import ColumnRoles, Training
 from sparsereg.report.report import SparsityReport
@@ -310,7 +310,7 @@ def demo(rows: int, seed: int, save: Path | None) -> None:
     click.echo(f"{rows:,} rows, {terminal.total()}.")
 
 
-for command in (export, score):
+for command in (compare, export, score):
     cli.add_command(command)
 
 

@@ -36,6 +36,8 @@ class CompactModel:
     columns : list of str
         The columns that rows and tables need. Others are ignored.
     intercept : float
+    scorer : Scorer
+        What predicts rows.
     link : {"identity", "log", "logit"}
         A prediction is the linear predictor, its exponential, or its logistic function: the probability of the second
         of ``data["classes"]``.
@@ -54,7 +56,7 @@ class CompactModel:
     """
 
     def __init__(self, scorer: Scorer) -> None:
-        self._scorer = scorer
+        self.scorer = scorer
         self.data: dict[str, Any] = scorer.data
         self.columns = scorer.columns
         self.intercept = scorer.intercept
@@ -91,7 +93,7 @@ class CompactModel:
         ValueError
             If a column is absent or of another type than in fit, or a number that passes through is missing.
         """
-        return self._scorer.predict_one(row)
+        return self.scorer.predict_one(row)
 
     def explain_one(self, row: Mapping[str, Any]) -> list[tuple[str, float]]:
         """What the columns of the model add to the linear predictor of one row.
@@ -112,9 +114,9 @@ class CompactModel:
             As `predict_one`.
         """
         self.predict_one(row)  # checks the row
-        positions = self._scorer.positions(row)
+        positions = self.scorer.positions(row)
         parts: list[tuple[str, float]] = []
-        terms = iter(self._scorer.terms)
+        terms = iter(self.scorer.terms)
         for spec in self.data["terms"]:
             if "fields" not in spec:
                 name = spec["number"]
@@ -193,7 +195,7 @@ class CompactModel:
 
     @cached_property
     def _table_scorer(self) -> TableScorer:
-        return TableScorer(self._scorer)
+        return TableScorer(self.scorer)
 
     def _name(self, spec: Mapping[str, Any], key: Any) -> str:
         fields = [self._table_scorer.levels[i] for i in spec["fields"]]
