@@ -181,3 +181,32 @@ cdef extern from "sr.h" nogil:
     sr_status sr_inspect(const sr_compressed *, void *, uint8_t *, uint8_t *, sr_findings *)
     sr_status sr_transpose(const sr_compressed *, int64_t, void *, void *, int64_t, int64_t, void *, int64_t)
     sr_status sr_take_ends(const sr_compressed *A, void *out, int64_t stride)
+
+cdef extern from "sr_groups.h" nogil:
+    ctypedef enum sr_mean:
+        SR_N_MEANS
+    ctypedef struct sr_groups:
+        int64_t n_groups, stride
+        int32_t *of_row
+        int32_t *size
+        uint16_t *slots
+        uint16_t *length
+        double *s
+        double *sy
+        double *syy
+        double *eta
+        double *curvature
+        double *reference
+    sr_status sr_groups_split(const sr_matrix *, int64_t, int64_t, const double *, const double *, sr_groups *,
+                              int32_t *, int32_t *, int32_t *, int64_t *)
+    sr_status sr_groups_gradients(const sr_matrix *, const int64_t *, int64_t, const double *, const double *,
+                                  const sr_groups *, const double *, double *)
+    void sr_groups_residuals(const sr_groups *, int64_t, const double *, const double *, const double *, double *)
+    double sr_groups_step(const sr_groups *g, const double *step, double shift, double *out)
+    void sr_groups_sums(const sr_groups *g, const double *v, double *out)
+    void sr_groups_products(const sr_groups *g, const int32_t *list, int64_t n_list, double *out)
+    void sr_groups_of_members(const sr_groups *g, int64_t m, int64_t *begin, int32_t *groups)
+    void sr_groups_gram(const sr_groups *, int64_t, const int64_t *, const int32_t *, double *, const sr_gram *)
+    const char *sr_mean_name(sr_mean mean)
+    sr_status sr_mean_of(sr_mean, int64_t, const double *, const double *, const double *, double, double *, double *,
+                         double *, double *)

@@ -350,6 +350,21 @@ cdef class GramStore:
         step[active] = x
         return step
 
+    def diagonal(self):
+        """`x_a' diag(s) x_a` of each member."""
+        cdef int64_t a, low, high, middle
+        cdef double[::1] out = np.zeros(self.m)
+        for a in range(self.m):  # indices of a column increase
+            low, high = self.begin[a], self.begin[a] + self.lengths[a]
+            while low < high:
+                middle = low + (high - low) // 2
+                if self.idx[middle] < a:
+                    low = middle + 1
+                else:
+                    high = middle
+            out[a] = self.val[low]
+        return np.asarray(out)
+
     def toarray(self):
         """The dense Gram, float64 of shape (m, m)."""
         cdef int64_t a, e

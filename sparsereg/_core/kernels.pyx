@@ -65,6 +65,7 @@ include "gram.pxi"
 include "bounds.pxi"
 include "compact_rows.pxi"
 include "codes.pxi"
+include "groups.pxi"
 
 
 cdef int require_same(const double[::1] a, const double[::1] b, const double[::1] c, const double[::1] d) except -1:

@@ -15,8 +15,8 @@ from sparsereg.losses.confidence import ConfidentLogistic
 from sparsereg.losses.predictors import PredictorLoss, Softmax, WeightedLoss
 from sparsereg.objective.problem import Coefficients, count_weights, make_problem
 from sparsereg.solvers.loop import Options
+from sparsereg.solvers.loss_path import LossPathSolver
 from sparsereg.solvers.path_solver import PathSolver
-from sparsereg.solvers.prox_newton import ProxNewton
 from sparsereg.solvers.proximal_descent import on_support, proximal_descent
 from sparsereg.solvers.smooth_newton import SmoothProblem, smooth_newton
 
@@ -251,11 +251,11 @@ class _Fit:
 
     def _sparse(self, W: Matrix) -> Fitted:
         task, options = self.task, Options(self.tol, EPOCHS * self.max_iter)
-        solver: PathSolver | ProxNewton
+        solver: PathSolver | LossPathSolver
         if self.problem.loss.quadratic:
             solver = PathSolver(self.problem.quadratic, task.l1_ratio, options)
         else:
-            solver = ProxNewton(self.problem, task.l1_ratio, options)
+            solver = LossPathSolver(self.problem, task.l1_ratio, options)
         if W.any():
             solver.start_from(Coefficients(np.arange(len(W)), W[:, 0]).nonzero())
         found = solver.solve(task.alpha)

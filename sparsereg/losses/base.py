@@ -8,12 +8,13 @@ file with one class, and one line in `sparsereg.losses.LOSSES`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Loss", "log_of_mean"]
+__all__ = ["Loss", "enclosed_newton", "log_of_mean"]
 
 Vector = NDArray[np.float64]
 
@@ -38,8 +39,11 @@ class Loss(ABC):
     canonical : bool
         Whether `l(y, z) = a(z) - y z` and a function of y: rows with equal predictors then are one row, of their mean
         target and the sum of their weights.
+    kernel : int or None
+        Its number among the C kernels for a'(z) and a''(z), if it is canonical.
     self_concordant : bool
-        Whether `|l'''| <= l''`: slopes at both ends of a step then bound the loss between them.
+        Whether `|l'''| <= l''`, so that slopes at both ends of a step bound the loss between them, and l'' is concave
+        as a function of l', so that at the point with `l'(z_t) = t l'(z)` it is at least `t l''(z)`.
     """
 
     name: ClassVar[str]
@@ -47,6 +51,7 @@ class Loss(ABC):
     quadratic: ClassVar[bool] = False
     curvature_bound: ClassVar[float] = np.inf
     canonical: ClassVar[bool] = False
+    kernel: ClassVar[int | None] = None
     self_concordant: ClassVar[bool] = False
 
     def __str__(self) -> str:
@@ -101,28 +106,54 @@ class Loss(ABC):
         return self.best_intercept(y, np.zeros_like(y) if offset is None else offset, s)
 
     def best_intercept(self, y: Vector, z: Vector, s: Vector | None) -> float:
-        """The b minimising `sum_i s_i l(y_i, z_i + b)`, by Newton steps kept between the points that enclose it.
+        """The b minimising `sum_i s_i l(y_i, z_i + b)`."""
 
-        Where those do not exist yet, steps are at most twice as long as the last; where the slope falls slowly, the
-        interval is halved."""
-        b, low, high, reach, last = 0.0, -np.inf, np.inf, 4.0, np.inf
-        for _ in range(MAX_NULL_STEPS):
+        def slope_and_curvature(b: float) -> tuple[float, float]:
             rho, h = self.residual(y, z + b), self.curvature(y, z + b)
             slope, total = (float(v.sum() if s is None else s @ v) for v in (rho, h))
-            if slope == 0.0:
-                break
-            low, high = (b, high) if slope > 0.0 else (low, b)
-            step = slope / total if total > 0.0 and np.isfinite(slope / total) else np.copysign(np.inf, slope)
-            enclosed = np.isfinite(low) and np.isfinite(high)
-            if not low < b + step < high or (enclosed and abs(slope) > 0.5 * last):
-                step = 0.5 * (low + high) - b if enclosed else step
-            if not enclosed and abs(step) > reach:
-                step, reach = np.copysign(reach, step), 2.0 * reach
-            last = abs(slope)
-            b += step
-            if abs(step) <= NULL_TOL * max(1.0, abs(b)):
-                break
-        return float(b)
+            return slope, total
+
+        return enclosed_newton(slope_and_curvature, 0.0)
+
+    # ---- for losses with `canonical` or `self_concordant` --------------------------------------------------------
+
+    def cumulant(self, z: Vector, mean: Vector) -> Vector:
+        """`a(z)` of a canonical loss, where `a'(z) = mean` is known."""
+        raise NotImplementedError
+
+    def scaled_square(self, sums: tuple[Vector, Vector, Vector], mean: Vector, curvature: Vector) -> float:
+        """`sum_i s_i rho_i^2 / l''_i`, or an upper bound, over groups of rows of equal predictors.
+
+        `sums` has `sum s_i`, `sum s_i y_i` and `sum s_i y_i^2` of each group. For self-concordant losses
+        `(1 - t)^2 / (2 t)` times this bounds `fenchel_gap(t)`."""
+        s, sy, syy = sums
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            terms = (syy - 2.0 * mean * sy + s * mean * mean) / curvature
+        return float(np.where(s > 0.0, np.maximum(terms, 0.0), 0.0).sum())
+
+
+def enclosed_newton(slope_and_curvature: Callable[[float], tuple[float, float]], enough: float) -> float:
+    """The b where a decreasing slope is at most `enough`, by Newton steps kept between the points that enclose it.
+
+    Where those do not exist yet, steps are at most twice as long as the last; where the slope falls slowly, the
+    interval is halved."""
+    b, low, high, reach, last = 0.0, -np.inf, np.inf, 4.0, np.inf
+    for _ in range(MAX_NULL_STEPS):
+        slope, total = slope_and_curvature(b)
+        if abs(slope) <= enough:
+            break
+        low, high = (b, high) if slope > 0.0 else (low, b)
+        step = slope / total if total > 0.0 and np.isfinite(slope / total) else float(np.copysign(np.inf, slope))
+        enclosed = np.isfinite(low) and np.isfinite(high)
+        if enclosed and (not low < b + step < high or abs(slope) > 0.5 * last):
+            step = 0.5 * (low + high) - b
+        if not enclosed and abs(step) > reach:
+            step, reach = float(np.copysign(reach, step)), 2.0 * reach
+        last = abs(slope)
+        if abs(step) <= NULL_TOL * max(1.0, abs(b)):
+            break
+        b += step
+    return float(b)
 
 
 def log_of_mean(y: Vector, z: Vector, s: Vector | None) -> float:

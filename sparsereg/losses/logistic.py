@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg._core.kernels import MEANS
 from sparsereg.losses.base import Loss
 from sparsereg.losses.entropy import relative_entropy, sigmoid, softplus, xlogx
 
@@ -24,6 +25,7 @@ class Logistic(Loss):
     link = "logit"
     curvature_bound = 0.25
     canonical = True
+    kernel = MEANS["logistic"]
     self_concordant = True
 
     def check_target(self, y: Vector) -> None:
@@ -42,15 +44,26 @@ class Logistic(Loss):
             )
 
     def value(self, y: Vector, z: Vector) -> Vector:
-        """As `y log(1 + exp(-z)) + (1 - y) log(1 + exp(z))`, which does not subtract large numbers."""
-        return y * softplus(-z) + (1.0 - y) * softplus(z)
+        """Its terms are not negative: `(1 - y) z` or `-y z`, and `log(1 + exp(-|z|))`."""
+        return np.where(z >= 0.0, (1.0 - y) * z, -y * z) + np.log1p(np.exp(-np.abs(z)))
 
     def residual(self, y: Vector, z: Vector) -> Vector:
         """`y - p`, as `y (1 - p) - (1 - y) p`."""
-        return y * sigmoid(-z) - (1.0 - y) * sigmoid(z)
+        e = np.exp(-np.abs(z))
+        return np.where(z >= 0.0, y * e - (1.0 - y), y - (1.0 - y) * e) / (1.0 + e)
 
     def curvature(self, y: Vector, z: Vector) -> Vector:  # noqa: ARG002
-        return sigmoid(z) * sigmoid(-z)
+        """`p (1 - p)`."""
+        e = np.exp(-np.abs(z))
+        return e / (1.0 + e) ** 2
+
+    def best_intercept(self, y: Vector, z: Vector, s: Vector | None) -> float:
+        """The logit of the mean of y where all z are equal."""
+        if (z == z[0]).all():
+            p, other = np.average(y, weights=s), np.average(1.0 - y, weights=s)
+            if p > 0.0 < other:
+                return float(np.log(p) - np.log(other) - z[0])
+        return super().best_intercept(y, z, s)
 
     def conjugate(self, y: Vector, u: Vector) -> Vector:
         """`q log q + (1 - q) log(1 - q)` with `q = y + u` in [0, 1]."""
@@ -67,3 +80,14 @@ class Logistic(Loss):
         terms = relative_entropy((1.0 - t) * y + t * p, -softplus(-z), p, away)
         terms += relative_entropy((1.0 - t) * (1.0 - y) + t * other, -softplus(z), other, -away)
         return float(terms.sum() if s is None else s @ terms)
+
+    def cumulant(self, z: Vector, mean: Vector) -> Vector:
+        """`log(1 + exp(z))`, which is `max(z, 0) - log max(p, 1 - p)`."""
+        return np.maximum(z, 0.0) - np.log(np.maximum(mean, 1.0 - mean))
+
+    def scaled_square(self, sums: tuple[Vector, Vector, Vector], mean: Vector, curvature: Vector) -> float:
+        """`rho^2 / (p (1 - p))` is convex in y, so at most its chord between y = 0 and 1; exact for classes."""
+        s, sy, _ = sums
+        other = 1.0 - mean
+        with np.errstate(over="ignore"):
+            return float(((sy * other * other + (s - sy) * mean * mean) / curvature).sum())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg._core.kernels import MEANS
 from sparsereg.losses.base import Loss, log_of_mean
 from sparsereg.losses.entropy import relative_entropy, xlogx
 
@@ -22,6 +23,7 @@ class Poisson(Loss):
     name = "poisson"
     link = "log"
     canonical = True
+    kernel = MEANS["poisson"]
     self_concordant = True
 
     def check_target(self, y: Vector) -> None:
@@ -66,3 +68,6 @@ class Poisson(Loss):
     def best_intercept(self, y: Vector, z: Vector, s: Vector | None) -> float:
         """`log(sum s y / sum s exp(z))`."""
         return log_of_mean(y, np.zeros_like(z), s) - log_of_mean(np.ones_like(z), z, s)
+
+    def cumulant(self, z: Vector, mean: Vector) -> Vector:  # noqa: ARG002
+        return mean

@@ -91,7 +91,12 @@ class Problem:
         """b0 at its best."""
         if self.loss.quadratic:
             return self.quadratic.intercept(coef)
-        return self.loss_rows.evaluate(coef).intercept
+        return self.unshifted(coef, self.loss_rows.intercept(coef))
+
+    def unshifted(self, coef: Coefficients, b0: float) -> float:
+        """The intercept for X as it was passed, from that for columns that were shifted (`Quadratic.shift`)."""
+        shift = self.quadratic.shift
+        return b0 if shift is None else b0 - float(shift.of(self.design.columns[coef.cols]) @ coef.w)
 
     def objective(self, coef: Coefficients, alpha: float, l1_ratio: float) -> float:
         """F, with b0 at its best."""

@@ -77,6 +77,10 @@ class LossRows:
             lambda t: self.loss.fenchel_gap(y, z, s, t),
         )
 
+    def intercept(self, coef: Coefficients) -> float:
+        """b0 at its best."""
+        return self._predictor(coef)[1]
+
     def total(self, coef: Coefficients) -> float:
         """`sum_i s_i loss(y_i, z_i)` with b0 at its best."""
         return self.loss.total(self.rows.y, self._predictor(coef)[0], self.rows.s)

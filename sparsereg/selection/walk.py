@@ -43,7 +43,7 @@ class Walk:
 
     Parameters
     ----------
-    whole : PathSolver or ProxNewton
+    whole : PathSolver or LossPathSolver
         The solver on all rows.
     fits : sequence of FoldFit
     ending : Ending

@@ -19,7 +19,7 @@ from sparsereg.solvers.dual_projection import WorkingSetGap, projected_gap
 from sparsereg.solvers.newton import newton
 from sparsereg.solvers.working_set import Position, WorkingSet
 
-__all__ = ["SOLVERS", "Certificate", "Options", "Solution", "WorkingSetGap", "WorkingSetLoop"]
+__all__ = ["SOLVERS", "Certificate", "Descent", "Options", "Solution", "WorkingSetGap", "WorkingSetLoop"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -112,8 +112,8 @@ class Certificate:
     dual: Coefficients | None = None
 
 
-class WorkingSetLoop(ABC):
-    """One quadratic objective, at one strength after the other.
+class Descent:
+    """The minimum of a quadratic objective over the working set.
 
     Parameters
     ----------
@@ -129,54 +129,6 @@ class WorkingSetLoop(ABC):
         self.products = 0  # in Newton steps, at all strengths so far
         self._crawls = False  # whether ten epochs were once not enough
         self._projects = quadratic.rows.in_memory and quadratic.penalty.kernel is not None
-
-    def _run(self, target: float, max_epochs: int) -> tuple[int, Certificate]:
-        """Until the gap of `S F` is at most `target`, nothing changes, or the epochs are used up."""
-        epochs, dual = 0, None
-        while True:
-            limit = max_epochs - epochs
-            if not epochs and self.working_set.epoch_is_dear:  # a few show which columns are to be added
-                limit = min(DEAR_EPOCHS_PER_LOOK, limit)
-            done, stalled, own = self._descend(target, limit, dual)
-            epochs += done
-            found, dual = self._certify_and_add(own, target)
-            if found.gap <= target or (stalled and not found.new.size) or epochs >= max_epochs:
-                return epochs, found
-
-    def _certify_and_add(self, own: WorkingSetGap, target: float) -> tuple[Certificate, Position | None]:
-        """At the dual point of `own`, so that displacements are measured between dual points; then back.
-
-        Returns that dual point too where columns were added, for projections to go on from."""
-        before = self.working_set.position()
-        if own.dual is not None:
-            self.working_set.move_to(own.dual)
-        try:
-            found = self._certify(own, target)
-            if own.dual is None:
-                self._add(found.new)
-                return found, None
-            found = replace(found, dual=self.working_set.coefficients())
-            self._add(found.new)
-            return found, self.working_set.position() if found.new.size else None
-        finally:
-            if own.dual is not None:
-                self._return_to(before)
-
-    def _return_to(self, before: Position) -> None:
-        """Columns that were added since start at 0."""
-        added = self.working_set.m - before.w.size
-        if added:
-            self.working_set.set_w(np.concatenate([before.w, np.zeros(added)]))
-        else:
-            self.working_set.move_to(before)
-
-    @abstractmethod
-    def _certify(self, own: WorkingSetGap, target: float) -> Certificate:
-        """The duality gap at the working set's coefficients, true for all columns, and what to add."""
-
-    @abstractmethod
-    def _add(self, cols: Int) -> None:
-        """Add columns to the working set."""
 
     def _descend(self, target: float, max_epochs: int, dual: Position | None = None) -> tuple[int, bool, WorkingSetGap]:
         """Until the working set's own gap suffices. Returns the epochs, whether only rounding was left, and that gap.
@@ -277,3 +229,55 @@ class WorkingSetLoop(ABC):
     def _products_sum(self, coef: Coefficients) -> float | None:  # noqa: ARG002
         """`s' X w` where it is known."""
         return None
+
+
+class WorkingSetLoop(Descent, ABC):
+    """One quadratic objective, at one strength after the other; parameters as for `Descent`."""
+
+    def _run(self, target: float, max_epochs: int) -> tuple[int, Certificate]:
+        """Until the gap of `S F` is at most `target`, nothing changes, or the epochs are used up."""
+        epochs, dual = 0, None
+        while True:
+            limit = max_epochs - epochs
+            if not epochs and self.working_set.epoch_is_dear:  # a few show which columns are to be added
+                limit = min(DEAR_EPOCHS_PER_LOOK, limit)
+            done, stalled, own = self._descend(target, limit, dual)
+            epochs += done
+            found, dual = self._certify_and_add(own, target)
+            if found.gap <= target or (stalled and not found.new.size) or epochs >= max_epochs:
+                return epochs, found
+
+    def _certify_and_add(self, own: WorkingSetGap, target: float) -> tuple[Certificate, Position | None]:
+        """At the dual point of `own`, so that displacements are measured between dual points; then back.
+
+        Returns that dual point too where columns were added, for projections to go on from."""
+        before = self.working_set.position()
+        if own.dual is not None:
+            self.working_set.move_to(own.dual)
+        try:
+            found = self._certify(own, target)
+            if own.dual is None:
+                self._add(found.new)
+                return found, None
+            found = replace(found, dual=self.working_set.coefficients())
+            self._add(found.new)
+            return found, self.working_set.position() if found.new.size else None
+        finally:
+            if own.dual is not None:
+                self._return_to(before)
+
+    def _return_to(self, before: Position) -> None:
+        """Columns that were added since start at 0."""
+        added = self.working_set.m - before.w.size
+        if added:
+            self.working_set.set_w(np.concatenate([before.w, np.zeros(added)]))
+        else:
+            self.working_set.move_to(before)
+
+    @abstractmethod
+    def _certify(self, own: WorkingSetGap, target: float) -> Certificate:
+        """The duality gap at the working set's coefficients, true for all columns, and what to add."""
+
+    @abstractmethod
+    def _add(self, cols: Int) -> None:
+        """Add columns to the working set."""

@@ -29,15 +29,15 @@ from sparsereg.objective.problem import Problem, count_weights, make_problem
 from sparsereg.results import PathResult
 from sparsereg.rows.partitioned import PartitionedRows
 from sparsereg.solvers.loop import SOLVERS, Options, Solution
+from sparsereg.solvers.loss_path import LossPathSolver
 from sparsereg.solvers.prefilter import PrefilteredSolver, eliminate_columns
-from sparsereg.solvers.prox_newton import ProxNewton
 from sparsereg.solvers.rows_path import RowsProblem, RowsSolver, problem_of_rows
 
 __all__ = ["AnySolver", "PathSolvers", "Until", "alpha_grid", "collect", "regularization_path", "solve_point"]
 
 Vector = NDArray[np.float64]
 Callback = Callable[[int, int, float, int], None]
-PathSolvers = PrefilteredSolver | ProxNewton
+PathSolvers = PrefilteredSolver | LossPathSolver
 AnySolver = PathSolvers | RowsSolver
 
 
@@ -227,7 +227,7 @@ def path_solver(
         problem, c = eliminate_columns(problem, l1_ratio, grid, eps)
         solver = PrefilteredSolver(problem, l1_ratio, options, c)
     else:
-        solver = ProxNewton(problem, l1_ratio, options)
+        solver = LossPathSolver(problem, l1_ratio, options)
     return solver, strengths_of(solver, grid, eps)
 
 

@@ -77,7 +77,7 @@ class ProxNewton:
                 break
         deviance = 2.0 * (found.total - problem.loss_rows.saturated())
         columns = problem.design.columns[self.coef.cols]
-        return Solution(self.coef, columns, found.intercept, gap, epochs, deviance)
+        return Solution(self.coef, columns, problem.unshifted(self.coef, found.intercept), gap, epochs, deviance)
 
     def _step(self, found: Evaluation, alpha: float, tol: float) -> tuple[int, bool]:
         """One proximal Newton step from `self.coef`; returns the epochs it took, and whether it moved."""

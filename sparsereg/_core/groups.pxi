@@ -1,0 +1,185 @@
+# Rows in groups, and losses of the form a(z) - y z.
+
+MEANS = {sr_mean_name(<sr_mean>k).decode(): k for k in range(SR_N_MEANS)}
+
+
+cdef class RowGroups:
+    """Rows grouped by which members they have (`sr_groups`); members are columns of ones that join one by one.
+
+    Parameters
+    ----------
+    X : Matrix
+    y : float64 array of shape (n,)
+    s : float64 array of shape (n,) or None
+    first : int32 array of shape (n,)
+        The group of each row to begin with, 0 to k - 1, each with a row.
+    eta : float64 array of shape (k,)
+        The predictor of each of these.
+    longest : int
+        Most members that a row can have.
+    """
+
+    cdef Matrix X
+    cdef const double[::1] y, s
+    cdef int32_t[::1] of_row, size, size_in, target
+    cdef uint16_t[:, ::1] slots
+    cdef uint16_t[::1] length
+    cdef double[:, ::1] numbers
+    cdef readonly int64_t n_groups, m
+
+    def __init__(self, Matrix X not None, const double[::1] y, const double[::1] s, first, eta, int64_t longest):
+        require(y.shape[0] == first.shape[0] == X.view.n_rows, "y or first has the wrong length")
+        require(s is None or s.shape[0] == y.shape[0], "s has the wrong length")
+        self.X, self.y, self.s = X, y, s
+        self.n_groups, self.m = eta.shape[0], 0
+        self.of_row = np.array(first, dtype=np.int32)
+        require(0 <= np.min(self.of_row) and np.max(self.of_row) < self.n_groups, "no such group")
+        self.slots = np.zeros((self.n_groups, max(4 * ((longest + 3) // 4), 4)), dtype=np.uint16)
+        self.length = np.zeros(self.n_groups, dtype=np.uint16)
+        self.size = np.bincount(self.of_row, minlength=self.n_groups).astype(np.int32)
+        self.size_in, self.target = np.zeros(self.n_groups, dtype=np.int32), np.zeros(self.n_groups, dtype=np.int32)
+        self.numbers = np.zeros((6, self.n_groups))
+        np.asarray(self.numbers)[3] = eta
+        self.sum_up()
+
+    def sum_up(self):
+        """The groups' sums over their rows anew, without the rounding of all changes since."""
+        y, of_row, numbers = np.asarray(self.y), np.asarray(self.of_row), np.asarray(self.numbers)
+        s = None if self.s is None else np.asarray(self.s)
+        weighted = y if s is None else s * y
+        k = self.n_groups
+        numbers[0, :k] = np.asarray(self.size)[:k] if s is None else np.bincount(of_row, s, k)
+        numbers[1, :k] = np.bincount(of_row, weighted, k)
+        numbers[2, :k] = np.bincount(of_row, weighted * y, k)
+
+    def _reserve(self, int64_t k):
+        room = self.size.shape[0]
+        if k <= room:
+            return
+        room = max(k, room + room // 2)
+        self.size, self.length, self.target = grown(self.size, room), grown(self.length, room), grown(self.target, room)
+        self.size_in = np.zeros(room, dtype=np.int32)
+        slots, numbers = np.asarray(self.slots), np.asarray(self.numbers)
+        more = np.empty((room, slots.shape[1]), dtype=np.uint16)
+        more[: self.n_groups] = slots[: self.n_groups]
+        self.slots = more
+        more = np.empty((6, room))
+        more[:, : self.n_groups] = numbers[:, : self.n_groups]
+        self.numbers = more
+
+    cdef sr_groups borrow(self):
+        cdef sr_groups view
+        view.n_groups, view.stride = self.n_groups, self.slots.shape[1]
+        view.of_row, view.size = &self.of_row[0], &self.size[0]
+        view.slots, view.length = &self.slots[0, 0], &self.length[0]
+        view.s, view.sy, view.syy = &self.numbers[0, 0], &self.numbers[1, 0], &self.numbers[2, 0]
+        view.eta, view.curvature, view.reference = &self.numbers[3, 0], &self.numbers[4, 0], &self.numbers[5, 0]
+        return view
+
+    def of_rows(self):
+        """The group of each row."""
+        return np.asarray(self.of_row)
+
+    def values(self):
+        """Views: `s`, `sy`, `syy`, `eta`, `curvature` and `reference` of each group, valid until a member joins."""
+        return tuple(np.asarray(self.numbers)[k, : self.n_groups] for k in range(6))
+
+    def join(self, const int64_t[::1] cols, GramStore gram not None):
+        """Columns of ones become members, each appended to the Gram matrix of weights `s curvature`."""
+        require_within(cols, self.X.view.n_ones)
+        require(gram.m == self.m and self.m + cols.shape[0] < MAX_UINT16_CODES, "the Gram has other members")
+        lengths = self.X.lengths(cols)
+        cdef int64_t a, n = 0
+        cdef int32_t[::1] groups = np.empty(max(<int64_t>lengths.max(initial=0), 1), dtype=np.int32)
+        cdef double[::1] sums = np.empty(self.m + cols.shape[0] + 1)
+        cdef sr_groups view
+        cdef const double *weights = doubles(self.s)
+        cdef sr_status status
+        gram._reserve(self.m + cols.shape[0])
+        for a in range(cols.shape[0]):
+            self._reserve(self.n_groups + min(<int64_t>lengths[a], self.n_groups))
+            view = self.borrow()
+            sums[: self.m + 2] = 0.0
+            with nogil:
+                status = sr_groups_split(&self.X.view, cols[a], self.m, &self.y[0], weights, &view, &self.size_in[0],
+                                         &self.target[0], &groups[0], &n)
+                sr_groups_products(&view, &groups[0], n, &sums[0])
+            check(status)
+            self.n_groups = view.n_groups
+            self.m += 1
+            gram._push(&sums[1])
+
+    def weigh(self, GramStore gram not None):
+        """The values of the Gram matrix anew, at the present weights `s curvature`."""
+        require(gram.m == self.m, "the Gram has other members")
+        if not self.m:
+            return
+        cdef int64_t[::1] begin = np.empty(self.m + 2, dtype=np.int64)
+        cdef int64_t total = np.asarray(self.length)[: self.n_groups].sum(dtype=np.int64)
+        cdef int32_t[::1] groups = np.empty(max(total, 1), dtype=np.int32)
+        cdef double[::1] sums = np.zeros(self.m + 1)
+        cdef sr_groups view = self.borrow()
+        cdef sr_gram G = gram.borrow()
+        with nogil:
+            sr_groups_of_members(&view, self.m, &begin[0], &groups[0])
+            sr_groups_gram(&view, self.m, &begin[0], &groups[0], &sums[0], &G)
+
+    def predictor_step(self, const double[::1] step, double shift):
+        """`X_M step + shift` of each group, and the largest of its absolute values."""
+        require(step.shape[0] == self.m, "step has the wrong length")
+        cdef double[::1] by_slot = np.concatenate([[0.0], step])
+        cdef double[::1] out = np.empty(self.n_groups)
+        cdef sr_groups view = self.borrow()
+        cdef double largest
+        with nogil:
+            largest = sr_groups_step(&view, &by_slot[0], shift, &out[0])
+        return np.asarray(out), largest
+
+    def products(self, const double[::1] v):
+        """`X_M' v` for a vector over the groups."""
+        require(v.shape[0] == self.n_groups, "v has the wrong length")
+        cdef double[::1] out = np.zeros(self.m + 1)
+        cdef sr_groups view = self.borrow()
+        with nogil:
+            sr_groups_sums(&view, &v[0], &out[0])
+        return np.asarray(out)[1:]
+
+    def gradients(self, const int64_t[::1] cols, const double[::1] mean):
+        """`sum s_i (y_i - mean of its group)` over the rows of each of these columns of ones."""
+        require(mean.shape[0] == self.n_groups, "mean has the wrong length")
+        require_within(cols, self.X.view.n_ones)
+        cdef double[::1] out = np.empty(cols.shape[0])
+        cdef const double *weights = doubles(self.s)
+        cdef sr_groups view = self.borrow()
+        cdef sr_status status
+        if not cols.shape[0]:
+            return np.asarray(out)
+        with nogil:
+            status = sr_groups_gradients(&self.X.view, &cols[0], cols.shape[0], &self.y[0], weights, &view, &mean[0],
+                                         &out[0])
+        check(status)
+        return np.asarray(out)
+
+    def residuals(self, const double[::1] mean):
+        """`s_i (y_i - mean of its group)` of every row."""
+        require(mean.shape[0] == self.n_groups, "mean has the wrong length")
+        cdef double[::1] out = np.empty(self.y.shape[0])
+        cdef const double *weights = doubles(self.s)
+        cdef sr_groups view = self.borrow()
+        with nogil:
+            sr_groups_residuals(&view, out.shape[0], &self.y[0], weights, &mean[0], &out[0])
+        return np.asarray(out)
+
+
+def mean_of(int kind, const double[::1] s, const double[::1] sy, const double[::1] eta, double shift, double[::1] mean,
+            double[::1] curvature):
+    """Means and curvatures at `eta + shift`, in place; returns `sum (sy - s mean)` and `sum s curvature`."""
+    require_same(s, sy, eta, mean)
+    require(curvature.shape[0] == s.shape[0] and 0 <= kind < SR_N_MEANS, "curvature has the wrong length")
+    cdef double slope = 0.0, total = 0.0
+    cdef sr_status status
+    with nogil:
+        status = sr_mean_of(<sr_mean>kind, s.shape[0], &s[0], &sy[0], &eta[0], shift, &mean[0], &curvature[0],
+                            &slope, &total)
+    check(status)
+    return slope, total

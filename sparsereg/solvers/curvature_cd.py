@@ -1,0 +1,126 @@
+"""Coordinate descent on the second-order model of a loss, whose Gram matrix may be weighted by earlier curvatures.
+
+At predictors eta the loss is modelled by `L(eta) - rho' d + 1/2 sum_i h_i d_i^2`, d a step of the predictors. Its
+gradient is that of the loss; the weights h are curvatures, at eta or at a point before. With the intercept eliminated,
+columns are centred by their means under h. The Gram matrix `X_W' H X_W` then serves many steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg.objective.problem import Problem
+from sparsereg.objective.quadratic import Quadratic
+from sparsereg.rows.units import Units
+from sparsereg.solvers.gram_cd import GramCD
+
+__all__ = ["CurvatureCD", "CurvatureQuadratic"]
+
+Vector = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+# A column's centred curvature is at least this share of what it is about 0: what rounding may leave of it.
+LEAST_CENTERED = 1e-10
+
+
+@dataclass(frozen=True, eq=False)
+class CurvatureQuadratic(Quadratic):
+    """The model as solvers see it: `weight_sum` is `sum h`, `null_deviance` twice its value at w = 0."""
+
+    total: float = 1.0
+    deviance: float = 1.0
+
+    @property
+    def weight_sum(self) -> float:
+        return self.total
+
+    @property
+    def null_deviance(self) -> float:
+        return self.deviance
+
+
+class CurvatureCD(GramCD):
+    """The working set of a loss at its present point (`Units.at`).
+
+    Attributes
+    ----------
+    units : Units
+    at : float64 array of shape (m,)
+        Coefficients at the present point; `w` are those of the model, which `descend` moves.
+    c : float64 array of shape (m,)
+        Gradients of the loss there.
+    squared : float
+        About `sum_i s_i rho_i^2 / h_i`, the square of the model's residual.
+    """
+
+    def __init__(self, problem: Problem, units: Units) -> None:
+        self.problem, self.units = problem, units
+        super().__init__(self._model(1.0, 1.0), units.gram)
+        self.at, self.c = np.empty(0), np.empty(0)
+        self.squared = 2.0 * problem.null_loss
+        self.measure()
+
+    def _model(self, total: float, deviance: float) -> CurvatureQuadratic:
+        quadratic = self.problem.quadratic
+        return CurvatureQuadratic(
+            quadratic.rows, quadratic.penalty, quadratic.fit_intercept, total=total, deviance=deviance
+        )
+
+    def set_strength(self, alpha: float, l1_ratio: float) -> None:
+        self.scale, self.l1_ratio = self.problem.weight_sum * alpha, l1_ratio
+        self._set_strengths()
+
+    def _set_strengths(self) -> None:
+        self.l1, self.l2 = self.quadratic.penalty.strengths(self.scale, self.l1_ratio, self.cols)
+        self.unpenalized = np.flatnonzero(self.l1 + self.l2 == 0.0)
+
+    def join(self, cols: Int, c: Vector) -> None:
+        """Append columns at 0, of gradients c."""
+        self.units.join(cols)
+        nothing = np.zeros(cols.size)
+        self.cols = np.concatenate([self.cols, cols])
+        self.at, self.w = np.concatenate([self.at, nothing]), np.concatenate([self.w, nothing])
+        self.c = np.concatenate([self.c, c])
+        self.nnz += int(self.problem.rows.lengths(cols).sum())
+        self._set_strengths()
+        self.measure()
+        self.linearize(self.c)
+
+    def weigh(self) -> None:
+        """Make the present curvatures the weights of the model."""
+        self.units.weigh()
+        self.measure()
+        self.linearize(self.c)
+
+    def use(self, units: Units) -> None:
+        """Other units at the same point, of the same columns."""
+        self.units = units
+        self.measure()
+        self.linearize(self.c)
+
+    def measure(self) -> None:
+        """What follows from the weights."""
+        self.gram, weights = self.units.gram, self.units.gram_weights
+        self._total = max(float(weights.sum()), 1e-300)
+        uncentered = self.gram.store.diagonal()
+        if not self.quadratic.fit_intercept:
+            self.sums, self.sq = np.zeros(self.m), uncentered
+            return
+        ones = bool((self.cols < self.problem.design.n_ones).all())
+        self.sums = uncentered if ones else self.units.products(weights)
+        self.sq = np.maximum(uncentered - self.sums**2 / self._total, LEAST_CENTERED * uncentered)
+
+    def linearize(self, c: Vector) -> None:
+        """The model at the present point, where the gradients of the loss are c."""
+        self.c, self.w = c, self.at.copy()
+        self.quadratic = self._model(self._total, 1.0)
+        self.c0 = c + self.gram_product(self.w)
+        self.quadratic = self._model(self._total, self.squared + float((self.c0 + c) @ self.w))
+        self.r_sum = -self.products_sum()
+        self.q = c + self.sums * (self.r_sum / self._total)
+
+    def descend(self, max_epochs: int, tol: float, order: Int) -> int:
+        return super().descend(max_epochs, tol, order) if self.m else 0

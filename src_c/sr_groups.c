@@ -1,0 +1,220 @@
+/* Rows grouped by their pattern over the working set, and the losses that need no more of them. */
+#include <math.h>
+#include <string.h>
+
+#include "sr_coordinate.h"
+#include "sr_groups.h"
+
+#define Index int32_t
+#define SR_FN(name) sr_##name##_i32
+#include "sr_groups.tpl.h"
+#undef Index
+#undef SR_FN
+#define Index int64_t
+#define SR_FN(name) sr_##name##_i64
+#include "sr_groups.tpl.h"
+#undef Index
+#undef SR_FN
+
+static void sr_groups_copy(const sr_groups *g, int64_t from, int64_t to, int32_t size) {
+    memcpy(g->slots + to * g->stride, g->slots + from * g->stride, (size_t)g->stride * sizeof *g->slots);
+    g->length[to] = g->length[from];
+    g->size[to] = size, g->size[from] -= size;
+    g->s[to] = g->sy[to] = g->syy[to] = 0.0;
+    g->eta[to] = g->eta[from], g->curvature[to] = g->curvature[from], g->reference[to] = g->reference[from];
+}
+
+sr_status sr_groups_split(const sr_matrix *X, int64_t j, int64_t member, const double *y, const double *s,
+                          sr_groups *g, int32_t *size_in, int32_t *target, int32_t *list, int64_t *n_list) {
+    if (j >= X->n_ones || member + 1 > UINT16_MAX) return SR_BAD_INDEX;
+    const int wide = X->index == SR_I64;
+    const int64_t met = wide ? sr_groups_meet_i64(X, j, g, size_in, list) : sr_groups_meet_i32(X, j, g, size_in, list);
+    for (int64_t a = 0; a < met; a++) {
+        const int32_t from = list[a];
+        int32_t to = from;
+        if (size_in[from] < g->size[from]) {
+            to = (int32_t)g->n_groups++;
+            sr_groups_copy(g, from, to, size_in[from]);
+        }
+        size_in[from] = 0;
+        target[from] = list[a] = to;
+        g->slots[to * g->stride + g->length[to]++] = (uint16_t)(member + 1);
+    }
+    if (wide) sr_groups_move_i64(X, j, y, s, g, target);
+    else sr_groups_move_i32(X, j, y, s, g, target);
+    *n_list = met;
+    return SR_OK;
+}
+
+sr_status sr_groups_gradients(const sr_matrix *X, const int64_t *cols, int64_t m, const double *y, const double *s,
+                              const sr_groups *g, const double *mean, double *out) {
+    for (int64_t a = 0; a < m; a++) {
+        if (cols[a] >= X->n_ones) return SR_BAD_INDEX;
+        out[a] = X->index == SR_I64 ? sr_groups_gradient_i64(X, cols[a], y, s, g, mean)
+                                    : sr_groups_gradient_i32(X, cols[a], y, s, g, mean);
+    }
+    return SR_OK;
+}
+
+void sr_groups_residuals(const sr_groups *g, int64_t n, const double *y, const double *s, const double *mean,
+                         double *out) {
+    for (int64_t i = 0; i < n; i++) out[i] = (s ? s[i] : 1.0) * (y[i] - mean[g->of_row[i]]);
+}
+
+/* Slots in use, rounded up to four: slot 0, of step 0, stands beyond them. */
+SR_INLINE int64_t sr_padded(int64_t length) { return (length + 3) & ~(int64_t)3; }
+
+double sr_groups_step(const sr_groups *g, const double *step, double shift, double *out) {
+    double largest = 0.0;
+    for (int64_t u = 0; u < g->n_groups; u++) {
+        const uint16_t *slots = g->slots + u * g->stride;
+        const int64_t n = sr_padded(g->length[u]);
+        double a = 0.0, b = 0.0;
+        for (int64_t k = 0; k < n; k += 4) {
+            a += step[slots[k]] + step[slots[k + 1]];
+            b += step[slots[k + 2]] + step[slots[k + 3]];
+        }
+        out[u] = shift + (a + b);
+        largest = fabs(out[u]) > largest ? fabs(out[u]) : largest;
+    }
+    return largest;
+}
+
+void sr_groups_sums(const sr_groups *g, const double *v, double *out) {
+    for (int64_t u = 0; u < g->n_groups; u++) {
+        const uint16_t *slots = g->slots + u * g->stride;
+        const int64_t n = sr_padded(g->length[u]);
+        const double value = v[u];
+        for (int64_t k = 0; k < n; k += 4) {
+            out[slots[k]] += value, out[slots[k + 1]] += value;
+            out[slots[k + 2]] += value, out[slots[k + 3]] += value;
+        }
+    }
+}
+
+/* Not 0 unless the weight is, so that the structure of the Gram is that of the patterns. */
+SR_INLINE double sr_groups_weight(const sr_groups *g, int64_t u) {
+    const double h = g->s[u] * g->curvature[u];
+    return g->s[u] > 0.0 && h < 1e-300 ? 1e-300 : h;
+}
+
+void sr_groups_products(const sr_groups *g, const int32_t *list, int64_t n_list, double *out) {
+    for (int64_t a = 0; a < n_list; a++) {
+        const uint16_t *slots = g->slots + list[a] * g->stride;
+        const int64_t n = sr_padded(g->length[list[a]]);
+        const double weight = sr_groups_weight(g, list[a]);
+        for (int64_t k = 0; k < n; k += 4) {
+            out[slots[k]] += weight, out[slots[k + 1]] += weight;
+            out[slots[k + 2]] += weight, out[slots[k + 3]] += weight;
+        }
+    }
+}
+
+void sr_groups_of_members(const sr_groups *g, int64_t m, int64_t *begin, int32_t *groups) {
+    memset(begin, 0, (size_t)(m + 2) * sizeof *begin);
+    for (int64_t u = 0; u < g->n_groups; u++)
+        for (int64_t k = 0; k < g->length[u]; k++) begin[g->slots[u * g->stride + k] + 1]++;
+    for (int64_t a = 0; a <= m; a++) begin[a + 1] += begin[a];
+    for (int64_t u = 0; u < g->n_groups; u++)
+        for (int64_t k = 0; k < g->length[u]; k++) groups[begin[g->slots[u * g->stride + k]]++] = (int32_t)u;
+}
+
+/* Column a of the Gram from the groups of member a: `sum`, by slot, is zero before and after. */
+void sr_groups_gram(const sr_groups *g, int64_t m, const int64_t *begin, const int32_t *groups, double *sum,
+                    const sr_gram *G) {
+    for (int64_t a = 0; a < m; a++) {
+        sr_groups_products(g, groups + begin[a], begin[a + 1] - begin[a], sum);
+        for (int64_t e = G->begin[a]; e < G->begin[a] + G->len[a]; e++) {
+            G->val[e] = sum[G->idx[e] + 1];
+            sum[G->idx[e] + 1] = 0.0;
+        }
+        sum[0] = 0.0;
+    }
+}
+
+/* By bits, as compilers do not vectorise comparisons of doubles that may raise an exception. */
+SR_INLINE uint64_t sr_bits(double x) {
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+SR_INLINE double sr_of_bits(uint64_t bits) {
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+/* x cut at -limit and limit, limit > 0 */
+SR_INLINE double sr_cut(double x, double limit) {
+    const uint64_t sign = (uint64_t)1 << 63, bits = sr_bits(x);
+    const int64_t size = (int64_t)(bits & ~sign), most = (int64_t)sr_bits(limit);
+    return sr_of_bits((uint64_t)(size < most ? size : most) | (bits & sign));
+}
+
+/* exp(x), x cut at -708 and 708, to two units in the last place, in operations that compilers vectorise: x = k log 2 +
+ * r with |r| <= log(2)/2, the series of exp(r), and 2^k by its bits. Adding 1.5 * 2^52 rounds to an integer, which then
+ * stands in the low bits. */
+SR_INLINE double sr_exp(double x) {
+    const double shift = 6755399441055744.0;
+    x = sr_cut(x, 708.0);
+    const double rounded = x * 1.4426950408889634 + shift, k = rounded - shift;
+    const double r = (x - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10;
+    double p = 1.0 / 6227020800.0;
+    p = p * r + 1.0 / 479001600.0;
+    p = p * r + 1.0 / 39916800.0;
+    p = p * r + 1.0 / 3628800.0;
+    p = p * r + 1.0 / 362880.0;
+    p = p * r + 1.0 / 40320.0;
+    p = p * r + 1.0 / 5040.0;
+    p = p * r + 1.0 / 720.0;
+    p = p * r + 1.0 / 120.0;
+    p = p * r + 1.0 / 24.0;
+    p = p * r + 1.0 / 6.0;
+    p = p * r + 0.5;
+    p = p * r + 1.0;
+    p = p * r + 1.0;
+    return p * sr_of_bits((sr_bits(rounded) << 52) + 0x3FF0000000000000u);
+}
+
+SR_WIDE static void sr_mean_logistic(int64_t n, const double *restrict eta, double shift, double *restrict mean,
+                                     double *restrict curvature) {
+    for (int64_t u = 0; u < n; u++) {
+        const double z = eta[u] + shift, e = sr_exp(-fabs(z)), inverse = 1.0 / (1.0 + e);
+        const uint64_t below = 0 - (sr_bits(z) >> 63); /* all ones where z < 0 */
+        mean[u] = sr_of_bits((sr_bits(e) & below) | (sr_bits(1.0) & ~below)) * inverse;
+        curvature[u] = e * inverse * inverse;
+    }
+}
+
+SR_WIDE static void sr_mean_poisson(int64_t n, const double *restrict eta, double shift, double *restrict mean,
+                                    double *restrict curvature) {
+    for (int64_t u = 0; u < n; u++) mean[u] = curvature[u] = sr_exp(eta[u] + shift);
+}
+
+/* Four partial sums side by side. */
+SR_WIDE static void sr_mean_sums(int64_t n, const double *s, const double *sy, const double *mean,
+                                 const double *curvature, double *slope, double *total) {
+    double a[4] = {0.0}, h[4] = {0.0};
+    int64_t u = 0;
+    for (; u + 4 <= n; u += 4)
+        for (int k = 0; k < 4; k++) {
+            a[k] += sy[u + k] - s[u + k] * mean[u + k];
+            h[k] += s[u + k] * curvature[u + k];
+        }
+    for (; u < n; u++) a[0] += sy[u] - s[u] * mean[u], h[0] += s[u] * curvature[u];
+    *slope = (a[0] + a[1]) + (a[2] + a[3]);
+    *total = (h[0] + h[1]) + (h[2] + h[3]);
+}
+
+static const char *const sr_mean_names[] = {"logistic", "poisson"};
+const char *sr_mean_name(sr_mean mean) { return mean < SR_N_MEANS ? sr_mean_names[mean] : ""; }
+
+sr_status sr_mean_of(sr_mean kind, int64_t n, const double *s, const double *sy, const double *eta, double shift,
+                     double *mean, double *curvature, double *slope, double *total) {
+    switch (kind) {
+        case SR_MEAN_LOGISTIC: sr_mean_logistic(n, eta, shift, mean, curvature); break;
+        case SR_MEAN_POISSON: sr_mean_poisson(n, eta, shift, mean, curvature); break;
+        default: return SR_BAD_TYPE;
+    }
+    sr_mean_sums(n, s, sy, mean, curvature, slope, total);
+    return SR_OK;
+}

@@ -1,0 +1,49 @@
+/* The interface of what works on rows in groups; rules and notation as in sr.h. */
+#ifndef SR_GROUPS_H
+#define SR_GROUPS_H
+
+#include "sr.h"
+
+/* Rows grouped by which of m chosen columns of ones, the members, they have: rows of a group have equal predictors. A
+ * pattern lists its members plus one; slots beyond its length are 0. Groups are split as members join. */
+typedef struct {
+    int64_t n_groups, stride;              /* stride: slots of a pattern, a multiple of 4 */
+    int32_t *of_row, *size;                /* the group of each row; rows of each group */
+    uint16_t *slots, *length;              /* stride a group; members of each group */
+    double *s, *sy, *syy;                  /* of each group: sum s_i, sum s_i y_i, sum s_i y_i^2 */
+    double *eta, *curvature, *reference;   /* of each group: the predictor, and two numbers that new groups inherit */
+} sr_groups;
+
+/* Column j, of ones, joins as number `member`: groups with rows in it and others not in it are split. list[0 ..
+ * *n_list): the groups with it, at most min(n_groups, entries). There must be room for
+ * so many new ones. Work space: size_in, zero before and after, and target, n_groups each.  O(entries of j) */
+sr_status sr_groups_split(const sr_matrix *X, int64_t j, int64_t member, const double *y, const double *s,
+                          sr_groups *g, int32_t *size_in, int32_t *target, int32_t *list, int64_t *n_list);
+/* out[a] = sum over the rows of column cols[a], of ones, of s_i (y_i - mean[group of i]).  O(entries of the columns) */
+sr_status sr_groups_gradients(const sr_matrix *X, const int64_t *cols, int64_t m, const double *y, const double *s,
+                              const sr_groups *g, const double *mean, double *out);
+/* out[i] = s_i (y_i - mean[group of i]) for every row.  O(n) */
+void sr_groups_residuals(const sr_groups *g, int64_t n, const double *y, const double *s, const double *mean,
+                         double *out);
+/* out[u] = shift + sum of step[slot] over the pattern of u, with step[0] = 0; returns max |out|.  O(slots) */
+double sr_groups_step(const sr_groups *g, const double *step, double shift, double *out);
+/* out[slot] += v[u] for the slots of each group; out[0] takes what is beyond the patterns.  O(slots) */
+void sr_groups_sums(const sr_groups *g, const double *v, double *out);
+/* out[slot] += s[u] curvature[u] for the slots of the groups u in `list`.  O(their slots) */
+void sr_groups_products(const sr_groups *g, const int32_t *list, int64_t n_list, double *out);
+/* The groups of each member: of member a they are groups[begin[a] .. begin[a + 1]). begin: m + 2.
+ * O(slots) */
+void sr_groups_of_members(const sr_groups *g, int64_t m, int64_t *begin, int32_t *groups);
+/* The values of G = X_M' diag(s curvature) X_M anew; its structure stays. `begin` and `groups` as above; sum: m + 1,
+ * zero before and after.  O(sum over groups of length^2) */
+void sr_groups_gram(const sr_groups *g, int64_t m, const int64_t *begin, const int32_t *groups, double *sum,
+                    const sr_gram *G);
+
+/* Losses a(z) - y z: the mean a'(z) and the curvature a''(z) at z = eta + shift, for n rows or groups, *slope = sum (sy
+ * - s mean) and *total = sum s curvature. Exponents are cut at -708 and 708. */
+typedef enum { SR_MEAN_LOGISTIC, SR_MEAN_POISSON, SR_N_MEANS } sr_mean;
+const char *sr_mean_name(sr_mean mean);
+sr_status sr_mean_of(sr_mean kind, int64_t n, const double *s, const double *sy, const double *eta, double shift,
+                     double *mean, double *curvature, double *slope, double *total);
+
+#endif

@@ -1,0 +1,51 @@
+/* Template body, included once for each Index with SR_FN(name) defined: what reads the rows of columns of ones. */
+
+SR_INLINE int64_t SR_FN(rows_of)(const sr_matrix *X, int64_t j, const Index **rows) {
+    const int64_t begin = ((const Index *)X->start)[j] + X->before;
+    *rows = (const Index *)X->indices + begin;
+    return ((const Index *)X->stop)[j] - X->after - begin;
+}
+
+/* Each group met takes its place in `list`; size_in[g]: how many of its rows are in column j. */
+static int64_t SR_FN(groups_meet)(const sr_matrix *X, int64_t j, const sr_groups *g, int32_t *size_in, int32_t *list) {
+    const Index *rows;
+    const int64_t n = SR_FN(rows_of)(X, j, &rows);
+    int64_t met = 0;
+    for (int64_t e = 0; e < n; e++) {
+        const int32_t at = g->of_row[rows[e]];
+        list[met] = at; /* no branch: overwritten unless the group is new */
+        met += size_in[at]++ == 0;
+    }
+    return met;
+}
+
+/* Rows of column j move to target[group]; with them their sums, where that is another group. */
+static void SR_FN(groups_move)(const sr_matrix *X, int64_t j, const double *y, const double *s, const sr_groups *g,
+                               const int32_t *target) {
+    const Index *rows;
+    const int64_t n = SR_FN(rows_of)(X, j, &rows);
+    for (int64_t e = 0; e < n; e++) {
+        const int64_t i = rows[e];
+        const int32_t from = g->of_row[i], to = target[from];
+        if (to == from) continue;
+        const double weight = s ? s[i] : 1.0;
+        g->of_row[i] = to;
+        g->s[to] += weight, g->s[from] -= weight;
+        g->sy[to] += weight * y[i], g->sy[from] -= weight * y[i];
+        g->syy[to] += weight * y[i] * y[i], g->syy[from] -= weight * y[i] * y[i];
+        if (g->s[from] < 0.0) g->s[from] = 0.0; /* rounding */
+    }
+}
+
+/* Four partial sums, as everywhere. */
+static double SR_FN(groups_gradient)(const sr_matrix *X, int64_t j, const double *y, const double *s,
+                                     const sr_groups *g, const double *mean) {
+    const Index *rows;
+    const int64_t n = SR_FN(rows_of)(X, j, &rows);
+    double sum[4] = {0.0};
+    for (int64_t e = 0; e < n; e++) {
+        const int64_t i = rows[e];
+        sum[e & 3] += (s ? s[i] : 1.0) * (y[i] - mean[g->of_row[i]]);
+    }
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
