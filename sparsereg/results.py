@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sparsereg.data.compressed import product
 from sparsereg.data.design import as_design
+from sparsereg.losses import as_loss
 
 __all__ = ["OutputCoefficients", "PathResult", "SparseCoefficients"]
 
@@ -196,6 +197,30 @@ class PathResult:
         X = X if sp.issparse(X) else np.asarray(X, dtype=np.float64)
         parts = [product(X, *output.point(k)) for output in self.outputs]
         return (np.stack(parts, axis=1) if len(parts) > 1 else parts[0]) + self.intercepts[k]
+
+    def means(self, z: NDArray[Any]) -> NDArray[Any]:
+        """What linear predictors stand for: the inverse link of each; probabilities (n, K) where there are classes.
+
+        Of a loss without probabilities, such as the squared hinge, the predictors themselves."""
+        if self.classes is not None and len(self.outputs) > 1:
+            e = np.exp(z - z.max(axis=1, keepdims=True))
+            return np.asarray(e / e.sum(axis=1, keepdims=True))
+        loss = as_loss(self.loss)
+        if self.classes is not None and self.link == "logit":
+            return np.stack([loss.inverse_link(-z), loss.inverse_link(z)], axis=1)
+        return loss.inverse_link(z)
+
+    def labels(self, z: NDArray[Any]) -> NDArray[Any]:
+        """The class of each row of linear predictors: the largest, or by the sign of a single one.
+
+        Raises
+        ------
+        ValueError
+            If the path has no classes.
+        """
+        if self.classes is None:
+            raise ValueError("the path was not fitted on classes; it predicts numbers.")
+        return np.take(self.classes, z.argmax(axis=1) if z.ndim == 2 else (z > 0.0).astype(np.int64))
 
     def _index(self, k: Any) -> int:
         n_points = self.alphas.size

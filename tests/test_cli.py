@@ -237,7 +237,7 @@ def test_dates():
         ("fit none.csv --target y", "none.csv' does not exist"),
         ("fit houses.csv", "Missing option '--target'"),
         ("fit houses.csv --target median_house_valeu", "did you mean 'median_house_value'?"),
-        ("fit houses.csv --target ocean_proximity", "must hold numbers, but holds '"),
+        ("fit houses.csv --target ocean_proximity --loss squared", "must hold numbers, but holds '"),
         ("{} --weight total_bedrooms", "Give every row one"),
         ("{} --field median_house_value", "is the target and cannot be a field"),
         ("{} --bin latitude=wide", "'latitude=wide'"),

@@ -14,11 +14,13 @@ from sparsereg import __version__
 from sparsereg.cli.console import Terminal
 from sparsereg.cli.demo import globe_cross, make_places, make_target
 from sparsereg.cli.errors import Commands
-from sparsereg.cli.options import bin_rules, column_names, crosses, csv_format, csv_options, strengths
+from sparsereg.cli.options import bin_rules, column_names, crosses, csv_format, csv_options, loss_name, strengths
 from sparsereg.cli.prediction import Prediction, score_name
 from sparsereg.cli.serving_commands import compare, export, score
 from sparsereg.cli.tables import read_table
+from sparsereg.cli.targets import LOSS_NAMES, choose_loss
 from sparsereg.cli.training import ColumnRoles, Training
+from sparsereg.losses import as_loss
 from sparsereg.report.report import SparsityReport
 from sparsereg.report.words import bytes_in_words
 from sparsereg.serving.atomic_write import check_place, write_whole
@@ -122,6 +124,13 @@ def cli() -> None:
 @click.option(
     "--log-target", is_flag=True, help="Fit the logarithm; predictions are medians in the target's own units."
 )
+@click.option(
+    "--loss",
+    callback=loss_name,
+    metavar="LOSS",
+    help=f"{', '.join(LOSS_NAMES)}; tweedie:1.7 and huber:2 have a parameter. Default: logistic for a target of two "
+    "values, otherwise squared.",
+)
 @click.option("--l1-ratio", type=float, default=1.0, show_default=True, help="1 is the lasso; less, an elastic net.")
 @click.option(
     "--alphas",
@@ -140,7 +149,7 @@ def cli() -> None:
     type=float,
     default=1e-4,
     show_default=True,
-    help="Largest duality gap of a certified point, as a share of the target's mean square.",
+    help="Largest duality gap of a certified point, as a share of the target's mean square (of the null model's loss).",
 )
 @click.option("--standardize", is_flag=True, help="Penalise effects per standard deviation of each column.")
 @click.option("--positive", is_flag=True, help="Only non-negative coefficients.")
@@ -183,11 +192,14 @@ def fit(file: Path, **options: Any) -> None:
     for file_out in (options["model_file"], options["report_file"]):
         if file_out is not None:
             check_place(file_out)  # fail before the fit, not after it
-    roles = ColumnRoles(**{entry.name: options[entry.name] for entry in dataclasses.fields(ColumnRoles)})
+    named = [entry.name for entry in dataclasses.fields(ColumnRoles) if entry.name in options]
+    roles = ColumnRoles(**{name: options[name] for name in named})
     csv = csv_format(options)
     with terminal.working(f"Reading {file.name}"):
         table, is_csv = read_table(file, csv)
         roles.check(table)
+        kind = choose_loss(options["loss"], table[roles.target], csv, roles.log_target, terminal.note)
+        roles = dataclasses.replace(roles, kind=kind)
         types = roles.column_types(table, csv)
         table = types.apply(table, is_csv, terminal.note)
     data = Training.prepare(table, roles, options["share"], options["seed"], terminal.note)
@@ -224,8 +236,9 @@ def fit(file: Path, **options: Any) -> None:
 def predict(model_file: Path, file: Path, **options: Any) -> None:
     """Apply a MODEL to the rows of a CSV or Parquet FILE, or of CSV on the standard input for FILE -.
 
-    The output has a row for each row of FILE, in its order, and the column `prediction`. A category that did not occur
-    in fit has no effect. If FILE holds the target, R2 is printed on the standard error.
+    The output has a row for each row of FILE, in its order, and the column `prediction`: a number, or for a model of
+    two classes the class, and beside it `probability of CLASS` for the second one. A category that did not occur in fit
+    has no effect. If FILE holds the target, R2 (or the deviance explained) is printed on the standard error.
 
     \b
     Predictions beside an identifier of the rows:
@@ -242,7 +255,7 @@ def predict(model_file: Path, file: Path, **options: Any) -> None:
         prediction = Prediction.read(model, file, csv, terminal.note)
     with terminal.working("Predicting"):
         result = prediction.run(options["point"], options["keep"], options["out"])
-    if (score := prediction.score(result["prediction"].to_numpy())) is not None:
+    if (score := prediction.score()) is not None:
         terminal.note(score)
     if options["out"] is not None:
         terminal.note(f"{options['out']}: {result.height:,} predictions; {terminal.total()}.")
@@ -325,18 +338,26 @@ def _fitted(data: Training, roles: ColumnRoles, options: dict[str, Any], termina
     weight = data.weights(data.train)
     with terminal.path("Fitting the path", n_points) as callback:
         path = regularization_path(
-            X, data.y[data.train], sample_weight=weight, penalty_factor=factor, callback=callback, **asked
+            X,
+            data.y[data.train],
+            loss=roles.kind.loss,
+            sample_weight=weight,
+            penalty_factor=factor,
+            callback=callback,
+            **asked,
         )
     meta = {
         "target": roles.target,
         "log_target": roles.log_target,
         "weight": roles.weight,
         "train_mean": data.train_mean,
+        "null_predictor": as_loss(path.loss).null_predictor(data.y[data.train], weight),
         "na": list(options["na"]),
         "rows": int(data.train.size),
     }
     with terminal.working("Looking at the rows"):
         evidence = data.evidence(cross, path, X)
+    path = dataclasses.replace(path, classes=roles.kind.classes)
     meta |= {"point": evidence.point, "seed": options["seed"], "evidence": evidence.to_dict()}
     if evidence.held is None:
         return Model(cross, path, meta)
@@ -344,7 +365,7 @@ def _fitted(data: Training, roles: ColumnRoles, options: dict[str, Any], termina
     best = evidence.point  # of equal points, that with the strongest penalty
     terminal.note(
         f"{data.held_out.size:,} rows drawn with seed {options['seed']} were held out; point {best} predicts them best "
-        f"({score_name(model.meta)} {evidence.held[best]:.4f}) and is the model's."
+        f"({score_name(model.meta, path.loss)} {evidence.held[best]:.4f}) and is the model's."
     )
     if best == path.alphas.size - 1 and best > 0:
         terminal.note("the best point is the last of the path; a smaller --eps may predict better still.")

@@ -11,8 +11,9 @@ from sparsereg.cli.tables import CsvFormat
 from sparsereg.crosses.binning import Edges, Quantiles, Rule, Width
 from sparsereg.crosses.dates import DatePart
 from sparsereg.crosses.rules import Of
+from sparsereg.losses import as_loss
 
-__all__ = ["bin_rules", "column_names", "crosses", "csv_format", "csv_options", "strengths"]
+__all__ = ["bin_rules", "column_names", "crosses", "csv_format", "csv_options", "loss_name", "strengths"]
 
 _PARTS = ("year", "month", "day", "weekday", "hour", "minute")
 _BIN_FORMS = "NAME=1/60, NAME=quantiles:20, NAME=edges:0,18,65 or NEW=hour:COLUMN"
@@ -80,6 +81,14 @@ def strengths(_: click.Context, param: click.Parameter, value: str) -> int | lis
     except ValueError:
         message = f"{value!r} is neither a number of points nor a list of strengths such as 10,1,0.1."
         raise click.BadParameter(message, param=param) from None
+
+
+def loss_name(_: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """The name of a loss, with its parameter after a colon if it has one."""
+    try:
+        return None if value is None else str(as_loss(value))
+    except ValueError as error:
+        raise click.BadParameter(str(error).partition(": ")[2], param=param) from None
 
 
 def _split_names(value: str) -> tuple[str, ...]:

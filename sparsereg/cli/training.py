@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from sparsereg.cli.column_types import ColumnTypes
 from sparsereg.cli.tables import CsvFormat, count_missing, finite_numbers, list_names
+from sparsereg.cli.targets import TargetKind
 from sparsereg.crosses.binning import Quantiles, Rule
 from sparsereg.crosses.dates import DatePart
 from sparsereg.crosses.feature_cross import FeatureCross
@@ -49,6 +50,7 @@ class ColumnRoles:
     log_target: bool = False
     min_count: int = 1
     degree: int = 1
+    kind: TargetKind = field(default_factory=TargetKind)
 
     @property
     def named(self) -> set[str]:
@@ -67,6 +69,8 @@ class ColumnRoles:
         }
         types |= dict.fromkeys(self.text, "text")
         types |= {name: "number" for name in (self.target, self.weight, *self.numeric) if name}
+        if self.kind.is_text:
+            types[self.target] = "text"
         for name, rule in self.bins.items():
             source, inner = (str(rule.column), rule.rule) if isinstance(rule, Of) else (name, rule)
             types[source] = "date" if isinstance(inner, DatePart) else "number"
@@ -162,7 +166,10 @@ class Training:
             note(f"{n_missing:,} of {n_rows:,} rows have no {roles.target} and are left out.")
         if not table.height:
             raise ValueError(f"no row has a value of {roles.target!r}.")
-        y = finite_numbers(table[roles.target], "target")
+        if roles.kind.classes is not None:
+            y = roles.kind.numbers(table[roles.target])
+        else:
+            y = finite_numbers(table[roles.target], "target")
         if roles.log_target:
             if (y <= 0).any():
                 raise ValueError(f"target {roles.target!r} holds {y.min():g}; only positive numbers have a logarithm.")

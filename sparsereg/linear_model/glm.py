@@ -46,6 +46,11 @@ class LossRegressor(RegressorMixin, LossModel):
     def _loss(self) -> Loss:
         raise NotImplementedError
 
+    @property
+    def path_loss(self) -> tuple[str, str]:
+        """The loss and the link, as a `PathResult` has them."""
+        return str(self._loss()), self._loss().link
+
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, offset: Any = None) -> Any:
         """Fit.
 

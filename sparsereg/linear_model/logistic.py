@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, log_expit, log_softmax, softmax
 
-from sparsereg.data.validation import check_choice, check_flag, check_number
+from sparsereg.data.validation import check_choice, check_flag, check_number, check_vector
 from sparsereg.linear_model.class_targets import ClassTargets
 from sparsereg.linear_model.coefficients import set_parameters
 from sparsereg.linear_model.loss_classifier import LossClassifier
@@ -80,6 +81,13 @@ class LogisticRegression(LossClassifier):
         beta: minus beta times the entropy of each predicted distribution is added to its loss. **Not convex in
         general**: the fit is a stationary point, reached by steps with a line search from the model without columns
         (or a warm start), and reported by `gradient_norm_` in place of a duality gap.
+    dropout_rate : float in [0, 1), or array of shape (p,), default 0.0
+        Dropout of the entries of X by name: the average loss over inverted dropout at these rates, to second order, as
+        `sum_i s_i p_i (1 - p_i) sum_j d_j / (1 - d_j) x_ij^2 w_j^2 / 2` beside the other penalties. Rates of columns
+        are dropout of embeddings: a field of high rate is trusted less. For two classes. **Not convex in general**, as
+        the weights `p_i (1 - p_i)` adapt to the fit: see `confidence_penalty`. With C infinite it is the only penalty.
+    gaussian_noise : float >= 0, or array of shape (p,), default 0.0
+        Independent noise of this standard deviation on every entry of a column, zeros too, averaged likewise.
 
     Attributes
     ----------
@@ -134,6 +142,8 @@ class LogisticRegression(LossClassifier):
         label_smoothing: float = 0.0,
         smoothing_distribution: Any = "uniform",
         confidence_penalty: float = 0.0,
+        dropout_rate: Any = 0.0,
+        gaussian_noise: Any = 0.0,
     ) -> None:
         set_parameters(self, locals())
 
@@ -193,6 +203,7 @@ class LogisticRegression(LossClassifier):
                 bool(self.standardize),
                 bool(self.positive),
                 float(self.confidence_penalty),
+                self._noise(design.n_features, K),
             ),
             1 if K == 2 else K,
         )
@@ -231,6 +242,11 @@ class LogisticRegression(LossClassifier):
         """
         z = self.decision_function(X, offset=offset)
         return np.stack([log_expit(-z), log_expit(z)], axis=1) if z.ndim == 1 else log_softmax(z, axis=1)
+
+    @property
+    def path_loss(self) -> tuple[str, str]:
+        """The loss and the link, as a `PathResult` has them."""
+        return ("logistic", "logit") if self.classes_.size == 2 else ("multinomial", "softmax")
 
     # ---- parameters ------------------------------------------------------------------------------------------------
 
@@ -287,6 +303,25 @@ class LogisticRegression(LossClassifier):
                 stacklevel=4,
             )
         return own
+
+    def _noise(self, n_features: int, K: int) -> tuple[Any, Any] | None:
+        """Rates of dropout and deviations of noise of all columns; None where there are none."""
+        found, noisy = [], False
+        for name, high in (("dropout_rate", 1.0), ("gaussian_noise", np.inf)):
+            value = getattr(self, name)
+            one = isinstance(value, (Real, str))  # of nominal width there is a view of one number only
+            values = np.array([check_number(name, value, low=0)]) if one else value
+            values = check_vector(name, values, 1 if one else n_features, "columns of X")
+            if not 0.0 <= values.min() <= values.max() < high:
+                below = " and below 1" if high == 1.0 else ""
+                raise ValueError(f"{name}={value!r}: expected numbers of at least 0{below}.")
+            found.append(np.broadcast_to(values, n_features))
+            noisy = noisy or bool(values.any())
+        if not noisy:
+            return None
+        if K > 2 or self.confidence_penalty:
+            raise ValueError("dropout_rate and gaussian_noise need two classes, and no confidence_penalty.")
+        return found[0], found[1]
 
     def _class_offset(self, offset: Any, n_rows: int, K: int) -> Any:
         if offset is None or K == 2:

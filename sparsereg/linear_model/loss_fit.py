@@ -14,8 +14,9 @@ from sparsereg.losses import Loss
 from sparsereg.losses.confidence import ConfidentLogistic
 from sparsereg.losses.predictors import PredictorLoss, Softmax, WeightedLoss
 from sparsereg.objective.problem import Coefficients, count_weights, make_problem
-from sparsereg.solvers.loop import Options
+from sparsereg.solvers.loop import Options, Solution
 from sparsereg.solvers.loss_path import LossPathSolver
+from sparsereg.solvers.noise import Noise, NoisedLogistic, Squares
 from sparsereg.solvers.path_solver import PathSolver
 from sparsereg.solvers.proximal_descent import on_support, proximal_descent
 from sparsereg.solvers.smooth_newton import SmoothProblem, smooth_newton
@@ -52,6 +53,8 @@ class Task:
     fit_intercept, standardize, positive : bool
     beta : float
         The penalty on confidence.
+    noise : pair of float64 arrays of shape (p,), or None
+        Rates of dropout and deviations of noise on the columns; for the logistic loss.
     """
 
     design: Design
@@ -66,6 +69,11 @@ class Task:
     standardize: bool = False
     positive: bool = False
     beta: float = 0.0
+    noise: tuple[Vector, Vector] | None = None
+
+    @property
+    def convex(self) -> bool:
+        return not self.beta and self.noise is None
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +108,9 @@ class _Fit:
         self.task, self.tol, self.max_iter = task, tol, max_iter
         design, self.s, self.target, self.offset = parts
         self.multinomial = self.target.ndim == 2
+        self.rows_of_x = design
         no_l1 = task.alpha * task.l1_ratio == 0.0 and not task.positive
-        free = None if task.factor is None or not (no_l1 or task.beta) else task.factor == 0.0
+        free = None if task.factor is None or (task.convex and not no_l1) else task.factor == 0.0
         self.problem = make_problem(
             design,
             self.target[:, 0] if self.multinomial else self.target,
@@ -139,12 +148,19 @@ class _Fit:
     @cached_property
     def smooth(self) -> SmoothProblem:
         offset = self.offset if self.multinomial else self.problem.loss_rows.offset
-        return SmoothProblem(self.problem.design, self.loss, self.l2, self.task.fit_intercept, offset)
+        parts = self.problem.design, self.loss, self.l2, self.task.fit_intercept, offset
+        if self.task.noise is None:
+            return SmoothProblem(*parts)
+        rate, deviation = (values[self.problem.design.columns] for values in self.task.noise)
+        squares = Squares.of(self.problem.design, self.rows_of_x)
+        return NoisedLogistic(*parts, noise=Noise(squares, rate / (1.0 - rate), deviation**2))
 
     @cached_property
     def intercepts_alone(self) -> SmoothProblem:
-        """The objective without columns."""
-        return replace(self.smooth, cols=np.empty(0, dtype=np.int64), l2=np.empty(0))
+        """The objective without columns, and so without noise on them."""
+        offset = self.offset if self.multinomial else self.problem.loss_rows.offset
+        cols = np.empty(0, dtype=np.int64)
+        return SmoothProblem(self.problem.design, self.loss, np.empty(0), self.task.fit_intercept, offset, cols)
 
     @cached_property
     def null(self) -> tuple[Vector, float]:
@@ -191,11 +207,13 @@ class _Fit:
         design, S = self.problem.design, self.problem.weight_sum
         W = W.astype(design.dtype).astype(np.float64)
         gap = np.inf
-        if self.multinomial or self.task.beta:
-            offset = self.smooth.products(W) + (
-                0.0 if self.offset is None else self.offset.reshape(len(self.target), -1)
-            )
-            alone = replace(self.intercepts_alone, offset=offset)
+        if self.task.noise is not None:
+            b = self._intercept_under_noise(W, b)
+        elif self.multinomial or self.task.beta:
+            z = self.smooth.products(W)
+            if self.offset is not None:
+                z += self.offset.reshape(len(z), -1)
+            alone = replace(self.intercepts_alone, offset=z)
             if self.task.fit_intercept:
                 b = smooth_newton(alone, (W[:0], b), self.null[1], 100).b
             if not self.task.beta and self.smooth_alone and (self.l2 > 0.0).all():
@@ -213,6 +231,19 @@ class _Fit:
             raise ValueError("the coefficients are not finite; X or y may hold large values: rescale them.")
         return Fitted(self._as_csr(W), intercept, gap, self.null[1] / S, gradient_norm, n_iter)
 
+    def _intercept_under_noise(self, W: Matrix, b: Vector) -> Vector:
+        """The best intercept for rounded coefficients; unrounded ones have it."""
+        if self.problem.design.dtype == np.float64 or not self.task.fit_intercept:
+            return b
+        for _ in range(20):
+            state = self.smooth.state(W, b)
+            h = float(self.smooth.curvature(state).diagonal().sum())
+            step = -state.g_b / h if h > 0.0 else 0.0 * b
+            b = b + step
+            if np.abs(step).max() <= 1e-12 * (1.0 + np.abs(b).max()):
+                break
+        return b
+
     def _as_csr(self, W: Matrix) -> sp.csr_array:
         design = self.problem.design
         order = np.argsort(design.columns)
@@ -228,7 +259,7 @@ class _Fit:
         W, b = self.start(coef, intercept)
         if self.smooth_alone:
             return self._smooth(W, b)
-        if self.task.beta:
+        if not self.task.convex:
             return self._stationary(W, b)
         if self.multinomial:
             raise ValueError(
@@ -260,13 +291,13 @@ class _Fit:
             solver.start_from(Coefficients(np.arange(len(W)), W[:, 0]).nonzero())
         found = solver.solve(task.alpha)
         epochs, tol = found.epochs, self.tol
-        best = self._polished(found.coef, found.dual_gap)
+        best = self._polished(self._own(found), found.dual_gap)
         while best[1] > POLISHED * self.problem.gap_scale and best[1] <= self.tol * self.problem.gap_scale:
             tol *= 0.1
             if tol < POLISHED:
                 break
             found = solver.solve_closely(task.alpha, tol)
-            best = min(best, self._polished(found.coef, found.dual_gap), key=lambda point: point[1])
+            best = min(best, self._polished(self._own(found), found.dual_gap), key=lambda point: point[1])
         n_iter = -(-epochs // EPOCHS)
         W = np.zeros_like(W)
         W[best[0].cols, 0] = best[0].w
@@ -278,6 +309,12 @@ class _Fit:
         moved = proximal_descent(self.smooth, self.problem.penalty, self.l1, (W, self.start(None, None)[1]), limits)
         other = self.fitted(moved.W, moved.b, n_iter - (-moved.n_iter // STEPS), None)
         return other if other.dual_gap < fitted.dual_gap else fitted
+
+    def _own(self, found: Solution) -> Coefficients:
+        """A solution's coefficients by this problem's columns: the solver may have left some out."""
+        columns = self.problem.design.columns
+        order = np.argsort(columns)
+        return Coefficients(order[np.searchsorted(columns, found.columns, sorter=order)], found.coef.w).nonzero()
 
     def _polished(self, coef: Coefficients, gap: float) -> tuple[Coefficients, float]:
         """After Newton steps on the support, if that is a better point; and its gap."""

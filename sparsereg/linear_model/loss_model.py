@@ -40,6 +40,11 @@ class LossModel(FittedCoefficients, BaseEstimator):
     dual_gap_: float
     gradient_norm_: float
 
+    @property
+    def path_loss(self) -> tuple[str, str]:
+        """The loss and the link, as a `PathResult` has them."""
+        raise NotImplementedError
+
     def _check_common(self, l1_ratio: Any) -> None:
         check_number("l1_ratio", l1_ratio, low=0, high=1)
         check_number("tol", self.tol, low=0)

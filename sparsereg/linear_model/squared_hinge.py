@@ -70,6 +70,11 @@ class SquaredHingeClassifier(LossClassifier):
     ) -> None:
         set_parameters(self, locals())
 
+    @property
+    def path_loss(self) -> tuple[str, str]:
+        """The loss and the link, as a `PathResult` has them."""
+        return "squared_hinge", "identity"
+
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         """Fit.
 

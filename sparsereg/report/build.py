@@ -14,6 +14,7 @@ from sparsereg.report.provenance import provenance_of
 from sparsereg.report.sources import FittedPoints
 from sparsereg.report.tables import block_rows, path_rows
 from sparsereg.report.weight_map import weight_map
+from sparsereg.report.words import unit_of_gaps
 
 if TYPE_CHECKING:
     from sparsereg.crosses.feature_cross import FeatureCross
@@ -53,6 +54,7 @@ def content_of(
     facts = Facts(
         path, point, fitted.tol, n_columns, n_cells, target, _score_name(fitted.loss), evidence.best, evidence.one_se,
         evidence.null_error, evidence.n_rows, evidence.n_held, evidence.outliers, evidence.coverage, _few_rows(ranked),
+        unit_of_gaps(fitted.loss), evidence.auc, evidence.mean_losses,
     )  # fmt: skip
     return {
         "n_columns": n_columns,

@@ -52,6 +52,9 @@ class Facts:
     outliers: float | None
     coverage: float | None
     few_rows: float | None
+    unit: str
+    auc: float | None
+    mean_losses: tuple[float, float] | None
 
     @property
     def row(self) -> Row:
@@ -94,13 +97,13 @@ def _certified(facts: Facts, limit: float) -> Made:
         return None
     missed = len(verdicts) - sum(verdicts)
     largest = max(row["relative_gap"] for row in facts.path)
-    of = "its best possible objective, in units of the target's mean square"
+    of = f"its best possible objective, in units of {facts.unit}"
     one = len(verdicts) == 1
     sentence = f"{'The fit is' if one else f'Each of the {len(verdicts)} fits is'} within {small(largest)} of {of}"
     sentence += f" (asked for: {small(facts.tol)})."
     if missed:
         sentence = f"{missed} of {counted(len(verdicts), 'fit')} missed the duality gap of {small(facts.tol)}: the "
-        sentence += f"largest is {small(largest)} of the target's mean square."
+        sentence += f"largest is {small(largest)} of {facts.unit}."
     return missed <= limit, float(missed), limit, sentence, "Increase max_iter, or stop at a stronger penalty."
 
 
@@ -134,6 +137,10 @@ def _predicts(facts: Facts, limit: float) -> Made:
         return None
     ratio = held / error if error > 0.0 else math.copysign(math.inf, held) if held else 0.0
     sentence = f"The held-out {facts.score} is {percent(held)}, with a standard error of {percent(error)}."
+    if facts.auc is not None:
+        sentence += f" AUC {facts.auc:.3f}."
+    if facts.mean_losses is not None:
+        sentence += " Mean loss {:.4g}, of the model without columns {:.4g}.".format(*facts.mean_losses)
     remedy = "Do not use this model: it predicts no better than one number for all rows."
     return held > 0.0 and ratio >= limit, ratio, limit, sentence, remedy
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sparsereg.data.design import as_design
 from sparsereg.report.decided import count_undecided
-from sparsereg.report.held_out import HeldOut, calibration, excess_loss, three_points
+from sparsereg.report.held_out import HeldOut, calibration, classification_scores, excess_loss, three_points
 from sparsereg.report.samples import Sample, loss_of
 
 if TYPE_CHECKING:
@@ -58,6 +58,11 @@ class Evidence:
         For each field and cross its share of the variance of the predictions.
     columns : dict of str to list
         ``column``, ``rows`` and ``deviation`` of columns that no cross has counted.
+    auc : float or None
+        Area under the ROC curve of the described point on the held-out rows, where targets are two classes.
+    mean_losses : pair of float, or None
+        The described point's mean loss on the held-out rows (the log-loss of a logistic model, half the unit deviance
+        of others), and that of the model without columns; None for squares.
     """
 
     point: int
@@ -75,6 +80,8 @@ class Evidence:
     undecided: list[int | None] | None = None
     variance_share: list[float] | None = None
     columns: dict[str, list[Any]] | None = None
+    auc: float | None = None
+    mean_losses: tuple[float, float] | None = None
 
     @classmethod
     def measure(
@@ -95,6 +102,8 @@ class Evidence:
         if scored is not None:
             found |= {"held": scored.scores.tolist(), "held_error": scored.errors.tolist()}
             found |= {"null_error": float(scored.null_errors[point]), "best": scored.best, "one_se": scored.one_se}
+            assert held is not None
+            found |= classification_scores(path, held, null, point, output)
         if held is not None:
             found |= {"n_held": held.n_rows, "coverage": _coverage(cross, held)}
         if train is not None:
@@ -124,7 +133,8 @@ class Evidence:
 
     def at(self, k: int) -> Evidence:
         """For another point: without what describes the old one only."""
-        return replace(self, point=k, null_error=None, panels=None, variance_share=None, columns=None)
+        unknown = dict.fromkeys(("null_error", "panels", "variance_share", "columns", "auc", "mean_losses"))
+        return replace(self, point=k, **unknown)
 
 
 def _null_predictor(path: PathResult, train: Sample | None, held: Sample | None) -> float:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sparsereg.losses import Loss
     from sparsereg.results import PathResult
 
-__all__ = ["HeldOut", "calibration", "excess_loss", "three_points"]
+__all__ = ["HeldOut", "calibration", "classification_scores", "excess_loss", "three_points"]
 
 Vector = NDArray[np.float64]
 Row = dict[str, Any]
@@ -68,6 +68,24 @@ class HeldOut:
 def excess_loss(loss: Loss, y: Vector, z: Vector) -> Vector:
     """The loss of each row above the least that any predictor reaches: half the unit deviance."""
     return loss.value(y, z) + loss.conjugate(y, np.zeros_like(y))
+
+
+def classification_scores(path: PathResult, sample: Sample, null: float, point: int, output: int = 0) -> Row:
+    """The mean loss of a point and of the null model, and for two classes the area under the ROC curve; of squares
+    nothing."""
+    loss = loss_of(path)
+    if loss.quadratic or not sample.n_rows:
+        return {}
+    z = np.concatenate([z[:, 0] for _, z in sample.predictors(path, [point], output)])
+    s = np.ones(sample.n_rows) if sample.weight is None else sample.weight
+    losses = [float(np.average(loss.value(sample.y, v), weights=s)) for v in (z, np.full(z.size, null))]
+    found: Row = {"mean_losses": losses}
+    if loss.name in ("logistic", "squared_hinge") and np.unique(sample.y[s > 0.0]).size == 2:
+        from sklearn.metrics import roc_auc_score  # a second to import
+
+        if np.isin(sample.y, (-1.0, 0.0, 1.0)).all():
+            found["auc"] = float(roc_auc_score(sample.y > 0.0, z, sample_weight=s))
+    return found
 
 
 def three_points(scores: Sequence[float] | Vector, point: int) -> list[tuple[str, int]]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sparsereg.data.design import as_design
 from sparsereg.data.validation import check_target, check_weights
-from sparsereg.losses import LOSSES
+from sparsereg.losses import as_loss
 
 if TYPE_CHECKING:
     from sparsereg.losses import Loss
@@ -80,12 +80,15 @@ class Sample:
 
 def loss_of(path: PathResult) -> Loss:
     """The loss that a path was fitted with."""
-    return LOSSES[path.loss]
+    return as_loss(path.loss)
 
 
 def _targets_of(path: PathResult, y: Any, output: int) -> Any:
-    """The targets of one output, as the loss has them: 1 for the second of two classes."""
+    """The targets of one output, as the loss has them: of two classes the second is the larger number."""
     y = np.asarray(y)
     if y.ndim == 2:
         y = y[:, output]
-    return (y == path.classes[1]).astype(np.float64) if path.classes is not None and path.classes.size == 2 else y
+    if path.classes is None or path.classes.size != 2:
+        return y
+    second = (y == path.classes[1]).astype(np.float64)
+    return 2.0 * second - 1.0 if path.loss == "squared_hinge" else second

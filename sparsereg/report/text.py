@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsereg.report.words import bytes_in_words, counted
+from sparsereg.report.words import bytes_in_words, counted, unit_of_gaps
 
 if TYPE_CHECKING:
     from sparsereg.report.report import SparsityReport
@@ -90,7 +90,7 @@ def _certificate_sentence(report: SparsityReport) -> str:
     if report.tol is None or None in verdicts:
         return ""
     n_points, n_certified = len(verdicts), sum(verdicts)
-    bound = f"with a duality gap of at most {report.tol:g} of the target's mean square"
+    bound = f"with a duality gap of at most {report.tol:g} of {unit_of_gaps(report.loss)}"
     if n_certified < n_points:
         missed = n_points - n_certified
         return f"NOT certified: {missed} of {counted(n_points, 'point')}, marked !; the others are, {bound}."

@@ -20,7 +20,7 @@ def as_path(cross: FeatureCross | None, fitted: Any) -> tuple[FeatureCross | Non
     Raises
     ------
     ValueError
-        If it is not fitted, a classifier, or a pipeline with other steps than a `FeatureCross`.
+        If it is not fitted, a classifier without a loss, or a pipeline with other steps than a `FeatureCross`.
     """
     name = type(fitted).__name__
     if isinstance(fitted, PathResult):
@@ -32,8 +32,12 @@ def as_path(cross: FeatureCross | None, fitted: Any) -> tuple[FeatureCross | Non
             kinds = ", ".join(type(step).__name__ for step in others)
             raise ValueError(f"path={name}: a model file holds a FeatureCross and a linear model, but not {kinds}.")
         return as_path(others[0] if others else cross, last)
-    if hasattr(fitted, "classes_"):
-        raise ValueError(f"path={name}: a model file holds regressions; keep a classifier with joblib or skops.")
+    loss = getattr(fitted, "path_loss", None)
+    if hasattr(fitted, "classes_") and loss is None:
+        raise ValueError(
+            f"path={name}: a model file holds regressions and classifiers of a loss, such as LogisticRegression; keep"
+            " others with joblib or skops."
+        )
     if not (hasattr(fitted, "coef_") and hasattr(fitted, "intercept_")):
         raise ValueError(
             f"path={name} has no coef_ and intercept_; pass the result of regularization_path, or a fitted "
@@ -55,6 +59,8 @@ def as_path(cross: FeatureCross | None, fitted: Any) -> tuple[FeatureCross | Non
         tol=_number(fitted, "tol"),
         n_iters=np.array([_number(fitted, "n_iter_", default=0)], dtype=np.int64),
         gradient_norms=None if norms is None else np.array([np.max(norms)], dtype=np.float64),
+        classes=getattr(fitted, "classes_", None),
+        **dict(zip(("loss", "link"), loss or ("squared", "identity"), strict=True)),
     )
     return cross, path
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.data.validation import check_number
+from sparsereg.losses import as_loss
 from sparsereg.results import PathResult
 from sparsereg.serving.archive import read_arrays
 from sparsereg.serving.atomic_write import write_whole
@@ -64,7 +65,7 @@ class Model:
         """The point of the path that predicts by default; the last one if `save_model` was given none."""
         return int(self.meta.get("point", self.path.alphas.size - 1))
 
-    def predict(self, table: Any, k: int | None = None) -> NDArray[np.float64]:
+    def predict(self, table: Any, k: int | None = None) -> NDArray[Any]:
         """Predictions for the rows of a table.
 
         Parameters
@@ -76,21 +77,50 @@ class Model:
 
         Returns
         -------
-        float64 array of shape (n,)
-            In the units of the target. If its logarithm was fitted, the exponential of the prediction, which estimates
-            the median and not the mean.
+        array of shape (n,)
+            Labels, where the path has classes. Else numbers in the units of the target, such as probabilities or rates;
+            if its logarithm was fitted, the exponential of the prediction, which estimates the median and not the mean.
 
         Raises
         ------
         ValueError
             If `k` is not a point of the path, or the table lacks a column.
         """
+        z = self.predictors(table, k)
+        if self.path.classes is not None:
+            return self.path.labels(z)
+        return np.exp(z) if self.meta.get("log_target") else self.path.means(z)
+
+    def predict_proba(self, table: Any, k: int | None = None) -> NDArray[np.float64]:
+        """Probabilities of the classes, for the rows of a table.
+
+        Parameters
+        ----------
+        table, k
+            As in `predict`.
+
+        Returns
+        -------
+        float64 array of shape (n, n_classes)
+            Columns in the order of `path.classes`.
+
+        Raises
+        ------
+        ValueError
+            If the model has no classes, or a loss that gives no probabilities; and as `predict`.
+        """
+        means = self.path.means(self.predictors(table, k))
+        if self.path.classes is None or means.ndim == 1:
+            raise ValueError(f"a model with loss={self.path.loss!r} and no classes, or no link, has no probabilities.")
+        return means
+
+    def predictors(self, table: Any, k: int | None = None) -> NDArray[np.float64]:
+        """Linear predictors for the rows of a table, of shape (n,), or (n, n_outputs); arguments as in `predict`."""
         n_points = self.path.alphas.size
         k = self.point if k is None else k
         check_number("k", k, low=-n_points, high=n_points - 1, integer=True)
         X = table if self.cross is None else self.cross.transform(table)
-        predicted = np.asarray(self.path.predict(X, int(k)), dtype=np.float64)
-        return np.exp(predicted) if self.meta.get("log_target") else predicted
+        return np.asarray(self.path.predict(X, int(k)), dtype=np.float64)
 
 
 def save_model(file: str | os.PathLike[str], cross: FeatureCross | None, path: Any, **meta: Any) -> None:
@@ -157,7 +187,7 @@ def save_model(file: str | os.PathLike[str], cross: FeatureCross | None, path: A
         raise ValueError(f"meta={meta!r} must consist of what JSON can represent: {error}.") from error
     arrays: dict[str, NDArray[Any]] = {"header": np.array(text)}
     arrays |= {f"path/{name}": np.asarray(getattr(path, name), dtype=kind) for name, kind in _PATH_ARRAYS.items()}
-    optional = {name: getattr(path, name) for name in (*_PATH_OPTIONAL, "classes")}
+    optional = {name: getattr(path, name) for name in _PATH_OPTIONAL} | {"classes": _plain_labels(path.classes)}
     arrays |= {f"path/{name}": part for name, part in optional.items() if part is not None}
     coefs = sp.hstack([output.tocsc() for output in path.outputs], format="csc")
     arrays |= {"path/data": coefs.data, "path/indices": coefs.indices, "path/indptr": coefs.indptr}
@@ -246,7 +276,9 @@ def _assemble(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> 
     parts |= {name: np.nan if header[name] is None else float(header[name]) for name in _PATH_NUMBERS}
     parts |= {name: str(header[name]) for name in ("loss", "link") if name in header}
     outputs = tuple(coefs[:, i * n_points : (i + 1) * n_points] for i in range(n_outputs))
-    path = PathResult(coefs=outputs, classes=arrays.get("path/classes"), **parts)
+    path = PathResult(coefs=outputs, classes=_read_classes(arrays.get("path/classes"), n_outputs), **parts)
+    if path.loss != "multinomial":
+        as_loss(path.loss)  # a ValueError for one that this version does not know
     cross = None
     if header["has_cross"]:
         own = {name.removeprefix("cross/"): part for name, part in arrays.items() if name.startswith("cross/")}
@@ -254,6 +286,21 @@ def _assemble(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> 
     meta = dict(header["meta"])
     _check_fit(cross, path, meta)
     return Model(cross, path, meta)
+
+
+def _read_classes(classes: NDArray[Any] | None, n_outputs: int) -> NDArray[Any] | None:
+    if classes is not None and (classes.dtype.kind not in "Ubiuf" or classes.shape != (max(n_outputs, 2),)):
+        raise ValueError(f"classes has shape {classes.shape} and type {classes.dtype}.")
+    return classes
+
+
+def _plain_labels(classes: NDArray[Any] | None) -> NDArray[Any] | None:
+    """Labels as an array without pickles."""
+    if classes is None or not classes.dtype.hasobject:
+        return classes
+    if not all(isinstance(label, str) for label in classes.tolist()):
+        raise ValueError(f"classes={classes.tolist()!r}: a model file holds labels that are texts, or numbers.")
+    return classes.astype(np.str_)
 
 
 def _finite_or_none(value: float) -> float | None:

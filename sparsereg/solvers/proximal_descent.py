@@ -90,7 +90,7 @@ def proximal_descent(
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         state = problem.state(*start)
         composite = _composite(problem, penalty, l1, state)
-        null = smooth_newton(replace(problem, cols=np.empty(0, dtype=np.int64), l2=l1[:0]), _null(state), scale, 100)
+        null = smooth_newton(problem.restricted(np.empty(0, dtype=np.int64)), _null(state), scale, 100)
         zero = problem.state(np.zeros_like(state.W), null.b)
         unpenalized = replace(composite, l1=np.zeros_like(l1))
         reference = unpenalized.stationarity(zero) or 1.0
@@ -121,7 +121,7 @@ def on_support(problem: SmoothProblem, penalty: Penalty, l1: Vector, state: Stat
         return None
     W = state.W[rows]
     linear = l1[rows][:, None] * np.stack([penalty.slope(w) for w in W.T], axis=1)
-    found = smooth_newton(replace(problem, cols=rows, l2=problem.l2[rows], linear=linear), (W, state.b), scale, 20)
+    found = smooth_newton(problem.restricted(rows, linear), (W, state.b), scale, 20)
     if (found.W * W <= 0.0).any():
         return None
     moved = np.zeros_like(state.W)
@@ -130,10 +130,10 @@ def on_support(problem: SmoothProblem, penalty: Penalty, l1: Vector, state: Stat
 
 
 def _composite(problem: SmoothProblem, penalty: Penalty, l1: Vector, state: State) -> _Composite:
-    h = problem.loss.curvature(state.Z).diagonal()
-    curvature = np.stack([problem.squares(h[:, k]) for k in range(h.shape[1])], axis=1) + problem.l2[:, None]
+    found = problem.curvature(state)
+    curvature, of_b = problem.diagonal(found), found.diagonal().sum(axis=0)
     floor = 1e-12 * float(curvature.max(initial=0.0)) or 1.0
-    return _Composite(problem, penalty, l1, np.maximum(curvature, floor), np.maximum(h.sum(axis=0), floor))
+    return _Composite(problem, penalty, l1, np.maximum(curvature, floor), np.maximum(of_b, floor))
 
 
 def _null(state: State) -> tuple[Matrix, Vector]:

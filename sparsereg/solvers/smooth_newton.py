@@ -9,7 +9,7 @@ direction of negative curvature. Knows no estimators. (Nocedal & Wright 2006, ch
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -69,6 +69,10 @@ class SmoothProblem:
     cols: Int | None = None
     linear: Matrix | None = None
 
+    def restricted(self, cols: Int, linear: Matrix | None = None) -> SmoothProblem:
+        """The same with coefficients on some columns only, of a problem with all."""
+        return replace(self, cols=cols, l2=self.l2[cols], linear=linear)
+
     def products(self, W: Matrix) -> Matrix:
         """`X W`, of shape (n, K)."""
         Z = np.zeros((self.design.n_rows, W.shape[1]), order="F")
@@ -94,13 +98,48 @@ class SmoothProblem:
         """Derivatives of the penalty."""
         return self.l2[:, None] * W + (0.0 if self.linear is None else self.linear)
 
+    @property
+    def convex(self) -> bool:
+        """Whether every second derivative is positive."""
+        return self.loss.convex
+
+    def value(self, W: Matrix, Z: Matrix) -> float:
+        """`S F` at coefficients W with predictors Z."""
+        return self.loss.total(Z) + self.penalty(W)
+
+    def curvature(self, state: State) -> Curvature:
+        """Second derivatives of the losses in the predictors."""
+        return self.loss.curvature(state.Z)
+
+    def diagonal(self, curvature: Curvature) -> Matrix:
+        """That of the Hessian in W, or an upper model of it; not negative."""
+        h = curvature.diagonal()
+        return np.stack([self.squares(h[:, k]) for k in range(h.shape[1])], axis=1) + self.l2[:, None]
+
+    def intercept_products(self, curvature: Curvature, shift: Vector) -> Matrix:
+        """The Hessian's product with a step of the intercepts alone: derivatives in W."""
+        if not shift.any():
+            return np.zeros((self.l2.size, shift.size))
+        return self.rmatvec(curvature.product(np.tile(shift, (self.design.n_rows, 1))))
+
+    def eliminated_product(self, curvature: Curvature, D: Matrix, inverse: Matrix) -> tuple[Matrix, Vector]:
+        """The Hessian's product with a step D and the step of the intercepts that follows it; and that step.
+
+        `inverse` is the pseudo-inverse of the Hessian in the intercepts."""
+        Z = self.products(D)
+        moved = curvature.product(Z)
+        d_b = -inverse @ moved.sum(axis=0)
+        if d_b.any():
+            moved += curvature.product(np.tile(d_b, (len(Z), 1)))
+        return self.rmatvec(moved) + self.l2[:, None] * D, d_b
+
     def state(self, W: Matrix, b: Vector) -> State:
         """Everything about a point."""
         Z = self.products(W)
         Z += b
         if self.offset is not None:
             Z += self.offset.reshape(len(Z), -1)
-        return State(W, b, Z, self.loss.total(Z) + self.penalty(W), *self.gradient(W, Z))
+        return State(W, b, Z, self.value(W, Z), *self.gradient(W, Z))
 
     def gradient(self, W: Matrix, Z: Matrix) -> tuple[Matrix, Vector]:
         """Derivatives in W and b."""
@@ -155,13 +194,11 @@ class _Step:
     scale: Matrix = field(init=False)
 
     def __post_init__(self) -> None:
-        self.curvature = self.problem.loss.curvature(self.state.Z)
-        h = self.curvature.diagonal()
-        squares = np.stack([self.problem.squares(h[:, k]) for k in range(h.shape[1])], axis=1)
-        diagonal = squares + self.problem.l2[:, None]
+        self.curvature = self.problem.curvature(self.state)
+        diagonal = self.problem.diagonal(self.curvature)
         floor = 1e-12 * float(diagonal.max(initial=0.0))
         self.scale = np.sqrt(np.where(diagonal > floor, diagonal, max(floor, np.finfo(float).tiny)))
-        self._sums = h.sum(axis=0)
+        self._sums = self.curvature.diagonal().sum(axis=0)
 
     def norm(self, g: Matrix, g_b: Vector) -> float:
         """`|g|` in units of the root of the curvature."""
@@ -174,7 +211,7 @@ class _Step:
         problem = self.problem
         m, K = self.state.W.shape
         cost = m * problem.design.nnz * K * (K + 1) / 2
-        if problem.loss.convex and m * K <= MAX_FACTORISED and cost <= MAX_PRODUCT_ENTRIES:
+        if problem.convex and m * K <= MAX_FACTORISED and cost <= MAX_PRODUCT_ENTRIES:
             d, d_b = self._factorised()
         else:
             d, d_b = self._conjugate_gradients(tol)
@@ -231,16 +268,16 @@ class _Step:
 
     def _conjugate_gradients(self, tol: float) -> tuple[Matrix, Vector]:
         """In units of `scale`, with the intercepts eliminated; to a relative residual of `tol`."""
-        inverse = self._intercept_inverse()
+        inverse, problem = self._intercept_inverse(), self.problem
         g, g_b = self.state.g, self.state.g_b
         shift = -inverse @ g_b  # of the intercepts alone
-        r = -(g + self._intercept_products(shift)) / self.scale
+        r = -(g + problem.intercept_products(self.curvature, shift)) / self.scale
         x, p, rr = np.zeros_like(r), r.copy(), float(np.sum(r * r))
         first = rr
         for _ in range(MAX_PRODUCTS):
             if rr <= tol * tol * first:
                 break
-            q = self._product(p / self.scale, inverse) / self.scale
+            q = problem.eliminated_product(self.curvature, p / self.scale, inverse)[0] / self.scale
             curvature = float(np.sum(p * q))
             if curvature <= 1e-15 * float(np.sum(p * p)):
                 if not x.any():
@@ -252,10 +289,7 @@ class _Step:
             rr, last = float(np.sum(r * r)), rr
             p = r + (rr / last) * p
         d = x / self.scale
-        if not self.problem.fit_intercept:
-            return d, np.zeros_like(g_b)
-        along = self.curvature.product(self.problem.products(d)).sum(axis=0)
-        return d, shift - inverse @ along
+        return d, shift + problem.eliminated_product(self.curvature, d, inverse)[1]
 
     def _intercept_inverse(self) -> Matrix:
         """The pseudo-inverse of the Hessian in the intercepts: for a softmax they are determined up to a constant."""
@@ -264,18 +298,6 @@ class _Step:
             return np.zeros((K, K))
         H = np.array([[self.curvature.pair(k, other).sum() for other in range(K)] for k in range(K)])
         return np.linalg.pinv(H, rcond=1e-13, hermitian=True)
-
-    def _intercept_products(self, shift: Vector) -> Matrix:
-        if not shift.any():
-            return np.zeros_like(self.state.g)
-        return self.problem.rmatvec(self.curvature.product(np.tile(shift, (len(self.state.Z), 1))))
-
-    def _product(self, D: Matrix, inverse: Matrix) -> Matrix:
-        Z = self.problem.products(D)
-        moved = self.curvature.product(Z)
-        if self.problem.fit_intercept:
-            moved += self.curvature.product(np.tile(-inverse @ moved.sum(axis=0), (len(Z), 1)))
-        return self.problem.rmatvec(moved) + self.problem.l2[:, None] * D
 
 
 def smooth_newton(problem: SmoothProblem, start: tuple[Matrix, Vector], scale: float, max_iter: int) -> SmoothSolution:
@@ -326,7 +348,7 @@ def _line_search(problem: SmoothProblem, state: State, d: Matrix, d_b: Vector) -
     t = 1.0
     for _ in range(MAX_HALVINGS):
         W, b, Z = state.W + t * d, state.b + t * d_b, state.Z + t * dZ
-        value = problem.loss.total(Z) + problem.penalty(W)
+        value = problem.value(W, Z)
         rounding = ROUNDING * abs(state.value)
         if value <= state.value + ARMIJO * t * slope:
             return State(W, b, Z, value, *problem.gradient(W, Z))
