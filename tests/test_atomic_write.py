@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from sparsereg.serving.atomic_write import write_whole
+from sparsereg.data.atomic_write import write_whole
 
 
 def test_ctrl_c_just_after_the_rename(tmp_path, monkeypatch):

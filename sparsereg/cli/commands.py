@@ -20,10 +20,10 @@ from sparsereg.cli.serving_commands import compare, export, score
 from sparsereg.cli.tables import read_table
 from sparsereg.cli.targets import LOSS_NAMES, choose_loss
 from sparsereg.cli.training import ColumnRoles, Training
+from sparsereg.data.atomic_write import check_place, write_whole
 from sparsereg.losses import as_loss
 from sparsereg.report.report import SparsityReport
 from sparsereg.report.words import bytes_in_words
-from sparsereg.serving.atomic_write import check_place, write_whole
 from sparsereg.serving.model_file import Model, load_model, save_model
 from sparsereg.solvers.path import regularization_path
 
@@ -168,6 +168,9 @@ def cli() -> None:
 @csv_options
 @click.option("--model", "model_file", type=_WRITABLE, help="Save the model in this file.")
 @click.option("--report", "report_file", type=_WRITABLE, help="Write the sparsity report to this file, as JSON.")
+@click.option(
+    "--html", "html_file", type=_WRITABLE, help="Write the sparsity report to this file, as HTML with charts."
+)
 def fit(file: Path, **options: Any) -> None:
     """Fit a CSV (also compressed, or - for the standard input) or Parquet FILE and print which columns are active.
 
@@ -189,7 +192,7 @@ def fit(file: Path, **options: Any) -> None:
           --cross origin,dest --l1-ratio 0.5 --validate 0 --report report.json
     """
     terminal = Terminal(click.get_current_context().obj)
-    for file_out in (options["model_file"], options["report_file"]):
+    for file_out in (options["model_file"], options["report_file"], options["html_file"]):
         if file_out is not None:
             check_place(file_out)  # fail before the fit, not after it
     named = [entry.name for entry in dataclasses.fields(ColumnRoles) if entry.name in options]
@@ -210,6 +213,8 @@ def fit(file: Path, **options: Any) -> None:
     click.echo()
     if options["report_file"] is not None:
         _write_text(options["report_file"], report.to_json(indent=2))
+    if options["html_file"] is not None:
+        report.save_html(options["html_file"])
     if options["model_file"] is not None:
         save_model(options["model_file"], model.cross, model.path, **model.meta)
         click.echo(f"{options['model_file']}: {bytes_in_words(options['model_file'].stat().st_size)}.")
@@ -277,14 +282,30 @@ def predict(model_file: Path, file: Path, **options: Any) -> None:
     help="How many of the largest coefficients to name.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def report(model_file: Path, point: int | None, top: int, as_json: bool) -> None:
+@click.option("--html", "html_file", type=_WRITABLE, help="Write HTML with charts to this file instead of text.")
+@click.option("--title", help="The heading of the HTML.")
+def report(
+    model_file: Path, point: int | None, top: int, as_json: bool, html_file: Path | None, title: str | None
+) -> None:
     """Report the active columns of a MODEL: by strength, by field and cross, by column.
 
     \b
     The tenth strength, as JSON for another program:
       sparsereg report model.npz --point 9 --json
+
+    \b
+    A page for a browser, in one file:
+      sparsereg report model.npz --html report.html --title "House values"
     """
+    if html_file is not None:
+        check_place(html_file)
+    if title is not None and html_file is None:
+        raise ValueError("--title is the heading of the HTML; add --html FILE.")
     result = _report(load_model(model_file), point, top)
+    if html_file is not None:
+        result.save_html(html_file, title=title)
+        click.echo(f"{html_file}: {bytes_in_words(html_file.stat().st_size)}.")
+        return
     click.echo(result.to_json(indent=2) if as_json else result.to_text())
 
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from sparsereg.cli.column_types import ColumnTypes
 from sparsereg.cli.tables import CsvFormat, finite_numbers, list_names, read_table
 from sparsereg.cli.targets import TargetKind
+from sparsereg.data.atomic_write import write_whole
 from sparsereg.losses import as_loss
 from sparsereg.report.held_out import excess_loss
-from sparsereg.serving.atomic_write import write_whole
 from sparsereg.serving.model_file import Model
 
 __all__ = ["Prediction", "score_name"]

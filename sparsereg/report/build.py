@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparsereg.report.checks import FEW_ROWS, Facts, make_checks, make_verdict
-from sparsereg.report.columns import RankedColumns
+from sparsereg.report.columns import TIMES, RankedColumns
 from sparsereg.report.provenance import provenance_of
 from sparsereg.report.sources import FittedPoints
 from sparsereg.report.tables import block_rows, path_rows
@@ -96,7 +96,7 @@ def _block_rows(
         return []
     df_is_count = fitted.values["df"][evidence.point] is not None
     rows = block_rows(cross, fitted.coefs, evidence.point, df_is_count, evidence)
-    return [row | {"label": " x ".join(labels.get(name, name) for name in row["fields"])} for row in rows]
+    return [row | {"label": f" {TIMES} ".join(labels.get(name, name) for name in row["fields"])} for row in rows]
 
 
 def _few_rows(ranked: RankedColumns) -> float | None:

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from sparsereg.report.evidence import Evidence
     from sparsereg.results import OutputCoefficients
 
-__all__ = ["LINES", "RANKS", "RankedColumns"]
+__all__ = ["LINES", "RANKS", "TIMES", "RankedColumns"]
 
 Row = dict[str, Any]
 Ints = NDArray[np.int64]
 Vector = NDArray[np.float64]
 
 RANKS = ("influence", "weight")
+TIMES = "\u00d7"
 # Columns drawn along the path: with a name, and without.
 LINES, FAINT = 12, 40
 
@@ -151,4 +152,4 @@ class RankedColumns:
         for field, part in zip(fields, parts, strict=True):
             level = part.removeprefix(f"{field}=")
             words.append(self.labels.get(field, field) + (f" {level}" if level != part else ""))
-        return CROSS.join(words)
+        return f" {TIMES} ".join(words)

@@ -85,5 +85,5 @@ def _three(path: PathResult, output: int, point: int, k: int) -> list[tuple[str,
     counts = path.outputs[output].counts()
     few = np.flatnonzero(counts >= 0.1 * counts[point])
     strong = int(few[0]) if few.size else 0
-    found = [("too strong", strong)] if 0 < strong < point else []
-    return [*found, ("chosen", point), *([("too weak", k - 1)] if k - 1 > point else [])]
+    found = [("stronger", strong)] if 0 < strong < point else []
+    return [*found, ("chosen", point), *([("weakest", k - 1)] if k - 1 > point else [])]

@@ -5,11 +5,13 @@ Only sparse coefficients are read, so memory follows their number and not the wi
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sparsereg.data.atomic_write import write_whole
 from sparsereg.data.validation import check_choice, check_number
 from sparsereg.report.build import Wishes, content_of
 from sparsereg.report.checks import checked_limits
@@ -17,6 +19,7 @@ from sparsereg.report.columns import RANKS
 from sparsereg.report.evidence import Evidence
 from sparsereg.report.export import FORMAT, VERSION, as_frame, as_json, content_from_json
 from sparsereg.report.histograms import histogram_rows, reference_weights
+from sparsereg.report.html.page import frame, page
 from sparsereg.report.of_estimator import PassedRows, check_cross, checked_point, estimator_content, model_content
 from sparsereg.report.samples import Sample
 from sparsereg.report.sources import FittedPoints
@@ -334,6 +337,40 @@ class SparsityReport:
         str
         """
         return as_json(self.to_dict(), indent)
+
+    def to_html(self, *, title: str | None = None) -> str:
+        """The report as one HTML document without scripts, which requests nothing.
+
+        Parameters
+        ----------
+        title : str, optional
+            The heading. Default: that of the report.
+
+        Returns
+        -------
+        str
+        """
+        return page(self, title)
+
+    def save_html(self, file: str | os.PathLike[str], *, title: str | None = None) -> None:
+        """Write `to_html` to a file, whole or not at all.
+
+        Parameters
+        ----------
+        file : str or path
+        title : str, optional
+            See `to_html`.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        with write_whole(file) as out:
+            out.write(self.to_html(title=title).encode())
+
+    def _repr_html_(self) -> str:
+        return frame(self.to_html())
 
     @classmethod
     def from_json(cls, text: str) -> SparsityReport:

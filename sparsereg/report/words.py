@@ -13,7 +13,7 @@ def percent(share: float) -> str:
     if not math.isfinite(value):
         return str(value)
     size = abs(value)
-    if 0.0 < size < 0.005:
+    if 5e-7 <= size < 0.005:
         return f"{value:.1g}%"
     digits = 0 if size >= 99.95 else 1 if size >= 0.995 else 2
     text = f"{value:,.{digits}f}"

@@ -19,11 +19,11 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sparsereg.crosses.feature_cross import FeatureCross
+from sparsereg.data.atomic_write import write_whole
 from sparsereg.data.validation import check_number
 from sparsereg.losses import as_loss
 from sparsereg.results import PathResult
 from sparsereg.serving.archive import read_arrays
-from sparsereg.serving.atomic_write import write_whole
 from sparsereg.serving.estimators import as_path
 
 __all__ = ["Model", "load_model", "save_model"]
