@@ -22,14 +22,8 @@ HTML = "{http://www.w3.org/1999/xhtml}"
 
 def places(n, seed):
     rng = np.random.default_rng(seed)
-    table = pd.DataFrame(
-        {
-            "lat": 34 + rng.random(n),
-            "lon": -118 + rng.random(n),
-            "kind": rng.choice(["a", "b", "c"], n),
-            "size": rng.random(n),
-        }
-    )
+    table = pd.DataFrame({"lat": 34 + rng.random(n), "lon": -118 + rng.random(n)})
+    table["kind"], table["size"] = rng.choice(["a", "b", "c"], n), rng.random(n)
     y = 2 * (table["lat"] > 34.5) * (table["lon"] > -117.5) + (table["kind"] == "a") + rng.normal(size=n) * 0.5
     return table, y.to_numpy()
 
@@ -149,7 +143,7 @@ def test_bars_are_proportional(report):
     ordered = sorted((block["variance_share"] for block in report.blocks), reverse=True)
     np.testing.assert_allclose(widths, [100 * abs(share) / shares[-1][0] for share in ordered], atol=0.06)
     (node,) = [part for part in document.iter(f"{HTML}section") if part.get("id") == "columns"]
-    rows = [row for row in next(node.iter(f"{HTML}tbody")).iter(f"{HTML}tr")]
+    rows = list(next(node.iter(f"{HTML}tbody")).iter(f"{HTML}tr"))
     assert len(rows) == len(report.columns)
     most = max(abs(row["coefficient"]) for row in report.columns)
     for row, column in zip(rows, report.columns, strict=True):
@@ -200,7 +194,8 @@ def test_zero_bars_count_the_exact_zeros(report):
 
 
 HOSTILE = [
-    "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "line\nbreak\tand\x00null", "\u05e9\u05dc\u05d5\u05dd",
+    "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "line\nbreak\tand\x00null",
+    "\u05e9\u05dc\u05d5\u05dd",
     "\u202eoverride", "z" * 300, "\U0001f600 &amp; &lt;", "a]]>b", "--></style><b>", "' onload='x", "\ud800",
 ]  # fmt: skip
 
@@ -255,7 +250,8 @@ def small_reports():
         "logistic": SparsityReport.from_path(regularization_path(X, (y > 1) * 1.0, loss="logistic", alphas=6), X=X,
                                              y=(y > 1) * 1.0, X_val=X, y_val=(y > 1) * 1.0),
         "poisson": SparsityReport.from_path(
-            regularization_path(X, rng.poisson(1, 80) * 1.0, loss="poisson", alphas=6), X_val=X, y_val=rng.poisson(1, 80)),
+            regularization_path(X, rng.poisson(1, 80) * 1.0, loss="poisson", alphas=6),
+            X_val=X, y_val=rng.poisson(1, 80)),
     }  # fmt: skip
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsereg.report.checks import FEW_ROWS, Facts, make_checks, make_verdict
-from sparsereg.report.columns import TIMES, RankedColumns
+from sparsereg.data.validation import check_choice, check_number
+from sparsereg.report.checks import FEW_ROWS, Facts, checked_limits, make_checks, make_verdict
+from sparsereg.report.columns import RANKS, TIMES, RankedColumns
 from sparsereg.report.provenance import provenance_of
 from sparsereg.report.sources import FittedPoints
 from sparsereg.report.tables import block_rows, path_rows
@@ -36,6 +37,20 @@ class Wishes:
     title: str | None = None
     target: str | None = None
     further: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def checked(
+        cls,
+        top: int,
+        rank: str,
+        limits: Mapping[str, float] | None,
+        labels: Mapping[str, str] | None,
+        *words: str | None,
+    ) -> Wishes:
+        """Check the arguments; `words` are title and target."""
+        check_number("top", top, low=0, integer=True)
+        check_choice("rank", rank, RANKS)
+        return cls(top, rank, checked_limits(limits), dict(labels or {}), *words)
 
 
 def content_of(

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparsereg.data.atomic_write import write_whole
-from sparsereg.data.validation import check_choice, check_number
+from sparsereg.data.validation import check_number
 from sparsereg.report.build import Wishes, content_of
-from sparsereg.report.checks import checked_limits
-from sparsereg.report.columns import RANKS
 from sparsereg.report.evidence import Evidence
 from sparsereg.report.export import FORMAT, VERSION, as_frame, as_json, content_from_json
 from sparsereg.report.histograms import histogram_rows, reference_weights
@@ -204,7 +202,7 @@ class SparsityReport:
         """
         k = checked_point(k, path.alphas.size)
         check_cross(cross, path.n_features)
-        chosen = _wishes(top, rank, labels, title, target, limits)
+        chosen = Wishes.checked(top, rank, limits, labels, title, target)
         held = None if X_val is None else Sample.of("X_val", X_val, y_val, sample_weight_val, path, output)
         if evidence is None:
             train = None if X is None else Sample.of("X", X, y, sample_weight, path, output)
@@ -276,7 +274,7 @@ class SparsityReport:
         if X is None and sample_weight is not None:
             raise ValueError("sample_weight has an effect only with X; pass the X of the fit too.")
         rows = PassedRows(X, y, X_val, y_val, sample_weight)
-        wishes = _wishes(top, rank, labels, title, target, limits)
+        wishes = Wishes.checked(top, rank, limits, labels, title, target)
         content = model_content if hasattr(estimator, "path") and hasattr(estimator, "point") else estimator_content
         return cls(**content(estimator, cross, k, wishes, rows))
 
@@ -389,16 +387,3 @@ class SparsityReport:
             f"<SparsityReport: point {self.point} of {len(self.path)}, {self.path[self.point]['n_nonzero']:,} of "
             f"{self.n_columns:,} columns, {failed} of {len(self.checks)} checks failed>"
         )
-
-
-def _wishes(
-    top: int,
-    rank: str,
-    labels: Mapping[str, str] | None,
-    title: str | None,
-    target: str | None,
-    limits: Mapping[str, float] | None,
-) -> Wishes:
-    check_number("top", top, low=0, integer=True)
-    check_choice("rank", rank, RANKS)
-    return Wishes(top, rank, checked_limits(limits), dict(labels or {}), title, target)
