@@ -50,7 +50,7 @@ class Wishes:
         """Check the arguments; `words` are title and target."""
         check_number("top", top, low=0, integer=True)
         check_choice("rank", rank, RANKS)
-        return cls(top, rank, checked_limits(limits), dict(labels or {}), *words)
+        return cls(top, rank, checked_limits(limits), dict(labels or {}), title=words[0], target=words[1])
 
 
 def content_of(

@@ -202,7 +202,7 @@ class SparsityReport:
         """
         k = checked_point(k, path.alphas.size)
         check_cross(cross, path.n_features)
-        chosen = Wishes.checked(top, rank, limits, labels, title, target)
+        chosen = Wishes.checked(top, rank, limits, labels, (title, target))
         held = None if X_val is None else Sample.of("X_val", X_val, y_val, sample_weight_val, path, output)
         if evidence is None:
             train = None if X is None else Sample.of("X", X, y, sample_weight, path, output)
@@ -274,7 +274,7 @@ class SparsityReport:
         if X is None and sample_weight is not None:
             raise ValueError("sample_weight has an effect only with X; pass the X of the fit too.")
         rows = PassedRows(X, y, X_val, y_val, sample_weight)
-        wishes = Wishes.checked(top, rank, limits, labels, title, target)
+        wishes = Wishes.checked(top, rank, limits, labels, (title, target))
         content = model_content if hasattr(estimator, "path") and hasattr(estimator, "point") else estimator_content
         return cls(**content(estimator, cross, k, wishes, rows))
 
