@@ -45,7 +45,7 @@ class Wishes:
         rank: str,
         limits: Mapping[str, float] | None,
         labels: Mapping[str, str] | None,
-        *words: str | None,
+        words: tuple[str | None, str | None],
     ) -> Wishes:
         """Check the arguments; `words` are title and target."""
         check_number("top", top, low=0, integer=True)
