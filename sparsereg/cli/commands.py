@@ -16,6 +16,7 @@ from sparsereg.cli.demo import globe_cross, make_places, make_target
 from sparsereg.cli.errors import Commands
 from sparsereg.cli.options import bin_rules, column_names, crosses, csv_format, csv_options, loss_name, strengths
 from sparsereg.cli.prediction import Prediction, score_name
+from sparsereg.cli.report_command import report
 from sparsereg.cli.serving_commands import compare, export, score
 from sparsereg.cli.tables import read_table
 from sparsereg.cli.targets import LOSS_NAMES, choose_loss
@@ -208,13 +209,13 @@ def fit(file: Path, **options: Any) -> None:
     data = Training.prepare(table, roles, options["share"], options["seed"], terminal.note)
     model = _fitted(data, roles, options, terminal)
     model.meta["date_formats"] = types.date_formats
-    report = _report(model)
-    click.echo(report.to_text())
+    found = SparsityReport.from_estimator(model)
+    click.echo(found.to_text())
     click.echo()
     if options["report_file"] is not None:
-        _write_text(options["report_file"], report.to_json(indent=2))
+        _write_text(options["report_file"], found.to_json(indent=2))
     if options["html_file"] is not None:
-        report.save_html(options["html_file"])
+        found.save_html(options["html_file"])
     if options["model_file"] is not None:
         save_model(options["model_file"], model.cross, model.path, **model.meta)
         click.echo(f"{options['model_file']}: {bytes_in_words(options['model_file'].stat().st_size)}.")
@@ -267,49 +268,6 @@ def predict(model_file: Path, file: Path, **options: Any) -> None:
 
 
 @cli.command()
-@click.argument("model_file", metavar="MODEL", type=_READABLE)
-@click.option(
-    "--point",
-    type=int,
-    metavar="K",
-    help="Point of the path to describe, -1 for the last. Default: the one that fit chose.",
-)
-@click.option(
-    "--top",
-    type=click.IntRange(min=0),
-    default=20,
-    show_default=True,
-    help="How many of the largest coefficients to name.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--html", "html_file", type=_WRITABLE, help="Write HTML with charts to this file instead of text.")
-@click.option("--title", help="The heading of the HTML.")
-def report(
-    model_file: Path, point: int | None, top: int, as_json: bool, html_file: Path | None, title: str | None
-) -> None:
-    """Report the active columns of a MODEL: by strength, by field and cross, by column.
-
-    \b
-    The tenth strength, as JSON for another program:
-      sparsereg report model.npz --point 9 --json
-
-    \b
-    A page for a browser, in one file:
-      sparsereg report model.npz --html report.html --title "House values"
-    """
-    if html_file is not None:
-        check_place(html_file)
-    if title is not None and html_file is None:
-        raise ValueError("--title is the heading of the HTML; add --html FILE.")
-    result = _report(load_model(model_file), point, top)
-    if html_file is not None:
-        result.save_html(html_file, title=title)
-        click.echo(f"{html_file}: {bytes_in_words(html_file.stat().st_size)}.")
-        return
-    click.echo(result.to_json(indent=2) if as_json else result.to_text())
-
-
-@cli.command()
 @click.option("--rows", type=click.IntRange(min=100), default=1_000_000, show_default=True, help="Rows to generate.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the generated rows.")
 @click.option(
@@ -344,7 +302,7 @@ def demo(rows: int, seed: int, save: Path | None) -> None:
     click.echo(f"{rows:,} rows, {terminal.total()}.")
 
 
-for command in (compare, export, score):
+for command in (report, compare, export, score):
     cli.add_command(command)
 
 
@@ -391,10 +349,6 @@ def _fitted(data: Training, roles: ColumnRoles, options: dict[str, Any], termina
     if best == path.alphas.size - 1 and best > 0:
         terminal.note("the best point is the last of the path; a smaller --eps may predict better still.")
     return model
-
-
-def _report(model: Model, point: int | None = None, top: int = 20) -> SparsityReport:
-    return SparsityReport.from_estimator(model, k=point, top=top)
 
 
 def _write_text(file: Path, text: str) -> None:

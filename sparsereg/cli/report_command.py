@@ -1,0 +1,60 @@
+"""The command `report`: a saved model described as text, JSON or HTML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sparsereg.data.atomic_write import check_place
+from sparsereg.report.report import SparsityReport
+from sparsereg.report.words import bytes_in_words
+from sparsereg.serving.model_file import load_model
+
+__all__ = ["report"]
+
+_READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_WRITABLE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("model_file", metavar="MODEL", type=_READABLE)
+@click.option(
+    "--point",
+    type=int,
+    metavar="K",
+    help="Point of the path to describe, -1 for the last. Default: the one that fit chose.",
+)
+@click.option(
+    "--top",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="How many of the largest coefficients to name.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--html", "html_file", type=_WRITABLE, help="Write HTML with charts to this file instead of text.")
+@click.option("--title", help="The heading of the HTML.")
+def report(
+    model_file: Path, point: int | None, top: int, as_json: bool, html_file: Path | None, title: str | None
+) -> None:
+    """Report the active columns of a MODEL: by strength, by field and cross, by column.
+
+    \b
+    The tenth strength, as JSON for another program:
+      sparsereg report model.npz --point 9 --json
+
+    \b
+    A page for a browser, in one file:
+      sparsereg report model.npz --html report.html --title "House values"
+    """
+    if html_file is not None:
+        check_place(html_file)
+    if title is not None and html_file is None:
+        raise ValueError("--title is the heading of the HTML; add --html FILE.")
+    result = SparsityReport.from_estimator(load_model(model_file), k=point, top=top)
+    if html_file is not None:
+        result.save_html(html_file, title=title)
+        click.echo(f"{html_file}: {bytes_in_words(html_file.stat().st_size)}.")
+        return
+    click.echo(result.to_json(indent=2) if as_json else result.to_text())
