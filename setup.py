@@ -20,7 +20,8 @@ if os.environ.get("SPARSEREG_COVERAGE"):  # see .ci/coverage
     link = ["--coverage"]
     flags += ["-O0", *link]
 
-kernels = ["sr_codes.c", "sr_columns.c", "sr_factors.c", "sr_gram.c", "sr_groups.c", "sr_penalty.c", "sr_screen.c"]
+names = ("codes", "columns", "factors", "gram", "groups", "penalty", "rows", "screen")
+kernels = [f"sr_{name}.c" for name in names]
 sources = ["sparsereg/_core/kernels.pyx", *(f"src_c/{name}" for name in kernels)]
 headers = [f"src_c/{name}" for name in os.listdir("src_c") if name.endswith(".h")]
 core = Extension(

@@ -122,6 +122,23 @@ class GramStore:
     def diagonal(self) -> Vector: ...
     def toarray(self) -> Vector: ...
 
+class RowCoordinates:
+    """What coordinate descent reads of its columns, and the rows `w` and sums `r_sum` it updates."""
+
+    m: int
+    n_outputs: int
+    def __init__(
+        self,
+        w: Vector,
+        r_sum: Vector,
+        sums: Vector,
+        centered_sq_norm: Vector,
+        l1: Vector,
+        l2: Vector,
+        weight_sum: float,
+    ) -> None: ...
+    def cd(self, store: GramStore, order: Int, q: Vector, max_epochs: int, tol: float) -> tuple[int, float]: ...
+
 class Bounds:
     """Upper bounds on the gradients of columns, by the residual's displacement since they were evaluated."""
 

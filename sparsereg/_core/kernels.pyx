@@ -66,6 +66,7 @@ include "bounds.pxi"
 include "compact_rows.pxi"
 include "codes.pxi"
 include "groups.pxi"
+include "rows.pxi"
 
 
 cdef int require_same(const double[::1] a, const double[::1] b, const double[::1] c, const double[::1] d) except -1:
