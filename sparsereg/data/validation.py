@@ -16,6 +16,7 @@ __all__ = [
     "check_dense",
     "check_flag",
     "check_number",
+    "check_outputs",
     "check_penalty_factor",
     "check_scaled_weights",
     "check_target",
@@ -120,6 +121,23 @@ def not_finite(name: str, value: float, row: int, column: int) -> ValueError:
 def check_target(y: Any, n_rows: int) -> Vector:
     """One number a row."""
     return check_vector("y", y, n_rows)
+
+
+def check_outputs(name: str, value: Any, n_rows: int, n_outputs: int | None = None) -> Vector:
+    """Finite real numbers of shape (n, K), K at least 1 or as given; in Fortran order."""
+    table = real_numbers(name, value)
+    wanted = "K" if n_outputs is None else str(n_outputs)
+    fits = table.ndim == 2 and table.shape[0] == n_rows and table.shape[1] == (n_outputs or max(table.shape[1], 1))
+    if not fits:
+        raise ValueError(
+            f"{name} has shape {table.shape}; expected ({n_rows}, {wanted}), a row for each row of X and a column for"
+            " each output."
+        )
+    table = np.asarray(table, dtype=np.float64, order="F")
+    if not np.isfinite(table).all():
+        row, column = np.argwhere(~np.isfinite(table))[0]
+        raise not_finite(name, table[row, column], row, column)
+    return table
 
 
 def check_weights(sample_weight: Any, n_rows: int) -> Vector | None:

@@ -5,6 +5,8 @@ from sparsereg.linear_model.glm import GammaRegressor, HuberLossRegressor, Poiss
 from sparsereg.linear_model.lasso import ElasticNet, Lasso
 from sparsereg.linear_model.lasso_cv import ElasticNetCV, LassoCV
 from sparsereg.linear_model.logistic import LogisticRegression
+from sparsereg.linear_model.multi_task import MultiTaskElasticNet, MultiTaskLasso
+from sparsereg.linear_model.multi_task_cv import MultiTaskElasticNetCV, MultiTaskLassoCV
 from sparsereg.linear_model.paths import enet_path, lasso_path
 from sparsereg.linear_model.ridge import Ridge
 from sparsereg.linear_model.ridge_classifier import RidgeClassifier, RidgeClassifierCV
@@ -22,6 +24,10 @@ __all__ = [
     "LassoCV",
     "LogisticRegression",
     "PoissonRegressor",
+    "MultiTaskElasticNet",
+    "MultiTaskElasticNetCV",
+    "MultiTaskLasso",
+    "MultiTaskLassoCV",
     "Ridge",
     "RidgeCV",
     "RidgeClassifier",

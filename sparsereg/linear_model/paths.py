@@ -15,6 +15,7 @@ from sparsereg.data.design import Design, as_design
 from sparsereg.data.real_numbers import refuse_unreal
 from sparsereg.data.validation import check_alphas, check_choice, check_flag, check_number, check_vector, check_weights
 from sparsereg.linear_model.gram_check import check_gram
+from sparsereg.linear_model.multi_task_path import PathRequest, multi_task_path
 from sparsereg.objective.problem import Coefficients, Problem, count_weights, make_problem
 from sparsereg.results import PathResult
 from sparsereg.solvers.loop import SOLVERS, Options
@@ -115,7 +116,7 @@ def enet_path(
         Not copied where the layout allows, never written to.
     y : array-like of shape (n,) or (n, n_targets)
         Two dimensions are the multi-task problem, whose penalty is on the norm over all targets of each column's
-        coefficients. scikit-learn solves it.
+        coefficients: a column is in for all targets or for none.
     l1_ratio : float in [0, 1], default 0.5
         0 needs explicit `alphas`.
     eps : float in (0, 1], default 1e-3
@@ -130,18 +131,19 @@ def enet_path(
         Checked if `precompute` is a Gram matrix; without effect.
     copy_X : bool, default True
         X is never written to, whatever this says.
-    coef_init : array-like of shape (p,), optional
+    coef_init : array-like of shape (p,) or (n_targets, p), optional
         Initial coefficients for the first strength.
     verbose : bool or int, default False
         Print a line a point to stderr.
     return_n_iter : bool, default False
         Return the iterations of each point too, each of up to ten epochs over the working set.
     positive : bool, default False
-        Only non-negative coefficients.
+        Only non-negative coefficients; for one target only.
     check_input : bool, default True
         Without effect; values are always checked, in one pass.
     sparse_coefs : bool, default False
-        Return `coefs` as a `scipy.sparse.csc_array`: 100 points over a million columns are 800 MB otherwise.
+        Return `coefs` as a `scipy.sparse.csc_array`, or a tuple of one a target: 100 points over a million columns are
+        800 MB otherwise.
     **params
         `tol=1e-4`, `max_iter=1000`, `selection="cyclic"`, `random_state=None`, `sample_weight=None` (scaled to sum to
         n), `solver="auto"`; `do_screening`, without effect; `X_offset` and `X_scale`, which must be None.
@@ -150,7 +152,7 @@ def enet_path(
     -------
     alphas : array of shape (k,)
         Decreasing.
-    coefs : array of shape (p, k) or (n_targets, p, k), or csc_array of shape (p, k)
+    coefs : array of shape (p, k) or (n_targets, p, k), or csc_array of shape (p, k), or a tuple of these
     dual_gaps : array of shape (k,)
         Upper bounds on the distance of each point's objective from its minimum, at `coefs` as they are handed out.
     n_iters : list of int
@@ -173,8 +175,8 @@ def enet_path(
     >>> coefs.shape, bool((gaps < 1e-3).all())
     ((2, 3), True)
     """
-    flags = {"positive": positive, "sparse_coefs": sparse_coefs}
-    check_flags(**flags, copy_X=copy_X, check_input=check_input, return_n_iter=return_n_iter)
+    flags = {"copy_X": copy_X, "check_input": check_input, "return_n_iter": return_n_iter}
+    check_flags(positive=positive, sparse_coefs=sparse_coefs, **flags)
     check_number("l1_ratio", l1_ratio, low=0, high=1)
     if isinstance(precompute, str):
         check_choice("precompute", precompute, ("auto",))
@@ -182,28 +184,44 @@ def enet_path(
     grid = strengths(n_alphas, alphas)
     refuse_unreal("y", y, text=True)
     targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-    if targets.ndim != 1:
-        given = {"l1_ratio": l1_ratio, "eps": eps, "alphas": grid, "coef_init": coef_init, "verbose": verbose}
-        return multi_task_path(X, targets, flags, return_n_iter=return_n_iter, **given, **params)
+    if targets.ndim != 1 and positive:
+        raise ValueError("positive=True is not allowed for multi-output (y.ndim != 1); take one column of y at a time.")
     design = as_design(X)
-    targets, s = check_vector("y", targets, design.n_rows), check_weights(options["sample_weight"], design.n_rows)
-    counted, s, target = count_weights(design, s, targets)
-    problem = make_problem(counted, target, sample_weight=s, fit_intercept=False, positive=positive)
-    check_gram(precompute, X, s, y=targets, Xy=Xy)
-    rng = generator(options["selection"], options["random_state"])
     chosen = check_alphas(grid)
     if isinstance(chosen, int):
         check_number("eps", eps, low=0, high=1, open_low=True)
-    method = Options(options["tol"], EPOCHS * options["max_iter"], options["solver"], rng)
-    solver, alphas_ = path_solver(problem, float(l1_ratio), chosen, eps, method)
-    if coef_init is not None:
-        solver.start_from(checked_start(solver.problem.design, coef_init, positive))
+    s = check_weights(options["sample_weight"], design.n_rows)
+    method = Options(
+        options["tol"],
+        EPOCHS * options["max_iter"],
+        options["solver"],
+        generator(options["selection"], options["random_state"]),
+    )
     # A tolerance below the default asks for coefficients, not only for a certificate.
     share = options["tol"] if options["tol"] >= PARAMS["tol"] else closer(options["tol"], 1.0, l1_ratio)
-    path = trace(solver, alphas_, share if share < options["tol"] else None, progress if verbose else None)
-    coefs, gaps = rounded(problem, path) if design.dtype == np.float32 else (path.coefs, path.dual_gaps)
-    triple = path.alphas, coefs if sparse_coefs else coefs.toarray(), gaps
-    return (*triple, (-(-path.n_iters // EPOCHS)).tolist()) if return_n_iter else triple
+    closely, report = share if share < options["tol"] else None, progress if verbose else None
+    how = PathRequest(float(l1_ratio), chosen, eps, method, closely, report, coef_init)
+    if targets.ndim == 1:
+        path, coefs, gaps = _one_target(design, check_vector("y", targets, design.n_rows), s, positive, how)
+        check_gram(precompute, X, count_weights(design, s)[1], y=targets, Xy=Xy)
+        coefs = coefs if sparse_coefs else coefs.toarray()
+    else:
+        path, coefs, gaps = multi_task_path(design, targets, s, how)
+        coefs = coefs if sparse_coefs else np.stack([one.toarray() for one in coefs])
+    return (path.alphas, coefs, gaps, (-(-path.n_iters // EPOCHS)).tolist())[: 4 if return_n_iter else 3]
+
+
+def _one_target(
+    design: Design, y: NDArray[np.float64], s: Any, positive: bool, how: PathRequest
+) -> tuple[PathResult, Any, NDArray[np.float64]]:
+    """A path, its coefficients in the type of X, and the gaps of these."""
+    counted, s, target = count_weights(design, s, y)
+    problem = make_problem(counted, target, sample_weight=s, fit_intercept=False, positive=positive)
+    solver, alphas = path_solver(problem, how.l1_ratio, how.grid, how.eps, how.options)
+    if how.coef_init is not None:
+        solver.start_from(checked_start(solver.problem.design, how.coef_init, positive))
+    path = trace(solver, alphas, how.tol, how.report)
+    return path, *(rounded(problem, path) if design.dtype == np.float32 else (path.coefs, path.dual_gaps))
 
 
 def rounded(problem: Problem, path: PathResult) -> tuple[Any, NDArray[np.float64]]:
@@ -309,14 +327,3 @@ def starting_point(design: Design, columns: NDArray[np.int64], values: NDArray[A
 def progress(i: int, n: int, alpha: float, n_nonzero: int) -> None:
     """Print a line for each point."""
     print(f"path: {i + 1} of {n}, alpha {alpha:.4g}, {n_nonzero} non-zero", file=sys.stderr)
-
-
-def multi_task_path(X: Any, Y: NDArray[np.float64], flags: dict[str, Any], **options: Any) -> tuple[Any, ...]:
-    """The multi-task problem with an l21 penalty, by scikit-learn; none of the flags may be set."""
-    from sklearn.linear_model import enet_path as solve  # slow to import, seldom needed
-
-    for name in (name for name, value in flags.items() if value):
-        raise ValueError(f"{name}=True is not allowed for multi-output (y.ndim != 1); take one column of y at a time.")
-    options.pop("solver", None)
-    path: tuple[Any, ...] = solve(X, Y, **options)
-    return path

@@ -1,4 +1,4 @@
-"""The multi-task objective: K targets over one X, and a penalty on rows of coefficients. Does not know how it is solved.
+"""The multi-task objective: K targets over one X, and a penalty on rows of coefficients. Knows no solvers.
 
     F(b, W) = (1/2S) sum_i s_i |y_i - o_i - b - W' x_i|_2^2
               + alpha * (l1_ratio * sum_j v_j |w_j|_2 + (1 - l1_ratio)/2 * sum_j v_j |w_j|_2^2),     w_j in R^K
@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.data.design import Design
+from sparsereg.losses import LOSSES, Loss
 from sparsereg.objective.certificate import combine_gap, squared_fenchel_gap
 from sparsereg.objective.problem import make_problem
 from sparsereg.objective.quadratic import Quadratic
@@ -81,6 +82,18 @@ class MultiTaskProblem:
 
     tasks: tuple[Quadratic, ...]
     penalty: RowPenalty
+
+    classes: ClassVar[None] = None
+
+    @property
+    def loss(self) -> Loss:
+        """The squared loss."""
+        return LOSSES["squared"]
+
+    @property
+    def null_loss(self) -> float:
+        """`S F` at W = 0."""
+        return 0.5 * self.null_deviance
 
     @property
     def design(self) -> Design:
@@ -180,16 +193,16 @@ class MultiTaskProblem:
 
 
 def make_multi_task_problem(
-    design: Design, Y: Vector, *, sample_weight: Vector | None = None, offset: Vector | None = None, **options: Any
+    design: Design, y: Vector, *, sample_weight: Vector | None = None, offset: Vector | None = None, **options: Any
 ) -> MultiTaskProblem:
-    """Put the objective together from checked parts: Y and `offset` of shape (n, K). `options`: `penalty_factor`,
+    """Put the objective together from checked parts: y and `offset` of shape (n, K). `options`: `penalty_factor`,
     `fit_intercept` and `standardize` as in `make_problem`."""
-    columns = [np.ascontiguousarray(Y[:, k] if offset is None else Y[:, k] - offset[:, k]) for k in range(Y.shape[1])]
+    columns = [np.ascontiguousarray(y[:, k] if offset is None else y[:, k] - offset[:, k]) for k in range(y.shape[1])]
     first = make_problem(design, columns[0], sample_weight=sample_weight, **options).quadratic
     tasks = [first]
-    for y in columns[1:]:
+    for column in columns[1:]:
         # The columns as the first task has them (shifted, where they are far from 0), checked and counted once.
-        one = make_problem(_in_memory(first).design, y, sample_weight=sample_weight, **_intercept_only(options))
+        one = make_problem(_in_memory(first).design, column, sample_weight=sample_weight, **_intercept_only(options))
         tasks.append(
             replace(one.quadratic, shift=first.shift, penalty=first.penalty, _eliminations=first._eliminations)
         )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,8 @@ class Problem:
 
     quadratic: Quadratic
     loss_rows: LossRows
+
+    classes: ClassVar[None] = None
 
     @property
     def rows(self) -> MemoryRows:

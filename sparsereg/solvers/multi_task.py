@@ -7,17 +7,16 @@ working set is that of a single target, and shared by all. Where descent crawls,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.objective.multi_task import Evaluation, MultiTaskProblem, RowCoefficients
 from sparsereg.penalties.rows import row_norms
 from sparsereg.solvers.loop import Options
+from sparsereg.solvers.outputs import Entries, RowSolution
 from sparsereg.solvers.row_working_set import RowWorkingSet
 
-__all__ = ["MultiTaskSolver", "RowSolution"]
+__all__ = ["MultiTaskSolver"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -34,32 +33,6 @@ STEP_ROUNDING = 1e-32
 GAP_ROUNDING = 1e-14
 
 
-@dataclass(frozen=True)
-class RowSolution:
-    """Rows of coefficients at one strength with their certificate.
-
-    Attributes
-    ----------
-    coef : RowCoefficients
-        Rows that are not 0.
-    columns : int array of shape (len(coef.cols),)
-        Their numbers in X.
-    intercepts : float64 array of shape (K,)
-    dual_gap : float
-        Upper bound on `F - min F`, in the units of F.
-    epochs : int
-    deviance : float
-        Twice the loss, less what no predictor could avoid; for squares `|R|_s^2`.
-    """
-
-    coef: RowCoefficients
-    columns: NDArray[np.integer]
-    intercepts: Vector
-    dual_gap: float
-    epochs: int
-    deviance: float
-
-
 class MultiTaskSolver:
     """Solves one problem at any sequence of strengths, each from where the last one ended.
 
@@ -74,7 +47,6 @@ class MultiTaskSolver:
     def __init__(self, problem: MultiTaskProblem, l1_ratio: float, options: Options) -> None:
         self.problem, self.l1_ratio, self.options = problem, l1_ratio, options
         self.working_set = RowWorkingSet(problem)
-        self._norms: Vector | None = None  # at W = 0, but for unpenalized columns
 
     def alpha_max(self) -> float:
         """The smallest alpha at which every penalized row is 0."""
@@ -116,9 +88,8 @@ class MultiTaskSolver:
                 break
             best = gap
             ws.add(new)
-        return RowSolution(
-            coef, problem.design.columns[coef.cols], problem.intercepts(coef), gap, epochs, found.squared_residual
-        )
+        entries = Entries.of(coef, problem.design.columns)
+        return RowSolution(entries, problem.intercepts(coef), gap, epochs, found.squared_residual)
 
     def _fit_unpenalized(self) -> None:
         """Columns without penalty are in the working set from the start, at their least-squares fit."""

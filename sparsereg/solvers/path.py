@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import scipy.sparse as sp
@@ -20,16 +20,18 @@ from sparsereg.data.validation import (
     check_flag,
     check_number,
     check_penalty_factor,
-    check_target,
-    check_vector,
     check_weights,
 )
 from sparsereg.losses import Loss, as_loss
-from sparsereg.objective.problem import Problem, count_weights, make_problem
+from sparsereg.objective.multi_task import MultiTaskProblem
+from sparsereg.objective.problem import Problem, count_weights
+from sparsereg.objective.targets import check_targets
 from sparsereg.results import PathResult
 from sparsereg.rows.partitioned import PartitionedRows
 from sparsereg.solvers.loop import SOLVERS, Options, Solution
 from sparsereg.solvers.loss_path import LossPathSolver
+from sparsereg.solvers.multi_task import MultiTaskSolver
+from sparsereg.solvers.outputs import RowSolution, output_coefs
 from sparsereg.solvers.prefilter import PrefilteredSolver, eliminate_columns
 from sparsereg.solvers.rows_path import RowsProblem, RowsSolver, problem_of_rows
 
@@ -38,7 +40,9 @@ __all__ = ["AnySolver", "PathSolvers", "Until", "alpha_grid", "collect", "regula
 Vector = NDArray[np.float64]
 Callback = Callable[[int, int, float, int], None]
 PathSolvers = PrefilteredSolver | LossPathSolver
-AnySolver = PathSolvers | RowsSolver
+OutputProblem = MultiTaskProblem
+OutputSolver = MultiTaskSolver
+AnySolver = PathSolvers | RowsSolver | OutputSolver
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,9 @@ def regularization_path(
     X : sparse matrix or array, or dense array, of shape (n, p), float32 or float64; or `DiskRows`
         Borrowed, never written to. Rows in parts (`FeatureCross.encode`) bring y, weights and threads of their own, and
         have the squared loss and coordinate descent. All-ones columns are detected and their values are not read again.
-    y : array of shape (n,)
+    y : array of shape (n,) or (n, K)
+        K columns, for the squared loss, are the multi-task problem: the loss is the sum over the columns, and in the
+        penalty `|w_j|` is the 2-norm of the column's K coefficients, so that it is in for all targets or for none.
     loss : str, tuple or Loss, default "squared"
         "squared", whose formula is above, "logistic" (y in [0, 1]), "poisson" (y >= 0, log link), "gamma" (y > 0, log
         link), "squared_hinge" (y of -1 and 1); ("tweedie", power) with a power between 1 and 2 and ("huber", delta),
@@ -110,7 +116,7 @@ def regularization_path(
         As glmnet's for p > n; scikit-learn's 1e-3 is mostly overfit on wide crosses.
     sample_weight : array of shape (n,), optional
         Non-negative; their scale does not matter.
-    offset : array of shape (n,), optional
+    offset : array of shape (n,) or (n, K), as y, optional
         Known part of the predictor.
     penalty_factor : array of shape (p,), optional
         Non-negative factors on the penalty of each column, 0 for none. Default: 1.
@@ -120,7 +126,7 @@ def regularization_path(
         Penalise `w_j` times the column's (weighted) standard deviation, around its mean also without an intercept;
         coefficients are on the scale of X. A column of one value has none, and is then not penalised.
     positive : bool, default False
-        Only non-negative coefficients.
+        Only non-negative coefficients; not for several outputs.
     tol : float, default 1e-4
         A point is certified when its duality gap is at most `tol` times the mean square of the centred target.
     max_iter : int, default 10,000
@@ -181,19 +187,17 @@ def regularization_path(
         over_rows = RowsSolver(problem, float(l1_ratio), Options(tol, max_iter, solver))
         return trace(over_rows, strengths_of(over_rows, grid, eps), callback=callback, until=until)
     design = as_design(X, n_threads=thread_count(n_jobs))
-    vectors = check_target(y, design.n_rows), None if offset is None else check_vector("offset", offset, design.n_rows)
-    design, s, target, offset = count_weights(design, check_weights(sample_weight, design.n_rows), *vectors)
+    targets = check_targets(kind, y, offset, design.n_rows, positive=positive)
+    design, s, target, offset = count_weights(design, check_weights(sample_weight, design.n_rows), *targets.vectors)
     problems = [
-        make_problem(
+        targets.make(
             design,
             target,
-            loss=kind,
             sample_weight=s,
             offset=offset,
             penalty_factor=check_penalty_factor(penalty_factor, design.n_features),
             fit_intercept=fit_intercept,
             standardize=standardize,
-            positive=positive,
         )
     ]
     del design  # and with it what it knows of columns that are eliminated now
@@ -216,14 +220,24 @@ def _until(max_seconds: Any, stop_when: Any) -> Until | None:
     return Until(np.inf if max_seconds is None else float(max_seconds), stop_when)
 
 
+@overload
 def path_solver(
     problem: Problem, l1_ratio: float, grid: int | Vector, eps: float, options: Options
-) -> tuple[PathSolvers, Vector]:
+) -> tuple[PathSolvers, Vector]: ...
+@overload
+def path_solver(
+    problem: OutputProblem, l1_ratio: float, grid: int | Vector, eps: float, options: Options
+) -> tuple[OutputSolver, Vector]: ...
+def path_solver(
+    problem: Problem | OutputProblem, l1_ratio: float, grid: int | Vector, eps: float, options: Options
+) -> tuple[PathSolvers | OutputSolver, Vector]:
     """A solver for a path, and its strengths: `grid`, or so many spread geometrically from alpha_max to `eps *
     alpha_max`."""
     _check_grid(grid, l1_ratio)
-    solver: PathSolvers
-    if problem.loss.quadratic:
+    solver: PathSolvers | OutputSolver
+    if isinstance(problem, MultiTaskProblem):
+        solver = MultiTaskSolver(problem, l1_ratio, options)
+    elif problem.loss.quadratic:
         problem, c = eliminate_columns(problem, l1_ratio, grid, eps)
         solver = PrefilteredSolver(problem, l1_ratio, options, c)
     else:
@@ -263,7 +277,7 @@ def trace(
     until: Until | None = None,
 ) -> PathResult:
     """Solve at each of the strengths, in order; more closely than the certificate asks where `tol` is given."""
-    points, seconds, stopped, start = list[Solution](), list[float](), None, perf_counter()
+    points, seconds, stopped, start = list[Any](), list[float](), None, perf_counter()
     for i, alpha in enumerate(alphas.tolist()):
         begin = perf_counter()
         points.append(solve_point(solver, alpha, tol))
@@ -280,14 +294,18 @@ def trace(
     return result
 
 
-def solve_point(solver: AnySolver, alpha: float, tol: float | None) -> Solution:
+@overload
+def solve_point(solver: PathSolvers | RowsSolver, alpha: float, tol: float | None) -> Solution: ...
+@overload
+def solve_point(solver: OutputSolver, alpha: float, tol: float | None) -> RowSolution: ...
+def solve_point(solver: AnySolver, alpha: float, tol: float | None) -> Solution | RowSolution:
     """One strength, without its dual point, which takes as much memory as the coefficients."""
     found = solver.solve(alpha) if tol is None else solver.solve_closely(alpha, tol)
-    return replace(found, dual=None) if found.dual else found
+    return replace(found, dual=None) if isinstance(found, Solution) and found.dual else found
 
 
 def collect(
-    solver: AnySolver, alphas: Vector, points: list[Solution], seconds: Vector, stopped: str | None = None
+    solver: AnySolver, alphas: Vector, points: Sequence[Any], seconds: Vector, stopped: str | None = None
 ) -> PathResult:
     """The points solved at these strengths, as a path."""
     problem = solver.problem
@@ -295,7 +313,7 @@ def collect(
     return PathResult(
         alphas=alphas,
         l1_ratio=solver.l1_ratio,
-        coefs=stack(points, problem.design.n_features),
+        coefs=(output_coefs if isinstance(points[0], RowSolution) else stack)(points, problem.design.n_features),
         intercepts=np.array([p.intercept for p in points]),
         dual_gaps=np.array([p.dual_gap for p in points]),
         gap_scale=problem.gap_scale,
@@ -305,13 +323,14 @@ def collect(
         deviance_explained=np.array([1.0 - p.deviance / total for p in points]),
         loss=str(problem.loss),
         link=problem.loss.link,
+        classes=getattr(problem, "classes", None),
         stopped=stopped,
         n_products=np.array([p.products for p in points], dtype=np.int64),
         methods=tuple(p.method for p in points),
     )
 
 
-def stack(points: list[Solution], n_features: int) -> sp.csc_array:
+def stack(points: Sequence[Solution], n_features: int) -> sp.csc_array:
     """Each point's coefficients as a sparse column."""
     lengths = [p.columns.size for p in points]
     columns = np.concatenate([p.columns for p in points]).astype(np.int64)
@@ -320,16 +339,22 @@ def stack(points: list[Solution], n_features: int) -> sp.csc_array:
     return sp.csc_array((data, columns[order], indptr), shape=(n_features, len(points)))
 
 
-def warn_uncertified(problem: Problem | RowsProblem, result: PathResult) -> None:
+def warn_uncertified(problem: Problem | RowsProblem | OutputProblem, result: PathResult) -> None:
     """Say so when points were left short of the tolerance."""
-    missed = np.flatnonzero(~result.certified)
+    if not result.certified.all():
+        warn_points(result.dual_gaps, problem.gap_scale, result.tol, stacklevel=4)
+
+
+def warn_points(gaps: Vector, scale: float, tol: float, stacklevel: int = 3) -> None:
+    """The same for the gaps of points."""
+    missed = np.flatnonzero(gaps > tol * scale)
     if missed.size:
         from sklearn.exceptions import ConvergenceWarning  # scikit-learn takes a second to import, pandas with it
 
-        worst = float(result.dual_gaps[missed].max() / (problem.gap_scale or 1.0))
+        worst = float(gaps[missed].max() / (scale or 1.0))
         warnings.warn(
-            f"{missed.size} of {result.alphas.size} points did not reach tol={result.tol:g}; the largest duality gap is"
+            f"{missed.size} of {gaps.size} points did not reach tol={tol:g}; the largest duality gap is"
             f" {worst:.3g} of the target's mean square. Increase max_iter, or look only at stronger alphas.",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
