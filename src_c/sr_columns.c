@@ -6,6 +6,7 @@
 
 #include "sr_coordinate.h"
 #include "sr_gram.h"
+#include "sr_rows.h"
 
 /* Rows to prefetch ahead: reading so many takes about as long as a cache miss. */
 enum { SR_AHEAD = 16 };
@@ -206,5 +207,16 @@ sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place,
 
 sr_status sr_take_ends(const sr_compressed *A, void *out, int64_t stride) {
     SR_RUN(A, sr_take_ends, A, out, stride);
+    return SR_OK;
+}
+
+sr_status sr_softmax_curvatures(const sr_matrix *X, const sr_softmax_model *model, const sr_pairs *pairs, double *out) {
+    SR_RUN(X, sr_softmax_curvatures, X, model, pairs, out);
+    return SR_OK;
+}
+
+sr_status sr_softmax_cd(const sr_matrix *X, const sr_softmax_model *model, const sr_pairs *pairs, const int64_t *order,
+                        int64_t n_order, double *decrease) {
+    SR_RUN(X, *decrease = sr_softmax_cd, X, model, pairs, order, n_order);
     return SR_OK;
 }

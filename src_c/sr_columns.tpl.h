@@ -6,7 +6,6 @@ typedef struct {
     const Real *values; /* not read for all-ones columns */
     int64_t n;
 } SR_FN(column);
-
 #define SR_ROW(x, e, kind) ((kind) == SR_KIND_DENSE ? (e) : (int64_t)(x).rows[e])
 #define SR_VALUE(x, e, kind) ((kind) == SR_KIND_ONES ? 1.0 : (double)(x).values[e])
 
@@ -395,6 +394,7 @@ static void SR_FN(gradient_by_rows)(const sr_matrix *X, const sr_matrix *Xt, con
 #include "sr_ridge.tpl.h"
 #include "sr_gradient_pass.tpl.h"
 #include "sr_projection.tpl.h"
+#include "sr_softmax.tpl.h"
 #undef SR_POSITION
 #undef SR_ROW
 #undef SR_VALUE

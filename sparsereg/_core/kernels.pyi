@@ -139,6 +139,29 @@ class RowCoordinates:
     ) -> None: ...
     def cd(self, store: GramStore, order: Int, q: Vector, max_epochs: int, tol: float) -> tuple[int, float]: ...
 
+class SoftmaxModel:
+    """The multinomial loss to second order, with the predictors `d` and means that descent moves."""
+
+    def __init__(self, p: Vector, sp: Vector, d: Vector, mean: Vector) -> None: ...
+    def curvatures(self, X: Matrix, pairs: Pairs) -> Vector: ...
+    def cd(self, X: Matrix, pairs: Pairs, order: Int) -> float: ...
+
+class Pairs:
+    """Coordinates, a column and a class each; `w` is updated."""
+
+    m: int
+    def __init__(
+        self,
+        cols: Int,
+        outputs: Int,
+        shift: Vector,
+        c: Vector,
+        h: Vector,
+        l1: Vector,
+        l2: Vector,
+        w: Vector,
+    ) -> None: ...
+
 class Bounds:
     """Upper bounds on the gradients of columns, by the residual's displacement since they were evaluated."""
 

@@ -25,7 +25,7 @@ from sparsereg.linear_model.paths import EPOCHS, closer, enet_path, generator
 from sparsereg.objective.multi_task import MultiTaskProblem, RowCoefficients, make_multi_task_problem
 from sparsereg.objective.problem import count_weights
 from sparsereg.solvers.loop import Options
-from sparsereg.solvers.multi_task import MultiTaskSolver
+from sparsereg.solvers.multi_task import MultiTaskSolver, solve_apart
 from sparsereg.solvers.outputs import Entries
 
 __all__ = ["MultiTaskBase", "MultiTaskElasticNet", "MultiTaskLasso"]
@@ -81,7 +81,9 @@ class MultiTaskBase(LinearRegressor):
         targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
         check_consistent_length(sp.csr_array((design.n_rows, 1)), targets)
         if targets.ndim == 1:
-            raise ValueError("For mono-task outputs, use Lasso or ElasticNet; y has one dimension.")
+            raise ValueError(
+                f"For mono-task outputs, use {type(self).__name__[len('MultiTask') :]}; y has one dimension."
+            )
         if targets.ndim > 2 or 0 in targets.shape:
             raise ValueError(f"y has shape {targets.shape}; expected (n, n_targets).")
         return design, targets
@@ -234,21 +236,28 @@ class MultiTaskElasticNet(MultiTaskBase):
         if start.cols.size and problem.duality_gap(start, alpha, l1_ratio) <= target:
             return RowCoefficients(start.cols, start.w.astype(dtype).astype(np.float64)), 0
         rng = generator(self.selection, self.random_state)
-        solver = MultiTaskSolver(problem, l1_ratio, Options(float(self.tol), EPOCHS * int(self.max_iter), rng=rng))
-        solver.start_from(start)
-        found = solver.solve_closely(alpha, closer(min(self.tol, POLISHED), alpha, l1_ratio))
-        held = solver.working_set.coefficients()
+        options = Options(float(self.tol), EPOCHS * int(self.max_iter), rng=rng)
+        tol = closer(min(self.tol, POLISHED), alpha, l1_ratio)
+        if alpha * l1_ratio == 0.0:
+            held, epochs = solve_apart(problem, alpha, l1_ratio, options, tol)
+        else:
+            solver = MultiTaskSolver(problem, l1_ratio, options)
+            solver.start_from(start)
+            epochs = solver.solve_closely(alpha, tol).epochs
+            held = solver.working_set.coefficients()
         if not np.isfinite(held.w).all():
             raise ValueError(
                 "Coordinate descent iterations resulted in non-finite parameter values; X or y may contain large"
                 " values: rescale them."
             )
-        return RowCoefficients(held.cols, held.w.astype(dtype).astype(np.float64)), found.epochs
+        return RowCoefficients(held.cols, held.w.astype(dtype).astype(np.float64)), epochs
 
     def _set_fitted(self, problem: MultiTaskProblem, held: RowCoefficients, epochs: int) -> None:
         """Set the fitted attributes; warn where the gap misses the tolerance."""
         design = problem.design
         gap, target = problem.duality_gap(held, self.alpha, self.l1_ratio), self.tol * problem.gap_scale
+        # A difference of objectives cannot be smaller than their rounding.
+        gap = max(gap, np.finfo(np.float64).eps * problem.objective(held, self.alpha, self.l1_ratio))
         if not gap <= target:
             rounded = " Coefficients are rounded to the single precision of X: pass X in double."
             warnings.warn(

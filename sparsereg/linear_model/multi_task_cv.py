@@ -132,11 +132,12 @@ class MultiTaskElasticNetCV(MultiTaskBase):
         ConvergenceWarning
             When strengths are not solved to `tol` within `max_iter` iterations.
         """
+        split = self._split_parameters(params)
         self._check_common()
         ratios, given = self._check_grid()
         design, targets = self._check_data(X, y)
         rows = Rows(design, targets, check_weights(sample_weight, design.n_rows))
-        folds = list(check_cv(self.cv).split(X, y, **self._split_parameters(params)))
+        folds = list(check_cv(self.cv).split(X, y, **split))
         grids = [self._strengths(rows, ratio, given) for ratio in ratios]
         jobs = [
             delayed(self._held_out)(rows, ratio, grid, np.asarray(train), np.asarray(test))

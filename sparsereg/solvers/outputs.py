@@ -54,6 +54,9 @@ class RowSolution:
     epochs : int
     deviance : float
         Twice the loss, less what no predictor could avoid; for squares `|R|_s^2`.
+    products : int
+        How many of the epochs were products with a Gram matrix or the Hessian, in Newton steps.
+    method : str
     """
 
     coef: Entries
@@ -61,6 +64,8 @@ class RowSolution:
     dual_gap: float
     epochs: int
     deviance: float
+    products: int = 0
+    method: str = ""
 
     dual: ClassVar[None] = None
 
