@@ -29,29 +29,30 @@ ROWS_AT_ONCE = 1 << 16
 
 
 def partition_of(found: PartCodes, layout: Layout, rows: PartRows) -> Partition:
-    """The observed combinations of a layout in some rows, numbered block after block as `layout.blocks` are."""
-    sizes = [block.counts.size for block in layout.categories]
-    starts = np.cumsum([0, *sizes])
-    values, row_starts = _row_major(found.codes, starts, rows.y.size, code_type(int(starts[-1])))
+    """The observed combinations of a layout in some rows, numbered block after block as `layout.blocks` are.
+
+    The number after the last one stands for none."""
+    starts = np.cumsum([0, *(block.counts.size for block in layout.categories)])
+    none = int(starts[-1])
+    values, row_starts = _row_major(found.codes, starts, rows.y.size, code_type(none + 1))
     numbers = np.array(found.numbers).reshape(len(found.numbers), rows.y.size)
-    return Partition(values, row_starts, int(starts[-1]), numbers, rows.y, rows.s)
+    return Partition(values, row_starts, none + 1, numbers, rows.y, rows.s)
 
 
 def _row_major(codes: list[Codes], starts: NDArray[Any], n: int, kind: Any) -> tuple[NDArray[Any], Any]:
-    """Codes row by row without those that are -1, and where each row begins; or the number in each row if equal."""
+    """Codes row by row, the last of `starts` for none, and how many each row has; or where each row begins."""
     if any(isinstance(part, Ragged) for part in codes):
         return _row_major_of_ragged(codes, starts, n, kind)
     table = np.empty((n, len(codes)), dtype=kind)
-    known = np.ones((n, len(codes)), dtype=np.bool_)
-    for place, part in enumerate(codes):
-        assert not isinstance(part, Ragged)
-        np.add(part, starts[place], out=table[:, place], casting="unsafe")
-        np.greater_equal(part, 0, out=known[:, place])
-    if known.all():
-        return table.reshape(-1), len(codes)
-    begin = np.zeros(n + 1, dtype=np.int64)
-    np.cumsum(np.count_nonzero(known, axis=1), out=begin[1:])
-    return table[known], begin
+    for begin in range(0, n, ROWS_AT_ONCE):
+        rows = slice(begin, begin + ROWS_AT_ONCE)
+        for place, part in enumerate(codes):
+            assert not isinstance(part, Ragged)
+            own = part[rows]
+            np.add(own, starts[place], out=table[rows, place], casting="unsafe")
+            if own.size and own.min() < 0:
+                table[rows, place][own < 0] = starts[-1]
+    return table.reshape(-1), len(codes)
 
 
 def _row_major_of_ragged(codes: list[Codes], starts: NDArray[Any], n: int, kind: Any) -> tuple[NDArray[Any], Any]:
@@ -70,22 +71,20 @@ def _row_major_of_ragged(codes: list[Codes], starts: NDArray[Any], n: int, kind:
 
 
 def renumbered(part: Partition, columns: NDArray[np.int64], n_codes: int) -> Partition:
-    """The part with code k as `columns[k]`, without those where that is -1."""
-    kind = code_type(n_codes)
-    table = np.where(columns < 0, 0, columns).astype(kind)
-    lost = columns < 0
-    n, starts = part.n_rows, part.starts
-    if not lost.any():
-        return Partition(table[part.codes], starts, n_codes, part.numbers, part.y, part.s)
-    kept = ~lost[part.codes]
-    lengths = np.zeros(n, dtype=np.int64)
-    if isinstance(starts, int):
-        lengths += np.count_nonzero(kept.reshape(n, starts), axis=1)
-    else:
-        lengths += np.diff(np.concatenate([[0], np.cumsum(kept)])[starts])
+    """The part with code k as `columns[k]`, without those where that is -1 and without the last one, which is none."""
+    kind, n, starts = code_type(n_codes + 1), part.n_rows, part.starts
+    table = np.full(columns.size + 1, n_codes, dtype=kind)
+    table[:-1][columns >= 0] = columns[columns >= 0]
+    codes = table[part.codes]
+    kept = codes != n_codes
+    if kept.all():
+        return Partition(codes, starts, n_codes, part.numbers, part.y, part.s)
     begin = np.zeros(n + 1, dtype=np.int64)
-    np.cumsum(lengths, out=begin[1:])
-    return Partition(table[part.codes[kept]], begin, n_codes, part.numbers, part.y, part.s)
+    if isinstance(starts, int):
+        np.cumsum(np.count_nonzero(kept.reshape(n, starts), axis=1), out=begin[1:])
+    else:
+        begin = np.concatenate([[0], np.cumsum(kept)])[starts]
+    return Partition(codes[kept], begin, n_codes, part.numbers, part.y, part.s)
 
 
 def encode_part(
@@ -146,7 +145,7 @@ class Scratch:
 
     def renumber(self, fit: PartsFit, n_parts: int) -> Iterator[int]:
         """Give the parts of the second pass the columns' numbers."""
-        n_named, n_codes = fit.columns.size, fit.layout.n_columns - len(fit.layout.numbers)
+        n_named, n_codes = fit.columns.size + 1, fit.layout.n_columns - len(fit.layout.numbers)
         for number in range(n_parts):
             part = load_partition(self.folder, number, n_named, "named")
             save_partition(self.folder, number, renumbered(part, fit.columns, n_codes))
