@@ -3,8 +3,8 @@
     python benchmarks/out_of_core.py --entries 100_000_000 --folder /tmp/rows --memory 8
 
 writes the files if they are not there (in bounded memory), then fits and encodes them in two passes, and solves a path
-of 100 points to alpha_max/100. `--memory` limits this process's address space beyond the mapped scratch, in GB. Printed:
-seconds, entries a second, rounds, and the peak of resident memory that is not page cache.
+of 100 points to alpha_max/100. `--memory` limits the data of this process, page cache aside, in GB. Printed: seconds,
+entries a second, rounds, and the peak of resident memory that is not page cache.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def make(folder: Path, n_rows: int, seed: int = 0) -> None:
     while done < n_rows:
         n = min(GROUP_ROWS, n_rows - done)
         rng = np.random.default_rng([seed, 100, group])
-        columns = {name: np.minimum((size * rng.random(n) ** 3).astype(np.int64), size - 1) for name, size in SIZES.items()}
+        columns = {name: (size * rng.random(n) ** 3).astype(np.int64) for name, size in SIZES.items()}
         y = sum(0.3 * effects[name][codes] for name, codes in columns.items()) + rng.normal(size=n)
         y += 0.5 * ((columns["item"] < 50) & (columns["shop"] < 10))
         table = pa.table({name: codes.astype(np.int32) for name, codes in columns.items()} | {"y": y})
@@ -79,9 +79,7 @@ def main() -> None:
     encoded = cross.fit_transform(rows, eps=options.eps, scratch=scratch)
     prepared = time.perf_counter()
     peaks = [resident()["anonymous"]]
-    path = regularization_path(
-        encoded, eps=options.eps, callback=lambda *_: peaks.append(resident()["anonymous"])
-    )
+    path = regularization_path(encoded, eps=options.eps, callback=lambda *_: peaks.append(resident()["anonymous"]))
     done = time.perf_counter()
     core = options.threads * (prepared - begin)
     report = {

@@ -27,6 +27,7 @@ LAYERS = [
     {"linear_model"},
     {"report"},
     {"serving"},
+    {"dask"},
     {"cli"},
 ]
 PACKAGE = ROOT / "sparsereg"
@@ -77,7 +78,7 @@ def test_kernels_own_nothing(path):
 def test_import_is_light():
     """`import sparsereg` loads neither pandas nor anything of the command line, nor scikit-learn before it is
     needed."""
-    heavy = {"pandas", "polars", "pyarrow", "click", "rich"}
+    heavy = {"pandas", "polars", "pyarrow", "click", "rich", "dask", "distributed"}
     for statement, absent in (
         ("import sparsereg", heavy | {"sklearn"}),
         ("from sparsereg import regularization_path", heavy),

@@ -175,7 +175,7 @@ class FeatureCross(OverParts, TransformerMixin, BaseEstimator):
             If a parameter is wrong, or a column cannot be read as the parameters require.
         """
         if isinstance(X, ParquetRows):
-            self._fit_parts(X if target is None else X.with_target(target), eps)
+            self._fit_rows(X, target, eps)
         elif target is not None:
             raise ValueError(f"target={target!r} is for ParquetRows; a table needs none.")
         else:

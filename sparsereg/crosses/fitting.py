@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsereg.crosses.over_parts import PartsFit, fit_parts
+from sparsereg.crosses.over_parts import PartsFit, Screen, fit_parts
 from sparsereg.crosses.parquet import ParquetRows
 from sparsereg.crosses.parts_plan import FitPlan, TableParts
 from sparsereg.crosses.portable import Portable
@@ -25,13 +25,14 @@ class OverParts(Portable):
     transform: Callable[[Any], Any]
     eliminated_length_: int
 
-    def _fit_parts(self, rows: TableParts, eps: float, scratch: Scratch | None = None) -> PartsFit:
+    def _fit_parts(self, rows: TableParts, screen: Screen | None, scratch: Scratch | None = None) -> PartsFit:
         """Both passes; what the second one encodes is kept in the scratch."""
-        check_number("eps", eps, low=0, high=1, open_low=True)
+        if screen is not None:
+            check_number("eps", screen.eps, low=0, high=1, open_low=True)
         parameters = self.get_params(deep=False)
-        self._refuse(parameters, rows.target is not None)
+        self._refuse(parameters, screen is not None)
         spec = Specification.resolve(parameters, rows.names, True)
-        found = fit_parts(spec, rows, eps, None if scratch is None else scratch.keep_codes)
+        found = fit_parts(spec, rows, screen, None if scratch is None else scratch.keep_codes)
         self._keep(found.layout, rows.names, True)
         self.eliminated_length_ = found.eliminated_length
         return found
@@ -49,6 +50,11 @@ class OverParts(Portable):
                     f"{name}={value!r} needs every level, which rows in parts do not keep; leave it out, or fit without"
                     " target and with min_count=1."
                 )
+
+    def _fit_rows(self, rows: ParquetRows, target: str | None, eps: float) -> None:
+        """`fit` of `ParquetRows`."""
+        rows = rows if target is None else rows.with_target(target)
+        self._fit_parts(rows, Screen(eps) if rows.target else None)
 
     def encode(self, rows: ParquetRows, scratch: Any = None, held_out: bool = False) -> DiskRows:
         """The rows as codes of the columns, in a scratch folder: 2 bytes an entry, 4 beyond 65,536 columns.
@@ -87,7 +93,7 @@ class OverParts(Portable):
         """Fitted and encoded in two passes together."""
         rows = rows if target is None else rows.with_target(target)
         place = Scratch.at(scratch)
-        found = self._fit_parts(rows, eps, place)
+        found = self._fit_parts(rows, Screen(eps) if rows.target else None, place)
         for _ in place.renumber(found, len(rows.parts)):
             pass
         return self._finish(place, rows, found.mean)

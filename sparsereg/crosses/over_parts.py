@@ -30,7 +30,7 @@ from sparsereg.crosses.ragged import Codes, Ragged, values_of
 from sparsereg.crosses.specification import Specification
 from sparsereg.crosses.table import Table
 
-__all__ = ["PartCodes", "PartsFit", "fit_parts", "part_codes"]
+__all__ = ["PartCodes", "PartsFit", "Screen", "fit_parts", "part_codes"]
 
 Vector = NDArray[np.float64]
 # Stores what the second pass encoded: a part's number, its codes, its rows, and the layout they belong to.
@@ -60,6 +60,14 @@ def part_codes(table: Table, plan: FitPlan, layout: Layout) -> PartCodes:
     )
 
 
+@dataclass(frozen=True)
+class Screen:
+    """What the static screen is for: a path down to `eps` times the largest alpha, or to `alpha` (times l1_ratio)."""
+
+    eps: float = 1e-2
+    alpha: float | None = None
+
+
 class Counts(NamedTuple):
     """Over some rows: for each block the rows and `x_j' s (y - mean)` of each combination; `max |s (y - mean)|`."""
 
@@ -67,6 +75,7 @@ class Counts(NamedTuple):
     sums: list[Vector]
     largest: float
     n_rows: int
+    s_sum: float
 
 
 def count_codes(found: PartCodes, layout: Layout, rows: PartRows, mean: float) -> Counts:
@@ -82,7 +91,8 @@ def count_codes(found: PartCodes, layout: Layout, rows: PartRows, mean: float) -
         counts.append(np.bincount(at, minlength=size)[1:].astype(np.int64))
         weights = d[codes.rows] if isinstance(codes, Ragged) else d
         sums.append(np.asarray(np.bincount(at, weights=weights, minlength=size)[1:], dtype=np.float64))
-    return Counts(counts, sums, float(np.abs(d).max(initial=0.0)), rows.y.size)
+    s_sum = float(rows.y.size if rows.s is None else rows.s.sum())
+    return Counts(counts, sums, float(np.abs(d).max(initial=0.0)), rows.y.size, s_sum)
 
 
 def count_part(
@@ -124,17 +134,19 @@ class PartsFit:
     eliminated_length: int
 
 
-def fit_parts(spec: Specification, rows: TableParts, eps: float, keep_codes: KeepCodes | None = None) -> PartsFit:
-    """Both passes."""
+def fit_parts(
+    spec: Specification, rows: TableParts, screen: Screen | None, keep_codes: KeepCodes | None = None
+) -> PartsFit:
+    """Both passes; without a screen `min_count` alone decides."""
     sample = _sample(rows, list(dict.fromkeys(spec.sources.values())))
     plan = FitPlan.of(spec, sample)
     least = spec.keep.min_count
-    guess = _guess(plan, sample, rows, eps) if rows.target is not None else 0.0
+    guess = 0.0 if screen is None else _guess(plan, sample, rows, screen)
     while True:
         cut = max(least, math.floor(guess))
         named, mean = _named(rows.engine.map(name_keys, rows.parts, plan, cut / rows.n_rows))
         total = _total(rows.engine.map(count_part, rows.parts, plan, named, mean, keep_codes))
-        length = _threshold(total, eps) if rows.target is not None else 0.0
+        length = 0.0 if screen is None else _threshold(total, screen)
         if max(least, math.ceil(length)) >= cut:
             break
         guess = length
@@ -158,35 +170,37 @@ def _named(found: Iterable[Names | None]) -> tuple[Layout, float]:
     return named, sy_sum / (s_sum or 1.0)
 
 
+def first_rows(part: TablePart, columns: list[str], n: int) -> PartRows:
+    """At most n rows of a part."""
+    return part.read(columns).head(n)
+
+
 def _sample(rows: TableParts, columns: list[str]) -> PartRows:
     """About `SAMPLE_ROWS` rows from at most eight parts."""
     chosen = np.unique(np.linspace(0, len(rows.parts) - 1, min(8, len(rows.parts))).astype(int))
-    pieces: list[PartRows] = []
-    left = SAMPLE_ROWS
-    for number in chosen.tolist():
-        one = rows.parts[number].read(columns)
-        if one.y.size:
-            pieces.append(one.head(max(1, left // max(1, chosen.size - len(pieces)))))
-            left -= pieces[-1].y.size
+    share = max(1, SAMPLE_ROWS // chosen.size)
+    found = rows.engine.map(first_rows, [rows.parts[number] for number in chosen], columns, share)
+    pieces = [piece for piece in found if piece.y.size]
     if not pieces:
         raise ValueError("there are no rows to fit.")
     return PartRows.concatenate(pieces)
 
 
-def _guess(plan: FitPlan, sample: PartRows, rows: TableParts, eps: float) -> float:
+def _guess(plan: FitPlan, sample: PartRows, rows: TableParts, screen: Screen) -> float:
     """Rows below which a column is hardly ever needed, by a sample."""
     named = frequent_keys(sample, plan, 1)
     mean = float(np.average(sample.y, weights=sample.s)) if sample.s is None or sample.s.any() else 0.0
     total = count_codes(part_codes(sample.table, plan, named), named, sample, mean)
     known = rows.largest_target(mean)
     total = total if known is None else total._replace(largest=max(known, total.largest))
-    return GUESS_SHARE * _threshold(total, eps) * rows.n_rows / sample.y.size
+    return GUESS_SHARE * _threshold(total, screen) * rows.n_rows / sample.y.size
 
 
-def _threshold(total: Counts, eps: float) -> float:
-    """Columns of fewer rows stay 0 down to eps alpha_max."""
+def _threshold(total: Counts, screen: Screen) -> float:
+    """Columns of fewer rows stay 0 down to the weakest strength."""
     top = max((float(np.abs(part).max(initial=0.0)) for part in total.sums), default=0.0)
-    return eps * top / (RESIDUAL_MARGIN * total.largest) if total.largest > 0.0 else 0.0
+    least = screen.eps * top if screen.alpha is None else screen.alpha * total.s_sum
+    return least / (RESIDUAL_MARGIN * total.largest) if total.largest > 0.0 else 0.0
 
 
 def _total(found: Iterable[Counts]) -> Counts:
@@ -200,6 +214,7 @@ def _total(found: Iterable[Counts]) -> Counts:
         for sum_, more_ in zip(total.sums, one.sums, strict=True):
             sum_ += more_
         total = total._replace(largest=max(total.largest, one.largest), n_rows=total.n_rows + one.n_rows)
+        total = total._replace(s_sum=total.s_sum + one.s_sum)
     assert total is not None
     return total
 

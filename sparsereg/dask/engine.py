@@ -1,0 +1,101 @@
+"""An engine of Dask futures. Everything that a task depends on is a task itself, so that what a lost worker held is
+computed again: no data is scattered, and nothing is bound to a worker."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sparsereg.crosses.parquet import TablePart
+
+__all__ = ["DaskEngine", "EncodedPart", "FramePart"]
+
+# Arguments of more bytes are sent once, as the result of a task, instead of with every task.
+LARGE = 20_000
+# Times that a task that failed is tried again, besides those whose worker was lost.
+RETRIES = 2
+
+
+@dataclass(frozen=True)
+class FramePart:
+    """A part whose table is the result of a task."""
+
+    part: TablePart
+    table: Any
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return self.part.name
+
+
+@dataclass(frozen=True)
+class EncodedPart:
+    """A part whose `Partition` is the result of a task."""
+
+    name: str
+    partition: Any = field(repr=False)
+
+
+def same(value: Any) -> Any:
+    """The value, as the result of a task."""
+    return value
+
+
+def on_table(part: TablePart, table: Any, work: Callable[..., Any], *shared: Any) -> Any:
+    """`work` on a part with its table."""
+    return work(TablePart(part.number, (), None, part.targets, table), *shared)
+
+
+class DaskEngine:
+    """Runs the same work on every part, on the workers of a client.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    """
+
+    n_threads = 1
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def map(self, work: Callable[..., Any], parts: Sequence[Any], *shared: Any) -> Iterator[Any]:
+        """`work(part, *shared)` of each part; the results in the order of the parts.
+
+        Raises
+        ------
+        RuntimeError
+            If a part cannot be computed for a reason that is not its data's; partition and file are named.
+        """
+        futures = self.submit(work, parts, *shared)
+        try:
+            yield from self.client.gather(futures)
+        except Exception as error:
+            failed = next((k for k, future in enumerate(futures) if future.status in ("error", "cancelled", "lost")), 0)
+            if isinstance(error, ValueError):
+                raise
+            raise RuntimeError(f"partition {failed} ({parts[failed].name}) was not computed: {error!r}.") from error
+        finally:
+            for future in futures:
+                future.release()
+
+    def submit(self, work: Callable[..., Any], parts: Sequence[Any], *shared: Any) -> list[Any]:
+        """A future of each part's result."""
+        given = [self._shared(value) for value in shared]
+        return [self._submit(work, part, given) for part in parts]
+
+    def _shared(self, value: Any) -> Any:
+        if len(pickle.dumps(value, protocol=5)) <= LARGE:
+            return value
+        return self.client.submit(same, value, pure=False, retries=RETRIES)
+
+    def _submit(self, work: Callable[..., Any], part: Any, given: list[Any]) -> Any:
+        options = {"pure": False, "retries": RETRIES}
+        if isinstance(part, EncodedPart):
+            return self.client.submit(work, part.partition, *given, **options)
+        if isinstance(part, FramePart):
+            return self.client.submit(on_table, part.part, part.table, work, *given, **options)
+        return self.client.submit(work, part, *given, **options)

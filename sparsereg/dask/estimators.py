@@ -1,0 +1,245 @@
+"""The estimators over tables in parts. A model is fitted on a cluster and then is an ordinary, local one."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from sparsereg.crosses.feature_cross import FeatureCross
+from sparsereg.crosses.over_parts import Screen
+from sparsereg.dask.engine import DaskEngine
+from sparsereg.dask.tables import DaskRows, encoded_rows, tables_of
+from sparsereg.data.validation import check_number
+from sparsereg.linear_model.lasso import ElasticNet as LocalElasticNet
+from sparsereg.linear_model.lasso import Lasso as LocalLasso
+from sparsereg.results import PathResult
+from sparsereg.solvers import path as paths
+
+__all__ = ["ElasticNet", "Lasso", "regularization_path"]
+
+
+def engine_of(client: Any) -> DaskEngine:
+    """The engine of a client; None: the present one."""
+    from distributed import default_client
+
+    try:
+        return DaskEngine(default_client() if client is None else client)
+    except ValueError:
+        raise ValueError("client=None, but there is no current distributed.Client; make one, or pass it.") from None
+
+
+def regularization_path(
+    X: Any,
+    y: str | None = None,
+    *,
+    cross: FeatureCross,
+    sample_weight: str | None = None,
+    eps: float = 1e-2,
+    client: Any = None,
+    **options: Any,
+) -> PathResult:
+    """A certified lasso or elastic-net path over tables in parts.
+
+    Parameters
+    ----------
+    X : Parquet files (name, pattern, list, `ParquetRows`), a dask frame, or a list of delayed tables
+    y : str
+        The column that is the target.
+    cross : FeatureCross
+        Fitted here, in two passes, unless it is fitted already.
+    sample_weight : str, optional
+        The column of the rows' weights.
+    eps : float, default=0.01
+        The weakest strength, as a share of the strongest.
+    client : distributed.Client, optional
+        None, the default, is the current one.
+    **options
+        Further arguments of `sparsereg.regularization_path`.
+
+    Returns
+    -------
+    PathResult
+        The same as on one machine, whatever the number of workers.
+
+    Raises
+    ------
+    ValueError
+        As `sparsereg.regularization_path` does; errors of the data name partition and file.
+    RuntimeError
+        If a part was lost time and again.
+    """
+    rows = encoded_rows(cross, tables_of(X, y, sample_weight, engine_of(client)), Screen(eps))
+    return paths.regularization_path(rows, eps=eps, **options)
+
+
+class ElasticNet(RegressorMixin, BaseEstimator):
+    """The elastic net at one strength, fitted over tables in parts on a Dask cluster.
+
+    Minimises the objective of `sparsereg.ElasticNet` on the columns of `cross`.
+
+    Parameters
+    ----------
+    alpha : float, default=1.0
+    l1_ratio : float, default=0.5
+        Above 0: columns enter by their l1 penalty.
+    cross : FeatureCross, optional
+        Makes the columns. None, the default, has a column for each level of each field. A fitted one is used as it is.
+    fit_intercept : bool, default=True
+    positive : bool, default=False
+    tol : float, default=1e-4
+        Largest duality gap, as a share of the mean square of the centred target.
+    max_iter : int, default=10,000
+    client : distributed.Client, optional
+        None, the default, is the current one.
+
+    Attributes
+    ----------
+    cross_ : FeatureCross
+    sparse_coef_ : scipy.sparse.csr_array of shape (1, p)
+    intercept_ : float
+    dual_gap_ : float
+    n_iter_ : int
+    n_rounds_ : int
+        Questions that the workers were asked.
+    client_ : distributed.Client
+    """
+
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        *,
+        l1_ratio: float = 0.5,
+        cross: FeatureCross | None = None,
+        fit_intercept: bool = True,
+        positive: bool = False,
+        tol: float = 1e-4,
+        max_iter: int = 10_000,
+        client: Any = None,
+    ) -> None:
+        self.alpha, self.l1_ratio, self.cross = alpha, l1_ratio, cross
+        self.fit_intercept, self.positive, self.tol, self.max_iter = fit_intercept, positive, tol, max_iter
+        self.client = client
+
+    @property
+    def client_(self) -> Any:
+        """The client in use."""
+        return engine_of(self.client).client
+
+    def fit(self, X: Any, y: str, sample_weight: str | None = None) -> Self:
+        """Fit the cross, unless it is fitted, and the model.
+
+        Parameters
+        ----------
+        X : Parquet files (name, pattern, list, `ParquetRows`), a dask frame, or a list of delayed tables
+        y : str
+            The column that is the target.
+        sample_weight : str, optional
+            The column of the rows' weights.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For parameters out of range and data that cannot be used.
+        """
+        check_number("alpha", self.alpha, low=0, open_low=True)
+        ratio = float(getattr(self, "l1_ratio", 1.0))
+        check_number("l1_ratio", ratio, low=0, high=1, open_low=True)
+        rows, cross = self._rows(X, y, sample_weight, Screen(alpha=float(self.alpha) * ratio))
+        found = paths.regularization_path(
+            rows,
+            l1_ratio=ratio,
+            alphas=[float(self.alpha)],
+            fit_intercept=self.fit_intercept,
+            positive=self.positive,
+            tol=self.tol,
+            max_iter=self.max_iter,
+        )
+        self._set(cross, rows, found.coef(0), float(found.intercepts[0]))
+        self.dual_gap_, self.n_iter_ = float(found.dual_gaps[0]), int(found.n_iters[0])
+        return self
+
+    def _rows(self, X: Any, y: str, sample_weight: str | None, screen: Screen) -> tuple[DaskRows, FeatureCross]:
+        cross = FeatureCross() if self.cross is None else self.cross
+        cross = cross if hasattr(cross, "n_features_out_") else clone(cross)
+        return encoded_rows(cross, tables_of(X, y, sample_weight, engine_of(self.client)), screen), cross
+
+    def _set(self, cross: FeatureCross, rows: DaskRows, coef: sp.csr_array, intercept: float) -> None:
+        self.cross_, self.sparse_coef_, self.intercept_, self.n_rounds_ = cross, coef, intercept, rows.n_rounds
+        self.n_features_in_ = cross.n_features_in_
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """Predictions (n,) for a table in memory; for one in parts, apply `to_local().predict` to each.
+
+        Parameters
+        ----------
+        X : DataFrame of pandas, polars or Arrow
+        """
+        check_is_fitted(self, "sparse_coef_")
+        return np.asarray(self.to_local().predict(X))
+
+    def to_local(self) -> Pipeline:
+        """The fitted model as a scikit-learn pipeline of a cross and a linear model, which needs no cluster."""
+        check_is_fitted(self, "sparse_coef_")
+        model = self._local()
+        model._coef, model.intercept_ = self.sparse_coef_.copy(), self.intercept_
+        model.n_features_in_ = self.sparse_coef_.shape[1]
+        model.dual_gap_, model.n_iter_ = self.dual_gap_, self.n_iter_
+        return Pipeline([("cross", self.cross_), ("model", model)])
+
+    def _local(self) -> Any:
+        return LocalElasticNet(
+            self.alpha,
+            l1_ratio=self.l1_ratio,
+            fit_intercept=self.fit_intercept,
+            positive=self.positive,
+            tol=self.tol,
+            max_iter=self.max_iter,
+        )
+
+
+class Lasso(ElasticNet):
+    """The lasso at one strength, fitted over tables in parts on a Dask cluster.
+
+    Parameters
+    ----------
+    alpha, cross, fit_intercept, positive, tol, max_iter, client
+        See `ElasticNet`.
+
+    Attributes
+    ----------
+    cross_, sparse_coef_, intercept_, dual_gap_, n_iter_, n_rounds_, client_
+        See `ElasticNet`.
+    """
+
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        *,
+        cross: FeatureCross | None = None,
+        fit_intercept: bool = True,
+        positive: bool = False,
+        tol: float = 1e-4,
+        max_iter: int = 10_000,
+        client: Any = None,
+    ) -> None:
+        self.alpha, self.cross, self.fit_intercept, self.positive = alpha, cross, fit_intercept, positive
+        self.tol, self.max_iter, self.client = tol, max_iter, client
+
+    def _local(self) -> Any:
+        return LocalLasso(
+            self.alpha,
+            fit_intercept=self.fit_intercept,
+            positive=self.positive,
+            tol=self.tol,
+            max_iter=self.max_iter,
+        )

@@ -1,0 +1,111 @@
+"""What users pass as a table in parts: Parquet files, a dask frame, delayed partitions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+
+from sparsereg.crosses.feature_cross import FeatureCross
+from sparsereg.crosses.over_parts import Screen
+from sparsereg.crosses.parquet import ParquetRows, TablePart, Targets
+from sparsereg.crosses.parts_plan import FitPlan
+from sparsereg.crosses.scratch import encode_part, own_columns
+from sparsereg.dask.engine import DaskEngine, EncodedPart, FramePart
+from sparsereg.rows.partition import Partition
+from sparsereg.rows.partitioned import PartitionedRows
+
+__all__ = ["DaskRows", "DaskTables", "encoded_rows", "tables_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class DaskTables:
+    """Tables in parts on a cluster, as `TableParts`.
+
+    Attributes
+    ----------
+    parts : list of TablePart or FramePart
+    names : list of str
+        The fields.
+    n_rows : int
+    target : str or None
+    engine : DaskEngine
+    files : ParquetRows or None
+        Where the parts come from.
+    """
+
+    parts: list[Any]
+    names: list[str]
+    n_rows: int
+    target: str | None
+    engine: DaskEngine
+    files: ParquetRows | None = None
+
+    def largest_target(self, mean: float) -> float | None:
+        """By the files' footers, where there are files."""
+        return None if self.files is None else self.files.largest_target(mean)
+
+
+class DaskRows(PartitionedRows):
+    """Rows encoded on the workers of a cluster, each part the result of a task."""
+
+
+def tables_of(X: Any, target: str | None, weight: str | None, engine: DaskEngine) -> DaskTables:
+    """Tables in parts from Parquet files (names, patterns, `ParquetRows`), a dask frame or delayed partitions.
+
+    Raises
+    ------
+    ValueError
+        For anything else, and for names that are not columns.
+    """
+    if isinstance(X, ParquetRows):
+        X = X if weight in (None, X.weight) else ParquetRows(X.files, target=target, weight=weight)
+        X = X if target is None else X.with_target(target)
+        return DaskTables(list(X.parts), X.names, X.n_rows, X.target, engine, X)
+    if isinstance(X, (str, Path)) or (isinstance(X, Sequence) and X and isinstance(X[0], (str, Path))):
+        return tables_of(ParquetRows(X, target=target, weight=weight), None, None, engine)
+    delayed = X.to_delayed() if hasattr(X, "to_delayed") and hasattr(X, "columns") else X
+    if not isinstance(delayed, Sequence) or not delayed or not all(hasattr(one, "dask") for one in delayed):
+        raise ValueError(
+            f"X is a {type(X).__name__}; expected Parquet files, a dask frame, or a list of delayed tables."
+        )
+    tables = engine.client.compute(list(delayed))
+    targets = Targets(target, weight)
+    parts = [FramePart(TablePart(number, (), None, targets), table) for number, table in enumerate(tables)]
+    found = list(engine.map(columns_and_length, parts))
+    names = found[0][0]
+    for role, name in (("y", target), ("sample_weight", weight)):
+        if name is not None and name not in names:
+            raise ValueError(f"{role}={name!r} is not among the columns {names}; pass the name of a column.")
+    fields = [name for name in names if name not in (target, weight)]
+    return DaskTables(parts, fields, sum(n for _, n in found), target, engine)
+
+
+def columns_and_length(part: TablePart) -> tuple[list[str], int]:
+    """The names of a table's columns, and its rows."""
+    frame = nw.from_native(part.table, eager_only=True)
+    return list(frame.columns), len(frame)
+
+
+def mean_parts(part: Partition) -> tuple[float, float]:
+    """`sum s` and `sum s y`."""
+    if part.s is None:
+        return float(part.y.size), float(part.y.sum())
+    return float(part.s.sum()), float(part.s @ part.y)
+
+
+def encoded_rows(cross: FeatureCross, tables: DaskTables, screen: Screen | None) -> DaskRows:
+    """The rows as codes of the columns of a cross, which is fitted first if need be."""
+    engine = tables.engine
+    if not hasattr(cross, "n_features_out_"):
+        cross._fit_parts(tables, screen)
+    layout = cross._layout
+    plan, columns = FitPlan.of_layout(layout), own_columns(layout)
+    futures = engine.submit(encode_part, tables.parts, plan, layout, columns)
+    parts = [EncodedPart(part.name, future) for part, future in zip(tables.parts, futures, strict=True)]
+    sums = list(engine.map(mean_parts, parts))
+    center = sum(sy for _, sy in sums) / (sum(s for s, _ in sums) or 1.0)
+    return DaskRows(parts, engine, layout.n_columns, center, getattr(cross, "eliminated_length_", 0))

@@ -1,0 +1,99 @@
+"""Rows on a cluster in threads of this process: the same bits as from disk."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+from sparsereg import FeatureCross, Lasso, ParquetRows, regularization_path
+
+pytest.importorskip("pyarrow")
+distributed = pytest.importorskip("distributed", reason="the extra [dask] is not installed")
+
+from dask_tables import CROSSES, OPTIONS, rows_of, same, table, write_files
+
+from sparsereg.dask import ElasticNet as DaskElasticNet
+from sparsereg.dask import Lasso as DaskLasso
+from sparsereg.dask import regularization_path as dask_path
+
+
+@pytest.fixture(scope="module")
+def client():
+    """Two workers in threads of this process, which has imported everything already."""
+    options = {"threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    with (
+        distributed.LocalCluster(n_workers=2, **options) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("logs")
+    write_files(folder)
+    return folder
+
+
+@pytest.mark.parametrize("n_parts", [1, 2, 7])
+def test_a_path_has_the_bits_of_one_from_disk(client, files, n_parts):
+    cross, rows = FeatureCross(crosses=CROSSES), rows_of(files, n_parts)
+    encoded = cross.fit_transform(rows, eps=OPTIONS["eps"])
+    wanted = regularization_path(encoded, **OPTIONS)
+    other = FeatureCross(crosses=CROSSES)
+    found = dask_path(rows, cross=other, client=client, **OPTIONS)
+    assert found.certified.all()
+    assert other.eliminated_length_ == cross.eliminated_length_ > 0
+    assert same(found, wanted)
+
+
+def test_delayed_tables(client):
+    dask = pytest.importorskip("dask")
+    pieces = [table().slice(a, 500).to_pandas() for a in range(0, 2000, 500)]
+    tables = [dask.delayed(piece) for piece in pieces]
+    cross = FeatureCross(crosses=CROSSES, min_count=5)
+    found = dask_path(tables, "y", cross=cross, sample_weight="weight", client=client, **OPTIONS)
+    assert found.certified.all()
+    whole = table()
+    X = FeatureCross(crosses=CROSSES).fit_transform(whole.drop_columns(["y", "weight"]))
+    y, s = whole["y"].to_numpy(), whole["weight"].to_numpy()
+    wanted = regularization_path(X, y, sample_weight=s, **OPTIONS)
+    np.testing.assert_allclose(found.alphas, wanted.alphas, rtol=1e-11)
+    np.testing.assert_allclose(found.deviance_explained, wanted.deviance_explained, atol=1e-7)
+
+
+def test_estimators_become_local(client, files):
+    with client.as_current():
+        model = DaskLasso(alpha=0.02, cross=FeatureCross(crosses=CROSSES), tol=1e-8).fit(f"{files}/*.parquet", "y")
+        assert model.client_ is client
+        net = DaskElasticNet(alpha=0.05, l1_ratio=0.5).fit(f"{files}/*.parquet", "y", sample_weight="weight")
+    whole = table()
+    fields = whole.drop_columns(["y"])
+    X = FeatureCross(crosses=CROSSES).fit_transform(fields)
+    wanted = Lasso(alpha=0.02, tol=1e-8, max_iter=100_000).fit(X, whole["y"].to_numpy())
+    local = pickle.loads(pickle.dumps(model.to_local()))
+    np.testing.assert_allclose(local.predict(fields), wanted.predict(X), atol=1e-3)
+    np.testing.assert_allclose(local.predict(fields), model.predict(fields))
+    assert model.dual_gap_ <= 1e-8 * whole["y"].to_numpy().var()
+    assert net.sparse_coef_.nnz > 3
+
+
+def test_errors_name_partition_and_file(client, files, tmp_path):
+    for file in files.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    rows = ParquetRows(f"{tmp_path}/*.parquet", target="y")
+    (tmp_path / "log3.parquet").unlink()
+    with pytest.raises(ValueError, match=r"partition 0.*log3.parquet"):
+        dask_path(rows, cross=FeatureCross(), client=client)
+    for X, y, message in ((np.eye(3), "y", "expected Parquet files"), (f"{files}/*.parquet", "z", "'z' is not among")):
+        with pytest.raises(ValueError, match=message):
+            dask_path(X, y, cross=FeatureCross(), client=client)
+    with pytest.raises(ValueError, match="alpha=0"):
+        DaskLasso(alpha=0, client=client).fit(f"{files}/*.parquet", "y")
+
+
+def test_without_a_client_it_says_so(files):
+    with pytest.raises(ValueError, match=r"no current distributed\.Client"):
+        DaskLasso().fit(f"{files}/*.parquet", "y")
