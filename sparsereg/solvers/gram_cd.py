@@ -7,17 +7,12 @@ from numpy.typing import NDArray
 
 from sparsereg.objective.quadratic import Quadratic
 from sparsereg.rows.contract import Gram
-from sparsereg.solvers.working_set import MAX_SWEEPS, Position, WorkingSet
+from sparsereg.solvers.working_set import CHEAP_EPOCHS, MAX_DIRECT, MAX_SWEEPS, Position, WorkingSet
 
 __all__ = ["GramCD"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
-
-# Active columns up to which a Newton step is solved directly: a dense square of 2 MB, some milliseconds.
-MAX_DIRECT = 500
-# A Newton step that costs as many epochs is cheap.
-CHEAP_EPOCHS = 6
 
 
 class GramCD(WorkingSet):

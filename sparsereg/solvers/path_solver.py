@@ -41,8 +41,10 @@ MIN_ADDED = 10
 LOOK_AHEAD = 0.7
 # Columns added between two looks at the size of the Gram matrix.
 GRAM_BATCH = 256
-# A Gram matrix of so many entries (6 MB) is never too large.
+# A Gram matrix is given up when an epoch on it reads so many entries more than one on the residual, or when it has so
+# many more than X (48 MB).
 SMALL_GRAM = 500_000
+FREE_GRAM = 4_000_000
 
 
 class EliminatedColumns(Exception):
@@ -261,7 +263,7 @@ class PathSolver(WorkingSetLoop):
         working_set, rows = self.working_set, self.quadratic.rows
         used, share = working_set.gram_entries, np.count_nonzero(working_set.w) / working_set.m
         epoch_on_residual = (1.0 + share) * working_set.nnz
-        return rows.in_memory and bool(used * share > epoch_on_residual + SMALL_GRAM or used > rows.nnz + SMALL_GRAM)
+        return rows.in_memory and bool(used * share > epoch_on_residual + SMALL_GRAM or used > rows.nnz + FREE_GRAM)
 
 
 def _working_set(quadratic: Quadratic, method: str) -> WorkingSet:

@@ -7,10 +7,11 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg._core.kernels import Coordinates, GramStore
 from sparsereg.objective.quadratic import Quadratic
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.memory import MemoryRows
-from sparsereg.solvers.working_set import MAX_SWEEPS, Position, WorkingSet
+from sparsereg.solvers.working_set import CHEAP_EPOCHS, MAX_DIRECT, MAX_SWEEPS, Position, WorkingSet
 
 __all__ = ["ResidualCD"]
 
@@ -36,6 +37,7 @@ class ResidualCD(WorkingSet):
         self.rows = cast(MemoryRows, quadratic.rows)
         self.r = self.rows.residual(None, quadratic.center)
         self.r_sum = 0.0
+        self._ill_conditioned = False
 
     def _added(self, cols: Int) -> None:
         pass
@@ -82,6 +84,33 @@ class ResidualCD(WorkingSet):
         z = np.zeros_like(self.r)
         self.rows.design.matrix.add_matvec(x, z, self.cols, 1.0, self.rows.s)
         return self._gradient_at(z, float(self.sums @ x))
+
+    def newton_is_cheap(self) -> bool:
+        """By count: products of every two active columns, and twice the entries of all columns for an epoch."""
+        return self._direct_is_cheap(self.w != 0.0)
+
+    def newton_step(self, slope: Vector, active: NDArray[np.bool_], max_products: int) -> tuple[Vector, int]:
+        """Directly, on a Gram matrix of the active columns, where that is cheap, or where conjugate gradients used up
+        their products the last time."""
+        if np.count_nonzero(active) > MAX_DIRECT or not (self._ill_conditioned or self._direct_is_cheap(active)):
+            step, products = super().newton_step(slope, active, max_products)
+            self._ill_conditioned = products >= max_products
+            return step, products
+        at, quadratic, kernel = np.flatnonzero(active), self.quadratic, cast(int, self.quadratic.penalty.kernel)
+        store = GramStore(self.rows.design.matrix, None, None, self.rows.s)
+        store.append(self.cols[at], by_rows=False)
+        w, sums, sq, l1, l2 = (values[at] for values in (self.w, self.sums, self.sq, self.l1, self.l2))
+        step = np.zeros_like(slope)
+        co = Coordinates(w, sums, sq, l1, l2, quadratic.weight_sum, kernel, self.r_sum)
+        step[at] = store.newton_step(co, slope[at])
+        return step, 1
+
+    def _direct_is_cheap(self, active: NDArray[np.bool_]) -> bool:
+        k = int(np.count_nonzero(active))
+        if not 0 < k <= MAX_DIRECT:
+            return False
+        entries = int(self.rows.lengths(self.cols[active]).sum())
+        return k * entries <= 2 * CHEAP_EPOCHS * 2 * self.nnz
 
     def _gradient_at(self, r: Vector, r_sum: float) -> Vector:
         c: Vector = self.rows.design.matrix.rmatvec(r, self.cols)

@@ -16,7 +16,7 @@ from sparsereg._core.kernels import Coordinates
 from sparsereg.objective.quadratic import Quadratic
 from sparsereg.rows.contract import Coefficients
 
-__all__ = ["MAX_SWEEPS", "Position", "WorkingSet"]
+__all__ = ["CHEAP_EPOCHS", "MAX_DIRECT", "MAX_SWEEPS", "Position", "WorkingSet"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -25,6 +25,10 @@ Int = NDArray[np.int64]
 DUST = 2e-13
 # Sweeps of projections in search of a dual point.
 MAX_SWEEPS = 100
+# Active columns up to which a Newton step is solved directly: a dense square of 2 MB, some milliseconds.
+MAX_DIRECT = 500
+# A Newton step that costs as many epochs is cheap.
+CHEAP_EPOCHS = 6
 # An epoch that reads fewer entries costs little more than the call.
 DEAR_EPOCH = 100_000
 
