@@ -3,7 +3,7 @@
 # /// script
 # dependencies = ["nox>=2024.4.15"]
 # ///
-"""Chores with one name each: `nox -s tests`, `nox -s lint`, `nox -s kernels`, `nox -s bench`."""
+"""Chores with one name each: `nox -s tests`, `nox -s lint`, `nox -s docs`, `nox -s kernels`, `nox -s bench`."""
 
 from __future__ import annotations
 
@@ -27,6 +27,13 @@ def tests(session: nox.Session) -> None:
     """Python tests and the examples in the docs."""
     session.install("-e", ".[test]")
     session.run("pytest", *session.posargs)
+
+
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """The site, in build/site."""
+    session.install("-e", ".[docs]")
+    session.run("python", "-m", "sphinx", "-W", "-q", "docs", "build/site")
 
 
 @nox.session(venv_backend="none")

@@ -33,12 +33,12 @@ def losses_restored():
 def test_examples_run(page):
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     failed, tried = doctest.testfile(str(page), module_relative=False, optionflags=flags)
-    assert tried > 20
+    assert tried >= 3
     assert failed == 0
 
 
 def test_pages_with_examples():
-    assert {"adding.md", "crosses.md"} <= {page.name for page in WITH_EXAMPLES}
+    assert {"adding.md", "crosses.md", "serving.md", "start.md"} <= {page.name for page in WITH_EXAMPLES}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from sparsereg.scorer import Scorer, load
 
-__all__ = ["main", "predict_texts"]
+__all__ = ["main", "make_parser", "predict_texts"]
 
 Parse = Callable[[str], Any]
 
@@ -28,19 +28,7 @@ does not have has no effect. The file is read row by row; neither NumPy nor scik
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        "sparsereg score", description=_HELP, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("model", metavar="MODEL", help="a compact model, as `sparsereg export` writes it")
-    parser.add_argument("file", metavar="FILE", help="a CSV file with the columns of the model")
-    parser.add_argument("--out", help="write to this file instead of the standard output")
-    parser.add_argument("--keep", metavar="A,B,...", default="", help="copy these columns of FILE to the output")
-    parser.add_argument(
-        "--na", metavar="TEXT", action="append", default=[], help="text that stands for a missing value"
-    )
-    parser.add_argument("--separator", default=",", help="separator of FILE; \\t for a tab")
-    parser.add_argument("--encoding", default="utf-8", help="encoding of FILE")
-    options = parser.parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     try:
         scorer = _load(options.model)
         keep = next(csv.reader([options.keep]), []) if options.keep else []
@@ -54,6 +42,23 @@ def main(arguments: Sequence[str]) -> int:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The options of the command."""
+    parser = argparse.ArgumentParser(
+        "sparsereg score", description=_HELP, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("model", metavar="MODEL", help="a compact model, as `sparsereg export` writes it")
+    parser.add_argument("file", metavar="FILE", help="a CSV file with the columns of the model")
+    parser.add_argument("--out", help="write to this file instead of the standard output")
+    parser.add_argument("--keep", metavar="A,B,...", default="", help="copy these columns of FILE to the output")
+    parser.add_argument(
+        "--na", metavar="TEXT", action="append", default=[], help="text that stands for a missing value"
+    )
+    parser.add_argument("--separator", default=",", help="separator of FILE; \\t for a tab")
+    parser.add_argument("--encoding", default="utf-8", help="encoding of FILE")
+    return parser
 
 
 def predict_texts(scorer: Scorer, header: Sequence[str], rows: Iterable[Sequence[str]], na: Iterable[str] = ()) -> Any:

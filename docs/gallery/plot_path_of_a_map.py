@@ -1,0 +1,58 @@
+"""
+A price by cell of a map
+========================
+
+The lasso path of cells of latitude and longitude, and the strength that predicts other rows best.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from sparsereg import FeatureCross, Width, plot_path, regularization_path
+
+# %%
+# Houses around a centre. North of 37.75 they cost 2 more, and one cell costs another 3. Cells of 1/60 degree are
+# columns only where houses are.
+
+rng = np.random.default_rng(0)
+n = 20_000
+houses = pd.DataFrame({"latitude": rng.normal(37.7, 0.05, n), "longitude": rng.normal(-122.3, 0.05, n)})
+cell = np.floor(houses["latitude"] * 60).eq(2262) & np.floor(houses["longitude"] * 60).eq(-7338)
+price = 5 + 2 * (houses["latitude"] > 37.75) + 3 * cell + rng.normal(size=n)
+
+minute = Width("1/60")
+cross = FeatureCross(bins={"latitude": minute, "longitude": minute}, crosses=[("latitude", "longitude")])
+train, test = slice(0, 15_000), slice(15_000, n)
+X = cross.fit_transform(houses[train])
+path = regularization_path(X, price[train].to_numpy(), eps=1e-3)
+print(path)
+
+# %%
+# The path: deviance explained and active columns above, the largest coefficients below.
+
+plot_path(path, names=cross.feature_names)
+plt.show()
+
+# %%
+# Held-out errors fall as columns enter, turn, and rise again where the columns fit noise.
+
+held_out = cross.transform(houses[test])
+errors = [np.mean((price[test] - path.predict(held_out, k)) ** 2) for k in range(path.alphas.size)]
+best = int(np.argmin(errors))
+figure, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
+ax.plot(path.alphas, 1 - np.array(errors) / price[test].var(), label="held out")
+ax.plot(path.alphas, path.deviance_explained, label="fitted")
+ax.axvline(path.alphas[best], color="0.6", linewidth=1)
+ax.set(xscale="log", xlabel="alpha", ylabel="R2", title=f"{path.n_nonzero[best]} of {path.n_features} columns are best")
+ax.invert_xaxis()
+ax.legend(frameon=False)
+plt.show()
+
+# %%
+# The heaviest cells at that point: the one that costs 3 more is found.
+
+columns, weights = path.point(best)
+order = np.argsort(-np.abs(weights))[:5]
+for name, weight in zip(cross.feature_names(columns[order]), weights[order], strict=True):
+    print(f"{weight:6.2f}  {name}")
