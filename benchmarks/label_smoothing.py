@@ -1,4 +1,4 @@
-"""Calibration before and after label smoothing, on the census rows, with and without labels turned over at random.
+"""Calibration before and after label smoothing, on the census rows: all, few, and few with labels turned over.
 
     python benchmarks/label_smoothing.py [folder of the data]
 
@@ -20,7 +20,8 @@ from sparsereg import FeatureCross, LogisticRegression, Quantiles
 
 TENTHS = 10
 NOISE = 0.2
-STRENGTHS = (10.0, 0.1)
+FEW = 2_000
+STRENGTHS = (100.0, 0.1)
 SMOOTHING = (0.0, 0.1, 0.2)
 
 
@@ -59,14 +60,20 @@ def curve(p: np.ndarray, y: np.ndarray) -> tuple[list[float], list[float]]:
 
 def main() -> None:
     X, y, X_test, y_test = encoded(census())
-    turned = np.random.default_rng(0).random(y.size) < NOISE
-    print("| labels of the fit | C | eps | log-loss | miscalibration | accuracy | largest p |")
+    few = np.random.default_rng(0).permutation(y.size)[:FEW]
+    turned = y[few] ^ (np.random.default_rng(1).random(FEW) < NOISE)
+    fits = {
+        f"{y.size:,}": (X, y),
+        f"{FEW:,}": (X[few], y[few]),
+        f"{FEW:,}, {NOISE:.0%} of labels turned over": (X[few], turned),
+    }
+    print("| rows of the fit | C | eps | log-loss | miscalibration | accuracy | largest p |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     curves = {}
-    for name, labels in (("as they are", y), (f"{NOISE:.0%} turned over", y ^ turned)):
+    for name, (rows, labels) in fits.items():
         for C in STRENGTHS:
             for eps in SMOOTHING:
-                model = LogisticRegression(C=C, label_smoothing=eps).fit(X, labels)
+                model = LogisticRegression(C=C, label_smoothing=eps).fit(rows, labels)
                 p = model.predict_proba(X_test)[:, 1]
                 row = scores(p, y_test)
                 curves[name, C, eps] = curve(p, y_test)
@@ -81,12 +88,12 @@ def draw(curves: dict) -> None:
     except ImportError:
         return
     names = list(dict.fromkeys(name for name, _, _ in curves))
-    figure, axes = plt.subplots(1, len(names), figsize=(8, 4), sharey=True)
+    figure, axes = plt.subplots(1, len(names), figsize=(10, 3.6), sharey=True)
     for axis, name in zip(axes, names, strict=True):
         axis.plot([0, 1], [0, 1], color="0.8")
         for eps in SMOOTHING:
             axis.plot(*curves[name, STRENGTHS[0], eps], marker="o", markersize=3, label=f"eps = {eps:g}")
-        axis.set(title=f"labels {name}", xlabel="predicted probability")
+        axis.set(title=name.replace(" of labels", "\nof labels"), xlabel="predicted probability")
     axes[0].set_ylabel("observed share, test rows")
     axes[0].legend(frameon=False)
     figure.tight_layout()

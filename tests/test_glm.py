@@ -91,6 +91,24 @@ def test_huber_is_the_minimum_of_its_formula():
     np.testing.assert_allclose(model.coef_, best.x[:-1], atol=1e-5)
 
 
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize(("power", "link"), [(0, "log"), (3, "log"), (-1, "auto"), (1, "identity"), (2.5, "identity")])
+def test_other_tweedie_deviances_agree_with_scikit_learn(power, link, container):
+    """Not convex, but near a minimum they are: both find the same one."""
+    rng = np.random.default_rng(4)
+    X = rng.uniform(0.5, 1.5, (200, 3))
+    y = X @ [1.0, 2.0, 0.5] * np.exp(0.1 * rng.normal(size=200))
+    options = {"power": power, "link": link, "alpha": 0.01}
+    theirs = linear_model.TweedieRegressor(solver="newton-cholesky", tol=1e-10, max_iter=1000, **options).fit(X, y)
+    ours = TweedieRegressor(**options).fit(container(X), y)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=1e-5, atol=1e-7)
+    assert ours.score(X, y) == pytest.approx(theirs.score(X, y), rel=1e-6)
+    assert ours.gradient_norm_ < 1e-8
+    assert np.isinf(ours.dual_gap_)
+    sparse = TweedieRegressor(l1_ratio=1.0, **options).fit(X, y)
+    assert sparse.gradient_norm_ <= 1e-6
+
+
 @pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
 def test_an_exposure_is_an_offset_or_a_weight(l1_ratio):
     """Counts with the logarithm of the exposure as offset, or rates weighted by the exposure."""
@@ -155,8 +173,9 @@ def test_single_precision_warm_starts_and_zero_columns():
         (PoissonRegressor(alpha=-1), [1, 2, 3], "alpha=-1"),
         (PoissonRegressor(l1_ratio=2), [1, 2, 3], "l1_ratio=2"),
         (PoissonRegressor(solver="cd"), [1, 2, 3], "solver='cd'"),
-        (TweedieRegressor(power=3), [1, 2, 3], "power=3"),
-        (TweedieRegressor(power=1, link="identity"), [1, 2, 3], "link='identity'"),
+        (TweedieRegressor(power=0.5), [1, 2, 3], "power=0.5"),
+        (TweedieRegressor(power=3), [1, 0, 3], "takes y above 0"),
+        (TweedieRegressor(link="logit"), [1, 2, 3], "link='logit'"),
         (HuberLossRegressor(delta=0), [1, 2, 3], "delta=0"),
         (PoissonRegressor(penalty_factor=[1.0]), [1, 2, 3], "penalty_factor"),
     ],

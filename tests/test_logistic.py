@@ -34,7 +34,9 @@ def reference(X, y, s=None, **options):
     return linear_model.LogisticRegression(**options).fit(X, y, s)
 
 
-@pytest.mark.parametrize("model", [LogisticRegression(), SquaredHingeClassifier()], ids=str)
+@pytest.mark.parametrize(
+    "model", [LogisticRegression(), LogisticRegression(l1_ratio=0.5), SquaredHingeClassifier()], ids=str
+)
 def test_check_estimator(model):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -82,6 +84,30 @@ def test_agrees_with_saga_at_l1_to_the_gap(l1_ratio, C):
     assert ours.dual_gap_ <= 1e-8
     np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-5)
     assert ours.sparse_coef_.nnz == np.count_nonzero(ours.coef_)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize(("l1_ratio", "C"), [(1.0, 0.05), (1.0, 1.0), (0.5, 0.3)])
+def test_several_classes_agree_with_saga_at_l1_to_the_gap(l1_ratio, C, fit_intercept):
+    X, y = data(classes=3)
+    options = {"C": C, "l1_ratio": l1_ratio, "fit_intercept": fit_intercept}
+    ours = LogisticRegression(**options).fit(X, y)
+    theirs = reference(X, y, solver="saga", tol=1e-9, max_iter=20_000, **options)
+
+    def objective(model):
+        losses = -model.predict_log_proba(X)[np.arange(len(y)), np.searchsorted(LABELS, y)]
+        w = model.coef_
+        return (losses.sum() + (l1_ratio * np.abs(w).sum() + (1 - l1_ratio) / 2 * np.sum(w * w)) / C) / len(y)
+
+    assert -1e-8 <= objective(ours) - objective(theirs) <= ours.dual_gap_ + 1e-14
+    assert ours.dual_gap_ <= 1e-9
+    assert 0 < ours.sparse_coef_.nnz < ours.coef_.size
+    # a gap also bounds the distance of a poor solution
+    for steps in (0, 1):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            poor = LogisticRegression(max_iter=steps, tol=1e-15, **options).fit(X, y)
+        assert objective(poor) - objective(ours) <= poor.dual_gap_ + 1e-14
 
 
 def test_agrees_with_liblinear_at_l1_without_intercept():
@@ -145,8 +171,6 @@ def test_class_weights_are_weights_of_rows(class_weight):
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
 def test_soft_targets_are_rows_of_labels_with_weights(classes, l1_ratio):
-    if classes == 3 and l1_ratio:
-        pytest.skip("several outputs with an l1 penalty have tests of their own")
     X, _ = data(n=60)
     Y = np.random.default_rng(5).dirichlet(np.ones(classes), 60)
     labels = LABELS[:classes]
@@ -199,6 +223,12 @@ def test_penalty_factors_and_standardising():
     standardised = LogisticRegression(standardize=True, l1_ratio=1.0, C=0.2).fit(X, y)
     np.testing.assert_allclose(
         standardised.coef_ * sigma, LogisticRegression(l1_ratio=1.0, C=0.2).fit(X / sigma, y).coef_, atol=1e-7
+    )
+    free = LogisticRegression(penalty_factor=factor, l1_ratio=1.0).fit(X, y)
+    gradient = X.T @ ((y == "bee") - free.predict_proba(X)[:, 1])
+    assert (np.abs(gradient) <= factor + 1e-4).all()
+    np.testing.assert_allclose(
+        (gradient * free.coef_[0])[factor > 0], (factor * np.abs(free.coef_[0]))[factor > 0], atol=1e-4
     )
     positive = LogisticRegression(positive=True).fit(X, y)
     gradient = X.T @ ((y == "bee") - positive.predict_proba(X)[:, 1]) - positive.coef_[0]
@@ -352,7 +382,7 @@ def test_the_deprecated_penalty_means_what_it_did():
         ({"label_smoothing": -1}, [0, 1, 1], "label_smoothing=-1"),
         ({"confidence_penalty": np.nan}, [0, 1, 1], "confidence_penalty=nan"),
         ({"penalty": "l3"}, [0, 1, 1], "penalty='l3'"),
-        ({"positive": True}, [0, 1, 2], "positive=True"),
+        ({"positive": True}, [0, 1, 2], "Only binary classification is supported with positive=True"),
         ({"penalty_factor": [1.0, -1.0]}, [0, 1, 1], "penalty_factor"),
         ({"class_weight": "equal"}, [0, 1, 1], "class_weight"),
     ],

@@ -143,14 +143,14 @@ def test_a_column_that_is_always_dropped_is_not_trusted():
         ({"dropout_rate": "0.5"}, "dropout_rate='0.5'"),
         ({"dropout_rate": [0.1, 0.2]}, "dropout_rate has shape"),
         ({"gaussian_noise": -0.1}, "gaussian_noise=-0.1"),
-        ({"dropout_rate": 0.1, "confidence_penalty": 0.1}, "no confidence_penalty"),
+        ({"dropout_rate": 0.1, "confidence_penalty": 0.1}, "take no confidence_penalty"),
     ],
 )
 def test_what_is_refused(options, message):
     X, y, _ = data()
     with pytest.raises(ValueError, match=message):
         LogisticRegression(**options).fit(X, y)
-    with pytest.raises(ValueError, match="two classes"):
+    with pytest.raises(ValueError, match="Only binary classification"):
         LogisticRegression(dropout_rate=0.1).fit(X, np.arange(150) % 3)
 
 

@@ -16,6 +16,7 @@ from sparsereg.linear_model.input import checked_data
 from sparsereg.linear_model.loss_fit import Task
 from sparsereg.linear_model.loss_model import LossModel
 from sparsereg.losses import LOSSES, Loss, as_loss
+from sparsereg.losses.tweedie_general import GeneralTweedie
 
 __all__ = ["GammaRegressor", "HuberLossRegressor", "PoissonRegressor", "TweedieRegressor"]
 
@@ -49,7 +50,11 @@ class LossRegressor(RegressorMixin, LossModel):
     @property
     def path_loss(self) -> tuple[str, str]:
         """The loss and the link, as a `PathResult` has them."""
-        return str(self._loss()), self._loss().link
+        loss = self._loss()
+        if isinstance(loss, GeneralTweedie):
+            what = f"a model file holds convex losses, not {loss}; keep the model with joblib or skops."
+            raise ValueError(what)  # noqa: TRY004 - the value of power or link is wrong for it
+        return str(loss), loss.link
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, offset: Any = None) -> Any:
         """Fit.
@@ -196,7 +201,7 @@ class PoissonRegressor(LossRegressor):
     l1_ratio : float in [0, 1], default 0.0
         0 is ridge, 1 the lasso.
     penalty_factor : array of shape (p,), optional
-        Non-negative factors v on the penalty of each column, 0 for none where l1_ratio is 0. Default: 1.
+        Non-negative factors v on the penalty of each column, 0 for none. Default: 1.
     standardize : bool, default False
         Penalise `w_j` times the column's (weighted) standard deviation; coefficients are on the scale of X.
     positive : bool, default False
@@ -214,8 +219,8 @@ class PoissonRegressor(LossRegressor):
         Upper bound on the distance of the objective from its minimum, by a full pass in double at the coefficients as
         they are handed out. Infinite where a column is not penalised.
     gradient_norm_ : float
-        The gradient over that at 0, both in units of the root of the curvature; only where there is no l1 penalty. It
-        decides where `dual_gap_` is infinite.
+        The gradient (with an l1 penalty, the distance from stationarity) over that at 0, both in units of the root of
+        the curvature. It decides where `dual_gap_` is infinite; with an l1 penalty on every column there is none.
     n_iter_ : int
     n_features_in_ : int
     feature_names_in_ : array of str of shape (p,), where X has string column names
@@ -255,7 +260,7 @@ class GammaRegressor(LossRegressor):
 
 
 class TweedieRegressor(LossRegressor):
-    """Regression by the Tweedie deviance of a given power; a drop-in for scikit-learn's where that is convex.
+    """Regression by the Tweedie deviance of a given power; a drop-in for scikit-learn's.
 
     The mean loss is half of the mean unit deviance; the penalty is that of `PoissonRegressor`, and so are the
     parameters and attributes that are not listed here.
@@ -264,12 +269,12 @@ class TweedieRegressor(LossRegressor):
     ----------
     power : float, default 0.0
         0 is least squares with the identity link, 1 Poisson, between 1 and 2 amounts of which many are 0, 2 gamma; the
-        latter three with the log link. Other powers, and 0 with the log link, are not convex (or have a predictor of
-        bounded range) and are refused.
+        latter three with the log link. **Other powers and links are not convex** (or have a predictor of bounded
+        range): the fit is a stationary point, reported by `gradient_norm_`, and `dual_gap_` is infinite.
     alpha : float, default 1.0
     fit_intercept : bool, default True
     link : {"auto", "identity", "log"}, default "auto"
-        Must be the link above.
+        "auto" is the identity for a power of at most 0, else the log.
     solver, max_iter, tol, warm_start, verbose, l1_ratio, penalty_factor, standardize, positive, n_jobs
         As in `PoissonRegressor`.
 
@@ -302,13 +307,13 @@ class TweedieRegressor(LossRegressor):
         set_parameters(self, locals())
 
     def _loss(self) -> Loss:
-        power = check_number("power", self.power, low=-np.inf)
+        power = check_number("power", self.power, low=-np.finfo(np.float64).max, high=np.finfo(np.float64).max)
         check_choice("link", self.link, ("auto", "identity", "log"))
-        if power != 0 and not 1 <= power <= 2:
-            raise ValueError(f"power={power!r}: expected 0, or a number from 1 to 2; other deviances are not convex.")
-        link = "identity" if power == 0 else "log"
-        if self.link not in ("auto", link):
-            raise ValueError(f"link={self.link!r}: with power={power!r} it is {link!r}; others are not convex.")
+        if 0 < power < 1:
+            raise ValueError(f"power={power!r}: expected at most 0, or at least 1; there is no distribution between.")
+        link = ("identity" if power <= 0 else "log") if self.link == "auto" else self.link
+        if link != ("identity" if power == 0 else "log") or power < 0 or power > 2:
+            return GeneralTweedie(float(power), link)
         names = {0: "squared", 1: "poisson", 2: "gamma"}
         return LOSSES[names[power]] if power in names else as_loss(("tweedie", float(power)))
 

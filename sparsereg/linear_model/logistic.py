@@ -67,7 +67,7 @@ class LogisticRegression(LossClassifier):
     n_jobs : int, optional
         Threads for checking X and for passes over all of it; the result does not depend on it.
     penalty_factor : array of shape (p,), optional
-        Non-negative factors v on the penalty of each column, 0 for none where l1_ratio is 0. Default: 1.
+        Non-negative factors v on the penalty of each column, 0 for none. Default: 1.
     standardize : bool, default False
         Penalise `w_j` times the column's (weighted) standard deviation; coefficients are on the scale of X.
     positive : bool, default False
@@ -101,8 +101,8 @@ class LogisticRegression(LossClassifier):
         the coefficients as they are handed out. Infinite where a column is not penalised, or the loss is not convex.
     gradient_norm_ : float
         The gradient (with an l1 penalty, the distance from stationarity) over that of the model without columns, both
-        in units of the root of the curvature. It decides where `dual_gap_` is infinite; with an l1 penalty and a convex
-        loss there is none.
+        in units of the root of the curvature. It decides where `dual_gap_` is infinite; with an l1 penalty on every
+        column and a convex loss there is none.
     n_iter_ : int array of shape (1,)
     n_features_in_ : int
     feature_names_in_ : array of str of shape (p,), where X has string column names
@@ -183,7 +183,10 @@ class LogisticRegression(LossClassifier):
         design, targets = self._design(X), ClassTargets.of(y, classes)
         K = targets.classes.size
         if self.positive and K > 2:
-            raise ValueError("positive=True needs two classes: of more, only differences of coefficients count.")
+            raise ValueError(
+                f"Only binary classification is supported with positive=True. y holds {K} classes, of which only"
+                " differences of coefficients count."
+            )
         targets, s = targets.weighted(self.class_weight, self._weights(sample_weight, design.n_rows))
         targets = targets.smoothed(float(self.label_smoothing), self.smoothing_distribution, s)
         total = float(design.n_rows if s is None else s.sum())
@@ -247,6 +250,12 @@ class LogisticRegression(LossClassifier):
     def path_loss(self) -> tuple[str, str]:
         """The loss and the link, as a `PathResult` has them."""
         return ("logistic", "logit") if self.classes_.size == 2 else ("multinomial", "softmax")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        noisy = any(np.any(np.asarray(value) != 0) for value in (self.dropout_rate, self.gaussian_noise))
+        tags.classifier_tags.multi_class = not noisy and not self.positive
+        return tags
 
     # ---- parameters ------------------------------------------------------------------------------------------------
 
@@ -319,8 +328,12 @@ class LogisticRegression(LossClassifier):
             noisy = noisy or bool(values.any())
         if not noisy:
             return None
-        if K > 2 or self.confidence_penalty:
-            raise ValueError("dropout_rate and gaussian_noise need two classes, and no confidence_penalty.")
+        if K > 2:
+            raise ValueError(
+                f"Only binary classification is supported with dropout_rate or gaussian_noise. y holds {K} classes."
+            )
+        if self.confidence_penalty:
+            raise ValueError("dropout_rate and gaussian_noise take no confidence_penalty; set it to 0.")
         return found[0], found[1]
 
     def _class_offset(self, offset: Any, n_rows: int, K: int) -> Any:

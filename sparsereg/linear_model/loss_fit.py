@@ -13,7 +13,10 @@ from sparsereg.data.design import Design
 from sparsereg.losses import Loss
 from sparsereg.losses.confidence import ConfidentLogistic
 from sparsereg.losses.predictors import PredictorLoss, Softmax, WeightedLoss
+from sparsereg.losses.tweedie_general import GeneralTweedie
+from sparsereg.objective.certificate import combine_gap
 from sparsereg.objective.problem import Coefficients, count_weights, make_problem
+from sparsereg.penalties import GapTerms, Penalty
 from sparsereg.solvers.loop import Options, Solution
 from sparsereg.solvers.loss_path import LossPathSolver
 from sparsereg.solvers.noise import Noise, NoisedLogistic, Squares
@@ -73,7 +76,7 @@ class Task:
 
     @property
     def convex(self) -> bool:
-        return not self.beta and self.noise is None
+        return not self.beta and self.noise is None and not isinstance(self.loss, GeneralTweedie)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +112,8 @@ class _Fit:
         design, self.s, self.target, self.offset = parts
         self.multinomial = self.target.ndim == 2
         self.rows_of_x = design
-        no_l1 = task.alpha * task.l1_ratio == 0.0 and not task.positive
-        free = None if task.factor is None or (task.convex and not no_l1) else task.factor == 0.0
+        free = None if task.factor is None else task.factor == 0.0
+        self.all_penalized = free is None or not free.any()
         self.problem = make_problem(
             design,
             self.target[:, 0] if self.multinomial else self.target,
@@ -143,7 +146,7 @@ class _Fit:
             return Softmax(self.target, self.s, self.task.beta)
         if self.task.beta:
             return WeightedLoss(ConfidentLogistic(self.task.beta), rows.y, rows.s, convex=False)
-        return WeightedLoss(self.problem.loss, rows.y, rows.s)
+        return WeightedLoss(self.problem.loss, rows.y, rows.s, convex=self.task.convex)
 
     @cached_property
     def smooth(self) -> SmoothProblem:
@@ -209,16 +212,15 @@ class _Fit:
         gap = np.inf
         if self.task.noise is not None:
             b = self._intercept_under_noise(W, b)
-        elif self.multinomial or self.task.beta:
+        elif self.multinomial or not self.task.convex:
             z = self.smooth.products(W)
             if self.offset is not None:
                 z += self.offset.reshape(len(z), -1)
             alone = replace(self.intercepts_alone, offset=z)
             if self.task.fit_intercept:
                 b = smooth_newton(alone, (W[:0], b), self.null[1], 100).b
-            if not self.task.beta and self.smooth_alone and (self.l2 > 0.0).all():
-                g = self.smooth.state(W, b).g
-                gap = float(np.sum(g * g / (2.0 * self.l2[:, None]))) / S
+            if self.task.convex and (self.l1 + self.l2 > 0.0).all():
+                gap = self._softmax_gap(W, z + b)
         else:
             coef = Coefficients(np.arange(design.n_cols), W[:, 0]).nonzero()
             with np.errstate(over="ignore", invalid="ignore"):
@@ -230,6 +232,16 @@ class _Fit:
         if not (np.isfinite(W).all() and np.isfinite(intercept).all()):
             raise ValueError("the coefficients are not finite; X or y may hold large values: rescale them.")
         return Fitted(self._as_csr(W), intercept, gap, self.null[1] / S, gradient_norm, n_iter)
+
+    def _softmax_gap(self, W: Matrix, Z: Matrix) -> float:
+        """That of F for several outputs, where intercepts are at their best: see `combine_gap`."""
+        loss, penalty = self.loss, self.problem.penalty
+        assert isinstance(loss, Softmax)
+        c = -self.smooth.rmatvec(loss.gradient(Z))
+        terms = [Penalty.gap_terms(penalty, w, c_k, self.l1, self.l2) for w, c_k in zip(W.T, c.T, strict=True)]
+        norms = [part.dual_norm for part in terms]
+        summed = GapTerms(*(sum(part) for part in zip(*terms, strict=True)))._replace(dual_norm=max(norms))
+        return combine_gap(summed, lambda t: loss.fenchel_gap(Z, t)) / self.problem.weight_sum
 
     def _intercept_under_noise(self, W: Matrix, b: Vector) -> Vector:
         """The best intercept for rounded coefficients; unrounded ones have it."""
@@ -259,13 +271,8 @@ class _Fit:
         W, b = self.start(coef, intercept)
         if self.smooth_alone:
             return self._smooth(W, b)
-        if not self.task.convex:
+        if self.multinomial or not self.task.convex or not self.all_penalized:
             return self._stationary(W, b)
-        if self.multinomial:
-            raise ValueError(
-                "l1_ratio above 0 needs two classes here; use l1_ratio=0, or one model a class with"
-                " sklearn.multiclass.OneVsRestClassifier."
-            )
         return self._sparse(W)
 
     def _smooth(self, W: Matrix, b: Vector) -> Fitted:
@@ -278,7 +285,8 @@ class _Fit:
     def _stationary(self, W: Matrix, b: Vector) -> Fitted:
         limits = min(self.tol, STATIONARY), self.null[1], STEPS * self.max_iter
         found = proximal_descent(self.smooth, self.problem.penalty, self.l1, (W, b), limits)
-        return self.fitted(found.W, found.b, -(-found.n_iter // STEPS), found.gradient_norm)
+        norm = None if self.task.convex and self.all_penalized else found.gradient_norm
+        return self.fitted(found.W, found.b, -(-found.n_iter // STEPS), norm)
 
     def _sparse(self, W: Matrix) -> Fitted:
         task, options = self.task, Options(self.tol, EPOCHS * self.max_iter)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from sparsereg.losses.base import Loss
+from sparsereg.losses.entropy import relative_entropy
 
 __all__ = ["Curvature", "PredictorLoss", "Softmax", "WeightedLoss"]
 
@@ -158,6 +159,17 @@ class Softmax:
         if self.beta:
             slope += self.beta * P * (log_p - np.sum(P * log_p, axis=1, keepdims=True))
         return slope if self.s is None else self.s[:, None] * slope
+
+    def fenchel_gap(self, Z: Matrix, t: float) -> float:
+        """The loss's part of a duality gap at t times the residuals: the relative entropy of `(1 - t) y + t p` and p.
+
+        Only where beta is 0."""
+        log_p = Z - logsumexp(Z, axis=1, keepdims=True)
+        P = np.exp(log_p)
+        M = (1.0 - t) * self.Y + t * P
+        terms = relative_entropy(M.ravel(), log_p.ravel(), P.ravel(), (1.0 - t) * (self.Y - P).ravel())
+        each = terms.reshape(M.shape).sum(axis=1)
+        return float(each.sum() if self.s is None else self.s @ each)
 
     def curvature(self, Z: Matrix) -> Curvature:
         log_p = Z - logsumexp(Z, axis=1, keepdims=True)

@@ -119,9 +119,11 @@ class NoisedLogistic(SmoothProblem):
     def convex(self) -> bool:
         return False
 
-    def restricted(self, cols: Int, linear: Matrix | None = None) -> NoisedLogistic:
+    def restricted(
+        self, cols: Int, linear: Matrix | None = None, mask: NDArray[np.bool_] | None = None
+    ) -> NoisedLogistic:
         noise = Noise(self._noise.squares.restricted(cols), self._noise.odds[cols], self._noise.variance[cols])
-        return replace(self, cols=cols, l2=self.l2[cols], linear=linear, noise=noise)
+        return replace(self, cols=cols, l2=self.l2[cols], linear=linear, mask=mask, noise=noise)
 
     def value(self, W: Matrix, Z: Matrix) -> float:
         spread = self._noise.spread(W[:, 0] ** 2)

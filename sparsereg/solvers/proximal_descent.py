@@ -113,16 +113,16 @@ def proximal_descent(
 
 
 def on_support(problem: SmoothProblem, penalty: Penalty, l1: Vector, state: State, scale: float) -> State | None:
-    """Newton steps on the rows of W that are not 0, whose signs are kept; None where a sign would change.
-
-    Rows that hold zeros beside other values are not moved."""
-    rows = np.flatnonzero((state.W != 0.0).all(axis=1))
-    if not rows.size or rows.size != np.count_nonzero(state.W.any(axis=1)):
+    """Newton steps on the coefficients that are not 0, whose signs are kept; None where a sign would change."""
+    rows = np.flatnonzero(state.W.any(axis=1))
+    if not rows.size:
         return None
     W = state.W[rows]
+    moving = W != 0.0
     linear = l1[rows][:, None] * np.stack([penalty.slope(w) for w in W.T], axis=1)
-    found = smooth_newton(problem.restricted(rows, linear), (W, state.b), scale, 20)
-    if (found.W * W <= 0.0).any():
+    own = problem.restricted(rows, linear, None if moving.all() else moving)
+    found = smooth_newton(own, (W, state.b), scale, 20)
+    if (found.W * W <= 0.0)[moving].any():
         return None
     moved = np.zeros_like(state.W)
     moved[rows] = found.W

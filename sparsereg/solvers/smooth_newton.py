@@ -59,6 +59,8 @@ class SmoothProblem:
         The columns with coefficients; None for all of the design.
     linear : float64 array of shape (m, K), or None
         g.
+    mask : bool array of shape (m, K), or None
+        The coefficients that may move; None for all.
     """
 
     design: Design
@@ -68,10 +70,13 @@ class SmoothProblem:
     offset: Matrix | None = None
     cols: Int | None = None
     linear: Matrix | None = None
+    mask: NDArray[np.bool_] | None = None
 
-    def restricted(self, cols: Int, linear: Matrix | None = None) -> SmoothProblem:
+    def restricted(
+        self, cols: Int, linear: Matrix | None = None, mask: NDArray[np.bool_] | None = None
+    ) -> SmoothProblem:
         """The same with coefficients on some columns only, of a problem with all."""
-        return replace(self, cols=cols, l2=self.l2[cols], linear=linear)
+        return replace(self, cols=cols, l2=self.l2[cols], linear=linear, mask=mask)
 
     def products(self, W: Matrix) -> Matrix:
         """`X W`, of shape (n, K)."""
@@ -82,8 +87,9 @@ class SmoothProblem:
         return Z
 
     def rmatvec(self, R: Matrix) -> Matrix:
-        """`X' R`, of shape (m, K)."""
-        return np.stack([self.design.rmatvec(np.ascontiguousarray(r), self.cols) for r in R.T], axis=1)
+        """`X' R`, of shape (m, K); 0 where a coefficient may not move."""
+        out = np.stack([self.design.rmatvec(np.ascontiguousarray(r), self.cols) for r in R.T], axis=1)
+        return out if self.mask is None else out * self.mask
 
     def squares(self, s: Vector) -> Vector:
         """`sum_i s_i x_ij^2` of every column."""
@@ -211,7 +217,7 @@ class _Step:
         problem = self.problem
         m, K = self.state.W.shape
         cost = m * problem.design.nnz * K * (K + 1) / 2
-        if problem.convex and m * K <= MAX_FACTORISED and cost <= MAX_PRODUCT_ENTRIES:
+        if problem.convex and problem.mask is None and m * K <= MAX_FACTORISED and cost <= MAX_PRODUCT_ENTRIES:
             d, d_b = self._factorised()
         else:
             d, d_b = self._conjugate_gradients(tol)
