@@ -10,6 +10,7 @@ from sparsereg.objective.problem import make_problem
 from sparsereg.solvers import path_solver
 from sparsereg.solvers.gram_cd import GramCD
 from sparsereg.solvers.loop import Options
+from sparsereg.solvers.prox_gradient import ProxGradient, ProxGradientOnResidual
 from sparsereg.solvers.residual_cd import ResidualCD
 
 
@@ -54,3 +55,22 @@ def test_neighbouring_columns_are_solved_with_and_without_a_gram_matrix(monkeypa
     assert found.dual_gap <= 1e-6 * problem.gap_scale
     assert problem.duality_gap(found.coef, 1e-3, 1.0) <= 1e-3 * problem.gap_scale
     assert found.epochs < 10_000
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
+@pytest.mark.parametrize("weights", [False, True])
+def test_proximal_gradient_steps_agree_on_the_gram_matrix_and_on_the_residual(weights, l1_ratio):
+    rng = np.random.default_rng(2)
+    X, y = rng.normal(size=(60, 12)), rng.normal(size=60)
+    s = rng.uniform(0.5, 2, 60) if weights else None
+    quadratic = make_problem(as_design(np.asfortranarray(X)), y, sample_weight=s).quadratic
+    found = []
+    for kind in (ProxGradient, ProxGradientOnResidual):
+        ws = kind(quadratic)
+        ws.add(np.arange(12))
+        ws.set_strength(0.05, l1_ratio)
+        assert ws.descend(50, 0.0, np.arange(12)) == 50
+        found.append(ws.w)
+        np.testing.assert_allclose(ws.gradient(), ws.gradient_of(np.arange(12)), atol=1e-10)
+        assert ws.lipschitz <= 12
+    np.testing.assert_allclose(*found, rtol=1e-9, atol=1e-12)

@@ -16,6 +16,8 @@ from sparsereg.rows.memory import MemoryRows
 from sparsereg.rows.parts import SummedRows
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.path_solver import PathSolver
+from sparsereg.solvers.prox_gradient import ProxGradientOnResidual
+from sparsereg.solvers.residual_cd import ResidualCD
 
 
 def data(weighted: bool, n: int = 700):
@@ -100,5 +102,18 @@ def test_digits_do_not_depend_on_threads(monkeypatch):
 def test_what_wants_a_residual_wants_it_in_memory():
     X, y, _ = data(weighted=False)
     quadratic = make_problem(as_design(X), y).quadratic.with_rows(in_parts(X, y, None, 2))
-    with pytest.raises(ValueError, match="not in memory"):
-        PathSolver(quadratic, 1.0, Options(method="prox_gradient"))
+    for kind in (ResidualCD, ProxGradientOnResidual):
+        with pytest.raises(ValueError, match="not in memory"):
+            kind(quadratic)
+
+
+def test_proximal_gradient_steps_need_no_residual():
+    X, y, _ = data(weighted=False)
+    quadratic = make_problem(as_design(X), y).quadratic
+    parts = quadratic.with_rows(in_parts(X, y, None, 2))
+    solvers = [PathSolver(q, 1.0, Options(1e-10, method="prox_gradient")) for q in (quadratic, parts)]
+    alpha = 0.1 * solvers[0].alpha_max()
+    whole, summed = (solver.solve(alpha) for solver in solvers)
+    assert summed.method.startswith("prox_gradient")
+    a, b = (found.coef.w[np.argsort(found.columns)] for found in (whole, summed))
+    np.testing.assert_allclose(b, a, rtol=1e-6)

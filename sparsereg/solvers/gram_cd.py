@@ -101,10 +101,12 @@ class GramCD(WorkingSet):
     def newton_is_cheap(self) -> bool:
         """By count: k^3/6 for k active columns, and the entries of their Gram columns for an epoch."""
         k = np.count_nonzero(self.w)
+        if self.quadratic.penalty.kernel is None:
+            return False
         return bool(0 < k <= MAX_DIRECT and k * k * self.m < 6 * CHEAP_EPOCHS * self.gram_entries)
 
     def newton_step(self, slope: Vector, active: NDArray[np.bool_], max_products: int) -> tuple[Vector, int]:
         """Directly while the active columns are few, which takes no more time than a few products."""
-        if np.count_nonzero(active) > MAX_DIRECT:
+        if np.count_nonzero(active) > MAX_DIRECT or self.quadratic.penalty.kernel is None:
             return super().newton_step(slope, active, max_products)
         return self.gram.store.newton_step(self._coordinates(self.r_sum), slope), 1

@@ -24,7 +24,7 @@ from sparsereg.solvers.loop import (
     WorkingSetGap,
     WorkingSetLoop,
 )
-from sparsereg.solvers.prox_gradient import ProxGradient
+from sparsereg.solvers.prox_gradient import ProxGradient, ProxGradientOnResidual
 from sparsereg.solvers.residual_cd import ResidualCD
 from sparsereg.solvers.screening import NoScreening, Screening
 from sparsereg.solvers.working_set import WorkingSet
@@ -45,6 +45,8 @@ GRAM_BATCH = 256
 # many more than X (48 MB).
 SMALL_GRAM = 500_000
 FREE_GRAM = 4_000_000
+# What goes on, in its way, without a Gram matrix.
+ON_RESIDUAL: dict[type[WorkingSet], type[ResidualCD]] = {GramCD: ResidualCD, ProxGradient: ProxGradientOnResidual}
 
 
 class EliminatedColumns(Exception):
@@ -263,7 +265,8 @@ class PathSolver(WorkingSetLoop):
         working_set, rows = self.working_set, self.quadratic.rows
         used, share = working_set.gram_entries, np.count_nonzero(working_set.w) / working_set.m
         epoch_on_residual = (1.0 + share) * working_set.nnz
-        return rows.in_memory and bool(used * share > epoch_on_residual + SMALL_GRAM or used > rows.nnz + FREE_GRAM)
+        too_slow, too_large = used * share > epoch_on_residual + SMALL_GRAM, used > rows.nnz + FREE_GRAM
+        return rows.in_memory and used > 0 and bool(too_slow or too_large)
 
 
 def _working_set(quadratic: Quadratic, method: str) -> WorkingSet:
@@ -273,7 +276,7 @@ def _working_set(quadratic: Quadratic, method: str) -> WorkingSet:
 
 def _on_residual(old: WorkingSet) -> ResidualCD:
     """The same columns and coefficients, without a Gram matrix."""
-    new = ResidualCD(old.quadratic)
+    new = ON_RESIDUAL[type(old)](old.quadratic)
     new.add(old.cols)
     new.set_strength(old.scale / old.quadratic.weight_sum, old.l1_ratio)
     new.set_w(old.w)

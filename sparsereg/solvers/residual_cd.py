@@ -92,7 +92,8 @@ class ResidualCD(WorkingSet):
     def newton_step(self, slope: Vector, active: NDArray[np.bool_], max_products: int) -> tuple[Vector, int]:
         """Directly, on a Gram matrix of the active columns, where that is cheap, or where conjugate gradients used up
         their products the last time."""
-        if np.count_nonzero(active) > MAX_DIRECT or not (self._ill_conditioned or self._direct_is_cheap(active)):
+        few = np.count_nonzero(active) <= MAX_DIRECT and self.quadratic.penalty.kernel is not None
+        if not (few and (self._ill_conditioned or self._direct_is_cheap(active))):
             step, products = super().newton_step(slope, active, max_products)
             self._ill_conditioned = products >= max_products
             return step, products
@@ -107,7 +108,7 @@ class ResidualCD(WorkingSet):
 
     def _direct_is_cheap(self, active: NDArray[np.bool_]) -> bool:
         k = int(np.count_nonzero(active))
-        if not 0 < k <= MAX_DIRECT:
+        if not 0 < k <= MAX_DIRECT or self.quadratic.penalty.kernel is None:
             return False
         entries = int(self.rows.lengths(self.cols[active]).sum())
         return k * entries <= 2 * CHEAP_EPOCHS * 2 * self.nnz
