@@ -21,6 +21,7 @@ from sparsereg.linear_model.multi_task import MultiTaskBase, MultiTaskElasticNet
 from sparsereg.linear_model.paths import EPOCHS, PARAMS, closer, enet_path, generator, lasso_path
 from sparsereg.objective.multi_task import MultiTaskProblem, RowCoefficients, make_multi_task_problem
 from sparsereg.solvers.loop import Options
+from sparsereg.solvers.multi_task import MultiTaskSolver
 from sparsereg.solvers.path import path_solver, solve_point, warn_points
 
 __all__ = ["MultiTaskElasticNetCV", "MultiTaskLassoCV"]
@@ -203,7 +204,7 @@ class MultiTaskElasticNetCV(MultiTaskBase):
         if not s.any():
             raise ValueError("A fold has no training rows of positive weight; choose other folds in cv.")
         problem = self._problem(rows, s)
-        solver, _ = path_solver(problem, ratio, grid, self.eps, self._options())
+        solver = MultiTaskSolver(problem, ratio, self._options())
         tight = closer(self.tol, 1.0, ratio) if self.tol < PARAMS["tol"] else None
         weights, errors, gaps = None if rows.s is None else rows.s[test], np.empty(grid.size), np.empty(grid.size)
         for i, alpha in enumerate(grid.tolist()):

@@ -12,6 +12,7 @@ from sparsereg.losses.base import Loss
 from sparsereg.losses.gamma import Gamma
 from sparsereg.losses.huber import Huber
 from sparsereg.losses.logistic import Logistic
+from sparsereg.losses.multinomial import MULTINOMIAL, Multinomial
 from sparsereg.losses.poisson import Poisson
 from sparsereg.losses.squared import Squared
 from sparsereg.losses.squared_hinge import SquaredHinge
@@ -23,11 +24,13 @@ __all__ = [
     "Huber",
     "Logistic",
     "Loss",
+    "Multinomial",
     "Poisson",
     "Squared",
     "SquaredHinge",
     "Tweedie",
     "as_loss",
+    "as_path_loss",
 ]
 
 LOSSES: dict[str, Loss] = {
@@ -62,8 +65,8 @@ def as_loss(loss: Any) -> Loss:
     if not parts or not isinstance(parts[0], str) or parts[0] not in LOSSES or len(parts) > 2:
         names = ", ".join(repr(name) for name in LOSSES)
         raise ValueError(
-            f"loss={loss!r}: expected one of {names}, a pair of a name and its parameter such as ('tweedie', 1.5), or a"
-            " Loss."
+            f"loss={loss!r}: expected one of {names}, for a path also 'multinomial', a pair of a name and"
+            " its parameter such as ('tweedie', 1.5), or a Loss."
         )
     default = LOSSES[parts[0]]
     if len(parts) == 1:
@@ -75,3 +78,10 @@ def as_loss(loss: Any) -> Loss:
     except (TypeError, ValueError):
         raise ValueError(f"loss={loss!r}: the parameter of {default.name!r} is a number.") from None
     return type(default)(value)  # type: ignore[call-arg]
+
+
+def as_path_loss(loss: Any) -> Loss | Multinomial:
+    """The same for a path, which knows "multinomial" too."""
+    if isinstance(loss, Multinomial) or (isinstance(loss, str) and loss == MULTINOMIAL.name):
+        return MULTINOMIAL
+    return as_loss(loss)

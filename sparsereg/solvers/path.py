@@ -22,8 +22,9 @@ from sparsereg.data.validation import (
     check_penalty_factor,
     check_weights,
 )
-from sparsereg.losses import Loss, as_loss
+from sparsereg.losses import Loss, as_path_loss
 from sparsereg.objective.multi_task import MultiTaskProblem
+from sparsereg.objective.multinomial import MultinomialProblem
 from sparsereg.objective.problem import Problem, count_weights
 from sparsereg.objective.targets import check_targets
 from sparsereg.results import PathResult
@@ -31,6 +32,7 @@ from sparsereg.rows.partitioned import PartitionedRows
 from sparsereg.solvers.loop import SOLVERS, Options, Solution
 from sparsereg.solvers.loss_path import LossPathSolver
 from sparsereg.solvers.multi_task import MultiTaskSolver
+from sparsereg.solvers.multinomial import MultinomialSolver
 from sparsereg.solvers.outputs import RowSolution, output_coefs
 from sparsereg.solvers.prefilter import PrefilteredSolver, eliminate_columns
 from sparsereg.solvers.rows_path import RowsProblem, RowsSolver, problem_of_rows
@@ -40,8 +42,8 @@ __all__ = ["AnySolver", "PathSolvers", "Until", "alpha_grid", "collect", "regula
 Vector = NDArray[np.float64]
 Callback = Callable[[int, int, float, int], None]
 PathSolvers = PrefilteredSolver | LossPathSolver
-OutputProblem = MultiTaskProblem
-OutputSolver = MultiTaskSolver
+OutputProblem = MultiTaskProblem | MultinomialProblem
+OutputSolver = MultiTaskSolver | MultinomialSolver
 AnySolver = PathSolvers | RowsSolver | OutputSolver
 
 
@@ -101,6 +103,7 @@ def regularization_path(
         Borrowed, never written to. Rows in parts (`FeatureCross.encode`) bring y, weights and threads of their own, and
         have the squared loss and coordinate descent. All-ones columns are detected and their values are not read again.
     y : array of shape (n,) or (n, K)
+        For loss="multinomial", labels of any kind, or probabilities of K classes, rows that sum to 1. Otherwise
         K columns, for the squared loss, are the multi-task problem: the loss is the sum over the columns, and in the
         penalty `|w_j|` is the 2-norm of the column's K coefficients, so that it is in for all targets or for none.
     loss : str, tuple or Loss, default "squared"
@@ -108,6 +111,8 @@ def regularization_path(
         link), "squared_hinge" (y of -1 and 1); ("tweedie", power) with a power between 1 and 2 and ("huber", delta),
         or these names alone for a power of 1.5 and a delta of 1.35; or a `sparsereg.losses.Loss`. Others than
         "squared" replace the square by their own function of y and the predictor `o_i + b0 + x_i . w`, divided by S.
+        "multinomial" is the softmax over K classes: b0, o_i and w_j have K numbers, and every one of w_j is penalised by
+        itself. Intercepts sum to 0.
     l1_ratio : float in [0, 1], default 1.0
         1 is the lasso. 0, plain ridge, has no alpha at which all is zero, so it needs explicit `alphas`.
     alphas : int or array, default 100
@@ -174,7 +179,7 @@ def regularization_path(
     check_number("tol", tol, low=0)
     check_number("max_iter", max_iter, low=1, integer=True)
     check_choice("solver", solver, SOLVERS)
-    kind = as_loss(loss)
+    kind = as_path_loss(loss)
     for name, flag in (("fit_intercept", fit_intercept), ("standardize", standardize), ("positive", positive)):
         check_flag(name, flag)
     if callback is not None and not callable(callback):
@@ -237,6 +242,8 @@ def path_solver(
     solver: PathSolvers | OutputSolver
     if isinstance(problem, MultiTaskProblem):
         solver = MultiTaskSolver(problem, l1_ratio, options)
+    elif isinstance(problem, MultinomialProblem):
+        solver = MultinomialSolver(problem, l1_ratio, options)
     elif problem.loss.quadratic:
         problem, c = eliminate_columns(problem, l1_ratio, grid, eps)
         solver = PrefilteredSolver(problem, l1_ratio, options, c)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.data.validation import check_penalty_factor
-from sparsereg.losses import LOSSES, Loss
+from sparsereg.losses import LOSSES, Loss, Multinomial
 from sparsereg.objective.quadratic import Quadratic
 from sparsereg.penalties import PENALTIES
 from sparsereg.rows.contract import Coefficients
@@ -50,7 +50,11 @@ class RowsProblem:
 
 
 def problem_of_rows(
-    rows: PartitionedRows, loss: Loss, given: dict[str, Any], penalty_factor: Any, flags: tuple[bool, bool, bool]
+    rows: PartitionedRows,
+    loss: Loss | Multinomial,
+    given: dict[str, Any],
+    penalty_factor: Any,
+    flags: tuple[bool, bool, bool],
 ) -> RowsProblem:
     """The problem of `regularization_path` for such rows; `flags` are fit_intercept, standardize and positive.
 

@@ -1,0 +1,215 @@
+"""The multinomial lasso and elastic net at one strength after the other, certified. Knows no estimators.
+
+    # Y (n, K), probabilities of the classes; s (n,), offset (n, K) or None; alpha counts per unit of weight
+    problem = make_multinomial_problem(design, Y, sample_weight=s, offset=offset, fit_intercept=True)
+    solver = MultinomialSolver(problem, l1_ratio, Options(tol=1e-4))
+    solver.start_from(RowCoefficients(cols, W))        # optional: a warm start, rows of K on observed columns
+    solution = solver.solve(alpha)                     # a RowSolution: coef, intercepts, dual_gap, epochs, deviance
+    solution.coef.tocsr(K, p)                          # sparse coefficients of shape (K, p)
+
+Proximal Newton steps on the softmax as it is, classes coupled: the working set holds coordinates, a column and a class
+each. The loss to second order keeps a vector of predictors for each class and their mean over the classes, so that a
+coordinate costs the entries of its column, however many classes there are (`sr_softmax_cd`). A step is halved until F
+falls. Where no share of it helps, Boehning's bound (1992) replaces the curvature, by which every step lowers F. Where
+descent crawls, a step on the coordinates that are not 0 follows, by conjugate gradients. Adding one number to the
+coefficients of a column for all classes changes the penalty only; the best number is taken exactly (`_best_shift`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg.losses.predictors import Softmax
+from sparsereg.objective.multi_task import RowCoefficients
+from sparsereg.objective.multinomial import MultinomialEvaluation, MultinomialProblem
+from sparsereg.solvers.loop import Options
+from sparsereg.solvers.outputs import Entries, RowSolution
+from sparsereg.solvers.smooth_newton import SmoothProblem, smooth_newton
+from sparsereg.solvers.softmax_model import SoftmaxStep, WorkingPairs
+
+__all__ = ["MultinomialSolver"]
+
+Vector = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+# Coordinates over this share of their threshold join: the nearest first, at most so many a class and twice the number
+# of active ones.
+NEAR = 0.95
+JOIN_PER_CLASS = 10
+# Halvings of a Newton step before Boehning's bound takes its place.
+MAX_HALVINGS = 8
+# Where a step leaves more than this share of the gap, descent crawls.
+SLOW = 0.3
+# Shares of equal probabilities that are mixed into those of the curvature where steps have to be cut short.
+LEAST_MIXED, MOST_MIXED = 1e-3, 0.3
+# F is known to this share of itself. The gap is more sensitive: steps that change F by rounding still lower it, and are
+# taken, at most so many in a row.
+ROUNDING = 4e-15
+MAX_IDLE = 8
+
+
+class MultinomialSolver:
+    """Solves one problem at any sequence of strengths, each from where the last one ended.
+
+    Parameters
+    ----------
+    problem : MultinomialProblem
+    l1_ratio : float
+    options : Options
+        `max_iter` bounds the epochs of coordinate descent and the products of Newton steps at one strength.
+    """
+
+    def __init__(self, problem: MultinomialProblem, l1_ratio: float, options: Options) -> None:
+        self.problem, self.l1_ratio, self.options = problem, l1_ratio, options
+        self.coef = RowCoefficients.zero(problem.n_outputs)
+        self.b = np.zeros(problem.n_outputs)
+        self.pairs = WorkingPairs(problem)
+        self._mixed = 0.0
+
+    def alpha_max(self) -> float:
+        """The smallest alpha at which every coefficient is 0."""
+        problem = self.problem
+        found = problem.evaluate(RowCoefficients.zero(problem.n_outputs))
+        factor, _ = problem.penalty.strengths(1.0, 1.0, np.arange(problem.design.n_cols))
+        worst = 0.0
+        for k in range(problem.n_outputs):
+            c = np.abs(problem.gradients(found, k))
+            worst = max(worst, float(np.divide(c, factor, out=np.zeros_like(c), where=factor > 0.0).max(initial=0.0)))
+        with np.errstate(divide="ignore"):
+            return float(np.divide(worst, problem.weight_sum * self.l1_ratio))
+
+    def start_from(self, coef: RowCoefficients, intercepts: Vector | None = None) -> None:
+        """Begin at given rows instead of 0."""
+        self.coef = coef.nonzero()
+        self.b = self.b if intercepts is None else intercepts.copy()
+
+    def solve(self, alpha: float) -> RowSolution:
+        """Minimise F at this alpha until certified, or until `max_iter` epochs."""
+        return self.solve_closely(alpha, self.options.tol)
+
+    def solve_closely(self, alpha: float, tol: float) -> RowSolution:
+        """The same for another `tol`."""
+        problem = self.problem
+        target = tol * problem.gap_scale
+        self.pairs.set_strength(alpha, self.l1_ratio)
+        if alpha * self.l1_ratio == 0.0:
+            return self._solve_smooth(alpha, target)
+        found, epochs, idle, last = problem.evaluate(self.coef, self.b), 0, 0, np.inf
+        best = (np.inf, self.coef, found)
+        while True:
+            gap, entering = self._certify(found, alpha)
+            best = min(best, (gap, self.coef, found), key=lambda state: state[0])
+            if gap <= target or epochs >= self.options.max_iter or idle > MAX_IDLE:
+                break
+            self.pairs.add(*entering)
+            new, done, gain = self._step(found, alpha, crawls=gap > SLOW * last and not entering[0].size)
+            epochs, last = epochs + max(done, 1), gap
+            idle = 0 if entering[0].size or gain > ROUNDING * found.total else idle + 1
+            found = new
+        gap, self.coef, found = best
+        return self._solution(found, gap, epochs)
+
+    def _solution(self, found: MultinomialEvaluation, gap: float, epochs: int) -> RowSolution:
+        problem = self.problem
+        entries = Entries.of(self.coef, problem.design.columns)
+        b = problem.intercepts_of_x(self.coef, found.intercepts) if problem.fit_intercept else found.intercepts
+        return RowSolution(entries, b, gap, epochs, 2.0 * (found.total - problem.saturated), method="newton")
+
+    def _certify(self, found: MultinomialEvaluation, alpha: float) -> tuple[float, tuple[Int, Int, Vector]]:
+        """The gap, and the coordinates that are to join: columns, classes, gradients. The working set takes its own."""
+        problem, pairs = self.problem, self.pairs
+        pairs.add_rows(self.coef)
+        l1, _ = problem.penalty.strengths(problem.weight_sum * alpha, self.l1_ratio, np.arange(problem.design.n_cols))
+        columns, classes, gradients = list[Int](), list[Int](), list[Vector]()
+
+        def visit(k: int, c: Vector) -> None:
+            pairs.take_gradients(k, c)
+            over = np.flatnonzero(np.abs(c) > NEAR * l1)
+            over = np.setdiff1d(over, pairs.columns_of(k), assume_unique=True)
+            columns.append(over)
+            classes.append(np.full(over.size, k))
+            gradients.append(c[over])
+
+        gap = problem.gap_of(found, self.coef, alpha, self.l1_ratio, visit)
+        cols, outputs, c = np.concatenate(columns), np.concatenate(classes), np.concatenate(gradients)
+        near = np.abs(c) / np.maximum(l1[cols], np.finfo(float).tiny)
+        most = JOIN_PER_CLASS * problem.n_outputs + 2 * int(np.count_nonzero(self.coef.w))
+        chosen = np.sort(np.argsort(-near, kind="stable")[:most])
+        return gap, (cols[chosen], outputs[chosen], c[chosen])
+
+    def _step(
+        self, found: MultinomialEvaluation, alpha: float, *, crawls: bool
+    ) -> tuple[MultinomialEvaluation, int, float]:
+        """One proximal Newton step from `self.coef`; returns what holds afterwards, the epochs, and how far F fell."""
+        problem, pairs = self.problem, self.pairs
+        before = found.total + problem.penalty_value(self.coef, alpha, self.l1_ratio)
+        w, epochs = pairs.weights(self.coef), 0
+        for mixed in (self._mixed, 1.0):
+            step = SoftmaxStep(problem, pairs, found, mixed)
+            epochs += step.descend(w, self.options)
+            if crawls and mixed < 1.0:
+                epochs += step.newton()
+            t = 1.0
+            for _ in range(1 if mixed == 1.0 else MAX_HALVINGS):
+                coef = self._centred(pairs.rows(w + t * (step.w - w)))
+                new = problem.evaluate(coef, found.intercepts)
+                gain = before - new.total - problem.penalty_value(coef, alpha, self.l1_ratio)
+                if gain >= -ROUNDING * before:
+                    self._mixed = self._remixed(t if mixed < 1.0 else 0.0)
+                    self.coef, self.b = coef, new.intercepts
+                    return new, epochs, gain
+                t *= 0.5
+        return found, epochs, 0.0
+
+    def _remixed(self, t: float) -> float:
+        """The share of equal probabilities for the next step, after one of which t was taken: more where t is small."""
+        if t == 1.0:
+            return 0.1 * self._mixed if self._mixed > LEAST_MIXED else 0.0
+        return min(max(10.0 * self._mixed, LEAST_MIXED), MOST_MIXED) if t < 0.5 else self._mixed
+
+    def _centred(self, coef: RowCoefficients) -> RowCoefficients:
+        """Rows shifted by the number that lowers the penalty most, where 0 is not that."""
+        l1, l2 = self.pairs.strengths(coef.cols)
+        n_zero = np.count_nonzero(coef.w == 0.0, axis=1)
+        pull = l1 * np.sign(coef.w).sum(axis=1) + l2 * coef.w.sum(axis=1)
+        rows = np.flatnonzero(np.abs(pull) > l1 * n_zero * (1.0 + 1e-12))
+        if not rows.size:
+            return coef
+        w = coef.w.copy()
+        for a in rows.tolist():
+            w[a] -= _best_shift(w[a], l1[a], l2[a])
+        return RowCoefficients(coef.cols, w).nonzero()
+
+    def _solve_smooth(self, alpha: float, target: float) -> RowSolution:
+        """Without an l1 term: Newton's method on all coefficients."""
+        problem = self.problem
+        every = np.arange(problem.design.n_cols)
+        _, l2 = problem.penalty.strengths(problem.weight_sum * alpha, self.l1_ratio, every)
+        loss = Softmax(np.asfortranarray(problem.y.T), problem.s)
+        offset = None if problem.offset is None else problem.offset.T
+        smooth = SmoothProblem(problem.design, loss, l2, problem.fit_intercept, offset)
+        w, epochs = self.coef.on(every), 0
+        for _ in range(2):  # once more where it ended short of the target
+            done = smooth_newton(smooth, (w, self.b), problem.null_loss, self.options.max_iter)
+            w, epochs = done.W - done.W.mean(axis=1, keepdims=True), epochs + done.n_iter
+            self.coef, self.b = RowCoefficients(every, w).nonzero(), done.b
+            found = problem.evaluate(self.coef, self.b)
+            gap = problem.gap_of(found, self.coef, alpha, self.l1_ratio)
+            if gap <= target:
+                break
+        return self._solution(found, gap, epochs)
+
+
+def _best_shift(w: Vector, l1: float, l2: float) -> float:
+    """The t with the least `sum_k l1 |w_k - t| + l2/2 (w_k - t)^2`."""
+    K = w.size
+    kinks = np.sort(w)
+    # The slope left and right of each kink; between kinks it is linear.
+    below = np.arange(K)
+    left = l1 * (2.0 * below - K) + l2 * (K * kinks - w.sum())
+    right = left + 2.0 * l1
+    at = int(np.flatnonzero(right >= 0.0)[0])
+    if left[at] <= 0.0 or l2 == 0.0:
+        return float(kinks[at])
+    return float(kinks[at] - left[at] / (l2 * K))
