@@ -111,8 +111,8 @@ def regularization_path(
         link), "squared_hinge" (y of -1 and 1); ("tweedie", power) with a power between 1 and 2 and ("huber", delta),
         or these names alone for a power of 1.5 and a delta of 1.35; or a `sparsereg.losses.Loss`. Others than
         "squared" replace the square by their own function of y and the predictor `o_i + b0 + x_i . w`, divided by S.
-        "multinomial" is the softmax over K classes: b0, o_i and w_j have K numbers, and every one of w_j is penalised by
-        itself. Intercepts sum to 0.
+        "multinomial" is the softmax over K classes: b0, o_i and w_j have K numbers, and every one of w_j is penalised
+        by itself. Intercepts sum to 0.
     l1_ratio : float in [0, 1], default 1.0
         1 is the lasso. 0, plain ridge, has no alpha at which all is zero, so it needs explicit `alphas`.
     alphas : int or array, default 100
