@@ -41,8 +41,8 @@ MIN_ADDED = 10
 LOOK_AHEAD = 0.7
 # Columns added between two looks at the size of the Gram matrix.
 GRAM_BATCH = 256
-# A Gram matrix is given up when an epoch on it reads so many entries more than one on the residual, or when it has so
-# many more than X (48 MB).
+# A Gram matrix is given up when an epoch on it reads so many entries more than one on the residual, or when it has more
+# than X, and more than FREE_GRAM (48 MB).
 SMALL_GRAM = 500_000
 FREE_GRAM = 4_000_000
 # What goes on, in its way, without a Gram matrix.
@@ -265,7 +265,7 @@ class PathSolver(WorkingSetLoop):
         working_set, rows = self.working_set, self.quadratic.rows
         used, share = working_set.gram_entries, np.count_nonzero(working_set.w) / working_set.m
         epoch_on_residual = (1.0 + share) * working_set.nnz
-        too_slow, too_large = used * share > epoch_on_residual + SMALL_GRAM, used > rows.nnz + FREE_GRAM
+        too_slow, too_large = used * share > epoch_on_residual + SMALL_GRAM, used > max(rows.nnz, FREE_GRAM)
         return rows.in_memory and used > 0 and bool(too_slow or too_large)
 
 
