@@ -33,6 +33,8 @@ Matrix = NDArray[np.float64]
 EPOCHS = 10
 # Proximal gradient steps that an iteration may take.
 STEPS = 100
+# Strengths on the way to a weak one are apart by this factor.
+CONTINUATION = 10.0
 # Beyond `tol`, iterations go on to this relative gap: see `linear_model/lasso.py`.
 POLISHED = 1e-9
 # A stationary point has this relative gradient at most, where `tol` asks for no less.
@@ -295,10 +297,17 @@ class _Fit:
             solver = PathSolver(self.problem.quadratic, task.l1_ratio, options)
         else:
             solver = LossPathSolver(self.problem, task.l1_ratio, options)
+        epochs = 0
         if W.any():
             solver.start_from(Coefficients(np.arange(len(W)), W[:, 0]).nonzero())
+        elif isinstance(solver, LossPathSolver) and task.l1_ratio > 0.0:
+            # Models at w = 0 say little of weak penalties, where |z| is large: a few stronger ones come first.
+            top = solver.alpha_max()
+            steps = int(np.log(max(top / task.alpha, 1.0)) / np.log(CONTINUATION)) if np.isfinite(top) else 0
+            for k in range(steps, 0, -1):
+                epochs += solver.solve(task.alpha * CONTINUATION**k).epochs
         found = solver.solve(task.alpha)
-        epochs, tol = found.epochs, self.tol
+        epochs, tol = epochs + found.epochs, self.tol
         best = self._polished(self._own(found), found.dual_gap)
         while best[1] > POLISHED * self.problem.gap_scale and best[1] <= self.tol * self.problem.gap_scale:
             tol *= 0.1
@@ -306,16 +315,17 @@ class _Fit:
                 break
             found = solver.solve_closely(task.alpha, tol)
             best = min(best, self._polished(self._own(found), found.dual_gap), key=lambda point: point[1])
-        n_iter = -(-epochs // EPOCHS)
+        n_iter = min(-(-epochs // EPOCHS), self.max_iter)
         W = np.zeros_like(W)
         W[best[0].cols, 0] = best[0].w
         fitted = self.fitted(W, np.array([found.intercept]), n_iter, None)
-        if fitted.dual_gap <= self.tol * fitted.gap_scale or n_iter >= self.max_iter:
+        if fitted.dual_gap <= self.tol * fitted.gap_scale:
             return fitted
-        # The models of curved losses may be of no use far from the solution: steps of another kind go on.
-        limits = min(self.tol, STATIONARY), self.null[1], STEPS * (self.max_iter - n_iter)
+        # Models of curved losses may be of no use far from the solution: steps of another kind have a try.
+        limits = min(self.tol, STATIONARY), self.null[1], STEPS * self.max_iter
         moved = proximal_descent(self.smooth, self.problem.penalty, self.l1, (W, self.start(None, None)[1]), limits)
-        other = self.fitted(moved.W, moved.b, n_iter - (-moved.n_iter // STEPS), None)
+        n_iter = min(n_iter - (-moved.n_iter // STEPS), self.max_iter)
+        other = self.fitted(moved.W, moved.b, n_iter, None)
         return other if other.dual_gap < fitted.dual_gap else fitted
 
     def _own(self, found: Solution) -> Coefficients:
