@@ -250,8 +250,8 @@ def _bins(field: _Field, get: Any) -> Read:
     edges = [float(edge) for edge in field.rule["edges"]]
 
     def encode(value: Any) -> int:
-        number = _number(value, field.column)
-        return get(None if number is None else bisect_right(edges, number) - 1, _UNKNOWN)
+        x = value if type(value) is float and value == value else _number(value, field.column)  # noqa: PLR0124
+        return get(None if x is None else bisect_right(edges, x) - 1, _UNKNOWN)
 
     return encode
 

@@ -246,6 +246,28 @@ def test_links_are_found_by_comparison():
         CompactModel.from_model(odd)
 
 
+def test_models_of_other_losses(tmp_path):
+    """Saved, and as pipelines: probabilities, rates; no squared hinge, no three classes."""
+    counts, labels = np.round(Y).clip(0), np.where(Y > 2, "yes", "no")
+    for last, y in ((S.LogisticRegression(C=2.0), labels), (S.PoissonRegressor(alpha=0.01, l1_ratio=1.0), counts)):
+        fitted = make_pipeline(FeatureCross(crosses=[("a", "b")], fields=["a", "b"]), last).fit(ROWS, y)
+        expected = fitted.predict_proba(ROWS)[:, 1] if y is labels else fitted.predict(ROWS)
+        S.save_model(tmp_path / "model.npz", None, fitted)
+        for model in (fitted, tmp_path / "model.npz"):
+            compact = CompactModel.from_model(model)
+            assert compact.link == ("logit" if y is labels else "log")
+            assert compact.data.get("classes") == (["no", "yes"] if y is labels else None)
+            assert np.allclose(compact.predict(ROWS), expected, rtol=1e-12)
+    for last, y, words in (
+        (S.SquaredHingeClassifier(), labels, "no probability"),
+        (S.LogisticRegression(), ROWS["a"], "3 classes"),
+    ):
+        fitted = make_pipeline(FeatureCross(fields=["b"]), last).fit(ROWS, y)
+        S.save_model(tmp_path / "model.npz", None, fitted)
+        with pytest.raises(ValueError, match=words):
+            CompactModel.from_model(tmp_path / "model.npz")
+
+
 def test_log_target_and_points():
     cross = FeatureCross(fields=["a", "b"])
     path = S.regularization_path(cross.fit_transform(ROWS), np.log(Y - Y.min() + 1), alphas=5)

@@ -94,6 +94,10 @@ def _of_saved(model: Model, k: int | None) -> Source:
     k = model.point if k is None else k
     if model.meta.get("log_target"):
         link = "log" if link == "identity" else f"{link} of a log_target"
+    if path.classes is not None and link != "logit":
+        raise ValueError(
+            f"the model has classes and the loss {path.loss!r}, which gives no probability; fit --loss logistic."
+        )
     if link not in INVERSE_LINKS:
         raise ValueError(f"the model has the link {link!r}; a compact model has one of {list(INVERSE_LINKS)}.")
     columns, weights = path.point(k)
