@@ -20,15 +20,18 @@ if TYPE_CHECKING:
         ElasticNet,
         ElasticNetCV,
         GammaRegressor,
+        GammaRegressorCV,
         HuberLossRegressor,
         Lasso,
         LassoCV,
         LogisticRegression,
+        LogisticRegressionCV,
         MultiTaskElasticNet,
         MultiTaskElasticNetCV,
         MultiTaskLasso,
         MultiTaskLassoCV,
         PoissonRegressor,
+        PoissonRegressorCV,
         Ridge,
         RidgeClassifier,
         RidgeClassifierCV,
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
         RidgePath,
         SquaredHingeClassifier,
         TweedieRegressor,
+        TweedieRegressorCV,
         degrees_of_freedom,
         enet_path,
         lasso_path,
@@ -44,9 +48,11 @@ if TYPE_CHECKING:
     from sparsereg.report.plots import plot_path
     from sparsereg.report.report import SparsityReport
     from sparsereg.results import PathResult
+    from sparsereg.selection.criteria import InformationCriterion, information_criterion
     from sparsereg.selection.cross_validation import cross_validate_path
     from sparsereg.selection.paired import one_se_index
     from sparsereg.selection.results import CrossValidation, ValidatedPath
+    from sparsereg.selection.stability import StabilitySelection, stability_selection
     from sparsereg.serving.compact import CompactModel, load_compact
     from sparsereg.serving.comparison import ModelComparison
     from sparsereg.serving.comparison_plot import ComparisonDisplay
@@ -67,20 +73,24 @@ _MODULES = {
     "ElasticNetCV": "linear_model",
     "FeatureCross": "crosses.feature_cross",
     "GammaRegressor": "linear_model",
+    "GammaRegressorCV": "linear_model",
     "HuberLossRegressor": "linear_model",
+    "InformationCriterion": "selection.criteria",
     "Lasso": "linear_model",
     "LassoCV": "linear_model",
     "LogisticRegression": "linear_model",
+    "LogisticRegressionCV": "linear_model",
+    "Model": "serving.model_file",
+    "ModelComparison": "serving.comparison",
     "MultiTaskElasticNet": "linear_model",
     "MultiTaskElasticNetCV": "linear_model",
     "MultiTaskLasso": "linear_model",
     "MultiTaskLassoCV": "linear_model",
-    "Model": "serving.model_file",
-    "ModelComparison": "serving.comparison",
     "Of": "crosses.rules",
     "ParquetRows": "crosses.parquet",
     "PathResult": "results",
     "PoissonRegressor": "linear_model",
+    "PoissonRegressorCV": "linear_model",
     "Quantiles": "crosses.binning",
     "Rare": "crosses.feature_cross",
     "Ridge": "linear_model",
@@ -90,13 +100,16 @@ _MODULES = {
     "RidgePath": "linear_model",
     "SparsityReport": "report.report",
     "Split": "crosses.split",
-    "ValidatedPath": "selection.results",
     "SquaredHingeClassifier": "linear_model",
+    "StabilitySelection": "selection.stability",
     "TweedieRegressor": "linear_model",
+    "TweedieRegressorCV": "linear_model",
+    "ValidatedPath": "selection.results",
     "Width": "crosses.binning",
     "cross_validate_path": "selection.cross_validation",
     "degrees_of_freedom": "linear_model",
     "enet_path": "linear_model",
+    "information_criterion": "selection.criteria",
     "lasso_path": "linear_model",
     "load_compact": "serving.compact",
     "load_model": "serving.model_file",
@@ -105,6 +118,7 @@ _MODULES = {
     "regularization_path": "solvers.path",
     "ridge_path": "linear_model",
     "save_model": "serving.model_file",
+    "stability_selection": "selection.stability",
 }
 
 __all__ = [
@@ -119,10 +133,13 @@ __all__ = [
     "ElasticNetCV",
     "FeatureCross",
     "GammaRegressor",
+    "GammaRegressorCV",
     "HuberLossRegressor",
+    "InformationCriterion",
     "Lasso",
     "LassoCV",
     "LogisticRegression",
+    "LogisticRegressionCV",
     "Model",
     "ModelComparison",
     "MultiTaskElasticNet",
@@ -133,6 +150,7 @@ __all__ = [
     "ParquetRows",
     "PathResult",
     "PoissonRegressor",
+    "PoissonRegressorCV",
     "Quantiles",
     "Rare",
     "Ridge",
@@ -143,12 +161,15 @@ __all__ = [
     "SparsityReport",
     "Split",
     "SquaredHingeClassifier",
+    "StabilitySelection",
     "TweedieRegressor",
+    "TweedieRegressorCV",
     "ValidatedPath",
     "Width",
     "cross_validate_path",
     "degrees_of_freedom",
     "enet_path",
+    "information_criterion",
     "lasso_path",
     "load_compact",
     "load_model",
@@ -157,6 +178,7 @@ __all__ = [
     "regularization_path",
     "ridge_path",
     "save_model",
+    "stability_selection",
 ]
 
 

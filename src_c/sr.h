@@ -166,8 +166,10 @@ sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *n
 sr_status sr_products_take(sr_products *P, int64_t m, int64_t n, const sr_gram_work *work, double own);
 /* Keep only the first n places.  O(size) */
 void sr_products_keep(sr_products *P, int64_t m, int64_t n);
-/* out[k] -= sum_a P_ka x_a over the m members, for places k < n.  O(entries there of members with x != 0) */
-void sr_products_subtract(const sr_products *P, int64_t m, const double *x, int64_t n, double *out);
+/* out[k] -= sum_i P_ka x_i over m members a = members[i], in that order (NULL: a = i), for places k < n.
+ * O(entries there of members with x != 0) */
+void sr_products_subtract(const sr_products *P, const int64_t *members, int64_t m, const double *x, int64_t n,
+                          double *out);
 /* out[b] = x_j' s (y - X w) for the n columns j = wanted[b], with the residual computed on their own rows only. w by
  * position. O(sum of row lengths over those rows) */
 sr_status sr_gradient_by_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y,

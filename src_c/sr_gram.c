@@ -109,11 +109,13 @@ void sr_products_keep(sr_products *P, int64_t m, int64_t n) {
     P->begin[m] = to;
 }
 
-SR_WIDE void sr_products_subtract(const sr_products *P, int64_t m, const double *x, int64_t n, double *out) {
+SR_WIDE void sr_products_subtract(const sr_products *P, const int64_t *members, int64_t m, const double *x, int64_t n,
+                                  double *out) {
     const uint16_t *restrict place = P->place, *restrict count = P->count;
     const double *restrict value = P->value;
-    for (int64_t a = 0; a < m; a++) {
-        const double step = x[a];
+    for (int64_t i = 0; i < m; i++) {
+        const double step = x[i];
+        const int64_t a = members ? members[i] : i;
         if (step == 0.0) continue;
         const int64_t begin = P->begin[a], end = sr_products_from(P, a, n);
         if (count) {

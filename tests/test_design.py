@@ -278,7 +278,7 @@ def test_dense_columns_at_the_ends_of_rows_are_taken_once_and_when_asked_for(
 ) -> None:
     X = beside_numbers(60, *ends, dtype)
     design = as_design(X)
-    apart, n_sparse = design._counted.end_columns, design.n_sparse
+    apart, n_sparse = design.counted.end_columns, design.n_sparse
     assert apart is not None
     assert "values" not in vars(apart)  # nothing has been read yet
     v = np.random.default_rng(0).normal(size=60)

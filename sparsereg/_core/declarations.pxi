@@ -161,7 +161,8 @@ cdef extern from "sr.h" nogil:
     sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *need)
     sr_status sr_products_take(sr_products *P, int64_t m, int64_t n, const sr_gram_work *work, double own)
     void sr_products_keep(sr_products *P, int64_t m, int64_t n)
-    void sr_products_subtract(const sr_products *P, int64_t m, const double *x, int64_t n, double *out)
+    void sr_products_subtract(const sr_products *P, const int64_t *members, int64_t m, const double *x, int64_t n,
+                              double *out)
     sr_status sr_with_dense(const sr_matrix *, const int64_t *, int64_t, double *, int64_t, int64_t *,
                             const sr_gram_work *)
     sr_status sr_gradient_by_rows(const sr_matrix *, const sr_matrix *, const double *, const double *, const double *,

@@ -1,49 +1,7 @@
-# What coordinate descent and Gauss-Seidel read, and the growing Gram.
+# The growing Gram matrix.
 
 # Up to so many dense columns have their products apart from counts: each costs about a pass over the rows.
 FEW_DENSE = 16
-
-cdef class RidgeQuadratic:
-    """`H = Xc' S Xc + diag(penalty)` as Gauss-Seidel reads it (`sr_ridge_quadratic`), `inverse` being `1 / H_jj`.
-
-    `sums`: `X' s`, all zero without an intercept."""
-
-    cdef const double[::1] sums, penalty, inverse
-    cdef double weight_sum
-
-    def __init__(self, const double[::1] sums, const double[::1] penalty, const double[::1] inverse, double weight_sum):
-        require(sums.shape[0] == penalty.shape[0] == inverse.shape[0], "lengths differ")
-        self.sums, self.penalty, self.inverse, self.weight_sum = sums, penalty, inverse, weight_sum
-
-
-cdef class Coordinates:
-    """What coordinate descent reads of its m columns (`sr_coordinates`), and the `w` and `r_sum` it updates."""
-
-    cdef const double[::1] sums, centered_sq_norm, l1, l2
-    cdef double[::1] w
-    cdef double weight_sum
-    cdef int penalty
-    cdef readonly int64_t m
-    cdef public double r_sum
-
-    def __init__(self, double[::1] w, const double[::1] sums, const double[::1] centered_sq_norm, const double[::1] l1,
-                 const double[::1] l2,
-                 double weight_sum, int penalty, double r_sum):
-        self.m = w.shape[0]
-        require_same(sums, centered_sq_norm, l1, l2)
-        require(sums.shape[0] == self.m, "lengths differ")
-        require(0 <= penalty < SR_N_PENALTIES, "no such penalty")
-        self.w, self.sums, self.centered_sq_norm, self.l1, self.l2 = w, sums, centered_sq_norm, l1, l2
-        self.weight_sum, self.penalty, self.r_sum = weight_sum, penalty, r_sum
-
-    cdef sr_coordinates borrow(self):
-        cdef sr_coordinates view
-        view.m, view.weight_sum, view.penalty = self.m, self.weight_sum, <sr_penalty>self.penalty
-        view.sums, view.centered_sq_norm = &self.sums[0], &self.centered_sq_norm[0]
-        view.l1, view.l2 = &self.l1[0], &self.l2[0]
-        view.w, view.r_sum = &self.w[0], &self.r_sum
-        return view
-
 
 cdef class GramStore:
     """A growing symmetric sparse Gram matrix `X_M' diag(s) X_M` of chosen columns (`sr_gram`), in one arena.
@@ -163,14 +121,18 @@ cdef class GramStore:
         with nogil:
             status = sr_gram_column(&self.X.view, rows, weights, &self.cols[0], self.m, j, &work, products)
         check(status)
-        while sr_products_take(&self.cached, self.m, self.n_cached, &work, products[self.m]) == SR_NEED_SPACE:
-            if self.cached.size < self.max_products:
-                room = self.cached.size + self.cached.size // 8 + self.n_cached
-                self._reserve_products(min(room, self.max_products))
-            else:
-                self.shrink_cache(self.n_cached * 3 // 4)
+        self._take(products[self.m])
         self._push(products)
         self.cols[self.m - 1] = j
+
+    cdef int _take(self, double own) except -1:
+        """Move the products of the next member with the cached columns from `count` or `sum` to the cache."""
+        cdef sr_gram_work work = self.borrow_work()
+        while sr_products_take(&self.cached, self.m, self.n_cached, &work, own) == SR_NEED_SPACE:
+            if self.cached.size < self.max_products:
+                self._reserve_products(min(self.cached.size * 9 // 8 + self.n_cached, self.max_products))
+            else:
+                self.shrink_cache(self.n_cached * 3 // 4)
 
     cdef int _push(self, const double *products) except -1:
         cdef int64_t need = 0
@@ -232,12 +194,35 @@ cdef class GramStore:
         cdef int64_t d, k, a
         cdef double step
         with nogil:
-            sr_products_subtract(&self.cached, self.m, &w[0], out.shape[0], &out[0])
+            sr_products_subtract(&self.cached, NULL, self.m, &w[0], out.shape[0], &out[0])
             for d in range(self.with_dense.shape[0]):
                 a = self.dense_position[d] - SR_UNTRACKED - self.n_places
                 step = w[a] if a >= 0 else 0.0
                 for k in range(out.shape[0] if step != 0.0 else 0):
                     out[k] -= step * self.with_dense[d, k]
+
+    def subtract_cached_of(self, const int64_t[::1] members, const double[::1] w, double[::1] out):
+        """The same for these members only, with their coefficients, in the order given. Needs `n_sparse == n_cols`."""
+        require(w.shape[0] == members.shape[0] and out.shape[0] <= self.n_cached, "w or out has the wrong length")
+        require(self.X.view.n_sparse == self.X.view.n_cols, "there are dense columns")
+        require_within(members, self.m)
+        if members.shape[0]:
+            sr_products_subtract(&self.cached, &members[0], members.shape[0], &w[0], out.shape[0], &out[0])
+
+    def block(self, const int64_t[::1] rows, const int64_t[::1] columns):
+        """The Gram of these members with those, dense: float64 of shape (rows.size, columns.size)."""
+        cdef int64_t e, r, p
+        require_within(rows, self.m)
+        require_within(columns, self.m)
+        cdef int64_t[::1] place = np.full(self.m, -1, dtype=np.int64)
+        cdef double[:, ::1] out = np.zeros((rows.shape[0], columns.shape[0]))
+        for p in range(columns.shape[0]):
+            place[columns[p]] = p
+        for r in range(rows.shape[0]):
+            for e in range(self.begin[rows[r]], self.begin[rows[r]] + self.lengths[rows[r]]):
+                if place[self.idx[e]] >= 0:
+                    out[r, place[self.idx[e]]] = self.val[e]
+        return np.asarray(out)
 
     def append(self, const int64_t[::1] cols, bint by_rows):
         """Append the columns `cols` of X, in order, none of which is a member.
@@ -277,6 +262,22 @@ cdef class GramStore:
         self._reserve(self.m + n)
         for a in range(n):
             self._push(&products[a, 0])
+
+    def append_sums(self, list stores, const int64_t[::1] cols, const double[:, ::1] products):
+        """As `append_products`; counts with cached columns are added up from stores over parts of these rows."""
+        cdef GramStore part
+        cdef int64_t a, e, n = products.shape[0]
+        require(self.counting and products.shape[1] == self.m + n == self.m + cols.shape[0], "products do not fit")
+        self._reserve(self.m + n)
+        for a in range(n):
+            for part in stores:
+                require(part.counting and part.n_places == self.n_places and part.m > self.m, "a part does not fit")
+                for e in range(part.cached_begin[self.m], part.cached_begin[self.m + 1] if self.n_cached else 0):
+                    self.count[SR_UNTRACKED + part.cached.place[e]] += part.cached.count[e]
+            np.asarray(self.count)[SR_UNTRACKED + self.n_cached : SR_UNTRACKED + self.n_places] = 0
+            self._take(products[a, self.m + a])
+            self._push(&products[a, 0])
+            self.cols[self.m - 1] = cols[a]
 
     def gradient_by_rows(self, const int64_t[::1] wanted, const double[::1] y, const double[::1] w):
         """`x_j' diag(s) (y - X_M w)` for the columns `wanted`, reading only their own rows. Needs Xt."""

@@ -61,6 +61,7 @@ cdef int require_within(const int64_t[::1] numbers, int64_t end) except -1:
 
 include "matrix.pxi"
 include "factors.pxi"
+include "coordinates.pxi"
 include "gram.pxi"
 include "bounds.pxi"
 include "compact_rows.pxi"

@@ -57,6 +57,16 @@ cdef class Matrix:
         self.view.real, self.view.index = _REAL[self.dtype], _INDEX[indices.dtype]
         self.keep = (start, stop, indices, data, dense)
 
+    def between(self, start, stop):
+        """The same sparse columns on the same arrays, of the entries start[j] to stop[j] only. Needs no dense ones."""
+        require(self.view.n_sparse == self.view.n_cols and start.shape[0] == self.view.n_sparse, "columns do not fit")
+        return Matrix(self.view.n_rows, start, stop, self.keep[2], self.view.n_ones, self.keep[3], self.view.data_shift)
+
+    @property
+    def start(self):
+        """Where the entries of each sparse column begin."""
+        return self.keep[0]
+
     @property
     def shape(self):
         return self.view.n_rows, self.view.n_cols

@@ -220,6 +220,18 @@ class Counted:
         sparse = bounds[: self.n_sparse + 1]
         return Matrix(X.shape[0], sparse[:-1], sparse[1:], indices, self.n_ones, data, shift, dense)
 
+    def row_parts(self, matrix: Matrix, parts: list[tuple[int, int]]) -> list[Matrix]:
+        """The columns' entries in the rows a to b of each part (a, b), which follow one another from row 0: on the
+        arrays of `matrix`, which was built from this, two pointers a column. Needs `n_sparse == n_cols`."""
+        start, out = matrix.start, []
+        for a, b in parts:
+            count = np.zeros(self.rows.shape[1], dtype=self.rows.indices.dtype)
+            inspect(replace(self.rows.part(a, b), data=None), count)
+            stop = start + count[self.columns]
+            out.append(matrix.between(start, stop))
+            start = stop
+        return out
+
     def _places(self, parts: list[tuple[int, int]]) -> list[NDArray[Any]]:
         """For each part of the rows, where it writes the next entry of each column of `rows`."""
         X = self.rows

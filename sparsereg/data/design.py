@@ -212,7 +212,7 @@ class CsrDesign(Design):
     ) -> None:
         columns = counted.columns if numbers is None else numbers[counted.columns]
         super().__init__(counted, columns, n_features, dtype, n_threads)
-        self._counted, self._numbers, self.eliminated_length = counted, numbers, eliminated_length
+        self.counted, self._numbers, self.eliminated_length = counted, numbers, eliminated_length
         self.borrowed = counted.rows
         self.index_in_rows = index_in_rows_of(counted.columns, self.borrowed.shape[1])
 
@@ -236,7 +236,7 @@ class CsrDesign(Design):
     def matrix(self) -> Matrix:
         """The observed columns, built when this is first asked for."""
         if self._matrix is None:
-            self._matrix = self._counted.build(self.n_threads)
+            self._matrix = self.counted.build(self.n_threads)
         return self._matrix
 
     @cached_property
@@ -247,7 +247,7 @@ class CsrDesign(Design):
     @cached_property
     def sparse_rows(self) -> Matrix:
         """The rows without values if all sparse columns are of ones, and without dense columns at their ends."""
-        return self.rows if self.n_sparse == self.n_cols else self._counted.sparse_rows()
+        return self.rows if self.n_sparse == self.n_cols else self.counted.sparse_rows()
 
     def select_rows(self, rows: Int | NDArray[np.bool_]) -> CsrDesign:
         """The design of `X[rows]`, on the arrays of X. Eliminated columns are restored."""
@@ -265,17 +265,17 @@ class CsrDesign(Design):
 
     def rmatvec_by_rows(self, v: Vector) -> Vector:
         """By a pass through the rows, and through the dense columns at their ends."""
-        ends = self._counted.end_columns
+        ends = self.counted.end_columns
         rows = self.rows if ends is None else self.sparse_rows
         out = np.zeros(rows.shape[0])
         rows.add_matvec(v, out)
         if ends is not None:
-            out[self._counted.columns[self.n_sparse :]] = dense_matrix(ends.values).rmatvec(v)
+            out[self.counted.columns[self.n_sparse :]] = dense_matrix(ends.values).rmatvec(v)
         return out
 
     def column_stats(self, s: Vector | None, cols: Int | None = None) -> ColumnStats:
         """Of dense columns at the rows' ends without building columns."""
-        ends = self._counted.end_columns
+        ends = self.counted.end_columns
         if self.columns_built or ends is None or cols is None or (cols < self.n_sparse).any():
             return super().column_stats(s, cols)
         return ColumnStats(*dense_matrix(ends.values).column_stats(s, cols - self.n_sparse))
@@ -284,7 +284,7 @@ class CsrDesign(Design):
         """Through the rows where columns are not built."""
         if self.columns_built:
             return super().column(col)
-        return self.rows.rmatvec((np.arange(self.rows.shape[0]) == self._counted.columns[col]).astype(np.float64))
+        return self.rows.rmatvec((np.arange(self.rows.shape[0]) == self.counted.columns[col]).astype(np.float64))
 
     @property
     def can_eliminate(self) -> bool:
@@ -297,7 +297,7 @@ class CsrDesign(Design):
         if n_kept >= self.n_ones:
             return self
         longest = int(self.lengths(np.array([n_kept]))[0])
-        kept = self._counted.without(n_kept, self.n_ones)
+        kept = self.counted.without(n_kept, self.n_ones)
         return CsrDesign(kept, self._numbers, self.n_features, self.dtype, self.n_threads, longest)
 
     def restore_eliminated(self) -> CsrDesign:

@@ -5,6 +5,8 @@ from sparsereg.linear_model.glm import GammaRegressor, HuberLossRegressor, Poiss
 from sparsereg.linear_model.lasso import ElasticNet, Lasso
 from sparsereg.linear_model.lasso_cv import ElasticNetCV, LassoCV
 from sparsereg.linear_model.logistic import LogisticRegression
+from sparsereg.linear_model.logistic_cv import LogisticRegressionCV
+from sparsereg.linear_model.loss_cv import GammaRegressorCV, PoissonRegressorCV, TweedieRegressorCV
 from sparsereg.linear_model.multi_task import MultiTaskElasticNet, MultiTaskLasso
 from sparsereg.linear_model.multi_task_cv import MultiTaskElasticNetCV, MultiTaskLassoCV
 from sparsereg.linear_model.paths import enet_path, lasso_path
@@ -19,15 +21,18 @@ __all__ = [
     "ElasticNet",
     "ElasticNetCV",
     "GammaRegressor",
+    "GammaRegressorCV",
     "HuberLossRegressor",
     "Lasso",
     "LassoCV",
     "LogisticRegression",
+    "LogisticRegressionCV",
     "MultiTaskElasticNet",
     "MultiTaskElasticNetCV",
     "MultiTaskLasso",
     "MultiTaskLassoCV",
     "PoissonRegressor",
+    "PoissonRegressorCV",
     "Ridge",
     "RidgeCV",
     "RidgeClassifier",
@@ -35,6 +40,7 @@ __all__ = [
     "RidgePath",
     "SquaredHingeClassifier",
     "TweedieRegressor",
+    "TweedieRegressorCV",
     "degrees_of_freedom",
     "enet_path",
     "lasso_path",

@@ -18,7 +18,14 @@ from sparsereg.linear_model.loss_model import LossModel
 from sparsereg.losses import LOSSES, Loss, as_loss
 from sparsereg.losses.tweedie_general import GeneralTweedie
 
-__all__ = ["GammaRegressor", "HuberLossRegressor", "PoissonRegressor", "TweedieRegressor"]
+__all__ = [
+    "GammaRegressor",
+    "HuberLossRegressor",
+    "LossRegressor",
+    "PoissonRegressor",
+    "TweedieRegressor",
+    "check_range",
+]
 
 Vector = NDArray[np.float64]
 
@@ -91,7 +98,7 @@ class LossRegressor(RegressorMixin, LossModel):
         X, y = checked_data(self, X, y, y_numeric=True, order="F")
         design, loss = self._design(X), self._loss()
         target = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
-        _check_range(loss, target)
+        check_range(loss, target)
         fitted = self._fit_task(
             Task(
                 design,
@@ -146,7 +153,7 @@ class LossRegressor(RegressorMixin, LossModel):
         z = np.asarray(self._predictor(X, offset), dtype=np.float64)
         y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
         loss, s = self._loss(), self._weights(sample_weight, len(z))
-        _check_range(loss, y)
+        check_range(loss, y)
         shift = np.zeros_like(z) if offset is None else np.asarray(offset, dtype=np.float64)
         least = -loss.conjugate(y, np.zeros_like(y))
         least_sum = float(least.sum() if s is None else s @ least)
@@ -162,7 +169,7 @@ class LossRegressor(RegressorMixin, LossModel):
         return tags
 
 
-def _check_range(loss: Loss, y: Vector) -> None:
+def check_range(loss: Loss, y: Vector) -> None:
     try:
         loss.check_target(y)
     except ValueError as error:

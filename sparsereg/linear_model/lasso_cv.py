@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn import get_config
-from sklearn.model_selection import check_cv
-from sklearn.utils import check_scalar
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import column_or_1d
 
 from sparsereg.data.design import Design
-from sparsereg.data.threads import thread_count
 from sparsereg.data.validation import (
-    check_alphas,
     check_choice,
     check_flag,
     check_number,
@@ -26,24 +18,21 @@ from sparsereg.data.validation import (
 )
 from sparsereg.linear_model.coefficients import set_parameters
 from sparsereg.linear_model.lasso import ElasticNet, ElasticNetBase
+from sparsereg.linear_model.path_choice import PathChoice
 from sparsereg.linear_model.paths import EPOCHS, PARAMS, closer, enet_path, lasso_path
 from sparsereg.losses import LOSSES
-from sparsereg.selection.cross_validation import check_ending, check_ratios
+from sparsereg.selection.cross_validation import check_ratios
 from sparsereg.selection.engine import Settings, validate
 from sparsereg.selection.fold_fits import Task
 from sparsereg.selection.folds import make_folds
 from sparsereg.selection.measures import make_measure
 from sparsereg.selection.results import CrossValidation
-from sparsereg.selection.rules import check_rule
 from sparsereg.solvers.loop import Options
 
 __all__ = ["ElasticNetCV", "LassoCV"]
 
-# Points of the grid where none is given.
-N_ALPHAS = 100
 
-
-class ElasticNetCV(ElasticNetBase):
+class ElasticNetCV(PathChoice, ElasticNetBase):
     """Elastic net whose strength and l1_ratio are chosen by cross-validation, for wide sparse X.
 
     A drop-in for scikit-learn's. The objective is that of `ElasticNet`, in each fold over its training rows; X is not
@@ -201,16 +190,7 @@ class ElasticNetCV(ElasticNetBase):
         check_choice("selection", self.selection, ("cyclic", "random"))
         if isinstance(self.precompute, str):
             check_choice("precompute", self.precompute, ("auto",))
-        check_rule(self.rule)
-        if isinstance(self.alphas, str):
-            check_choice("alphas", self.alphas, ("auto",))
-            grid, eps = N_ALPHAS, "auto"
-        else:
-            grid, eps = _check_grid(self.alphas), self.eps
-        ending = check_ending(eps, self.max_seconds, self.max_columns)
-        progress = _print_progress if self.verbose else None
-        keep = bool(self.keep_fold_paths)
-        return check_ratios(self.l1_ratio), Settings(grid, eps, ending, thread_count(self.n_jobs), keep, progress)
+        return check_ratios(self.l1_ratio), self._settings()
 
     def _check_single(self, X: Any, y: Any) -> tuple[Design, Any, Any]:
         """X as a design; y as float64 of shape (n,), and as the caller's numbers."""
@@ -220,32 +200,7 @@ class ElasticNetCV(ElasticNetBase):
         target = np.ascontiguousarray(column_or_1d(target, warn=True))
         return design, target, target
 
-    def _split_parameters(self, params: dict[str, Any]) -> dict[str, Any]:
-        """What the splitter gets, such as groups."""
-        if get_config()["enable_metadata_routing"]:
-            return dict(process_routing(self, "fit", **params).splitter.split)
-        if params:
-            raise ValueError(
-                f"{', '.join(params)}: metadata for the splitter is only supported if enable_metadata_routing=True;"
-                " call sklearn.set_config(enable_metadata_routing=True) first."
-            )
-        return {}
-
     # ---- results ---------------------------------------------------------------------------------------------------
-
-    def _choose(self, validation: CrossValidation) -> None:
-        """Set the choice and what it was made from."""
-        self.validation_, self.alpha_ = validation, validation.alpha
-        self.cv_results_ = validation.results
-        self._set_l1_ratio(validation.l1_ratio)
-        paths = validation.paths
-        alphas, losses = _rectangle([p.alphas for p in paths]), _rectangle([p.fold_losses for p in paths])
-        given = not isinstance(self.alphas, (str, Integral))
-        self.alphas_ = alphas[0] if len(paths) == 1 or given else alphas
-        self.mse_path_ = np.squeeze(losses)
-
-    def _set_l1_ratio(self, l1_ratio: float) -> None:
-        self.l1_ratio_ = l1_ratio
 
     def _fit_choice(self, X: Any, task: Task) -> None:
         """All rows, at the choice."""
@@ -261,16 +216,6 @@ class ElasticNetCV(ElasticNetBase):
             k, path = self.validation_.k, self.validation_.path
             self._coef = path.coef(k).astype(model._coef.dtype)
             self.intercept_ = float(path.intercepts[k]) if self.fit_intercept else 0.0
-
-    def get_metadata_routing(self) -> MetadataRouter:
-        """The routing of metadata to the splitter.
-
-        Returns
-        -------
-        sklearn.utils.metadata_routing.MetadataRouter
-        """
-        router = MetadataRouter(owner=self).add_self_request(self)
-        return router.add(splitter=check_cv(self.cv), method_mapping=MethodMapping().add(caller="fit", callee="split"))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -342,27 +287,3 @@ class LassoCV(ElasticNetCV):
 
     def _set_l1_ratio(self, l1_ratio: float) -> None:
         """It is 1; scikit-learn's has no such attribute either."""
-
-
-def _check_grid(alphas: Any) -> Any:
-    """As `check_alphas`, and scikit-learn's message for a wrong strength."""
-    if not isinstance(alphas, Integral) and np.ndim(alphas) == 1:
-        for i, alpha in enumerate(alphas):
-            check_scalar(alpha, f"alphas[{i}]", Real, min_val=0.0, include_boundaries="left")
-    return check_alphas(alphas)
-
-
-def _rectangle(arrays: list[Any]) -> Any:
-    """Arrays of different lengths one above the other, the shorter ones with NaN at their ends."""
-    out = np.full((len(arrays), max(map(len, arrays)), *arrays[0].shape[1:]), np.nan)
-    for row, array in zip(out, arrays, strict=True):
-        row[: len(array)] = array
-    return out
-
-
-def _print_progress(i: int, n: int, alpha: float, n_nonzero: int, loss: float, spent: float, left: float) -> None:
-    print(
-        f"validation: {i + 1} of {n}, alpha {alpha:.4g}, {n_nonzero} non-zero, loss {loss:.6g}, {spent:.1f} s,"
-        f" {left:.1f} s left",
-        file=sys.stderr,
-    )

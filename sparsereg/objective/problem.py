@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from sparsereg.data.design import Design
 from sparsereg.data.far_columns import MAX_SQ_MEAN_RATIO, shift_far_columns
-from sparsereg.losses import Loss, as_loss
+from sparsereg.losses import LOSSES, Loss, as_loss
 from sparsereg.objective.quadratic import Quadratic
 from sparsereg.penalties import PENALTIES, Penalty
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.loss_rows import Evaluation, LossRows
 from sparsereg.rows.memory import MemoryRows
 
-__all__ = ["Coefficients", "Problem", "count_weights", "make_problem"]
+__all__ = ["Coefficients", "Problem", "count_weights", "make_problem", "problem_over"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -157,7 +157,7 @@ def make_problem(
     kind.check_target(y)
     penalty = PENALTIES["elastic_net_nonneg" if positive else "elastic_net"]()
     if kind.quadratic:
-        quadratic = _least_squares(design, y if offset is None else y - offset, s, fit_intercept, penalty)
+        quadratic = _least_squares(MemoryRows(design, y if offset is None else y - offset, s), fit_intercept, penalty)
         loss_rows = LossRows(quadratic.rows, kind, None, fit_intercept)  # type: ignore[arg-type]
     else:
         if penalty_factor is not None and (penalty_factor == 0.0).any():
@@ -185,11 +185,30 @@ def _check_null_model(rows: LossRows) -> None:
         )
 
 
-def _least_squares(design: Design, y: Vector, s: Vector | None, fit_intercept: bool, penalty: Penalty) -> Quadratic:
+def problem_over(
+    rows: MemoryRows,
+    *,
+    penalty_factor: Vector | None = None,
+    fit_intercept: bool = True,
+    standardize: bool = False,
+    positive: bool = False,
+) -> Problem:
+    """The squared loss over given rows, whose columns are not far from 0. Targets far from 0 still give new rows."""
+    penalty = PENALTIES["elastic_net_nonneg" if positive else "elastic_net"]()
+    quadratic = _least_squares(rows, fit_intercept, penalty)
+    if penalty_factor is not None or standardize:
+        factors = _with_factors(quadratic, rows.design.columns, penalty_factor, standardize)
+        quadratic = replace(quadratic, penalty=factors)
+    loss_rows = LossRows(quadratic.rows, LOSSES["squared"], None, fit_intercept)  # type: ignore[arg-type]
+    return Problem(quadratic, loss_rows)
+
+
+def _least_squares(rows: MemoryRows, fit_intercept: bool, penalty: Penalty) -> Quadratic:
     """The squared loss; targets whose mean is far from 0 are shifted, as products with them would lose digits."""
+    design, y, s = rows.design, rows.y, rows.s
     with np.errstate(over="ignore", invalid="ignore"):
         mean = _mean(y, s) if fit_intercept else 0.0
-        quadratic = Quadratic(MemoryRows(design, y, s), penalty, fit_intercept, mean, mean)
+        quadratic = Quadratic(rows, penalty, fit_intercept, mean, mean)
         if not quadratic.null_deviance < MAX_SQUARE:
             raise ValueError(f"y is too large to square: it reaches {np.abs(y).max():.3g}. Rescale it.")
         if mean * mean <= MAX_SQ_MEAN_RATIO * quadratic.gap_scale:

@@ -13,7 +13,7 @@ from sparsereg._core.kernels import FEW_DENSE, GramStore
 from sparsereg.data.design import ColumnStats, Design
 from sparsereg.rows.contract import Coefficients
 
-__all__ = ["MemoryGram", "MemoryRows"]
+__all__ = ["MIN_CACHE_BYTES", "MemoryGram", "MemoryRows", "columns_to_cache"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -166,6 +166,26 @@ class MemoryRows:
         return r
 
 
+def columns_to_cache(design: Design, counting: bool) -> Int:
+    """The columns whose Gram rows are worth caching, the longest first; none where rows are too long.
+
+    `counting`: whether products with dense columns are kept apart."""
+    n_dense = design.n_cols - design.n_sparse
+    row_length = design.nnz / design.n_rows - n_dense
+    none = np.empty(0, dtype=np.int64)
+    if design.rows is None or row_length > MAX_CACHED_ROW_LENGTH:
+        return none
+    limit = int(np.clip(CACHED_ENTRIES / max(row_length, 1.0), *CACHED_COLS))
+    # Each kind of column has its longest first. Products with a few dense columns are kept with those; of many dense
+    # columns, each would have a product with every dense column of the working set.
+    dense = [] if counting or n_dense > MAX_CACHED_ROW_LENGTH else [design.n_cols]
+    kinds = (0, design.n_ones, design.n_sparse, *dense)
+    longest = np.concatenate([none, *(np.arange(a, min(a + limit, b)) for a, b in pairwise(kinds))])
+    lengths = design.lengths(longest)
+    order = np.argsort(-lengths, kind="stable")[:limit]
+    return np.asarray(longest[order[lengths[order] >= MIN_CACHED_LENGTH]])
+
+
 class MemoryGram:
     """The Gram matrix of a working set of columns in memory, and gradients that follow from it.
 
@@ -193,23 +213,10 @@ class MemoryGram:
     def cache_rows(self, c: Vector) -> None:
         """Cache the Gram rows of the longest columns, `c` being the gradients of all columns at 0. Nothing where rows
         are so long that such walks cost more than they save."""
-        design = self.design
-        if design.rows is None or self.sparse_row_length > MAX_CACHED_ROW_LENGTH:
-            return
-        limit = int(np.clip(CACHED_ENTRIES / max(self.sparse_row_length, 1.0), *CACHED_COLS))
-        # Each kind of column has its longest first. Products with a few dense columns are kept with those; of many
-        # dense columns, each would have a product with every dense column of the working set.
-        n_dense = design.n_cols - design.n_sparse
-        dense = [] if self.store.counting or n_dense > MAX_CACHED_ROW_LENGTH else [design.n_cols]
-        kinds = (0, design.n_ones, design.n_sparse, *dense)
-        longest = np.concatenate([np.arange(a, min(a + limit, b)) for a, b in pairwise(kinds)])
-        if not longest.size:
-            return
-        lengths = design.lengths(longest)
-        order = np.argsort(-lengths, kind="stable")[:limit]
-        self.cached = longest[order[lengths[order] >= MIN_CACHED_LENGTH]]
-        self._cached_c0, self._cached_sums = c[self.cached], self.rows.moments(self.cached).sums
-        self.store.cache(self.cached, MIN_CACHE_BYTES + design.nnz // 2)
+        self.cached = columns_to_cache(self.design, self.store.counting)
+        if self.cached.size:
+            self._cached_c0, self._cached_sums = c[self.cached], self.rows.moments(self.cached).sums
+            self.store.cache(self.cached, MIN_CACHE_BYTES + self.design.nnz // 2)
 
     @property
     def n_cached(self) -> int:
@@ -240,7 +247,7 @@ class MemoryGram:
     def known_gradients(self, cols: Int, w: Vector, shift: float) -> tuple[Vector, NDArray[np.bool_]] | None:
         if self.design.rows is None:
             return None
-        places, c = self.store.cache_index(cols), np.empty(cols.size)
+        places, c = self._cache_index(cols), np.empty(cols.size)
         known = places >= 0
         if known.any():
             c[known] = self._cached_gradients(int(places.max()) + 1, w, shift)[places[known]]
@@ -248,6 +255,9 @@ class MemoryGram:
             c[~known] = self._on_own_rows(cols[~known], w, self.center + shift)
             known[:] = True
         return c, known
+
+    def _cache_index(self, cols: Int) -> Int:
+        return self.store.cache_index(cols)
 
     def _cached_gradients(self, n: int, w: Vector, shift: float) -> Vector:
         """Of the first n cached columns: the longest come first, and most of those that matter."""

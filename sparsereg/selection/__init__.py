@@ -4,8 +4,10 @@
 | --- | --- |
 | how rows are divided into folds | `folds` |
 | what is measured on held-out rows | `measures` |
-| how a fold is fitted | `fold_fits` |
+| how a fold is fitted | `fold_fits`; the squared loss on a CSR with shared sums `shared_folds` |
 | when a path has gone far enough | `ending` |
 | the rule that chooses a point | `rules`; over rows `paired` |
 | what comes back | `results` |
+| criteria without folds | `criteria` |
+| how stable a selection is | `stability` |
 """

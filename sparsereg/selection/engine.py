@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from sparsereg.selection.ending import Ending
 from sparsereg.selection.fold_fits import FoldFit, Task
 from sparsereg.selection.folds import Fold
-from sparsereg.selection.measures import Measure
+from sparsereg.selection.measures import MeanDeviance, Measure
 from sparsereg.selection.results import ValidatedPath
-from sparsereg.selection.walk import Progress, Walk
-from sparsereg.solvers.path import alpha_grid
+from sparsereg.selection.shared_folds import SharedFolds
+from sparsereg.selection.walk import Advancing, Progress, Walk
+from sparsereg.solvers.path import PathSolvers, alpha_grid
 
 __all__ = ["AUTO_EPS", "FLOOR", "Settings", "validate"]
 
@@ -37,11 +38,20 @@ class Settings(NamedTuple):
 def validate(task: Task, folds: list[Fold], measure: Measure, l1_ratio: float, settings: Settings) -> ValidatedPath:
     """One path on all rows and in every fold."""
     eps = FLOOR if isinstance(settings.eps, str) else settings.eps
-    _ = task.design.matrix  # all folds share its columns
-    whole, alphas = task.solver(task.s, l1_ratio, settings.grid, eps)
+    shared = SharedFolds.of(task, folds, l1_ratio, settings.grid, eps) if isinstance(measure, MeanDeviance) else None
+    whole: PathSolvers
+    if shared is not None:
+        whole, alphas = shared.whole, shared.alphas
+    else:
+        _ = task.design.matrix  # all folds share its columns
+        whole, alphas = task.solver(task.s, l1_ratio, settings.grid, eps)
     if isinstance(settings.grid, int) and isinstance(settings.eps, str):
         alphas = automatic_grid(float(alphas[0]), settings.grid)
-    fits = [FoldFit(task, fold, measure, l1_ratio, alphas) for fold in folds]
+    fits: list[Advancing]
+    if shared is not None:
+        fits = [shared.fit(f, l1_ratio) for f in range(len(folds))]
+    else:
+        fits = [FoldFit(task, fold, measure, l1_ratio, alphas) for fold in folds]
     walk = Walk(whole, fits, settings.ending, task.solve, settings.n_threads, settings.keep)
     return walk.go(alphas, settings.progress)
 

@@ -21,7 +21,7 @@ from sparsereg.selection.relaxed import relaxed
 from sparsereg.solvers.loop import Options, Solution
 from sparsereg.solvers.path import PathSolvers, path_solver, solve_point
 
-__all__ = ["FoldFit", "FoldPoint", "Task", "predictor"]
+__all__ = ["FoldFit", "FoldPoint", "Task", "check_fold_weights", "predictor"]
 
 Vector = NDArray[np.float64]
 
@@ -44,6 +44,8 @@ class Task:
         The gap to which points are solved where their coefficients matter, not only the certificate.
     relax : bool
         Whether each point's columns are fitted again without the l1 term.
+    summed : bool
+        Whether strengths stand beside the sum of the losses, so that a fold's are larger by its share of the weight.
     """
 
     design: Design
@@ -55,6 +57,7 @@ class Task:
     options: Options
     closer: float | None = None
     relax: bool = False
+    summed: bool = False
 
     def problem(self, s: Vector | None) -> Problem:
         """The problem under these row weights."""
@@ -93,12 +96,14 @@ class FoldFit:
     def __init__(self, task: Task, fold: Fold, measure: Measure, l1_ratio: float, alphas: Vector) -> None:
         self.task, self.fold, self.measure = task, fold, measure
         s = training_weights(task, fold)
-        self.solver, _ = task.solver(s, l1_ratio, alphas, 1.0)
+        total = float(task.y.size if task.s is None else task.s.sum())
+        self.scale = total / float(s.sum()) if task.summed else 1.0
+        self.solver, _ = task.solver(s, l1_ratio, alphas * self.scale, 1.0)
         self._test_weights = None if task.s is None else task.s[fold.test]
 
     def advance(self, alpha: float) -> FoldPoint:
         """Solve at the next strength, and measure."""
-        solution = self.task.solve(self.solver, alpha)
+        solution = self.task.solve(self.solver, alpha * self.scale)
         return FoldPoint(solution, self.held_out_loss(solution))
 
     def held_out_loss(self, solution: Solution) -> float:
@@ -106,6 +111,13 @@ class FoldFit:
         test = self.fold.test
         z = predictor(self.task, solution)[test]
         return self.measure(self.task.y[test], z, self._test_weights)
+
+
+def check_fold_weights(task: Task, fold: Fold) -> None:
+    """ValueError where no training row, or no held-out one, has weight."""
+    for name, rows in (("training", fold.train), ("held-out", fold.test)):
+        if task.s is not None and not task.s[rows].any():
+            raise ValueError(f"A fold has only {name} rows of weight 0; choose other folds, or drop those rows.")
 
 
 def training_weights(task: Task, fold: Fold) -> Vector:
@@ -116,12 +128,9 @@ def training_weights(task: Task, fold: Fold) -> Vector:
     ValueError
         Where no training row, or no held-out one, has weight; or for targets of one class.
     """
+    check_fold_weights(task, fold)
     counts = np.bincount(fold.train, minlength=task.y.size).astype(np.float64)
     s = counts if task.s is None else counts * task.s
-    if not s.any():
-        raise ValueError("A fold has only training rows of weight 0; choose other folds, or drop those rows.")
-    if task.s is not None and not task.s[fold.test].any():
-        raise ValueError("A fold has only held-out rows of weight 0; choose other folds, or drop those rows.")
     if task.loss.link == "logit":
         y = task.y[s > 0.0]
         if (y == y[0]).all():

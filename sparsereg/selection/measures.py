@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from sparsereg.losses import Loss
 
-__all__ = ["Measure", "make_measure"]
+__all__ = ["MeanDeviance", "Measure", "make_measure"]
 
 Vector = NDArray[np.float64]
 # A measure of targets, linear predictors (the offset included) and weights of the held-out rows.
@@ -33,7 +34,7 @@ def make_measure(scoring: Any, loss: Loss) -> Measure:
         For a scorer that scikit-learn does not know.
     """
     if scoring is None:
-        return lambda y, z, s: mean_deviance(loss, y, z, s)
+        return MeanDeviance(loss)
     from sklearn.metrics import get_scorer  # a slow import
 
     estimator = _predictions(loss)
@@ -51,10 +52,15 @@ def make_measure(scoring: Any, loss: Loss) -> Measure:
     return measure
 
 
-def mean_deviance(loss: Loss, y: Vector, z: Vector, s: Vector | None) -> float:
+@dataclass(frozen=True)
+class MeanDeviance:
     """Twice the mean loss, less what no predictor could avoid."""
-    deviance = 2.0 * (loss.value(y, z) + loss.conjugate(y, np.zeros_like(y)))
-    return float(np.average(deviance, weights=s))
+
+    loss: Loss
+
+    def __call__(self, y: Vector, z: Vector, s: Vector | None) -> float:
+        deviance = 2.0 * (self.loss.value(y, z) + self.loss.conjugate(y, np.zeros_like(y)))
+        return float(np.average(deviance, weights=s))
 
 
 def _predictions(loss: Loss) -> Any:

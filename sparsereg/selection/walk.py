@@ -22,7 +22,7 @@ from sparsereg.selection.results import ValidatedPath
 from sparsereg.solvers.loop import Solution
 from sparsereg.solvers.path import PathSolvers, collect, warn_uncertified
 
-__all__ = ["Progress", "Walk"]
+__all__ = ["Advancing", "Progress", "Walk"]
 
 Vector = NDArray[np.float64]
 # Called with the number of the point, how many there may be, alpha, the coefficients on all rows, the mean held-out

@@ -37,7 +37,16 @@ from sparsereg.solvers.outputs import RowSolution, output_coefs
 from sparsereg.solvers.prefilter import PrefilteredSolver, eliminate_columns
 from sparsereg.solvers.rows_path import RowsProblem, RowsSolver, problem_of_rows
 
-__all__ = ["AnySolver", "PathSolvers", "Until", "alpha_grid", "collect", "regularization_path", "solve_point"]
+__all__ = [
+    "AnySolver",
+    "PathSolvers",
+    "Until",
+    "alpha_grid",
+    "collect",
+    "regularization_path",
+    "solve_point",
+    "strengths_of",
+]
 
 Vector = NDArray[np.float64]
 Callback = Callable[[int, int, float, int], None]

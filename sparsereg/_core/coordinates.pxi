@@ -1,0 +1,42 @@
+# What coordinate descent and Gauss-Seidel read.
+
+cdef class RidgeQuadratic:
+    """`H = Xc' S Xc + diag(penalty)` as Gauss-Seidel reads it (`sr_ridge_quadratic`), `inverse` being `1 / H_jj`.
+
+    `sums`: `X' s`, all zero without an intercept."""
+
+    cdef const double[::1] sums, penalty, inverse
+    cdef double weight_sum
+
+    def __init__(self, const double[::1] sums, const double[::1] penalty, const double[::1] inverse, double weight_sum):
+        require(sums.shape[0] == penalty.shape[0] == inverse.shape[0], "lengths differ")
+        self.sums, self.penalty, self.inverse, self.weight_sum = sums, penalty, inverse, weight_sum
+
+
+cdef class Coordinates:
+    """What coordinate descent reads of its m columns (`sr_coordinates`), and the `w` and `r_sum` it updates."""
+
+    cdef const double[::1] sums, centered_sq_norm, l1, l2
+    cdef double[::1] w
+    cdef double weight_sum
+    cdef int penalty
+    cdef readonly int64_t m
+    cdef public double r_sum
+
+    def __init__(self, double[::1] w, const double[::1] sums, const double[::1] centered_sq_norm, const double[::1] l1,
+                 const double[::1] l2,
+                 double weight_sum, int penalty, double r_sum):
+        self.m = w.shape[0]
+        require_same(sums, centered_sq_norm, l1, l2)
+        require(sums.shape[0] == self.m, "lengths differ")
+        require(0 <= penalty < SR_N_PENALTIES, "no such penalty")
+        self.w, self.sums, self.centered_sq_norm, self.l1, self.l2 = w, sums, centered_sq_norm, l1, l2
+        self.weight_sum, self.penalty, self.r_sum = weight_sum, penalty, r_sum
+
+    cdef sr_coordinates borrow(self):
+        cdef sr_coordinates view
+        view.m, view.weight_sum, view.penalty = self.m, self.weight_sum, <sr_penalty>self.penalty
+        view.sums, view.centered_sq_norm = &self.sums[0], &self.centered_sq_norm[0]
+        view.l1, view.l2 = &self.l1[0], &self.l2[0]
+        view.w, view.r_sum = &self.w[0], &self.r_sum
+        return view

@@ -1,0 +1,200 @@
+"""`LogisticRegressionCV`: two classes, the strength chosen by folds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sparsereg.data.validation import check_flag, check_number
+from sparsereg.linear_model.class_targets import ClassTargets
+from sparsereg.linear_model.coefficients import set_parameters
+from sparsereg.linear_model.logistic import LogisticRegression
+from sparsereg.linear_model.loss_fit import Task as FitTask
+from sparsereg.linear_model.path_choice import PathChoice
+from sparsereg.linear_model.paths import EPOCHS
+from sparsereg.losses import LOSSES
+from sparsereg.selection.cross_validation import check_ratios
+from sparsereg.selection.engine import Settings, validate
+from sparsereg.selection.fold_fits import Task
+from sparsereg.selection.folds import make_folds
+from sparsereg.selection.measures import make_measure
+from sparsereg.selection.results import CrossValidation
+from sparsereg.selection.rules import check_rule
+from sparsereg.solvers.loop import Options
+
+__all__ = ["LogisticRegressionCV"]
+
+
+class LogisticRegressionCV(PathChoice, LogisticRegression):
+    """Logistic regression of two classes whose strength is chosen by cross-validation, for wide sparse X.
+
+    The objective is that of `LogisticRegression`, in each fold over its training rows. As there, C stands beside a sum,
+    so that with `Cs` given a fold of 4/5 of the rows is penalised as scikit-learn's is. X is not copied. For more than
+    two classes use `GridSearchCV` with `LogisticRegression`.
+
+    Parameters
+    ----------
+    Cs : "auto", int or array, default "auto"
+        Inverse strengths. A number means so many, spread geometrically from 1e-4 to 1e4, as in scikit-learn. "auto"
+        begins where all coefficients are 0 and goes on until the mean held-out loss has turned for good, as in
+        `ElasticNetCV`; it needs `l1_ratios` above 0.
+    l1_ratios : array of floats in [0, 1], or one, default (1.0,)
+        1 is the lasso, 0 ridge.
+    fit_intercept, class_weight, penalty_factor, standardize, positive, n_jobs
+        As in `LogisticRegression`.
+    cv : int, splitter, iterable or None, default None
+        Folds; None is 5 stratified folds.
+    rule : {"min", "1se", "1se-unpaired"}, "within x%", or callable, default "min"
+        What chooses the strength; see `cross_validate_path`.
+    scoring : str or callable, optional
+        A scorer, to be maximised. Default: the mean deviance, twice the log loss, to be minimised.
+    tol, max_iter : float, int
+        As in `LogisticRegression`, with at most 1000 iterations at each strength.
+    verbose : bool or int, default False
+        Print a line a strength, with the time left, to stderr.
+    max_seconds, max_columns, keep_fold_paths
+        As in `ElasticNetCV`.
+
+    Attributes
+    ----------
+    C_, l1_ratio_ : float
+        The choice.
+    Cs_ : array of shape (n_Cs,) or (n_l1_ratios, n_Cs)
+        Inverse strengths, increasing.
+    scores_ : array of shape (n_folds, n_l1_ratios, n_Cs)
+        Held-out scores, or minus the mean deviance.
+    cv_results_, validation_
+        As in `ElasticNetCV`, with `alpha = 1 / (C S)`, S the sum of the weights.
+    coef_, sparse_coef_, intercept_, classes_, dual_gap_, n_iter_, n_features_in_, feature_names_in_
+        As in `LogisticRegression`, at the choice.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsereg import LogisticRegressionCV
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 20))
+    >>> model = LogisticRegressionCV(rule="1se").fit(X, X[:, 0] + rng.normal(size=200) > 0.0)
+    >>> int(np.argmax(np.abs(model.coef_[0])))
+    0
+    """
+
+    def __init__(
+        self,
+        *,
+        Cs: Any = "auto",
+        l1_ratios: Any = (1.0,),
+        fit_intercept: bool = True,
+        cv: Any = None,
+        rule: Any = "min",
+        scoring: Any = None,
+        tol: float = 1e-4,
+        max_iter: int = 1000,
+        class_weight: Any = None,
+        n_jobs: int | None = None,
+        verbose: bool | int = False,
+        penalty_factor: Any = None,
+        standardize: bool = False,
+        positive: bool = False,
+        max_seconds: float | None = None,
+        max_columns: int | None = None,
+        keep_fold_paths: bool = False,
+    ) -> None:
+        set_parameters(self, locals())
+
+    def _start(self, n_features: int, n_outputs: int) -> tuple[Any, Any]:  # noqa: ARG002 - always anew
+        return None, None
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, offset: Any = None, **params: Any) -> Any:
+        """Choose the strength by folds, and fit all rows at it.
+
+        Parameters
+        ----------
+        X : sparse matrix or array, dense array, or data frame of numbers, of shape (n, p)
+            Not copied where the layout allows, never written to.
+        y : array of shape (n,)
+            Labels of two classes.
+        sample_weight : float or array of shape (n,), optional
+            Non-negative weights, in the fits and within the held-out losses.
+        offset : array of shape (n,), optional
+            Known part of the predictor.
+        **params
+            Metadata for the splitter, such as groups, with `sklearn.set_config(enable_metadata_routing=True)`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For parameters, labels or weights out of range, input that is not finite, and folds without rows or with one
+            class only.
+
+        Warns
+        -----
+        ConvergenceWarning
+            When strengths are not solved to `tol` within `max_iter` iterations.
+        """
+        for name in ("fit_intercept", "standardize", "positive", "keep_fold_paths"):
+            check_flag(name, getattr(self, name))
+        check_number("tol", self.tol, low=0)
+        check_number("max_iter", self.max_iter, low=1, integer=True)
+        check_rule(self.rule)
+        ratios = check_ratios(self.l1_ratios)
+        X, y = self._checked(X, y)
+        design, targets = self._design(X), ClassTargets.of(y)
+        if targets.classes.size > 2:
+            raise ValueError(
+                "Only binary classification is supported. The type of the target is multiclass: y has"
+                f" {targets.classes.size} classes. For more than two use GridSearchCV(LogisticRegression())."
+            )
+        labels, known = targets.codes, self._offset(offset, design.n_rows)
+        targets, s = targets.weighted(self.class_weight, self._weights(sample_weight, design.n_rows))
+        total, factor = float(design.n_rows if s is None else s.sum()), self._factor(design.n_features)
+        if not total > 0.0:
+            raise ValueError("sample_weight and class_weight leave no row a positive weight.")
+        flags: dict[str, Any] = {
+            name: bool(getattr(self, name)) for name in ("fit_intercept", "standardize", "positive")
+        }
+        loss, target, settings = LOSSES["logistic"], targets.target(), self._grid(total)
+        options = Options(float(self.tol), EPOCHS * int(self.max_iter))
+        penalty, given = {"penalty_factor": factor, **flags}, not isinstance(self.Cs, str)
+        task = Task(design, target, s, known, loss, penalty, options, summed=given)
+        folds = make_folds(self.cv, X, labels, self._split_parameters(params), classifier=True)
+        measure = make_measure(self.scoring, loss)
+        paths = [validate(task, folds, measure, ratio, settings) for ratio in ratios]
+        self._set_choice(CrossValidation.of(paths, self.rule, folds), total)
+        chosen = self.validation_
+        fitted = self._fit_task(
+            FitTask(design, target, loss, s, known, chosen.alpha, chosen.l1_ratio, factor, **flags), 1
+        )
+        self._sparse, self.classes_ = False, targets.classes
+        self.intercept_ = fitted.intercept.astype(design.dtype)
+        self.n_iter_ = np.array([fitted.n_iter], dtype=np.int32)
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+    def _grid(self, total: float) -> Settings:
+        """The strengths beside the mean of the losses, and how to validate."""
+        if isinstance(self.Cs, str):
+            return self._settings_of(self.Cs, 1e-2, "Cs")
+        Cs = np.logspace(-4, 4, self.Cs) if np.ndim(self.Cs) == 0 else np.asarray(self.Cs, dtype=np.float64)
+        if np.ndim(self.Cs) == 0:
+            check_number("Cs", self.Cs, low=1, integer=True)
+        for i, C in enumerate(Cs.tolist()):
+            check_number(f"Cs[{i}]", C, low=0, open_low=True, high=np.finfo(np.float64).max)
+        return self._settings_of(1.0 / (Cs * total), 1e-2, "Cs")
+
+    def _set_choice(self, validation: CrossValidation, total: float) -> None:
+        self.validation_, self.cv_results_ = validation, validation.results
+        self.C_, self.l1_ratio_ = 1.0 / (validation.alpha * total), validation.l1_ratio
+        alphas, losses = self._arrays(validation)
+        Cs = 1.0 / (alphas * total)
+        self.Cs_ = Cs[0] if len(Cs) == 1 else Cs
+        self.scores_ = -np.moveaxis(losses, 2, 0)

@@ -1,0 +1,293 @@
+"""Rows in parts, of which each in turn is held out: what the parts have in common is worked out once.
+
+The rows of a part follow one another, so that a column's entries in a part are a stretch of the column: all parts share
+the arrays of the columns. One walk through a column's rows gives its products with the working set in every part. The
+Gram matrix on the rows that train is the sum over the other parts, and the held-out loss follows from the part's own
+sums. Nothing that depends on the targets of a part enters the sums that its training rows are solved with: they are
+added up from the other parts, and not subtracted from the whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from threading import RLock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg._core.kernels import GramStore, Matrix
+from sparsereg.data.design import ColumnStats, CsrDesign
+from sparsereg.rows.contract import Coefficients
+from sparsereg.rows.memory import MIN_CACHE_BYTES, MemoryGram, MemoryRows, columns_to_cache
+
+__all__ = ["PartedRows", "TrainingRows"]
+
+Vector = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+
+class PartedRows:
+    """Rows in parts that follow one another, with a Gram matrix of each part for the columns of any fold.
+
+    Parameters
+    ----------
+    rows : MemoryRows
+        A CSR without dense columns.
+    parts : list of (int, int)
+        Rows from a to b; together all of them.
+    """
+
+    def __init__(self, rows: MemoryRows, parts: list[tuple[int, int]]) -> None:
+        design, self.rows, self.parts = rows.design, rows, parts
+        assert isinstance(design, CsrDesign)
+        self.design = design
+        self.columns = design.counted.row_parts(design.matrix, parts)
+        self.stores = [GramStore(part, design.sparse_rows, design.index_in_rows, rows.s) for part in self.columns]
+        self.counts = rows.s is None and design.n_ones == design.n_cols
+        # The members' Gram on all rows, of which counts may be subtracted, as they do not round.
+        self.whole = GramStore(design.matrix, design.sparse_rows, design.index_in_rows) if self.counts else None
+        self.lengths = [part.lengths() for part in self.columns]
+        target = rows.y if rows.s is None else rows.s * rows.y
+        self.target_products = [part.rmatvec(target) for part in self.columns]
+        self.cols, self._place = np.empty(0, dtype=np.int64), np.full(design.n_cols, -1)
+        self.cached: Int | None = None
+        self.lock = RLock()  # folds may be solved in threads of their own
+
+    @cached_property
+    def sums(self) -> list[Vector]:
+        """`x_j' s` in each part."""
+        if self.counts:
+            return [lengths.astype(np.float64) for lengths in self.lengths]
+        return [part.column_stats(self.rows.s)[0] for part in self.columns]
+
+    def cache_rows(self) -> Int:
+        """The columns whose products with every member are kept; chosen at the first call."""
+        with self.lock:
+            if self.cached is None:
+                self.cached = columns_to_cache(self.design, True)
+                self.cached_place = np.full(self.design.n_cols, -1)
+                self.cached_place[self.cached] = np.arange(self.cached.size)
+                if self.cached.size:
+                    for store in self.stores:
+                        store.cache(self.cached, MIN_CACHE_BYTES + self.design.nnz // 4)
+                    if self.whole is not None:
+                        self.whole.cache(self.cached, MIN_CACHE_BYTES + self.design.nnz // 2)
+            return self.cached
+
+    def block(self, others: tuple[int, ...], rows: Int, columns: Int) -> NDArray[np.float64]:
+        """The Gram of these members with those over some of the parts."""
+        with self.lock:
+            if self.whole is None:
+                return _added([self.stores[j].block(rows, columns) for j in others])
+            out = self.whole.block(rows, columns)
+            for j in self.without(others):
+                out -= self.stores[j].block(rows, columns)
+            return out
+
+    def without(self, others: tuple[int, ...]) -> list[int]:
+        """The parts that are not among these."""
+        return [j for j in range(len(self.parts)) if j not in others]
+
+    def subtract_cached(self, others: tuple[int, ...], at: Int, w: Vector, c: Vector) -> None:
+        """`c -= X_k' S X_at w` over some of the parts, for the first cached columns k; in the order of `at`."""
+        with self.lock:
+            if self.whole is None:
+                for j in others:
+                    self.stores[j].subtract_cached_of(at, w, c)
+                return
+            self.whole.subtract_cached_of(at, w, c)
+            for j in self.without(others):
+                self.stores[j].subtract_cached_of(at, -w, c)
+
+    @property
+    def n_cached(self) -> int:
+        """Cached columns whose products no part has dropped for want of room."""
+        stores = self.stores if self.whole is None else [self.whole, *self.stores]
+        return min(store.n_cached for store in stores)
+
+    def extend(self, cols: Int) -> Int:
+        """Make these columns members of every part's Gram matrix; their numbers among the members."""
+        with self.lock:
+            new = cols[self._place[cols] < 0]
+            if new.size:
+                self._place[new] = self.cols.size + np.arange(new.size)
+                self.cols = np.concatenate([self.cols, new])
+                for store in self.stores:
+                    store.append(new, True)
+                if self.whole is not None:
+                    rows, every = self._place[new], np.arange(self.cols.size)
+                    products = _added([store.block(rows, every) for store in self.stores])
+                    self.whole.append_sums(self.stores, new, products)
+            return np.asarray(self._place[cols])
+
+    def number(self, cols: Int) -> Int:
+        """The number of each of these columns among the members; -1 for others."""
+        return np.asarray(self._place[cols])
+
+    def squared_error(self, part: int, coef: Coefficients, intercept: float) -> float:
+        """`sum_i s_i (y_i - intercept - x_i . w)^2` over a part, from its sums; every column must be a member."""
+        base, squares, total, weight = self._about_target[part]
+        shift = intercept - base
+        constant = squares - 2.0 * shift * total + shift * shift * weight
+        if not coef.w.size:
+            return constant
+        with self.lock:
+            at, x, out = self._place[coef.cols], np.zeros(self.cols.size), np.zeros(self.cols.size)
+            x[at] = coef.w
+            self.stores[part].subtract(x, out)
+        products = self.target_products[part][coef.cols] - intercept * self.sums[part][coef.cols]
+        return max(constant - float(coef.w @ (2.0 * products + out[at])), 0.0)
+
+    def weight(self, part: int) -> float:
+        """`sum_i s_i` over a part."""
+        return self._about_target[part][3]
+
+    @cached_property
+    def _about_target(self) -> list[tuple[float, float, float, float]]:
+        """Of each part: its mean m, `sum s (y - m)^2`, `sum s (y - m)`, and `sum s`."""
+        out = []
+        for a, b in self.parts:
+            y = self.rows.y[a:b]
+            s = np.ones(b - a) if self.rows.s is None else self.rows.s[a:b]
+            mean = float(np.average(y, weights=s)) if s.any() else 0.0
+            out.append((mean, float(s @ (y - mean) ** 2), float(s @ (y - mean)), float(s.sum())))
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRows(MemoryRows):
+    """All parts but one, or all of them: rows in memory whose rows held out have weight 0.
+
+    Attributes
+    ----------
+    parted : PartedRows
+    others : tuple of int
+        The parts that train.
+    """
+
+    parted: PartedRows | None = None
+    others: tuple[int, ...] = ()
+
+    @property
+    def _parted(self) -> PartedRows:
+        assert self.parted is not None
+        return self.parted
+
+    @cached_property
+    def _target_products(self) -> Vector:
+        """`X' s y` over the training rows."""
+        return _added([self._parted.target_products[j] for j in self.others])
+
+    @cached_property
+    def _every_moment(self) -> ColumnStats:
+        if not self._parted.counts:
+            return super().moments()
+        lengths = _added([self._parted.lengths[j].astype(np.float64) for j in self.others])
+        return ColumnStats(lengths, lengths, lengths, (lengths > 0.0).astype(np.float64))
+
+    def moments(self, cols: Int | None = None) -> ColumnStats:
+        """Those of all columns are kept."""
+        every = self._every_moment
+        return every if cols is None else ColumnStats(*(values[cols] for values in every))
+
+    def gradients(self, coef: Coefficients | None, base: float, cols: Int | None = None, target: bool = True) -> Vector:
+        """At w = 0 from sums that are kept."""
+        if not target or (coef is not None and coef.w.any()):
+            return super().gradients(coef, base, cols, target)
+        every = slice(None) if cols is None else cols
+        return np.asarray(self._target_products[every] - base * self.moments(cols).sums)
+
+    def residual(
+        self, coef: Coefficients | None, base: float, target: bool = True, out: Vector | None = None
+    ) -> Vector:
+        """Without weights those of 0 are set afterwards, which is faster than to multiply by each."""
+        if self._parted.rows.s is not None or self.s is None:
+            return super().residual(coef, base, target, out)
+        r = np.subtract(self.y if target else 0.0, base, out=np.empty(self.n_rows) if out is None else out)
+        if coef is not None:
+            self.design.matrix.add_matvec(coef.w, r, coef.cols, -1.0)
+        for j, (a, b) in enumerate(self._parted.parts):
+            if j not in self.others:
+                r[a:b] = 0.0
+        return r
+
+    def gram(self, center: float) -> TrainingGram:
+        return TrainingGram(self, center)
+
+
+class TrainingGram(MemoryGram):
+    """The Gram matrix of a fold's working set on its training rows, added up from those of the parts."""
+
+    def __init__(self, rows: TrainingRows, center: float) -> None:
+        self.rows, self.center, self.design = rows, center, rows.design
+        self.parted, self.others = rows._parted, rows.others
+        self.sparse_row_length = self.design.nnz / self.design.n_rows
+        none = np.zeros(0, dtype=np.int32)
+        self.store = GramStore(Matrix(0, none, none, none, 0), None)
+        self.cols, self.nnz, self.at = np.empty(0, dtype=np.int64), 0, np.empty(0, dtype=np.int64)
+        self.cached = np.empty(0, dtype=np.int64)
+        self._cached_c0, self._cached_sums = np.empty(0), np.empty(0)
+
+    def cache_rows(self, c: Vector) -> None:
+        self.cached = self.parted.cache_rows()
+        self._cached_c0, self._cached_sums = c[self.cached], self.rows.moments(self.cached).sums
+
+    def few_dense(self) -> Int:
+        return np.empty(0, dtype=np.int64)
+
+    def extend(self, cols: Int) -> None:
+        new = self.parted.extend(cols)
+        self.cols, self.at = np.concatenate([self.cols, cols]), np.concatenate([self.at, new])
+        self.nnz += int(self.design.lengths(cols).sum())
+        self.store.append_products(self.parted.block(self.others, new, self.at))
+
+    def known_gradients(self, cols: Int, w: Vector, shift: float) -> tuple[Vector, NDArray[np.bool_]] | None:
+        """Those of columns that other folds made members from their Gram columns."""
+        with self.parted.lock:
+            return self._known_gradients(cols, w, shift)
+
+    def _known_gradients(self, cols: Int, w: Vector, shift: float) -> tuple[Vector, NDArray[np.bool_]] | None:
+        member = self.parted.number(cols) >= 0
+        if not member.any():
+            return super().known_gradients(cols, w, shift)
+        c, known = np.empty(cols.size), np.ones(cols.size, dtype=np.bool_)
+        c[member] = self._members_gradients(cols[member], w, shift)
+        if not member.all():
+            found = super().known_gradients(cols[~member], w, shift)
+            assert found is not None
+            c[~member], known[~member] = found
+        return c, known
+
+    def _members_gradients(self, cols: Int, w: Vector, shift: float) -> Vector:
+        active = np.flatnonzero(w)
+        products = self.parted.block(self.others, self.parted.number(cols), self.at[active])
+        c0 = self.rows.gradients(None, self.center + shift, cols)
+        return np.asarray(c0 - products @ w[active])
+
+    def _cache_index(self, cols: Int) -> Int:
+        """The place among the cached columns, where every part still has it."""
+        places = self.parted.cached_place[cols]
+        n = self.parted.n_cached
+        return places if n == self.cached.size else np.where(places < n, places, -1)
+
+    def _cached_gradients(self, n: int, w: Vector, shift: float) -> Vector:
+        c = self._cached_c0[:n] - self._cached_sums[:n] * shift
+        active = np.flatnonzero(w)
+        self.parted.subtract_cached(self.others, self.at[active], w[active], c)
+        return c
+
+    def _on_own_rows(self, cols: Int, w: Vector, base: float) -> Vector:
+        with self.parted.lock:
+            members = np.zeros(self.parted.cols.size)
+            members[self.at] = w
+            c = _added([self.parted.stores[j].gradient_by_rows(cols, self.rows.y, members) for j in self.others])
+        return np.asarray(c - self.rows.moments(cols).sums * base if base != 0.0 else c)
+
+
+def _added(arrays: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Their sum, in their order."""
+    out = arrays[0].copy()
+    for array in arrays[1:]:
+        out += array
+    return out

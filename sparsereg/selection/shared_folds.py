@@ -1,0 +1,157 @@
+"""The folds of the squared loss on a CSR matrix, solved with sums that they share (`rows.folds`). Knows no rules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg.data.design import CsrDesign
+from sparsereg.objective.problem import Problem, problem_over
+from sparsereg.rows.folds import PartedRows, TrainingRows
+from sparsereg.rows.memory import MAX_CACHED_ROW_LENGTH, MemoryRows
+from sparsereg.selection.fold_fits import FoldPoint, Task, check_fold_weights, predictor
+from sparsereg.selection.folds import Fold
+from sparsereg.selection.measures import MeanDeviance
+from sparsereg.solvers.loop import Solution
+from sparsereg.solvers.path import PathSolvers, strengths_of
+from sparsereg.solvers.prefilter import PrefilteredSolver, eliminate_columns
+
+__all__ = ["SharedFolds"]
+
+Vector = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+
+class SharedFolds:
+    """A solver on all rows, and one for each fold, on rows put in the order of the folds; no entry of X is copied.
+
+    Attributes
+    ----------
+    whole : PrefilteredSolver
+    alphas : float64 array of shape (k,)
+        The strengths, from `grid` and `eps`.
+    """
+
+    def __init__(self, task: Task, folds: list[Fold], problem: Problem, l1_ratio: float) -> None:
+        self.task, self.folds, self.alphas = task, folds, np.empty(0)
+        ends = np.cumsum([0, *(fold.test.size for fold in folds)]).tolist()
+        parts = list(pairwise(ends))
+        if ends[-1] < task.y.size:  # rows that are never held out
+            parts.append((ends[-1], task.y.size))
+        self.problem, self.parted = problem, PartedRows(problem.rows, parts)
+        every = tuple(range(len(parts)))
+        self.every = every
+        rows = TrainingRows(problem.design, problem.rows.y, problem.rows.s, parted=self.parted, others=every)
+        self.whole = PrefilteredSolver(_with_rows(problem, rows), l1_ratio, task.options)
+        self.problems = [self._fold_problem(f) for f in range(len(folds))]
+
+    @classmethod
+    def of(cls, task: Task, folds: list[Fold], l1_ratio: float, grid: int | Vector, eps: float) -> SharedFolds | None:
+        """None where folds overlap or do not train on all other rows, or where the sums would cost more than they
+        save."""
+        order = _order(folds, task.y.size)
+        if order is None or not _suits(task) or (isinstance(grid, int) and l1_ratio == 0.0):
+            return None
+        task, folds = _reordered(task, folds, order)
+        problem = task.problem(task.s)
+        s = np.ones(task.y.size) if task.s is None else task.s
+        share = 1.0 - max(float(s[fold.test].sum()) for fold in folds) / float(s.sum())
+        if problem.quadratic.shift is not None or not _unshifted(problem) or share <= 0.0:
+            return None
+        # A fold's thresholds are smaller by its share of the weight.
+        scaled = grid if isinstance(grid, int) else grid * share
+        problem, _ = eliminate_columns(problem, l1_ratio, scaled, eps * share)
+        shared = cls(task, folds, problem, l1_ratio)
+        shared.alphas = strengths_of(shared.whole, grid, eps)
+        return shared if all(map(_unshifted, shared.problems)) else None
+
+    def _fold_problem(self, f: int) -> Problem:
+        """The problem of the training rows of a fold."""
+        test, given = self.folds[f].test, self.task.s
+        check_fold_weights(self.task, self.folds[f])
+        s = np.ones(self.task.y.size) if given is None else given.copy()
+        s[test[0] : test[-1] + 1] = 0.0
+        others = tuple(j for j in self.every if j != f)
+        rows = TrainingRows(self.problem.design, self.problem.rows.y, s, parted=self.parted, others=others)
+        return problem_over(rows, **self.task.penalty)
+
+    def fit(self, f: int, l1_ratio: float) -> SharedFold:
+        """The fold, ready to be solved."""
+        return SharedFold(self, f, PrefilteredSolver(self.problems[f], l1_ratio, self.task.options))
+
+
+class SharedFold:
+    """A fold as `FoldFit`, whose held-out loss follows from sums over the rows held out."""
+
+    def __init__(self, shared: SharedFolds, f: int, solver: PrefilteredSolver) -> None:
+        self.shared, self.f = shared, f
+        self.solver: PathSolvers = solver
+
+    def advance(self, alpha: float) -> FoldPoint:
+        """Solve at the next strength, and measure."""
+        solution = self.shared.task.solve(self.solver, alpha)
+        return FoldPoint(solution, self.held_out_loss(solution))
+
+    def held_out_loss(self, solution: Solution) -> float:
+        """From sums where the solver still works on the shared ones; else by predictions."""
+        parted = self.shared.parted
+        if self.solver.problem.design is parted.design and (parted.number(solution.coef.cols) >= 0).all():
+            error = parted.squared_error(self.f, solution.coef, solution.intercept)
+            return error / parted.weight(self.f)
+        task, test = self.shared.task, self.shared.folds[self.f].test
+        weights = None if task.s is None else task.s[test]
+        return MeanDeviance(task.loss)(task.y[test], predictor(task, solution)[test], weights)
+
+
+def _order(folds: list[Fold], n: int) -> Int | None:
+    """The rows held out by each fold in turn, then all others; None where folds are no parts of the rows."""
+    held_out = np.concatenate([fold.test for fold in folds])
+    times = np.bincount(held_out, minlength=n)
+    if len(folds) < 2 or times.max() > 1:
+        return None
+    for fold in folds:
+        trains = np.zeros(n, dtype=np.bool_)
+        trains[fold.train] = True
+        none_twice = fold.train.size == np.count_nonzero(trains) == n - fold.test.size
+        if not none_twice or trains[fold.test].any():
+            return None
+    return np.concatenate([*(np.sort(fold.test) for fold in folds), np.flatnonzero(times == 0)])
+
+
+def _suits(task: Task) -> bool:
+    """Whether it is the squared loss, by coordinate descent, on a CSR of short rows without dense columns."""
+    design = task.design
+    short = design.nnz <= MAX_CACHED_ROW_LENGTH * design.n_rows
+    by_coordinates = task.options.method != "prox_gradient"
+    # A weighted product of two values depends in its last digit on which column came first, which other folds decide.
+    if task.s is not None and design.n_ones < design.n_cols:
+        return False
+    return task.loss.quadratic and by_coordinates and short and design.is_csr and design.n_sparse == design.n_cols
+
+
+def _reordered(task: Task, folds: list[Fold], order: Int) -> tuple[Task, list[Fold]]:
+    """The task and its folds with the rows in this order."""
+    s, offset = (None if v is None else v[order] for v in (task.s, task.offset))
+    task = replace(task, design=task.design.select_rows(order), y=task.y[order], s=s, offset=offset)
+    begin, out, every = 0, [], np.arange(order.size)
+    for fold in folds:
+        end = begin + fold.test.size
+        out.append(Fold(np.concatenate([every[:begin], every[end:]]), every[begin:end]))
+        begin = end
+    return task, out
+
+
+def _unshifted(problem: Problem) -> bool:
+    """Whether targets are as they were given, less the offset: no constant was taken off."""
+    return problem.quadratic.intercept_at_zero == problem.quadratic.center
+
+
+def _with_rows(problem: Problem, rows: MemoryRows) -> Problem:
+    """The same problem over rows that keep more sums."""
+    assert isinstance(rows.design, CsrDesign)
+    return replace(
+        problem, quadratic=problem.quadratic.with_rows(rows), loss_rows=replace(problem.loss_rows, rows=rows)
+    )

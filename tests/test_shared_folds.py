@@ -1,0 +1,153 @@
+"""Folds that share sums: every sum against the rows themselves, and whole paths against folds solved one by one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.model_selection import KFold
+from test_path import crosses
+
+from sparsereg import cross_validate_path
+from sparsereg._core.kernels import GramStore
+from sparsereg.data.design import as_design
+from sparsereg.rows.contract import Coefficients
+from sparsereg.rows.folds import PartedRows, TrainingRows
+from sparsereg.rows.memory import MemoryRows
+from sparsereg.selection import engine
+from sparsereg.selection.shared_folds import SharedFolds
+
+PARTS = [(0, 100), (100, 101), (101, 300)]
+KINDS = ["ones", "weighted", "values"]
+
+
+def parted(kind):
+    X, y = crosses(300)
+    rng = np.random.default_rng(0)
+    if kind == "values":
+        X.data = rng.normal(size=X.nnz)
+    s = rng.uniform(0.5, 2.0, 300) if kind == "weighted" else None
+    rows = MemoryRows(as_design(X), y, s)
+    return rows, PartedRows(rows, PARTS)
+
+
+def training(rows, shared, held_out):
+    a, b = PARTS[held_out]
+    s = np.ones(rows.n_rows) if rows.s is None else rows.s.copy()
+    s[a:b] = 0.0
+    others = tuple(j for j in range(len(PARTS)) if j != held_out)
+    return TrainingRows(rows.design, rows.y, s, parted=shared, others=others), MemoryRows(rows.design, rows.y, s)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("held_out", range(3))
+def test_training_rows_answer_as_rows_with_weights(kind, held_out):
+    rows, shared = parted(kind)
+    ours, oracle = training(rows, shared, held_out)
+    cols = np.array([7, 0, 31, 5])
+    coef = Coefficients(cols, np.array([1.0, -2.0, 0.5, 0.0]))
+    for at, base in ((None, 0.0), (None, 1.5), (coef, 0.3)):
+        np.testing.assert_allclose(ours.gradients(at, base), oracle.gradients(at, base), atol=1e-9)
+        np.testing.assert_allclose(ours.gradients(at, base, cols), oracle.gradients(at, base, cols), atol=1e-9)
+        np.testing.assert_allclose(ours.residual(at, base), oracle.residual(at, base), atol=1e-12)
+    for found, expected in zip(ours.moments(cols), oracle.moments(cols), strict=True):
+        np.testing.assert_allclose(found[expected != 1.0], expected[expected != 1.0], atol=1e-10)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("held_out", range(3))
+def test_the_gram_matrix_of_a_fold_and_gradients_that_follow_from_it(kind, held_out):
+    rows, shared = parted(kind)
+    ours, oracle = training(rows, shared, held_out)
+    gram, every = ours.gram(0.7), np.arange(rows.n_cols)
+    gram.cache_rows(oracle.gradients(None, 0.7))
+    shared.extend(np.array([3, 11, 40]))  # by another fold
+    gram.extend(np.array([11, 2]))
+    gram.extend(np.array([0, 60, 3]))
+    np.testing.assert_allclose(gram.store.toarray(), oracle.products(gram.cols, gram.cols), atol=1e-9)
+    w = np.array([0.5, 0.0, -1.0, 2.0, 0.3])
+    outside = np.setdiff1d(every, gram.cols)
+    c, known = gram.known_gradients(outside, w, 0.2)
+    expected = oracle.gradients(Coefficients(gram.cols, w), 0.9, outside)
+    np.testing.assert_allclose(c[known], expected[known], atol=1e-9)
+    assert known[outside == 40].all()  # a member that is not in this fold's working set
+    assert known.any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_held_out_error_follows_from_sums(kind):
+    rows, shared = parted(kind)
+    cols = np.array([4, 9, 17])
+    shared.extend(cols)
+    coef, intercept = Coefficients(cols, np.array([1.0, -0.5, 0.25])), 2.5
+    r = rows.y - intercept - rows.predictor(coef)
+    for j, (a, b) in enumerate(PARTS):
+        s = np.ones(b - a) if rows.s is None else rows.s[a:b]
+        assert shared.squared_error(j, coef, intercept) == pytest.approx(s @ r[a:b] ** 2, rel=1e-10)
+        assert shared.weight(j) == pytest.approx(s.sum())
+
+
+def test_cached_products_that_leave_for_want_of_room():
+    """Counts of the parts add up to those of all rows, also where some have dropped columns."""
+    rows, shared = parted("ones")
+    design, cached = rows.design, np.arange(20)
+    whole = GramStore(design.matrix, design.sparse_rows, design.index_in_rows)
+    whole.cache(cached, 4 * 100)
+    for store, room in zip(shared.stores, (4 * 100, 4 * 20, 4 * 12), strict=True):
+        store.cache(cached, room)
+    members = np.array([30, 31, 0, 40, 41, 42])
+    for store in shared.stores:
+        store.append(members, True)
+    every = np.arange(members.size)
+    products = sum(store.block(every, every) for store in shared.stores)
+    whole.append_sums(shared.stores, members, products)
+    n = min(store.n_cached for store in (whole, *shared.stores))
+    assert 0 < n < 20
+    w, c = np.random.default_rng(0).normal(size=members.size), np.zeros(n)
+    whole.subtract_cached_of(every[::-1].copy(), w[::-1].copy(), c)
+    expected = -rows.products(cached[:n], members) @ w
+    np.testing.assert_allclose(c[1:], expected[1:])  # column 0 is a member now
+    np.testing.assert_allclose(whole.toarray(), rows.products(members, members))
+
+
+OPTIONS = [
+    {}, {"standardize": True}, {"sample_weight": True}, {"fit_intercept": False}, {"offset": True},
+    {"l1_ratio": 0.5}, {"positive": True}, {"penalty_factor": True},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_same_losses_as_folds_solved_one_by_one(monkeypatch, options):
+    X, y = crosses(1500)
+    X = sp.hstack([X, sp.csr_array((X.shape[0], 3))]).tocsr()
+    rng = np.random.default_rng(0)
+    drawn = {"sample_weight": rng.uniform(0.5, 2.0, len(y)), "offset": rng.normal(size=len(y))}
+    drawn["penalty_factor"] = rng.uniform(0.5, 2.0, X.shape[1])
+    options = {name: drawn.get(name, value) for name, value in options.items()}
+    folds = list(KFold(6, shuffle=True, random_state=0).split(X))[:4]  # some rows are never held out
+    calls = []
+    monkeypatch.setattr(SharedFolds, "fit", lambda self, *a, f=SharedFolds.fit: calls.append(1) or f(self, *a))
+    shared = cross_validate_path(X, y, cv=folds, alphas=12, eps=0.1, tol=1e-9, keep_fold_paths=True, **options)
+    assert len(calls) == 4
+    monkeypatch.setattr(engine.SharedFolds, "of", lambda *_: None)
+    plain = cross_validate_path(X, y, cv=folds, alphas=12, eps=0.1, tol=1e-9, keep_fold_paths=True, **options)
+    np.testing.assert_allclose(shared.path.alphas, plain.path.alphas, rtol=1e-10)
+    np.testing.assert_allclose(shared.chosen.fold_losses, plain.chosen.fold_losses, rtol=1e-5)
+    for ours, theirs in zip(shared.chosen.fold_paths, plain.chosen.fold_paths, strict=True):
+        np.testing.assert_allclose(ours.deviance_explained, theirs.deviance_explained, atol=1e-7)
+    assert shared.k == plain.k
+
+
+def test_eliminated_columns_come_back(monkeypatch):
+    """A fold whose largest residual grows beyond the margin goes on with all columns."""
+    from sparsereg.solvers import prefilter
+
+    X, y = crosses(1500)
+    plain = cross_validate_path(X, y, cv=4, alphas=12, eps=0.1, tol=1e-9)
+    monkeypatch.setattr(prefilter, "RESIDUAL_MARGIN", 0.01)
+    restored = []
+    again = prefilter.PrefilteredSolver._restore
+    monkeypatch.setattr(prefilter.PrefilteredSolver, "_restore", lambda self: restored.append(1) or again(self))
+    ours = cross_validate_path(X, y, cv=4, alphas=12, eps=0.1, tol=1e-9)
+    assert restored
+    np.testing.assert_allclose(ours.chosen.fold_losses, plain.chosen.fold_losses, rtol=1e-5)
