@@ -35,8 +35,10 @@ EPOCHS = 10
 STEPS = 100
 # Strengths on the way to a weak one are apart by this factor.
 CONTINUATION = 10.0
-# Beyond `tol`, iterations go on to this relative gap: see `linear_model/lasso.py`.
+# Beyond `tol`, iterations go on to this relative gap (see `linear_model/lasso.py`): by Newton steps on the support of
+# solutions to these.
 POLISHED = 1e-9
+CLOSER = (1e-6, 1e-9)
 # A stationary point has this relative gradient at most, where `tol` asks for no less.
 STATIONARY = 1e-6
 
@@ -307,13 +309,13 @@ class _Fit:
             for k in range(steps, 0, -1):
                 epochs += solver.solve(task.alpha * CONTINUATION**k).epochs
         found = solver.solve(task.alpha)
-        epochs, tol = epochs + found.epochs, self.tol
-        best = self._polished(self._own(found), found.dual_gap)
-        while best[1] > POLISHED * self.problem.gap_scale and best[1] <= self.tol * self.problem.gap_scale:
-            tol *= 0.1
-            if tol < POLISHED:
+        epochs += found.epochs
+        best, scale = (self._own(found), found.dual_gap), self.problem.gap_scale
+        for tol in CLOSER:
+            if not POLISHED * scale < best[1] <= self.tol * scale:
                 break
-            found = solver.solve_closely(task.alpha, tol)
+            if tol < self.tol:
+                found = solver.solve_closely(task.alpha, tol)
             best = min(best, self._polished(self._own(found), found.dual_gap), key=lambda point: point[1])
         n_iter = min(-(-epochs // EPOCHS), self.max_iter)
         W = np.zeros_like(W)
