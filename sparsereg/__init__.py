@@ -45,7 +45,7 @@ if TYPE_CHECKING:
         lasso_path,
         ridge_path,
     )
-    from sparsereg.report.plots import plot_path
+    from sparsereg.plot.path_plot import plot_path
     from sparsereg.report.report import SparsityReport
     from sparsereg.results import PathResult
     from sparsereg.selection.criteria import InformationCriterion, information_criterion
@@ -114,7 +114,7 @@ _MODULES = {
     "load_compact": "serving.compact",
     "load_model": "serving.model_file",
     "one_se_index": "selection.paired",
-    "plot_path": "report.plots",
+    "plot_path": "plot.path_plot",
     "regularization_path": "solvers.path",
     "ridge_path": "linear_model",
     "save_model": "serving.model_file",

@@ -178,8 +178,13 @@ class PathResult:
         columns, row = np.unique(coefs.indices, return_inverse=True)
         max_abs = np.zeros(columns.size)
         np.maximum.at(max_abs, row, np.abs(coefs.data))
-        chosen = columns[np.argsort(-max_abs)[:top]].astype(np.int64)
-        return chosen, coefs[chosen].toarray()
+        order = np.argsort(-max_abs)[:top]
+        place = np.full(columns.size, -1)
+        place[order] = np.arange(order.size)
+        place, point = place[row], np.repeat(np.arange(self.alphas.size), np.diff(coefs.indptr))
+        lines = np.zeros((order.size, self.alphas.size))
+        lines[place[place >= 0], point[place >= 0]] = coefs.data[place >= 0]
+        return columns[order].astype(np.int64), lines
 
     def predict(self, X: Any, k: int = -1) -> Vector:
         """Linear predictors `X w + b0` of point k (the last one by default), of shape (n,), or (n, K).

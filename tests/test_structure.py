@@ -26,6 +26,7 @@ LAYERS = [
     {"selection"},
     {"linear_model"},
     {"report"},
+    {"plot"},
     {"serving"},
     {"dask"},
     {"cli"},

@@ -27,6 +27,8 @@ RANKS = ("influence", "weight")
 TIMES = "\u00d7"
 # Columns drawn along the path: with a name, and without.
 LINES, FAINT = 12, 40
+# Fields and crosses with a colour of their own.
+GROUPS = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +93,14 @@ class RankedColumns:
         chosen = order[:LINES]
         values = self.values(self.columns[chosen]).tolist()
         return [row | {"values": line} for row, line in zip(self._rows(chosen), values, strict=True)], faint
+
+    def words(self, columns: Ints) -> tuple[list[str], list[int]]:
+        """Labels of some columns, and a number for the field or cross of each: from 1 on, 0 beyond 6 of them."""
+        blocks = self._blocks(columns)
+        names = list(dict.fromkeys(block[0] for block in blocks if block is not None))[:GROUPS]
+        labels = [self._label(name, block) for name, block in zip(self._names(columns), blocks, strict=True)]
+        groups = [names.index(block[0]) + 1 if block is not None and block[0] in names else 0 for block in blocks]
+        return labels, groups if self.cross is not None else [1] * len(labels)
 
     def values(self, columns: Ints) -> Vector:
         """Coefficients (m, k) of some columns at every point."""

@@ -112,6 +112,14 @@ class Evidence:
         found["panels"] = _panels(path, train, held, scored, point, output)
         return cls(**found)
 
+    @classmethod
+    def of_columns(
+        cls, path: PathResult, cross: FeatureCross | None, k: int, train: Sample, output: int = 0
+    ) -> Evidence:
+        """Only rows and deviations of the columns of a point that no cross has counted."""
+        active, w = path.point(k, output)
+        return cls(k, columns=_statistics(train, _uncounted(cross, active[w != 0.0])))
+
     def to_dict(self) -> Row:
         """As JSON has it."""
         return {part.name: getattr(self, part.name) for part in fields(self)}

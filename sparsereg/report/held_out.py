@@ -103,10 +103,11 @@ def calibration(path: PathResult, sample: Sample, points: Sequence[int], output:
     loss = loss_of(path)
     parts = [z for _, z in sample.predictors(path, points, output)]
     predictors = np.concatenate(parts) if parts else np.empty((0, len(points)))
-    return [_tenths(loss.inverse_link(z), sample.y, sample.weight) for z in predictors.T]
+    return [tenths(loss.inverse_link(z), sample.y, sample.weight) for z in predictors.T]
 
 
-def _tenths(predicted: Vector, y: Vector, weight: Vector | None) -> list[Row]:
+def tenths(predicted: Vector, y: Vector, weight: Vector | None) -> list[Row]:
+    """Rows in ten groups of equal weight by prediction: mean predicted, mean observed, rows of each."""
     order = np.argsort(predicted, kind="stable")
     s = np.ones(y.size) if weight is None else weight[order]
     reached = np.cumsum(s)
@@ -117,6 +118,6 @@ def _tenths(predicted: Vector, y: Vector, weight: Vector | None) -> list[Row]:
     )
     known = np.flatnonzero(total > 0.0)
     return [
-        {"predicted": mean[i] / total[i], "observed": observed[i] / total[i], "rows": int(rows[i])}
+        {"predicted": float(mean[i] / total[i]), "observed": float(observed[i] / total[i]), "rows": int(rows[i])}
         for i in known.tolist()
     ]

@@ -1,10 +1,13 @@
-"""`plot_path`: a path drawn with matplotlib, which the extra `plot` installs."""
+"""`plot_path`: a `StrengthDisplay` and a `RegularizationPathDisplay` in one figure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from sparsereg.plot.figure import GREY, axes_of, strength_axis
+from sparsereg.plot.path import RegularizationPathDisplay
 
 if TYPE_CHECKING:
     from sparsereg.results import PathResult
@@ -14,6 +17,8 @@ __all__ = ["plot_path"]
 
 def plot_path(path: PathResult, *, names: Any = None, top: int = 10, axes: Any = None, output: int = 0) -> Any:
     """Draw a path: deviance explained and active columns above, the largest coefficients below, against alpha.
+
+    The displays in `sparsereg.plot` draw more: held-out scores, columns by influence, certificates.
 
     Parameters
     ----------
@@ -44,26 +49,23 @@ def plot_path(path: PathResult, *, names: Any = None, top: int = 10, axes: Any =
     >>> path = regularization_path(np.eye(4), [1.0, 2.0, 3.0, 5.0], alphas=5)
     >>> axes = plot_path(path)  # doctest: +SKIP
     """
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError('plot_path draws with matplotlib: pip install "sparsereg[plot]"') from error
-    if axes is None:
-        _, axes = plt.subplots(2, 1, sharex=True, figsize=(7, 6), layout="constrained")
-    upper, lower = axes
-    if path.deviance_explained is not None:
-        upper.plot(path.alphas, path.deviance_explained, color="tab:blue")
-        upper.set_ylabel("deviance explained", color="tab:blue")
-    count = upper.twinx()
-    count.plot(path.alphas, path.n_nonzero, color="tab:gray", linestyle="--")
-    count.set_ylabel("active columns (dashed)", color="tab:gray")
-
-    columns, lines = path.largest(top, output)
-    labels = [str(j) for j in columns] if names is None else list(names(columns))
-    for line, label in zip(lines, labels, strict=True):
-        lower.plot(path.alphas, line, label=label)
-    lower.set(xscale="log", xlabel="alpha", ylabel=f"the {columns.size} largest coefficients")
-    lower.invert_xaxis()
-    if columns.size:
-        lower.legend(fontsize="x-small", loc="best")
+    upper, lower = axes_of(axes, (2, 1), (7.0, 6.0), sharex=True)
+    shown = RegularizationPathDisplay.from_path(
+        path, names=names or (lambda columns: [str(j) for j in columns]), top=top, faint=0, rank="peak", output=output
+    )
+    shown.point = None
+    _scores(upper, path)
+    shown.plot(lower)
     return np.array([upper, lower])
+
+
+def _scores(ax: Any, path: PathResult) -> None:
+    """Deviance explained, and the active columns on an axis of their own."""
+    if path.deviance_explained is not None:
+        ax.plot(path.alphas, path.deviance_explained, color="tab:blue")
+        ax.set_ylabel("deviance explained", color="tab:blue")
+    count = ax.twinx()
+    count.fill_between(path.alphas, 0, path.n_nonzero, color=GREY, alpha=0.18, lw=0)
+    count.set_ylabel("active columns (area)", color=GREY)
+    strength_axis(ax, path.alphas)
+    ax.set_xlabel("")
