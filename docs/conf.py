@@ -10,6 +10,8 @@ from typing import Any
 os.environ["COLUMNS"] = "100"  # of help texts
 
 import click
+import numpy as np
+import pandas as pd
 
 import sparsereg
 from sparsereg.cli.commands import cli
@@ -58,11 +60,13 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
 }
 
+html_extra_path = ["generated/extra"]
+
 GROUPS = {
     "Feature crosses": ("crosses",),
     "Estimators": ("linear_model",),
     "Paths and strengths": ("solvers", "results", "selection"),
-    "Reports and plots": ("report",),
+    "Reports and plots": ("report", "plot"),
     "Files, serving, comparing": ("serving",),
 }
 
@@ -99,8 +103,33 @@ def write_commands(folder: Path) -> None:
     (folder / "commands.md").write_text("\n".join(parts), encoding="utf-8")
 
 
+def write_report(folder: Path) -> None:
+    """A report of generated houses."""
+    rng = np.random.default_rng(0)
+    n = 20_000
+    houses = pd.DataFrame({"latitude": rng.normal(37.7, 0.05, n), "longitude": rng.normal(-122.3, 0.05, n)})
+    houses["kind"] = rng.choice(["flat", "house", "villa"], n, p=[0.6, 0.35, 0.05])
+    centre = np.hypot(houses["latitude"] - 37.72, houses["longitude"] + 122.32)
+    price = 5 + 3 * np.exp(-((centre / 0.03) ** 2)) + 2.0 * (houses["kind"] == "villa") + rng.normal(size=n)
+    minute = sparsereg.Width("1/60")
+    cross = sparsereg.FeatureCross(
+        bins=dict.fromkeys(["latitude", "longitude"], minute), crosses=[("latitude", "longitude")]
+    )
+    train, test = slice(0, 16_000), slice(16_000, n)
+    X, held = cross.fit_transform(houses[train]), cross.transform(houses[test])
+    y, z = price[train].to_numpy(), price[test].to_numpy()
+    path = sparsereg.regularization_path(X, y, eps=2e-3, alphas=60)
+    best = int(np.argmin([np.mean((z - path.predict(held, k)) ** 2) for k in range(path.alphas.size)]))
+    report = sparsereg.SparsityReport.from_path(
+        path, cross, best, X=X, y=y, X_val=held, y_val=z, title="Prices of generated houses", target="price"
+    )
+    folder.mkdir(exist_ok=True)
+    report.save_html(folder / "example_report.html")
+
+
 generated = Path(__file__).parent / "generated"
 generated.mkdir(exist_ok=True)
+write_report(generated / "extra")
 write_names(generated)
 write_commands(generated)
 
