@@ -5,6 +5,7 @@ An output is one linear predictor: a single target has one, K targets or classes
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any, Protocol
@@ -250,6 +251,14 @@ class PathResult:
             share = "" if explained is None else f"{100 * explained[k]:>8.2f}"
             lines.append(f"{k:>5} {counts[k]:>9,}{share} {self.alphas[k]:>11.4g}")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The table of `print(path)` for notebooks."""
+        first, head, *rows = str(self).splitlines()
+        cells = [["".join(f"<{tag}>{html.escape(word)}</{tag}>" for word in row.split())]
+                 for tag, row in (("th", head), *(("td", row) for row in rows))]  # fmt: skip
+        table = "".join(f"<tr>{''.join(row)}</tr>" for row in cells)
+        return f"<p>{html.escape(first)}</p><table>{table}</table>"
 
 
 class _Coefs:

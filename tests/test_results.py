@@ -144,3 +144,17 @@ def test_each_point_says_what_found_it():
     assert set(path.methods) == {"gram_cd", "gram_cd, projected dual"}
     one = regularization_path(X, y, alphas=3, eps=0.5, solver="prox_gradient")
     assert {method.split(",")[0] for method in one.methods} == {"prox_gradient"}
+
+
+@PATHS
+def test_notebooks_get_a_short_table(make, tmp_path):
+    path = make()
+    page = path._repr_html_()
+    assert page.count("<tr>") == 11
+    assert len(page) < 3000
+    assert "&lt;" in page and "<td>29</td>" in page  # noqa: PT018
+    save_model(tmp_path / "model.npz", None, path, point=3, target="<b>")
+    model = load_model(tmp_path / "model.npz")
+    assert repr(model).startswith("<Model of <b>: point 3 of 30, ")
+    assert len(repr(model)) < 120
+    assert "<b>" not in model._repr_html_()

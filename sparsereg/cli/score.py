@@ -180,7 +180,7 @@ def _sink(file: str | None) -> Any:
     import io
     from contextlib import contextmanager
 
-    from sparsereg.serving.atomic_write import write_whole
+    from sparsereg.data.atomic_write import write_whole
 
     @contextmanager
     def whole() -> Iterator[TextIO]:

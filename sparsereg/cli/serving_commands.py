@@ -16,7 +16,7 @@ import polars as pl
 from sparsereg.cli.score import main as score_main
 from sparsereg.cli.score import predict_texts
 from sparsereg.cli.tables import CsvFormat, list_names, read_table
-from sparsereg.serving.atomic_write import write_whole
+from sparsereg.data.atomic_write import write_whole
 from sparsereg.serving.compact import CompactModel, load_compact
 from sparsereg.serving.comparison import ModelComparison
 

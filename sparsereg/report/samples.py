@@ -44,6 +44,11 @@ class Sample:
     @classmethod
     def of(cls, name: str, X: Any, y: Any, weight: Any, path: PathResult, output: int) -> Sample:
         """Check rows for a path. `name` is the argument that they came in, such as ``X_val``."""
+        if len(path.outputs) > 1:
+            raise ValueError(
+                f"{name}: this path has {len(path.outputs)} outputs, whose scores belong together; a report looks at "
+                "the rows of one only. Leave them out, or fit one target."
+            )
         design = as_design(X, name)
         if design.n_features != path.n_features:
             raise ValueError(f"{name} has {design.n_features} columns; the path was fitted on {path.n_features}.")

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from sparsereg.crosses.block import Rare
 from sparsereg.crosses.vocabulary import CROSS, quoted
+from sparsereg.data.atomic_write import write_whole
 from sparsereg.scorer import Scorer, load, real_number
-from sparsereg.serving.atomic_write import write_whole
 from sparsereg.serving.compact_check import add_tests
 from sparsereg.serving.compact_export import compact_data
 from sparsereg.serving.compact_source import Source

@@ -6,6 +6,7 @@ The file is a zip of plain arrays without pickles: a header (JSON text), the arr
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import warnings
@@ -42,7 +43,7 @@ _PATH_ARRAYS = {
 _PATH_OPTIONAL = ("seconds", "deviance_explained", "gradient_norms")  # float64; in the file unless None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """A fitted path and the cross that encodes its columns.
 
@@ -64,6 +65,16 @@ class Model:
     def point(self) -> int:
         """The point of the path that predicts by default; the last one if `save_model` was given none."""
         return int(self.meta.get("point", self.path.alphas.size - 1))
+
+    def __repr__(self) -> str:
+        target = f" of {self.meta['target']}" if "target" in self.meta else ""
+        kept, n = int(self.path.n_nonzero[self.point]), self.path.n_features
+        fields = "no cross" if self.cross is None else f"{len(self.cross.blocks_)} fields and crosses"
+        return f"<Model{target}: point {self.point} of {self.path.alphas.size}, {kept:,} of {n:,} columns, {fields}>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the summary, and the fitted path."""
+        return f"<p>{html.escape(repr(self))}</p>{self.path._repr_html_()}"
 
     def predict(self, table: Any, k: int | None = None) -> NDArray[Any]:
         """Predictions for the rows of a table.
