@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from sparsereg import FeatureCross, Lasso, ParquetRows, regularization_path
+from sparsereg import FeatureCross, Lasso, ParquetRows, load_model, regularization_path
 
 pytest.importorskip("pyarrow")
 distributed = pytest.importorskip("distributed", reason="the extra [dask] is not installed")
@@ -97,3 +97,27 @@ def test_errors_name_partition_and_file(client, files, tmp_path):
 def test_without_a_client_it_says_so(files):
     with pytest.raises(ValueError, match=r"no current distributed\.Client"):
         DaskLasso().fit(f"{files}/*.parquet", "y")
+
+
+def test_the_command_line_takes_a_scheduler(client, files, monkeypatch, tmp_path):
+    from click.testing import CliRunner
+
+    from sparsereg.cli.commands import cli
+
+    monkeypatch.chdir(tmp_path)
+    common = [
+        "fit",
+        f"{files}/*.parquet",
+        "--target",
+        "y",
+        "--weight",
+        "weight",
+        "--cross",
+        "shop,day",
+        "--alphas",
+        "15",
+    ]
+    for extra in (["--scheduler", client.scheduler.address, "--model", "one.npz"], ["--model", "other.npz"]):
+        result = CliRunner().invoke(cli, [*common, *extra])
+        assert result.exit_code == 0, result.stderr
+    assert same(load_model("one.npz").path, load_model("other.npz").path)

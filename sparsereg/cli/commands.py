@@ -14,7 +14,17 @@ from sparsereg import __version__
 from sparsereg.cli.console import Terminal
 from sparsereg.cli.demo import globe_cross, make_places, make_target
 from sparsereg.cli.errors import Commands
-from sparsereg.cli.options import bin_rules, column_names, crosses, csv_format, csv_options, loss_name, strengths
+from sparsereg.cli.options import (
+    bin_rules,
+    column_names,
+    crosses,
+    csv_format,
+    csv_options,
+    loss_name,
+    parts_options,
+    strengths,
+)
+from sparsereg.cli.out_of_core import TablePath, fit_in_parts, in_parts
 from sparsereg.cli.prediction import Prediction, score_name
 from sparsereg.cli.report_command import report
 from sparsereg.cli.serving_commands import compare, export, score
@@ -63,7 +73,7 @@ def cli() -> None:
 
 
 @cli.command()
-@click.argument("file", type=_TABLE)
+@click.argument("file", type=TablePath(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--target", required=True, metavar="COLUMN", help="Column to predict; rows without it are left out.")
 @click.option(
     "--bin",
@@ -167,6 +177,7 @@ def cli() -> None:
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed for the choice of rows to hold out."
 )
 @csv_options
+@parts_options
 @click.option("--model", "model_file", type=_WRITABLE, help="Save the model in this file.")
 @click.option("--report", "report_file", type=_WRITABLE, help="Write the sparsity report to this file, as JSON.")
 @click.option(
@@ -191,6 +202,11 @@ def fit(file: Path, **options: Any) -> None:
     Only some columns, an elastic net, every row, the report as JSON:
       sparsereg fit flights.csv.gz --target arr_delay --field carrier \\
           --cross origin,dest --l1-ratio 0.5 --validate 0 --report report.json
+
+    \b
+    Files larger than memory; run again, it goes on where it was interrupted:
+      sparsereg fit 'logs/*.parquet' --target clicks --cross site,ad \\
+          --max-memory 8GB --scratch work --model model.npz
     """
     terminal = Terminal(click.get_current_context().obj)
     for file_out in (options["model_file"], options["report_file"], options["html_file"]):
@@ -199,6 +215,9 @@ def fit(file: Path, **options: Any) -> None:
     named = [entry.name for entry in dataclasses.fields(ColumnRoles) if entry.name in options]
     roles = ColumnRoles(**{name: options[name] for name in named})
     csv = csv_format(options)
+    if in_parts(file, options):
+        _finish(fit_in_parts(file, roles, options, terminal), options, terminal)
+        return
     with terminal.working(f"Reading {file.name}"):
         table, is_csv = read_table(file, csv)
         roles.check(table)
@@ -209,6 +228,11 @@ def fit(file: Path, **options: Any) -> None:
     data = Training.prepare(table, roles, options["share"], options["seed"], terminal.note)
     model = _fitted(data, roles, options, terminal)
     model.meta["date_formats"] = types.date_formats
+    _finish(model, options, terminal)
+
+
+def _finish(model: Model, options: dict[str, Any], terminal: Terminal) -> None:
+    """Print the report, and write what was asked for."""
     found = SparsityReport.from_estimator(model)
     click.echo(found.to_text())
     click.echo()
@@ -219,7 +243,7 @@ def fit(file: Path, **options: Any) -> None:
     if options["model_file"] is not None:
         save_model(options["model_file"], model.cross, model.path, **model.meta)
         click.echo(f"{options['model_file']}: {bytes_in_words(options['model_file'].stat().st_size)}.")
-    click.echo(f"{data.train.size:,} rows fitted, {terminal.total()}.")
+    click.echo(f"{model.meta['rows']:,} rows fitted, {terminal.total()}.")
 
 
 @cli.command()

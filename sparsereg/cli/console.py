@@ -46,6 +46,16 @@ class Terminal:
             bar.update(task, total=1, completed=1)
 
     @contextmanager
+    def rows(self, what: str, n_rows: int) -> Iterator[Callable[[int], None]]:
+        """A bar over the rows of all passes; yields what advances it by some rows."""
+        with (
+            self._bar(TextColumn("{task.percentage:>3.0f}% of {task.fields[rows]} rows")) as bar,
+            self._noted_warnings(),
+        ):
+            task = bar.add_task(what, total=n_rows, rows=f"{n_rows:,}")
+            yield lambda n: bar.advance(task, n)
+
+    @contextmanager
     def path(self, what: str, n_points: int) -> Iterator[Callable[[int, int, float, int], None]]:
         """A bar over the points of a path; yields the callback that advances it."""
         with self._bar(MofNCompleteColumn(), TextColumn("{task.fields[active]}")) as bar, self._noted_warnings():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import re
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,9 +15,19 @@ from sparsereg.crosses.dates import DatePart
 from sparsereg.crosses.rules import Of
 from sparsereg.losses import as_loss
 
-__all__ = ["bin_rules", "column_names", "crosses", "csv_format", "csv_options", "loss_name", "strengths"]
+__all__ = [
+    "bin_rules",
+    "column_names",
+    "crosses",
+    "csv_format",
+    "csv_options",
+    "loss_name",
+    "parts_options",
+    "strengths",
+]
 
 _PARTS = ("year", "month", "day", "weekday", "hour", "minute")
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BIN_FORMS = "NAME=1/60, NAME=quantiles:20, NAME=edges:0,18,65 or NEW=hour:COLUMN"
 
 
@@ -64,6 +76,38 @@ def csv_options(command: Any) -> Any:
     ):
         command = option(command)
     return command
+
+
+def parts_options(command: Any) -> Any:
+    """Add the options of files that need not fit into memory."""
+    for option in (
+        click.option(
+            "--scheduler", metavar="ADDRESS", help="Fit on the Dask cluster of this scheduler, tcp://host:port."
+        ),
+        click.option(
+            "--scratch",
+            type=click.Path(file_okay=False, path_type=Path),
+            help="Folder for the encoded rows and a checkpoint of each point: an interrupted fit goes on there.",
+        ),
+        click.option(
+            "--max-memory",
+            callback=memory_size,
+            metavar="SIZE",
+            help="Read Parquet files in parts, within about so much memory, such as 8GB.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def memory_size(_: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """Bytes of a size such as 8GB."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([kmgt]?)i?b?\s*", value.lower())
+    if found is None:
+        raise click.BadParameter(f"{value!r} is not a size such as 8GB.", param=param)
+    return int(float(found[1]) * _UNITS[found[2]])
 
 
 def csv_format(options: dict[str, Any]) -> CsvFormat:

@@ -88,12 +88,18 @@ class OverParts(Portable):
         return self._finish(place, rows, sy_sum / (s_sum or 1.0))
 
     def _fit_transform_parts(
-        self, rows: ParquetRows, target: str | None = None, eps: float = 1e-2, scratch: Any = None
+        self,
+        rows: ParquetRows,
+        target: str | None = None,
+        eps: float = 1e-2,
+        scratch: Any = None,
+        screen: Screen | None = None,
     ) -> DiskRows:
         """Fitted and encoded in two passes together."""
         rows = rows if target is None else rows.with_target(target)
+        screen = screen or (Screen(eps) if rows.target else None)
         place = Scratch.at(scratch)
-        found = self._fit_parts(rows, Screen(eps) if rows.target else None, place)
+        found = self._fit_parts(rows, screen, place)
         for _ in place.renumber(found, len(rows.parts)):
             pass
         return self._finish(place, rows, found.mean)

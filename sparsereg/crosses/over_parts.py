@@ -30,7 +30,7 @@ from sparsereg.crosses.ragged import Codes, Ragged, values_of
 from sparsereg.crosses.specification import Specification
 from sparsereg.crosses.table import Table
 
-__all__ = ["PartCodes", "PartsFit", "Screen", "fit_parts", "part_codes"]
+__all__ = ["Forecast", "PartCodes", "PartsFit", "Screen", "fit_parts", "forecast", "part_codes"]
 
 Vector = NDArray[np.float64]
 # Stores what the second pass encoded: a part's number, its codes, its rows, and the layout they belong to.
@@ -168,6 +168,24 @@ def _named(found: Iterable[Names | None]) -> tuple[Layout, float]:
 
     named = merged(layouts())
     return named, sy_sum / (s_sum or 1.0)
+
+
+class Forecast(NamedTuple):
+    """What a fit on rows in parts will take, by a sample: rows, entries a row, columns."""
+
+    n_rows: int
+    entries: int
+    n_columns: int
+
+
+def forecast(spec: Specification, rows: TableParts, screen: Screen | None) -> Forecast:
+    """From the sample that `fit_parts` begins with; columns that are rare in all rows are not seen in it."""
+    sample = _sample(rows, list(dict.fromkeys(spec.sources.values())))
+    plan = FitPlan.of(spec, sample)
+    cut = 0.0 if screen is None else _guess(plan, sample, rows, screen) / GUESS_SHARE
+    least = max(1, round(max(cut, spec.keep.min_count) * sample.y.size / rows.n_rows))
+    columns = frequent_keys(sample, plan, least).n_columns
+    return Forecast(rows.n_rows, len(plan.blocks) + len(plan.numbers), columns)
 
 
 def first_rows(part: TablePart, columns: list[str], n: int) -> PartRows:

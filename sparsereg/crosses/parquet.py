@@ -7,7 +7,7 @@ changed since is an error, not other data.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from glob import glob, has_magic
 from pathlib import Path
@@ -202,6 +202,8 @@ class ParquetRows:
         Leave out rows without a target. By default they are an error.
     held_out, seed : float and int, default=0
         Share of the rows that are drawn to be held out, and the seed: `fit` does not see them.
+    on_part : callable, optional
+        Called with each part after it was read; its `n_rows` say how far a pass has come.
 
     Attributes
     ----------
@@ -239,6 +241,7 @@ class ParquetRows:
     drop_missing_target: bool = False
     held_out: float = 0.0
     seed: int = 0
+    on_part: Callable[[TablePart], None] | None = None
     parts: list[TablePart] = field(init=False, repr=False)
     names: list[str] = field(init=False, repr=False)
     n_rows: int = field(init=False, repr=False)
@@ -283,7 +286,7 @@ class ParquetRows:
     @property
     def engine(self) -> ThreadEngine:
         """Threads of this process."""
-        return ThreadEngine(thread_count(self.n_jobs))
+        return ThreadEngine(thread_count(self.n_jobs), self.on_part)
 
     @property
     def part_rows(self) -> int:

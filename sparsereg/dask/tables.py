@@ -97,14 +97,14 @@ def mean_parts(part: Partition) -> tuple[float, float]:
     return float(part.s.sum()), float(part.s @ part.y)
 
 
-def encoded_rows(cross: FeatureCross, tables: DaskTables, screen: Screen | None) -> DaskRows:
-    """The rows as codes of the columns of a cross, which is fitted first if need be."""
+def encoded_rows(cross: FeatureCross, tables: DaskTables, screen: Screen | None, held_out: bool = False) -> DaskRows:
+    """The rows to fit, or held out, as codes of the columns of a cross, which is fitted first if need be."""
     engine = tables.engine
     if not hasattr(cross, "n_features_out_"):
         cross._fit_parts(tables, screen)
     layout = cross._layout
     plan, columns = FitPlan.of_layout(layout), own_columns(layout)
-    futures = engine.submit(encode_part, tables.parts, plan, layout, columns)
+    futures = engine.submit(encode_part, tables.parts, plan, layout, columns, held_out)
     parts = [EncodedPart(part.name, future) for part, future in zip(tables.parts, futures, strict=True)]
     sums = list(engine.map(mean_parts, parts))
     center = sum(sy for _, sy in sums) / (sum(s for s, _ in sums) or 1.0)

@@ -32,15 +32,22 @@ class ThreadEngine:
     Attributes
     ----------
     n_threads : int
+    done : callable or None
+        Called with each part once its answer is there.
     """
 
     n_threads: int = 1
+    done: Callable[[Any], None] | None = None
 
     def map(self, work: Callable[..., Any], parts: Sequence[Any], *shared: Any) -> Iterator[Any]:
         """A few parts at a time."""
         size = GROUP * self.n_threads if self.n_threads > 1 else 1
         for begin in range(0, len(parts), size):
-            yield from run(work, [(part, *shared) for part in parts[begin : begin + size]], self.n_threads)
+            group = parts[begin : begin + size]
+            for part, answer in zip(group, run(work, [(part, *shared) for part in group], self.n_threads), strict=True):
+                if self.done is not None:
+                    self.done(part)
+                yield answer
 
 
 def code_type(n_codes: int) -> type[np.unsignedinteger[Any]]:

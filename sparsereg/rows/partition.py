@@ -20,7 +20,17 @@ from numpy.typing import NDArray
 from sparsereg._core.kernels import Codes
 from sparsereg.rows.contract import Coefficients
 
-__all__ = ["Describe", "Gradients", "LargestResidual", "Partition", "Products", "Question", "SquaredResidual", "Totals"]
+__all__ = [
+    "Describe",
+    "Gradients",
+    "LargestResidual",
+    "Partition",
+    "Products",
+    "Question",
+    "SquaredErrors",
+    "SquaredResidual",
+    "Totals",
+]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -257,6 +267,21 @@ class SquaredResidual(AtCoefficients):
 
     def answer(self, part: Partition) -> float:
         return sum(float(sd @ d) for _, d, sd in part.residuals(self.dense(part), self.base))
+
+
+@dataclass(frozen=True)
+class SquaredErrors(Question):
+    """`sum s (y - base_k - X w_k)^2` for k models; `coefs` is of shape (n_cols, k)."""
+
+    coefs: sp.csc_array
+    bases: Vector
+
+    def answer(self, part: Partition) -> Vector:
+        errors = np.zeros(self.bases.size)
+        for k, base in enumerate(self.bases.tolist()):
+            w = self.coefs[:, [k]].toarray().ravel()
+            errors[k] = sum(float(sd @ d) for _, d, sd in part.residuals(w, base))
+        return errors
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,236 @@
+"""`fit` on Parquet files that need not fit into memory: in parts, on this machine or on a cluster."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from glob import has_magic
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sparsereg.cli.console import Terminal
+from sparsereg.cli.training import ColumnRoles
+from sparsereg.crosses.feature_cross import FeatureCross
+from sparsereg.crosses.over_parts import Screen, forecast
+from sparsereg.crosses.parquet import ParquetRows
+from sparsereg.crosses.specification import Specification
+from sparsereg.data.atomic_write import write_whole
+from sparsereg.report.words import bytes_in_words
+from sparsereg.results import PathResult
+from sparsereg.rows.disk import DiskRows
+from sparsereg.rows.partition import SquaredErrors
+from sparsereg.rows.partitioned import PartitionedRows
+from sparsereg.serving.model_file import Model
+from sparsereg.solvers.loop import Options
+from sparsereg.solvers.path import strengths_of
+from sparsereg.solvers.resumable import resumable_path
+from sparsereg.solvers.rows_path import RowsSolver, least_squares_of
+
+__all__ = ["TablePath", "fit_in_parts", "in_parts"]
+
+Vector = NDArray[np.float64]
+
+# Entries a second and thread while encoding, and while a pass reads the scratch; passes over the scratch.
+ENCODED, STREAMED, ROUNDS = 10e6, 100e6, 20
+
+
+class TablePath(click.Path):
+    """A file that exists, or a pattern of files."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path."""
+        return Path(value) if has_magic(str(value)) else super().convert(value, param, ctx)
+
+
+def in_parts(file: Path, options: dict[str, Any]) -> bool:
+    """Whether these are files to be fitted in parts."""
+    asked = any(options[name] is not None for name in ("max_memory", "scratch", "scheduler"))
+    if asked and not has_magic(str(file)) and file.suffix.lower() not in (".parquet", ".pq"):
+        raise ValueError(f"{file}: --max-memory, --scratch and --scheduler are for Parquet files; convert it.")
+    return asked or has_magic(str(file))
+
+
+@dataclass
+class Encoded:
+    """Rows to fit and rows held out, with their cross."""
+
+    cross: FeatureCross
+    rows: PartitionedRows
+    held_out: PartitionedRows | None
+
+
+def fit_in_parts(file: Path, roles: ColumnRoles, options: dict[str, Any], terminal: Terminal) -> Model:
+    """The model of `fit`, from files that are read in parts."""
+    if options["loss"] not in (None, "squared"):
+        raise ValueError(f"--loss {options['loss']} needs the rows in memory; files in parts have the squared loss.")
+    files = ParquetRows(
+        str(file),
+        target=roles.target,
+        weight=roles.weight,
+        max_memory=options["max_memory"],
+        n_jobs=-1,
+        log_target=roles.log_target,
+        drop_missing_target=True,
+        held_out=options["share"],
+        seed=options["seed"],
+    )
+    cross = _cross(files, roles, terminal)
+    screen = None if options["standardize"] else Screen(options["eps"], _weakest(options))
+    spec = Specification.resolve(cross.get_params(deep=False), files.names, True)
+    _announce(files, forecast(spec, files, screen), options, terminal)
+    call = json.dumps([repr(cross), asdict(files.targets), asdict(screen) if screen else None])
+    if options["scheduler"] is None:
+        encoded = _on_this_machine(files, cross, screen, options["scratch"], call, terminal)
+    else:
+        encoded = _on_a_cluster(files, cross, screen, options["scheduler"], terminal)
+    path = _path(encoded, options, call + json.dumps(files.sizes()), terminal)
+    return _chosen(encoded, path, roles, options, terminal)
+
+
+def _weakest(options: dict[str, Any]) -> float | None:
+    """The weakest threshold where strengths are listed."""
+    alphas = options["alphas"]
+    return None if isinstance(alphas, int) else min(alphas) * options["l1_ratio"]
+
+
+def _cross(files: ParquetRows, roles: ColumnRoles, terminal: Terminal) -> FeatureCross:
+    """By the types of the columns, as for a table in memory."""
+    first = next((part for part in files.parts if part.n_rows), files.parts[0])
+    head = pl.from_arrow(first.read(files.names).head(1000).native)
+    assert isinstance(head, pl.DataFrame)
+    roles.check(head)
+    if not (head.schema[roles.target].is_numeric() or head.schema[roles.target] == pl.Boolean):
+        raise ValueError(f"target {roles.target!r} must hold numbers, but holds {head.schema[roles.target]} values.")
+    return roles.cross(head, terminal.note)
+
+
+def _announce(files: ParquetRows, sizes: Any, options: dict[str, Any], terminal: Terminal) -> None:
+    """Rows, entries, columns, passes, bytes and minutes, before any of it is spent."""
+    entries = sizes.n_rows * sizes.entries
+    threads = files.engine.n_threads
+    seconds = (2 * entries / ENCODED + ROUNDS * entries / STREAMED) / threads
+    width = 2 if sizes.n_columns <= 1 << 16 else 4
+    where = "" if options["scheduler"] is None else f" on {options['scheduler']}"
+    terminal.note(
+        f"{sizes.n_rows:,} rows, {entries:,} entries, about {sizes.n_columns:,} columns that the path may use; 2 passes"
+        f" over the files, about {ROUNDS} over {bytes_in_words(width * entries + 8 * sizes.n_rows)} of codes; about"
+        f" {max(1, round(seconds / 60))} min with {threads} threads{where}."
+    )
+
+
+def _on_this_machine(
+    files: ParquetRows, cross: FeatureCross, screen: Screen | None, scratch: Any, call: str, terminal: Terminal
+) -> Encoded:
+    """Encoded into the scratch folder, or as a complete scratch of the same call has it."""
+    own, held = (None, None) if scratch is None else (Path(scratch) / "fit", Path(scratch) / "held-out")
+    if own is not None and (own / "scratch.json").exists():
+        return _reopened(files, own, held, call, terminal)
+    with terminal.rows("Reading", 2 * files.n_rows) as advance:
+        object.__setattr__(files, "on_part", lambda part: advance(part.n_rows))
+        rows = cross._fit_transform_parts(files, screen=screen, scratch=own)
+    held_rows = None
+    if files.held_out:
+        with terminal.rows("Reading the held-out rows", files.n_rows) as advance:
+            object.__setattr__(files, "on_part", lambda part: advance(part.n_rows))
+            held_rows = cross.encode(files, scratch=held, held_out=True)
+    if own is not None:
+        with write_whole(own / "cross.npz") as out:
+            np.savez(out, allow_pickle=False, **cross.to_arrays(), call=np.array(call))
+    return Encoded(cross, rows, held_rows)
+
+
+def _reopened(files: ParquetRows, own: Path, held: Path | None, call: str, terminal: Terminal) -> Encoded:
+    """What an earlier run encoded. ValueError if it was of other files or options."""
+    n_threads = files.engine.n_threads
+    rows = DiskRows(own, n_threads)
+    changed = {name for name, *_ in map(tuple, files.sizes() + rows.manifest["files"])} - {
+        name for name, *rest in files.sizes() if [name, *rest] in rows.manifest["files"]
+    }
+    if changed:
+        raise ValueError(f"file {min(changed)!r} changed since the scratch {str(own)!r} was made; name another folder.")
+    if not (own / "cross.npz").exists():
+        raise ValueError(f"scratch {str(own)!r} is not complete; delete it.")
+    with np.load(own / "cross.npz", allow_pickle=False) as arrays:
+        found = dict(arrays)
+    if str(found.pop("call")) != call:
+        raise ValueError(f"scratch {str(own)!r} is of a fit with other options; name another folder.")
+    cross = FeatureCross.from_arrays(found)
+    terminal.note(f"{own} is complete: the files are not read again.")
+    return Encoded(cross, rows, DiskRows(held, n_threads) if files.held_out and held is not None else None)
+
+
+def _on_a_cluster(
+    files: ParquetRows, cross: FeatureCross, screen: Screen | None, scheduler: str, terminal: Terminal
+) -> Encoded:
+    from distributed import Client
+
+    from sparsereg.dask.engine import DaskEngine
+    from sparsereg.dask.tables import encoded_rows, tables_of
+
+    client = Client(scheduler, set_as_default=False)
+    click.get_current_context().call_on_close(client.close)
+    tables = tables_of(files, None, None, DaskEngine(client))
+    with terminal.working("Reading on the cluster"):
+        rows = encoded_rows(cross, tables, screen)
+        held = encoded_rows(cross, tables, screen, held_out=True) if files.held_out else None
+    return Encoded(cross, rows, held)
+
+
+def _path(encoded: Encoded, options: dict[str, Any], call: str, terminal: Terminal) -> PathResult:
+    """The path, with its checkpoint in the scratch folder."""
+    rows, cross = encoded.rows, encoded.cross
+    factor = None
+    numbers = [block for block in cross.blocks_ if block.is_number]
+    if numbers and not options["standardize"]:
+        factor = np.ones(rows.n_cols)
+        for block in numbers:
+            sums, squares, _, _ = rows.moments(np.array([block.start]))
+            deviation = squares[0] / rows.weight_sum - (sums[0] / rows.weight_sum) ** 2
+            factor[block.start] = np.sqrt(max(deviation, 0.0)) or 1.0
+        terminal.note("numbers that pass through are penalised by their effect per standard deviation.")
+    asked = {name: options[name] for name in ("l1_ratio", "alphas", "eps", "tol", "standardize", "positive")}
+    problem = least_squares_of(
+        rows, penalty_factor=factor, standardize=options["standardize"], positive=options["positive"]
+    )
+    solver = RowsSolver(problem, float(options["l1_ratio"]), Options(tol=options["tol"]))
+    alphas = options["alphas"] if isinstance(options["alphas"], int) else np.sort(options["alphas"])[::-1]
+    grid = strengths_of(solver, alphas, options["eps"])
+    place = None if options["scratch"] is None else Path(options["scratch"])
+    if place is not None:
+        place.mkdir(parents=True, exist_ok=True)
+    with terminal.path("Fitting the path", grid.size) as callback:
+        file = None if place is None else place / "checkpoint.npz"
+        return resumable_path(solver, grid, file, call + json.dumps(asked), callback)
+
+
+def _chosen(
+    encoded: Encoded, path: PathResult, roles: ColumnRoles, options: dict[str, Any], terminal: Terminal
+) -> Model:
+    """The point that predicts the held-out rows best, or the last."""
+    rows = encoded.rows
+    mean = rows.center + rows.totals.y_sum / rows.weight_sum
+    meta = {"target": roles.target, "log_target": roles.log_target, "weight": roles.weight, "train_mean": mean}
+    meta |= {"null_predictor": mean, "na": [], "rows": rows.n_rows, "seed": options["seed"], "rounds": rows.n_rounds}
+    if encoded.held_out is None:
+        return Model(encoded.cross, path, meta | {"point": path.alphas.size - 1})
+    held = encoded.held_out
+    with terminal.working("Scoring the held-out rows"):
+        errors = held.ask(SquaredErrors(path.coefs, path.intercepts))
+        null = held.squared_residual(None, mean - held.center)
+    if not null > 0.0:
+        raise ValueError("the target is the same in all held-out rows; hold out more, or use --validate 0.")
+    r2 = 1.0 - errors / null
+    best = int(np.argmax(r2))
+    terminal.note(
+        f"{held.n_rows:,} rows drawn with seed {options['seed']} were held out; point {best} predicts them best"
+        f" (held-out R2 {r2[best]:.4f}) and is the model's."
+    )
+    if best == path.alphas.size - 1 and best > 0:
+        terminal.note("the best point is the last of the path; a smaller --eps may predict better still.")
+    meta |= {"point": best, "held_out_r2": r2.tolist(), "held_out_rows": held.n_rows}
+    return Model(encoded.cross, path, meta)

@@ -1,0 +1,137 @@
+"""`fit` on Parquet files in parts: the model of one table, a checkpoint, and files that changed."""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from sparsereg import load_model
+from sparsereg.cli.commands import cli
+from sparsereg.crosses.parquet import ParquetRows
+from sparsereg.solvers import resumable
+
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
+
+FIT = "fit 'logs/*.parquet' --target y --cross shop,day --exclude note --tol 1e-7 --alphas 20 --eps 0.05 "
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Three files, one target is missing; parts of 500 rows."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(ParquetRows, "part_rows", property(lambda _: 500))
+    rng, n = np.random.default_rng(0), 2000
+    shop, day = np.minimum(rng.zipf(1.3, n) - 1, 40), rng.integers(0, 20, n)
+    y = np.exp(rng.normal(size=n) * 0.3 + 1.0 * (shop < 2) - 1.5 * (day == 5))
+    columns = {"shop": [f"s{k}" for k in shop], "day": day, "size": rng.normal(size=n), "note": ["x"] * n}
+    whole = pa.table(columns | {"number": rng.normal(size=n), "y": pa.array([None, *y[1:].tolist()])})
+    (tmp_path / "logs").mkdir()
+    for number in range(3):
+        pq.write_table(whole.slice(number * 700, 700), f"logs/{number}.parquet", row_group_size=300)
+    pq.write_table(whole, "whole.parquet")
+    return tmp_path
+
+
+def run(*args: str):
+    return CliRunner().invoke(cli, shlex.split(" ".join(args)), prog_name="sparsereg")
+
+
+def succeed(*args: str):
+    result = run(*args)
+    assert result.exit_code == 0, result.stderr
+    return result
+
+
+def weights(file: str, k: int = -1) -> dict[str, float]:
+    """Coefficients of a point by name."""
+    model = load_model(file)
+    columns, values = model.path.point(k)
+    return dict(zip(model.cross.feature_names(columns), values.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("options", ["", "--log-target", "--numeric number", "--min-count 5 --positive"])
+def test_the_model_is_that_of_one_table(options):
+    result = succeed(FIT, "--validate 0 --model parts.npz", options)
+    assert "1,999 rows fitted" in result.stdout
+    assert "2,000 rows, 8,000 entries" in " ".join(result.stderr.split()) or "passes over the files" in result.stderr
+    succeed(FIT.replace("'logs/*.parquet'", "whole.parquet"), "--loss squared --validate 0 --model whole.npz", options)
+    parts, whole = load_model("parts.npz"), load_model("whole.npz")
+    np.testing.assert_allclose(parts.path.alphas, whole.path.alphas, rtol=1e-10)
+    np.testing.assert_allclose(parts.path.deviance_explained, whole.path.deviance_explained, atol=1e-6)
+    ours, theirs = weights("parts.npz", 8), weights("whole.npz", 8)
+    assert len(theirs) > 1
+    for name in ours.keys() | theirs.keys():
+        assert ours.get(name, 0.0) == pytest.approx(theirs.get(name, 0.0), abs=1e-2)
+
+
+def test_held_out_rows_choose_the_point():
+    result = succeed(FIT, "--max-memory 1GB --model parts.npz")
+    model = load_model("parts.npz")
+    assert model.point == int(np.argmax(model.meta["held_out_r2"]))
+    assert 150 < model.meta["held_out_rows"] < 250
+    assert "held-out R2" in " ".join(result.stderr.split())
+    assert 0.1 < max(model.meta["held_out_r2"]) < 1.0
+    succeed("predict parts.npz whole.parquet --out out.csv")
+
+
+def test_an_interrupted_fit_goes_on(monkeypatch):
+    succeed(FIT, "--model whole.npz --scratch other")
+    solve, solved = resumable.solve_point, []
+
+    def interrupted(*args):
+        if len(solved) == 7:
+            raise KeyboardInterrupt
+        solved.append(1)
+        return solve(*args)
+
+    monkeypatch.setattr(resumable, "solve_point", interrupted)
+    assert run(FIT, "--model parts.npz --scratch work").exit_code != 0
+    monkeypatch.setattr(resumable, "solve_point", lambda *args: solved.append(1) or solve(*args))
+    result = succeed(FIT, "--model parts.npz --scratch work")
+    assert "not read again" in " ".join(result.stderr.split())
+    assert len(solved) == 20
+    parts, whole = load_model("parts.npz"), load_model("whole.npz")
+    assert parts.path.certified.all()
+    np.testing.assert_allclose(parts.path.deviance_explained, whole.path.deviance_explained, atol=1e-6)
+    assert parts.path.coefs[:, :7].data.tolist() == whole.path.coefs[:, :7].data.tolist()
+
+
+def test_changed_files_and_other_options_are_refused():
+    succeed(FIT, "--scratch work")
+    for options, message in (
+        ("--min-count 3", "of a fit with other options"),
+        ("--alphas 10", "of a fit with other options"),
+    ):
+        result = run(FIT, "--scratch work", options)
+        assert result.exit_code != 0
+        assert message in " ".join(result.stderr.split())
+    os.utime("logs/1.parquet", ns=(1, 1))
+    result = run(FIT, "--scratch work")
+    assert "1.parquet' changed since" in " ".join(result.stderr.split())
+    os.remove("work/fit/scratch.json")
+    os.truncate("work/checkpoint.npz", 100)
+    assert "cannot be read" in " ".join(run(FIT, "--scratch work").stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ("fit 'logs/*.csv' --target y", "matches no file"),
+        ("fit 'logs/*.parquet' --target z", "z"),
+        ("fit 'logs/*.parquet' --target shop", "must hold numbers"),
+        ("fit 'logs/*.parquet' --target y --loss poisson", "squared loss"),
+        ("fit 'logs/*.parquet' --target y --max-memory lots", "not a size such as 8GB"),
+        ("fit words.csv --target y --max-memory 8GB", "are for Parquet files"),
+        ("fit nothing.parquet --target y", "does not exist"),
+    ],
+)
+def test_wrong_calls_say_why(folder, args, message):
+    (folder / "words.csv").write_text("y\n1\n")
+    result = run(args)
+    assert result.exit_code != 0
+    assert message in " ".join(result.stderr.split())
