@@ -75,7 +75,7 @@ def _write(file: Path, call: str, points: list[Solution], seconds: list[float]) 
 
 def _read(file: Path, call: str) -> tuple[list[Solution], list[float]]:
     try:
-        with np.load(file, allow_pickle=False) as found:
+        with file.open("rb") as source, np.load(source, allow_pickle=False) as found:
             same = str(found["call"]) == call
             ends = np.cumsum(found["sizes"])[:-1]
             parts = zip(np.split(found["columns"], ends), np.split(found["w"], ends), found["numbers"], strict=True)
