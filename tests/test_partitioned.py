@@ -173,7 +173,6 @@ def test_what_rows_in_parts_cannot_do_is_said():
         ({"sample_weight": y}, "sample_weight was passed"),
         ({"loss": "huber"}, "squared loss"),
         ({"penalty_factor": np.zeros(X.shape[1])}, "penalty_factor holds 0"),
-        ({"solver": "prox_gradient"}, "not in memory"),
     ):
         with pytest.raises(ValueError, match=message):
             regularization_path(rows, **options)

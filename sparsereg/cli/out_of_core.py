@@ -104,8 +104,6 @@ def _cross(files: ParquetRows, roles: ColumnRoles, terminal: Terminal) -> Featur
     head = pl.from_arrow(first.read(files.names).head(1000).native)
     assert isinstance(head, pl.DataFrame)
     roles.check(head)
-    if not (head.schema[roles.target].is_numeric() or head.schema[roles.target] == pl.Boolean):
-        raise ValueError(f"target {roles.target!r} must hold numbers, but holds {head.schema[roles.target]} values.")
     return roles.cross(head, terminal.note)
 
 

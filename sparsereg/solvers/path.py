@@ -110,7 +110,7 @@ def regularization_path(
     ----------
     X : sparse matrix or array, or dense array, of shape (n, p), float32 or float64; or `DiskRows`
         Borrowed, never written to. Rows in parts (`FeatureCross.encode`) bring y, weights and threads of their own, and
-        have the squared loss and coordinate descent. All-ones columns are detected and their values are not read again.
+        have the squared loss only. All-ones columns are detected and their values are not read again.
     y : array of shape (n,) or (n, K)
         For loss="multinomial", labels of any kind, or probabilities of K classes, rows that sum to 1. Otherwise
         K columns, for the squared loss, are the multi-task problem: the loss is the sum over the columns, and in the
