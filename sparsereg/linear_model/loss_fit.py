@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sparsereg.data.design import Design
-from sparsereg.losses import Loss
+from sparsereg.linear_model.loss_task import CONTINUATION, EPOCHS, POLISHED, Fitted, Task
+from sparsereg.linear_model.multinomial_fit import fit_multinomial
 from sparsereg.losses.confidence import ConfidentLogistic
 from sparsereg.losses.predictors import PredictorLoss, Softmax, WeightedLoss
-from sparsereg.losses.tweedie_general import GeneralTweedie
 from sparsereg.objective.certificate import combine_gap
 from sparsereg.objective.problem import Coefficients, count_weights, make_problem
 from sparsereg.penalties import GapTerms, Penalty
@@ -29,82 +28,12 @@ __all__ = ["Fitted", "Task", "fit_task"]
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
-# Epochs of coordinate descent that an iteration may take.
-EPOCHS = 10
 # Proximal gradient steps that an iteration may take.
 STEPS = 100
-# Strengths on the way to a weak one are apart by this factor.
-CONTINUATION = 10.0
-# Beyond `tol`, iterations go on to this relative gap (see `linear_model/lasso.py`): by Newton steps on the support of
-# solutions to these.
-POLISHED = 1e-9
+# Where `tol` is reached, Newton steps on the support of solutions to these go on to `POLISHED`.
 CLOSER = (1e-6, 1e-9)
 # A stationary point has this relative gradient at most, where `tol` asks for no less.
 STATIONARY = 1e-6
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """What is to be fitted; arrays as after their checks.
-
-    Attributes
-    ----------
-    design : Design
-    target : float64 array of shape (n,), or (n, K) of probabilities
-    loss : Loss
-        For K probabilities the softmax is meant.
-    s, offset : float64 arrays, or None
-    alpha, l1_ratio : float
-        The strength beside the mean loss.
-    factor : float64 array of shape (p,), or None
-    fit_intercept, standardize, positive : bool
-    beta : float
-        The penalty on confidence.
-    noise : pair of float64 arrays of shape (p,), or None
-        Rates of dropout and deviations of noise on the columns; for the logistic loss.
-    """
-
-    design: Design
-    target: Matrix
-    loss: Loss
-    s: Vector | None
-    offset: Matrix | None
-    alpha: float
-    l1_ratio: float
-    factor: Vector | None = None
-    fit_intercept: bool = True
-    standardize: bool = False
-    positive: bool = False
-    beta: float = 0.0
-    noise: tuple[Vector, Vector] | None = None
-
-    @property
-    def convex(self) -> bool:
-        return not self.beta and self.noise is None and not isinstance(self.loss, GeneralTweedie)
-
-
-@dataclass(frozen=True, eq=False)
-class Fitted:
-    """A solution in the precision of X.
-
-    Attributes
-    ----------
-    coef : csr_array of shape (K, p)
-    intercept : float64 array of shape (K,)
-    dual_gap : float
-        Infinite where none is known.
-    gap_scale : float
-    gradient_norm : float or None
-        The relative gradient, where that decides.
-    n_iter : int
-    """
-
-    coef: sp.csr_array
-    intercept: Vector
-    dual_gap: float
-    gap_scale: float
-    gradient_norm: float | None
-    n_iter: int
 
 
 class _Fit:
@@ -364,4 +293,9 @@ def fit_task(
     start : tuple, default (None, None)
         Coefficients of shape (K, p) and intercepts to begin at.
     """
+    penalized = task.factor is None or task.factor.all()
+    if task.target.ndim == 2 and task.convex and penalized and task.alpha * task.l1_ratio > 0.0:
+        fitted = fit_multinomial(task, tol, max_iter, start)
+        if fitted.dual_gap <= tol * fitted.gap_scale:
+            return fitted
     return _Fit(task, tol, max_iter).solve(*start)
