@@ -80,11 +80,11 @@ double sr_groups_step(const sr_groups *g, const double *step, double shift, doub
     return largest;
 }
 
-void sr_groups_sums(const sr_groups *g, const double *v, double *out) {
+void sr_groups_sums(const sr_groups *g, const double *v, const double *mean, double *out) {
     for (int64_t u = 0; u < g->n_groups; u++) {
         const uint16_t *slots = g->slots + u * g->stride;
         const int64_t n = sr_padded(g->length[u]);
-        const double value = v[u];
+        const double value = mean ? g->sy[u] - g->s[u] * mean[u] : v[u];
         for (int64_t k = 0; k < n; k += 4) {
             out[slots[k]] += value, out[slots[k + 1]] += value;
             out[slots[k + 2]] += value, out[slots[k + 3]] += value;
@@ -175,46 +175,161 @@ SR_INLINE double sr_exp(double x) {
     return p * sr_of_bits((sr_bits(rounded) << 52) + 0x3FF0000000000000u);
 }
 
-SR_WIDE static void sr_mean_logistic(int64_t n, const double *restrict eta, double shift, double *restrict mean,
+/* Of a block of at most SR_MEANS: z, the means and the curvatures. */
+enum { SR_MEANS = 512 };
+
+SR_WIDE static void sr_predictors(int64_t n, const double *eta, const double *step, double t, double shift,
+                                  double *restrict z) {
+    if (step)
+        for (int64_t u = 0; u < n; u++) z[u] = eta[u] + (t * step[u] + shift);
+    else
+        for (int64_t u = 0; u < n; u++) z[u] = eta[u] + shift;
+}
+
+SR_WIDE static void sr_mean_logistic(int64_t n, const double *restrict at, double *restrict mean,
                                      double *restrict curvature) {
     for (int64_t u = 0; u < n; u++) {
-        const double z = eta[u] + shift, e = sr_exp(-fabs(z)), inverse = 1.0 / (1.0 + e);
+        const double z = at[u], e = sr_exp(-fabs(z)), inverse = 1.0 / (1.0 + e);
         const uint64_t below = 0 - (sr_bits(z) >> 63); /* all ones where z < 0 */
         mean[u] = sr_of_bits((sr_bits(e) & below) | (sr_bits(1.0) & ~below)) * inverse;
         curvature[u] = e * inverse * inverse;
     }
 }
 
-SR_WIDE static void sr_mean_poisson(int64_t n, const double *restrict eta, double shift, double *restrict mean,
+SR_WIDE static void sr_mean_poisson(int64_t n, const double *restrict at, double *restrict mean,
                                     double *restrict curvature) {
-    for (int64_t u = 0; u < n; u++) mean[u] = curvature[u] = sr_exp(eta[u] + shift);
+    for (int64_t u = 0; u < n; u++) mean[u] = curvature[u] = sr_exp(at[u]);
 }
 
-/* Four partial sums side by side. */
-SR_WIDE static void sr_mean_sums(int64_t n, const double *s, const double *sy, const double *mean,
-                                 const double *curvature, double *slope, double *total) {
-    double a[4] = {0.0}, h[4] = {0.0};
+/* rho^2 / curvature, summed over the rows of a group: of soft targets the chord between y = 0 and 1 is above it. */
+SR_INLINE double sr_squared(sr_mean kind, double s, double sy, double syy, double mean, double curvature) {
+    const double other = 1.0 - mean;
+    const double of = kind == SR_MEAN_LOGISTIC ? sy * other * other + (s - sy) * mean * mean
+                                               : syy - 2.0 * mean * sy + s * mean * mean;
+    return of / curvature;
+}
+
+/* Four partial sums side by side: a compiler that knows `kind` vectorises them. */
+SR_INLINE void sr_mean_sums(sr_mean kind, int64_t n, const double *s, const double *sy, const double *syy,
+                            const double *mean, const double *curvature, sr_mean_totals *out) {
+    double a[4] = {0.0}, h[4] = {0.0}, q[4] = {0.0};
     int64_t u = 0;
     for (; u + 4 <= n; u += 4)
-        for (int k = 0; k < 4; k++) {
+        for (int64_t k = 0; k < 4; k++) {
             a[k] += sy[u + k] - s[u + k] * mean[u + k];
             h[k] += s[u + k] * curvature[u + k];
+            q[k] += sr_squared(kind, s[u + k], sy[u + k], syy[u + k], mean[u + k], curvature[u + k]);
         }
-    for (; u < n; u++) a[0] += sy[u] - s[u] * mean[u], h[0] += s[u] * curvature[u];
-    *slope = (a[0] + a[1]) + (a[2] + a[3]);
-    *total = (h[0] + h[1]) + (h[2] + h[3]);
+    for (; u < n; u++) {
+        a[0] += sy[u] - s[u] * mean[u];
+        h[0] += s[u] * curvature[u];
+        q[0] += sr_squared(kind, s[u], sy[u], syy[u], mean[u], curvature[u]);
+    }
+    out->slope += (a[0] + a[1]) + (a[2] + a[3]);
+    out->curvature += (h[0] + h[1]) + (h[2] + h[3]);
+    out->squared += (q[0] + q[1]) + (q[2] + q[3]);
+}
+
+SR_WIDE static void sr_sums_logistic(int64_t n, const double *s, const double *sy, const double *syy,
+                                     const double *mean, const double *curvature, sr_mean_totals *out) {
+    sr_mean_sums(SR_MEAN_LOGISTIC, n, s, sy, syy, mean, curvature, out);
+}
+
+SR_WIDE static void sr_sums_poisson(int64_t n, const double *s, const double *sy, const double *syy,
+                                    const double *mean, const double *curvature, sr_mean_totals *out) {
+    sr_mean_sums(SR_MEAN_POISSON, n, s, sy, syy, mean, curvature, out);
 }
 
 static const char *const sr_mean_names[] = {"logistic", "poisson"};
 const char *sr_mean_name(sr_mean mean) { return mean < SR_N_MEANS ? sr_mean_names[mean] : ""; }
 
-sr_status sr_mean_of(sr_mean kind, int64_t n, const double *s, const double *sy, const double *eta, double shift,
-                     double *mean, double *curvature, double *slope, double *total) {
-    switch (kind) {
-        case SR_MEAN_LOGISTIC: sr_mean_logistic(n, eta, shift, mean, curvature); break;
-        case SR_MEAN_POISSON: sr_mean_poisson(n, eta, shift, mean, curvature); break;
-        default: return SR_BAD_TYPE;
+sr_status sr_mean_of(sr_mean kind, int64_t n, const sr_unit_sums *sums, const sr_predictor *at, double *mean,
+                     sr_mean_totals *out) {
+    double z[SR_MEANS], curvature[SR_MEANS];
+    if (kind >= SR_N_MEANS) return SR_BAD_TYPE;
+    *out = (sr_mean_totals){0.0, 0.0, 0.0};
+    for (int64_t begin = 0; begin < n; begin += SR_MEANS) {
+        const int64_t m = n - begin < SR_MEANS ? n - begin : SR_MEANS;
+        const double *s = sums->s + begin, *sy = sums->sy + begin, *syy = sums->syy + begin;
+        sr_predictors(m, at->eta + begin, at->step ? at->step + begin : NULL, at->t, at->shift, z);
+        if (kind == SR_MEAN_LOGISTIC) {
+            sr_mean_logistic(m, z, mean + begin, curvature);
+            sr_sums_logistic(m, s, sy, syy, mean + begin, curvature, out);
+        } else {
+            sr_mean_poisson(m, z, mean + begin, curvature);
+            sr_sums_poisson(m, s, sy, syy, mean + begin, curvature, out);
+        }
     }
-    sr_mean_sums(n, s, sy, mean, curvature, slope, total);
     return SR_OK;
+}
+
+/* log(1 + x) for x in [0, 1], as 2 atanh(u) with u = x / (2 + x) at most 1/3: sixteen terms. */
+SR_INLINE double sr_log1p(double x) {
+    const double u = x / (2.0 + x), v = u * u;
+    double p = 1.0 / 33.0;
+    p = p * v + 1.0 / 31.0;
+    p = p * v + 1.0 / 29.0;
+    p = p * v + 1.0 / 27.0;
+    p = p * v + 1.0 / 25.0;
+    p = p * v + 1.0 / 23.0;
+    p = p * v + 1.0 / 21.0;
+    p = p * v + 1.0 / 19.0;
+    p = p * v + 1.0 / 17.0;
+    p = p * v + 1.0 / 15.0;
+    p = p * v + 1.0 / 13.0;
+    p = p * v + 1.0 / 11.0;
+    p = p * v + 1.0 / 9.0;
+    p = p * v + 1.0 / 7.0;
+    p = p * v + 1.0 / 5.0;
+    p = p * v + 1.0 / 3.0;
+    p = p * v + 1.0 / 1.0;
+    return 2.0 * u * p;
+}
+
+SR_WIDE sr_status sr_mean_value(sr_mean kind, int64_t n, const double *s, const double *sy, const double *eta,
+                                double *value) {
+    double a[SR_MEANS], sum = 0.0;
+    if (kind >= SR_N_MEANS) return SR_BAD_TYPE;
+    for (int64_t begin = 0; begin < n; begin += SR_MEANS) {
+        const int64_t m = n - begin < SR_MEANS ? n - begin : SR_MEANS;
+        const double *z = eta + begin;
+        if (kind == SR_MEAN_LOGISTIC) /* log(1 + e^z) = (z + |z|) / 2 + log(1 + e^-|z|) */
+            for (int64_t u = 0; u < m; u++) a[u] = 0.5 * (z[u] + fabs(z[u])) + sr_log1p(sr_exp(-fabs(z[u])));
+        else
+            for (int64_t u = 0; u < m; u++) a[u] = sr_exp(z[u]);
+        for (int64_t u = 0; u < m; u++) sum += s[begin + u] * a[u] - sy[begin + u] * z[u];
+    }
+    *value = sum;
+    return SR_OK;
+}
+
+SR_WIDE sr_status sr_mean_correct(sr_mean kind, int64_t n, double share, double *mean) {
+    if (kind >= SR_N_MEANS) return SR_BAD_TYPE;
+    if (kind == SR_MEAN_LOGISTIC)
+        for (int64_t u = 0; u < n; u++) mean[u] += share * (mean[u] * (1.0 - mean[u]));
+    else
+        for (int64_t u = 0; u < n; u++) mean[u] += share * mean[u];
+    return SR_OK;
+}
+
+SR_WIDE void sr_mean_moved(int64_t n, const double *s, const double *mean, double *reference, double *squared,
+                           double *largest) {
+    double a[4] = {0.0}, top[4] = {0.0};
+    int64_t u = 0;
+    for (; u + 4 <= n; u += 4)
+        for (int64_t k = 0; k < 4; k++) {
+            const double moved = mean[u + k] - reference[u + k];
+            reference[u + k] = mean[u + k];
+            a[k] += s[u + k] * (moved * moved);
+            top[k] = fabs(moved) > top[k] ? fabs(moved) : top[k];
+        }
+    for (; u < n; u++) {
+        const double moved = mean[u] - reference[u];
+        reference[u] = mean[u];
+        a[0] += s[u] * (moved * moved);
+        top[0] = fabs(moved) > top[0] ? fabs(moved) : top[0];
+    }
+    for (int k = 1; k < 4; k++) top[0] = top[k] > top[0] ? top[k] : top[0];
+    *squared = (a[0] + a[1]) + (a[2] + a[3]);
+    *largest = top[0];
 }

@@ -27,8 +27,9 @@ void sr_groups_residuals(const sr_groups *g, int64_t n, const double *y, const d
                          double *out);
 /* out[u] = shift + sum of step[slot] over the pattern of u, with step[0] = 0; returns max |out|.  O(slots) */
 double sr_groups_step(const sr_groups *g, const double *step, double shift, double *out);
-/* out[slot] += v[u] for the slots of each group; out[0] takes what is beyond the patterns.  O(slots) */
-void sr_groups_sums(const sr_groups *g, const double *v, double *out);
+/* out[slot] += v[u] for the slots of each group, or += sy - s mean where there is a mean; out[0] takes what is beyond
+ * the patterns.  O(slots) */
+void sr_groups_sums(const sr_groups *g, const double *v, const double *mean, double *out);
 /* out[slot] += s[u] curvature[u] for the slots of the groups u in `list`.  O(their slots) */
 void sr_groups_products(const sr_groups *g, const int32_t *list, int64_t n_list, double *out);
 /* The groups of each member: of member a they are groups[begin[a] .. begin[a + 1]). begin: m + 2.
@@ -39,11 +40,31 @@ void sr_groups_of_members(const sr_groups *g, int64_t m, int64_t *begin, int32_t
 void sr_groups_gram(const sr_groups *g, int64_t m, const int64_t *begin, const int32_t *groups, double *sum,
                     const sr_gram *G);
 
-/* Losses a(z) - y z: the mean a'(z) and the curvature a''(z) at z = eta + shift, for n rows or groups, *slope = sum (sy
- * - s mean) and *total = sum s curvature. Exponents are cut at -708 and 708. */
+/* Losses a(z) - y z of n rows or groups, with sums of weights s, of s y and of s y^2, at z = eta + t step + shift (step
+ * NULL: 0). Exponents are cut at -708 and 708. */
 typedef enum { SR_MEAN_LOGISTIC, SR_MEAN_POISSON, SR_N_MEANS } sr_mean;
 const char *sr_mean_name(sr_mean mean);
-sr_status sr_mean_of(sr_mean kind, int64_t n, const double *s, const double *sy, const double *eta, double shift,
-                     double *mean, double *curvature, double *slope, double *total);
+typedef struct {
+    const double *s, *sy, *syy;
+} sr_unit_sums;
+typedef struct {
+    const double *eta, *step;
+    double t, shift;
+} sr_predictor;
+typedef struct {
+    double slope;     /* sum (sy - s mean) */
+    double curvature; /* sum s a''(z) */
+    double squared;   /* sum over the rows of s (y - mean)^2 / a''(z), or a bound above it */
+} sr_mean_totals;
+/* mean = a'(z).  O(n) */
+sr_status sr_mean_of(sr_mean kind, int64_t n, const sr_unit_sums *sums, const sr_predictor *at, double *mean,
+                     sr_mean_totals *out);
+/* *value = sum (s a(z) - sy z) at z = eta.  O(n) */
+sr_status sr_mean_value(sr_mean kind, int64_t n, const double *s, const double *sy, const double *eta, double *value);
+/* mean += share a'', in place; a'' follows from the mean.  O(n) */
+sr_status sr_mean_correct(sr_mean kind, int64_t n, double share, double *mean);
+/* *squared = sum s (mean - reference)^2, *largest = max |mean - reference|; then reference = mean.  O(n) */
+void sr_mean_moved(int64_t n, const double *s, const double *mean, double *reference, double *squared,
+                   double *largest);
 
 #endif

@@ -204,10 +204,22 @@ cdef extern from "sr_groups.h" nogil:
                                   const sr_groups *, const double *, double *)
     void sr_groups_residuals(const sr_groups *, int64_t, const double *, const double *, const double *, double *)
     double sr_groups_step(const sr_groups *g, const double *step, double shift, double *out)
-    void sr_groups_sums(const sr_groups *g, const double *v, double *out)
+    void sr_groups_sums(const sr_groups *g, const double *v, const double *mean, double *out)
     void sr_groups_products(const sr_groups *g, const int32_t *list, int64_t n_list, double *out)
     void sr_groups_of_members(const sr_groups *g, int64_t m, int64_t *begin, int32_t *groups)
     void sr_groups_gram(const sr_groups *, int64_t, const int64_t *, const int32_t *, double *, const sr_gram *)
     const char *sr_mean_name(sr_mean mean)
-    sr_status sr_mean_of(sr_mean, int64_t, const double *, const double *, const double *, double, double *, double *,
-                         double *, double *)
+    ctypedef struct sr_unit_sums:
+        const double *s
+        const double *sy
+        const double *syy
+    ctypedef struct sr_predictor:
+        const double *eta
+        const double *step
+        double t, shift
+    ctypedef struct sr_mean_totals:
+        double slope, curvature, squared
+    sr_status sr_mean_of(sr_mean, int64_t, const sr_unit_sums *, const sr_predictor *, double *, sr_mean_totals *)
+    sr_status sr_mean_value(sr_mean, int64_t, const double *, const double *, const double *, double *)
+    sr_status sr_mean_correct(sr_mean kind, int64_t n, double share, double *mean)
+    void sr_mean_moved(int64_t, const double *, const double *, double *, double *, double *)

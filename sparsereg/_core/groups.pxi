@@ -141,7 +141,7 @@ cdef class RowGroups:
         cdef double[::1] out = np.zeros(self.m + 1)
         cdef sr_groups view = self.borrow()
         with nogil:
-            sr_groups_sums(&view, &v[0], &out[0])
+            sr_groups_sums(&view, &v[0], NULL, &out[0])
         return np.asarray(out)[1:]
 
     def gradients(self, const int64_t[::1] cols, const double[::1] mean):
@@ -170,16 +170,55 @@ cdef class RowGroups:
             sr_groups_residuals(&view, out.shape[0], &self.y[0], weights, &mean[0], &out[0])
         return np.asarray(out)
 
+    def residual_products(self, const double[::1] mean):
+        """`X_M' rho`, with `rho = sy - s mean` of each group."""
+        require(mean.shape[0] == self.n_groups, "mean has the wrong length")
+        cdef double[::1] out = np.zeros(self.m + 1)
+        cdef sr_groups view = self.borrow()
+        with nogil:
+            sr_groups_sums(&view, NULL, &mean[0], &out[0])
+        return np.asarray(out)[1:]
 
-def mean_of(int kind, const double[::1] s, const double[::1] sy, const double[::1] eta, double shift, double[::1] mean,
-            double[::1] curvature):
-    """Means and curvatures at `eta + shift`, in place; returns `sum (sy - s mean)` and `sum s curvature`."""
-    require_same(s, sy, eta, mean)
-    require(curvature.shape[0] == s.shape[0] and 0 <= kind < SR_N_MEANS, "curvature has the wrong length")
-    cdef double slope = 0.0, total = 0.0
+
+def mean_of(int kind, tuple sums, const double[::1] eta, const double[::1] step, double t, double shift,
+            double[::1] mean):
+    """Means at `eta + t step + shift`, in place; returns `sum (sy - s mean)`, `sum s a''` and `sum s rho^2 / a''`."""
+    cdef const double[::1] s = sums[0], sy = sums[1], syy = sums[2]
+    require_same(s, sy, syy, eta)
+    require(mean.shape[0] == s.shape[0] and 0 <= kind < SR_N_MEANS, "mean has the wrong length")
+    require(step is None or step.shape[0] == s.shape[0], "step has the wrong length")
+    cdef sr_unit_sums units
+    cdef sr_predictor at
+    cdef sr_mean_totals out
+    units.s, units.sy, units.syy = &s[0], &sy[0], &syy[0]
+    at.eta, at.step, at.t, at.shift = &eta[0], doubles(step), t, shift
     cdef sr_status status
     with nogil:
-        status = sr_mean_of(<sr_mean>kind, s.shape[0], &s[0], &sy[0], &eta[0], shift, &mean[0], &curvature[0],
-                            &slope, &total)
+        status = sr_mean_of(<sr_mean>kind, s.shape[0], &units, &at, &mean[0], &out)
     check(status)
-    return slope, total
+    return out.slope, out.curvature, out.squared
+
+
+def mean_value(int kind, const double[::1] s, const double[::1] sy, const double[::1] eta):
+    """`sum (s a(eta) - sy eta)`."""
+    require(s.shape[0] == sy.shape[0] == eta.shape[0], "lengths differ")
+    cdef double value = 0.0
+    cdef sr_status status
+    with nogil:
+        status = sr_mean_value(<sr_mean>kind, s.shape[0], &s[0], &sy[0], &eta[0], &value)
+    check(status)
+    return value
+
+
+def mean_correct(int kind, double share, double[::1] mean):
+    """`mean += share a''`, in place."""
+    check(sr_mean_correct(<sr_mean>kind, mean.shape[0], share, &mean[0]))
+
+
+def mean_moved(const double[::1] s, const double[::1] mean, double[::1] reference):
+    """`sum s (mean - reference)^2` and `max |mean - reference|`; then `reference = mean`, in place."""
+    require(s.shape[0] == mean.shape[0] == reference.shape[0], "lengths differ")
+    cdef double squared = 0.0, largest = 0.0
+    with nogil:
+        sr_mean_moved(s.shape[0], &s[0], &mean[0], &reference[0], &squared, &largest)
+    return squared, largest

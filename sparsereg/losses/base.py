@@ -21,6 +21,8 @@ Vector = NDArray[np.float64]
 # Newton's method for the null model has converged when a step moves the predictor by less than this share.
 NULL_TOL = 1e-14
 MAX_NULL_STEPS = 200
+# A sum of residuals below this share of the sum of their sizes is rounding.
+ZERO_SLOPE = 1e-15
 
 
 class Loss(ABC):
@@ -36,6 +38,8 @@ class Loss(ABC):
         Whether l is `(y - z)^2 / 2`: one quadratic model then serves every strength.
     curvature_bound : float
         The least upper bound of `l''`; infinite where there is none.
+    residual_bound : float
+        An upper bound of `|l'|`; infinite where there is none.
     canonical : bool
         Whether `l(y, z) = a(z) - y z` and a function of y: rows with equal predictors then are one row, of their mean
         target and the sum of their weights.
@@ -50,6 +54,7 @@ class Loss(ABC):
     link: ClassVar[str] = "identity"
     quadratic: ClassVar[bool] = False
     curvature_bound: ClassVar[float] = np.inf
+    residual_bound: ClassVar[float] = np.inf
     canonical: ClassVar[bool] = False
     kernel: ClassVar[int | None] = None
     self_concordant: ClassVar[bool] = False
@@ -110,16 +115,12 @@ class Loss(ABC):
 
         def slope_and_curvature(b: float) -> tuple[float, float]:
             rho, h = self.residual(y, z + b), self.curvature(y, z + b)
-            slope, total = (float(v.sum() if s is None else s @ v) for v in (rho, h))
-            return slope, total
+            slope, total, size = (float(v.sum() if s is None else s @ v) for v in (rho, h, np.abs(rho)))
+            return (slope if abs(slope) > ZERO_SLOPE * size else 0.0), total
 
         return enclosed_newton(slope_and_curvature, 0.0)
 
     # ---- for losses with `canonical` or `self_concordant` --------------------------------------------------------
-
-    def cumulant(self, z: Vector, mean: Vector) -> Vector:
-        """`a(z)` of a canonical loss, where `a'(z) = mean` is known."""
-        raise NotImplementedError
 
     def scaled_square(self, sums: tuple[Vector, Vector, Vector], mean: Vector, curvature: Vector) -> float:
         """`sum_i s_i rho_i^2 / l''_i`, or an upper bound, over groups of rows of equal predictors.

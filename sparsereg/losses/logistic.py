@@ -24,6 +24,7 @@ class Logistic(Loss):
     name = "logistic"
     link = "logit"
     curvature_bound = 0.25
+    residual_bound = 1.0
     canonical = True
     kernel = MEANS["logistic"]
     self_concordant = True
@@ -68,6 +69,8 @@ class Logistic(Loss):
     def conjugate(self, y: Vector, u: Vector) -> Vector:
         """`q log q + (1 - q) log(1 - q)` with `q = y + u` in [0, 1]."""
         q = y + u
+        if ((q == 0.0) | (q == 1.0)).all():
+            return np.zeros_like(q)
         with np.errstate(invalid="ignore"):
             return np.where((q >= 0.0) & (q <= 1.0), xlogx(np.clip(q, 0, 1)) + xlogx(np.clip(1.0 - q, 0, 1)), np.inf)
 
@@ -80,10 +83,6 @@ class Logistic(Loss):
         terms = relative_entropy((1.0 - t) * y + t * p, -softplus(-z), p, away)
         terms += relative_entropy((1.0 - t) * (1.0 - y) + t * other, -softplus(z), other, -away)
         return float(terms.sum() if s is None else s @ terms)
-
-    def cumulant(self, z: Vector, mean: Vector) -> Vector:
-        """`log(1 + exp(z))`, which is `max(z, 0) - log max(p, 1 - p)`."""
-        return np.maximum(z, 0.0) - np.log(np.maximum(mean, 1.0 - mean))
 
     def scaled_square(self, sums: tuple[Vector, Vector, Vector], mean: Vector, curvature: Vector) -> float:
         """`rho^2 / (p (1 - p))` is convex in y, so at most its chord between y = 0 and 1; exact for classes."""

@@ -68,6 +68,3 @@ class Poisson(Loss):
     def best_intercept(self, y: Vector, z: Vector, s: Vector | None) -> float:
         """`log(sum s y / sum s exp(z))`."""
         return log_of_mean(y, np.zeros_like(z), s) - log_of_mean(np.ones_like(z), z, s)
-
-    def cumulant(self, z: Vector, mean: Vector) -> Vector:  # noqa: ARG002
-        return mean

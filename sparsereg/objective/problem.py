@@ -76,7 +76,8 @@ class Problem:
         """`S F` at w = 0, above the least that any predictors could reach."""
         if self.loss.quadratic:
             return 0.5 * self.quadratic.null_deviance
-        return self.loss_rows.total(Coefficients.zero()) - self.loss_rows.saturated()
+        _, total, least = self.loss_rows.null_model()
+        return total - least
 
     @property
     def gap_scale(self) -> float:
@@ -178,7 +179,7 @@ def _check_null_model(rows: LossRows) -> None:
     y, s = rows.rows.y, rows.rows.s
     if rows.fit_intercept:
         rows.loss.check_intercept(y if s is None else y[s > 0.0])
-    if not np.isfinite(rows.total(Coefficients.zero())):
+    if not np.isfinite(rows.null_model()[1]):
         named = "y" if rows.offset is None else "y or offset"
         raise ValueError(
             f"{named} is too large for loss={rows.loss.name!r}, whose value at w = 0 is infinite; rescale."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,20 @@ class LossRows:
     loss: Loss
     offset: Vector | None
     fit_intercept: bool
+    _null: list[tuple[float, float, float]] = field(default_factory=list, repr=False)
+
+    def null_model(self) -> tuple[float, float, float]:
+        """b0 of the model without columns, its total loss, and the least total that any predictors could reach."""
+        if not self._null:
+            z, b0 = self._predictor(Coefficients.zero())
+            self._null.append((b0, self.loss.total(self.rows.y, z, self.rows.s), self._saturated()))
+        return self._null[0]
+
+    def null_residual(self) -> Vector:
+        """`rho` of the model without columns."""
+        z = np.full(self.rows.n_rows, self.null_model()[0])
+        rho = self.loss.residual(self.rows.y, z if self.offset is None else z + self.offset)
+        return rho if self.rows.s is None else self.rows.s * rho
 
     def evaluate(self, coef: Coefficients) -> Evaluation:
         """By full passes in double, with b0 at its best: O(n + entries of X)."""
@@ -87,6 +101,9 @@ class LossRows:
 
     def saturated(self) -> float:
         """The least total that any predictors could reach: `-sum_i s_i loss*(y_i, 0)`."""
+        return self.null_model()[2]
+
+    def _saturated(self) -> float:
         least = -self.loss.conjugate(self.rows.y, np.zeros_like(self.rows.y))
         return float(least.sum() if self.rows.s is None else self.rows.s @ least)
 

@@ -13,14 +13,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import GramStore, RowGroups, mean_of
+from sparsereg._core.kernels import GramStore, RowGroups, mean_correct, mean_moved, mean_of, mean_value
 from sparsereg.losses.base import enclosed_newton
 from sparsereg.rows.contract import Gram
 from sparsereg.rows.gram import ProductsGram
 from sparsereg.rows.loss_rows import LossRows
 from sparsereg.rows.memory import MemoryRows
 
-__all__ = ["GroupUnits", "RowUnits", "Units", "groups_suit"]
+__all__ = ["GroupUnits", "RowUnits", "Units", "gram_suits", "groups_suit"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -28,8 +28,8 @@ Int = NDArray[np.int64]
 # Rows in groups have 16-bit patterns of fixed length: longer rows seldom are equal, and take memory.
 MAX_PATTERN = 64
 MAX_MEMBERS = 60_000
-# With more distinct offsets than this share of the rows, groups would be single rows from the start.
-MAX_OFFSETS = 0.25
+# Where rows have more entries, a Gram matrix costs more whenever its weights change than descents on a residual.
+MAX_GRAM_ROW_LENGTH = 40
 # Curvatures below this share of the residual, or of the largest possible one, are raised to it in the model: a flat row
 # would let a step run away.
 MIN_CURVATURE = 1e-4
@@ -38,24 +38,31 @@ MIN_CURVATURE = 1e-4
 OWN_ROWS = 0.75
 # The sum of the residuals counts as 0 below this share of the sum of the targets.
 ZERO_SUM = 1e-13
+# The dual point is put right by at most this share of the curvatures, where the sum is not 0.
+MAX_CORRECTION = 0.1
 
 
 class At(NamedTuple):
-    """A loss at predictors `eta`, one entry a unit, the intercept at its best.
+    """A loss at some predictors, the intercept at its best or nearly.
+
+    The dual point `y_i - mean` sums to 0 exactly: means at these predictors, less `correction` times the curvature.
 
     Attributes
     ----------
-    mean, curvature : float64 arrays
-        The residual of a row is `y_i - mean` times its weight; `curvature` is `l''` a unit of weight.
-    eta : float64 array
+    mean : float64 array
+        One entry a unit. For any loss the residual of a row is `y_i - mean`, times its weight.
     shift : float
         What the intercept moved by.
+    correction : float
+    curvature_sum, squared : float
+        `sum_i s_i l''_i`, and `sum_i s_i rho_i^2 / l''_i` or a bound above it.
     """
 
     mean: Vector
-    curvature: Vector
-    eta: Vector
     shift: float
+    correction: float
+    curvature_sum: float
+    squared: float
 
 
 class Units(ABC):
@@ -70,11 +77,17 @@ class Units(ABC):
         The columns that joined.
     at : At
         The present point.
+    eta : float64 array of shape (n,)
+        Predictors there.
     intercept : float
         b0 there.
+    accuracy : float
+        How far the loss may stay above its value at the best intercept, at most.
     """
 
     at: At
+    eta: Vector
+    accuracy = 0.0
 
     def __init__(self, loss_rows: LossRows, cols: Int, intercept: float) -> None:
         self.loss_rows, self.cols, self.intercept = loss_rows, cols, intercept
@@ -84,7 +97,7 @@ class Units(ABC):
 
     @property
     def n(self) -> int:
-        return int(self.at.eta.size)
+        return int(self.at.mean.size)
 
     # ---- what differs --------------------------------------------------------------------------------------------
 
@@ -124,6 +137,10 @@ class Units(ABC):
         """`X_W' v` for a vector over the units."""
 
     @abstractmethod
+    def residual_products(self, at: At) -> Vector:
+        """`X_W' rho` at a point that may be tried only."""
+
+    @abstractmethod
     def gradients(self, cols: Int | None) -> Vector:
         """`x_j' rho` of the listed columns, or of all, at the present point."""
 
@@ -134,78 +151,114 @@ class Units(ABC):
 
     # ---- what is the same ----------------------------------------------------------------------------------------
 
-    def mean_at(self, eta: Vector, shift: float) -> tuple[Vector, Vector, float, float]:
-        """Means and curvatures at `eta + shift`, the sum of the residuals and that of the weighted curvatures."""
-        loss, (s, sy, _) = self.loss_rows.loss, self.sums
-        if loss.kernel is not None:
-            mean, curvature = np.empty(eta.size), np.empty(eta.size)
-            slope, total = mean_of(loss.kernel, s, sy, eta, shift, mean, curvature)
-            return mean, curvature, slope, total
-        y = self.loss_rows.rows.y
-        rho, curvature = loss.residual(y, eta + shift), loss.curvature(y, eta + shift)
-        return y - rho, curvature, float(s @ rho), float(s @ curvature)
+    def try_step(self, step: Vector | None, t: float) -> At:
+        """The loss at predictors `eta + t step`, once the intercept is at its best."""
+        loss, mean = self.loss_rows.loss, np.empty(0)
+        totals = 0.0, 0.0, 0.0
 
-    def try_at(self, eta: Vector) -> At:
-        """The loss at these predictors, once the intercept is at its best."""
-        found = [(0.0, *self.mean_at(eta, 0.0))]
+        def evaluate(b: float) -> tuple[float, float, float]:
+            nonlocal mean
+            if loss.kernel is not None:
+                mean = mean if mean.size else np.empty(self.eta.size)
+                return mean_of(loss.kernel, self.sums, self.eta, step, t, b, mean)
+            y, s, z = self.loss_rows.rows.y, self.sums[0], self._moved(step, t, b)
+            rho, h = loss.residual(y, z), loss.curvature(y, z)
+            mean = y - rho
+            return float(s @ rho), float(s @ h), loss.scaled_square(self.sums, mean, h) if loss.self_concordant else 0.0
 
         def slope_and_curvature(b: float) -> tuple[float, float]:
-            if b != found[-1][0]:
-                found[:] = [(b, *self.mean_at(eta, b))]
-            return found[-1][3], found[-1][4]
+            nonlocal totals
+            totals = slope, total, _ = evaluate(b)
+            good = abs(slope) <= self._zero
+            if loss.kernel is not None:
+                good |= slope * slope <= 2.0 * self.accuracy * total and abs(slope) <= MAX_CORRECTION * total
+            return 0.0 if good else slope, total
 
-        b = 0.0
-        if self.loss_rows.fit_intercept:
-            b = enclosed_newton(slope_and_curvature, self._zero)
-            slope_and_curvature(b)
-        return At(found[-1][1], found[-1][2], eta + b if b else eta, b)
+        if not self.loss_rows.fit_intercept:
+            _, total, squared = evaluate(0.0)
+            return At(mean, 0.0, 0.0, total, squared)
+        b = enclosed_newton(slope_and_curvature, 0.0)
+        slope, total, squared = totals
+        correction = slope / total if loss.kernel is not None and abs(slope) <= MAX_CORRECTION * total else 0.0
+        if correction and loss.kernel is not None:
+            mean_correct(loss.kernel, correction, mean)
+        return At(mean, b, correction, total, squared)
+
+    def _begin(self) -> None:
+        at = self.try_step(None, 0.0)
+        self.settle(at, None, 0.0)
+        self.intercept += at.shift
+
+    def settle(self, at: At, step: Vector | None, t: float) -> None:
+        """Make what `try_step` found the present point."""
+        self.eta = self._moved(step, t, at.shift)
+        self.at = at
+
+    def _moved(self, step: Vector | None, t: float, shift: float) -> Vector:
+        out = self.eta + shift if step is None else t * step + (self.eta + shift)
+        return np.asarray(out)
 
     def residual_sums(self, at: At) -> Vector:
         """The residual of each unit, summed over its rows."""
         s, sy, _ = self.sums
         return sy - s * at.mean
 
-    def raised(self, at: At) -> Vector:
-        """Curvatures for the model: none so small that a step would run away."""
+    def raised(self) -> Vector:
+        """Curvatures at the present point for the model: none so small that a step would run away."""
         loss, (s, sy, _) = self.loss_rows.loss, self.sums
-        with np.errstate(invalid="ignore", divide="ignore"):
-            floor = np.abs(np.where(s > 0.0, sy / s, 0.0) - at.mean)
+        y = self.loss_rows.rows.y  # of single rows; of groups the mean, which a canonical loss does not look at
+        if loss.kernel is not None:
+            y = np.divide(sy, s, out=np.zeros_like(s), where=s > 0.0)
+        floor = np.abs(y - self.at.mean)
         if not loss.self_concordant and np.isfinite(loss.curvature_bound):
             floor = np.maximum(floor, loss.curvature_bound)
-        return np.maximum(at.curvature, MIN_CURVATURE * floor)
+        return np.maximum(loss.curvature(y, self.eta), MIN_CURVATURE * floor)
 
-    def scaled_square(self, at: At) -> float:
-        """See `Loss.scaled_square`."""
-        return self.loss_rows.loss.scaled_square(self.sums, at.mean, at.curvature)
+    def value(self, step: Vector | None = None, t: float = 0.0, shift: float = 0.0) -> float:
+        """The loss at `eta + t step + shift`, but for a number that depends on the targets only."""
+        loss, (s, sy, _), z = self.loss_rows.loss, self.sums, self.eta
+        if step is not None:
+            z = self._moved(step, t, shift)
+        if loss.kernel is not None:
+            return mean_value(loss.kernel, s, sy, z)
+        return loss.total(self.loss_rows.rows.y, z, self.loss_rows.rows.s)
 
-    def value(self, at: At) -> float:
-        """The loss, but for a number that depends on the targets only."""
-        loss, (s, sy, _) = self.loss_rows.loss, self.sums
-        if loss.canonical:
-            return float(s @ loss.cumulant(at.eta, at.mean) - sy @ at.eta)
-        return loss.total(self.loss_rows.rows.y, at.eta, self.loss_rows.rows.s)
-
-    def fenchel_gap(self, at: At, t: float) -> float:
-        """See `Loss.fenchel_gap`; exact, for single rows."""
+    def fenchel_gap(self, t: float) -> float:
+        """See `Loss.fenchel_gap`: for losses that are not self-concordant, by rows."""
         rows = self.loss_rows.rows
-        return self.loss_rows.loss.fenchel_gap(rows.y, at.eta, rows.s, t)
+        return self.loss_rows.loss.fenchel_gap(rows.y, self.eta, rows.s, t)
+
+    def bounded_fenchel_gap(self, t: float) -> float:
+        """An upper bound of it at the dual point scaled by t, for self-concordant losses: `correction` and the scaling
+        displace the dual point by `(1 - t) rho + t correction h`, where the conjugate's curvature is at most `1 / (t (1
+        - |correction|) h)`."""
+        at = self.at
+        squares = at.correction**2 * at.curvature_sum
+        if t == 1.0:
+            return 0.5 * squares / (1.0 - abs(at.correction))
+        apart = (1.0 - t) ** 2 * at.squared + (2.0 * t * (1.0 - t) + t * t) * squares
+        return 0.5 * apart / (t * (1.0 - abs(at.correction)))
 
     def residual_max_abs(self) -> float:
-        """An upper bound on `|y_i - mean|` over the rows, for a loss `a(z) - y z`."""
+        """An upper bound on `|y_i - mean|` over the rows; means and targets of a loss by groups are of one sign."""
+        if not self.loss_rows.loss.canonical:
+            return float(np.abs(self.loss_rows.rows.y - self.at.mean).max())
         return max(float(np.abs(self.loss_rows.rows.y).max()), float(np.abs(self.at.mean).max()))
 
 
 class RowUnits(Units):
-    """Every row for itself, with any loss and any columns."""
+    """Every row for itself, with any loss and any columns; `with_gram=False`: without a Gram matrix."""
 
-    def __init__(self, loss_rows: LossRows, cols: Int, eta: Vector, intercept: float) -> None:
+    def __init__(
+        self, loss_rows: LossRows, cols: Int, eta: Vector, intercept: float, *, with_gram: bool = True
+    ) -> None:
         super().__init__(loss_rows, np.empty(0, dtype=np.int64), intercept)
         y, s = loss_rows.rows.y, loss_rows.rows.s
         s = np.ones(y.size) if s is None else s
-        self._sums = s, s * y, s * y * y
-        self.at = self.try_at(eta)
-        self.intercept += self.at.shift
-        self._reference = self.at.mean
+        self._sums, self._with_gram = (s, s * y, s * y * y), with_gram
+        self.eta = eta
+        self._begin()
+        self._reference = self.at.mean.copy()
         self.weigh()
         self.join(cols)
 
@@ -225,13 +278,16 @@ class RowUnits(Units):
         return True
 
     def join(self, cols: Int) -> None:
-        self._gram.extend(cols)
+        if self._with_gram:
+            self._gram.extend(cols)
         self.cols = np.concatenate([self.cols, cols])
 
     def weigh(self) -> None:
         """A new Gram matrix."""
         rows = self.loss_rows.rows
-        self._weights = self._sums[0] * self.raised(self.at)
+        self._weights = self._sums[0] * self.raised()
+        if not self._with_gram:
+            return
         self._gram = MemoryRows(rows.design, rows.y, self._weights).gram(0.0)
         if self.cols.size:
             self._gram.extend(self.cols)
@@ -248,17 +304,24 @@ class RowUnits(Units):
         return self.loss_rows.rows.design.rmatvec(self.residual_sums(self.at), cols)
 
     def displacement(self) -> tuple[float, float]:
-        moved = self.at.mean - self._reference
-        self._reference = self.at.mean
-        return float(np.sqrt(self._sums[0] @ (moved * moved))), max(float(moved.max()), -float(moved.min()))
+        squared, largest = mean_moved(self._sums[0], self.at.mean, self._reference)
+        return float(np.sqrt(squared)), largest
+
+    def residual_products(self, at: At) -> Vector:
+        return self.products(self.residual_sums(at))
 
 
 def groups_suit(loss_rows: LossRows) -> bool:
-    """Whether rows are to be grouped, by counts: columns of ones, short rows, few distinct offsets."""
-    design, offset = loss_rows.rows.design, loss_rows.offset
-    if loss_rows.loss.kernel is None or design.n_ones == 0 or design.max_row_length > MAX_PATTERN:
-        return False
-    return offset is None or np.unique(offset).size <= MAX_OFFSETS * offset.size
+    """Whether rows are to be grouped, by counts: columns of ones and short rows. With distinct offsets groups are
+    single rows, whose patterns still are what is read fastest."""
+    design = loss_rows.rows.design
+    return loss_rows.loss.kernel is not None and design.n_ones > 0 and design.max_row_length <= MAX_PATTERN
+
+
+def gram_suits(loss_rows: LossRows) -> bool:
+    """Whether single rows are to have a Gram matrix, by their lengths."""
+    rows = loss_rows.rows
+    return rows.is_dense or rows.nnz <= MAX_GRAM_ROW_LENGTH * rows.n_rows
 
 
 class GroupUnits(Units):
@@ -271,14 +334,16 @@ class GroupUnits(Units):
         if offset is not None:
             distinct, inverse = np.unique(offset, return_inverse=True)
             first = inverse.astype(np.int32)
-        design = rows.design
+        design, whole = rows.design, rows.s is None and bool((rows.y == np.floor(rows.y)).all())
+        self._exact_sums = whole  # of integers: splitting groups leaves no rounding
         longest = min(design.max_row_length, MAX_PATTERN)
         self._groups = RowGroups(design.matrix, rows.y, rows.s, first, distinct + intercept, longest)
         self._gram = ProductsGram(lambda new, cols: np.empty((new.size, cols.size)))
         self._gram.store = GramStore(design.matrix, None)
-        self.at = self.try_at(self._groups.values()[3].copy())
-        self.intercept += self.at.shift
+        self.eta = self._groups.values()[3]
+        self._begin()
         self._groups.values()[5][:] = self.at.mean
+        self._pending = 0.0, 0.0
         self.weigh()
 
     @property
@@ -299,19 +364,18 @@ class GroupUnits(Units):
         return few and bool((cols < self.loss_rows.rows.design.n_ones).all())
 
     def join(self, cols: Int) -> None:
-        """Groups are split; what they inherit is the present point and its weights."""
-        eta = self._groups.values()[3]
-        eta[:] = self.at.eta
+        """Groups are split; what they inherit is the present point and the weights."""
+        self._pending = self.displacement()  # and so the means are inherited
+        self._groups.values()[3][:] = self.eta
         self._groups.join(cols, self._gram.store)
-        self.cols = np.concatenate([self.cols, cols])
-        self.at = self._evaluated()
-
-    def _evaluated(self) -> At:
-        eta = self._groups.values()[3].copy()
-        return At(*self.mean_at(eta, 0.0)[:2], eta, 0.0)
+        values = self._groups.values()
+        self.cols, self.eta = np.concatenate([self.cols, cols]), values[3].copy()
+        self.at = self.at._replace(mean=values[5].copy())
 
     def weigh(self) -> None:
-        self._groups.values()[4][:] = self.raised(self.at)
+        if not self._exact_sums:
+            self._groups.sum_up()
+        self._groups.values()[4][:] = self.raised()
         self._groups.weigh(self._gram.store)
 
     def predictor_step(self, step: Vector, shift: float) -> tuple[Vector, float]:
@@ -327,12 +391,15 @@ class GroupUnits(Units):
             return self._groups.gradients(cols, self.at.mean)
         return rows.design.rmatvec(self._groups.residuals(self.at.mean), cols)
 
+    def residual_products(self, at: At) -> Vector:
+        return self._groups.residual_products(at.mean)
+
     def predictors(self) -> Vector:
         """The predictor of every row."""
-        return self.at.eta[self._groups.of_rows()]
+        return self.eta[self._groups.of_rows()]
 
     def displacement(self) -> tuple[float, float]:
-        values = self._groups.values()
-        moved = self.at.mean - values[5]
-        values[5][:] = self.at.mean
-        return float(np.sqrt(values[0] @ (moved * moved))), max(float(moved.max()), -float(moved.min()))
+        values, (before2, before1) = self._groups.values(), self._pending
+        squared, largest = mean_moved(values[0], self.at.mean, values[5])
+        self._pending = 0.0, 0.0
+        return float(np.sqrt(squared)) + before2, largest + before1

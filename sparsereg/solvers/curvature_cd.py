@@ -17,7 +17,7 @@ from sparsereg.objective.quadratic import Quadratic
 from sparsereg.rows.units import Units
 from sparsereg.solvers.gram_cd import GramCD
 
-__all__ = ["CurvatureCD", "CurvatureQuadratic"]
+__all__ = ["LEAST_CENTERED", "CurvatureCD", "CurvatureQuadratic", "curvature_quadratic"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -42,6 +42,12 @@ class CurvatureQuadratic(Quadratic):
         return self.deviance
 
 
+def curvature_quadratic(problem: Problem, total: float, deviance: float) -> CurvatureQuadratic:
+    """The model of a problem's loss with these sums."""
+    of = problem.quadratic
+    return CurvatureQuadratic(of.rows, of.penalty, of.fit_intercept, total=total, deviance=deviance)
+
+
 class CurvatureCD(GramCD):
     """The working set of a loss at its present point (`Units.at`).
 
@@ -58,16 +64,10 @@ class CurvatureCD(GramCD):
 
     def __init__(self, problem: Problem, units: Units) -> None:
         self.problem, self.units = problem, units
-        super().__init__(self._model(1.0, 1.0), units.gram)
+        super().__init__(curvature_quadratic(problem, 1.0, 1.0), units.gram)
         self.at, self.c = np.empty(0), np.empty(0)
         self.squared = 2.0 * problem.null_loss
         self.measure()
-
-    def _model(self, total: float, deviance: float) -> CurvatureQuadratic:
-        quadratic = self.problem.quadratic
-        return CurvatureQuadratic(
-            quadratic.rows, quadratic.penalty, quadratic.fit_intercept, total=total, deviance=deviance
-        )
 
     def set_strength(self, alpha: float, l1_ratio: float) -> None:
         self.scale, self.l1_ratio = self.problem.weight_sum * alpha, l1_ratio
@@ -116,9 +116,10 @@ class CurvatureCD(GramCD):
     def linearize(self, c: Vector) -> None:
         """The model at the present point, where the gradients of the loss are c."""
         self.c, self.w = c, self.at.copy()
-        self.quadratic = self._model(self._total, 1.0)
+        self.quadratic = curvature_quadratic(self.problem, self._total, 1.0)
         self.c0 = c + self.gram_product(self.w)
-        self.quadratic = self._model(self._total, self.squared + float((self.c0 + c) @ self.w))
+        deviance = self.squared + float((self.c0 + c) @ self.w)
+        self.quadratic = curvature_quadratic(self.problem, self._total, deviance)
         self.r_sum = -self.products_sum()
         self.q = c + self.sums * (self.r_sum / self._total)
 

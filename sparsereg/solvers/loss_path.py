@@ -1,13 +1,12 @@
-"""The solver of a path for any loss but the squared one: `NewtonPath`, and what goes on where that must stop.
+"""The solver of a path for any loss but the squared one.
 
-`NewtonPath` keeps a Gram matrix of the working set. Where that outgrows X, and for penalties without a kernel,
-`ProxNewton` goes on from the same coefficients.
+`NewtonPath` on the columns of ones that are not too short to matter, or on all; `ProxNewton` for penalties without a
+kernel.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +14,40 @@ from numpy.typing import NDArray
 from sparsereg.objective.problem import Problem
 from sparsereg.rows.contract import Coefficients
 from sparsereg.solvers.loop import Options, Solution
-from sparsereg.solvers.newton_path import GramTooLarge, NewtonPath
+from sparsereg.solvers.newton_path import NewtonPath
 from sparsereg.solvers.path_solver import EliminatedColumns
 from sparsereg.solvers.prox_newton import ProxNewton
 
-__all__ = ["LossPathSolver"]
+__all__ = ["LossPathSolver", "eliminate_for_loss"]
 
 Vector = NDArray[np.float64]
+
+
+# How much the largest residual may grow along a path, where the loss does not bound it.
+RESIDUAL_MARGIN = 1.5
+
+
+def eliminate_for_loss(
+    problem: Problem, l1_ratio: float, alphas: int | Vector, eps: float
+) -> tuple[Problem, Vector | None]:
+    """The problem without columns of ones too short to be non-zero at any of these strengths; see `eliminate_columns`.
+
+    A column of n_j ones has `|x_j' rho| <= n_j max |rho|`. For the logistic loss `|rho| <= max s` always; elsewhere
+    certificates keep an eye on it."""
+    design, kernel = problem.design, problem.penalty.kernel
+    if not (isinstance(problem.penalty.l1_factor, float) and kernel is not None and design.can_eliminate and l1_ratio):
+        return problem, None
+    rho = problem.loss_rows.null_residual()
+    c = design.rmatvec_by_rows(rho)
+    top = float(problem.penalty.dual_magnitude(c).max())
+    least = eps * top if isinstance(alphas, int) else float(alphas.min()) * l1_ratio * problem.weight_sum
+    largest = float(np.abs(rho).max())
+    if problem.loss.canonical:  # as `Units.residual_max_abs` will have it
+        largest = max(largest, float(np.abs(problem.rows.y).max()) * problem.rows.max_weight)
+    bound = min(RESIDUAL_MARGIN * largest, problem.loss.residual_bound * problem.rows.max_weight)
+    if bound > 0.0:
+        design = design.eliminate_short(least / bound * (1.0 - 1e-9))
+    return problem.with_design(design), design.select_observed(c)
 
 
 class LossPathSolver:
@@ -57,10 +83,7 @@ class LossPathSolver:
 
     def start_from(self, coef: Coefficients) -> None:
         """Begin at given coefficients instead of 0."""
-        try:
-            self.solver.start_from(coef)
-        except GramTooLarge:
-            self._without_gram(coef)
+        self.solver.start_from(coef)
 
     def solve(self, alpha: float) -> Solution:
         """Minimise F at this alpha until certified, or until `max_iter` epochs."""
@@ -75,28 +98,14 @@ class LossPathSolver:
             return solve()
         except EliminatedColumns:
             self._restore()
-        except GramTooLarge:
-            assert isinstance(self.solver, NewtonPath)
-            self._without_gram(self.solver.coefficients())
-        return self._to_the_end(solve)
-
-    def _without_gram(self, coef: Coefficients) -> None:
-        if self.problem.design.eliminated_length:
-            coef = self._restored(coef)
-        self.solver = ProxNewton(self.problem, self.l1_ratio, self.options)
-        self.solver.start_from(coef)
+            return solve()
 
     def _restore(self) -> None:
         """A new solver on all columns, at the same coefficients."""
         assert isinstance(self.solver, NewtonPath)
-        coef = self._restored(self.solver.coefficients())
-        self.solver = NewtonPath(self.problem, self.l1_ratio, self.options)
-        self.start_from(coef)
-
-    def _restored(self, coef: Coefficients) -> Coefficients:
-        """All columns again, and these coefficients by their numbers."""
-        design = self.problem.design
+        coef, design = self.solver.coefficients(), self.problem.design
         whole = design.restore_eliminated()
         moved = np.where(coef.cols < design.n_ones, 0, whole.n_cols - design.n_cols)
         self.problem = self.problem.with_design(whole)
-        return replace(coef, cols=coef.cols + moved)
+        self.solver = NewtonPath(self.problem, self.l1_ratio, self.options)
+        self.solver.start_from(Coefficients(coef.cols + moved, coef.w))

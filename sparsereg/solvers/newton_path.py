@@ -17,13 +17,14 @@ from sparsereg.objective.certificate import combine_gap
 from sparsereg.objective.problem import Problem
 from sparsereg.penalties import GapTerms
 from sparsereg.rows.contract import Coefficients
-from sparsereg.rows.units import At, GroupUnits, RowUnits, Units, groups_suit
+from sparsereg.rows.units import At, GroupUnits, RowUnits, Units, gram_suits, groups_suit
 from sparsereg.solvers.curvature_cd import CurvatureCD
+from sparsereg.solvers.curvature_residual import CurvatureResidual
 from sparsereg.solvers.loop import Certificate, Descent, Options, Solution, WorkingSetGap
-from sparsereg.solvers.path_solver import MIN_ADDED, SMALL_GRAM, EliminatedColumns
+from sparsereg.solvers.path_solver import GRAM_BATCH, MIN_ADDED, SMALL_GRAM, EliminatedColumns
 from sparsereg.solvers.screening import Screening
 
-__all__ = ["GramTooLarge", "NewtonPath"]
+__all__ = ["NewtonPath"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -38,15 +39,11 @@ MAX_HALVINGS = 40
 # An increase of the objective by this share of the target is rounding.
 ROUNDING_SHARE = 1e-4
 ARMIJO = 1e-4
+# The intercept is best when that costs no more than this share of the target.
+INTERCEPT_SHARE = 1e-3
 # Unpenalized columns are in the certificate once their gradients are this share of what they can be.
 ORTHOGONAL = 1e-11
 MAX_PROJECTIONS = 30
-
-
-class GramTooLarge(Exception):
-    """The Gram matrix of the working set outgrew X: another solver must go on."""
-
-    epochs = 0  # spent before
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ class PointGap:
     def __call__(self, outside: float) -> float:
         if not np.isfinite(self.dual_shift):
             return np.inf
-        own = self.fenchel_gap(1.0) if self.dual_shift else 0.0
+        own = self.fenchel_gap(1.0)
         return combine_gap(self.terms, lambda t: self.fenchel_gap(t) - own, outside) + own
 
 
@@ -84,26 +81,29 @@ class NewtonPath(Descent):
         The gradient at w = 0 where it is known.
     """
 
-    working_set: CurvatureCD
+    working_set: CurvatureCD | CurvatureResidual
 
     def __init__(self, problem: Problem, l1_ratio: float, options: Options, c: Vector | None = None) -> None:
         self.problem = problem
         rows = problem.loss_rows
-        b0 = rows.loss.null_predictor(rows.rows.y, rows.rows.s, rows.offset) if rows.fit_intercept else 0.0
-        units: Units = GroupUnits(rows, b0) if groups_suit(rows) else self._row_units(np.empty(0, dtype=np.int64), b0)
-        ws = CurvatureCD(problem, units)
+        b0 = rows.null_model()[0]
+        ws = self._first_working_set(b0)
+        units = ws.units
         super().__init__(ws.quadratic, l1_ratio, options, ws)
         self._projects = False
-        self._value_at_zero = units.value(units.at)
+        self._value_at_zero = units.value()
         self._steps = 0
         self.screening = Screening(problem.quadratic, units.gradients(None) if c is None else c)
         ws.linearize(np.empty(0))
 
-    def _row_units(self, cols: Int, b0: float, eta: Vector | None = None) -> RowUnits:
-        rows = self.problem.loss_rows
-        if eta is None:
-            eta = np.full(rows.rows.n_rows, b0) + (0.0 if rows.offset is None else rows.offset)
-        return RowUnits(rows, cols, eta, b0)
+    def _first_working_set(self, b0: float) -> CurvatureCD | CurvatureResidual:
+        problem, rows = self.problem, self.problem.loss_rows
+        if groups_suit(rows):
+            return CurvatureCD(problem, GroupUnits(rows, b0))
+        eta, with_gram = np.full(rows.rows.n_rows, b0), gram_suits(rows)
+        eta = eta if rows.offset is None else eta + rows.offset
+        units = RowUnits(rows, np.empty(0, dtype=np.int64), eta, b0, with_gram=with_gram)
+        return CurvatureCD(problem, units) if with_gram else CurvatureResidual(problem, units)
 
     @property
     def units(self) -> Units:
@@ -128,7 +128,7 @@ class NewtonPath(Descent):
         w = dict(zip(coef.cols.tolist(), coef.w.tolist(), strict=True))
         ws.w = np.array([w.get(j, 0.0) for j in ws.cols.tolist()])
         step, _ = self.units.predictor_step(ws.w - ws.at, 0.0)
-        self._accept(self.units.try_at(self.units.at.eta + step), ws.w, 0.0)
+        self._accept(self.units.try_step(step, 1.0), ws.w, (step, 1.0, 0.0))
         ws.weigh()
 
     def solve(self, alpha: float) -> Solution:
@@ -146,6 +146,7 @@ class NewtonPath(Descent):
         ws.set_strength(alpha, self.l1_ratio)
         self._threshold = ws.scale * self.l1_ratio
         target = tol * self.problem.null_loss
+        self.units.accuracy = INTERCEPT_SHARE * target
         if self._steps > STEPS_BEFORE_WEIGHING:
             ws.weigh()
         self._steps, epochs, inner = 0, 0, target
@@ -212,49 +213,38 @@ class NewtonPath(Descent):
         t = min(1.0, MAX_MOVE / largest) if largest > 0.0 else 1.0
         for _ in range(MAX_HALVINGS):
             w = ws.w if t == 1.0 else ws.at + t * delta
-            found = units.try_at(units.at.eta + (d_eta if t == 1.0 else t * d_eta))
-            c = units.products(units.residual_sums(found))
+            found = units.try_step(d_eta, t)
+            c = units.residual_products(found)
             more = penalty.value(w, ws.l1, ws.l2) - before
             if self.problem.loss.self_concordant:
                 move = t * largest + abs(found.shift)
                 k = 1.0 / -np.expm1(-move) - 1.0 / move if move > 1e-3 else 0.5 + move / 12.0
                 more += t * (-k * float(c @ delta) + (1.0 - k) * slope)
             else:
-                more += units.value(found) - units.value(units.at)
+                more += units.value(d_eta, t, found.shift) - units.value()
             if more <= ARMIJO * t * min(promise, 0.0) + ROUNDING_SHARE * target:
-                self._accept(found, w, t * shift, c)
+                self._accept(found, w, (d_eta, t, shift), c)
                 return True
             t *= 0.5
         ws.linearize(ws.c)
         return False
 
-    def _accept(self, found: At, w: Vector, shift: float, c: Vector | None = None) -> None:
+    def _accept(self, found: At, w: Vector, step: tuple[Vector, float, float], c: Vector | None = None) -> None:
+        """`step`: of the predictors, how much of it, and what it moved the intercept by as a whole."""
         ws, units = self.working_set, self.units
-        units.at, ws.at = found, w.copy()
-        units.intercept += shift + found.shift
-        ws.linearize(units.products(units.residual_sums(found)) if c is None else c)
+        units.settle(found, *step[:2])
+        ws.at, ws.squared = w.copy(), found.squared if np.isfinite(found.squared) else ws.squared
+        units.intercept += step[1] * step[2] + found.shift
+        ws.linearize(units.residual_products(found) if c is None else c)
 
     # ---- the certificate -----------------------------------------------------------------------------------------
 
     def _point_gap(self) -> PointGap:
         """The working set's part of the duality gap of the loss at the present point."""
-        ws, units, loss = self.working_set, self.units, self.problem.loss
-        at, cache = units.at, list[float]()
-
-        def squared() -> float:
-            if not cache:
-                cache.append(units.scaled_square(at))
-                if np.isfinite(cache[0]):
-                    ws.squared = cache[0]
-            return cache[0]
-
-        def fenchel_gap(t: float) -> float:
-            if t == 1.0:
-                return 0.0
-            return 0.5 * (1.0 - t) ** 2 / t * squared() if loss.self_concordant else units.fenchel_gap(at, t)
-
+        ws, units = self.working_set, self.units
         terms = ws.quadratic.penalty.gap_terms(ws.at, ws.c, ws.l1, ws.l2)
-        return PointGap(terms, fenchel_gap)
+        concordant = self.problem.loss.self_concordant
+        return PointGap(terms, units.bounded_fenchel_gap if concordant else units.fenchel_gap)
 
     def _certify_point(self, own: PointGap, target: float) -> tuple[Certificate, Vector]:
         """The duality gap, from bounds on the columns outside or their gradients; columns to add, and their
@@ -286,25 +276,31 @@ class NewtonPath(Descent):
         length, rows = self.problem.design.eliminated_length, self.problem.rows
         if not length:
             return 0.0
-        bound = 1.0 if self.problem.loss.name == "logistic" else self.units.residual_max_abs()
-        return length * rows.max_weight * bound
+        return length * rows.max_weight * min(self.units.residual_max_abs(), self.problem.loss.residual_bound)
 
     def _add(self, cols: Int, c: Vector) -> None:
         if not cols.size:
             return
         ws = self.working_set
         if not self.units.can_join(cols):
-            units = self.units
-            eta = units.predictors() if isinstance(units, GroupUnits) else units.at.eta
-            ws.use(self._row_units(ws.cols, units.intercept, eta))
-        ws.join(cols, c)
+            assert isinstance(ws, CurvatureCD)
+            ws.use(self._as_rows())
+        for begin in range(0, cols.size, GRAM_BATCH):
+            batch = slice(begin, begin + GRAM_BATCH)
+            ws.join(cols[batch], c[batch])
+            if isinstance(ws, CurvatureCD) and ws.gram_entries > self.problem.rows.nnz + SMALL_GRAM:
+                ws = self.working_set = CurvatureResidual(self.problem, self._as_rows(with_gram=False), ws)
         self.screening.drop(cols)
-        if ws.gram_entries > self.problem.rows.nnz + SMALL_GRAM:
-            raise GramTooLarge
+
+    def _as_rows(self, with_gram: bool = True) -> RowUnits:
+        """The same columns at the same point, row by row."""
+        units = self.units
+        eta = units.predictors() if isinstance(units, GroupUnits) else units.eta
+        return RowUnits(self.problem.loss_rows, self.working_set.cols, eta, units.intercept, with_gram=with_gram)
 
     def _solution_at(self, gap: float, epochs: int) -> Solution:
         units, problem, coef = self.units, self.problem, self.coefficients()
-        deviance = 2.0 * (problem.null_loss + units.value(units.at) - self._value_at_zero)
+        deviance = 2.0 * (problem.null_loss + units.value() - self._value_at_zero)
         columns, b0 = problem.design.columns[coef.cols], problem.unshifted(coef, units.intercept)
         return Solution(coef, columns, b0, gap / problem.weight_sum, epochs, max(deviance, 0.0))
 

@@ -30,7 +30,7 @@ from sparsereg.objective.targets import check_targets
 from sparsereg.results import PathResult
 from sparsereg.rows.partitioned import PartitionedRows
 from sparsereg.solvers.loop import SOLVERS, Options, Solution
-from sparsereg.solvers.loss_path import LossPathSolver
+from sparsereg.solvers.loss_path import LossPathSolver, eliminate_for_loss
 from sparsereg.solvers.multi_task import MultiTaskSolver
 from sparsereg.solvers.multinomial import MultinomialSolver
 from sparsereg.solvers.outputs import RowSolution, output_coefs
@@ -257,7 +257,8 @@ def path_solver(
         problem, c = eliminate_columns(problem, l1_ratio, grid, eps)
         solver = PrefilteredSolver(problem, l1_ratio, options, c)
     else:
-        solver = LossPathSolver(problem, l1_ratio, options)
+        problem, c = eliminate_for_loss(problem, l1_ratio, grid, eps)
+        solver = LossPathSolver(problem, l1_ratio, options, c)
     return solver, strengths_of(solver, grid, eps)
 
 

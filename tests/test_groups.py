@@ -1,0 +1,128 @@
+"""Rows in groups against the same sums by rows, and the losses' kernels against their formulas."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from sparsereg._core.kernels import (
+    MEANS,
+    GramStore,
+    KernelError,
+    RowGroups,
+    mean_correct,
+    mean_moved,
+    mean_of,
+    mean_value,
+)
+from sparsereg.data.design import as_design
+from sparsereg.losses import LOSSES
+
+
+def crossed(rng, n, index):
+    a, b = rng.integers(0, 4, n), rng.integers(0, 3, n)
+    X = np.hstack([column[:, None] == np.unique(column) for column in (a, b, a * 10 + b)]).astype(float)
+    held = sp.csc_array(X)
+    held.indices, held.indptr = held.indices.astype(index), held.indptr.astype(index)
+    design = as_design(held)
+    return design, X[:, design.columns]
+
+
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n_first", [1, 3])
+def test_groups_have_the_sums_of_their_rows(index, weighted, n_first):
+    rng = np.random.default_rng(0)
+    design, X = crossed(rng, 60, index)
+    y, s = rng.normal(size=60), rng.uniform(0.5, 2.0, 60) if weighted else None
+    weights = np.ones(60) if s is None else s
+    first, eta = rng.permutation(np.arange(60) % n_first).astype(np.int32), rng.normal(size=n_first)
+    groups = RowGroups(design.matrix, y, s, first, eta, 3)
+    h = rng.uniform(0.1, 1.0, n_first)
+    groups.values()[4][:], groups.values()[5][:] = h, 2.0 * h
+    gram, members = GramStore(design.matrix, None), np.empty(0, dtype=np.int64)
+    for cols in np.split(rng.permutation(X.shape[1]), [1, 4, 5]):
+        groups.join(cols.astype(np.int64), gram)
+        members = np.concatenate([members, cols])
+        of = groups.of_rows()
+        W = X[:, members]
+        pattern = np.hstack([first[:, None], W])
+        assert groups.n_groups == len(np.unique(pattern, axis=0)) == len(np.unique(of))
+        assert all(len(np.unique(pattern[of == g], axis=0)) == 1 for g in range(groups.n_groups))
+        sums, sy, syy, etas, curvature, reference = groups.values()
+        for mine, own in ((sums, weights), (sy, weights * y), (syy, weights * y * y)):
+            np.testing.assert_allclose(mine, np.bincount(of, own), atol=1e-12)
+        np.testing.assert_array_equal(etas[of], eta[first])
+        np.testing.assert_array_equal(curvature[of], h[first])
+        np.testing.assert_array_equal(reference[of], 2.0 * h[first])
+        np.testing.assert_allclose(gram.toarray(), W.T @ ((weights * h[first])[:, None] * W), atol=1e-12)
+        np.testing.assert_allclose(gram.diagonal(), np.diag(gram.toarray()))
+        v = rng.normal(size=groups.n_groups)
+        by_rows = np.zeros((groups.n_groups, members.size))
+        by_rows[of] = W
+        np.testing.assert_allclose(groups.products(v), by_rows.T @ v, atol=1e-12)
+        step, largest = groups.predictor_step(members * 0.1, -0.3)
+        np.testing.assert_allclose(step[of], W @ (members * 0.1) - 0.3, atol=1e-12)
+        assert largest == np.abs(step).max()
+        rho = weights * (y - v[of])
+        np.testing.assert_allclose(groups.residuals(v), rho, atol=1e-12)
+        np.testing.assert_allclose(groups.residual_products(v), W.T @ rho, atol=1e-11)
+        every = np.arange(X.shape[1])
+        np.testing.assert_allclose(groups.gradients(every, v), X.T @ rho, atol=1e-11)
+    new = rng.uniform(0.1, 1.0, groups.n_groups)
+    groups.values()[4][:] = new
+    groups.sum_up()
+    groups.weigh(gram)
+    np.testing.assert_allclose(gram.toarray(), W.T @ ((weights * new[of])[:, None] * W), atol=1e-12)
+
+
+def test_groups_refuse_what_does_not_fit():
+    design, _ = crossed(np.random.default_rng(0), 20, np.int32)
+    with pytest.raises(KernelError, match="first"):
+        RowGroups(design.matrix, np.zeros(20), None, np.zeros(3, dtype=np.int32), np.zeros(1), 3)
+    with pytest.raises(KernelError, match="no such group"):
+        RowGroups(design.matrix, np.zeros(20), None, np.full(20, 2, dtype=np.int32), np.zeros(1), 3)
+    groups = RowGroups(design.matrix, np.zeros(20), None, np.zeros(20, dtype=np.int32), np.zeros(1), 3)
+    with pytest.raises(KernelError, match="outside"):
+        groups.join(np.array([99]), GramStore(design.matrix, None))
+    with pytest.raises(KernelError, match="wrong length"):
+        groups.products(np.zeros(5))
+
+
+@pytest.mark.parametrize("name", sorted(MEANS))
+@pytest.mark.parametrize("n", [1, 5, 1030])
+def test_means_are_those_of_the_loss(name, n):
+    rng, loss, kind = np.random.default_rng(1), LOSSES[name], MEANS[name]
+    assert loss.kernel == kind
+    y = rng.random(n) if name == "logistic" else rng.poisson(3.0, n).astype(float)
+    s, eta, step = rng.uniform(0.5, 2.0, n), 8.0 * rng.normal(size=n), rng.normal(size=n)
+    sums, mean, z = (s, s * y, s * y * y), np.empty(n), eta + 0.5 * step - 0.2
+    slope, total, squared = mean_of(kind, sums, eta, step, 0.5, -0.2, mean)
+    np.testing.assert_allclose(mean, loss.inverse_link(z), rtol=1e-14)
+    assert slope == pytest.approx(float(s @ loss.residual(y, z)), abs=1e-9 * np.abs(s * mean).sum())
+    h = loss.curvature(y, z)
+    assert total == pytest.approx(float(s @ h), rel=1e-12)
+    exact = float(s @ (loss.residual(y, z) ** 2 / h))
+    assert squared >= exact * (1 - 1e-9)
+    assert squared == pytest.approx(loss.scaled_square(sums, mean, h), rel=1e-7)
+    known = mean_value(kind, s, s * y, z) - mean_value(kind, s, s * y, eta)
+    assert known == pytest.approx(loss.total(y, z, s) - loss.total(y, eta, s), abs=1e-9 * abs(loss.total(y, z, s)))
+    corrected, reference = mean.copy(), eta.copy()
+    mean_correct(kind, 1e-3, corrected)
+    np.testing.assert_allclose(corrected, mean + 1e-3 * h, rtol=1e-9, atol=1e-12)
+    moved = mean_moved(s, mean, reference)
+    assert moved == pytest.approx((float(s @ (mean - eta) ** 2), np.abs(mean - eta).max()))
+    np.testing.assert_array_equal(reference, mean)
+
+
+@pytest.mark.parametrize("name", sorted(MEANS))
+def test_means_of_extreme_predictors_are_finite(name):
+    eta, mean = np.array([-1e5, -709.0, -40.0, -0.0, 0.0, 40.0, 709.0, 1e5]), np.empty(8)
+    one = np.ones(8)
+    found = mean_of(MEANS[name], (one, one, one), eta, None, 0.0, 0.0, mean)
+    assert np.isfinite(mean).all()
+    assert (mean > 0.0).all()
+    assert not np.isnan(found).any()
+    with np.errstate(under="ignore"):
+        np.testing.assert_allclose(mean[1:6], LOSSES[name].inverse_link(np.clip(eta[1:6], -708, 708)), rtol=1e-13)
