@@ -17,7 +17,8 @@ from sparsereg.objective.certificate import combine_gap
 from sparsereg.objective.problem import Problem
 from sparsereg.penalties import GapTerms
 from sparsereg.rows.contract import Coefficients
-from sparsereg.rows.units import At, GroupUnits, RowUnits, Units, gram_suits, groups_suit
+from sparsereg.rows.group_units import GroupUnits, groups_suit
+from sparsereg.rows.units import At, RowUnits, Units, gram_suits
 from sparsereg.solvers.curvature_cd import CurvatureCD
 from sparsereg.solvers.curvature_residual import CurvatureResidual
 from sparsereg.solvers.loop import Certificate, Descent, Options, Solution, WorkingSetGap

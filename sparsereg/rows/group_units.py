@@ -1,0 +1,112 @@
+"""Groups of rows whose predictors are equal because they have the same columns of the working set."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg._core.kernels import GramStore, RowGroups, mean_moved
+from sparsereg.rows.contract import Gram
+from sparsereg.rows.gram import ProductsGram
+from sparsereg.rows.loss_rows import LossRows
+from sparsereg.rows.units import At, Units
+
+__all__ = ["GroupUnits", "groups_suit"]
+
+Vector = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+# Rows in groups have 16-bit patterns of fixed length: longer rows seldom are equal, and take memory.
+MAX_PATTERN = 64
+MAX_MEMBERS = 60_000
+# Columns of fewer entries than this share of the rows are evaluated on their own rows: an entry then costs about three
+# times as much.
+OWN_ROWS = 0.75
+
+
+def groups_suit(loss_rows: LossRows) -> bool:
+    """Whether rows are to be grouped, by counts: columns of ones and short rows. With distinct offsets groups are
+    single rows, whose patterns still are what is read fastest."""
+    design = loss_rows.rows.design
+    return loss_rows.loss.kernel is not None and design.n_ones > 0 and design.max_row_length <= MAX_PATTERN
+
+
+class GroupUnits(Units):
+    """Groups of rows with the same columns of the working set, which are columns of ones; see `groups_suit`."""
+
+    def __init__(self, loss_rows: LossRows, intercept: float) -> None:
+        super().__init__(loss_rows, np.empty(0, dtype=np.int64), intercept)
+        rows, offset = loss_rows.rows, loss_rows.offset
+        distinct, first = np.zeros(1), np.zeros(rows.n_rows, dtype=np.int32)
+        if offset is not None:
+            distinct, inverse = np.unique(offset, return_inverse=True)
+            first = inverse.astype(np.int32)
+        design, whole = rows.design, rows.s is None and bool((rows.y == np.floor(rows.y)).all())
+        self._exact_sums = whole  # of integers: splitting groups leaves no rounding
+        longest = min(design.max_row_length, MAX_PATTERN)
+        self._groups = RowGroups(design.matrix, rows.y, rows.s, first, distinct + intercept, longest)
+        self._gram = ProductsGram(lambda new, cols: np.empty((new.size, cols.size)))
+        self._gram.store = GramStore(design.matrix, None)
+        self.eta = self._groups.values()[3]
+        self._begin()
+        self._groups.values()[5][:] = self.at.mean
+        self._pending = 0.0, 0.0
+        self.weigh()
+
+    @property
+    def sums(self) -> tuple[Vector, Vector, Vector]:
+        return self._groups.values()[:3]
+
+    @property
+    def gram(self) -> Gram:
+        return self._gram
+
+    @property
+    def gram_weights(self) -> Vector:
+        values = self._groups.values()
+        return values[0] * values[4]
+
+    def can_join(self, cols: Int) -> bool:
+        few = self.cols.size + cols.size <= MAX_MEMBERS
+        return few and bool((cols < self.loss_rows.rows.design.n_ones).all())
+
+    def join(self, cols: Int) -> None:
+        """Groups are split; what they inherit is the present point and the weights."""
+        self._pending = self.displacement()  # and so the means are inherited
+        self._groups.values()[3][:] = self.eta
+        self._groups.join(cols, self._gram.store)
+        values = self._groups.values()
+        self.cols, self.eta = np.concatenate([self.cols, cols]), values[3].copy()
+        self.at = self.at._replace(mean=values[5].copy())
+
+    def weigh(self) -> None:
+        if not self._exact_sums:
+            self._groups.sum_up()
+        self._groups.values()[4][:] = self.raised()
+        self._groups.weigh(self._gram.store)
+
+    def predictor_step(self, step: Vector, shift: float) -> tuple[Vector, float]:
+        return self._groups.predictor_step(step, shift)
+
+    def products(self, v: Vector) -> Vector:
+        return self._groups.products(v)
+
+    def gradients(self, cols: Int | None) -> Vector:
+        """On the columns' own rows, or from a residual for all rows, whichever reads less."""
+        rows = self.loss_rows.rows
+        if cols is not None and (cols < rows.design.n_ones).all() and rows.lengths(cols).sum() < OWN_ROWS * rows.n_rows:
+            return self._groups.gradients(cols, self.at.mean)
+        return rows.design.rmatvec(self._groups.residuals(self.at.mean), cols)
+
+    def residual_products(self, at: At) -> Vector:
+        return self._groups.residual_products(at.mean)
+
+    def predictors(self) -> Vector:
+        """The predictor of every row."""
+        return self.eta[self._groups.of_rows()]
+
+    def displacement(self) -> tuple[float, float]:
+        values, (before2, before1) = self._groups.values(), self._pending
+        squared, largest = mean_moved(values[0], self.at.mean, values[5])
+        self._pending = 0.0, 0.0
+        return float(np.sqrt(squared)) + before2, largest + before1
