@@ -281,3 +281,35 @@ def test_words():
     assert (signed(2.0), signed(-2.0), counted(1, "row"), counted(1234, "row")) == (
         "+2.00", "-2.00", "1 row", "1,234 rows",
     )  # fmt: skip
+
+
+def test_several_classes_and_several_targets():
+    """Scores of all outputs together, and calibration of the described one, against scikit-learn and NumPy."""
+    from sklearn.metrics import log_loss
+
+    rng = np.random.default_rng(8)
+    X = rng.normal(size=(400, 4))
+    y = np.array(["x", "y", "z"])[np.argmax(X[:, :3] + rng.gumbel(size=(400, 3)), axis=1)]
+    rows = {"X": X[:300], "y": y[:300], "X_val": X[300:], "y_val": y[300:]}
+    path = regularization_path(X[:300], y[:300], loss="multinomial", alphas=6)
+    report = SparsityReport.from_path(path, **rows, output=1)
+    shares = np.tile([(y[:300] == label).mean() for label in "xyz"], (100, 1))
+    z = path.predict(X[300:], report.point)
+    probability = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    expected = 1 - log_loss(y[300:], probability, labels=list("xyz")) / log_loss(y[300:], shares, labels=list("xyz"))
+    assert report.path[report.point]["held"] == pytest.approx(expected)
+    panel = next(panel for panel in report.panels if panel["name"] == "chosen")
+    lowest = np.sort(probability[:, 1])[:10]
+    assert panel["held"][0]["predicted"] == pytest.approx(lowest.mean())
+    with pytest.raises(ValueError, match=r"y_val of shape \(100,\) must hold one of the classes"):
+        SparsityReport.from_path(path, **rows | {"y_val": np.full(100, "w")})
+
+    Y = np.column_stack([X[:, 0] + rng.normal(size=400), X[:, 1] * 3])
+    path = regularization_path(X[:300], Y[:300], alphas=6)
+    report = SparsityReport.from_path(path, X=X[:300], y=Y[:300], X_val=X[300:], y_val=Y[300:], output=1)
+    residual = Y[300:] - path.predict(X[300:], report.point)
+    expected = 1 - (residual**2).sum() / ((Y[300:] - Y[:300].mean(axis=0)) ** 2).sum()
+    assert report.path[report.point]["held"] == pytest.approx(expected)
+    assert report.path[0]["undecided"] is None
+    with pytest.raises(ValueError, match=r"y of shape \(300,\) must have 2 columns"):
+        SparsityReport.from_path(path, X=X[:300], y=Y[:300, 0])

@@ -17,7 +17,7 @@ from sparsereg.cli.tables import CsvFormat, finite_numbers, list_names, read_tab
 from sparsereg.cli.targets import TargetKind
 from sparsereg.data.atomic_write import write_whole
 from sparsereg.losses import as_loss
-from sparsereg.report.held_out import excess_loss
+from sparsereg.report.outcomes import excess_loss
 from sparsereg.serving.model_file import Model
 
 __all__ = ["Prediction", "score_name"]

@@ -32,11 +32,16 @@ _TOLERANCE = 1e-5
 def count_undecided(path: PathResult, sample: Sample, points: Sequence[int], output: int = 0) -> list[int] | None:
     """For some points, the columns that are neither active nor proved zero.
 
-    None where it cannot be known: the path does not say which objective it had, or the loss has no bound on its
-    curvature. Two passes over X a point.
+    None where it cannot be known: the path does not say which objective it had, has several outputs, or its loss has no
+    bound on its curvature. Two passes over X a point.
     """
     settings = path.settings
-    if settings is None or settings.get("has_offset") or not math.isfinite(loss_of(path).curvature_bound):
+    if (
+        len(path.outputs) > 1
+        or settings is None
+        or settings.get("has_offset")
+        or not math.isfinite(loss_of(path).curvature_bound)
+    ):
         return None
     arguments = {name: settings[name] for name in ("penalty_factor", "fit_intercept", "standardize", "positive")}
     problem = make_problem(as_design(sample.X), sample.y, loss=path.loss, sample_weight=sample.weight, **arguments)

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from sparsereg.data.design import as_design
 from sparsereg.report.decided import count_undecided
-from sparsereg.report.held_out import HeldOut, calibration, classification_scores, excess_loss, three_points
-from sparsereg.report.samples import Sample, loss_of
+from sparsereg.report.held_out import HeldOut, calibration, classification_scores, three_points
+from sparsereg.report.outcomes import null_predictors, row_losses
+from sparsereg.report.samples import Sample
 
 if TYPE_CHECKING:
     from sparsereg.crosses.feature_cross import FeatureCross
@@ -96,7 +97,7 @@ class Evidence:
     ) -> Evidence:
         """Measure all that the rows allow. `k` None: the point that predicts the held-out rows best, or the last."""
         null = _null_predictor(path, train, held)
-        scored = None if held is None else HeldOut.measure(path, held, null, output)
+        scored = None if held is None else HeldOut.measure(path, held, null)
         point = path.alphas.size - 1 if k is None and scored is None else k
         point = scored.best if point is None and scored is not None else int(point or 0)
         found: Row = {"point": point}
@@ -104,7 +105,8 @@ class Evidence:
             found |= {"held": scored.scores.tolist(), "held_error": scored.errors.tolist()}
             found |= {"null_error": float(scored.null_errors[point]), "best": scored.best, "one_se": scored.one_se}
             assert held is not None
-            found |= classification_scores(path, held, null, point, output)
+            if null.size == 1:
+                found |= classification_scores(path, held, float(null[0]), point, output)
         if held is not None:
             found |= {"n_held": held.n_rows, "coverage": _coverage(cross, held)}
         if train is not None:
@@ -146,10 +148,10 @@ class Evidence:
         return replace(self, point=k, **unknown)
 
 
-def _null_predictor(path: PathResult, train: Sample | None, held: Sample | None) -> float:
+def _null_predictor(path: PathResult, train: Sample | None, held: Sample | None) -> Vector:
     """The predictor of the model without columns, from the rows of the fit, or else from those held out."""
     sample = train if train is not None else held
-    return 0.0 if sample is None else loss_of(path).null_predictor(sample.y, sample.weight)
+    return np.zeros(len(path.outputs)) if sample is None else null_predictors(path, sample)
 
 
 def _of_training(path: PathResult, cross: FeatureCross | None, train: Sample, point: int, output: int) -> Row:
@@ -197,8 +199,9 @@ def _statistics(train: Sample, columns: NDArray[np.int64]) -> dict[str, list[Any
     return {"column": columns.tolist(), "rows": lengths.tolist(), "deviation": deviation.tolist()}
 
 
-def _outliers(path: PathResult, train: Sample, null: float) -> float | None:
-    losses = excess_loss(loss_of(path), train.y, np.full(train.n_rows, null))
+def _outliers(path: PathResult, train: Sample, null: Vector) -> float | None:
+    ends = np.broadcast_to(null[:, None, None], (null.size, train.n_rows, 1))
+    losses = row_losses(path, train.targets, ends)[:, 0]
     losses = losses if train.weight is None else train.weight * losses
     total = float(losses.sum())
     if train.n_rows <= HEAVIEST or not total > 0.0:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg.report.outcomes import predicted, row_losses
 from sparsereg.report.samples import Sample, loss_of
 from sparsereg.selection.paired import PairedLosses
 
 if TYPE_CHECKING:
-    from sparsereg.losses import Loss
     from sparsereg.results import PathResult
 
-__all__ = ["HeldOut", "calibration", "classification_scores", "excess_loss", "three_points"]
+__all__ = ["HeldOut", "calibration", "classification_scores", "tenths", "three_points"]
 
 Vector = NDArray[np.float64]
 Row = dict[str, Any]
@@ -47,14 +47,15 @@ class HeldOut:
     one_se: int
 
     @classmethod
-    def measure(cls, path: PathResult, sample: Sample, null: float, output: int = 0) -> HeldOut | None:
-        """Score every point; `null` is the null model's predictor. None where it predicts perfectly."""
-        loss, k = loss_of(path), path.alphas.size
+    def measure(cls, path: PathResult, sample: Sample, null: Vector) -> HeldOut | None:
+        """Score every point, over all outputs; `null` are the null model's predictors (K,). None where it predicts
+        perfectly."""
+        k = path.alphas.size
         paired = PairedLosses(k + 1)
-        for rows, z in sample.predictors(path, range(k), output):
-            y = sample.y[rows]
-            losses = [excess_loss(loss, y, column) for column in (*z.T, np.full(y.size, null))]
-            paired.add(np.stack(losses, axis=1), sample.weights_in(rows))
+        for rows, z in sample.all_predictors(path, range(k)):
+            ends = np.broadcast_to(null[:, None, None], (null.size, z.shape[1], 1))
+            losses = row_losses(path, sample.targets[rows], np.concatenate([z, ends], axis=2))
+            paired.add(losses, sample.weights_in(rows))
         scale = float(paired.mean[k])
         if not scale > 0.0:
             return None
@@ -63,11 +64,6 @@ class HeldOut:
         scores = 1.0 - paired.mean[:k] / scale
         one_se = int(np.argmax((scores[best] - scores <= errors)[: best + 1]))
         return cls(scores, errors, paired.errors(k)[:k] / scale, best, one_se)
-
-
-def excess_loss(loss: Loss, y: Vector, z: Vector) -> Vector:
-    """The loss of each row above the least that any predictor reaches: half the unit deviance."""
-    return loss.value(y, z) + loss.conjugate(y, np.zeros_like(y))
 
 
 def classification_scores(path: PathResult, sample: Sample, null: float, point: int, output: int = 0) -> Row:
@@ -100,21 +96,20 @@ def three_points(scores: Sequence[float] | Vector, point: int) -> list[tuple[str
 
 def calibration(path: PathResult, sample: Sample, points: Sequence[int], output: int = 0) -> list[list[Row]]:
     """For each point, rows in ten groups of equal weight by prediction: mean predicted, mean observed, rows."""
-    loss = loss_of(path)
-    parts = [z for _, z in sample.predictors(path, points, output)]
-    predictors = np.concatenate(parts) if parts else np.empty((0, len(points)))
-    return [tenths(loss.inverse_link(z), sample.y, sample.weight) for z in predictors.T]
+    parts = [predicted(path, z, output) for _, z in sample.all_predictors(path, points)]
+    predictions = np.concatenate(parts) if parts else np.empty((0, len(points)))
+    return [tenths(part, sample.y, sample.weight) for part in predictions.T]
 
 
-def tenths(predicted: Vector, y: Vector, weight: Vector | None) -> list[Row]:
+def tenths(predictions: Vector, y: Vector, weight: Vector | None) -> list[Row]:
     """Rows in ten groups of equal weight by prediction: mean predicted, mean observed, rows of each."""
-    order = np.argsort(predicted, kind="stable")
+    order = np.argsort(predictions, kind="stable")
     s = np.ones(y.size) if weight is None else weight[order]
     reached = np.cumsum(s)
     group = np.minimum((TENTHS * (reached - 0.5 * s) / (reached[-1] if y.size else 1.0)).astype(np.int64), TENTHS - 1)
     rows = np.bincount(group, minlength=TENTHS)
     total, mean, observed = (
-        np.bincount(group, weights=part, minlength=TENTHS) for part in (s, s * predicted[order], s * y[order])
+        np.bincount(group, weights=part, minlength=TENTHS) for part in (s, s * predictions[order], s * y[order])
     )
     known = np.flatnonzero(total > 0.0)
     return [

@@ -34,30 +34,31 @@ class Sample:
     ----------
     X : scipy.sparse.csr_array or ndarray, (n, p)
     y : float64 array of shape (n,)
+        The targets of the described output.
+    targets : float64 array of shape (n, K)
+        Those of all outputs.
     weight : float64 array of shape (n,), or None
     """
 
     X: Any
     y: Vector
     weight: Vector | None
+    targets: Vector
 
     @classmethod
     def of(cls, name: str, X: Any, y: Any, weight: Any, path: PathResult, output: int) -> Sample:
         """Check rows for a path. `name` is the argument that they came in, such as ``X_val``."""
-        if len(path.outputs) > 1:
-            raise ValueError(
-                f"{name}: this path has {len(path.outputs)} outputs, whose scores belong together; a report looks at "
-                "the rows of one only. Leave them out, or fit one target."
-            )
         design = as_design(X, name)
         if design.n_features != path.n_features:
             raise ValueError(f"{name} has {design.n_features} columns; the path was fitted on {path.n_features}.")
         if y is None:
             raise ValueError(f"{name} needs its targets; pass them in y{name[1:]}.")
+        columns = [check_target(column, design.n_rows) for column in _targets_of(path, y, f"y{name[1:]}")]
         return cls(
             sp.csr_array(X) if sp.issparse(X) else np.asarray(X, dtype=np.float64),
-            check_target(_targets_of(path, y, output), design.n_rows),
+            columns[output],
             check_weights(weight, design.n_rows),
+            np.stack(columns, axis=1),
         )
 
     @property
@@ -78,6 +79,12 @@ class Sample:
             product = self.X[rows] @ coefs
             yield rows, (product.toarray() if sp.issparse(product) else product) + intercepts
 
+    def all_predictors(self, path: PathResult, points: Sequence[int]) -> Iterator[tuple[slice, Vector]]:
+        """Blocks of rows, and the predictors (K, m, len(points)) of all outputs."""
+        outputs = [self.predictors(path, points, output) for output in range(len(path.outputs))]
+        for parts in zip(*outputs, strict=True):
+            yield parts[0][0], np.stack([z for _, z in parts])
+
     def weights_in(self, rows: slice) -> Vector | None:
         """Weights of some rows."""
         return None if self.weight is None else self.weight[rows]
@@ -88,12 +95,21 @@ def loss_of(path: PathResult) -> Loss:
     return as_loss(path.loss)
 
 
-def _targets_of(path: PathResult, y: Any, output: int) -> Any:
-    """The targets of one output, as the loss has them: of two classes the second is the larger number."""
-    y = np.asarray(y)
-    if y.ndim == 2:
-        y = y[:, output]
+def _targets_of(path: PathResult, y: Any, name: str) -> list[Any]:
+    """The targets of each output, as the loss has them: of two classes the second is the larger number, of more each
+    has its own."""
+    y, n_outputs = np.asarray(y), len(path.outputs)
+    if path.loss == "multinomial":
+        classes = np.arange(n_outputs) if path.classes is None else path.classes
+        if y.ndim != 1 or not np.isin(y, classes).all():
+            raise ValueError(f"{name} of shape {y.shape} must hold one of the classes {list(classes)[:10]} a row.")
+        return [(y == label).astype(np.float64) for label in classes]
+    if n_outputs > 1:
+        if y.ndim != 2 or y.shape[1] != n_outputs:
+            raise ValueError(f"{name} of shape {y.shape} must have {n_outputs} columns, one an output of the path.")
+        return list(y.T)
+    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
     if path.classes is None or path.classes.size != 2:
-        return y
+        return [y]
     second = (y == path.classes[1]).astype(np.float64)
-    return 2.0 * second - 1.0 if path.loss == "squared_hinge" else second
+    return [2.0 * second - 1.0 if path.loss == "squared_hinge" else second]
