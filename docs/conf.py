@@ -118,7 +118,7 @@ def write_report(folder: Path) -> None:
     train, test = slice(0, 16_000), slice(16_000, n)
     X, held = cross.fit_transform(houses[train]), cross.transform(houses[test])
     y, z = price[train].to_numpy(), price[test].to_numpy()
-    path = sparsereg.regularization_path(X, y, eps=2e-3, alphas=60)
+    path = sparsereg.regularization_path(X, y, eps=2e-3, alphas=60, tol=1e-7)
     best = int(np.argmin([np.mean((z - path.predict(held, k)) ** 2) for k in range(path.alphas.size)]))
     report = sparsereg.SparsityReport.from_path(
         path, cross, best, X=X, y=y, X_val=held, y_val=z, title="Prices of generated houses", target="price"
