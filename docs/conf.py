@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 import sparsereg
+import sparsereg.plot
 from sparsereg.cli.commands import cli
 
 project = "sparsereg"
@@ -38,8 +39,8 @@ html_theme_options = {
 }
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
-# Links to files of the repository are right there and lead nowhere on the site.
-suppress_warnings = ["myst.xref_missing"]
+# Links to files of the repository are right there and lead nowhere on the site; types of attributes are no links.
+suppress_warnings = ["myst.xref_missing", "ref.python"]
 nitpicky = False
 autosummary_generate = True
 templates_path = ["templates"]
@@ -80,7 +81,8 @@ def write_names(folder: Path) -> None:
     blocks = [
         "Reference\n=========\n\nAll names of ``sparsereg``, by what they are about.\n\n.. currentmodule:: sparsereg\n"
     ]
-    for title, names in groups.items():
+    displays = [f"plot.{name}" for name in sparsereg.plot.__all__ if name not in sparsereg.__all__]
+    for title, names in (groups | {"Displays": displays}).items():
         if names:
             table = ".. autosummary::\n   :toctree: api\n\n" + "".join(f"   {name}\n" for name in names)
             blocks.append(f"{title}\n{'-' * len(title)}\n\n{table}")

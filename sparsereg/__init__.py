@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         lasso_path,
         ridge_path,
     )
+    from sparsereg.plot.comparison import ComparisonDisplay
     from sparsereg.plot.path_plot import plot_path
     from sparsereg.report.report import SparsityReport
     from sparsereg.results import PathResult
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
     from sparsereg.selection.stability import StabilitySelection, stability_selection
     from sparsereg.serving.compact import CompactModel, load_compact
     from sparsereg.serving.comparison import ModelComparison
-    from sparsereg.serving.comparison_plot import ComparisonDisplay
     from sparsereg.serving.model_file import Model, load_model, save_model
     from sparsereg.solvers.path import regularization_path
 
@@ -64,7 +64,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "Block": "crosses.feature_cross",
     "CompactModel": "serving.compact",
-    "ComparisonDisplay": "serving.comparison_plot",
+    "ComparisonDisplay": "plot.comparison",
     "CrossValidation": "selection.results",
     "DatePart": "crosses.dates",
     "DegreesOfFreedom": "linear_model",

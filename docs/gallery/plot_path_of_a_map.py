@@ -9,7 +9,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from sparsereg import FeatureCross, Width, plot_path, regularization_path
+from sparsereg import FeatureCross, Width, regularization_path
+from sparsereg.plot import RegularizationPathDisplay, StrengthDisplay, WeightMapDisplay
 
 # %%
 # Houses around a centre. North of 37.75 they cost 2 more, and one cell costs another 3. Cells of 1/60 degree are
@@ -29,24 +30,24 @@ path = regularization_path(X, price[train].to_numpy(), eps=1e-3)
 print(path)
 
 # %%
-# The path: deviance explained and active columns above, the largest coefficients below.
+# Held-out errors fall as columns enter, turn, and rise again where the columns fit noise.
 
-plot_path(path, names=cross.feature_names)
+held_out, prices = cross.transform(houses[test]), price[test].to_numpy()
+errors = [np.mean((prices - path.predict(held_out, k)) ** 2) for k in range(path.alphas.size)]
+best = int(np.argmin(errors))
+StrengthDisplay.from_path(path, held_out, prices).plot()
 plt.show()
 
 # %%
-# Held-out errors fall as columns enter, turn, and rise again where the columns fit noise.
+# The weights along the path; names are those with the most influence.
 
-held_out = cross.transform(houses[test])
-errors = [np.mean((price[test] - path.predict(held_out, k)) ** 2) for k in range(path.alphas.size)]
-best = int(np.argmin(errors))
-figure, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
-ax.plot(path.alphas, 1 - np.array(errors) / price[test].var(), label="held out")
-ax.plot(path.alphas, path.deviance_explained, label="fitted")
-ax.axvline(path.alphas[best], color="0.6", linewidth=1)
-ax.set(xscale="log", xlabel="alpha", ylabel="R2", title=f"{path.n_nonzero[best]} of {path.n_features} columns are best")
-ax.invert_xaxis()
-ax.legend(frameon=False)
+RegularizationPathDisplay.from_path(path, cross, best).plot()
+plt.show()
+
+# %%
+# The sum of all weights by cell: the north is dear, and so is one cell.
+
+WeightMapDisplay.from_path(path, cross, best).plot()
 plt.show()
 
 # %%

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sparsereg import ElasticNet, FeatureCross, Lasso, Ridge
+from sparsereg.plot import WeightHistogramDisplay
 
 # %%
 # 300 shops and 50 articles; 60 of the pairs sell more or less than shop and article say.
@@ -24,7 +25,7 @@ X = FeatureCross(crosses=[("shop", "article")]).fit_transform(table)
 
 # %%
 # Without a penalty (here: nearly without) each rare pair follows its noise. Ridge shrinks all weights and sets none to
-# 0; the lasso leaves few, and elastic net lies between. The number of exact zeros is in the titles.
+# 0; the lasso leaves few, and elastic net lies between. A bar counts the exact zeros.
 
 models = {
     "nearly no penalty": Ridge(alpha=1e-2),
@@ -32,10 +33,6 @@ models = {
     "elastic net": ElasticNet(alpha=6e-4, l1_ratio=0.5),
     "lasso": Lasso(alpha=4e-4),
 }
-figure, axes = plt.subplots(1, 4, figsize=(12, 3), sharey=True, sharex=True, layout="constrained")
-for ax, (name, model) in zip(axes, models.items(), strict=True):
-    w = np.asarray(model.fit(X, sales).coef_)
-    ax.hist(w[w != 0], bins=np.linspace(-6, 6, 61), color="#1f5fa8")
-    ax.set(title=f"{name}\n{(w == 0).sum():,} of {w.size:,} are 0", xlabel="weight", yscale="log")
-axes[0].set_ylabel("columns")
+fitted = {name: model.fit(X, sales) for name, model in models.items()}
+WeightHistogramDisplay.from_estimators(fitted).plot()
 plt.show()

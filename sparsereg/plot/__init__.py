@@ -9,6 +9,7 @@ from __future__ import annotations
 from sparsereg.plot.blocks import BlockSurvivalDisplay, ColumnsDisplay
 from sparsereg.plot.calibration import CalibrationByStrengthDisplay
 from sparsereg.plot.certificate import CertificateDisplay
+from sparsereg.plot.comparison import ComparisonDisplay
 from sparsereg.plot.geometry import PenaltyGeometryDisplay
 from sparsereg.plot.histograms import WeightHistogramDisplay
 from sparsereg.plot.path import RegularizationPathDisplay
@@ -21,6 +22,7 @@ __all__ = [
     "CalibrationByStrengthDisplay",
     "CertificateDisplay",
     "ColumnsDisplay",
+    "ComparisonDisplay",
     "PenaltyGeometryDisplay",
     "RegularizationPathDisplay",
     "StrengthDisplay",

@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from sparsereg.serving.comparison import ModelComparison
-from sparsereg.serving.comparison_text import shortened
+from sparsereg.plot.figure import BLUE, FAINT, ORANGE, as_frame, axes_of
+from sparsereg.report.html.elements import shortened
 
 __all__ = ["ComparisonDisplay"]
 
@@ -31,6 +31,8 @@ class ComparisonDisplay:
     lines_ : LineCollection
     points_ : list of two PathCollection
         The weights of the first and the second model.
+    labels_ : list of Text
+        The names of the columns.
 
     Examples
     --------
@@ -47,54 +49,47 @@ class ComparisonDisplay:
         self.title = title
 
     @classmethod
-    def from_comparison(cls, comparison: ModelComparison) -> Self:
-        """The display of a comparison, whose verdict is the title."""
+    def from_comparison(cls, comparison: Any) -> Self:
+        """The display of a `ModelComparison`, whose verdict is the title."""
         return cls(names=comparison.names, changes=comparison.changes, title=comparison.verdict)
 
     def frame(self) -> Any:
         """What is drawn, as a pandas DataFrame."""
-        import pandas as pd
+        return as_frame({key: [row[key] for row in self.changes] for key in ("column", "first", "second")})
 
-        return pd.DataFrame(self.changes, columns=["column", "first", "second", "change"])
-
-    def plot(self, ax: Any = None, *, line_kw: Mapping[str, Any] | None = None) -> Self:
+    def plot(
+        self, ax: Any = None, *, line_kw: Mapping[str, Any] | None = None, label_kw: Mapping[str, Any] | None = None
+    ) -> Self:
         """Draw.
 
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            None makes a figure.
-        line_kw : dict, optional
-            Passed to ``hlines``.
+            Default: a new figure.
+        line_kw, label_kw : dict, optional
+            For the lines, and for the names of the columns.
 
         Returns
         -------
         ComparisonDisplay
             Itself.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
         """
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots(figsize=(8, 1.2 + 0.3 * len(self.changes)), layout="constrained")
+        (ax,) = axes_of(ax, size=(8.0, 1.2 + 0.3 * len(self.changes)))
         places = np.arange(len(self.changes))
         first, second = (np.array([row[key] for row in self.changes], dtype=float) for key in ("first", "second"))
-        self.lines_ = ax.hlines(places, first, second, **({"color": "0.6", "zorder": 1} | dict(line_kw or {})))
+        self.lines_ = ax.hlines(places, first, second, **({"color": FAINT, "zorder": 1} | dict(line_kw or {})))
+        pairs = zip((first, second), (ORANGE, BLUE), self.names, strict=True)
         self.points_ = [
-            ax.scatter(first, places, s=28, color="#8a4b08", label=self.names[0], zorder=2),
-            ax.scatter(second, places, s=28, color="#1f5fa8", label=self.names[1], zorder=2),
+            ax.scatter(values, places, s=28, color=color, label=name, zorder=2) for values, color, name in pairs
         ]
-        ax.axvline(0, color="0.8", linewidth=0.8, zorder=0)
-        # A dollar sign would begin a formula.
-        labels = [shortened(str(row["column"]), _NAME).replace("$", r"\$") for row in self.changes]
-        ax.set_yticks(places, labels)
-        ax.invert_yaxis()
+        ax.axvline(0, color=FAINT, linewidth=0.8, zorder=0)
+        options = {"parse_math": False} | dict(label_kw or {})
+        ax.set_yticks(places, [shortened(str(row["column"]), _NAME) for row in self.changes], **options)
+        self.labels_ = ax.get_yticklabels()
+        if not ax.yaxis_inverted():
+            ax.invert_yaxis()
         ax.set_xlabel("weight")
-        ax.set_title(self.title.replace("$", r"\$"), loc="left")
+        ax.set_title(self.title, loc="left", parse_math=False)
         ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
         self.ax_, self.figure_ = ax, ax.figure
         return self
