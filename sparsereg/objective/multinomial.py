@@ -38,6 +38,7 @@ Int = NDArray[np.int64]
 # Intercepts are at their best when the classes' sums of residuals are below this share of S, or no step helps.
 INTERCEPT_TOL = 1e-14
 MAX_INTERCEPT_STEPS = 100
+LAST_DECREMENT = 1e-15
 MAX_HALVINGS = 40
 
 
@@ -164,17 +165,17 @@ class MultinomialProblem:
             if np.abs(slope).max() <= INTERCEPT_TOL * self.weight_sum:
                 break
             step, t = np.linalg.lstsq(hessian, slope)[0], 1.0
+            last = float(slope @ step) <= LAST_DECREMENT * total  # what it gains is rounding: taken as it is
             for _ in range(MAX_HALVINGS):
                 new_log_p = self.loss.log_probabilities(z + (b + t * step)[:, None])
                 new = self.loss.total(self.y, new_log_p, self.s)
-                if new < total:
+                if last or new < total:
                     break
                 t *= 0.5
             else:
                 break
-            gain = total - new
             b, total, log_p = b + t * step, new, new_log_p
-            if gain <= 1e-16 * self.weight_sum:
+            if last:
                 break
         return b - b.mean(), total, log_p
 
@@ -195,14 +196,19 @@ class MultinomialProblem:
         left = np.abs(self._intercept_terms(q)[0]).max()
         return q, bool((q >= 0.0).all() and left <= 1e-12 * self.weight_sum)
 
-    def gradients(self, found: MultinomialEvaluation, k: int) -> Vector:
-        """`x_j' s (y_k - q_k)` of every observed column, for one class: a pass over X."""
+    @cached_property
+    def l1_norms(self) -> Vector:
+        """`|x_j|' s` of every observed column, which no gradient can exceed: `|y - q| <= 1`."""
+        return self.design.column_stats(self.s)[2]
+
+    def gradients(self, found: MultinomialEvaluation, k: int, cols: Int | None = None) -> Vector:
+        """`x_j' s (y_k - q_k)` of these columns, or of every observed one, for one class: a pass over their entries."""
         theta = self.y[k] - found.q[k]
         if self.s is not None:
             theta *= self.s
-        c = self.design.rmatvec(theta)
-        if self.fit_intercept:
-            c[self.curvatures == 0.0] = 0.0  # a constant column: nothing but rounding
+        c = self.design.rmatvec(theta, cols)
+        if self.fit_intercept:  # a constant column: nothing but rounding
+            c[(self.curvatures if cols is None else self.curvatures[cols]) == 0.0] = 0.0
         return c
 
     def objective(self, coef: RowCoefficients, alpha: float, l1_ratio: float) -> float:
@@ -224,20 +230,20 @@ class MultinomialProblem:
         coef: RowCoefficients,
         alpha: float,
         l1_ratio: float,
-        visit: Callable[[int, Vector], None] | None = None,
+        visit: Callable[[int, Int, Vector], None] | None = None,
     ) -> float:
-        """The same from what the loss says at `coef`. `visit(k, c)` is handed each class's gradients, which are not
-        kept: no more than a vector over the columns is held."""
-        every, terms = np.arange(self.design.n_cols), []
-        l1, l2 = self.penalty.strengths(self.weight_sum * alpha, l1_ratio, every)
+        """The same from what the loss says at `coef`. Columns too short to reach their threshold are passed over.
+        `visit(k, cols, c)` is handed each class's gradients, which are not kept: a vector over the columns is held."""
+        l1, l2 = self.penalty.strengths(self.weight_sum * alpha, l1_ratio, np.arange(self.design.n_cols))
+        cols = np.union1d(np.flatnonzero(self.l1_norms * (1.0 + 1e-12) >= l1), coef.cols)
+        l1, l2, w, terms = l1[cols], l2[cols], coef.on(cols), []
+        active = w.any(axis=1)
         for k in range(self.n_outputs):
-            c = self.gradients(found, k)
+            c = self.gradients(found, k, cols)
             if visit is not None:
-                visit(k, c)
-            cols = np.union1d(np.flatnonzero(np.abs(c) > l1), coef.cols)
-            w = np.zeros(cols.size)
-            w[np.searchsorted(cols, coef.cols)] = coef.w[:, k]
-            terms.append(Penalty.gap_terms(self.penalty, w, c[cols], l1[cols], l2[cols]))
+                visit(k, cols, c)
+            at = np.flatnonzero(active | (np.abs(c) > l1))
+            terms.append(Penalty.gap_terms(self.penalty, w[at, k].copy(), c[at], l1[at], l2[at]))
         if not found.valid:
             return np.inf
 

@@ -123,11 +123,11 @@ class MultinomialSolver:
         l1, _ = problem.penalty.strengths(problem.weight_sum * alpha, self.l1_ratio, np.arange(problem.design.n_cols))
         columns, classes, gradients = list[Int](), list[Int](), list[Vector]()
 
-        def visit(k: int, c: Vector) -> None:
-            pairs.take_gradients(k, c)
-            over = np.flatnonzero(np.abs(c) > NEAR * l1)
-            over = np.setdiff1d(over, pairs.columns_of(k), assume_unique=True)
-            columns.append(over)
+        def visit(k: int, cols: Int, c: Vector) -> None:
+            pairs.take_gradients(k, cols, c)
+            over = np.flatnonzero(np.abs(c) > NEAR * l1[cols])
+            over = over[~np.isin(cols[over], pairs.columns_of(k), assume_unique=True)]
+            columns.append(cols[over])
             classes.append(np.full(over.size, k))
             gradients.append(c[over])
 

@@ -79,10 +79,12 @@ class WorkingPairs:
         """The columns that class k has here, increasing."""
         return self.cols[slice(*np.searchsorted(self.outputs, (k, k + 1)))]
 
-    def take_gradients(self, k: int, c: Vector) -> None:
-        """Class k's gradients of all columns."""
+    def take_gradients(self, k: int, cols: Int, c: Vector) -> None:
+        """Class k's gradients of increasing columns; coordinates of others cannot reach their threshold, and get 0."""
         part = slice(*np.searchsorted(self.outputs, (k, k + 1)))
-        self.c[part] = c[self.cols[part]]
+        mine = self.cols[part]
+        place = np.minimum(np.searchsorted(cols, mine), max(cols.size - 1, 0))
+        self.c[part] = np.where(cols[place] == mine, c[place], 0.0) if cols.size else 0.0
 
     def weights(self, coef: RowCoefficients) -> Vector:
         """Coefficients by coordinate; none of them may be elsewhere."""

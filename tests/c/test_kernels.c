@@ -1,9 +1,9 @@
 /* The kernels without Python, against loops too plain to be wrong, in every variant. Run under ASan and UBSan by
  * `make -C tests/c`. */
 #include <stdlib.h>
-
 #include "factors.h"
 #include "projection.h"
+#include "rows.h"
 
 static void test_products(const fixture *f, const sr_matrix *X, const double *s) {
     double v[N], w[P], out[P], z[N] = {0}, sums[P], sq_norms[P], l1_norms[P], max_abs[P];
@@ -180,7 +180,7 @@ static void test_descent(const fixture *f, const sr_matrix *X, const sr_matrix *
     g_sum = r_sum;
     sr_coordinates by_r = {P, sums, sq_norms, l1, l2, total, pen, w_r, &r_sum}, by_g = {P, sums, sq_norms, l1, l2,
                                                                                         total, pen, w_g, &g_sum};
-    test_projection(X, cols, &G, by_r, s, r, q);
+    test_projection(X, cols, &G, by_r, s, r, q), test_rows(&G, &by_g, q);
     for (int epoch = 0; epoch < 5000; epoch++) CHECK(sr_cd_residual(X, cols, &by_r, order, P, s, r,
                                                                     &decrease) == SR_OK, "cd");
     int64_t epochs = 0;
@@ -383,7 +383,7 @@ int main(void) {
             test_counts(&f, indices[v % 2], v / 2);
             test_with_dense(&f, reals[v / 2], indices[v % 2]);
             for (int weighted = 0; weighted < 2; weighted++) {
-                test_products(&f, &X, weighted ? s : NULL);
+                test_products(&f, &X, weighted ? s : NULL), test_softmax(&f, &X, weighted ? s : NULL);
                 test_gauss_seidel(&f, &X, weighted ? s : NULL);
                 for (int k = 0; k < SR_N_PENALTIES; k++) {
                     test_descent(&f, &X, &Xt, weighted ? s : NULL, (sr_penalty)k);
