@@ -6,6 +6,7 @@ Rows that do not train have weight 0, so that X is neither copied nor viewed ane
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,9 +15,8 @@ from numpy.typing import NDArray
 from sparsereg.data.design import Design
 from sparsereg.losses import Loss
 from sparsereg.objective.problem import Problem, make_problem
-from sparsereg.rows.contract import Coefficients
 from sparsereg.selection.folds import Fold
-from sparsereg.selection.measures import Measure
+from sparsereg.selection.measures import MeanDeviance, Measure
 from sparsereg.selection.relaxed import relaxed
 from sparsereg.solvers.loop import Options, Solution
 from sparsereg.solvers.path import PathSolvers, path_solver, solve_point
@@ -59,6 +59,11 @@ class Task:
     relax: bool = False
     summed: bool = False
 
+    @cached_property
+    def column_order(self) -> NDArray[np.int64]:
+        """The observed columns in the order of their numbers in X."""
+        return np.argsort(self.design.columns)
+
     def problem(self, s: Vector | None) -> Problem:
         """The problem under these row weights."""
         return make_problem(self.design, self.y, loss=self.loss, sample_weight=s, offset=self.offset, **self.penalty)
@@ -94,12 +99,15 @@ class FoldFit:
     """
 
     def __init__(self, task: Task, fold: Fold, measure: Measure, l1_ratio: float, alphas: Vector) -> None:
-        self.task, self.fold, self.measure = task, fold, measure
+        self.task, self.fold = task, fold
+        self.measure: Measure = measure
         s = training_weights(task, fold)
         total = float(task.y.size if task.s is None else task.s.sum())
         self.scale = total / float(s.sum()) if task.summed else 1.0
         self.solver, _ = task.solver(s, l1_ratio, alphas * self.scale, 1.0)
-        self._test_weights = None if task.s is None else task.s[fold.test]
+        self._held_out = task.y[fold.test], None if task.s is None else task.s[fold.test]
+        if isinstance(measure, MeanDeviance):
+            self.measure = measure.of(*self._held_out)
 
     def advance(self, alpha: float) -> FoldPoint:
         """Solve at the next strength, and measure."""
@@ -108,9 +116,8 @@ class FoldFit:
 
     def held_out_loss(self, solution: Solution) -> float:
         """By predictions of all rows: O(n + entries of the columns in the solution)."""
-        test = self.fold.test
-        z = predictor(self.task, solution)[test]
-        return self.measure(self.task.y[test], z, self._test_weights)
+        y, s = self._held_out
+        return self.measure(y, predictor(self.task, solution)[self.fold.test], s)
 
 
 def check_fold_weights(task: Task, fold: Fold) -> None:
@@ -148,13 +155,6 @@ def predictor(task: Task, solution: Solution) -> Vector:
     if task.offset is not None:
         z += task.offset
     if solution.columns.size:
-        coef = positions(design, solution)
-        design.matrix.add_matvec(coef.w, z, coef.cols)
+        cols = task.column_order[np.searchsorted(design.columns, solution.columns, sorter=task.column_order)]
+        design.matrix.add_matvec(solution.coef.w, z, cols)
     return z
-
-
-def positions(design: Design, solution: Solution) -> Coefficients:
-    """The coefficients by the observed columns of a design."""
-    order = np.argsort(design.columns)
-    cols = order[np.searchsorted(design.columns, solution.columns, sorter=order)]
-    return Coefficients(cols, solution.coef.w)

@@ -59,8 +59,16 @@ class MeanDeviance:
     loss: Loss
 
     def __call__(self, y: Vector, z: Vector, s: Vector | None) -> float:
-        deviance = 2.0 * (self.loss.value(y, z) + self.loss.conjugate(y, np.zeros_like(y)))
-        return float(np.average(deviance, weights=s))
+        return 2.0 * (float(np.average(self.loss.value(y, z), weights=s)) + self._unavoidable(y, s))
+
+    def of(self, y: Vector, s: Vector | None) -> Measure:
+        """The same for targets that stay, whose own part is worked out once."""
+        own = self._unavoidable(y, s)
+        return lambda y, z, s: 2.0 * (float(np.average(self.loss.value(y, z), weights=s)) + own)
+
+    def _unavoidable(self, y: Vector, s: Vector | None) -> float:
+        """Minus the least mean loss that any predictors could reach."""
+        return float(np.average(self.loss.conjugate(y, np.zeros_like(y)), weights=s))
 
 
 def _predictions(loss: Loss) -> Any:
