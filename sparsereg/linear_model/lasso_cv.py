@@ -175,7 +175,7 @@ class ElasticNetCV(PathChoice, ElasticNetBase):
             tight = closer(self.tol, 1.0, ratio) if self.tol < PARAMS["tol"] else None
             task = Task(design, target, weights, None, LOSSES["squared"], penalty, options, tight, self.relax)
             paths.append(validate(task, folds, measure, ratio, settings))
-        self._choose(CrossValidation.of(paths, self.rule, folds))
+        self._choose(CrossValidation.of(paths, self.rule))
         self._fit_choice(X, task)
         return self
 

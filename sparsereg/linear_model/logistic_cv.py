@@ -165,7 +165,7 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         folds = make_folds(self.cv, X, labels, self._split_parameters(params), classifier=True)
         measure = make_measure(self.scoring, loss)
         paths = [validate(task, folds, measure, ratio, settings) for ratio in ratios]
-        self._set_choice(CrossValidation.of(paths, self.rule, folds), total)
+        self._set_choice(CrossValidation.of(paths, self.rule), total)
         chosen = self.validation_
         fitted = self._fit_task(
             FitTask(design, target, loss, s, known, chosen.alpha, chosen.l1_ratio, factor, **flags), 1

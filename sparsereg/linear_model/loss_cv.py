@@ -107,7 +107,7 @@ class LossRegressorCV(PathChoice, LossRegressor):
         folds = make_folds(self.cv, X, target, self._split_parameters(params))
         measure = make_measure(self.scoring, loss)
         paths = [validate(task, folds, measure, ratio, settings) for ratio in ratios]
-        self._choose(CrossValidation.of(paths, self.rule, folds))
+        self._choose(CrossValidation.of(paths, self.rule))
         chosen = self.validation_
         fitted = self._fit_task(
             FitTask(design, target, loss, s, known, chosen.alpha, chosen.l1_ratio, factor, **flags), 1

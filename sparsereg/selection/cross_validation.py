@@ -152,7 +152,7 @@ def cross_validate_path(
     task = Task(design, target, s, known, kind, penalty, Options(tol, max_iter, solver))
     settings = Settings(grid, eps, ending, n_threads, keep_fold_paths, callback)
     measure = make_measure(scoring, kind)
-    return CrossValidation.of([validate(task, folds, measure, ratio, settings) for ratio in ratios], rule, folds)
+    return CrossValidation.of([validate(task, folds, measure, ratio, settings) for ratio in ratios], rule)
 
 
 def check_ratios(l1_ratio: Any) -> list[float]:

@@ -103,21 +103,18 @@ class CrossValidation:
     rule : str or callable
     which, k : int
         The chosen path and its chosen point.
-    folds : tuple of Fold
-        The numbers of the rows that train, and of those held out.
     """
 
     paths: tuple[ValidatedPath, ...]
     rule: Any
     which: int
     k: int
-    folds: tuple[Any, ...]
 
     @classmethod
-    def of(cls, paths: list[ValidatedPath], rule: Any, folds: list[Any]) -> CrossValidation:
+    def of(cls, paths: list[ValidatedPath], rule: Any) -> CrossValidation:
         """The path whose best point has the least mean loss, the first of equals; in it, what the rule chooses."""
         which = int(np.argmin([validated.mean_losses[validated.best] for validated in paths]))
-        return cls(tuple(paths), rule, which, paths[which].choose(rule), tuple(folds))
+        return cls(tuple(paths), rule, which, paths[which].choose(rule))
 
     @property
     def chosen(self) -> ValidatedPath:
@@ -163,8 +160,9 @@ class CrossValidation:
         return pd.DataFrame(self.results)
 
     def __repr__(self) -> str:
+        n_folds = self.chosen.fold_losses.shape[1]
         return (
-            f"<CrossValidation: {len(self.paths)} path(s), {len(self.folds)} folds, rule {self.rule!r}: alpha"
+            f"<CrossValidation: {len(self.paths)} path(s), {n_folds} folds, rule {self.rule!r}: alpha"
             f" {self.alpha:.4g}, l1_ratio {self.l1_ratio:g}, {self.chosen.n_nonzero[self.k]} columns>"
         )
 
