@@ -176,7 +176,7 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         return self
 
     def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
+        tags = super(LogisticRegression, self).__sklearn_tags__()  # whose own reads parameters that are none here
         tags.classifier_tags.multi_class = False
         return tags
 
