@@ -79,6 +79,8 @@ class CompactModel:
         ValueError
             If the model has several outputs or classes, hashed columns, other steps, or another link than identity,
             log and logit.
+        IndexError
+            If the path has no point `k`.
         """
         source = Source.of(model, k)
         return cls(Scorer(add_tests(compact_data(source), source), verify=False))
@@ -124,9 +126,8 @@ class CompactModel:
                 continue
             term = next(terms)
             keys = term.row_keys(positions)
-            parts += [
-                (self._name(spec, key), term.table[key]) for key in keys if key in term.table.keys() - term.pooled
-            ]
+            own = [key for key in keys if key in term.table and key not in term.pooled]
+            parts += [(self._name(spec, key), term.table[key]) for key in own]
             if not term.pooled.isdisjoint(keys):
                 parts.append((self._pooled_name(spec), term.pooled_weight))
         return parts
