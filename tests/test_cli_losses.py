@@ -10,14 +10,16 @@ import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import log_loss, roc_auc_score
 
 from sparsereg import (
     FeatureCross,
     LogisticRegression,
     PoissonRegressor,
     RidgeClassifier,
+    SparsityReport,
     SquaredHingeClassifier,
+    TweedieRegressor,
     load_model,
     regularization_path,
     save_model,
@@ -134,6 +136,23 @@ def test_a_loss_that_does_not_suit_is_an_error_in_one_line(options, message):
     lines = [line for line in result.stderr.splitlines() if not line.startswith("note:") and "0:00" not in line]
     assert len(lines) == 1
     assert message in lines[0]
+
+
+def test_reports_of_estimators_know_their_loss():
+    rng = np.random.default_rng(0)
+    X = np.eye(12)[rng.integers(0, 12, 600)]
+    y = rng.poisson(np.exp(X.argmax(axis=1) / 6))
+    labels = np.where(y > 2, "yes", "no")
+    for model, target in ((PoissonRegressor(alpha=0.01), y), (LogisticRegression(), labels)):
+        report = SparsityReport.from_estimator(model.fit(X, target), X_val=X, y_val=target)
+        assert report.score == "deviance explained"
+        if target is y:
+            assert report.path[0]["held"] == pytest.approx(model.score(X, y), rel=1e-9)
+        else:
+            assert f"AUC {roc_auc_score(labels == 'yes', model.decision_function(X)):.3f}" in report.to_text(width=300)
+            assert f"Mean loss {log_loss(labels, model.predict_proba(X)):.4g}" in report.to_text(width=300)
+    with pytest.raises(ValueError, match="convex losses"):
+        SparsityReport.from_estimator(TweedieRegressor(power=3).fit(X, y + 1.0), X_val=X, y_val=y + 1.0)
 
 
 def test_models_of_estimators_keep_loss_and_classes(tmp_path):

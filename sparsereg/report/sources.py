@@ -90,7 +90,7 @@ class FittedPoints:
         tol = getattr(estimator, "tol", None)
         if hasattr(estimator, "gradient_norm_"):
             values["gradient_norm"], tol = per_target("gradient_norm_"), None  # ridge's tolerance is on the gradient
-        return cls(coefs, values, tol, getattr(estimator, "feature_names_in_", names))
+        return cls(coefs, values, tol, getattr(estimator, "feature_names_in_", names), _loss_of(estimator))
 
 
 def _degrees_of_freedom(counts: Sequence[int], l1_ratio: float) -> dict[str, list[float | None]]:
@@ -101,15 +101,16 @@ def _degrees_of_freedom(counts: Sequence[int], l1_ratio: float) -> dict[str, lis
 
 
 def path_of(estimator: Any) -> PathResult:
-    """A fitted linear regression with one target as a path of one point, whose rows can be looked at.
+    """A fitted linear model with one target, or two classes, as a path of one point, whose rows can be looked at.
 
     Raises
     ------
     ValueError
-        If it is a classifier, or has several targets.
+        If it has several targets or classes, or is a classifier without a loss.
     """
     coefs = sp.csc_array(sp.csr_array(estimator.sparse_coef_).T)
-    if coefs.shape[1] != 1 or hasattr(estimator, "classes_"):
+    loss, link = getattr(estimator, "path_loss", ("squared", "identity"))
+    if coefs.shape[1] != 1 or (hasattr(estimator, "classes_") and loss == "squared"):
         raise ValueError(
             f"X_val: {type(estimator).__name__} has several targets or classes; held-out rows are looked at for one "
             "target. Leave X_val out, or fit one target."
@@ -128,4 +129,15 @@ def path_of(estimator: Any) -> PathResult:
         gap_scale=np.nan,
         tol=number("tol", default=np.nan),
         n_iters=np.array([number("n_iter_", default=0)], dtype=np.int64),
+        loss=loss,
+        link=link,
+        classes=getattr(estimator, "classes_", None),
     )
+
+
+def _loss_of(estimator: Any) -> str:
+    """Its loss; of one whose loss has no name, that of all others."""
+    try:
+        return str(getattr(estimator, "path_loss", ("squared",))[0])
+    except ValueError:
+        return "other"
