@@ -172,6 +172,7 @@ def test_labels_and_classes(rng):
     [
         (np.zeros(20), "one class only"),
         (np.full((20, 2), 0.6), "sum to 1"),
+        (np.ones((20, 1)), "one class only"),
         (np.column_stack([np.full(20, -0.5), np.full(20, 1.5)]), "none below 0"),
         (np.column_stack([np.ones(20), np.zeros(20)]), "Class .*1.* has no weight"),
         (np.where(np.arange(20) == 3, np.nan, 1.0), "nan at position 3"),
@@ -189,6 +190,8 @@ def test_options_that_do_not_apply(rng):
         regularization_path(X, y, loss="multinomial", positive=True)
     with pytest.raises(ValueError, match="penalty_factor holds 0"):
         regularization_path(X, y, loss="multinomial", penalty_factor=[0.0, 1.0, 1.0])
+    with pytest.raises(ValueError, match="alpha=0 with loss='multinomial'"):
+        regularization_path(X, y, loss="multinomial", alphas=[0.1, 0.0])
     with pytest.raises(ValueError, match="offset has shape"):
         regularization_path(X, y, loss="multinomial", offset=np.zeros(20))
 
@@ -225,6 +228,15 @@ def test_hypersparse_and_int64():
     assert path.certified.all()
     assert 0 < path.n_nonzero[-1] <= 600
     assert path.predict(X).shape == (1500, 3)
+
+
+def test_offsets_so_large_that_no_row_has_curvature(rng):
+    """Intercepts are still at their best, so that the model without columns is certified."""
+    X, y, O = rng.normal(size=(40, 5)), np.arange(40) % 3, 1e4 * rng.normal(size=(40, 3))
+    path = regularization_path(X, y, loss="multinomial", offset=O, alphas=1)
+    assert path.certified.all()
+    sums = softmax(O + path.intercepts[0], axis=1).sum(axis=0) - np.bincount(y)
+    np.testing.assert_allclose(sums, 0.0, atol=1e-8)
 
 
 def test_warm_start(rng):

@@ -40,6 +40,8 @@ INTERCEPT_TOL = 1e-14
 MAX_INTERCEPT_STEPS = 100
 LAST_DECREMENT = 1e-15
 MAX_HALVINGS = 40
+# Newton's method has failed where the sums are above this share of S.
+UNFINISHED = 1e-8
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,8 @@ class MultinomialProblem:
         total = self.loss.total(self.y, log_p, self.s)
         if self.fit_intercept:
             b, total, log_p = self._best_intercepts(z, b, total, log_p)
+            if np.abs(self._intercept_terms(np.exp(log_p))[0]).max() > UNFINISHED * self.weight_sum:
+                b, total, log_p = self._annealed_intercepts(z, b)
         p = np.exp(log_p)
         q, valid = self._dual_probabilities(p) if self.fit_intercept else (p, True)
         return MultinomialEvaluation(b, total, p, log_p, q, valid)
@@ -178,6 +182,17 @@ class MultinomialProblem:
             if last:
                 break
         return b - b.mean(), total, log_p
+
+    def _annealed_intercepts(self, z: Vector, b: Vector) -> tuple[Vector, float, Vector]:
+        """Where predictors are so large that hardly any row has curvature: first for predictors over some T, from the
+        size of the largest down to 1, each from where the last one ended."""
+        size = max(float(np.abs(z - z.mean(axis=0)).max()), 2.0)
+        for temperature in np.geomspace(size, 1.0, 2 + int(np.log2(size))):
+            log_p = self.loss.log_probabilities((z + b[:, None]) / temperature)
+            total = self.loss.total(self.y, log_p, self.s)
+            b, total, log_p = self._best_intercepts(z / temperature, b / temperature, total, log_p)
+            b = b * temperature
+        return b, total, log_p
 
     def _intercept_terms(self, p: Vector) -> tuple[Vector, Vector]:
         """`sum_i s_i (y_i - p_i)`, which is minus the slope, and the Hessian in the intercepts."""
@@ -244,7 +259,8 @@ class MultinomialProblem:
                 visit(k, cols, c)
             at = np.flatnonzero(active | (np.abs(c) > l1))
             terms.append(Penalty.gap_terms(self.penalty, w[at, k].copy(), c[at], l1[at], l2[at]))
-        if not found.valid:
+        # Where a column has no penalty at all its gradient would have to be 0: no dual point is known then.
+        if not found.valid or ((l1 + l2 == 0.0) & (self.curvatures[cols] > 0.0)).any():
             return np.inf
 
         def fenchel_gap(t: float) -> float:
@@ -293,7 +309,7 @@ def make_multinomial_problem(
         k = int(np.flatnonzero(weights == 0.0)[0])
         name = k if classes is None else classes[k]
         raise ValueError(
-            f"Class {name!r} has no weight in any row, so that its intercept has no best value; leave the class out, or"
+            f"Class {name} has no weight in any row, so that its intercept has no best value; leave the class out, or"
             " set fit_intercept=False."
         )
     least_squares = make_problem(design, np.ascontiguousarray(y[:, 0]), sample_weight=sample_weight, **options)

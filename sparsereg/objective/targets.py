@@ -66,6 +66,8 @@ def check_classes(y: Any, n_rows: int) -> tuple[Vector, NDArray[Any]]:
     for an array of probabilities."""
     if np.ndim(y) == 2:
         table = check_outputs("y", y, n_rows)
+        if table.shape[1] < 2:
+            raise ValueError(f"y has shape {table.shape}, one class only; expected probabilities of two or more.")
         wrong = np.flatnonzero((table < 0.0).any(axis=1) | (np.abs(table.sum(axis=1) - 1.0) > MAX_SUM_ERROR))
         if wrong.size:
             raise ValueError(

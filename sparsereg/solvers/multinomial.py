@@ -91,9 +91,11 @@ class MultinomialSolver:
     def solve_closely(self, alpha: float, tol: float) -> RowSolution:
         """The same for another `tol`."""
         problem = self.problem
+        if alpha == 0.0:
+            raise ValueError("alpha=0 with loss='multinomial' cannot be certified; use a small positive strength.")
         target = tol * problem.gap_scale
         self.pairs.set_strength(alpha, self.l1_ratio)
-        if alpha * self.l1_ratio == 0.0:
+        if self.l1_ratio == 0.0:
             return self._solve_smooth(alpha, target)
         found, epochs, idle, last = problem.evaluate(self.coef, self.b), 0, 0, np.inf
         best = (np.inf, self.coef, found)
