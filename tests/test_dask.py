@@ -6,8 +6,9 @@ import pickle
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
-from sparsereg import FeatureCross, Lasso, ParquetRows, load_model, regularization_path
+from sparsereg import FeatureCross, Lasso, ParquetRows, Ridge, load_model, regularization_path
 
 pytest.importorskip("pyarrow")
 distributed = pytest.importorskip("distributed", reason="the extra [dask] is not installed")
@@ -16,6 +17,7 @@ from dask_tables import CROSSES, OPTIONS, rows_of, same, table, write_files
 
 from sparsereg.dask import ElasticNet as DaskElasticNet
 from sparsereg.dask import Lasso as DaskLasso
+from sparsereg.dask import Ridge as DaskRidge
 from sparsereg.dask import regularization_path as dask_path
 
 
@@ -78,6 +80,23 @@ def test_estimators_become_local(client, files):
     np.testing.assert_allclose(local.predict(fields), model.predict(fields))
     assert model.dual_gap_ <= 1e-8 * whole["y"].to_numpy().var()
     assert net.sparse_coef_.nnz > 3
+
+
+def test_ridge_is_that_of_one_table(client, files):
+    whole = table()
+    fields = whole.drop_columns(["y"])
+    for fit_intercept in (True, False):
+        model = DaskRidge(
+            2.0, cross=FeatureCross(crosses=CROSSES), fit_intercept=fit_intercept, tol=1e-9, client=client
+        )
+        model.fit(f"{files}/*.parquet", "y")
+        X = FeatureCross(crosses=CROSSES).fit_transform(fields)
+        wanted = Ridge(2.0, fit_intercept=fit_intercept, tol=1e-10).fit(X, whole["y"].to_numpy())
+        np.testing.assert_allclose(model.to_local().predict(fields), wanted.predict(X), atol=1e-6)
+        assert model.gradient_norm_ <= 1e-9
+        assert model.n_rounds_ >= model.n_iter_ > 3
+    with pytest.warns(ConvergenceWarning, match="stopped after 2 iterations"):
+        DaskRidge(cross=FeatureCross(), max_iter=2, tol=1e-9, client=client).fit(f"{files}/*.parquet", "y")
 
 
 def test_errors_name_partition_and_file(client, files, tmp_path):

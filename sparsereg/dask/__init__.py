@@ -1,5 +1,5 @@
 """Fitting over tables in parts on a Dask cluster: the extra ``[dask]``. Not imported by the rest of the package."""
 
-from sparsereg.dask.estimators import ElasticNet, Lasso, regularization_path
+from sparsereg.dask.estimators import ElasticNet, Lasso, Ridge, regularization_path
 
-__all__ = ["ElasticNet", "Lasso", "regularization_path"]
+__all__ = ["ElasticNet", "Lasso", "Ridge", "regularization_path"]

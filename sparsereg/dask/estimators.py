@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.crosses.over_parts import Screen
 from sparsereg.dask.engine import DaskEngine
-from sparsereg.dask.tables import DaskRows, encoded_rows, tables_of
+from sparsereg.dask.tables import encoded_rows, tables_of
 from sparsereg.data.validation import check_number
 from sparsereg.linear_model.lasso import ElasticNet as LocalElasticNet
 from sparsereg.linear_model.lasso import Lasso as LocalLasso
+from sparsereg.linear_model.ridge import Ridge as LocalRidge
 from sparsereg.results import PathResult
+from sparsereg.ridge.over_rows import solve_ridge_over_rows
+from sparsereg.rows.partitioned import PartitionedRows
 from sparsereg.solvers import path as paths
 
-__all__ = ["ElasticNet", "Lasso", "regularization_path"]
+__all__ = ["ElasticNet", "Lasso", "Ridge", "regularization_path"]
 
 
 def engine_of(client: Any) -> DaskEngine:
@@ -78,7 +83,54 @@ def regularization_path(
     return paths.regularization_path(rows, eps=eps, **options)
 
 
-class ElasticNet(RegressorMixin, BaseEstimator):
+class DaskModel(RegressorMixin, BaseEstimator):
+    """What the estimators share: rows from what users pass, predictions, and the way back to one machine."""
+
+    cross: FeatureCross | None
+    fit_intercept: bool
+    client: Any
+
+    @property
+    def client_(self) -> Any:
+        """The client in use."""
+        return engine_of(self.client).client
+
+    def _rows(
+        self, X: Any, y: str, sample_weight: str | None, screen: Screen | None
+    ) -> tuple[PartitionedRows, FeatureCross]:
+        cross = FeatureCross() if self.cross is None else self.cross
+        cross = cross if hasattr(cross, "n_features_out_") else clone(cross)
+        rows = encoded_rows(cross, tables_of(X, y, sample_weight, engine_of(self.client)), screen)
+        return rows if self.fit_intercept else rows.about(0.0), cross
+
+    def _set(self, cross: FeatureCross, rows: PartitionedRows, coef: sp.csr_array, intercept: float) -> None:
+        self.cross_, self.sparse_coef_, self.intercept_, self.n_rounds_ = cross, coef, intercept, rows.n_rounds
+        self.n_features_in_ = cross.n_features_in_
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """Predictions (n,) for a table in memory; for one in parts, apply `to_local().predict` to each.
+
+        Parameters
+        ----------
+        X : DataFrame of pandas, polars or Arrow
+        """
+        check_is_fitted(self, "sparse_coef_")
+        return np.asarray(self.to_local().predict(X))
+
+    def to_local(self) -> Pipeline:
+        """The fitted model as a scikit-learn pipeline of a cross and a linear model, which needs no cluster."""
+        check_is_fitted(self, "sparse_coef_")
+        model = self._local()
+        model._coef, model.intercept_ = self.sparse_coef_.copy(), self.intercept_
+        model.n_features_in_ = self.sparse_coef_.shape[1]
+        model.n_iter_ = self.n_iter_
+        return Pipeline([("cross", self.cross_), ("model", model)])
+
+    def _local(self) -> Any:
+        raise NotImplementedError
+
+
+class ElasticNet(DaskModel):
     """The elastic net at one strength, fitted over tables in parts on a Dask cluster.
 
     Minimises the objective of `sparsereg.ElasticNet` on the columns of `cross`.
@@ -126,11 +178,6 @@ class ElasticNet(RegressorMixin, BaseEstimator):
         self.fit_intercept, self.positive, self.tol, self.max_iter = fit_intercept, positive, tol, max_iter
         self.client = client
 
-    @property
-    def client_(self) -> Any:
-        """The client in use."""
-        return engine_of(self.client).client
-
     def fit(self, X: Any, y: str, sample_weight: str | None = None) -> Self:
         """Fit the cross, unless it is fitted, and the model.
 
@@ -168,33 +215,11 @@ class ElasticNet(RegressorMixin, BaseEstimator):
         self.dual_gap_, self.n_iter_ = float(found.dual_gaps[0]), int(found.n_iters[0])
         return self
 
-    def _rows(self, X: Any, y: str, sample_weight: str | None, screen: Screen) -> tuple[DaskRows, FeatureCross]:
-        cross = FeatureCross() if self.cross is None else self.cross
-        cross = cross if hasattr(cross, "n_features_out_") else clone(cross)
-        return encoded_rows(cross, tables_of(X, y, sample_weight, engine_of(self.client)), screen), cross
-
-    def _set(self, cross: FeatureCross, rows: DaskRows, coef: sp.csr_array, intercept: float) -> None:
-        self.cross_, self.sparse_coef_, self.intercept_, self.n_rounds_ = cross, coef, intercept, rows.n_rounds
-        self.n_features_in_ = cross.n_features_in_
-
-    def predict(self, X: Any) -> NDArray[np.float64]:
-        """Predictions (n,) for a table in memory; for one in parts, apply `to_local().predict` to each.
-
-        Parameters
-        ----------
-        X : DataFrame of pandas, polars or Arrow
-        """
-        check_is_fitted(self, "sparse_coef_")
-        return np.asarray(self.to_local().predict(X))
-
     def to_local(self) -> Pipeline:
         """The fitted model as a scikit-learn pipeline of a cross and a linear model, which needs no cluster."""
-        check_is_fitted(self, "sparse_coef_")
-        model = self._local()
-        model._coef, model.intercept_ = self.sparse_coef_.copy(), self.intercept_
-        model.n_features_in_ = self.sparse_coef_.shape[1]
-        model.dual_gap_, model.n_iter_ = self.dual_gap_, self.n_iter_
-        return Pipeline([("cross", self.cross_), ("model", model)])
+        local = super().to_local()
+        local[-1].dual_gap_ = self.dual_gap_
+        return local
 
     def _local(self) -> Any:
         return LocalElasticNet(
@@ -243,3 +268,64 @@ class Lasso(ElasticNet):
             tol=self.tol,
             max_iter=self.max_iter,
         )
+
+
+class Ridge(DaskModel):
+    """Ridge at one strength, fitted over tables in parts on a Dask cluster: a round an iteration.
+
+    Minimises `sum_i s_i (y_i - b0 - x_i . w)^2 + alpha |w|^2`, as `sparsereg.Ridge` does, by conjugate gradients scaled
+    by the diagonal. No column is screened; `min_count` of the cross bounds their number.
+
+    Parameters
+    ----------
+    alpha : float, default=1.0
+    cross : FeatureCross, optional
+        See `ElasticNet`.
+    fit_intercept : bool, default=True
+    tol : float, default=1e-4
+        Largest gradient, as a share of the gradient at 0.
+    max_iter : int, default=1,000
+        Most iterations.
+    client : distributed.Client, optional
+        None, the default, is the current one.
+
+    Attributes
+    ----------
+    cross_, sparse_coef_, intercept_, n_iter_, n_rounds_, client_
+        See `ElasticNet`.
+    gradient_norm_ : float
+        The relative gradient of the coefficients, recomputed from the rows.
+    """
+
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        *,
+        cross: FeatureCross | None = None,
+        fit_intercept: bool = True,
+        tol: float = 1e-4,
+        max_iter: int = 1000,
+        client: Any = None,
+    ) -> None:
+        self.alpha, self.cross, self.fit_intercept = alpha, cross, fit_intercept
+        self.tol, self.max_iter, self.client = tol, max_iter, client
+
+    def fit(self, X: Any, y: str, sample_weight: str | None = None) -> Self:
+        """Fit the cross, unless it is fitted, and the model; see `ElasticNet.fit`."""
+        check_number("alpha", self.alpha, low=0, open_low=True)
+        check_number("tol", self.tol, low=0, open_low=True)
+        rows, cross = self._rows(X, y, sample_weight, None)
+        found = solve_ridge_over_rows(rows, float(self.alpha), self.fit_intercept, self.tol, self.max_iter)
+        if not found.gradient_norm <= self.tol:
+            warnings.warn(
+                f"Ridge stopped after {found.n_iter} iterations at a relative gradient of {found.gradient_norm:.2g},"
+                f" above tol={self.tol:g}. Increase max_iter.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        self._set(cross, rows, sp.csr_array(found.coef[None]), found.intercept)
+        self.gradient_norm_, self.n_iter_ = found.gradient_norm, found.n_iter
+        return self
+
+    def _local(self) -> Any:
+        return LocalRidge(self.alpha, fit_intercept=self.fit_intercept, tol=self.tol)
