@@ -87,11 +87,15 @@ def draw(seed: int) -> LossProblem:
         options["offset"] = rng.normal(size=n) if rng.random() < 0.5 else rng.choice([-0.5, 0.7], n)
     if rng.random() < 0.3:
         options["penalty_factor"] = 10 ** rng.uniform(-1, 1, p)
+        if rng.random() < 0.5:
+            options["penalty_factor"][rng.integers(0, p, 1 + p // 8)] = 0.0
     for name, share in (("standardize", 0.2), ("positive", 0.2)):
         if rng.random() < share:
             options[name] = True
     if rng.random() < 0.3:
         options["fit_intercept"] = False
+    if options.get("positive") and "penalty_factor" in options:
+        options["penalty_factor"][options["penalty_factor"] == 0.0] = 0.1
     y = target(loss, signal + options.get("offset", 0.0), rng)
     kind = str(rng.choice(["csr", "csr", "csc", "dense"]))
     held: Any = X.astype(np.float32) if rng.random() < 0.2 else X

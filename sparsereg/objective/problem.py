@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from sparsereg.data.design import Design
 from sparsereg.data.far_columns import MAX_SQ_MEAN_RATIO, shift_far_columns
 from sparsereg.losses import LOSSES, Loss, as_loss
+from sparsereg.objective.loss_dual import gap_at_other_dual, orthogonal_part
 from sparsereg.objective.quadratic import Quadratic
 from sparsereg.penalties import PENALTIES, Penalty
 from sparsereg.rows.contract import Coefficients
@@ -109,7 +110,27 @@ class Problem:
     def duality_gap(self, coef: Coefficients, alpha: float, l1_ratio: float) -> float:
         """An upper bound on `F(coef) - min F`, by full passes and plain NumPy. Infinite where no dual point was
         found."""
+        l1, l2 = self.penalty.strengths(self.weight_sum * alpha, l1_ratio, np.arange(self.design.n_cols))
+        if not self.loss.quadratic and ((l1 + l2 == 0.0) & (self.quadratic.moments()[1] > 0.0)).any():
+            return self._gap_with_unpenalized(coef, l1, l2)
         return self.gap_of(self.loss_rows.evaluate(coef), coef, alpha, l1_ratio)
+
+    def _gap_with_unpenalized(self, coef: Coefficients, l1: Vector, l2: Vector) -> float:
+        """For losses other than squares; see `loss_dual`."""
+        rows, sq, loss_rows = self.rows, self.quadratic.moments()[1], self.loss_rows
+        free = np.flatnonzero((l1 + l2 == 0.0) & (sq > 0.0))
+        z, _ = loss_rows.predictor(coef)
+        rho, h = self.loss.residual(rows.y, z), self.loss.curvature(rows.y, z)
+        if rows.s is not None:
+            rho, h = rows.s * rho, rows.s * h
+        found = orthogonal_part(self.design, rho, h, free, loss_rows.fit_intercept)
+        if found is None:
+            return np.inf
+        c, w = self.design.rmatvec(found[0]), np.zeros(self.design.n_cols)
+        c[free] = c[sq == 0.0] = 0.0
+        w[coef.cols] = coef.w
+        terms = Penalty.gap_terms(self.penalty, w, c, l1, l2)
+        return gap_at_other_dual(self.loss, (rows.y, z, rows.s), found[0], terms) / self.weight_sum
 
     def gap_of(self, found: Evaluation, coef: Coefficients, alpha: float, l1_ratio: float) -> float:
         """The same from what the loss says at `coef`."""
@@ -161,9 +182,10 @@ def make_problem(
         quadratic = _least_squares(MemoryRows(design, y if offset is None else y - offset, s), fit_intercept, penalty)
         loss_rows = LossRows(quadratic.rows, kind, None, fit_intercept)  # type: ignore[arg-type]
     else:
-        if penalty_factor is not None and (penalty_factor == 0.0).any():
+        if positive and penalty_factor is not None and (penalty_factor == 0.0).any():
             raise ValueError(
-                f"penalty_factor holds 0, which loss={kind.name!r} cannot certify; use a small positive factor."
+                f"penalty_factor holds 0, which loss={kind.name!r} takes only without positive=True; use a small"
+                " positive factor."
             )
         loss_rows = LossRows(MemoryRows(design, y, s), kind, offset, fit_intercept)
         _check_null_model(loss_rows)

@@ -65,7 +65,7 @@ class LossRows:
     def null_model(self) -> tuple[float, float, float]:
         """b0 of the model without columns, its total loss, and the least total that any predictors could reach."""
         if not self._null:
-            z, b0 = self._predictor(Coefficients.zero())
+            z, b0 = self.predictor(Coefficients.zero())
             self._null.append((b0, self.loss.total(self.rows.y, z, self.rows.s), self._saturated()))
         return self._null[0]
 
@@ -78,7 +78,7 @@ class LossRows:
     def evaluate(self, coef: Coefficients) -> Evaluation:
         """By full passes in double, with b0 at its best: O(n + entries of X)."""
         y, s = self.rows.y, self.rows.s
-        z, intercept = self._predictor(coef)
+        z, intercept = self.predictor(coef)
         rho = self.loss.residual(y, z)
         if s is not None:
             rho *= s
@@ -93,11 +93,11 @@ class LossRows:
 
     def intercept(self, coef: Coefficients) -> float:
         """b0 at its best."""
-        return self._predictor(coef)[1]
+        return self.predictor(coef)[1]
 
     def total(self, coef: Coefficients) -> float:
         """`sum_i s_i loss(y_i, z_i)` with b0 at its best."""
-        return self.loss.total(self.rows.y, self._predictor(coef)[0], self.rows.s)
+        return self.loss.total(self.rows.y, self.predictor(coef)[0], self.rows.s)
 
     def saturated(self) -> float:
         """The least total that any predictors could reach: `-sum_i s_i loss*(y_i, 0)`."""
@@ -111,7 +111,7 @@ class LossRows:
         """The weighted least squares that model the loss to second order at `coef`: targets `z - offset + rho / h`,
         weights h."""
         y, s = self.rows.y, self.rows.s
-        z, _ = self._predictor(coef)
+        z, _ = self.predictor(coef)
         h = self.loss.curvature(y, z)
         largest = self.loss.curvature_bound
         h = np.maximum(h, MIN_CURVATURE * (largest if np.isfinite(largest) else h.max(initial=0.0)))
@@ -120,7 +120,7 @@ class LossRows:
             working -= self.offset
         return MemoryRows(self.rows.design, working, h if s is None else s * h)
 
-    def _predictor(self, coef: Coefficients) -> tuple[Vector, float]:
+    def predictor(self, coef: Coefficients) -> tuple[Vector, float]:
         """`z = offset + b0 + X w`, and b0."""
         z = self.rows.predictor(coef)
         if self.offset is not None:

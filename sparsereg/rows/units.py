@@ -196,6 +196,14 @@ class Units(ABC):
         s, sy, _ = self.sums
         return sy - s * at.mean
 
+    def curvatures(self) -> Vector:
+        """`l''` at the present point, a unit of weight."""
+        loss, (s, sy, _) = self.loss_rows.loss, self.sums
+        y = self.loss_rows.rows.y  # of single rows; of groups the mean, which a canonical loss does not look at
+        if loss.kernel is not None:
+            y = np.divide(sy, s, out=np.zeros_like(s), where=s > 0.0)
+        return loss.curvature(y, self.eta)
+
     def raised(self) -> Vector:
         """Curvatures at the present point for the model: none so small that a step would run away."""
         loss, (s, sy, _) = self.loss_rows.loss, self.sums

@@ -7,15 +7,12 @@ outside (`screening`); columns join. The weights of the model are renewed where 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.objective.certificate import combine_gap
 from sparsereg.objective.problem import Problem
-from sparsereg.penalties import GapTerms
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.group_units import GroupUnits, groups_suit
 from sparsereg.rows.units import At, RowUnits, Units, gram_suits
@@ -23,6 +20,7 @@ from sparsereg.solvers.curvature_cd import CurvatureCD
 from sparsereg.solvers.curvature_residual import CurvatureResidual
 from sparsereg.solvers.loop import Certificate, Descent, Options, Solution, WorkingSetGap
 from sparsereg.solvers.path_solver import GRAM_BATCH, MIN_ADDED, SMALL_GRAM, EliminatedColumns
+from sparsereg.solvers.point_gap import PointGap, unpenalized_gap
 from sparsereg.solvers.screening import Screening
 
 __all__ = ["NewtonPath"]
@@ -42,32 +40,9 @@ ROUNDING_SHARE = 1e-4
 ARMIJO = 1e-4
 # The intercept is best when that costs no more than this share of the target.
 INTERCEPT_SHARE = 1e-3
-# Unpenalized columns are in the certificate once their gradients are this share of what they can be.
-ORTHOGONAL = 1e-11
-MAX_PROJECTIONS = 30
-
-
-@dataclass(frozen=True)
-class PointGap:
-    """The working set's part of the certificate of the loss: `gap(outside)` as `combine_gap`.
-
-    Attributes
-    ----------
-    fenchel_gap : callable
-        The loss's part at the dual point scaled by t.
-    dual_shift : float
-        How far the dual point is from the residual, in the 2-norm weighted by s.
-    """
-
-    terms: GapTerms
-    fenchel_gap: Callable[[float], float]
-    dual_shift: float = 0.0
-
-    def __call__(self, outside: float) -> float:
-        if not np.isfinite(self.dual_shift):
-            return np.inf
-        own = self.fenchel_gap(1.0)
-        return combine_gap(self.terms, lambda t: self.fenchel_gap(t) - own, outside) + own
+# The fit of unpenalized columns that others are screened from: gradients of this share of what they can be.
+FIRST_FIT = 1e-7
+MAX_FIRST_STEPS = 100
 
 
 class NewtonPath(Descent):
@@ -96,6 +71,7 @@ class NewtonPath(Descent):
         self._steps = 0
         self.screening = Screening(problem.quadratic, units.gradients(None) if c is None else c)
         ws.linearize(np.empty(0))
+        self._add_unpenalized()
 
     def _first_working_set(self, b0: float) -> CurvatureCD | CurvatureResidual:
         problem, rows = self.problem, self.problem.loss_rows
@@ -109,6 +85,25 @@ class NewtonPath(Descent):
     @property
     def units(self) -> Units:
         return self.working_set.units
+
+    def _add_unpenalized(self) -> None:
+        """Columns of penalty factor 0 are in the working set from the start; the rest is screened from their fit."""
+        factor = self.screening.factor
+        if factor is None or not (factor == 0.0).any():
+            return
+        free = np.flatnonzero(factor == 0.0)
+        cols = self.screening.kept(free)
+        self.screening.drop(free)
+        self._add(cols, self.units.gradients(cols))
+        target = FIRST_FIT * self.problem.null_loss
+        for _ in range(MAX_FIRST_STEPS if cols.size else 0):
+            ws = self.working_set
+            if not self._newton_step(target, self.options.max_iter)[1]:
+                break
+            if (np.abs(ws.c) <= FIRST_FIT * np.sqrt(ws.sq * ws.squared)).all():
+                break
+        self.units.displacement()
+        self.screening.record_all(self.units.gradients(None))
 
     def coefficients(self) -> Coefficients:
         """The non-zero ones at the present point."""
@@ -234,7 +229,7 @@ class NewtonPath(Descent):
         """`step`: of the predictors, how much of it, and what it moved the intercept by as a whole."""
         ws, units = self.working_set, self.units
         units.settle(found, *step[:2])
-        ws.at, ws.squared = w.copy(), found.squared if np.isfinite(found.squared) else ws.squared
+        ws.at, ws.squared = w.copy(), found.squared if 0.0 < found.squared < np.inf else ws.squared
         units.intercept += step[1] * step[2] + found.shift
         ws.linearize(units.residual_products(found) if c is None else c)
 
@@ -243,6 +238,8 @@ class NewtonPath(Descent):
     def _point_gap(self) -> PointGap:
         """The working set's part of the duality gap of the loss at the present point."""
         ws, units = self.working_set, self.units
+        if ws.unpenalized.size:
+            return unpenalized_gap(self.problem, ws)
         terms = ws.quadratic.penalty.gap_terms(ws.at, ws.c, ws.l1, ws.l2)
         concordant = self.problem.loss.self_concordant
         return PointGap(terms, units.bounded_fenchel_gap if concordant else units.fenchel_gap)
