@@ -122,15 +122,24 @@ class Loss(ABC):
 
     # ---- for losses with `canonical` or `self_concordant` --------------------------------------------------------
 
+    def above_least(self, s: Vector, sy: Vector, z: Vector, largest: float) -> Vector:
+        """For losses with a kernel, an upper bound of `sum_i s_i [l(y_i, z) - min l(y_i)]` of each group of rows, y at
+        most `largest`."""
+        raise NotImplementedError
+
     def scaled_square(self, sums: tuple[Vector, Vector, Vector], mean: Vector, curvature: Vector) -> float:
-        """`sum_i s_i rho_i^2 / l''_i`, or an upper bound, over groups of rows of equal predictors.
+        """The sum of `scaled_squares`."""
+        return float(self.scaled_squares(sums, mean, curvature).sum())
+
+    def scaled_squares(self, sums: tuple[Vector, Vector, Vector], mean: Vector, curvature: Vector) -> Vector:
+        """`sum_i s_i rho_i^2 / l''_i`, or an upper bound, of each group of rows of equal predictors.
 
         `sums` has `sum s_i`, `sum s_i y_i` and `sum s_i y_i^2` of each group. For self-concordant losses
         `(1 - t)^2 / (2 t)` times this bounds `fenchel_gap(t)`."""
         s, sy, syy = sums
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             terms = (syy - 2.0 * mean * sy + s * mean * mean) / curvature
-        return float(np.where(s > 0.0, np.maximum(terms, 0.0), 0.0).sum())
+        return np.where(s > 0.0, np.maximum(terms, 0.0), 0.0)
 
 
 def enclosed_newton(slope_and_curvature: Callable[[float], tuple[float, float]], enough: float) -> float:

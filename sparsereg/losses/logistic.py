@@ -84,9 +84,13 @@ class Logistic(Loss):
         terms += relative_entropy((1.0 - t) * (1.0 - y) + t * other, -softplus(z), other, -away)
         return float(terms.sum() if s is None else s @ terms)
 
-    def scaled_square(self, sums: tuple[Vector, Vector, Vector], mean: Vector, curvature: Vector) -> float:
+    def above_least(self, s: Vector, sy: Vector, z: Vector, largest: float) -> Vector:  # noqa: ARG002
+        return sy * softplus(-z) + (s - sy) * softplus(z)
+
+    def scaled_squares(self, sums: tuple[Vector, Vector, Vector], mean: Vector, curvature: Vector) -> Vector:
         """`rho^2 / (p (1 - p))` is convex in y, so at most its chord between y = 0 and 1; exact for classes."""
         s, sy, _ = sums
         other = 1.0 - mean
-        with np.errstate(over="ignore"):
-            return float(((sy * other * other + (s - sy) * mean * mean) / curvature).sum())
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            terms = (sy * other * other + (s - sy) * mean * mean) / curvature
+        return np.where(s > 0.0, terms, 0.0)

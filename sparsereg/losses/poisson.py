@@ -68,3 +68,7 @@ class Poisson(Loss):
     def best_intercept(self, y: Vector, z: Vector, s: Vector | None) -> float:
         """`log(sum s y / sum s exp(z))`."""
         return log_of_mean(y, np.zeros_like(z), s) - log_of_mean(np.ones_like(z), z, s)
+
+    def above_least(self, s: Vector, sy: Vector, z: Vector, largest: float) -> Vector:
+        """By `y log y <= y log largest`."""
+        return sy * (np.log(max(largest, 1e-300)) - z - 1.0) + s * self.inverse_link(z)

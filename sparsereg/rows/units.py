@@ -31,6 +31,8 @@ MAX_GRAM_ROW_LENGTH = 40
 MIN_CURVATURE = 1e-4
 # The sum of the residuals counts as 0 below this share of the sum of the targets.
 ZERO_SUM = 1e-13
+# Squares of residuals over curvatures, a unit of weight, beyond which they say nothing.
+FAR = 1e3
 # The dual point is put right by at most this share of the curvatures, where the sum is not 0.
 MAX_CORRECTION = 0.1
 
@@ -237,8 +239,22 @@ class Units(ABC):
         squares = at.correction**2 * at.curvature_sum
         if t == 1.0:
             return 0.5 * squares / (1.0 - abs(at.correction))
-        apart = (1.0 - t) ** 2 * at.squared + (2.0 * t * (1.0 - t) + t * t) * squares
-        return 0.5 * apart / (t * (1.0 - abs(at.correction)))
+        squared, far = self.near_and_far()
+        apart = (1.0 - t) ** 2 * squared + (2.0 * t * (1.0 - t) + t * t) * squares
+        return 0.5 * apart / (t * (1.0 - abs(at.correction))) + (1.0 - t) * far
+
+    def near_and_far(self) -> tuple[float, float]:
+        """`sum_i s_i rho_i^2 / h_i` over units where that is small, and for the others how far the loss is above its
+        least: as the loss's part of the gap is convex in t and 0 at t = 1, it is at most 1 - t times that. Units on the
+        wrong side by far have next to no curvature."""
+        at, loss, (s, sy, syy) = self.at, self.loss_rows.loss, self.sums
+        if loss.kernel is None or not at.squared > FAR * self.loss_rows.rows.weight_sum:
+            return at.squared, 0.0
+        h = loss.curvature(at.mean, self.eta)
+        above = loss.above_least(s, sy, self.eta, float(self.loss_rows.rows.y.max()))
+        squared = loss.scaled_squares((s, sy, syy), at.mean, h)
+        far = ~(squared <= FAR * s)
+        return float(squared[~far].sum()), float(above[far].sum())
 
     def residual_max_abs(self) -> float:
         """An upper bound on `|y_i - mean|` over the rows; means and targets of a loss by groups are of one sign."""

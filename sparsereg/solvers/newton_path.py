@@ -32,7 +32,8 @@ Int = NDArray[np.int64]
 MEMBER_SHARE = 0.7
 # The weights of the model are renewed after a strength that took more steps, and at every second one beyond.
 STEPS_BEFORE_WEIGHING = 3
-# A step moves no predictor by more: beyond, a model to second order says nothing.
+# A step at first moves no predictor by more, and by twice as much after each that went so far: beyond, a model to
+# second order says nothing.
 MAX_MOVE = 5.0
 MAX_HALVINGS = 40
 # An increase of the objective by this share of the target is rounding.
@@ -68,7 +69,7 @@ class NewtonPath(Descent):
         super().__init__(ws.quadratic, l1_ratio, options, ws)
         self._projects = False
         self._value_at_zero = units.value()
-        self._steps = 0
+        self._steps, self._reach = 0, MAX_MOVE
         self.screening = Screening(problem.quadratic, units.gradients(None) if c is None else c)
         ws.linearize(np.empty(0))
         self._add_unpenalized()
@@ -206,7 +207,8 @@ class NewtonPath(Descent):
         d_eta, largest = units.predictor_step(delta, shift)
         before, slope = penalty.value(ws.at, ws.l1, ws.l2), -float(ws.c @ delta)
         promise = slope + penalty.value(ws.w, ws.l1, ws.l2) - before
-        t = min(1.0, MAX_MOVE / largest) if largest > 0.0 else 1.0
+        t = min(1.0, self._reach / largest) if largest > 0.0 else 1.0
+        self._reach *= 2.0 if t < 1.0 else 1.0
         for _ in range(MAX_HALVINGS):
             w = ws.w if t == 1.0 else ws.at + t * delta
             found = units.try_step(d_eta, t)
@@ -222,6 +224,7 @@ class NewtonPath(Descent):
                 self._accept(found, w, (d_eta, t, shift), c)
                 return True
             t *= 0.5
+            self._reach = max(MAX_MOVE, t * largest)
         ws.linearize(ws.c)
         return False
 

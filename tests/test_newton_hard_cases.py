@@ -1,0 +1,158 @@
+"""Losses other than squares where solvers break: separable and rare classes, huge counts, weights of 0."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from loss_problems import draw
+
+from sparsereg import regularization_path
+from sparsereg.data.design import as_design
+from sparsereg.losses import LOSSES
+from sparsereg.objective.problem import Coefficients, make_problem
+from sparsereg.solvers import newton_path
+from sparsereg.solvers.loop import Options
+from sparsereg.solvers.loss_path import LossPathSolver
+
+
+def one_hot(rng, n, *levels):
+    fields = [rng.integers(0, k, n) for k in levels]
+    fields.append(fields[0] * 1000 + fields[1])
+    return sp.csr_array(np.hstack([f[:, None] == np.unique(f) for f in fields]).astype(float))
+
+
+def certified(X, y, **options):
+    """A path with certificates that full passes confirm."""
+    path = regularization_path(X, y, alphas=12, tol=1e-6, **options)
+    assert path.certified.all()
+    assert np.isfinite(path.intercepts).all()
+    assert np.isfinite(path.coefs.data).all()
+    problem = make_problem(as_design(X), np.asarray(y, dtype=float), **{k: v for k, v in options.items() if k != "eps"})
+    order = np.argsort(problem.design.columns)
+    columns, w = path.point(-1)
+    coef = Coefficients(order[np.searchsorted(problem.design.columns, columns, sorter=order)], w)
+    assert problem.duality_gap(coef, float(path.alphas[-1]), 1.0) <= 2e-6 * path.gap_scale
+    return path
+
+
+def test_separable_classes():
+    X = one_hot(np.random.default_rng(0), 300, 5, 4)
+    y = X[:, [2]].toarray()[:, 0]
+    path = certified(X, y, loss="logistic", eps=1e-4)
+    assert ((path.predict(X) > 0.0) == (y > 0.5)).all()
+
+
+def test_rare_events():
+    rng = np.random.default_rng(1)
+    X, y = one_hot(rng, 100_000, 8, 6), np.zeros(100_000)
+    y[rng.integers(0, 100_000, 2)] = 1.0
+    certified(X, y, loss="logistic", eps=0.05)
+
+
+@pytest.mark.parametrize("far", [40.0, 700.0, 1e4])
+def test_huge_offsets(far):
+    """Rows whose prediction is settled do not take part; those on the wrong side pull by their whole weight."""
+    rng = np.random.default_rng(2)
+    X, offset = one_hot(rng, 200, 4, 3), rng.choice([-far, 0.0, far], 200)
+    y = (rng.random(200) < 0.5).astype(float)
+    certified(X, y, loss="logistic", offset=offset, fit_intercept=False)
+
+
+def test_counts_to_a_million_with_exposure():
+    rng = np.random.default_rng(3)
+    X, exposure = one_hot(rng, 2_000, 6, 5), rng.uniform(0.1, 1.0, 2_000)
+    rate = np.exp(X @ rng.normal(size=X.shape[1]) * 2.0 + 6.0)
+    y = rng.poisson(np.minimum(rate * exposure, 1e6)).astype(float)
+    path = certified(X, y, loss="poisson", offset=np.log(exposure), eps=1e-4)
+    assert y.max() > 1e4
+    assert (LOSSES["poisson"].inverse_link(path.predict(X)) >= 0.0).all()
+    by_rate = regularization_path(
+        X, y / exposure, loss="poisson", sample_weight=exposure, alphas=path.alphas * 2_000 / exposure.sum(), tol=1e-6
+    )
+    for k in (4, 11):
+        mine, other = (p.predict(X, k) for p in (path, by_rate))
+        np.testing.assert_allclose(mine, other, atol=0.05)
+
+
+def test_weights_of_zero_and_empty_columns_change_nothing():
+    rng = np.random.default_rng(4)
+    X, y = one_hot(rng, 150, 4, 3), (rng.random(150) < 0.4).astype(float)
+    s = np.where(rng.random(150) < 0.3, 0.0, rng.choice([1.0, 2.0], 150))
+    wide = sp.hstack([X, sp.csr_array((150, 3))], format="csr")
+    path = certified(sp.csc_array(wide), y, loss="logistic", sample_weight=s)
+    repeated = np.repeat(np.arange(150), s.astype(int))
+    other = regularization_path(X[repeated], y[repeated], loss="logistic", alphas=path.alphas, tol=1e-6)
+    np.testing.assert_allclose(path.deviance_explained, other.deviance_explained, atol=2e-6)
+    assert not path.coefs.toarray()[-3:].any()
+
+
+@pytest.mark.parametrize("seed", [0, 1, 6, 7, 12, 13, 18, 19])
+def test_groups_and_rows_agree(seed, monkeypatch):
+    """With few distinct offsets, with one a row, and without groups."""
+    problem = draw(seed)
+    arguments = {"loss": problem.loss, "l1_ratio": problem.l1_ratio, "tol": 1e-10, **problem.options}
+    grouped = regularization_path(problem.X, problem.y, alphas=5, **arguments)
+    monkeypatch.setattr(newton_path, "groups_suit", lambda _: False)
+    by_rows = regularization_path(problem.X, problem.y, alphas=grouped.alphas, **arguments)
+    monkeypatch.setattr(newton_path, "gram_suits", lambda _: False)
+    without_gram = regularization_path(problem.X, problem.y, alphas=grouped.alphas, **arguments)
+    for other in (by_rows, without_gram):
+        assert other.certified.all()
+        np.testing.assert_allclose(other.deviance_explained, grouped.deviance_explained, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 4, 5])
+def test_a_gram_matrix_that_grows_too_large_is_given_up(seed, monkeypatch):
+    problem = draw(seed)
+    monkeypatch.setattr(newton_path, "SMALL_GRAM", -(10**9))
+    path = regularization_path(problem.X, problem.y, loss=problem.loss, alphas=5, tol=1e-8, **problem.options)
+    assert path.certified.all()
+
+
+def test_eliminated_columns_come_back():
+    """Of the Poisson loss residuals may grow: a group of large counts once its rows are predicted."""
+    rng = np.random.default_rng(5)
+    X, y = one_hot(rng, 3_000, 40, 30), rng.poisson(0.5, 3_000).astype(float)
+    problem = make_problem(as_design(X), y, loss="poisson")
+    short = problem.with_design(problem.design.eliminate_short(30))
+    assert short.design.n_cols < problem.design.n_cols
+    solver, whole = (LossPathSolver(p, 1.0, Options(1e-8)) for p in (short, problem))
+    alpha = 0.05 * whole.alpha_max()
+    for at in (4 * alpha, alpha):
+        found, known = solver.solve(at), whole.solve(at)
+        assert found.dual_gap <= 1e-8 * problem.gap_scale
+        np.testing.assert_array_equal(np.sort(found.columns), np.sort(known.columns))
+    assert solver.problem.design.n_cols == problem.design.n_cols
+
+
+def test_ridge_alone_at_given_strengths():
+    rng = np.random.default_rng(6)
+    X, y = one_hot(rng, 200, 4, 3), (rng.random(200) < 0.4).astype(float)
+    path = regularization_path(X, y, loss="logistic", l1_ratio=0.0, alphas=[0.1, 0.01], tol=1e-10)
+    assert path.certified.all()
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=1 / (200 * 0.01), solver="newton-cholesky", tol=1e-12).fit(X.toarray(), y)
+    np.testing.assert_allclose(path.coefs.toarray()[:, 1], model.coef_[0], atol=1e-4)
+
+
+def test_a_warm_start_is_kept():
+    problem = draw(1)
+    held = make_problem(as_design(problem.X), problem.y, loss=problem.loss, **problem.options)
+    first = LossPathSolver(held, 1.0, Options(1e-8))
+    alpha = 0.1 * first.alpha_max()
+    known = first.solve(alpha)
+    second = LossPathSolver(held, 1.0, Options(1e-8))
+    second.start_from(known.coef)
+    again = second.solve(alpha)
+    assert again.epochs <= known.epochs
+    np.testing.assert_allclose(again.coef.w, known.coef.w, atol=1e-4)
+
+
+def test_a_column_without_penalty_needs_coordinate_descent():
+    X, y = np.random.default_rng(7).normal(size=(30, 3)), np.tile([0.0, 1.0], 15)
+    with pytest.raises(ValueError, match="use solver='cd'"):
+        regularization_path(X, y, loss="logistic", penalty_factor=[0.0, 1.0, 1.0], solver="prox_gradient")
+    with pytest.raises(ValueError, match="small positive factor"):
+        regularization_path(X, y, loss="logistic", penalty_factor=[0.0, 1.0, 1.0], positive=True)
