@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from sparsereg import FeatureCross, Lasso, SparsityReport, load_model, regularization_path, save_model
+from sparsereg import FeatureCross, Lasso, SparsityReport, load_model, regularization_path, ridge_path, save_model
 from sparsereg.report.checks import LIMITS
 from sparsereg.report.decided import count_undecided, proved_zero
 from sparsereg.report.evidence import Evidence
@@ -313,3 +313,13 @@ def test_several_classes_and_several_targets():
     assert report.path[0]["undecided"] is None
     with pytest.raises(ValueError, match=r"y of shape \(300,\) must have 2 columns"):
         SparsityReport.from_path(path, X=X[:300], y=Y[:300, 0])
+
+
+def test_a_ridge_path_has_no_simpler_point(shop):
+    """Every strength keeps all columns: the one-standard-error point is marked, but not called simpler."""
+    path = ridge_path(shop["X"], shop["y"], alphas=np.geomspace(1e4, 1e-2, 12))
+    report = SparsityReport.from_path(path, shop["cross"], 10, X=shop["X"], y=shop["y"], X_val=shop["X_val"],
+                                      y_val=shop["y_val"])  # fmt: skip
+    assert report.one_se < report.point
+    assert "one standard error" not in report.verdict
+    assert "Simpler, as good" not in report.to_html()

@@ -80,6 +80,14 @@ def test_looks(browser, report, width, scheme):
     assert found == {"overflow": False, "small": [], "scroll": [], "overlap": [], "faint": [], "requests": []}
 
 
+def test_marks_anywhere_leave_the_names_of_axes_free(browser, report):
+    content = {name: getattr(report, name) for name in report.__dataclass_fields__}
+    for point, one_se in ((59, 58), (20, 8), (3, 1), (30, 29), (45, 20)):
+        page = SparsityReport(**content | {"point": point, "one_se": one_se}).to_html()
+        for width in (390, 1400):
+            assert look(browser, page, width)["overlap"] == []
+
+
 def test_long_and_hostile_names_fit(browser, report):
     names = ["w" * 300, "a<b>&c", "\u05e9\u05dc\u05d5\u05dd " * 20, "\U0001f600" * 40]
     columns = [row | {"label": names[k % 4]} for k, row in enumerate(report.columns)]

@@ -208,6 +208,8 @@ def _simpler(facts: Facts) -> str:
     if facts.one_se is None or facts.one_se >= facts.point:
         return ""
     simple = facts.path[facts.one_se]
+    if simple["n_nonzero"] >= facts.row["n_nonzero"]:  # ridge keeps every column
+        return ""
     cost = (facts.row["held"] or 0.0) - simple["held"]
     lost = f"the loss is {points(cost)}" if cost > 0 else "nothing is lost"
     return f" With {counted(simple['n_nonzero'], 'column')} {lost}, within one standard error."

@@ -69,7 +69,7 @@ def strength_chart(report: SparsityReport, narrow: bool) -> Node:
     y = Scale(low, high, middle - 20.0, 48.0)
     words = "variance explained" if report.score == "R2" else "deviance explained"
     draw.share_axis(y, linear_ticks(low, high, 4), words, left, right)
-    _marks(draw, report, alphas, x, 34.0, bottom)
+    _marks(draw, report, alphas, x, 30.0, bottom)
     _scores(draw, report, xs, y, right)
     counts = [max(row["n_nonzero"], 0) for row in path]
     lowest = Scale(1.0, max(10.0, *counts), bottom, middle + 18.0, log=True)
@@ -133,7 +133,7 @@ def lines_chart(report: SparsityReport, narrow: bool, groups: dict[str, int]) ->
     fits = left + text_width(words) + text_width("1 std. error") < marked and not narrow
     draw.y_axis(y, linear_ticks(low, high, 5), words if fits else "weight", left, right)
     _faint(draw, report.faint, xs, y)
-    _marks(draw, report, alphas, x, 30.0, bottom)
+    _marks(draw, report, alphas, x, 26.0, bottom)
     ends = [y(line["values"][-1]) for line in report.lines]
     at = apart(ends, SPACING, 44.0, bottom)
     for number, line in enumerate(report.lines):

@@ -63,7 +63,9 @@ def tiles(report: SparsityReport) -> Node:
         found.append((f"Training {name}", percent(row["deviance_explained"]), "no rows held out"))
     if report.one_se is not None and report.one_se != report.point:
         simple = report.path[report.one_se]
-        found.append(("Simpler, as good", f"{simple['n_nonzero']:,}", f"columns, {percent(simple['held'])} held out"))
+        if simple["n_nonzero"] < row["n_nonzero"]:
+            words = f"columns, {percent(simple['held'])} held out"
+            found.append(("Simpler, as good", f"{simple['n_nonzero']:,}", words))
     if None not in gaps:
         certified = sum(bool(row["certified"]) for row in report.path)
         known = report.tol is not None and row["certified"] is not None
