@@ -64,10 +64,14 @@ class LossModel(FittedCoefficients, BaseEstimator):
     def _factor(self, n_features: int) -> Vector | None:
         return check_penalty_factor(self.penalty_factor, n_features)
 
+    def _solved(self, task: Task, start: tuple[Any, Any]) -> Fitted:
+        fitted = fit_task(task, float(self.tol), int(self.max_iter), start)
+        self._warn(fitted)
+        return fitted
+
     def _fit_task(self, task: Task, n_outputs: int) -> Fitted:
         """Solve and set the fitted attributes; nothing is set before."""
-        fitted = fit_task(task, float(self.tol), int(self.max_iter), self._start(task.design.n_features, n_outputs))
-        self._warn(fitted)
+        fitted = self._solved(task, self._start(task.design.n_features, n_outputs))
         self._coef = fitted.coef
         self.dual_gap_ = fitted.dual_gap
         if hasattr(self, "gradient_norm_"):
@@ -101,7 +105,7 @@ class LossModel(FittedCoefficients, BaseEstimator):
                 f"{type(self).__name__} failed to converge after {fitted.n_iter} iteration(s). {what} Increase"
                 " max_iter, or the strength of the penalty.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _predictor(self, X: Any, offset: Any) -> NDArray[Any]:

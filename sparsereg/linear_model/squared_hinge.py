@@ -40,7 +40,7 @@ class SquaredHingeClassifier(LossClassifier):
     ----------
     classes_, coef_, sparse_coef_, intercept_, n_features_in_, feature_names_in_
         As in `LogisticRegression`.
-    dual_gap_ : float
+    dual_gap_, gradient_norm_ : float
         As there; of several classes, the largest.
     n_iter_ : int
         Of several classes, the most.
@@ -108,8 +108,11 @@ class SquaredHingeClassifier(LossClassifier):
         design, targets = self._design(X), ClassTargets.of(y)
         targets, s = targets.weighted(self.class_weight, self._weights(sample_weight, design.n_rows))
         total = float(design.n_rows if s is None else s.sum())
+        positive = range(targets.classes.size) if targets.classes.size > 2 else (1,)  # of two classes the second
+        coef, intercept = self._start(design.n_features, len(positive))
         fits = []
-        for k in range(targets.classes.size) if targets.classes.size > 2 else (1,):  # of two the second is positive
+        for place, k in enumerate(positive):
+            start = (None, None) if coef is None else (coef[[place]], intercept[[place]])
             sign = np.where(targets.codes == k, 1.0, -1.0)
             task = Task(
                 design,
@@ -124,11 +127,16 @@ class SquaredHingeClassifier(LossClassifier):
                 bool(self.standardize),
                 bool(self.positive),
             )
-            fits.append(self._fit_task(task, 1))
+            fits.append(self._solved(task, start))
         self._sparse = False
         self._coef = sp.csr_array(sp.vstack([fitted.coef for fitted in fits]))
         self.classes_ = targets.classes
         self.intercept_ = np.concatenate([fitted.intercept for fitted in fits]).astype(design.dtype)
         self.dual_gap_ = 2.0 * max(fitted.dual_gap for fitted in fits)
         self.n_iter_ = max(fitted.n_iter for fitted in fits)
+        if hasattr(self, "gradient_norm_"):
+            del self.gradient_norm_
+        norms = [fitted.gradient_norm for fitted in fits if fitted.gradient_norm is not None]
+        if norms:
+            self.gradient_norm_ = max(norms)
         return self
