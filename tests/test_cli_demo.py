@@ -72,12 +72,17 @@ def test_the_commands_of_the_readme_run_in_their_order(tmp_path, monkeypatch):
     """On fewer rows: what one writes the next reads, and crosses are active."""
     monkeypatch.chdir(tmp_path)
     block = README.read_text(encoding="utf-8").split("```")[1].replace("\\\n", " ")
-    commands = [line.split("sparsereg ", 1)[1].split("#")[0] for line in block.splitlines() if "sparsereg " in line]
-    assert [command.split()[0] for command in commands] == ["demo", "fit", "predict"]
+    parts = [part for line in block.splitlines() for part in line.split("&&")]
+    commands = [part.split("sparsereg ", 1)[1].split("#")[0] for part in parts if "sparsereg " in part]
+    assert [command.split()[0] for command in commands] == ["demo", "fit", "predict", "export", "score"]
     succeed(commands[0].replace("200000", "20000"))
     assert pl.read_csv("places.csv").columns == ["latitude", "longitude", "value"]
     fitted = succeed(commands[1])
     assert "All 100 points are certified" in fitted.stdout
     assert load_model("model.npz").path.n_nonzero[-1] > 0
     succeed(commands[2])
-    assert pl.read_csv("predictions.csv").height == 20_000
+    predictions = pl.read_csv("predictions.csv")
+    assert predictions.height == 20_000
+    for command in commands[3:]:
+        succeed(command)
+    assert pl.read_csv("scores.csv").height == 20_000
