@@ -2,6 +2,7 @@
  * `make -C tests/c`. */
 #include <stdlib.h>
 #include "factors.h"
+#include "groups.h"
 #include "projection.h"
 #include "rows.h"
 
@@ -365,8 +366,7 @@ static void test_compressed(const fixture *f, int real, int index) {
     CHECK(sr_inspect(&A, NULL, NULL, NULL, &found) == SR_NOT_FINITE && found.bad == 7, "NaN at 7, found at %d",
           (int)found.bad);
     A.n_minor = 3;
-    CHECK(sr_inspect(&A, NULL, NULL, NULL, &found) == SR_BAD_INDEX, "an index outside");
-    A.index = 77;
+    CHECK(sr_inspect(&A, NULL, NULL, NULL, &found) == SR_BAD_INDEX, "an index outside"); A.index = 77;
     CHECK(sr_inspect(&A, NULL, NULL, NULL, &found) == SR_BAD_TYPE, "a type that does not exist");
 }
 
@@ -384,7 +384,7 @@ int main(void) {
             test_with_dense(&f, reals[v / 2], indices[v % 2]);
             for (int weighted = 0; weighted < 2; weighted++) {
                 test_products(&f, &X, weighted ? s : NULL), test_softmax(&f, &X, weighted ? s : NULL);
-                test_gauss_seidel(&f, &X, weighted ? s : NULL);
+                test_gauss_seidel(&f, &X, weighted ? s : NULL), test_groups(&f, &X, weighted ? s : NULL);
                 for (int k = 0; k < SR_N_PENALTIES; k++) {
                     test_descent(&f, &X, &Xt, weighted ? s : NULL, (sr_penalty)k);
                     test_descent(&f, &X, NULL, weighted ? s : NULL, (sr_penalty)k);
@@ -393,7 +393,7 @@ int main(void) {
         }
     }
     for (int k = 0; k < 20; k++) test_codes(k % 2 ? 2 : 4, k / 2 % 2);
-    test_screen(), test_names();
+    test_screen(), test_names(), test_means();
     for (int64_t n = 1; n <= 3; n++) test_elimination(n, 0), test_elimination(n, 1);
     printf("%d checks, %d failed\n", checks, failures);
     return failures != 0;

@@ -1,0 +1,68 @@
+/* Checks of the kernels for rows in groups, and of the losses they serve. */
+#ifndef GROUPS_H
+#define GROUPS_H
+
+#include "fixture.h"
+#include "sr_groups.h"
+
+/* Columns of ones join; each row's group has its predictor step, and sums over groups are those over rows. */
+static void test_groups(const fixture *f, const sr_matrix *X, const double *s) {
+    enum { STRIDE = 4 * ((N_ONES + 3) / 4) };
+    int32_t of_row[N] = {0}, size[N] = {N}, size_in[N] = {0}, target[N], list[N];
+    uint16_t slots[N * STRIDE] = {0}, length[N] = {0};
+    double sums[N] = {0}, sy[N] = {0}, syy[N] = {0}, eta[N] = {0}, curvature[N] = {0.25}, reference[N] = {0};
+    double y[N], step[N_ONES + 1] = {0}, out[N], products[N_ONES + 1] = {0}, c[N_ONES], largest;
+    int64_t n_list = 0, cols[N_ONES];
+    sr_groups g = {1, STRIDE, of_row, size, slots, length, sums, sy, syy, eta, curvature, reference};
+    for (int i = 0; i < N; i++) {
+        y[i] = uniform() * 2.0;
+        sums[0] += s ? s[i] : 1.0, sy[0] += (s ? s[i] : 1.0) * y[i], syy[0] += (s ? s[i] : 1.0) * y[i] * y[i];
+    }
+    for (int a = 0; a < N_ONES; a++) {
+        cols[a] = a, step[a + 1] = uniform() - 0.5;
+        CHECK(sr_groups_split(X, a, a, y, s, &g, size_in, target, list, &n_list) == SR_OK, "split");
+        double product[N_ONES + 1] = {0}, expected = 0.0;
+        sr_groups_products(&g, list, n_list, product);
+        for (int i = 0; i < N; i++) expected += 0.25 * (s ? s[i] : 1.0) * f->plain[i][a];
+        CHECK(near(product[a + 1], expected), "product %d", a);
+    }
+    CHECK(sr_groups_split(X, N_ONES, N_ONES, y, s, &g, size_in, target, list, &n_list) == SR_BAD_INDEX, "values");
+    largest = sr_groups_step(&g, step, 0.5, out);
+    for (int i = 0; i < N; i++) {
+        double expected = 0.5;
+        for (int a = 0; a < N_ONES; a++) expected += step[a + 1] * f->plain[i][a];
+        CHECK(near(out[of_row[i]], expected) && fabs(expected) <= largest * (1 + 1e-12), "step of row %d", i);
+    }
+    sr_groups_sums(&g, NULL, out, products);
+    CHECK(sr_groups_gradients(X, cols, N_ONES, y, s, &g, out, c) == SR_OK, "gradients");
+    for (int a = 0; a < N_ONES; a++) CHECK(near(products[a + 1], c[a]), "sums of residuals %d", a);
+}
+
+static void test_means(void) {
+    double eta[700], s[700], sy[700], syy[700], mean[700], value = 0.0, squared, largest;
+    sr_mean_totals totals;
+    for (int u = 0; u < 700; u++) {
+        eta[u] = 40.0 * (uniform() - 0.5), s[u] = uniform();
+        sy[u] = syy[u] = s[u] * uniform();
+    }
+    const sr_unit_sums sums = {s, sy, syy};
+    const sr_predictor at = {eta, NULL, 0.0, 0.5};
+    CHECK(sr_mean_of(SR_N_MEANS, 700, &sums, &at, mean, &totals) == SR_BAD_TYPE, "a loss that does not exist");
+    for (int k = 0; k < SR_N_MEANS; k++) {
+        double slope = 0.0;
+        CHECK(sr_mean_of((sr_mean)k, 700, &sums, &at, mean, &totals) == SR_OK, "means");
+        for (int u = 0; u < 700; u++) {
+            const double z = eta[u] + 0.5, expected = k == SR_MEAN_LOGISTIC ? 1.0 / (1.0 + exp(-z)) : exp(z);
+            CHECK(fabs(mean[u] / expected - 1.0) < 1e-14, "mean %d of %s", u, sr_mean_name((sr_mean)k));
+            slope += sy[u] - s[u] * mean[u];
+        }
+        CHECK(fabs(totals.slope - slope) < 1e-9 * (1.0 + fabs(slope)), "slope");
+        CHECK(totals.squared >= 0.0 && totals.curvature > 0.0, "totals");
+        CHECK(sr_mean_value((sr_mean)k, 700, s, sy, eta, &value) == SR_OK && value == value, "value");
+        CHECK(sr_mean_correct((sr_mean)k, 700, 0.0, mean) == SR_OK, "no correction");
+    }
+    sr_mean_moved(700, s, eta, mean, &squared, &largest);
+    CHECK(squared > 0.0 && largest > 0.0 && mean[5] == eta[5], "moved");
+}
+
+#endif
