@@ -6,8 +6,7 @@ Assumed, unless given: a worker has one core and 8 GB; it encodes 17 million ent
 answers a round (products of entering columns with all others) at 100 million entries a second, as
 `benchmarks/out_of_core.py` measures; the driver receives 10 Gbit/s; scheduling takes 0.4 ms a task; a part has 5
 million entries; 16 rounds; columns that the static screen leaves: 33,000, and 12 bytes for each of their products with
-600
-columns that enter. Not measured on a cluster.
+600 columns that enter. Not measured on a cluster.
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ def test_rounds_are_few():
     assert rows.n_rounds <= 20
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(cuts=st.lists(st.integers(0, 900), max_size=6), seed=st.integers(0, 5))
 def test_parts_do_not_matter(cuts, seed):
     X, y, s = data(weighted=bool(seed % 2))
