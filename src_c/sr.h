@@ -303,7 +303,7 @@ sr_status sr_count_pairs(const sr_matrix *Xt, int64_t begin, int64_t end, const 
  * not checked. z and v belong to rows begin .. end-1; w and c have an entry a code. */
 typedef struct {
     int64_t n, width, bytes;
-    const int64_t *start; /* n + 1, or NULL */
+    const uint32_t *start; /* n + 1, or NULL */
     const void *codes;
 } sr_codes;
 /* z += Z w; c += Z' v.  O(entries) */

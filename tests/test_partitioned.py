@@ -39,7 +39,7 @@ def data(weighted: bool, n: int = 900):
 def part_of(X, y, s, rows, kind=np.uint16) -> Partition:
     dense = X[rows]
     ones, numbers = dense[:, :N_CODES].tocsr(), dense[:, N_CODES:].toarray().T
-    lengths = np.concatenate([[0], np.cumsum(np.diff(ones.indptr))]).astype(np.int64)
+    lengths = np.concatenate([[0], np.cumsum(np.diff(ones.indptr))]).astype(np.uint32)
     codes = ones.indices.astype(kind)
     return Partition(codes, lengths, N_CODES, np.ascontiguousarray(numbers), y[rows], None if s is None else s[rows])
 
@@ -186,7 +186,7 @@ def test_what_rows_in_parts_cannot_do_is_said():
     [
         (np.array([0, 7], np.uint16), 1, 2),  # a code beyond n_codes
         (np.array([0, 1], np.uint16), 2, 2),  # too few codes
-        (np.array([0, 1], np.uint16), np.array([0, 2, 1]), 2),  # starts that decrease
+        (np.array([0, 1], np.uint16), np.array([0, 2, 1], np.uint32), 2),  # starts that decrease
         (np.array([0, 1], np.int64), 1, 2),  # a type that is no code
     ],
 )

@@ -6,7 +6,7 @@ cdef class Codes:
     Parameters
     ----------
     codes : uint16 or uint32 array
-    start : int64 array of shape (n + 1,), or int
+    start : uint32 array of shape (n + 1,), or int
         Where the codes of each row begin; or the number of codes of every row.
     n, n_codes : int
         Rows, and one more than the largest code: this is checked, by one pass.
@@ -18,7 +18,7 @@ cdef class Codes:
 
     def __init__(self, codes not None, start not None, int64_t n, int64_t n_codes):
         require(codes.dtype in (np.uint16, np.uint32) and codes.ndim == 1, "codes are of no known type")
-        cdef const int64_t[::1] starts
+        cdef const uint32_t[::1] starts
         self.n, self.n_codes = n, n_codes
         self.view.n, self.view.bytes, self.view.codes = n, codes.dtype.itemsize, address(codes)
         if isinstance(start, int):
@@ -28,8 +28,8 @@ cdef class Codes:
         else:
             starts = start
             require(starts.shape[0] == n + 1 and starts[0] == 0 and starts[n] == codes.shape[0]
-                    and not (np.diff(start) < 0).any(), "starts do not fit")
-            self.view.start, self.longest = &starts[0], np.diff(start).max(initial=0)
+                    and not (start[1:] < start[:-1]).any(), "starts do not fit")
+            self.view.start, self.longest = &starts[0], (start[1:] - start[:-1]).max(initial=0)
         require(codes.shape[0] == 0 or np.max(codes) < n_codes, "a code is out of range")
         require(0 <= n < 2**31 and n_codes < 2**31, "there are too many rows or codes")
         self.keep = codes, start

@@ -142,7 +142,7 @@ cdef extern from "sr.h" nogil:
                              int16_t *, double *)
     ctypedef struct sr_codes:
         int64_t n, width, bytes
-        const int64_t *start
+        const uint32_t *start
         const void *codes
     void sr_codes_matvec(const sr_codes *, int64_t, int64_t, const double *, double *)
     void sr_codes_rmatvec(const sr_codes *, int64_t, int64_t, const double *, double *)

@@ -67,7 +67,7 @@ def _row_major_of_ragged(codes: list[Codes], starts: NDArray[Any], n: int, kind:
     order = np.argsort(every, kind="stable")
     begin = np.zeros(n + 1, dtype=np.int64)
     np.cumsum(np.bincount(every, minlength=n), out=begin[1:])
-    return np.concatenate(values)[order].astype(kind), begin
+    return np.concatenate(values)[order].astype(kind), begin.astype(np.uint32)
 
 
 def renumbered(part: Partition, columns: NDArray[np.int64], n_codes: int) -> Partition:
@@ -84,7 +84,7 @@ def renumbered(part: Partition, columns: NDArray[np.int64], n_codes: int) -> Par
         np.cumsum(np.count_nonzero(kept.reshape(n, starts), axis=1), out=begin[1:])
     else:
         begin = np.concatenate([[0], np.cumsum(kept)])[starts]
-    return Partition(codes[kept], begin, n_codes, part.numbers, part.y, part.s)
+    return Partition(codes[kept], begin.astype(np.uint32), n_codes, part.numbers, part.y, part.s)
 
 
 def encode_part(

@@ -56,13 +56,12 @@ def code_type(n_codes: int) -> type[np.unsignedinteger[Any]]:
 
 
 def save_partition(folder: Path, number: int, part: Partition, kind: str = "part") -> None:
-    """Write a part's arrays. The number of ones a row, where rows differ in it, takes one or two bytes mostly."""
+    """Write a part's arrays."""
     arrays = {"codes": part.codes, "numbers": part.numbers, "y": part.y}
     if isinstance(part.starts, int):
         arrays["width"] = np.array(part.starts)
     else:
-        lengths = np.diff(part.starts)
-        arrays["lengths"] = lengths.astype(np.min_scalar_type(int(lengths.max(initial=0))))
+        arrays["starts"] = part.starts
     if part.s is not None:
         arrays["s"] = part.s
     for name, array in arrays.items():
@@ -73,13 +72,11 @@ def load_partition(folder: Path, number: int, n_codes: int, kind: str = "part") 
     """A part with its arrays memory-mapped; checked to fit each other."""
     codes, numbers, y = (_mapped(_file(folder, kind, number, name)) for name in ("codes", "numbers", "y"))
     width, s = _file(folder, kind, number, "width"), _file(folder, kind, number, "s")
-    starts: NDArray[np.int64] | int
+    starts: NDArray[np.uint32] | int
     if width.exists():
         starts = int(np.load(width, allow_pickle=False))
     else:
-        lengths = np.load(_file(folder, kind, number, "lengths"), allow_pickle=False)
-        starts = np.zeros(lengths.size + 1, dtype=np.int64)
-        np.cumsum(lengths, out=starts[1:])
+        starts = _mapped(_file(folder, kind, number, "starts"))
     return Partition(codes, starts, n_codes, numbers, y, _mapped(s) if s.exists() else None)
 
 

@@ -49,7 +49,7 @@ class Partition:
     ----------
     codes : uint16 or uint32 array of shape (m,)
         The columns of ones in each row, row by row.
-    starts : int64 array of shape (n + 1,), or int
+    starts : uint32 array of shape (n + 1,), or int
         Where the codes of each row begin; or how many codes every row has.
     n_codes : int
         Columns of ones; those of numbers follow.
@@ -60,7 +60,7 @@ class Partition:
     """
 
     codes: NDArray[Any]
-    starts: Int | int
+    starts: NDArray[np.uint32] | int
     n_codes: int
     numbers: NDArray[np.float64]
     y: Vector

@@ -9,7 +9,7 @@ enum { CODE_ROWS = 9, CODE_COUNT = 6, CODE_WIDTH = 3, CODE_ENTRIES = CODE_ROWS *
 static void test_codes(int bytes, int with_starts) {
     uint16_t narrow[CODE_ENTRIES];
     uint32_t wide[CODE_ENTRIES];
-    int64_t start[CODE_ROWS + 1] = {0};
+    uint32_t start[CODE_ROWS + 1] = {0};
     double plain[CODE_ROWS][CODE_COUNT] = {{0}}, w[CODE_COUNT], v[CODE_ROWS], s[CODE_ROWS];
     double z[CODE_ROWS] = {0}, c[CODE_COUNT] = {0}, sums[CODE_COUNT] = {0}, values[CODE_COUNT];
     int64_t e = 0;
@@ -19,7 +19,7 @@ static void test_codes(int bytes, int with_starts) {
             const int code = (int)(uniform() * CODE_COUNT);
             narrow[e] = (uint16_t)code, wide[e] = (uint32_t)code, plain[i][code] += 1.0;
         }
-        start[i + 1] = e, v[i] = uniform() - 0.5, s[i] = i % 4 ? uniform() : 0.0;
+        start[i + 1] = (uint32_t)e, v[i] = uniform() - 0.5, s[i] = i % 4 ? uniform() : 0.0;
     }
     for (int j = 0; j < CODE_COUNT; j++) w[j] = uniform() - 0.5;
     const sr_codes Z = {CODE_ROWS, CODE_WIDTH, bytes, with_starts ? start : NULL, bytes == 2 ? (void *)narrow : wide};
