@@ -142,7 +142,8 @@ def regularization_path(
     positive : bool, default False
         Only non-negative coefficients; not for several outputs.
     tol : float, default 1e-4
-        A point is certified when its duality gap is at most `tol` times the mean square of the centred target.
+        A point is certified when its duality gap is at most `tol` times the mean square of the centred target; for
+        other losses, times the loss a row of the model without columns, above the least that any predictors reach.
     max_iter : int, default 10,000
         Most epochs at one point.
     solver : {"auto", "cd", "prox_gradient"}, default "auto"
