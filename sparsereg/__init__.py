@@ -9,7 +9,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sparsereg.crosses.auto.choice import CrossChoice
     from sparsereg.crosses.binning import Edges, Quantiles, Width
+    from sparsereg.crosses.choosing import choose_crosses
     from sparsereg.crosses.dates import DatePart
     from sparsereg.crosses.feature_cross import Block, FeatureCross, Rare
     from sparsereg.crosses.parquet import ParquetRows
@@ -65,6 +67,7 @@ _MODULES = {
     "Block": "crosses.feature_cross",
     "CompactModel": "serving.compact",
     "ComparisonDisplay": "plot.comparison",
+    "CrossChoice": "crosses.auto.choice",
     "CrossValidation": "selection.results",
     "DatePart": "crosses.dates",
     "DegreesOfFreedom": "linear_model",
@@ -106,6 +109,7 @@ _MODULES = {
     "TweedieRegressorCV": "linear_model",
     "ValidatedPath": "selection.results",
     "Width": "crosses.binning",
+    "choose_crosses": "crosses.choosing",
     "cross_validate_path": "selection.cross_validation",
     "degrees_of_freedom": "linear_model",
     "enet_path": "linear_model",
@@ -125,6 +129,7 @@ __all__ = [
     "Block",
     "CompactModel",
     "ComparisonDisplay",
+    "CrossChoice",
     "CrossValidation",
     "DatePart",
     "DegreesOfFreedom",
@@ -166,6 +171,7 @@ __all__ = [
     "TweedieRegressorCV",
     "ValidatedPath",
     "Width",
+    "choose_crosses",
     "cross_validate_path",
     "degrees_of_freedom",
     "enet_path",

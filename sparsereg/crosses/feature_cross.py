@@ -12,11 +12,11 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from sparsereg.crosses.advice import warn_of_fields
+from sparsereg.crosses.automatic import Automatic
 from sparsereg.crosses.binning import Rule
 from sparsereg.crosses.block import Block, Rare
 from sparsereg.crosses.column import Column
 from sparsereg.crosses.encoding import Encoding, place_rows
-from sparsereg.crosses.fitting import OverParts
 from sparsereg.crosses.hashing import Hashing
 from sparsereg.crosses.layout import Layout
 from sparsereg.crosses.onehot import csr_of_ones, fold
@@ -33,7 +33,7 @@ Key = str | int
 FloatArray = NDArray[np.float64]
 
 
-class FeatureCross(OverParts, TransformerMixin, BaseEstimator):
+class FeatureCross(Automatic, TransformerMixin, BaseEstimator):
     """One-hot columns of fields and of their crosses, for observed combinations only.
 
     Strings, categoricals, booleans and integers are categories. Floats are categories with a rule in `bins`, and pass
@@ -48,8 +48,10 @@ class FeatureCross(OverParts, TransformerMixin, BaseEstimator):
     bins : dict of field to Width, Quantiles, Edges, DatePart, Split or Of, optional
         Rules that make categories of numbers and dates, or several categories of one text. An `Of` makes a new field
         of a column; the column itself is then unused unless it has its own rule or is named in `fields`.
-    crosses : list of tuples of fields, default=()
-        Fields to cross, two or more at a time. Empty by default, as crosses can have many columns.
+    crosses : list of tuples of fields or "auto", default=()
+        Fields to cross, two or more at a time. Empty by default, as crosses can have many columns. "auto" chooses
+        bins, pairs and triples by y within `fit`, as `choose_crosses` does with its own defaults; `fields`, `bins` and
+        `numeric` still hold, and so do `degree` and `min_count` above 1.
     main_effects : bool or list of fields, default=True
         Fields with columns of their own besides those of their crosses. True, as a cross without its main effects has
         to learn one effect many times. With False, numbers do not pass through either.
@@ -102,6 +104,8 @@ class FeatureCross(OverParts, TransformerMixin, BaseEstimator):
         Number of columns of the output.
     n_rows_ : int
         Number of rows in fit.
+    design_, choice_ : FeatureCross, CrossChoice
+        With ``crosses="auto"``: the unfitted cross with every choice written out, and what each block gains.
 
     Examples
     --------
@@ -119,7 +123,7 @@ class FeatureCross(OverParts, TransformerMixin, BaseEstimator):
         self,
         fields: Sequence[Key] | None = None,
         bins: Mapping[Key, Rule | Of] | None = None,
-        crosses: Sequence[Sequence[Key]] = (),
+        crosses: Sequence[Sequence[Key]] | str = (),
         main_effects: bool | Sequence[Key] = True,
         handle_unknown: str = "zero",
         dtype: DTypeLike = np.float64,
@@ -149,7 +153,7 @@ class FeatureCross(OverParts, TransformerMixin, BaseEstimator):
         self.hashed = hashed
         self.normalize_text = normalize_text
 
-    def fit(self, X: Any, y: Any = None, *, target: str | None = None, eps: float = 1e-2) -> Self:  # noqa: ARG002
+    def fit(self, X: Any, y: Any = None, *, target: str | None = None, eps: float = 1e-2) -> Self:
         """Determine the levels of the fields and the combinations of the crosses.
 
         `ParquetRows` are fitted in two passes. With a target, combinations that no lasso path down to `eps` times its
@@ -158,7 +162,8 @@ class FeatureCross(OverParts, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame of pandas, polars or Arrow, array-like of shape (n, p), or ParquetRows
-        y : ignored
+        y : array of shape (n,), optional
+            Used with ``crosses="auto"`` only, and needed there.
         target : str, optional
             The target of `ParquetRows`, where they name none.
         eps : float, default=0.01
@@ -174,6 +179,7 @@ class FeatureCross(OverParts, TransformerMixin, BaseEstimator):
         ValueError
             If a parameter is wrong, or a column cannot be read as the parameters require.
         """
+        self._choose(X, y)
         if isinstance(X, ParquetRows):
             self._fit_rows(X, target, eps)
         elif target is not None:
@@ -182,13 +188,13 @@ class FeatureCross(OverParts, TransformerMixin, BaseEstimator):
             self._fit(X)
         return self
 
-    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:  # noqa: ARG002
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
         """`fit` and `transform` of the same table; the codes of `fit` are reused.
 
         Parameters
         ----------
         X : DataFrame of pandas, polars or Arrow, array-like of shape (n, p), or ParquetRows
-        y : ignored
+        y : as in `fit`
         **fit_params : for `ParquetRows`, `target` and `eps` as in `fit`, `scratch` as in `encode`.
 
         Returns
@@ -196,6 +202,7 @@ class FeatureCross(OverParts, TransformerMixin, BaseEstimator):
         scipy.sparse.csr_matrix of shape (n, n_features_out_), or DiskRows
             See `transform`, and for `ParquetRows` `encode`.
         """
+        self._choose(X, y)
         if isinstance(X, ParquetRows) and not {*fit_params} - {"target", "eps", "scratch"}:
             return self._fit_transform_parts(X, **fit_params)
         if fit_params:
@@ -328,7 +335,7 @@ class FeatureCross(OverParts, TransformerMixin, BaseEstimator):
 
     def _encode(self, table: Table, known: Layout | None) -> Encoding:
         names, named = (table.names, table.named) if known is None else (self._names_in, self._named)
-        spec = Specification.resolve(self.get_params(deep=False), names, named)
+        spec = Specification.resolve(self._parameters(), names, named)
         if known is None:
             position = {name: place for place, name in enumerate(table.names)}
             read = {source: table.column(position[source]) for source in dict.fromkeys(spec.sources.values())}
@@ -371,26 +378,6 @@ class FeatureCross(OverParts, TransformerMixin, BaseEstimator):
         if self._hashing is None:
             return matrix
         return fold(matrix, self._hashing.columns, self._hashing.signs, self.n_features_out_)
-
-    def set_output(self, *, transform: str | None = None) -> Self:
-        """Accept only the default: the output is sparse, never a data frame.
-
-        Parameters
-        ----------
-        transform : {"default", None}
-
-        Raises
-        ------
-        ValueError
-            If a data frame is asked for.
-        """
-        if transform not in (None, "default"):
-            raise ValueError(
-                f"transform={transform!r} requests a data frame, but FeatureCross makes sparse columns, often "
-                "millions. Use set_output(transform='default'), and get_feature_names_out() for names."
-            )
-        super().set_output(transform=transform)
-        return self
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -29,7 +29,7 @@ class OverParts(Portable):
         """Both passes; what the second one encodes is kept in the scratch."""
         if screen is not None:
             check_number("eps", screen.eps, low=0, high=1, open_low=True)
-        parameters = self.get_params(deep=False)
+        parameters = self._parameters()
         self._refuse(parameters, screen is not None)
         spec = Specification.resolve(parameters, rows.names, True)
         found = fit_parts(spec, rows, screen, None if scratch is None else scratch.keep_codes)

@@ -27,6 +27,7 @@ class Portable(FittedColumns):
 
     bins: Mapping[Any, Any] | None
     get_params: Callable[..., dict[str, Any]]
+    design_: Any
     _keep: Callable[[Layout, Sequence[str], bool], None]
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
@@ -44,12 +45,28 @@ class Portable(FittedColumns):
             Integers, bytes and JSON text; no objects.
         """
         check_is_fitted(self, "n_features_out_")
-        parameters = self.get_params(deep=False)
-        parameters["bins"] = [[_plain(key), rule.to_dict()] for key, rule in (self.bins or {}).items()]
+        parameters = self._parameters()
+        parameters["bins"] = [[_plain(key), rule.to_dict()] for key, rule in (parameters["bins"] or {}).items()]
         parameters["dtype"] = np.dtype(self.dtype).name
         parameters["hashed"] = None if self._hashing is None else self._hashing.width
         spec = {"parameters": parameters, "names": self._names_in, "named": self._named}
         return {"cross": np.array(json.dumps(spec, default=_plain)), **self._layout.to_arrays()}
+
+    def _is_automatic(self) -> bool:
+        crosses = self.get_params(deep=False)["crosses"]
+        return isinstance(crosses, str) and crosses == "auto"
+
+    def _parameters(self) -> dict[str, Any]:
+        """The parameters, with those that ``crosses="auto"`` chose."""
+        if not self._is_automatic():
+            return self.get_params(deep=False)
+        if not hasattr(self, "design_"):
+            raise ValueError(
+                "crosses='auto' is chosen by a target, on a table in memory: call fit(table, y), and use design_ for"
+                " rows in parts and for plan."
+            )
+        parameters: dict[str, Any] = self.design_.get_params(deep=False)
+        return parameters
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
