@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from sparsereg import load_model
-from sparsereg.cli import commands
+from sparsereg import load_model, regularization_path
+from sparsereg.cli import commands, fitting
 from sparsereg.cli.commands import cli
 
 README = Path(__file__).parents[1] / "README.md"
@@ -77,14 +77,15 @@ def test_houses(folder, monkeypatch):
     result = succeed(HOUSES)
     names = ("latitude x longitude", "ocean_proximity x latitude x longitude", "median_income")
     assert all(name in result.stdout for name in names)
-    assert "All 100 points are certified" in result.stdout
+    assert "points are certified" in result.stdout
     assert " s in all" in result.stdout
     n_missing = houses()["median_house_value"].null_count()
     assert f"note: {n_missing} of 800 rows have no median_house_value and are left out." in result.stderr
     gaps = houses().drop_nulls("median_house_value")["total_bedrooms"].null_count()
     assert "20 quantile bins: total_bedrooms, median_income." in result.stderr
     assert f"Missing values are a bin of their own: total_bedrooms ({gaps})." in result.stderr
-    assert "rows drawn with seed 0 were held out" in result.stderr
+    assert "5 folds drawn with seed 0: point" in result.stderr
+    assert f"fitted on all {800 - n_missing} rows" in result.stderr
     model = load_model("model.npz")
     assert [block.name for block in model.cross.blocks_][-2:] == list(names[:2])
     assert model.meta["target"] == "median_house_value"
@@ -162,7 +163,7 @@ def test_report():
     assert point["point"] == 5
     assert len(point["columns"]) == 2
     assert point["path"] == content["path"]
-    assert len(content["path"]) == 100
+    assert len(content["path"]) == load_model("model.npz").path.alphas.size
     assert content["path"][7]["held"] == load_model("model.npz").meta["held_out_r2"][7]
 
 
@@ -222,12 +223,12 @@ def test_dates():
         model = load_model("m.npz")
         assert [block.name for block in model.cross.blocks_] == ["hour", "weekday"]
         printed = succeed(f"predict m.npz {name}")
-        assert "R2 0.9" in printed.stderr
+        assert "R2 1.0000" in printed.stderr
     succeed("fit t.parquet --target y --bin hour=hour:when")
     table.with_columns(pl.lit(1).alias("one")).write_parquet("t.parquet")
     assert (
         "note: not used, as they hold neither numbers nor categories: when."
-        in succeed("fit t.parquet --target y").stderr
+        in succeed("fit t.parquet --target y --design main").stderr
     )
 
 
@@ -285,19 +286,19 @@ def test_errors_in_predict():
     succeed(HOUSES)
     houses().drop("latitude").write_csv("narrow.csv")
     assert "narrow.csv has no column 'latitude', which the model was fitted on" in fail("predict model.npz narrow.csv")
-    assert "--point 100 is not one of the path's 100 points" in fail("predict model.npz houses.csv --point 100")
-    assert "k=-101" in fail("report model.npz --point -101")
+    assert "--point 500 is not one of the path's" in fail("predict model.npz houses.csv --point 500")
+    assert "k=-501" in fail("report model.npz --point -501")
     assert "--keep names 'id'" in fail("predict model.npz houses.csv --keep id")
     Path("model.npz").write_bytes(Path("model.npz").read_bytes()[:-100])
     assert "model.npz is not a sparsereg model, or is damaged" in fail("predict model.npz houses.csv")
 
 
-@pytest.mark.parametrize("step", ["regularization_path", "save_model"])
-def test_interrupted_work_leaves_no_file(folder, monkeypatch, step):
+@pytest.mark.parametrize(("module", "step"), [(fitting, "cross_validate_path"), (commands, "save_model")])
+def test_interrupted_work_leaves_no_file(folder, monkeypatch, module, step):
     def interrupt(*_args, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, step, interrupt)
+    monkeypatch.setattr(module, step, interrupt)
     result = run(HOUSES)
     assert result.exit_code == 1
     assert "Aborted!" in result.stderr
@@ -306,8 +307,8 @@ def test_interrupted_work_leaves_no_file(folder, monkeypatch, step):
 
 @pytest.mark.usefixtures("folder")
 def test_uncertified_points_are_said(monkeypatch):
-    solve = commands.regularization_path
-    monkeypatch.setattr(commands, "regularization_path", lambda *args, **more: solve(*args, max_iter=1, **more))
+    solve = fitting.cross_validate_path
+    monkeypatch.setattr(fitting, "cross_validate_path", lambda *args, **more: solve(*args, max_iter=1, **more))
     result = succeed(HOUSES, "--tol 1e-12")
     assert "note: " in result.stderr
     assert "did not reach tol=1e-12" in " ".join(result.stderr.split())
@@ -317,7 +318,7 @@ def test_uncertified_points_are_said(monkeypatch):
 @pytest.mark.usefixtures("folder")
 def test_missing_values_by_another_name():
     Path("na.csv").write_text("x,y\n" + "1.5,2\nNA,3\n2.5,4\n" * 20)
-    result = succeed("fit na.csv --target y --na NA")
+    result = succeed("fit na.csv --target y --na NA --design main")
     assert "Missing values are a bin of their own: x (20)" in result.stderr
 
 
@@ -342,3 +343,59 @@ def test_california(real_data, tmp_path, monkeypatch):
     assert max(model.meta["held_out_r2"]) > 0.75
     succeed("predict model.npz houses.csv --out p.csv")
     assert pl.read_csv("p.csv").height == 20_640
+
+
+@pytest.mark.usefixtures("folder")
+def test_everything_by_default():
+    """Crosses are chosen and kept, identifiers left out; the strength is chosen by folds, and all rows are fitted."""
+    rng = np.random.default_rng(0)
+    n = 2000
+    shop, hour = rng.choice(list("abcd"), n), rng.integers(0, 12, n)
+    table = pl.DataFrame(
+        {"id": rng.permutation(n), "shop": shop, "hour": hour, "size": rng.normal(size=n), "when": ["2024-03-01"] * n}
+    ).with_columns(when=pl.Series(np.datetime64("2024-01-01") + rng.integers(0, 400, n)).cast(pl.String))
+    y = 2.0 * np.where(shop == "a", np.sin(hour), np.cos(hour)) + table["size"].to_numpy() + 0.3 * rng.normal(size=n)
+    table.with_columns(y=y).write_csv("t.csv")
+    result = succeed("fit t.csv --target y --model m.npz --report r.json --html r.html")
+    notes = " ".join(result.stderr.split())
+    assert "as identifiers have: id." in notes
+    assert "most by shop x hour" in notes
+    assert "crosses carry" in notes
+    assert "the path ended where the held-out score had turned" in notes
+    assert "2,000 rows fitted" in result.stdout
+    model = load_model("m.npz")
+    assert "id" not in model.cross.levels_
+    assert {"when_month", "when_weekday"} <= model.cross.levels_.keys()
+    assert f"the design as code: {model.cross!r}" in notes
+    assert model.meta["rows"] == model.meta["held_out_rows"] == n
+    assert model.meta["held_out_r2"][model.point] > 0.8
+    X = model.cross.transform(table.with_columns(pl.col("when").str.to_datetime()))
+    y_mean = model.path.intercepts[model.point] + (X @ model.path.coef(model.point).T).mean()
+    assert y_mean == pytest.approx(y.mean()), "the intercept is that of all rows"
+    assert "R2 0.9" in succeed("predict m.npz t.csv --out p.csv").stderr
+    main = succeed("fit t.csv --target y --exclude id --design main --model main.npz")
+    assert "crosses carry" not in main.stderr
+    succeed("fit t.csv --target y --exclude id,when --design pairs --alphas 10 --eps 0.1 --model pairs.npz")
+    assert [block.name for block in load_model("pairs.npz").cross.blocks_][3:] == [
+        "shop x hour", "shop x size", "hour x size",
+    ]  # fmt: skip
+    assert "choose one" in fail("fit t.csv --target y --design auto --cross shop,hour")
+    assert "the path" not in succeed("fit t.csv --target y --budget-seconds 0.001 --design main --alphas 3").stderr
+
+
+@pytest.mark.usefixtures("folder")
+def test_held_out_scores_of_folds():
+    """They are those of paths fitted without each fold."""
+    succeed(HOUSES, "--folds 3 --seed 2 --alphas 8 --eps 0.1 --tol 1e-8")
+    model = load_model("model.npz")
+    table = houses().drop_nulls("median_house_value")
+    y, X = table["median_house_value"].to_numpy(), model.cross.transform(table)
+    order = np.random.default_rng(2).permutation(y.size)
+    loss = 0.0
+    for f in range(3):
+        test = order[np.arange(y.size) % 3 == f]
+        train = np.setdiff1d(np.arange(y.size), test)
+        path = regularization_path(X[train], y[train], alphas=model.path.alphas, tol=1e-8)
+        loss += ((y[test] - path.predict(X[test], 5)) ** 2).sum()
+    assert model.meta["held_out_r2"][5] == pytest.approx(1 - loss / ((y - y.mean()) ** 2).sum(), abs=1e-4)
+    assert model.point == int(np.argmax(model.meta["held_out_r2"]))

@@ -144,7 +144,7 @@ def test_columns_of_one_name_are_refused():
     Path("a.csv").write_text("y,c,y\n1,2,3\n")
     assert "a.csv has several columns named y; rename them" in fail("fit a.csv --target y")
     write_codes(["a"])
-    succeed("fit a.csv --target y --model m.npz")
+    succeed("fit a.csv --target y --design main --validate 0 --model m.npz")
     Path("b.csv").write_text("code,code\na,b\n")
     assert "several columns named code" in fail("predict m.npz b.csv")
 

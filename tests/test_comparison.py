@@ -143,7 +143,7 @@ def test_command_line(tmp_path):
     file, one, two, compact = (str(tmp_path / name) for name in ("d.csv", "one.npz", "two.npz", "two.json"))
     table.to_csv(file, index=False)
     run = CliRunner().invoke
-    assert run(cli, ["fit", file, "--target", "y", "--model", one]).exit_code == 0
+    assert run(cli, ["fit", file, "--target", "y", "--design", "main", "--model", one]).exit_code == 0
     assert run(cli, ["fit", file, "--target", "y", "--cross", "a,b", "--model", two]).exit_code == 0
     assert run(cli, ["export", two, "--out", compact]).exit_code == 0
     found = run(cli, ["compare", one, two, file])

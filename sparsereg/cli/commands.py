@@ -14,6 +14,7 @@ from sparsereg import __version__
 from sparsereg.cli.console import Terminal
 from sparsereg.cli.demo import globe_cross, make_places, make_target
 from sparsereg.cli.errors import Commands
+from sparsereg.cli.fitting import fit_model
 from sparsereg.cli.options import (
     bin_rules,
     column_names,
@@ -24,15 +25,14 @@ from sparsereg.cli.options import (
     parts_options,
     strengths,
 )
-from sparsereg.cli.out_of_core import TablePath, fit_in_parts, in_parts
-from sparsereg.cli.prediction import Prediction, score_name
+from sparsereg.cli.out_of_core import TablePath, fit_in_parts, for_parts, in_parts
+from sparsereg.cli.prediction import Prediction
 from sparsereg.cli.report_command import report
 from sparsereg.cli.serving_commands import compare, export, score
 from sparsereg.cli.tables import read_table
 from sparsereg.cli.targets import LOSS_NAMES, choose_loss
 from sparsereg.cli.training import ColumnRoles, Training
 from sparsereg.data.atomic_write import check_place, write_whole
-from sparsereg.losses import as_loss
 from sparsereg.report.report import SparsityReport
 from sparsereg.report.words import bytes_in_words
 from sparsereg.serving.model_file import Model, load_model, save_model
@@ -120,16 +120,29 @@ def cli() -> None:
 @click.option(
     "--degree",
     type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Cross all categories of up to so many fields.",
+    help="Cross all categories of up to so many fields. With --design auto, fields in a cross at most; default 3.",
 )
 @click.option(
     "--min-count",
     type=click.IntRange(min=1),
-    default=1,
+    help="Rows that a category or a combination needs for a column of its own. Default: 1 where the crosses are given, "
+    "otherwise 5, fewer in small tables.",
+)
+@click.option(
+    "--design",
+    type=click.Choice(["auto", "pairs", "main"]),
+    help="Which crosses to make. auto chooses bins, pairs and triples by held-out rows, without identifiers; "
+    "pairs crosses all pairs, main none. Default: auto, or where --cross, --bin or --degree is given, just these.",
+)
+@click.option(
+    "--budget-seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=120.0,
     show_default=True,
-    help="Rows that a category or a combination needs for a column of its own.",
+    help="Time for the choice of the design and of the strength.",
+)
+@click.option(
+    "--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Folds that choose the strength."
 )
 @click.option("--weight", metavar="COLUMN", help="Weight of each row.")
 @click.option(
@@ -148,12 +161,12 @@ def cli() -> None:
     type=str,
     callback=strengths,
     metavar="N|A,B,...",
-    default=100,
-    show_default=True,
-    help="Number of penalty strengths, or the strengths.",
+    help="Number of penalty strengths, or the strengths. Default: 20 a decade.",
 )
 @click.option(
-    "--eps", type=float, default=1e-2, show_default=True, help="The weakest strength, as a share of the strongest."
+    "--eps",
+    type=float,
+    help="The weakest strength, as a share of the strongest. Default: while held-out rows gain; 0.01 with --validate.",
 )
 @click.option(
     "--tol",
@@ -167,13 +180,16 @@ def cli() -> None:
     "--validate",
     "share",
     type=click.FloatRange(0, 1, max_open=True),
-    default=0.1,
-    show_default=True,
     metavar="SHARE",
-    help="Share of rows held out to choose the strength; 0 fits all rows and chooses the weakest.",
+    help="Instead of folds, choose the strength by this share of rows, which stay out of the fit; 0 fits all rows and "
+    "chooses the weakest.",
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed for the choice of rows to hold out."
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Seed of the folds or held-out rows.",
 )
 @csv_options
 @parts_options
@@ -187,7 +203,12 @@ def fit(file: Path, **options: Any) -> None:
 
     Text, integers and booleans are categories, with one column for each value that occurs. Decimal numbers get 20
     quantile bins, unless --bin gives another rule or --numeric passes them through as they are. A missing value is a
-    category of its own.
+    category of its own. Without --cross, --bin and --degree the crosses are chosen by held-out rows. The strength is
+    chosen by cross-validation, and the model is fitted on all rows.
+
+    \b
+    Everything by default:
+      sparsereg fit houses.csv --target median_house_value --model model.npz
 
     \b
     House prices by one-minute cells of latitude and longitude, and by these
@@ -215,9 +236,11 @@ def fit(file: Path, **options: Any) -> None:
         options["tol"] = 1e-4 if options["html_file"] is None else 1e-7
     named = [entry.name for entry in dataclasses.fields(ColumnRoles) if entry.name in options]
     roles = ColumnRoles(**{name: options[name] for name in named})
+    if roles.design is not None and roles.crosses:
+        raise ValueError(f"--design {roles.design} makes crosses, and --cross names them; choose one.")
     csv = csv_format(options)
     if in_parts(file, options):
-        _finish(fit_in_parts(file, roles, options, terminal), options, terminal)
+        _finish(fit_in_parts(file, roles, for_parts(options), terminal), options, terminal)
         return
     with terminal.working(f"Reading {file.name}"):
         table, is_csv = read_table(file, csv)
@@ -226,8 +249,8 @@ def fit(file: Path, **options: Any) -> None:
         roles = dataclasses.replace(roles, kind=kind)
         types = roles.column_types(table, csv)
         table = types.apply(table, is_csv, terminal.note)
-    data = Training.prepare(table, roles, options["share"], options["seed"], terminal.note)
-    model = _fitted(data, roles, options, terminal)
+    data = Training.prepare(table, roles, options["share"] or 0.0, options["seed"], terminal.note)
+    model = fit_model(data, roles, options | {"classes": kind.classes}, terminal)
     model.meta["date_formats"] = types.date_formats
     _finish(model, options, terminal)
 
@@ -330,51 +353,6 @@ def demo(rows: int, seed: int, save: Path | None) -> None:
 
 for command in (report, compare, export, score):
     cli.add_command(command)
-
-
-def _fitted(data: Training, roles: ColumnRoles, options: dict[str, Any], terminal: Terminal) -> Model:
-    """Encode, fit the path, choose a point."""
-    cross = roles.cross(data.table, terminal.note)
-    with terminal.working("Encoding"):
-        X = cross.fit_transform(data.rows(data.train))
-    factor = None if options["standardize"] else data.penalty_factor(cross, terminal.note)
-    asked = {name: options[name] for name in ("l1_ratio", "alphas", "eps", "tol", "standardize", "positive")}
-    n_points = asked["alphas"] if isinstance(asked["alphas"], int) else len(asked["alphas"])
-    weight = data.weights(data.train)
-    with terminal.path("Fitting the path", n_points) as callback:
-        path = regularization_path(
-            X,
-            data.y[data.train],
-            loss=roles.kind.loss,
-            sample_weight=weight,
-            penalty_factor=factor,
-            callback=callback,
-            **asked,
-        )
-    meta = {
-        "target": roles.target,
-        "log_target": roles.log_target,
-        "weight": roles.weight,
-        "train_mean": data.train_mean,
-        "null_predictor": as_loss(path.loss).null_predictor(data.y[data.train], weight),
-        "na": list(options["na"]),
-        "rows": int(data.train.size),
-    }
-    with terminal.working("Looking at the rows"):
-        evidence = data.evidence(cross, path, X)
-    path = dataclasses.replace(path, classes=roles.kind.classes)
-    meta |= {"point": evidence.point, "seed": options["seed"], "evidence": evidence.to_dict()}
-    if evidence.held is None:
-        return Model(cross, path, meta)
-    model = Model(cross, path, meta | {"held_out_r2": evidence.held, "held_out_rows": data.held_out.size})
-    best = evidence.point  # of equal points, that with the strongest penalty
-    terminal.note(
-        f"{data.held_out.size:,} rows drawn with seed {options['seed']} were held out; point {best} predicts them best "
-        f"({score_name(model.meta, path.loss)} {evidence.held[best]:.4f}) and is the model's."
-    )
-    if best == path.alphas.size - 1 and best > 0:
-        terminal.note("the best point is the last of the path; a smaller --eps may predict better still.")
-    return model
 
 
 def _write_text(file: Path, text: str) -> None:

@@ -67,9 +67,14 @@ class Terminal:
 
             yield callback
 
+    @property
+    def seconds(self) -> float:
+        """Time since the beginning."""
+        return time.perf_counter() - self.begin
+
     def total(self) -> str:
         """Time since the beginning and peak memory, in words."""
-        seconds = f"{time.perf_counter() - self.begin:.1f} s in all"
+        seconds = f"{self.seconds:.1f} s in all"
         memory = _peak_memory()
         return seconds if memory is None else f"{seconds}, {bytes_in_words(memory)} of memory at most"
 

@@ -118,8 +118,10 @@ def csv_format(options: dict[str, Any]) -> CsvFormat:
     return CsvFormat(separator, options["encoding"], tuple(options["na"]), options["date_format"])
 
 
-def strengths(_: click.Context, param: click.Parameter, value: str) -> int | list[float]:
-    """A number of points, or strengths separated by commas."""
+def strengths(_: click.Context, param: click.Parameter, value: str | None) -> int | list[float] | None:
+    """A number of points, or strengths separated by commas; None where nothing was asked for."""
+    if value is None:
+        return None
     try:
         return int(value) if value.strip().isdigit() else [float(part) for part in value.split(",")]
     except ValueError:

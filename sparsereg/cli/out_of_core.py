@@ -31,7 +31,7 @@ from sparsereg.solvers.path import strengths_of
 from sparsereg.solvers.resumable import resumable_path
 from sparsereg.solvers.rows_path import RowsSolver, least_squares_of
 
-__all__ = ["TablePath", "fit_in_parts", "in_parts"]
+__all__ = ["TablePath", "fit_in_parts", "for_parts", "in_parts"]
 
 Vector = NDArray[np.float64]
 
@@ -53,6 +53,16 @@ def in_parts(file: Path, options: dict[str, Any]) -> bool:
     if asked and not has_magic(str(file)) and file.suffix.lower() not in (".parquet", ".pq"):
         raise ValueError(f"{file}: --max-memory, --scratch and --scheduler are for Parquet files; convert it.")
     return asked or has_magic(str(file))
+
+
+def for_parts(options: dict[str, Any]) -> dict[str, Any]:
+    """The options with the defaults of files in parts, which hold out a share of the rows and have no folds."""
+    source = click.get_current_context().get_parameter_source
+    for name in ("design", "folds", "budget_seconds"):
+        if source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise ValueError(f"--{name.replace('_', '-')} needs the table in memory; leave it out for files in parts.")
+    defaults = {"share": 0.1, "alphas": 100, "eps": 1e-2}
+    return options | {name: value for name, value in defaults.items() if options[name] is None}
 
 
 @dataclass

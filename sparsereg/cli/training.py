@@ -18,7 +18,10 @@ from numpy.typing import NDArray
 from sparsereg.cli.column_types import ColumnTypes
 from sparsereg.cli.tables import CsvFormat, count_missing, finite_numbers, list_names
 from sparsereg.cli.targets import TargetKind
+from sparsereg.crosses.auto.choice import CrossChoice
+from sparsereg.crosses.auto.choose import least_count
 from sparsereg.crosses.binning import Quantiles, Rule
+from sparsereg.crosses.choosing import choose_crosses
 from sparsereg.crosses.dates import DatePart
 from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.crosses.rules import Of
@@ -31,6 +34,7 @@ __all__ = ["ColumnRoles", "Training"]
 Note = Callable[[str], None]
 Vector = NDArray[np.float64]
 
+_DATES = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])([ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?$"
 # Bins of 20 follow a curve and still hold many rows each.
 DEFAULT_BINS = 20
 
@@ -48,9 +52,17 @@ class ColumnRoles:
     bins: dict[str, Rule | Of] = field(default_factory=dict)
     crosses: tuple[tuple[str, ...], ...] = ()
     log_target: bool = False
-    min_count: int = 1
-    degree: int = 1
+    min_count: int | None = None
+    degree: int | None = None
+    design: str | None = None
     kind: TargetKind = field(default_factory=TargetKind)
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether the crosses are to be chosen: where that is asked for, or no option gives a design."""
+        if self.design is not None:
+            return self.design == "auto"
+        return not self.crosses and not self.bins and self.degree is None
 
     @property
     def named(self) -> set[str]:
@@ -64,9 +76,10 @@ class ColumnRoles:
 
     def column_types(self, table: pl.DataFrame, csv: CsvFormat) -> ColumnTypes:
         """What the columns of a table are read as; those that are not used stay text."""
-        types = {
-            name: "text" for name in table.columns if name in self.exclude or (self.fields and name not in self.named)
-        }
+        unused = [name for name in table.columns if name in self.exclude or (self.fields and name not in self.named)]
+        types = dict.fromkeys(unused, "text")
+        if self.is_automatic:
+            types |= {name: "date" for name in self._candidates(table) if _holds_dates(table[name], csv)}
         types |= dict.fromkeys(self.text, "text")
         types |= {name: "number" for name in (self.target, self.weight, *self.numeric) if name}
         if self.kind.is_text:
@@ -102,9 +115,8 @@ class ColumnRoles:
 
         Floats without a rule get quantile bins, which need no unit and have a bin for missing values.
         """
-        unused = {self.target, self.weight, *self.exclude}
         named, derived = self.named, self.derived
-        candidates = [name for name in table.columns if name not in unused and (not self.fields or name in named)]
+        candidates = self._candidates(table)
         unreadable = [name for name in candidates if not _is_readable(table.schema[name]) and name not in named]
         if ignored := [name for name in unreadable if name not in derived.values()]:
             note(
@@ -125,14 +137,42 @@ class ColumnRoles:
                 f"decimal numbers without a rule get {DEFAULT_BINS} quantile bins: {list_names(decimals)}.{missing} "
                 "Choose with --bin, --numeric or --exclude."
             )
+        bins: dict[str | int, Rule | Of] = dict(self.bins.items())
+        bins |= dict.fromkeys(decimals, Quantiles(DEFAULT_BINS))
         return FeatureCross(
             fields=fields,
-            bins=self.bins | dict.fromkeys(decimals, Quantiles(DEFAULT_BINS)),
+            bins=bins,
             crosses=self.crosses,
             numeric=list(self.numeric),
-            min_count=self.min_count,
-            degree=self.degree,
+            min_count=self.min_count or (1 if self.design is None else least_count(table.height)),
+            degree=self.degree or (2 if self.design == "pairs" else 1),
         )
+
+    def choose(self, table: pl.DataFrame, y: Vector, weight: Vector | None, seconds: float, note: Note) -> CrossChoice:
+        """The design by default, with the rules and numbers that were given."""
+        usable = [name for name in self._candidates(table) if _is_usable(table.schema[name])]
+        if ignored := [name for name in self._candidates(table) if name not in usable]:
+            note(f"not used, as they hold neither numbers, categories nor dates: {list_names(ignored)}.")
+        if not usable:
+            raise ValueError("no columns are left to learn from; exclude fewer, or name some with --field.")
+        for name in self.numeric:
+            finite_numbers(table[name], "column")
+        given: dict[str | int, Rule | Of] = dict(self.bins.items())
+        return choose_crosses(
+            table,
+            y,
+            sample_weight=weight,
+            fields=usable + [name for name in self.derived if name not in usable],
+            bins=given,
+            numeric=list(self.numeric),
+            degree=min(self.degree or 3, 3),
+            min_count=self.min_count,
+            max_seconds=seconds,
+        )
+
+    def _candidates(self, table: pl.DataFrame) -> list[str]:
+        unused = {self.target, self.weight, *self.exclude}
+        return [name for name in table.columns if name not in unused and (not self.fields or name in self.named)]
 
 
 @dataclass(frozen=True)
@@ -208,9 +248,25 @@ class Training:
         """The weighted mean of the target in the rows to fit: the prediction that R2 compares with."""
         return float(np.average(self.y[self.train], weights=self.weights(self.train)))
 
+    def folds(self, n_folds: int, seed: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Rows in random folds of equal size, of each target value alike where there are two."""
+        n = self.y.size
+        if n < 3:
+            raise ValueError(f"{n} rows are too few to hold out any; use --validate 0.")
+        order = np.random.default_rng(seed).permutation(n)
+        if np.unique(self.y).size == 2:
+            order = order[np.argsort(self.y[order], kind="stable")]
+        fold = np.empty(n, dtype=np.int64)
+        fold[order] = np.arange(n) % min(n_folds, n)
+        return [(np.flatnonzero(fold != f), np.flatnonzero(fold == f)) for f in range(int(fold.max()) + 1)]
+
+    def sample(self, X: Any, path: PathResult) -> Sample:
+        """The rows of the fit, encoded as X."""
+        return Sample.of("X", X, self.y[self.train], self.weights(self.train), path, 0)
+
     def evidence(self, cross: FeatureCross, path: PathResult, X: Any) -> Evidence:
         """What the rows say of a path: those of the fit, encoded as X, and those held out."""
-        train = Sample.of("X", X, self.y[self.train], self.weights(self.train), path, 0)
+        train = self.sample(X, path)
         if not self.held_out.size:
             return Evidence.measure(path, cross, None, train, None)
         encoded = cross.transform(self.table[self.held_out])
@@ -223,6 +279,18 @@ class Training:
 
 def _is_readable(dtype: pl.DataType) -> bool:
     return dtype.is_numeric() or dtype in (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Null)
+
+
+def _holds_dates(column: pl.Series, csv: CsvFormat) -> bool:
+    """Whether all texts of a column are dates that begin with the year."""
+    if column.dtype != pl.String:
+        return False
+    text = column.filter(column.is_not_null() & ~column.is_in(["", *csv.na]))
+    return len(text) > 0 and bool(text.str.contains(_DATES).all())
+
+
+def _is_usable(dtype: pl.DataType) -> bool:
+    return _is_readable(dtype) or dtype.is_temporal()
 
 
 def _is_decimal(dtype: pl.DataType) -> bool:

@@ -21,7 +21,7 @@ def choose_crosses(
     bins: Mapping[str | int, Any] | None = None,
     numeric: Sequence[str | int] = (),
     degree: int = 3,
-    min_count: int = 5,
+    min_count: int | None = None,
     max_columns: int = 200_000,
     max_seconds: float = 30.0,
 ) -> CrossChoice:
@@ -53,8 +53,9 @@ def choose_crosses(
         Columns to pass through as numbers.
     degree : {1, 2, 3}, default=3
         Fields in a cross at most.
-    min_count : int, default=5
-        Rows that a level or cell needs. Five, as fewer say nothing that holds in new rows.
+    min_count : int, optional
+        Rows that a level or cell needs. Default: 5, as fewer rarely say what holds in new rows; 2 below 2,000 rows and
+        1 below 200.
     max_columns : int, default=200_000
         Columns of the design at most; blocks over the budget are left out.
     max_seconds : float, default=30.0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sparsereg.losses import Loss
     from sparsereg.results import PathResult
 
-__all__ = ["Sample", "loss_of"]
+__all__ = ["FoldSample", "Sample", "loss_of"]
 
 Vector = NDArray[np.float64]
 
@@ -88,6 +88,48 @@ class Sample:
     def weights_in(self, rows: slice) -> Vector | None:
         """Weights of some rows."""
         return None if self.weight is None else self.weight[rows]
+
+
+@dataclass(frozen=True, eq=False)
+class FoldSample(Sample):
+    """All rows in the order of their folds, each predicted by the path of the fold that held it out.
+
+    Attributes
+    ----------
+    order : int array of shape (n,)
+        The row of X of each row; y and weight are in this order already.
+    ends : tuple of int
+        Where each fold ends in it.
+    paths : tuple of PathResult
+        Of the folds; at points beyond the end of one its last point counts.
+    """
+
+    order: NDArray[np.int64]
+    ends: tuple[int, ...]
+    paths: tuple[PathResult, ...]
+
+    @classmethod
+    def of_folds(cls, train: Sample, held: Sequence[NDArray[np.int64]], paths: Sequence[PathResult]) -> FoldSample:
+        """From the rows of the fit, and the rows that each fold held out."""
+        order = np.concatenate(list(held))
+        weight = None if train.weight is None else train.weight[order]
+        ends = tuple(np.cumsum([rows.size for rows in held]).tolist())
+        return cls(train.X, train.y[order], weight, order, ends, tuple(paths))
+
+    def predictors(
+        self,
+        path: PathResult,  # noqa: ARG002
+        points: Sequence[int],
+        output: int,
+    ) -> Iterator[tuple[slice, Vector]]:
+        """As of a sample, by the paths of the folds; `path` is not used."""
+        begin = 0
+        for end, own in zip(self.ends, self.paths, strict=True):
+            part = Sample(self.X[self.order[begin:end]], self.y[begin:end], None)
+            last = own.alphas.size - 1
+            for rows, z in part.predictors(own, [min(k, last) for k in points], output):
+                yield slice(begin + rows.start, begin + rows.stop), z
+            begin = end
 
 
 def loss_of(path: PathResult) -> Loss:

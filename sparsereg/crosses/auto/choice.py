@@ -37,7 +37,13 @@ class CrossChoice:
 
     @classmethod
     def of(
-        cls, make: Callable[..., Any], table: Table, y: Any, parameters: Mapping[str, Any], limits: Limits, s: Any = None
+        cls,
+        make: Callable[..., Any],
+        table: Table,
+        y: Any,
+        parameters: Mapping[str, Any],
+        limits: Limits,
+        s: Any = None,
     ) -> CrossChoice:
         """Choose; `make` makes a FeatureCross, whose other `parameters` are kept."""
         numeric, fields = list(parameters["numeric"]), parameters["fields"]
@@ -66,7 +72,7 @@ class CrossChoice:
         return "\n".join([*lines, *self.notes])
 
 
-def check_limits(degree: int, min_count: int, max_columns: int, max_seconds: float) -> Limits:
+def check_limits(degree: int, min_count: int | None, max_columns: int, max_seconds: Any) -> Limits:
     """The limits that users set.
 
     Raises
@@ -75,7 +81,8 @@ def check_limits(degree: int, min_count: int, max_columns: int, max_seconds: flo
         For a value out of range.
     """
     for name, value in (("degree", degree), ("min_count", min_count), ("max_columns", max_columns)):
-        check_whole(name, value)
+        if value is not None:
+            check_whole(name, value)
     if degree > 3:
         raise ValueError(f"degree={degree} is beyond 3, up to which crosses are chosen; name larger ones in crosses.")
     if isinstance(max_seconds, bool) or not isinstance(max_seconds, (int, float)) or not max_seconds > 0.0:
@@ -103,8 +110,8 @@ def target_numbers(y: Any, n_rows: int) -> NDArray[np.float64]:
                 values = values.astype(np.float64)
             except (TypeError, ValueError):
                 raise ValueError(
-                    f"y holds {classes.size} different texts, such as {classes[0]!r}; crosses are chosen by numbers or"
-                    " two classes."
+                    f"y holds {classes.size} different texts, such as {classes[0].item()!r}; crosses are chosen by"
+                    " numbers or two classes."
                 ) from None
         else:
             values = values.astype(np.str_) == classes[-1]

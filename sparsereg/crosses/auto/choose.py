@@ -20,20 +20,24 @@ from sparsereg.crosses.rules import Of
 from sparsereg.crosses.specification import Specification
 from sparsereg.crosses.table import Table
 
-__all__ = ["ChosenBlock", "Chooser", "Limits"]
+__all__ = ["Chooser", "ChosenBlock", "Limits", "least_count"]
 
 Int = NDArray[np.int64]
 Fields = tuple[str, ...]
 
 # Pairs of numbers without a known meaning whose finer cells are tried, and triples that are tried.
 MORE_CELLS, MOST_TRIPLES = 2, 60
+# The share of the target's variance that a block must explain to be worth its columns.
+LEAST_GAIN = 2e-4
+# Names in a note at most.
+MOST_NAMES = 6
 
 
 class Limits(NamedTuple):
     """What a design may cost, and how it is measured."""
 
     degree: int = 3
-    min_count: int = 5
+    min_count: int | None = None  # None: by the number of rows
     max_columns: int = 200_000
     max_seconds: float = 30.0
     max_rows: int = 200_000
@@ -70,6 +74,7 @@ class Chooser:
     blocks: list[ChosenBlock] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     n_columns: int = 0
+    too_wide: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.begin = perf_counter()
@@ -79,8 +84,13 @@ class Chooser:
             rows = np.sort(np.random.default_rng(0).choice(self.whole, self.limits.max_rows, replace=False))
             self.table = self.table.sample(self.limits.max_rows)  # the same rows
             self.y, self.s = self.y[rows], None if self.s is None else self.s[rows]
-            self.notes.append(f"the design was chosen on {rows.size:,} of {self.whole:,} rows, drawn with a fixed seed.")
+            self.notes.append(
+                f"the design was chosen on {rows.size:,} of {self.whole:,} rows, drawn with a fixed seed."
+            )
         n = self.y.size
+        if self.limits.min_count is None:
+            self.limits = self.limits._replace(min_count=least_count(self.whole))
+        self.min_count = self.limits.min_count or 1
         n_folds = min(self.limits.n_folds, n)
         self.fold = np.random.default_rng(0).permutation(n) % n_folds
 
@@ -95,7 +105,7 @@ class Chooser:
             self.notes.append("no crosses: rows of one target value, or a single row, choose nothing.")
             self._drop_codes(lambda _code, _bins: True)
             return self._parameters([name for name in found.rules if name not in found.finer], [])
-        self.rest = Residuals(self.y, self.fold, self.s, self.limits.min_count)
+        self.rest = Residuals(self.y, self.fold, self.s, self.min_count)
         mains = self._mains()
         crosses: list[Fields] = []
         crossed = [name for name in mains if name not in found.finer and name in self.codes]
@@ -104,16 +114,24 @@ class Chooser:
             crosses += self._cells(crosses)
         if self.limits.degree > 2:
             crosses += self._add(self._ranked(self._triples([pair for pair in crosses if set(pair) <= set(crossed)])))
+        if self.too_wide:
+            more = f" and {n} more" if (n := len(self.too_wide) - MOST_NAMES) > 0 else ""
+            self.notes.append(
+                f"left out, as their columns are more than the budget of {self.limits.max_columns:,} leaves:"
+                f" {', '.join(self.too_wide[:MOST_NAMES])}{more}."
+            )
         return self._parameters(mains, crosses)
 
     def _mains(self) -> list[str]:
         """The fields with columns of their own. All of them are kept that fit, finer bins where they gain."""
         self._drop_codes(self._bins_are_enough)
         names = [name for name in self.found.rules if name not in self.found.finer]
-        alone = [(name,) for name in names if name in self.codes]
+        alone: list[Fields] = [(name,) for name in names if name in self.codes]
         kept = [fields[0] for fields in self._add(self._ranked(alone), every=True)]
         kept += [name for name in names if name not in self.codes]
-        fine = [(name,) for name, coarse in self.found.finer.items() if coarse in kept and name in self.codes]
+        fine: list[Fields] = [
+            (name,) for name, coarse in self.found.finer.items() if coarse in kept and name in self.codes
+        ]
         kept += [fields[0] for fields in self._add(self._ranked(fine))]
         for _ in range(2):
             for block in [name for name in kept if name in self.codes]:
@@ -171,12 +189,14 @@ class Chooser:
         gains = {frozenset(block.fields): block.gain for block in self.blocks if len(block.fields) == 2}
         known = {frozenset(pair) for pair in pairs}
         names = [name for name in self.found.rules if any(name in pair for pair in pairs)]
-        triples = [three for three in combinations(names, 3) if all(frozenset(two) in known for two in _two(three))]
+        triples: list[Fields] = [
+            three for three in combinations(names, 3) if all(frozenset(two) in known for two in _two(three))
+        ]
         return sorted(triples, key=lambda three: -sum(gains[frozenset(two)] for two in _two(three)))[:MOST_TRIPLES]
 
     def _ranked(self, candidates: list[Fields]) -> list[tuple[Fields, Gain]]:
         """The blocks with their gains over what was added so far, the largest first."""
-        ranked = []
+        ranked: list[tuple[Fields, Gain]] = []
         for fields in candidates:
             if self._is_late(len(candidates) - len(ranked)):
                 break
@@ -192,10 +212,10 @@ class Chooser:
             cells, n_cells = self._cross(fields)
             n_columns = self._count(cells)
             if self.n_columns + n_columns > self.limits.max_columns:
-                self.notes.append(f"{' x '.join(fields)} is left out: {n_columns:,} columns more are over the budget.")
+                self.too_wide.append(f"{' x '.join(fields)} ({n_columns:,})")
                 continue
             gain = self.rest.gain(cells, n_cells)
-            if not n_columns or not (every or gain.is_clear):
+            if not n_columns or not (every or (gain.is_clear and gain.mean > LEAST_GAIN)):
                 continue
             self.rest.add(cells, n_cells, gain.shrinkage)
             self.n_columns += n_columns
@@ -222,7 +242,7 @@ class Chooser:
     def _count(self, cells: Int) -> int:
         """Columns of a block on all rows, from above where only a sample was looked at."""
         counts = np.bincount(cells) * (self.whole / cells.size)
-        return int((counts >= self.limits.min_count).sum())
+        return int((counts >= self.min_count).sum())
 
     def _column(self, name: str) -> str:
         rule = self.found.rules[name]
@@ -249,9 +269,14 @@ class Chooser:
             "bins": bins or None,
             "crosses": crosses,
             "main_effects": every or [name for name in fields if name in mains],
-            "min_count": self.limits.min_count,
+            "min_count": self.min_count,
             "degree": 1,
         }
+
+
+def least_count(n_rows: int) -> int:
+    """Rows that a level or cell needs: 5, fewer in small tables, where a few rows are much of what there is."""
+    return 1 if n_rows < 200 else 2 if n_rows < 2000 else 5
 
 
 def _two(three: Fields) -> list[Fields]:

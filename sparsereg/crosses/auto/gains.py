@@ -103,4 +103,4 @@ class Residuals:
         counts = np.bincount(cells, weights=train, minlength=n_cells)
         sums = np.bincount(cells, weights=train * self.r[f], minlength=n_cells)
         sums[counts < self.min_count] = 0.0
-        return sums, counts
+        return sums.astype(np.float64, copy=False), counts.astype(np.float64, copy=False)

@@ -1,0 +1,187 @@
+"""`fit` after the table is read: the design, the strength by folds or by held-out rows, and what is said of both."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from sparsereg.cli.console import Terminal
+from sparsereg.cli.prediction import score_name
+from sparsereg.cli.training import ColumnRoles, Training
+from sparsereg.crosses.feature_cross import FeatureCross
+from sparsereg.losses import as_loss
+from sparsereg.report.evidence import Evidence
+from sparsereg.report.samples import FoldSample
+from sparsereg.results import PathResult
+from sparsereg.selection.cross_validation import cross_validate_path
+from sparsereg.serving.model_file import Model
+from sparsereg.solvers.path import regularization_path
+
+__all__ = ["fit_model"]
+
+# At most this share of the seconds goes to the choice of the design.
+DESIGN_SHARE = 0.3
+# The heaviest crosses that are named.
+HEAVIEST = 3
+# The automatic grid has so many points over a factor of 100 in alpha: 20 a decade.
+AUTO_POINTS = 41
+WHY_ENDED = {
+    "turned": "the path ended where the held-out score had turned.",
+    "grid": "the path went to its weakest strength.",
+    "max_seconds": "--budget-seconds ended the path before the held-out score had turned; more may predict better.",
+    "interrupted": "the path was interrupted; what was finished is kept.",
+}
+
+
+def fit_model(data: Training, roles: ColumnRoles, options: dict[str, Any], terminal: Terminal) -> Model:
+    """Choose the design, encode, fit the path, choose a point."""
+    cross = _design(data, roles, options, terminal)
+    with terminal.working("Encoding"):
+        X = cross.fit_transform(data.rows(data.train))
+    factor = None if options["standardize"] else data.penalty_factor(cross, terminal.note)
+    asked = {name: options[name] for name in ("l1_ratio", "tol", "standardize", "positive")}
+    asked |= {"loss": roles.kind.loss, "sample_weight": data.weights(data.train), "penalty_factor": factor}
+    meta = _meta(data, roles, options)
+    if options["share"] is None:
+        return _by_folds(data, cross, X, asked, meta, options, terminal)
+    return _by_held_out(data, cross, X, asked, meta, options, terminal)
+
+
+def _design(data: Training, roles: ColumnRoles, options: dict[str, Any], terminal: Terminal) -> FeatureCross:
+    if not roles.is_automatic:
+        return roles.cross(data.table, terminal.note)
+    seconds = DESIGN_SHARE * options["budget_seconds"]
+    with terminal.working("Choosing the design"):
+        y, weight = data.y[data.train], data.weights(data.train)
+        choice = roles.choose(data.rows(data.train), y, weight, seconds, terminal.note)
+    for note in choice.notes:
+        terminal.note(note)
+    gained = [block for block in choice.blocks if len(block.fields) > 1]
+    best = sorted(gained, key=lambda block: -block.gain)[:HEAVIEST]
+    named = "; ".join(f"{' x '.join(block.fields)} +{100 * block.gain:.2f} points" for block in best)
+    terminal.note(
+        f"{len(gained)} crosses chosen by what they add on held-out rows{f', most by {named}' if best else ''}. "
+        "--design main or pairs, --cross and --bin give others."
+    )
+    terminal.note(f"the design as code: {choice.to_code()}")
+    cross: FeatureCross = choice.cross
+    return cross
+
+
+def _meta(data: Training, roles: ColumnRoles, options: dict[str, Any]) -> dict[str, Any]:
+    loss = as_loss(roles.kind.loss)
+    return {
+        "target": roles.target,
+        "log_target": roles.log_target,
+        "weight": roles.weight,
+        "train_mean": data.train_mean,
+        "null_predictor": loss.null_predictor(data.y[data.train], data.weights(data.train)),
+        "na": list(options["na"]),
+        "rows": int(data.train.size),
+    }
+
+
+def _by_folds(
+    data: Training,
+    cross: FeatureCross,
+    X: Any,
+    asked: dict[str, Any],
+    meta: dict[str, Any],
+    options: dict[str, Any],
+    terminal: Terminal,
+) -> Model:
+    """The strength that predicts best in cross-validation, on a path of all rows."""
+    folds = data.folds(options["folds"], options["seed"])
+    grid, eps = options["alphas"], options["eps"]
+    automatic = grid is None and eps is None
+    grid = (AUTO_POINTS if automatic else 100) if grid is None else grid
+    with terminal.path("Paths of all rows and of each fold", grid if isinstance(grid, int) else len(grid)) as advance:
+
+        def callback(i: int, n: int, alpha: float, n_nonzero: int, *_: float) -> None:
+            advance(i, n, alpha, n_nonzero)
+
+        validation = cross_validate_path(
+            X,
+            data.y,
+            cv=folds,
+            alphas=grid,
+            eps="auto" if eps is None else eps,
+            max_seconds=max(options["budget_seconds"] - terminal.seconds, 1e-3),
+            callback=callback,
+            keep_fold_paths=True,
+            **asked,
+        )
+    path, k = validation.path, validation.k
+    with terminal.working("Looking at the rows"):
+        train = data.sample(X, path)
+        assert validation.chosen.fold_paths is not None
+        held = FoldSample.of_folds(train, [test for _, test in folds], validation.chosen.fold_paths)
+        evidence = Evidence.measure(path, cross, k, train, held)
+    if evidence.held is None:
+        raise ValueError("the target is the same in all rows; there is nothing to predict.")
+    meta |= {"point": k, "seed": options["seed"], "folds": len(folds), "held_out_r2": evidence.held}
+    meta |= {"held_out_rows": int(data.y.size), "evidence": evidence.to_dict()}
+    score = f"{score_name(meta, path.loss)} {evidence.held[k]:.4f} +- {evidence.null_error:.4f}"
+    terminal.note(
+        f"{len(folds)} folds drawn with seed {options['seed']}: point {k} predicts held-out rows best ({score})"
+        f" with {path.n_nonzero[k]:,} of {cross.n_features_out_:,} columns, and is the model's, fitted on all"
+        f" {data.y.size:,} rows."
+    )
+    stopped = validation.chosen.stopped
+    if stopped == "grid" and k == path.alphas.size - 1 and k > 0:
+        terminal.note("the best point is the last of the path; a smaller --eps may predict better still.")
+    elif stopped in WHY_ENDED and automatic:
+        terminal.note(WHY_ENDED[stopped])
+    _note_crosses(cross, path, k, terminal)
+    return Model(cross, _with_classes(path, options), meta)
+
+
+def _by_held_out(
+    data: Training,
+    cross: FeatureCross,
+    X: Any,
+    asked: dict[str, Any],
+    meta: dict[str, Any],
+    options: dict[str, Any],
+    terminal: Terminal,
+) -> Model:
+    """The strength that predicts the held-out rows best, which stay out of the fit."""
+    grid, eps = options["alphas"] or 100, options["eps"] or 1e-2
+    with terminal.path("Fitting the path", grid if isinstance(grid, int) else len(grid)) as callback:
+        path = regularization_path(X, data.y[data.train], alphas=grid, eps=eps, callback=callback, **asked)
+    with terminal.working("Looking at the rows"):
+        evidence = data.evidence(cross, path, X)
+    path = _with_classes(path, options)
+    meta |= {"point": evidence.point, "seed": options["seed"], "evidence": evidence.to_dict()}
+    if evidence.held is None:
+        return Model(cross, path, meta)
+    model = Model(cross, path, meta | {"held_out_r2": evidence.held, "held_out_rows": data.held_out.size})
+    best = evidence.point  # of equal points, that with the strongest penalty
+    terminal.note(
+        f"{data.held_out.size:,} rows drawn with seed {options['seed']} were held out; point {best} predicts them best "
+        f"({score_name(model.meta, path.loss)} {evidence.held[best]:.4f}) and is the model's."
+    )
+    if best == path.alphas.size - 1 and best > 0:
+        terminal.note("the best point is the last of the path; a smaller --eps may predict better still.")
+    return model
+
+
+def _with_classes(path: PathResult, options: dict[str, Any]) -> PathResult:
+    return dataclasses.replace(path, classes=options["classes"])
+
+
+def _note_crosses(cross: FeatureCross, path: PathResult, k: int, terminal: Terminal) -> None:
+    """Say which crosses carry weight."""
+    columns, w = path.point(k)
+    blocks = [block for block in cross.blocks_ if len(block.fields) > 1]
+    if not blocks or not w.size:
+        return
+    total = float(np.abs(w).sum())
+    shares = [
+        (float(np.abs(w[(columns >= block.start) & (columns < block.stop)]).sum()) / total, block.name)
+        for block in blocks
+    ]
+    named = ", ".join(f"{name} {share:.0%}" for share, name in sorted(shares, reverse=True)[:HEAVIEST])
+    terminal.note(f"crosses carry {sum(share for share, _ in shares):.0%} of the absolute weight: {named}.")
