@@ -114,7 +114,7 @@ class FoldSample(Sample):
         order = np.concatenate(list(held))
         weight = None if train.weight is None else train.weight[order]
         ends = tuple(np.cumsum([rows.size for rows in held]).tolist())
-        return cls(train.X, train.y[order], weight, order, ends, tuple(paths))
+        return cls(train.X, train.y[order], weight, train.targets[order], order, ends, tuple(paths))
 
     def predictors(
         self,
@@ -125,7 +125,7 @@ class FoldSample(Sample):
         """As of a sample, by the paths of the folds; `path` is not used."""
         begin = 0
         for end, own in zip(self.ends, self.paths, strict=True):
-            part = Sample(self.X[self.order[begin:end]], self.y[begin:end], None)
+            part = Sample(self.X[self.order[begin:end]], self.y[begin:end], None, self.targets[begin:end])
             last = own.alphas.size - 1
             for rows, z in part.predictors(own, [min(k, last) for k in points], output):
                 yield slice(begin + rows.start, begin + rows.stop), z

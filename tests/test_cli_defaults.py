@@ -1,0 +1,73 @@
+"""`sparsereg fit` with a table and a target only: the design, the folds, and the rows of the model."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from test_cli import HOUSES, fail, houses, succeed
+
+from sparsereg import load_model, regularization_path
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder to work in, but for houses.csv."""
+    monkeypatch.chdir(tmp_path)
+    houses().write_csv("houses.csv")
+
+
+@pytest.mark.usefixtures("folder")
+def test_everything_by_default():
+    """Crosses are chosen and kept, identifiers left out; the strength is chosen by folds, and all rows are fitted."""
+    rng = np.random.default_rng(0)
+    n = 2000
+    shop, hour = rng.choice(list("abcd"), n), rng.integers(0, 12, n)
+    table = pl.DataFrame(
+        {"id": rng.permutation(n), "shop": shop, "hour": hour, "size": rng.normal(size=n), "when": ["2024-03-01"] * n}
+    ).with_columns(when=pl.Series(np.datetime64("2024-01-01") + rng.integers(0, 400, n)).cast(pl.String))
+    y = 2.0 * np.where(shop == "a", np.sin(hour), np.cos(hour)) + table["size"].to_numpy() + 0.3 * rng.normal(size=n)
+    table.with_columns(y=y).write_csv("t.csv")
+    result = succeed("fit t.csv --target y --model m.npz --report r.json --html r.html")
+    notes = " ".join(result.stderr.split())
+    assert "as identifiers have: id." in notes
+    assert "most by shop x hour" in notes
+    assert "crosses carry" in notes
+    assert "the path ended where the held-out score had turned" in notes
+    assert "2,000 rows fitted" in result.stdout
+    model = load_model("m.npz")
+    assert "id" not in model.cross.levels_
+    assert {"when_month", "when_weekday"} <= model.cross.levels_.keys()
+    assert f"the design as code: {model.cross!r}" in notes
+    assert model.meta["rows"] == model.meta["held_out_rows"] == n
+    assert model.meta["held_out_r2"][model.point] > 0.8
+    X = model.cross.transform(table.with_columns(pl.col("when").str.to_datetime()))
+    y_mean = model.path.intercepts[model.point] + (X @ model.path.coef(model.point).T).mean()
+    assert y_mean == pytest.approx(y.mean()), "the intercept is that of all rows"
+    assert "R2 0.9" in succeed("predict m.npz t.csv --out p.csv").stderr
+    main = succeed("fit t.csv --target y --exclude id --design main --model main.npz")
+    assert "crosses carry" not in main.stderr
+    succeed("fit t.csv --target y --exclude id,when --design pairs --alphas 10 --eps 0.1 --model pairs.npz")
+    assert [block.name for block in load_model("pairs.npz").cross.blocks_][3:] == [
+        "shop x hour", "shop x size", "hour x size",
+    ]  # fmt: skip
+    assert "choose one" in fail("fit t.csv --target y --design auto --cross shop,hour")
+    assert "the path" not in succeed("fit t.csv --target y --budget-seconds 0.001 --design main --alphas 3").stderr
+
+
+@pytest.mark.usefixtures("folder")
+def test_held_out_scores_of_folds():
+    """They are those of paths fitted without each fold."""
+    succeed(HOUSES, "--folds 3 --seed 2 --alphas 8 --eps 0.1 --tol 1e-8")
+    model = load_model("model.npz")
+    table = houses().drop_nulls("median_house_value")
+    y, X = table["median_house_value"].to_numpy(), model.cross.transform(table)
+    order = np.random.default_rng(2).permutation(y.size)
+    loss = 0.0
+    for f in range(3):
+        test = order[np.arange(y.size) % 3 == f]
+        train = np.setdiff1d(np.arange(y.size), test)
+        path = regularization_path(X[train], y[train], alphas=model.path.alphas, tol=1e-8)
+        loss += ((y[test] - path.predict(X[test], 5)) ** 2).sum()
+    assert model.meta["held_out_r2"][5] == pytest.approx(1 - loss / ((y - y.mean()) ** 2).sum(), abs=1e-4)
+    assert model.point == int(np.argmax(model.meta["held_out_r2"]))
