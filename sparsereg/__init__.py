@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     )
     from sparsereg.plot.comparison import ComparisonDisplay
     from sparsereg.plot.path_plot import plot_path
+    from sparsereg.report.designs import DesignComparison, compare_designs
     from sparsereg.report.report import SparsityReport
     from sparsereg.results import PathResult
     from sparsereg.selection.criteria import InformationCriterion, information_criterion
@@ -71,6 +72,7 @@ _MODULES = {
     "CrossValidation": "selection.results",
     "DatePart": "crosses.dates",
     "DegreesOfFreedom": "linear_model",
+    "DesignComparison": "report.designs",
     "Edges": "crosses.binning",
     "ElasticNet": "linear_model",
     "ElasticNetCV": "linear_model",
@@ -110,6 +112,7 @@ _MODULES = {
     "ValidatedPath": "selection.results",
     "Width": "crosses.binning",
     "choose_crosses": "crosses.choosing",
+    "compare_designs": "report.designs",
     "cross_validate_path": "selection.cross_validation",
     "degrees_of_freedom": "linear_model",
     "enet_path": "linear_model",
@@ -133,6 +136,7 @@ __all__ = [
     "CrossValidation",
     "DatePart",
     "DegreesOfFreedom",
+    "DesignComparison",
     "Edges",
     "ElasticNet",
     "ElasticNetCV",
@@ -172,6 +176,7 @@ __all__ = [
     "ValidatedPath",
     "Width",
     "choose_crosses",
+    "compare_designs",
     "cross_validate_path",
     "degrees_of_freedom",
     "enet_path",

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.crosses.auto.choose import Chooser, ChosenBlock, Limits
+from sparsereg.crosses.binning import Quantiles
+from sparsereg.crosses.rules import Of
 from sparsereg.crosses.specification import check_whole
 from sparsereg.crosses.table import Table
 
@@ -58,6 +60,21 @@ class CrossChoice:
             if chosen.get("main_effects", True) is not True:
                 chosen["main_effects"] = [*chosen["main_effects"], *numeric]
         return cls(make(**{**parameters, **chosen}), chooser.blocks, chooser.notes)
+
+    def coarse(self) -> Any:
+        """The cross without the finer fields of each number and without crosses, as a start for all pairs."""
+        parameters = self.cross.get_params(deep=False)
+        bins = parameters["bins"] or {}
+        counts: dict[str, list[tuple[int, str]]] = {}
+        for name, rule in bins.items():
+            inner, column = (rule.rule, str(rule.column)) if isinstance(rule, Of) else (rule, name)
+            if isinstance(inner, Quantiles):
+                counts.setdefault(column, []).append((inner.n, name))
+        finer = {name for of_column in counts.values() for _, name in sorted(of_column)[1:]}
+        fields = [name for name in parameters["fields"] if name not in finer]
+        kept = {name: rule for name, rule in bins.items() if name not in finer}
+        changed = {"fields": fields, "bins": kept or None, "crosses": (), "main_effects": True}
+        return type(self.cross)(**{**parameters, **changed})
 
     def to_code(self) -> str:
         """Code that makes the same FeatureCross again, with the public names of the package."""
