@@ -1,11 +1,12 @@
 """`fit` with defaults only, on five real tables: held-out R2, columns kept and seconds, beside four yardsticks.
 
-    python benchmarks/defaults.py FOLDER [NAME ...]
+    python benchmarks/defaults.py FOLDER [NAME ...] [--quick]
 
 A fifth of the rows is drawn with seed 0 and never seen by the choice of the design, of the strength, or by the fit.
 Beside the lasso: main effects alone on the same folds, ridge on the same crosses, scikit-learn's OneHotEncoder and
 LassoCV on the columns as categories (floats in 20 quantile bins), and its HistGradientBoostingRegressor with defaults.
-Seconds are CPU time of one thread. LassoCV is fitted on at most `SLOW_ROWS` rows, as it takes minutes on all of them.
+Seconds are CPU time of one thread. `--quick` leaves out
+ridge and LassoCV. LassoCV is fitted on at most `SLOW_ROWS` rows, as it takes minutes on all of them.
 """
 
 from __future__ import annotations
@@ -154,6 +155,8 @@ def measure(name: str, folder: Path) -> None:
     say("main effects alone", predicted, seconds, f"{found.chosen.n_nonzero[found.k]:,} of {X_main.shape[1]:,}")
     predicted, seconds = timed(boosted_trees, train, y_train, test)
     say("HistGradientBoosting", predicted, seconds)
+    if "--quick" in sys.argv:
+        return
     ridge = RidgeCV(alphas=np.geomspace(1, 100, 5))
     predicted, seconds = timed(lambda: ridge.fit(X, y_train).predict(X_test))
     say("ridge, the same crosses", predicted, seconds, f"{X.shape[1]:,}")
@@ -164,7 +167,7 @@ def measure(name: str, folder: Path) -> None:
 def main() -> None:
     """Print the table for the names given, or for all."""
     warnings.simplefilter("ignore")
-    for name in sys.argv[2:] or TABLES:
+    for name in [name for name in sys.argv[2:] if name != "--quick"] or TABLES:
         measure(name, Path(sys.argv[1]))
 
 
