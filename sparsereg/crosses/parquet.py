@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from sparsereg.crosses.reading import read_column
 from sparsereg.crosses.table import Table
 from sparsereg.data.threads import thread_count
+from sparsereg.data.validation import check_flag, check_number
 from sparsereg.rows.disk import ThreadEngine
 
 __all__ = ["ParquetRows", "PartRows", "TablePart", "Targets"]
@@ -250,6 +251,7 @@ class ParquetRows:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        self._check()
         groups: list[tuple[Slice, int]] = []
         schema: Any = None
         self_names: list[str] = []
@@ -276,6 +278,16 @@ class ParquetRows:
         if not self.n_rows:
             raise ValueError(f"files={self.files!r} hold no rows.")
         set_(self, "parts", _grouped(groups, self.part_rows, self.targets))
+
+    def _check(self) -> None:
+        """What does not depend on the files."""
+        if self.max_memory is not None:
+            check_number("max_memory", self.max_memory, low=1, integer=True)
+        for name in ("log_target", "drop_missing_target"):
+            check_flag(name, getattr(self, name))
+        if check_number("held_out", self.held_out, low=0, high=1) == 1:
+            raise ValueError("held_out=1 leaves no rows to fit; expected a share below 1.")
+        check_number("seed", self.seed, low=0, integer=True)
 
     @property
     def targets(self) -> Targets:
@@ -333,6 +345,8 @@ class ParquetRows:
 def found_files(files: Any) -> list[str]:
     """Files by name or pattern; a ValueError where there is none."""
     one = isinstance(files, (str, Path))
+    if not one and not isinstance(files, Iterable):
+        raise ValueError(f"files={files!r}: expected a name, a pattern, or a list of these.")
     names: Iterable[str] = [str(files)] if one else [str(file) for file in files]
     found: list[str] = []
     for name in names:

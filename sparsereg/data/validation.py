@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sparsereg.data.real_numbers import real_numbers, refuse_unreal_columns, shown
 
 __all__ = [
+    "MOST_POINTS",
     "check_alphas",
     "check_choice",
     "check_dense",

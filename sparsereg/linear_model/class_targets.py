@@ -12,7 +12,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from sparsereg.data.real_numbers import real_numbers
-from sparsereg.losses.smoothing import SUM_TOL, smooth_labels
+from sparsereg.losses.smoothing import SUM_TOL, smooth_labels, smoothing_distribution
 
 __all__ = ["ClassTargets"]
 
@@ -100,6 +100,8 @@ class ClassTargets:
 
     def smoothed(self, eps: float, to: Any, s: Vector | None) -> ClassTargets:
         """With label smoothing: see `sparsereg.losses.smoothing`."""
+        K = self.classes.size
+        smoothing_distribution(np.full((1, K), 1.0 / K), to, name="smoothing_distribution")  # also where it is not used
         if eps == 0.0:
             return self
         return ClassTargets(self.classes, None, smooth_labels(self.probabilities(), eps, to, sample_weight=s))

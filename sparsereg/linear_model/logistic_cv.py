@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsereg.data.validation import check_flag, check_number
+from sparsereg.data.validation import MOST_POINTS, check_flag, check_number, check_vector
 from sparsereg.linear_model.class_targets import ClassTargets
 from sparsereg.linear_model.coefficients import set_parameters
 from sparsereg.linear_model.logistic import LogisticRegression
@@ -184,9 +184,10 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         """The strengths beside the mean of the losses, and how to validate."""
         if isinstance(self.Cs, str):
             return self._settings_of(self.Cs, 1e-2, "Cs")
-        Cs = np.logspace(-4, 4, self.Cs) if np.ndim(self.Cs) == 0 else np.asarray(self.Cs, dtype=np.float64)
         if np.ndim(self.Cs) == 0:
-            check_number("Cs", self.Cs, low=1, integer=True)
+            Cs = np.logspace(-4, 4, check_number("Cs", self.Cs, low=1, high=MOST_POINTS, integer=True))
+        else:
+            Cs = check_vector("Cs", self.Cs, np.shape(self.Cs)[0], of="points")
         for i, C in enumerate(Cs.tolist()):
             check_number(f"Cs[{i}]", C, low=0, open_low=True, high=np.finfo(np.float64).max)
         return self._settings_of(1.0 / (Cs * total), 1e-2, "Cs")

@@ -20,6 +20,7 @@ from sparsereg.linear_model.coefficients import set_parameters
 from sparsereg.linear_model.multi_task import MultiTaskBase, MultiTaskElasticNet
 from sparsereg.linear_model.paths import EPOCHS, PARAMS, closer, enet_path, generator, lasso_path
 from sparsereg.objective.multi_task import MultiTaskProblem, RowCoefficients, make_multi_task_problem
+from sparsereg.selection.folds import make_folds
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.multi_task import MultiTaskSolver
 from sparsereg.solvers.path import path_solver, solve_point, warn_points
@@ -138,12 +139,12 @@ class MultiTaskElasticNetCV(MultiTaskBase):
         ratios, given = self._check_grid()
         design, targets = self._check_data(X, y)
         rows = Rows(design, targets, check_weights(sample_weight, design.n_rows))
-        folds = list(check_cv(self.cv).split(X, y, **split))
+        folds = make_folds(self.cv, X, y, split)
         grids = [self._strengths(rows, ratio, given) for ratio in ratios]
         jobs = [
-            delayed(self._held_out)(rows, ratio, grid, np.asarray(train), np.asarray(test))
+            delayed(self._held_out)(rows, ratio, grid, fold.train, fold.test)
             for ratio, grid in zip(ratios, grids, strict=True)
-            for train, test in folds
+            for fold in folds
         ]
         found = Parallel(n_jobs=self.n_jobs, verbose=int(self.verbose), prefer="threads")(jobs)
         errors = np.reshape(found, (len(ratios), len(folds), -1))

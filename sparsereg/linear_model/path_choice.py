@@ -39,12 +39,12 @@ class PathChoice:
 
     def _settings_of(self, strengths: Any, eps: Any, name: str) -> Settings:
         grid: Any = N_ALPHAS
+        ending = check_ending(eps, self.max_seconds, self.max_columns)
         if isinstance(strengths, str):
             check_choice(name, strengths, ("auto",))
-            eps = "auto"
+            eps, ending = "auto", check_ending("auto", self.max_seconds, self.max_columns)
         else:
             grid = _check_grid(strengths)
-        ending = check_ending(eps, self.max_seconds, self.max_columns)
         progress = _print_progress if self.verbose else None
         keep = bool(self.keep_fold_paths)
         return Settings(grid, eps, ending, thread_count(self.n_jobs), keep, progress)

@@ -60,16 +60,16 @@ def smooth_labels(
     return (1.0 - eps) * Y + eps * smoothing_distribution(Y, to, sample_weight)
 
 
-def smoothing_distribution(Y: Matrix, to: Any, sample_weight: Any = None) -> Vector:
+def smoothing_distribution(Y: Matrix, to: Any, sample_weight: Any = None, name: str = "to") -> Vector:
     """The distribution u over K classes that is meant by "uniform", "prior" or an array."""
     K = Y.shape[1]
     if isinstance(to, str):
-        if check_choice("to", to, ("uniform", "prior")) == "uniform":
+        if check_choice(name, to, ("uniform", "prior")) == "uniform":
             return np.full(K, 1.0 / K)
         return np.asarray(np.average(Y, axis=0, weights=sample_weight))
-    u = check_vector("to", to, K, "classes")
+    u = check_vector(name, to, K, "classes")
     if (u < 0.0).any() or abs(u.sum() - 1.0) > SUM_TOL:
-        raise ValueError(f"to={to!r}: expected {K} probabilities that sum to 1, one for each class.")
+        raise ValueError(f"{name}={to!r}: expected {K} probabilities that sum to 1, one for each class.")
     return u
 
 

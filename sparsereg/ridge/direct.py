@@ -43,6 +43,12 @@ RIGHT_SIDES = 256
 NEWTON_STEPS = 6
 # Squared ratio of Cholesky pivots below which H is treated as singular.
 SINGULAR = 1e-14
+# Operations up to which a system that is singular to rounding is solved again by singular values: a tenth of a second.
+SMALL_AUGMENTED = 1e8
+# Penalties below this share of a column's curvature may leave degrees of freedom by an inverse of H few digits.
+WEAK_COLUMN = 1e-8
+# By which share of the null deviance that must lower the objective.
+LOWER = 1e-10
 # Roots of curvatures that differ by more than this hide directions of a singular H from each other.
 GRADED = 1e3
 
@@ -54,6 +60,24 @@ class CenteredSlabs:
         self.equations = equations
         self.shape = equations.design.n_rows, equations.factor.size
         self.X = equations.design.observed()
+
+    @property
+    def small(self) -> bool:
+        """Whether singular values of B above a square cost little."""
+        n, m = self.shape
+        return (n + m) * m**2 <= SMALL_AUGMENTED
+
+    def augmented(self, penalty: Vector) -> tuple[Matrix2, Vector, Matrix2, Vector]:
+        """`left diag(values) right diag(length)` of B above P^1/2, without values that are rounding."""
+        A = np.concatenate([*self.rows(), np.diag(np.sqrt(penalty))])
+        A[: self.shape[0], self.equations.diagonal == 0.0] = 0.0  # constant, to rounding
+        length = np.sqrt(np.einsum("ij,ij->j", A, A))
+        empty = length == 0.0
+        length[empty] = 1.0
+        left, values, right = scipy.linalg.svd(A / length, full_matrices=False)
+        right[:, empty] = 0.0
+        keep = values > max(A.shape) * np.finfo(float).eps * values[0]
+        return left[:, keep], values[keep], right[keep], length
 
     def rows(self) -> Iterator[Matrix2]:
         """B by slabs of rows."""
@@ -137,7 +161,13 @@ def solve_direct(method: str, systems: list[System]) -> list[RidgeSolution]:
         return [_by_singular_values(system, *decomposition) for system in systems]
     square = slabs.gram() if method == "gram" else slabs.kernel()
     inverse = cache(lambda alpha: _inverse(square, alpha * slabs.equations.factor if method == "gram" else alpha))
-    return refined_solutions(systems, inverse, dual=method == "dual")
+    solutions = refined_solutions(systems, inverse, dual=method == "dual")
+    if not slabs.small:
+        return solutions
+    return [
+        _by_augmented(system, slabs, found) if np.isinf(found.dual_gap) else found
+        for system, found in zip(systems, solutions, strict=True)
+    ]
 
 
 def refined_solutions(
@@ -169,6 +199,32 @@ def _newton(system: System, inverse: Inverse, full_rank: bool) -> RidgeSolution:
     if not full_rank:
         return solution
     return replace(solution, dual_gap=min(solution.dual_gap, max(float(g @ inverse(g)), 0.0)))
+
+
+def _by_augmented(system: System, slabs: CenteredSlabs, found: RidgeSolution) -> RidgeSolution:
+    """A better solution than one by a pseudo-inverse of H, if there is one: by singular values of B above P^1/2.
+
+    H is their square, so that a direction of length 1e-8 is rounding there, and not here: columns without penalty whose
+    means are 1e8 times their deviations, where there is no intercept.
+    """
+    left, values, right, length = slabs.augmented(system.penalty)
+
+    def residual(w: Vector) -> Vector:
+        z = system.equations.product(w)
+        own = system.equations.root_weights * (system.y - z + system.equations.mean(z))
+        return np.concatenate([own, -np.sqrt(system.penalty) * w])
+
+    w = np.zeros(found.w.size)
+    for _ in range(2):
+        w = w + (right.T @ ((left.T @ residual(w)) / values)) / length
+    before, after, null = (float(e @ e) for e in (residual(found.w), residual(w), residual(np.zeros(w.size))))
+    if not after < before - LOWER * null:
+        return found
+    solution = system.solution(w, found.n_iter)
+    if values.size < w.size:
+        return solution
+    along = right @ (system.gradient(w) / length) / values
+    return replace(solution, dual_gap=min(solution.dual_gap, float(along @ along)))
 
 
 def _newton_dual(system: System, inverse: Inverse) -> RidgeSolution:
@@ -270,7 +326,14 @@ def column_degrees(equations: NormalEquations, alpha: float, method: str) -> Vec
             out[cols] = np.einsum("ij,ij->j", slab, inverse(slab)) / factor[cols]
     else:
         square = slabs.gram()
-        inverse, _ = _inverse(square, alpha * factor)
+        inverse, full_rank = _inverse(square, alpha * factor)
+        weak = bool((alpha * factor < WEAK_COLUMN * np.diag(square)).any())
+        if (weak or not full_rank) and slabs.small:  # see `_by_augmented`
+            left, values, right, _ = slabs.augmented(alpha * factor)
+            top = left[: slabs.shape[0]]
+            return np.clip(
+                np.einsum("aj,aj->j", right / values[:, None], top.T @ top @ (right * values[:, None])), 0, 1
+            )
         for begin in range(0, factor.size, RIGHT_SIDES):
             cols = slice(begin, begin + RIGHT_SIDES)
             out[cols] = np.diag(inverse(square[:, cols])[cols])

@@ -145,6 +145,8 @@ def cross_validate_path(
     design = as_design(X, n_threads=n_threads)
     target, s = check_target(y, design.n_rows), check_weights(sample_weight, design.n_rows)
     known = None if offset is None else check_vector("offset", offset, design.n_rows)
+    if groups is not None and np.ndim(groups) == 0:
+        raise ValueError(f"groups={groups!r}: expected one group for each of the {design.n_rows} rows of X, or None.")
     folds = make_folds(
         cv, X, target, {} if groups is None else {"groups": groups}, kind.link == "logit" and is_class(target)
     )

@@ -9,7 +9,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sparsereg.data.validation import check_number
+from sparsereg.data.real_numbers import refuse_unreal, shown
+from sparsereg.data.validation import check_number, check_weights
 from sparsereg.serving.compact import CompactModel
 from sparsereg.serving.comparison_text import as_html, as_rows, as_text
 
@@ -104,6 +105,8 @@ class ModelComparison:
         ValueError
             If there are not two models, one cannot be a compact model, or `y` does not fit the table or the models.
         """
+        if not isinstance(models, Mapping):
+            raise ValueError(f"models={shown(models)}: expected a dict of two names to models.")  # noqa: TRY004
         compact = {name: _compact(name, model) for name, model in models.items()}
         predictions = {name: model.predict(table) for name, model in compact.items()}
         return cls.from_predictions(compact, predictions, y, sample_weight, top=top)
@@ -181,6 +184,7 @@ def _compact(name: str, model: Any) -> CompactModel:
 
 def _target(models: list[CompactModel], y: ArrayLike, n_rows: int) -> tuple[str, Vector]:
     """The loss, and the target as numbers (n,)."""
+    refuse_unreal("y", y, text=False)
     values = np.asarray(y)
     if values.shape != (n_rows,):
         raise ValueError(f"y has shape {values.shape}, but the table has {n_rows} rows.")
@@ -195,7 +199,7 @@ def _target(models: list[CompactModel], y: ArrayLike, n_rows: int) -> tuple[str,
         values = (values == classes[0][1]).astype(np.float64) if known else values
     try:
         target = values.astype(np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"y holds {values.dtype} values, which are neither numbers nor the models' classes.") from None
     limits = (0.0, 1.0) if all(links) else (-np.inf, np.inf)
     if not (np.isfinite(target).all() and target.min() >= limits[0] and target.max() <= limits[1]):
@@ -206,10 +210,8 @@ def _target(models: list[CompactModel], y: ArrayLike, n_rows: int) -> tuple[str,
 
 
 def _weights(sample_weight: ArrayLike | None, n_rows: int) -> Vector:
-    s = np.ones(n_rows) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-    if s.shape != (n_rows,) or not np.isfinite(s).all() or s.min() < 0 or not s.sum() > 0:
-        raise ValueError(f"sample_weight must be {n_rows} numbers of at least 0, not all of them 0.")
-    return s
+    s = check_weights(sample_weight, n_rows)
+    return np.ones(n_rows) if s is None else s
 
 
 def _loss(loss: str, y: Vector, prediction: Vector) -> Vector:

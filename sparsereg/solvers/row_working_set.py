@@ -92,8 +92,9 @@ class RowWorkingSet:
         self.refresh()
 
     def coefficients(self) -> RowCoefficients:
-        """The rows that are not 0, in the order of the columns; those that move nothing beyond rounding are 0."""
-        moved = row_norms(self.w) * np.sqrt(self.sq)
+        """The rows that are not 0, in the order of the columns; those that move nothing beyond rounding are 0: leaving
+        one out adds `(sq + l2) |w|^2 / 2` to the objective."""
+        moved = row_norms(self.w) * np.sqrt(self.sq + self.l2)
         least = DUST * min(float(moved.max(initial=0.0)), np.sqrt(self.problem.null_deviance))
         return RowCoefficients(self.cols, np.where((moved > least)[:, None], self.w, 0.0)).nonzero()
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from differential.failure import Failure
 from differential.problems import RIDGE, Problem
 
-WRONG = ("false certificate", "silent miss", "silent claim above tol", "coefficients", "gradient", "left-out score")
-
 
 @dataclass(frozen=True)
 class Pending:
@@ -32,23 +30,12 @@ def is_ridge(problem: Problem) -> bool:
     return problem.entry in RIDGE
 
 
-def is_lasso(problem: Problem) -> bool:
-    return not is_ridge(problem)
-
-
 def have(*features: str) -> frozenset[str]:
     return frozenset(features)
 
 
-def is_iterated(problem: Problem) -> bool:
-    return is_ridge(problem) and problem.solver == "cg"
-
-
 PENDING: list[Pending] = [
-    Pending("N8, degrees of freedom", have(), ("degrees of freedom",), lambda p: is_lasso(p) and p.l1_ratio < 1),
-    Pending("D2", have("free", "nearly"), WRONG, is_ridge),
     Pending("D8", have("weak"), ("left-out score",), is_ridge),
-    Pending("seed 245, a warning too many", have("far", "origin", "positive"), ("needless warning",), is_ridge),
 ]
 
 

@@ -18,6 +18,9 @@ LASSO = ("Lasso", "ElasticNet", "regularization_path", "lasso_path", "enet_path"
 RIDGE = ("Ridge", "RidgeCV", "ridge_path", "RidgeClassifier", "RidgeClassifierCV")
 ENTRIES = (*LASSO, *RIDGE)
 
+# Beyond this, sums in single precision overflow.
+MOST_SINGLE = 1e30
+
 # Name: (how often, what it is).
 FEATURES: dict[str, tuple[float, str]] = {
     "weights": (0.3, "sample weights over up to 12 orders, zeros among them"),
@@ -157,7 +160,7 @@ def _columns(rng: np.random.Generator, features: set[str], least: int) -> np.nda
     for name, change in CHANGES.items():
         if name in features:
             change(rng, X)
-    return X.astype(np.float32) if "float32" in features else X
+    return np.clip(X, -MOST_SINGLE, MOST_SINGLE).astype(np.float32) if "float32" in features else X
 
 
 def _one_hot(rng: np.random.Generator, n: int, p: int, X: np.ndarray) -> np.ndarray:

@@ -31,9 +31,11 @@ SECONDS_A_CASE = 20
 def all_cases() -> list[tuple[Any, str, str]]:
     """Entry, argument, name of a bad value; in one order."""
     from fuzz.entries import ENTRIES
+    from fuzz.entries_losses import LOSSES, SERVED
     from fuzz.entries_more import MORE
 
-    return [(entry, arg, bad) for entry in (*ENTRIES, *MORE) for arg, bads in entry.bad.items() for bad in bads]
+    entries = (*ENTRIES, *MORE, *LOSSES, *SERVED)
+    return [(entry, arg, bad) for entry in entries for arg, bads in entry.bad.items() for bad in bads]
 
 
 def judge(entry: Any, arg: str, bad: str, seed: int) -> str:
