@@ -1,4 +1,4 @@
-"""Faults of issue 14 that are not mended yet: what of the random problems they excuse. Each entry goes with its fault.
+"""Known faults that are not mended yet: what of the random problems they excuse. Each entry goes with its fault.
 
 `tests/differential/test_differential.py` runs every problem, and holds each entry to account: as soon as the fault no
 longer shows, its test fails and asks for the entry to be taken out.

@@ -1,4 +1,4 @@
-"""The snippets of issue 14's page of faults, groups A and D, as far as they are about numbers.
+"""Short snippets of known faults, groups A and D, as far as they are about numbers.
 
 What is not mended yet is marked `pending`: the mark fails as soon as the test passes, and goes with the fault.
 """
@@ -23,7 +23,7 @@ from differential.problems import Problem, draw
 
 def pending(fault: str) -> Any:
     """Not mended yet."""
-    return pytest.mark.xfail(strict=True, reason=f"issue 14, {fault}")
+    return pytest.mark.xfail(strict=True, reason=f"known fault {fault}")
 
 
 def call(function: Any, *args: Any, **kwargs: Any) -> tuple[Any, bool]:

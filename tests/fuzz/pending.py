@@ -1,4 +1,4 @@
-"""Malformed input that is not refused yet, by its fault of issue 14: patterns of `entry/argument/what is wrong`.
+"""Malformed input that is not refused yet, by its known fault: patterns of `entry/argument/what is wrong`.
 
 Each is held to account: once no case of it fails any more, `test_malformed.py` asks for it to be taken out.
 """
