@@ -150,6 +150,9 @@ def load(file: str | os.PathLike[str], verify: bool = True) -> Scorer:
         with open(file, encoding="utf-8") as source:
             data = json.load(source, parse_constant=_refuse_constant)
         return Scorer(data, verify)
+    except UnicodeDecodeError as error:
+        hint = "it is not text. `sparsereg export MODEL --out FILE` makes a compact model of one of `fit`."
+        raise ValueError(f"{file} cannot be read as a compact model: {hint}") from error
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{file} cannot be read as a compact model: {error}") from error
 

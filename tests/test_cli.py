@@ -261,7 +261,7 @@ def test_dates():
         ("fit twice.csv --target y", "cannot be read as a table"),
         ("fit empty.csv --target y", "cannot be read as a table"),
         ("fit noise.parquet --target y", "noise.parquet cannot be read as a table"),
-        ("fit zeros.csv --target y --log-target", "only positive numbers have a logarithm"),
+        ("fit zeros.csv --target y --log-target", "only positive numbers have a logarithm. Leave such rows out"),
         ("fit zeros.csv --target none", "no row has a value of 'none'"),
         ("fit zeros.csv --target y", "too few to hold out"),
         ("fit zeros.csv --target y --validate 0 --exclude none --exclude x", "no columns are left"),

@@ -124,7 +124,7 @@ def test_probabilities_are_targets_of_the_logistic_loss():
     [
         ("--target kind", "3 different texts"),
         ("--target claims --loss logistic", "--loss logistic takes two"),
-        ("--target claims --loss logit", "expected one of 'squared'"),
+        ("--target claims --loss logit", "'logit' is not one of squared, logistic"),
         ("--target churn --loss poisson", "must hold numbers"),
         ("--target claims --loss gamma", "takes amounts above 0"),
         ("--target claims --loss poisson --log-target", "--log-target fits squares"),
@@ -181,3 +181,13 @@ def test_models_of_estimators_keep_loss_and_classes(tmp_path):
     path = regularization_path(X, y, loss=("tweedie", 1.7), alphas=3)
     save_model(tmp_path / "m.npz", cross, path, point=1)
     np.testing.assert_allclose(load_model(tmp_path / "m.npz").predict(table), np.exp(path.predict(X, 1)))
+
+
+@pytest.mark.usefixtures("folder")
+def test_errors_about_losses_name_options_and_a_remedy():
+    gamma = run(FIT + "--target claims --loss gamma").stderr
+    assert "--loss gamma takes" in gamma
+    assert "--loss tweedie:1.5" in gamma
+    assert "loss=" not in gamma
+    assert "LogisticRegression" in run(FIT + "--target kind --loss multinomial").stderr
+    assert "--loss squared for 0" in run(FIT + "--target claims --loss tweedie:3").stderr

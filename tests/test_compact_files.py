@@ -304,3 +304,11 @@ def test_float32_estimators_and_quantiles():
 
     found = CompactModel.from_model(Pipeline([("cross", cross), ("lasso", lasso)])).predict(table)
     assert np.allclose(found, lasso.predict(X), atol=1e-6)
+
+
+def test_a_file_of_the_other_kind_is_named(saved, fitted):
+    with pytest.raises(ValueError, match=r"is read by load_compact and `sparsereg score`"):
+        S.load_model(saved)
+    S.save_model(saved.parent / "model.npz", fitted[0].cross, fitted[0].path, point=0)
+    with pytest.raises(ValueError, match=r"`sparsereg export MODEL --out FILE` makes a compact model"):
+        load_compact(saved.parent / "model.npz")

@@ -38,7 +38,7 @@ class TestIdentifiers:
     @pytest.mark.parametrize("frame", [pd.DataFrame, pl.from_pandas])
     def test_are_named_with_the_remedy(self, name, frame):
         table = frame(TABLE[[name, "city"]])
-        words = rf"field '{name}' has \d+ levels, \d+ of them in a single row.*leave it out of fields.*min_count=2"
+        words = rf"field '{name}' has \d+ levels, \d+ of them in a single row.*leave it out.*min_count to 2"
         for parameters in ({}, {"crosses": [(name, "city")], "main_effects": ["city"]}, {"hashed": 64}):
             with pytest.warns(UserWarning, match=words):
                 FeatureCross(**parameters).fit(table)

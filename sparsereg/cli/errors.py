@@ -17,6 +17,8 @@ __all__ = ["Commands"]
 
 # How checks of parameters begin; each is the option of that name.
 _PARAMETER = re.compile(r"^(l1_ratio|alphas|eps|tol|min_count|degree|top)=")
+# A loss as Python has it, with a parameter or without.
+_LOSS = re.compile(r"loss=(?:\('(\w+)', ([\d.]+)\)|'([\w:.]+)')")
 
 
 @contextmanager
@@ -57,5 +59,6 @@ class Commands(click.Group):
 def _one_line(text: str) -> str:
     """The text in command-line words; in one line, which a terminal gets wrapped at words."""
     text = _PARAMETER.sub(lambda match: f"--{match[1].replace('_', '-')} ", " ".join(text.split()))
+    text = _LOSS.sub(lambda match: f"--loss {match[3] or f'{match[1]}:{match[2]}'}", text)
     width = shutil.get_terminal_size().columns - 1
     return textwrap.fill(text, max(width, 20), initial_indent=" " * 7)[7:] if sys.stderr.isatty() else text

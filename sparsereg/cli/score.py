@@ -22,8 +22,9 @@ _INTEGER = re.compile(r"(-?[1-9]\d*|0)(\.0*)?", re.ASCII)
 _TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _HELP = """Apply a compact model to the rows of a CSV file, also compressed by gzip, or - for the standard input.
 
-The output is CSV with a row for each row of FILE, in its order, and the column `prediction`. A category that the model
-does not have has no effect. The file is read row by row; neither NumPy nor scikit-learn is loaded."""
+The output is CSV with a row for each row of FILE, in its order, and the column `prediction`, for two
+classes the probability of the second. A category that the model does not have has no effect. The file is read row by
+row; neither NumPy nor scikit-learn is loaded."""
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -212,7 +212,10 @@ class Training:
             y = finite_numbers(table[roles.target], "target")
         if roles.log_target:
             if (y <= 0).any():
-                raise ValueError(f"target {roles.target!r} holds {y.min():g}; only positive numbers have a logarithm.")
+                raise ValueError(
+                    f"target {roles.target!r} holds {y.min():g}; only positive numbers have a logarithm. Leave such"
+                    " rows out, or take --loss tweedie in place of --log-target, which fits amounts from 0 on."
+                )
             y = np.log(y)
         weight = None if roles.weight is None else finite_numbers(table[roles.weight], "weight")
         n_held_out = round(share * table.height)

@@ -42,8 +42,8 @@ def _identifiers(layout: Layout) -> list[str]:
             if len(levels) >= _MIN_LEVELS and single >= _SINGLE_SHARE * len(levels):
                 messages.append(
                     f"field {name!r} has {len(levels)} levels, {single} of them in a single row, as identifiers have; "
-                    "they do not occur in new rows: leave it out of fields, or set min_count=2. If it holds numbers, "
-                    "name it in numeric or give it a rule in bins."
+                    "they do not occur in new rows: leave it out, or set min_count to 2. If it holds numbers, "
+                    "name it as numeric or give it a rule for bins."
                 )
     return messages
 

@@ -297,7 +297,8 @@ def _positions(wanted: Int, columns: Int) -> Int:
 def _check_estimator(estimator: Any) -> None:
     if not isinstance(estimator, (Ridge, ElasticNet)):
         raise ValueError(  # noqa: TRY004 - like every other check here
-            f"estimator={type(estimator).__name__}: expected a fitted Ridge, ElasticNet or Lasso of this package."
+            f"estimator={type(estimator).__name__}: expected a fitted Ridge, ElasticNet or Lasso of this package;"
+            " degrees of freedom are computed for no other. A report of another estimator is made without X."
         )
     check_is_fitted(estimator)
     if getattr(estimator, "early_stopping", False):

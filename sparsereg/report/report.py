@@ -247,7 +247,8 @@ class SparsityReport:
             See `from_path`.
         X, sample_weight : optional
             The training data (of a pipeline, the input of its first step). They add the degrees of freedom, see
-            `degrees_of_freedom`, and each block's share of the variance, at the cost of about one fit.
+            `degrees_of_freedom`, and each block's share of the variance, at the cost of about one fit; of `Ridge`,
+            `ElasticNet` and `Lasso` only.
         y : optional
             The training targets, which calibration on the rows of the fit takes.
         X_val, y_val : optional

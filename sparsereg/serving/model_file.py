@@ -235,7 +235,8 @@ def load_model(file: str | os.PathLike[str]) -> Model:
     try:
         arrays = read_arrays(content)
     except Exception as error:
-        raise ValueError(f"{name} is not a sparsereg model, or is damaged: {_one_line(error)}") from error
+        hint = " A compact model is read by load_compact and `sparsereg score`." if start[:1] == b"{" else ""
+        raise ValueError(f"{name} is not a sparsereg model, or is damaged: {_one_line(error)}{hint}") from error
     header = _read_header(name, arrays)
     try:
         return _assemble(header, arrays)
