@@ -5,8 +5,8 @@
 A fifth of the rows is drawn with seed 0 and never seen by the choice of the design, of the strength, or by the fit.
 Beside the lasso: main effects alone on the same folds, ridge on the same crosses, scikit-learn's OneHotEncoder and
 LassoCV on the columns as categories (floats in 20 quantile bins), and its HistGradientBoostingRegressor with defaults.
-Seconds are CPU time of one thread. `--quick` leaves out
-ridge and LassoCV. LassoCV is fitted on at most `SLOW_ROWS` rows, as it takes minutes on all of them.
+Seconds are CPU time of one thread. `--quick` leaves out ridge and LassoCV. LassoCV is fitted on at most `SLOW_ROWS`
+rows, as it takes minutes on all of them.
 """
 
 from __future__ import annotations
@@ -96,8 +96,7 @@ def plain(table: pd.DataFrame) -> pd.DataFrame:
     parts = {}
     for name, column in table.items():
         if column.dtype.kind == "M":
-            of_date = {part: getattr(column.dt, part) for part in ("month", "day", "weekday", "hour")}
-            parts |= {f"{name}_{part}": values for part, values in of_date.items() if values.nunique() > 1}
+            parts |= {f"{name}_{part}": getattr(column.dt, part) for part in ("month", "day", "weekday", "hour")}
         else:
             parts[name] = column
     return pd.DataFrame(parts)

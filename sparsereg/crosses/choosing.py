@@ -29,7 +29,7 @@ def choose_crosses(
 
     Decimal numbers and amounts get 20 quantile bins, and 80 where these gain; dates their parts. Integers of more than
     40 values are codes where their values predict better than their bins. Identifiers and constant columns are left
-    out. Pairs of fields are added while they explain more of the held-out rows, in the order of what they explain
+    out. Pairs of fields (also of two parts of one date) are added while they explain more of the held-out rows, in the order of what they explain
     beyond the fields alone; then cells of 50, 100 and 200 bins of latitude and longitude and of the two best pairs of
     numbers; then triples whose three pairs were all added.
 

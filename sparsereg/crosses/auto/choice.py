@@ -82,7 +82,7 @@ class CrossChoice:
 
     def __str__(self) -> str:
         lines = [
-            f"{' x '.join(block.fields)}: {block.n_columns:,} columns, +{100 * block.gain:.2f} +- "
+            f"{' x '.join(block.fields)}: {block.n_columns:,} columns, {100 * block.gain:+.2f} +- "
             f"{100 * block.error:.2f} points of held-out R2"
             for block in self.blocks
         ]

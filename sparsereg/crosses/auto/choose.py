@@ -110,7 +110,7 @@ class Chooser:
         crosses: list[Fields] = []
         crossed = [name for name in mains if name not in found.finer and name in self.codes]
         if self.limits.degree > 1:
-            crosses += self._add(self._ranked(self._pairs(crossed)))
+            crosses += self._add(self._ranked(list(combinations(crossed, 2))))
             crosses += self._cells(crosses)
         if self.limits.degree > 2:
             crosses += self._add(self._ranked(self._triples([pair for pair in crosses if set(pair) <= set(crossed)])))
@@ -156,9 +156,6 @@ class Chooser:
             for name in drop:
                 self.found.rules.pop(name)
                 self.found.finer.pop(name, None)
-
-    def _pairs(self, crossed: list[str]) -> list[Fields]:
-        return [pair for pair in combinations(crossed, 2) if self._column(pair[0]) != self._column(pair[1])]
 
     def _cells(self, pairs: list[Fields]) -> list[Fields]:
         """Finer cells of coordinates, and of the number pairs that gained most."""
