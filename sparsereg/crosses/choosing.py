@@ -29,9 +29,9 @@ def choose_crosses(
 
     Decimal numbers and amounts get 20 quantile bins, and 80 where these gain; dates their parts. Integers of more than
     40 values are codes where their values predict better than their bins. Identifiers and constant columns are left
-    out. Pairs of fields (also of two parts of one date) are added while they explain more of the held-out rows, in the order of what they explain
-    beyond the fields alone; then cells of 50, 100 and 200 bins of latitude and longitude and of the two best pairs of
-    numbers; then triples whose three pairs were all added.
+    out. Pairs of fields, also of two parts of one date, are added while they explain more of the held-out rows, in the
+    order of what they explain beyond the fields alone; then cells of 50, 100 and 200 bins of latitude and longitude and
+    of the two best pairs of numbers; then triples whose three pairs were all added.
 
     What a block explains is measured by the shrunken means of its cells, in 5 folds drawn with a fixed seed: a block is
     added if its mean gain exceeds its standard error over the folds. No fold's means see its held-out targets. This
