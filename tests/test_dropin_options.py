@@ -221,8 +221,9 @@ def test_multi_task_paths():
     expected = linear_model.MultiTaskElasticNet(alpha=alphas[2], fit_intercept=False, tol=1e-10).fit(X, Y).coef_
     np.testing.assert_allclose(coefs[..., 2], expected, rtol=1e-5, atol=1e-8)
     assert gaps.shape == (4,)
-    with pytest.raises(ValueError, match="sparse_coefs=True"):
-        enet_path(X, Y, sparse_coefs=True)
+    parts = enet_path(X, Y, alphas=4, tol=1e-10, sparse_coefs=True)[1]
+    assert [part.shape for part in parts] == [(12, 4)] * 3
+    np.testing.assert_array_equal(np.stack([part.toarray() for part in parts]), coefs)
 
 
 # ---- path functions ----------------------------------------------------------------------------------------------
