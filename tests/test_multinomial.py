@@ -190,6 +190,9 @@ def test_options_that_do_not_apply(rng):
         regularization_path(X, y, loss="multinomial", positive=True)
     with pytest.raises(ValueError, match="penalty_factor holds 0"):
         regularization_path(X, y, loss="multinomial", penalty_factor=[0.0, 1.0, 1.0])
+    constant = np.column_stack([X, np.full(20, -2.0)])
+    with pytest.raises(ValueError, match="standardize=True meets a constant column without an intercept"):
+        regularization_path(constant, y, loss="multinomial", standardize=True, fit_intercept=False)
     with pytest.raises(ValueError, match="alpha=0 with loss='multinomial'"):
         regularization_path(X, y, loss="multinomial", alphas=[0.1, 0.0])
     with pytest.raises(ValueError, match="offset has shape"):

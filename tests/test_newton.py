@@ -44,6 +44,23 @@ def test_a_direct_step_solves_the_normal_equations(working_set, weights):
     assert products == 1
 
 
+@pytest.mark.parametrize("working_set", [GramCD, ResidualCD])
+def test_a_direct_step_takes_the_columns_it_is_asked_for(working_set):
+    """Also one whose coefficient is 0, as an unpenalized column's may be, and no other of those that are not 0."""
+    rng = np.random.default_rng(5)
+    X, y = rng.normal(size=(40, 4)), rng.normal(size=40)
+    ws = working_set(make_problem(as_design(np.asfortranarray(X)), y).quadratic)
+    ws.add(np.arange(4))
+    ws.set_strength(0.1, 0.5)
+    ws.set_w(np.array([1.0, 0.0, -2.0, 0.0]))
+    active = np.array([True, True, False, False])
+    step, _ = ws.newton_step(np.array([1.0, -2.0, 0.0, 0.0]), active, 50)
+    centred = X[:, :2] - X[:, :2].mean(axis=0)
+    expected = np.linalg.solve(centred.T @ centred + np.diag(ws.l2[:2]), [1.0, -2.0])
+    np.testing.assert_allclose(step, [*expected, 0.0, 0.0], rtol=1e-10)
+    np.testing.assert_array_equal(ws.w, [1.0, 0.0, -2.0, 0.0])
+
+
 @pytest.mark.parametrize("free", [path_solver.FREE_GRAM, -(10**9)])
 def test_neighbouring_columns_are_solved_with_and_without_a_gram_matrix(monkeypatch, free):
     """Coordinate descent and conjugate gradients alone crawl here; 0.004 of the scale was left after 10,000 epochs."""

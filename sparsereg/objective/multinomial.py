@@ -314,6 +314,12 @@ def make_multinomial_problem(
         )
     least_squares = make_problem(design, np.ascontiguousarray(y[:, 0]), sample_weight=sample_weight, **options)
     quadratic = least_squares.quadratic
+    squares = quadratic.moments().centered_sq_norm
+    if ((np.asarray(quadratic.penalty.l1_factor) == 0.0) & (squares > 0.0)).any():
+        raise ValueError(
+            "standardize=True meets a constant column without an intercept, which is not penalised then;"
+            " loss='multinomial' cannot certify that. Leave the column out, or set fit_intercept=True."
+        )
     return MultinomialProblem(
         least_squares.design,
         np.ascontiguousarray(y.T),
@@ -321,7 +327,7 @@ def make_multinomial_problem(
         None if offset is None else np.ascontiguousarray(offset.T),
         fit_intercept,
         quadratic.penalty,
-        quadratic.moments().centered_sq_norm,
+        squares,
         quadratic.shift,
         classes,
     )

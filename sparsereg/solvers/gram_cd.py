@@ -109,4 +109,5 @@ class GramCD(WorkingSet):
         """Directly while the active columns are few, which takes no more time than a few products."""
         if np.count_nonzero(active) > MAX_DIRECT or self.quadratic.penalty.kernel is None:
             return super().newton_step(slope, active, max_products)
-        return self.gram.store.newton_step(self._coordinates(self.r_sum), slope), 1
+        chosen = self._coordinates(self.r_sum, active.astype(np.float64))  # the kernel takes those that are not 0
+        return self.gram.store.newton_step(chosen, slope), 1

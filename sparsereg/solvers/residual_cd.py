@@ -100,9 +100,10 @@ class ResidualCD(WorkingSet):
         at, quadratic, kernel = np.flatnonzero(active), self.quadratic, cast(int, self.quadratic.penalty.kernel)
         store = GramStore(self.rows.design.matrix, None, None, self.rows.s)
         store.append(self.cols[at], by_rows=False)
-        w, sums, sq, l1, l2 = (values[at] for values in (self.w, self.sums, self.sq, self.l1, self.l2))
+        sums, sq, l1, l2 = (values[at] for values in (self.sums, self.sq, self.l1, self.l2))
         step = np.zeros_like(slope)
-        co = Coordinates(w, sums, sq, l1, l2, quadratic.weight_sum, kernel, self.r_sum)
+        # The kernel takes columns with w != 0.
+        co = Coordinates(np.ones(at.size), sums, sq, l1, l2, quadratic.weight_sum, kernel, self.r_sum)
         step[at] = store.newton_step(co, slope[at])
         return step, 1
 
