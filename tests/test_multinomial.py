@@ -12,6 +12,7 @@ import scipy.sparse as sp
 import sklearn.linear_model
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
+from seeds import seeds
 
 from sparsereg import regularization_path
 from sparsereg._core.kernels import Pairs, SoftmaxModel
@@ -77,7 +78,7 @@ def drawn(seed):
     return X, store(X), Y, s, O, factor, bool(rng.random() < 0.7), rng.choice([1.0, 0.9, 0.5, 0.01])
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", seeds(40))
 def test_against_proximal_gradient(seed):
     """The claimed gap is small and bounds what the oracle still gains, from the solution and from 0."""
     X, stored, Y, s, O, factor, fit_intercept, l1_ratio = drawn(seed)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from loss_problems import draw
+from seeds import seeds
 
 from sparsereg import regularization_path
 from sparsereg.data.design import as_design
 from sparsereg.objective.problem import Coefficients, make_problem
 
 
-@pytest.mark.parametrize("seed", range(90))
+@pytest.mark.parametrize("seed", seeds(90))
 def test_a_claimed_gap_is_never_below_the_distance_from_the_minimum(seed):
     """Loose tolerances, where gaps are largest, and tight ones; also by `Problem.duality_gap`, from full passes."""
     problem = draw(seed)

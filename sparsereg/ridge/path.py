@@ -22,7 +22,15 @@ from sparsereg.ridge.preconditioners.two_level import Identity
 from sparsereg.ridge.reduced_basis import Combination, ReducedBasis
 from sparsereg.ridge.saturated_basis import SaturatedBasis
 from sparsereg.ridge.sketched_basis import Certificates, PathPoint, SketchedBasis, StoppingRule
-from sparsereg.ridge.solve import SolverSettings, above_rounding, check_feasible, check_finite, is_weak, solve_ridge
+from sparsereg.ridge.solve import (
+    SolverSettings,
+    above_rounding,
+    check_feasible,
+    check_finite,
+    check_scale,
+    is_weak,
+    solve_ridge,
+)
 from sparsereg.ridge.spectrum import Spectrum
 
 __all__ = ["PathSolution", "path_preconditioning", "solve_path", "solve_paths"]
@@ -113,6 +121,7 @@ def solve_paths(
     if not n_cols:
         return [PathSolution.zeros(0, alphas.size) for _ in Y.T]
     check_feasible(settings.method, equations.summary)
+    check_scale(equations, alphas)
     if settings.method == "cg":
         shared = shared or path_preconditioning(equations, alphas)
         stop = StoppingRule(settings.tol, settings.max_iter)

@@ -13,10 +13,20 @@ from sparsereg.ridge.normal_equations import EMPTY, NormalEquations, ProblemSumm
 from sparsereg.ridge.pcg import Preconditioner, conjugate_gradients, kept_in_row_space
 from sparsereg.ridge.preconditioners.choose import choose_preconditioner
 from sparsereg.ridge.preconditioners.two_level import Identity
+from sparsereg.ridge.units import MAX_EXPONENT
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.path_solver import PathSolver
 
-__all__ = ["METHODS", "SolverSettings", "check_feasible", "check_finite", "choose_method", "handed_out", "solve_ridge"]
+__all__ = [
+    "METHODS",
+    "SolverSettings",
+    "check_feasible",
+    "check_finite",
+    "check_scale",
+    "choose_method",
+    "handed_out",
+    "solve_ridge",
+]
 
 Vector = NDArray[np.float64]
 
@@ -95,6 +105,13 @@ def check_feasible(method: str, summary: ProblemSummary) -> None:
         )
 
 
+def check_scale(equations: NormalEquations, alphas: Vector) -> None:
+    """ValueError for a column whose squares underflow in any units, if no penalty holds it at 0."""
+    least = float(alphas.min()) * equations.summary.least_factor
+    if equations.units is not None and not least > 0.0 and equations.units.scale.min() <= 2.0**-MAX_EXPONENT:
+        raise ValueError("X holds a column too small to square in double precision, without a penalty; rescale it.")
+
+
 def check_finite(*values: float) -> None:
     """ValueError if a value overflowed."""
     if not np.isfinite(values).all():
@@ -112,6 +129,7 @@ def solve_ridge(equations: NormalEquations, Y: Vector, alphas: Vector, settings:
     if not equations.factor.size:
         return [EMPTY] * alphas.size
     check_feasible(settings.method, equations.summary)
+    check_scale(equations, alphas)
     systems = [equations.system(y, alpha) for y, alpha in zip(Y.T, alphas.tolist(), strict=True)]
     with np.errstate(over="ignore", invalid="ignore"):
         check_finite(*(float(system.b @ system.b) for system in systems))

@@ -277,3 +277,15 @@ def test_bounded_ridge_under_heavy_penalties_converges(seed):
 def test_degrees_of_freedom_beside_weak_penalties():
     """An inverse of the Gram has few digits there."""
     assert not examine(draw(2001219))
+
+
+def test_columns_too_small_to_square_are_refused_without_a_penalty():
+    """With a penalty they are solved."""
+    X, y = np.array([[1.3e-161, -5.8e-181], [1.3e-161, 2.9e-181]]), np.array([0.38, 2.2])
+    for fit in (
+        S.Ridge(0, fit_intercept=False).fit,
+        lambda X, y: S.ridge_path(X, y, alphas=[0.0], fit_intercept=False),
+    ):
+        with pytest.raises(ValueError, match="too small to square"):
+            fit(X, y)
+    np.testing.assert_allclose(S.Ridge(1.0, fit_intercept=False).fit(X, y).coef_ / (X.T @ y), 1.0, rtol=1e-9)
