@@ -275,7 +275,7 @@ cdef class GramStore:
                 for e in range(part.cached_begin[self.m], part.cached_begin[self.m + 1] if self.n_cached else 0):
                     self.count[SR_UNTRACKED + part.cached.place[e]] += part.cached.count[e]
             np.asarray(self.count)[SR_UNTRACKED + self.n_cached : SR_UNTRACKED + self.n_places] = 0
-            self._take(products[a, self.m + a])
+            self._take(products[a, self.m])
             self._push(&products[a, 0])
             self.cols[self.m - 1] = cols[a]
 
