@@ -110,6 +110,32 @@ def test_cached_products_that_leave_for_want_of_room():
     np.testing.assert_allclose(whole.toarray(), rows.products(members, members))
 
 
+def test_counts_beyond_16_bits_make_room_for_all_their_pieces():
+    """A product over more rows than 16 bits count takes several places: the member's own rows say how many."""
+    n = 70_000
+    X = sp.lil_array((n, 23))
+    X[[0, 1], [20, 22]] = 1.0
+    X = sp.hstack([sp.csr_array(np.ones((n, 20))), X[:, [20]], np.ones((n, 1)), X[:, [22]]]).tocsr()
+    rows = MemoryRows(as_design(X), np.zeros(n), None)
+    shared = PartedRows(rows, [(0, 35_000), (35_000, n)])
+    lengths = rows.lengths(np.arange(23))
+    members = np.array([*np.flatnonzero(lengths == 1)[:1], np.flatnonzero(lengths == n)[-1]])
+    members = np.append(members, np.flatnonzero(lengths == 1)[1])
+    cached = np.setdiff1d(np.arange(23), members)
+    whole = GramStore(rows.design.matrix, rows.design.sparse_rows, rows.design.index_in_rows)
+    whole.cache(cached, 4 * 45)
+    for store in shared.stores:
+        store.cache(cached, 2**16)
+        store.append(members, True)
+    every = np.arange(3)
+    whole.append_sums(shared.stores, members, sum(store.block(every, every) for store in shared.stores))
+    kept = whole.n_cached
+    assert kept + 2 * kept <= 45  # one place for the first member, two for the second
+    c = np.zeros(kept)
+    whole.subtract_cached_of(every, np.array([1.0, 10.0, 100.0]), c)
+    np.testing.assert_array_equal(c, -rows.products(cached[:kept], members) @ [1.0, 10.0, 100.0])
+
+
 OPTIONS = [
     {}, {"standardize": True}, {"sample_weight": True}, {"fit_intercept": False}, {"offset": True},
     {"l1_ratio": 0.5}, {"positive": True}, {"penalty_factor": True},
