@@ -191,6 +191,7 @@ ENTRIES = [
         "regularization_path",
         {
             **PATH,
+            "y": matrices.Y,  # several columns are several targets
             "l1_ratio": {**SHARE, **values.always(zero=0, tiny=1e-310)},
             "offset": values.VECTOR,
             "standardize": values.FLAG,
