@@ -113,9 +113,7 @@ def _by_folds(
             keep_fold_paths=True,
             **asked,
         )
-    settings = {"fit_intercept": True, "has_offset": False}  # with which a report tells zeros apart from undecided
-    settings |= {name: asked[name] for name in ("standardize", "positive", "penalty_factor")}
-    path, k = dataclasses.replace(validation.path, settings=settings), validation.k
+    path, k = validation.path, validation.k
     with terminal.working("Looking at the rows"):
         train = data.sample(X, path)
         assert validation.chosen.fold_paths is not None

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsereg.data.validation import MOST_POINTS, check_flag, check_number, check_vector
+from sparsereg.data.validation import MOST_POINTS, check_number, check_vector
 from sparsereg.linear_model.class_targets import ClassTargets
 from sparsereg.linear_model.coefficients import set_parameters
 from sparsereg.linear_model.logistic import LogisticRegression
@@ -137,10 +137,7 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         ConvergenceWarning
             When strengths are not solved to `tol` within `max_iter` iterations.
         """
-        for name in ("fit_intercept", "standardize", "positive", "keep_fold_paths"):
-            check_flag(name, getattr(self, name))
-        check_number("tol", self.tol, low=0)
-        check_number("max_iter", self.max_iter, low=1, integer=True)
+        self._check_loss_fit()
         check_rule(self.rule)
         ratios = check_ratios(self.l1_ratios)
         X, y = self._checked(X, y)

@@ -7,7 +7,7 @@ from typing import Any
 from sklearn.utils import check_array
 
 from sparsereg.data.real_numbers import refuse_unreal
-from sparsereg.data.validation import check_flag, check_number
+from sparsereg.data.validation import check_number
 from sparsereg.linear_model.coefficients import set_parameters
 from sparsereg.linear_model.glm import LossRegressor, check_range
 from sparsereg.linear_model.input import checked_data
@@ -84,10 +84,7 @@ class LossRegressorCV(PathChoice, LossRegressor):
         ConvergenceWarning
             When strengths are not solved to `tol` within `max_iter` iterations.
         """
-        for name in ("fit_intercept", "standardize", "positive", "keep_fold_paths"):
-            check_flag(name, getattr(self, name))
-        check_number("tol", self.tol, low=0)
-        check_number("max_iter", self.max_iter, low=1, integer=True)
+        self._check_loss_fit()
         settings, ratios, loss = self._settings(), check_ratios(self.l1_ratio), self._loss()
         if y is not None:
             refuse_unreal("y", y, text=True)

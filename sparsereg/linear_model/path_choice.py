@@ -13,7 +13,7 @@ from sklearn.utils import check_scalar
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
 from sparsereg.data.threads import thread_count
-from sparsereg.data.validation import check_alphas, check_choice
+from sparsereg.data.validation import check_alphas, check_choice, check_flag, check_number
 from sparsereg.selection.cross_validation import check_ending
 from sparsereg.selection.engine import Settings
 from sparsereg.selection.results import CrossValidation
@@ -48,6 +48,13 @@ class PathChoice:
         progress = _print_progress if self.verbose else None
         keep = bool(self.keep_fold_paths)
         return Settings(grid, eps, ending, thread_count(self.n_jobs), keep, progress)
+
+    def _check_loss_fit(self) -> None:
+        """The parameters that fits of a loss by folds share."""
+        for name in ("fit_intercept", "standardize", "positive", "keep_fold_paths"):
+            check_flag(name, getattr(self, name))
+        check_number("tol", self.tol, low=0)
+        check_number("max_iter", self.max_iter, low=1, integer=True)
 
     def _split_parameters(self, params: dict[str, Any]) -> dict[str, Any]:
         """What the splitter gets, such as groups."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -53,7 +54,8 @@ def validate(task: Task, folds: list[Fold], measure: Measure, l1_ratio: float, s
     else:
         fits = [FoldFit(task, fold, measure, l1_ratio, alphas) for fold in folds]
     walk = Walk(whole, fits, settings.ending, task.solve, settings.n_threads, settings.keep)
-    return walk.go(alphas, settings.progress)
+    validated = walk.go(alphas, settings.progress)
+    return replace(validated, path=replace(validated.path, settings=task.settings))
 
 
 def automatic_grid(alpha_max: float, n: int) -> Vector:

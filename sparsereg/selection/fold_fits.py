@@ -59,6 +59,11 @@ class Task:
     relax: bool = False
     summed: bool = False
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What `PathResult.settings` says of the objective."""
+        return self.penalty | {"has_offset": self.offset is not None}
+
     @cached_property
     def column_order(self) -> NDArray[np.int64]:
         """The observed columns in the order of their numbers in X."""

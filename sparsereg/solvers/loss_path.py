@@ -6,16 +6,14 @@ kernel.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.objective.problem import Problem
 from sparsereg.rows.contract import Coefficients
-from sparsereg.solvers.loop import Options, Solution
+from sparsereg.solvers.loop import Options
 from sparsereg.solvers.newton_path import NewtonPath
-from sparsereg.solvers.path_solver import EliminatedColumns
+from sparsereg.solvers.prefilter import RestoringSolver
 from sparsereg.solvers.prox_newton import ProxNewton
 
 __all__ = ["LossPathSolver", "eliminate_for_loss"]
@@ -50,7 +48,7 @@ def eliminate_for_loss(
     return problem.with_design(design), design.select_observed(c)
 
 
-class LossPathSolver:
+class LossPathSolver(RestoringSolver):
     """Solves one problem at any sequence of strengths, each from where the last one ended.
 
     Parameters
@@ -64,8 +62,6 @@ class LossPathSolver:
         The gradient at w = 0 where it is known.
     """
 
-    solver: NewtonPath | ProxNewton
-
     def __init__(self, problem: Problem, l1_ratio: float, options: Options, c: Vector | None = None) -> None:
         self.problem, self.l1_ratio, self.options = problem, l1_ratio, options
         if options.method == "prox_gradient" or problem.penalty.kernel is None:
@@ -78,39 +74,9 @@ class LossPathSolver:
         else:
             self.solver = NewtonPath(problem, l1_ratio, options, c)
 
-    def alpha_max(self) -> float:
-        """The smallest alpha at which every penalized coefficient is 0. Only before the first `solve`."""
-        try:
-            return self.solver.alpha_max()
-        except EliminatedColumns:
-            self._restore()
-            return self.solver.alpha_max()
+    def coefficients(self) -> Coefficients:
+        coef: Coefficients = self.solver.coefficients()
+        return coef
 
-    def start_from(self, coef: Coefficients) -> None:
-        """Begin at given coefficients instead of 0."""
-        self.solver.start_from(coef)
-
-    def solve(self, alpha: float) -> Solution:
-        """Minimise F at this alpha until certified, or until `max_iter` epochs."""
-        return self._to_the_end(lambda: self.solver.solve(alpha))
-
-    def solve_closely(self, alpha: float, tol: float) -> Solution:
-        """The same for another `tol`."""
-        return self._to_the_end(lambda: self.solver.solve_closely(alpha, tol))
-
-    def _to_the_end(self, solve: Callable[[], Solution]) -> Solution:
-        try:
-            return solve()
-        except EliminatedColumns:
-            self._restore()
-            return solve()
-
-    def _restore(self) -> None:
-        """A new solver on all columns, at the same coefficients."""
-        assert isinstance(self.solver, NewtonPath)
-        coef, design = self.solver.coefficients(), self.problem.design
-        whole = design.restore_eliminated()
-        moved = np.where(coef.cols < design.n_ones, 0, whole.n_cols - design.n_cols)
-        self.problem = self.problem.with_design(whole)
-        self.solver = NewtonPath(self.problem, self.l1_ratio, self.options)
-        self.solver.start_from(Coefficients(coef.cols + moved, coef.w))
+    def _solver_of_all(self) -> NewtonPath:
+        return NewtonPath(self.problem, self.l1_ratio, self.options)

@@ -52,8 +52,6 @@ ON_RESIDUAL: dict[type[WorkingSet], type[ResidualCD]] = {GramCD: ResidualCD, Pro
 class EliminatedColumns(Exception):
     """Columns that the prefilter eliminated may be over their threshold: the problem must be solved with them."""
 
-    epochs = 0  # spent before
-
 
 class PathSolver(WorkingSetLoop):
     """Solves one quadratic objective at any sequence of strengths.

@@ -6,8 +6,9 @@ coefficient is 0: on crosses that holds for nearly every column, and for a fifth
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,10 @@ from sparsereg.rows.contract import Coefficients
 from sparsereg.solvers.loop import Options, Solution
 from sparsereg.solvers.path_solver import EliminatedColumns, PathSolver
 
-__all__ = ["PrefilteredSolver", "eliminate_columns"]
+__all__ = ["PrefilteredSolver", "RestoringSolver", "eliminate_columns"]
 
 Vector = NDArray[np.float64]
+Answer = TypeVar("Answer")
 
 # The largest residual hardly grows along a path, but a solver's bound on it does.
 RESIDUAL_MARGIN = 1.1
@@ -51,8 +53,63 @@ def eliminate_columns(
     return problem.with_design(design), design.select_observed(c)
 
 
-class PrefilteredSolver:
-    """`PathSolver` on the columns that the prefilter left; with all columns from where an eliminated one may matter on.
+class RestoringSolver(ABC):
+    """A solver on the columns that a prefilter left; with all columns from where an eliminated one may matter on.
+
+    Attributes
+    ----------
+    problem : Problem
+        With the columns that are solved for at present.
+    solver : solver of that problem
+        Raises `EliminatedColumns`.
+    """
+
+    problem: Problem
+    solver: Any
+
+    def alpha_max(self) -> float:
+        """The smallest alpha at which every penalized coefficient is 0. Only before the first `solve`."""
+        return float(self._with_all_if_needed(lambda: self.solver.alpha_max()))
+
+    def start_from(self, coef: Coefficients) -> None:
+        """Begin at given coefficients instead of 0."""
+        self.solver.start_from(coef)
+
+    def solve(self, alpha: float) -> Solution:
+        """Minimise F at this alpha until certified, or until `max_iter` epochs."""
+        return self._with_all_if_needed(lambda: self.solver.solve(alpha))
+
+    def solve_closely(self, alpha: float, tol: float) -> Solution:
+        """The same for another `tol`; for the squared loss, see `PathSolver.solve_closely`."""
+        return self._with_all_if_needed(lambda: self.solver.solve_closely(alpha, tol))
+
+    @abstractmethod
+    def coefficients(self) -> Coefficients:
+        """Those that the solver has reached."""
+
+    @abstractmethod
+    def _solver_of_all(self) -> Any:
+        """A solver of `problem`, of whose columns none is eliminated."""
+
+    def _with_all_if_needed(self, ask: Callable[[], Answer]) -> Answer:
+        try:
+            return ask()
+        except EliminatedColumns:
+            self._restore()
+            return ask()
+
+    def _restore(self) -> None:
+        """A new solver on all columns, at the same coefficients."""
+        coef, design = self.coefficients(), self.problem.design
+        whole = design.restore_eliminated()
+        moved = np.where(coef.cols < design.n_ones, 0, whole.n_cols - design.n_cols)
+        self.problem = self.problem.with_design(whole)
+        self.solver = self._solver_of_all()
+        self.solver.start_from(Coefficients(coef.cols + moved, coef.w))
+
+
+class PrefilteredSolver(RestoringSolver):
+    """The squared loss, by `PathSolver`.
 
     Certificates bound `max |r|` by the residual's displacement, so they hold for eliminated columns too.
 
@@ -71,39 +128,9 @@ class PrefilteredSolver:
         length = problem.design.eliminated_length
         self.solver = PathSolver(problem.quadratic, l1_ratio, options, c, length)
 
-    def alpha_max(self) -> float:
-        """The smallest alpha at which every penalized coefficient is 0. Only before the first `solve`."""
-        try:
-            return self.solver.alpha_max()
-        except EliminatedColumns:
-            self._restore()
-            return self.solver.alpha_max()
+    def coefficients(self) -> Coefficients:
+        coef: Coefficients = self.solver.working_set.coefficients()
+        return coef
 
-    def start_from(self, coef: Coefficients) -> None:
-        """Begin at given coefficients instead of 0."""
-        self.solver.start_from(coef)
-
-    def solve(self, alpha: float) -> Solution:
-        """See `PathSolver.solve`."""
-        return self._with_all_if_needed(lambda: self.solver.solve(alpha))
-
-    def solve_closely(self, alpha: float, tol: float) -> Solution:
-        """See `PathSolver.solve_closely`."""
-        return self._with_all_if_needed(lambda: self.solver.solve_closely(alpha, tol))
-
-    def _with_all_if_needed(self, solve: Callable[[], Solution]) -> Solution:
-        try:
-            return solve()
-        except EliminatedColumns as spent:
-            self._restore()
-            found = solve()
-            return replace(found, epochs=found.epochs + spent.epochs)
-
-    def _restore(self) -> None:
-        """A new solver on all columns, at the same coefficients."""
-        coef, design = self.solver.working_set.coefficients(), self.problem.design
-        whole = design.restore_eliminated()
-        moved = np.where(coef.cols < design.n_ones, 0, whole.n_cols - design.n_cols)
-        self.problem = self.problem.with_design(whole)
-        self.solver = PathSolver(self.problem.quadratic, self.l1_ratio, self.options)
-        self.solver.start_from(Coefficients(coef.cols + moved, coef.w))
+    def _solver_of_all(self) -> PathSolver:
+        return PathSolver(self.problem.quadratic, self.l1_ratio, self.options)
