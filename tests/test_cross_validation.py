@@ -242,3 +242,12 @@ def test_an_absent_class_is_named():
     with pytest.raises(ValueError, match="training rows of a fold hold only y=0"):
         cross_validate_path(X, rare, loss="logistic", cv=KFold(5), alphas=3)
     assert np.isfinite(cross_validate_path(X, rare, loss="logistic", cv=3, alphas=3, eps=0.5).chosen.fold_losses).all()
+
+
+def test_the_path_says_what_its_objective_was():
+    X, y = np.random.default_rng(0).normal(size=(30, 4)), np.arange(30.0)
+    given = {"standardize": True, "penalty_factor": np.array([1.0, 2.0, 1.0, 0.5]), "offset": np.ones(30)}
+    ours = cross_validate_path(X, y, cv=3, alphas=3, **given).path.settings
+    expected = regularization_path(X, y, alphas=3, **given).settings
+    np.testing.assert_array_equal(ours.pop("penalty_factor"), expected.pop("penalty_factor"))
+    assert ours == expected

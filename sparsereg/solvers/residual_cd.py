@@ -87,13 +87,13 @@ class ResidualCD(WorkingSet):
 
     def newton_is_cheap(self) -> bool:
         """By count: products of every two active columns, and twice the entries of all columns for an epoch."""
-        return self._direct_is_cheap(self.w != 0.0)
+        active = self.w != 0.0
+        return self._takes_direct_steps(active) and self._direct_is_cheap(active)
 
     def newton_step(self, slope: Vector, active: NDArray[np.bool_], max_products: int) -> tuple[Vector, int]:
         """Directly, on a Gram matrix of the active columns, where that is cheap, or where conjugate gradients used up
         their products the last time."""
-        few = np.count_nonzero(active) <= MAX_DIRECT and self.quadratic.penalty.kernel is not None
-        if not (few and (self._ill_conditioned or self._direct_is_cheap(active))):
+        if not (self._takes_direct_steps(active) and (self._ill_conditioned or self._direct_is_cheap(active))):
             step, products = super().newton_step(slope, active, max_products)
             self._ill_conditioned = products >= max_products
             return step, products
@@ -107,12 +107,12 @@ class ResidualCD(WorkingSet):
         step[at] = store.newton_step(co, slope[at])
         return step, 1
 
+    def _takes_direct_steps(self, active: NDArray[np.bool_]) -> bool:
+        return self.quadratic.penalty.kernel is not None and bool(0 < np.count_nonzero(active) <= MAX_DIRECT)
+
     def _direct_is_cheap(self, active: NDArray[np.bool_]) -> bool:
-        k = int(np.count_nonzero(active))
-        if not 0 < k <= MAX_DIRECT or self.quadratic.penalty.kernel is None:
-            return False
         entries = int(self.rows.lengths(self.cols[active]).sum())
-        return k * entries <= 2 * CHEAP_EPOCHS * 2 * self.nnz
+        return int(np.count_nonzero(active)) * entries <= 2 * CHEAP_EPOCHS * 2 * self.nnz
 
     def _gradient_at(self, r: Vector, r_sum: float) -> Vector:
         c: Vector = self.rows.design.matrix.rmatvec(r, self.cols)
