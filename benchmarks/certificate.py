@@ -1,8 +1,8 @@
 """Objective and duality gap of given coefficients, recomputed in float64 with numpy and scipy alone.
 
-The objective is that of docs/design.md with the squared loss, no weights and an unpenalised intercept:
+The objective is that of docs/design.md with the squared loss, an unpenalised intercept, and weights s of mean 1:
 
-    F(b0, w) = |y - b0 - X w|^2 / (2 n) + alpha (l1_ratio |w|_1 + (1 - l1_ratio) |w|^2 / 2)
+    F(b0, w) = sum_i s_i (y_i - b0 - x_i w)^2 / (2 n) + alpha (l1_ratio |w|_1 + (1 - l1_ratio) |w|^2 / 2)
 
 Knows no solver, and takes nothing a solver says about itself into account. The lower bound on the minimum is the best
 of the dual values at the residual (`_best_dual`), and where those are far, at one projected onto the thresholds
@@ -46,14 +46,15 @@ class Certificate:
     relative_gap: np.ndarray
 
 
-def gap_scale(y: np.ndarray) -> float:
+def gap_scale(y: np.ndarray, weights: np.ndarray | None = None) -> float:
     """What duality gaps are relative to: |y - mean y|^2 / n."""
-    return float(np.mean((y - y.mean()) ** 2))
+    return float(np.average((y - np.average(y, weights=weights)) ** 2, weights=weights))
 
 
-def alpha_max(X: sp.csr_array | np.ndarray, y: np.ndarray, l1_ratio: float) -> float:
+def alpha_max(X: sp.csr_array | np.ndarray, y: np.ndarray, l1_ratio: float, weights: np.ndarray | None = None) -> float:
     """The smallest strength at which all coefficients are zero."""
-    return float(np.abs(X.T @ (y - y.mean())).max() / (len(y) * l1_ratio))
+    centred = y - np.average(y, weights=weights)
+    return float(np.abs(X.T @ (centred if weights is None else weights * centred)).max() / (len(y) * l1_ratio))
 
 
 def certify(
@@ -63,6 +64,7 @@ def certify(
     alphas: np.ndarray,
     l1_ratio: float,
     intercept: bool,
+    weights: np.ndarray | None = None,
 ) -> Certificate:
     """Certificate of every point of a path.
 
@@ -76,6 +78,7 @@ def certify(
     l1_ratio : float in (0, 1]
     intercept : bool
         Whether b0 is free. If not it must be zero, and y is expected centred.
+    weights : ndarray of shape (n,), float64, with mean 1, optional
     """
     coefs, intercepts = path
     if coefs.shape != (X.shape[1], len(alphas)) or intercepts.shape != (len(alphas),):
@@ -84,17 +87,21 @@ def certify(
         raise ValueError("the coefficients or intercepts are not finite")
     if not intercept and intercepts.any():
         raise ValueError("an intercept was fitted where none was asked for")
-    n, target, columns = len(y), y - y.mean(), sp.csc_array(X)
-    means = columns.sum(axis=0) / n if intercept else np.zeros(X.shape[1])
+    # Rows times the root of their weight: sums of squares and products are then the weighted ones.
+    n, root = len(y), np.ones(len(y)) if weights is None else np.sqrt(weights)
+    target = root * (y - np.average(y, weights=weights))
+    columns = sp.csc_array(X if weights is None else sp.diags_array(root) @ sp.csr_array(X))
+    means = columns.T @ root / n if intercept else np.zeros(X.shape[1])
+    centring = _Columns(columns, means, root)
     objective, gap = np.empty(len(alphas)), np.empty(len(alphas))
     for start in range(0, len(alphas), CHUNK):
         chunk = slice(start, start + CHUNK)
         W = coefs[:, chunk]
         fitted = X @ W
         fitted = fitted.toarray() if sp.issparse(fitted) else np.asarray(fitted)
-        residual = y[:, None] - intercepts[chunk] - fitted
-        centred = residual - residual.mean(axis=0) if intercept else residual
-        gradient = X.T @ centred
+        residual = root[:, None] * (y[:, None] - intercepts[chunk] - fitted)
+        centred = residual - np.outer(root, root @ residual) / n if intercept else residual
+        gradient = columns.T @ centred
         for i in range(W.shape[1]):
             strength = n * alphas[start + i]
             l1, l2 = strength * l1_ratio, strength * (1.0 - l1_ratio)
@@ -103,9 +110,9 @@ def certify(
             r = centred[:, i]
             dual = _best_dual(r @ target, r @ r, gradient[:, i], w, (l1, l2))
             if primal - dual > GOOD_GAP * (target @ target):
-                dual = max(dual, _projected_dual(columns, means, target, w, (l1, l2), primal))
+                dual = max(dual, _projected_dual(centring, target, w, (l1, l2), primal))
             objective[start + i], gap[start + i] = primal / n, (primal - dual) / n
-    return Certificate(objective, gap, gap / gap_scale(y))
+    return Certificate(objective, gap, gap / gap_scale(y, weights))
 
 
 def ridge_gradient(X: sp.csr_array | np.ndarray, y: np.ndarray, w: np.ndarray, alpha: float, intercept: bool) -> float:
@@ -142,25 +149,31 @@ def _best_dual(ry: float, rr: float, gradient: np.ndarray, w: np.ndarray, penalt
     return float(dual)
 
 
+@dataclass(frozen=True)
+class _Columns:
+    """Columns, their (weighted) means, or 0 without an intercept, and the column of the intercept; rows times the
+    roots of their weights."""
+
+    columns: sp.csc_array
+    means: np.ndarray
+    ones: np.ndarray
+
+
 def _projected_dual(
-    columns: sp.csc_array,
-    means: np.ndarray,
-    target: np.ndarray,
-    w: np.ndarray,
-    penalty: tuple[float, float],
-    primal: float,
+    X: _Columns, target: np.ndarray, w: np.ndarray, penalty: tuple[float, float], primal: float
 ) -> float:
     """The largest dual value, in units of n F, at the residuals of other coefficients u, reached from w by projections.
 
     A column with |x_j' r - l2 u_j| > l1 moves until it is within, the others stay. Each u with its own residual then
-    is as good as any in `_best_dual`. `means` are those of the columns, or 0 without an intercept.
+    is as good as any in `_best_dual`.
     """
+    columns, means = X.columns, X.means
     (l1, l2), u, best, margin = penalty, w.copy(), -np.inf, MARGIN
     square = columns.multiply(columns).sum(axis=0) - len(target) * means**2
     ever = np.zeros(len(u), dtype=bool)
     for passes in range(MAX_PASSES):
         r = target - columns @ u
-        r += means @ u  # the residual then sums to 0, as `target` does
+        r += (means @ u) * X.ones  # the residual then sums to 0, as `target` does
         gradient, before = columns.T @ r, best
         best = max(best, _best_dual(r @ target, r @ r, gradient, u, penalty))
         ever |= (np.abs(gradient - l2 * u) > l1) & (square > 0.0)

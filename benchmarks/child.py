@@ -15,12 +15,14 @@ from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import numpy as np
 import psutil
 from measure import measure
 from tasks import Spec
 
 # Loading, converting, compiling and certifying are not what is measured, but nothing may hang for ever.
 PATIENCE = 1800.0
+POLL = 0.2
 
 Row = dict[str, object]
 
@@ -32,7 +34,7 @@ class Child:
     ----------
     spec : Spec
     time_limit : float
-        Seconds for any one call of the rival.
+        CPU seconds for any one call of the rival.
     say : callable
         Told what is going on, in a line of text.
     """
@@ -52,7 +54,7 @@ class Child:
         began, text, limited, row = time.monotonic(), "starting", False, {}
         while True:
             self._say(f"{self.spec.workload} {self.spec.task} {self.spec.rival}: {text}")
-            if not self._pipe.poll(self._limit if limited else PATIENCE):
+            if not self._heard(self._limit if limited else np.inf):
                 row = row | {"status": "time limit" if limited else "hangs", "detail": text}
                 break
             try:
@@ -67,6 +69,23 @@ class Child:
                 break
             text, limited, row = rest
         return row | {"elapsed": time.monotonic() - began}
+
+    def _heard(self, limit: float) -> bool:
+        """Wait for a message; False when it has used so many CPU seconds without one, or so much time that it hangs."""
+        began, before = time.monotonic(), self._cpu_seconds()
+        while not self._pipe.poll(POLL):
+            if self._cpu_seconds() - before > limit or time.monotonic() - began > PATIENCE:
+                return False
+        return True
+
+    def _cpu_seconds(self) -> float:
+        """Used by the process and by those it started; none once it has ended."""
+        try:
+            process = psutil.Process(self._process.pid)
+            times = [member.cpu_times() for member in (process, *process.children(recursive=True))]
+        except psutil.NoSuchProcess:
+            return 0.0
+        return sum(used.user + used.system for used in times)
 
     def again(self) -> Row:
         """Ask for one more timed call, and wait for the row with it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
+import variants
 import workloads
 
 Data = tuple["sp.csr_array | np.ndarray", np.ndarray]
@@ -35,15 +36,21 @@ def n_points(eps: float) -> int:
 
 
 def objectives(
-    data: Data, coefs: sp.csc_array, intercepts: np.ndarray, alphas: np.ndarray, l1_ratio: float
+    data: Data,
+    coefs: sp.csc_array,
+    intercepts: np.ndarray,
+    alphas: np.ndarray,
+    l1_ratio: float,
+    weights: np.ndarray | None = None,
 ) -> np.ndarray:
-    """F at every point, float64 of shape (k,)."""
+    """F at every point, float64 of shape (k,); `weights` have mean 1."""
     X, y = data
     found = np.empty(len(alphas))
     for k, alpha in enumerate(alphas):
         w = coefs[:, [k]].toarray().ravel()
         r = y - intercepts[k] - X @ w
-        found[k] = 0.5 * (r @ r) / len(y) + alpha * (l1_ratio * np.abs(w).sum() + 0.5 * (1.0 - l1_ratio) * (w @ w))
+        square = r @ r if weights is None else r @ (weights * r)
+        found[k] = 0.5 * square / len(y) + alpha * (l1_ratio * np.abs(w).sum() + 0.5 * (1.0 - l1_ratio) * (w @ w))
     return found
 
 
@@ -54,17 +61,22 @@ def held_out_r2(held: Data, coefs: sp.csc_array, intercepts: np.ndarray) -> np.n
     return 1.0 - (residual**2).mean(axis=0) / np.mean((y - y.mean()) ** 2)
 
 
-def lower_bounds(workload: str, data: Data, alphas: np.ndarray, l1_ratio: float, intercept: bool) -> np.ndarray:
-    """Bounds from below on the minimum of F at every strength, float64 of shape (k,)."""
-    name = f"bounds-{workload}-{l1_ratio:g}-{int(intercept)}-{len(alphas)}-{alphas[-1]:.9g}.npy"
-    file = workloads.cache_directory() / name
+def lower_bounds(
+    name: str, problem: variants.Problem, alphas: np.ndarray, l1_ratio: float, intercept: bool
+) -> np.ndarray:
+    """Bounds from below on the minimum of F at every strength, float64 of shape (k,); kept under the name."""
+    file = workloads.cache_directory() / (
+        f"bounds-{name}-{l1_ratio:g}-{int(intercept)}-{len(alphas)}-{alphas[-1]:.9g}.npy"
+    )
     if file.is_file():
         return np.load(file)
     from sparsereg import regularization_path
 
-    X, y = data
-    path = regularization_path(X, y, l1_ratio=l1_ratio, alphas=alphas, tol=TIGHT, fit_intercept=intercept)
-    bounds = objectives(data, path.coefs, path.intercepts, alphas, l1_ratio) - path.dual_gaps
+    asked = {"l1_ratio": l1_ratio, "alphas": alphas, "tol": TIGHT, "fit_intercept": intercept}
+    path = regularization_path(problem.X, problem.y, **asked, **problem.ours)
+    scaled = problem.on_scaled(path.coefs)
+    F = objectives((problem.scaled(), problem.y), scaled, path.intercepts, alphas, l1_ratio, problem.weights)
+    bounds = F - path.dual_gaps
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_suffix(".tmp.npy")
     np.save(temporary, bounds)
@@ -72,14 +84,15 @@ def lower_bounds(workload: str, data: Data, alphas: np.ndarray, l1_ratio: float,
     return bounds
 
 
-def held_out_end(workload: str, l1_ratio: float, intercept: bool) -> float:
+def held_out_end(workload: str, l1_ratio: float, intercept: bool, variant: str = "plain") -> float:
     """The share of alpha_max at which the held-out R2 of a path is best, at least DEEPEST."""
     from sparsereg import regularization_path
 
-    (X, y), held = split(workloads.load(workload))
+    data = workloads.load(workload)
+    (X, y), held = split(variants.with_numbers(data) if variant == "numeric" else data)
+    ours = variants.make(variant, (X, y)).ours
     y_mean = 0.0 if intercept else y.mean()
-    path = regularization_path(
-        X, y - y_mean, l1_ratio=l1_ratio, eps=DEEPEST, alphas=n_points(DEEPEST), fit_intercept=intercept
-    )
+    asked = {"l1_ratio": l1_ratio, "eps": DEEPEST, "alphas": n_points(DEEPEST), "fit_intercept": intercept}
+    path = regularization_path(X, y - y_mean, **asked, **ours)
     best = int(np.argmax(held_out_r2((held[0], held[1] - y_mean), path.coefs, path.intercepts)))
     return float(path.alphas[max(best, 1)] / path.alphas[0])

@@ -26,6 +26,7 @@ import tasks
 import workloads
 
 Row = dict[str, object]
+STRIDE = 3
 
 
 @dataclass(frozen=True)
@@ -86,18 +87,17 @@ def _rows(spec: tasks.Spec, step: Callable[[str, bool, Row], None]):
 
     # A solution is up to a thousand times closer to the minimum than its gap says.
     gap = min(1000 * spec.required, 0.1) if spec.by == "suboptimality" else spec.required
-    for tol in (tol for tol in rival.tolerances(gap) if tol <= spec.loosest * tasks.ROUNDING):
+
+    def found(tol: float) -> Row:
         made = call(tol)
         step(f"certificate at tol {tol:.0e}", False, row)
-        row |= task.quality(made.fitted) | {
-            "tol": tol,
-            "certified": made.fitted.certified,
-            "n_iter": made.fitted.n_iter,
-        }
-        row |= _times([made])
-        if row["reached"] <= spec.required * tasks.ROUNDING:
-            break
-    else:
+        said = {"tol": tol, "certified": made.fitted.certified, "n_iter": made.fitted.n_iter}
+        return task.quality(made.fitted) | said | _times([made])
+
+    tols = [tol for tol in rival.tolerances(gap) if tol <= spec.loosest * tasks.ROUNDING]
+    good, tried = loosest(tols, found, lambda at: at["reached"] <= spec.required * tasks.ROUNDING)
+    row |= tried
+    if not good:
         yield row | _memory(calls) | {"status": "not reached"}
         return
     one_pass: Row = {}
@@ -106,11 +106,31 @@ def _rows(spec: tasks.Spec, step: Callable[[str, bool, Row], None]):
         one_pass = dict(zip(("pass_seconds", "pass_by"), passes.one_pass_seconds(sp.csc_array(X)), strict=True))
     searched = len(calls)
     while True:
-        row |= _times(calls[searched:] or calls[-1:]) | one_pass | _memory(calls)
+        row |= (_times(calls[searched:]) if calls[searched:] else {}) | one_pass | _memory(calls)
         if one_pass:
             row["passes"] = row["cpu_seconds"] / one_pass["pass_seconds"]
         yield row | {"status": "ok"}
         call(row["tol"])
+
+
+def loosest(tols: list[float], found: Callable[[float], Row], good: Callable[[Row], bool]) -> tuple[bool, Row]:
+    """Whether a tolerance of a list, the loosest first, is good, and what was found at the loosest good one, else at
+    the last.
+
+    Every third one is tried, then those passed over, as what is good stays so at tighter tolerances.
+    """
+    failed, at = -1, 0
+    row = found(tols[at])
+    while not good(row):
+        if at == len(tols) - 1:
+            return False, row
+        failed, at = at, min(at + STRIDE, len(tols) - 1)
+        row = found(tols[at])
+    for tol in tols[failed + 1 : at]:
+        between = found(tol)
+        if good(between):
+            return True, between
+    return True, row
 
 
 def _timed(solve: Callable[[], rivals.Fitted]) -> Call:

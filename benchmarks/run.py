@@ -22,6 +22,7 @@ import depth
 import files
 import rivals
 import table
+import variants
 import workloads
 from child import Child
 from rich.console import Console
@@ -266,8 +267,9 @@ def all_specs(options: dict) -> list[Spec]:
             grid = product(options["alphas"], sorted(options["gradients"], reverse=True), chosen)
             specs += [Spec(workload, r, task, 0.0, a, intercept, required, points) for a, required, r in grid]
             continue
-        for ratio, gap in product(options["l1_ratios"], sorted(options["gaps"], reverse=True)):
-            problem = Spec(workload, "", task, ratio, 0.0, intercept, gap, points)
+        gaps = sorted(options["gaps"], reverse=True)
+        for ratio, variant, gap in product(options["l1_ratios"], options["variants"], gaps):
+            problem = Spec(workload, "", task, ratio, 0.0, intercept, gap, points, variant=variant)
             if task == "path" and options["to"]:
                 problem = _deeper(problem, options["to"], options["by"], options["points"])
             specs += [replace(problem, rival=rival) for rival in chosen]
@@ -276,7 +278,8 @@ def all_specs(options: dict) -> list[Spec]:
 
 def _deeper(problem: Spec, to: str, by: str, points: int | None) -> Spec:
     """The path to another end, on four fifths of the rows."""
-    end = depth.held_out_end(problem.workload, problem.l1_ratio, problem.intercept) if to == "held-out" else float(to)
+    asked = (problem.workload, problem.l1_ratio, problem.intercept, problem.variant)
+    end = depth.held_out_end(*asked) if to == "held-out" else float(to)
     return replace(problem, eps=end, points=points or depth.n_points(end), by=by, held_out=True)
 
 
@@ -291,6 +294,7 @@ def _names(_context: click.Context, parameter: click.Parameter, value: str) -> l
     """Split a comma-separated list and check it against what there is; "all" is everything."""
     every_rival = list(dict.fromkeys(name for task in TASKS for name in rivals.names(task)))
     every = {"workload_names": [*workloads.WORKLOADS], "rival_names": every_rival, "tasks": [*TASKS]}
+    every["variants"] = [*variants.VARIANTS]
     known = every[parameter.name]
     names = known if value == "all" else value.split(",")
     for name in names:
@@ -316,6 +320,7 @@ def _numbers(_context: click.Context, parameter: click.Parameter, value: str) ->
 @click.option("--tasks", default="path", help="path, fit (cold, at alpha_max / 50), ridge, or all.", callback=_names)
 @click.option("--gaps", default="1e-4", help="Relative gaps that every point must reach.", callback=_numbers)
 @click.option("--l1-ratios", default="1.0", help="Shares of the l1 penalty.", callback=_numbers)
+@click.option("--variants", default="plain", help=f"{', '.join(variants.VARIANTS)}, or all.", callback=_names)
 @click.option("--alphas", default="1,100", help="Strengths of ridge, on the unnormalised sum.", callback=_numbers)
 @click.option("--gradients", default="1e-6", help="Relative gradients that ridge must reach.", callback=_numbers)
 @click.option("--points", type=click.IntRange(2), help="Strengths on the path. Default: 100, with --to 20 a decade.")
@@ -326,7 +331,7 @@ def _numbers(_context: click.Context, parameter: click.Parameter, value: str) ->
     "--repeats", default=5, type=click.IntRange(0), help="Timed calls of sparsereg and the fastest, in turns."
 )
 @click.option("--close", default=1.5, type=click.FloatRange(1), help="So many times the fastest is repeated too.")
-@click.option("--time-limit", default=300.0, type=click.FloatRange(0, min_open=True), help="Seconds for any one call.")
+@click.option("--time-limit", default=300.0, type=click.FloatRange(0, min_open=True), help="CPU seconds a call.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="CSV; .md and .svg go beside it.")
 @click.option("--again", is_flag=True, help="Measure anew what --out already holds, at the same tolerances.")
 @click.option("--smoke", is_flag=True, help="Tiny workloads, everything in under a minute.")

@@ -25,6 +25,7 @@ FIELDS: dict[str, type] = {
     "required": float,
     "by": str,
     "held_out": _flag,
+    "variant": str,
     **dict.fromkeys(("rival", "version", "status"), str),
     **dict.fromkeys(("seconds", "cpu_seconds", "seconds_min"), float),
     "timed": int,
@@ -40,7 +41,7 @@ FIELDS: dict[str, type] = {
 }
 
 # Rows that agree in these are about the same problem, and may be compared.
-PROBLEM = ("task", "l1_ratio", "alpha", "intercept", "required", "by", "held_out", "points", "eps")
+PROBLEM = ("task", "l1_ratio", "alpha", "intercept", "required", "by", "held_out", "variant", "points", "eps")
 GROUP = ("workload", *PROBLEM)
 
 
@@ -61,7 +62,8 @@ def problem(row: Row) -> str:
         return f"ridge, alpha {row['alpha']:g}, {intercept} intercept, relative gradient <= {row['required']:.0e}"
     points = f" of {row['points']} points to alpha_max/{1 / row['eps']:.4g}" if row["task"] == "path" else ""
     required = f"relative {row['by']} <= {row['required']:.0e}"
-    return f"{row['task']}{points}, l1_ratio {row['l1_ratio']:g}, {intercept} intercept, {required}"
+    variant = "" if row["variant"] == "plain" else f", {row['variant']}"
+    return f"{row['task']}{points}, l1_ratio {row['l1_ratio']:g}, {intercept} intercept{variant}, {required}"
 
 
 def groups(rows: list[Row], by: tuple[str, ...] = GROUP) -> dict[tuple, list[Row]]:

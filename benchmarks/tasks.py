@@ -14,6 +14,7 @@ import depth
 import numpy as np
 import rivals
 import scipy.sparse as sp
+import variants
 import workloads
 
 # A single cold fit is made at this fraction of alpha_max.
@@ -34,6 +35,7 @@ class Spec:
     loosest : tolerances above this are not tried, because they failed a weaker requirement
     by : what `required` bounds on a path: "gap", or "suboptimality", F less the best bound on its minimum
     held_out : whether a fifth of the rows is left out of the fit, to be scored on
+    variant : what else a path has, one of `variants.VARIANTS`
     """
 
     workload: str
@@ -48,6 +50,7 @@ class Spec:
     loosest: float = np.inf
     by: str = "gap"
     held_out: bool = False
+    variant: str = "plain"
 
 
 class Task(Protocol):
@@ -68,27 +71,40 @@ class Path:
 
     def __init__(self, spec: Spec, rival: rivals.Rival, data: workloads.Data) -> None:
         self.spec, self.rival, self.held = spec, rival, None
+        if spec.variant == "numeric":
+            data = variants.with_numbers(data)
         if spec.held_out:
             data, self.held = depth.split(data)
-        self.X, self.y = data
-        largest = certificate.alpha_max(self.X, self.y, spec.l1_ratio)
+        self.problem = variants.make(spec.variant, data)
+        if self.problem.scales is not None and spec.variant == "factors" and spec.l1_ratio != 1.0:
+            raise ValueError(f"penalty factors are scaled columns for the lasso alone, not at l1_ratio {spec.l1_ratio}")
+        self.ours = spec.rival.startswith("sparsereg")
+        self.X, self.y, self.weights = self.problem.scaled(), self.problem.y, self.problem.weights
+        largest = certificate.alpha_max(self.X, self.y, spec.l1_ratio, self.weights)
         fractions = np.geomspace(1, spec.eps, spec.points) if spec.task == "path" else np.array([FIT_AT])
         self.alphas = largest * fractions
+        # Nothing beyond the plain problem is asked of an adaptor that does not say it can.
+        self.options = self.problem.ours if self.ours else {}
+        if self.weights is not None and not self.ours:
+            self.options = {"weights": self.weights}
+            if not getattr(rival, "TAKES_WEIGHTS", False):
+                raise NotImplementedError(f"no weights in the path of {spec.rival}")
 
     def prepare(self) -> object:
-        return self.rival.prepare(self.X, self.y, self.spec.l1_ratio, self.spec.intercept)
+        X = self.problem.X if self.ours else self.X
+        return self.rival.prepare(X, self.y, self.spec.l1_ratio, self.spec.intercept)
 
     def solve(self, native: object, tol: float) -> rivals.Fitted:
         rest = (self.spec.l1_ratio, tol, self.spec.intercept)
         if self.spec.task == "path":
-            return self.rival.path(native, self.y, self.alphas, *rest)
+            return self.rival.path(native, self.y, self.alphas, *rest, **self.options)
         return self.rival.fit(native, self.y, float(self.alphas[0]), *rest)
 
     def quality(self, fitted: rivals.Fitted) -> dict[str, object]:
-        coefs = sp.csc_array(fitted.coefs)
-        path = (coefs, np.asarray(fitted.intercepts, dtype=np.float64))
-        objective, reached = self._judge(*path)
-        held = {} if self.held is None else {"held_r2": float(depth.held_out_r2(self.held, *path)[-1])}
+        coefs, intercepts = sp.csc_array(fitted.coefs), np.asarray(fitted.intercepts, dtype=np.float64)
+        on_columns = coefs if self.ours else self.problem.on_columns(coefs)
+        objective, reached = self._judge(self.problem.on_scaled(coefs) if self.ours else coefs, intercepts)
+        held = {} if self.held is None else {"held_r2": float(depth.held_out_r2(self.held, on_columns, intercepts)[-1])}
         return held | {
             "reached": float(reached.max()),
             "median_gap": float(np.median(reached)),
@@ -98,15 +114,20 @@ class Path:
         }
 
     def _judge(self, coefs: sp.csc_array, intercepts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """F at every point, and what `required` bounds."""
-        data, spec = (self.X, self.y), self.spec
+        """F at every point, and what `required` bounds; of the last points alone where those do not meet it."""
+        spec = self.spec
         if spec.by == "gap":
-            path = (coefs, intercepts)
-            found = certificate.certify(self.X, self.y, path, self.alphas, spec.l1_ratio, spec.intercept)
+            for points in (slice(-2, None), slice(None)):
+                path = (coefs[:, points], intercepts[points])
+                rest = (self.alphas[points], spec.l1_ratio, spec.intercept, self.weights)
+                found = certificate.certify(self.X, self.y, path, *rest)
+                if found.relative_gap.max() > spec.required * ROUNDING:
+                    break
             return found.objective, found.relative_gap
-        objective = depth.objectives(data, coefs, intercepts, self.alphas, spec.l1_ratio)
-        bounds = depth.lower_bounds(spec.workload, data, self.alphas, spec.l1_ratio, spec.intercept)
-        return objective, (objective - bounds) / certificate.gap_scale(self.y)
+        objective = depth.objectives((self.X, self.y), coefs, intercepts, self.alphas, spec.l1_ratio, self.weights)
+        name = spec.workload if spec.variant == "plain" else f"{spec.workload}-{spec.variant}"
+        bounds = depth.lower_bounds(name, self.problem, self.alphas, spec.l1_ratio, spec.intercept)
+        return objective, (objective - bounds) / certificate.gap_scale(self.y, self.weights)
 
 
 class Ridge:

@@ -27,12 +27,15 @@ def prepare(X: Matrix, _y: np.ndarray, _l1_ratio: float, _intercept: bool) -> ob
     return adelie.matrix.dense(by_column, method="naive", n_threads=1)
 
 
-def path(X, y: np.ndarray, alphas: np.ndarray, l1_ratio: float, tol: float, intercept: bool) -> Fitted:
+TAKES_WEIGHTS = True
+
+
+def path(X, y: np.ndarray, alphas: np.ndarray, l1_ratio: float, tol: float, intercept: bool, weights=None) -> Fitted:
     import adelie
 
     state = adelie.grpnet(
         X=X,
-        glm=adelie.glm.gaussian(y),
+        glm=adelie.glm.gaussian(y, weights=weights),
         alpha=l1_ratio,
         lmda_path=alphas,
         tol=tol,

@@ -24,10 +24,11 @@ def prepare(X: Matrix, _y: np.ndarray, _l1_ratio: float, _intercept: bool) -> ob
     return X
 
 
-def path(X, y: np.ndarray, alphas: np.ndarray, l1_ratio: float, tol: float, intercept: bool) -> Fitted:
+def path(X, y: np.ndarray, alphas: np.ndarray, l1_ratio: float, tol: float, intercept: bool, **options) -> Fitted:
     from sparsereg import regularization_path
 
-    result = regularization_path(X, y, l1_ratio=l1_ratio, alphas=alphas, tol=tol, fit_intercept=intercept)
+    asked = {"l1_ratio": l1_ratio, "alphas": alphas, "tol": tol, "fit_intercept": intercept}
+    result = regularization_path(X, y, **asked, **options)
     return Fitted(result.coefs, result.intercepts, certified=bool(np.all(result.certified)))
 
 
