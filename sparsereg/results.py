@@ -6,7 +6,7 @@ An output is one linear predictor: a single target has one, K targets or classes
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 from typing import Any, Protocol
 
@@ -187,6 +187,12 @@ class PathResult:
         lines[place[place >= 0], point[place >= 0]] = coefs.data[place >= 0]
         return columns[order].astype(np.int64), lines
 
+    def of_output(self, output: int) -> PathResult:
+        """The path of one of several outputs that are fitted apart; itself where there is one."""
+        if len(self.outputs) == 1:
+            return self
+        return replace(self, coefs=self.outputs[output], intercepts=self.intercepts[:, output], classes=None)
+
     def predict(self, X: Any, k: int = -1) -> Vector:
         """Linear predictors `X w + b0` of point k (the last one by default), of shape (n,), or (n, K).
 
@@ -207,8 +213,8 @@ class PathResult:
     def means(self, z: NDArray[Any]) -> NDArray[Any]:
         """What linear predictors stand for: the inverse link of each; probabilities (n, K) where there are classes.
 
-        Of a loss without probabilities, such as the squared hinge, the predictors themselves."""
-        if self.classes is not None and len(self.outputs) > 1:
+        Of classes without probabilities, as the squared hinge has them, the predictors themselves."""
+        if self.link == "softmax":
             e = np.exp(z - z.max(axis=1, keepdims=True))
             return np.asarray(e / e.sum(axis=1, keepdims=True))
         loss = as_loss(self.loss)

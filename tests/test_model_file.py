@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn.linear_model
+from sklearn.linear_model import Perceptron
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
@@ -369,8 +370,8 @@ def test_estimators_that_cannot_be_saved(parts, tmp_path):
         ValueError, match=r"path=Lasso has no coef_ and intercept_; pass the result of regularization_path"
     ):
         save_model(tmp_path / "m", cross, S.Lasso())
-    with pytest.raises(ValueError, match=r"path=RidgeClassifier: a model file holds regressions"):
-        save_model(tmp_path / "m", cross, S.RidgeClassifier().fit(X, y > 9))
+    with pytest.raises(ValueError, match=r"path=Perceptron is a classifier without a loss"):
+        save_model(tmp_path / "m", cross, Perceptron().fit(X, y > 9))
     scaled = make_pipeline(MaxAbsScaler(), S.Lasso(0.1)).fit(X, y)
     with pytest.raises(ValueError, match=r"path=Pipeline: .* but not MaxAbsScaler"):
         save_model(tmp_path / "m", None, scaled)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+import sparsereg as S
 from sparsereg import PathResult, SparsityReport, load_model, plot_path, regularization_path, ridge_path, save_model
 
 
@@ -158,3 +159,32 @@ def test_notebooks_get_a_short_table(make, tmp_path):
     assert repr(model).startswith("<Model of <b>: point 3 of 30, ")
     assert len(repr(model)) < 120
     assert "<b>" not in model._repr_html_()
+
+
+def test_results_have_short_reprs_and_print_as_tables():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 6))
+    y = X[:, 0] + 0.1 * rng.normal(size=80)
+    validation = S.cross_validate_path(X, y, cv=3, alphas=6)
+    table = np.stack([np.arange(80) % 5, np.arange(80) % 3], axis=1)
+    results = [
+        validation,
+        validation.chosen,
+        S.degrees_of_freedom(S.Ridge().fit(X, y), X, stops=[2, 6]),
+        S.information_criterion(validation.path, X),
+        S.stability_selection(X, y, n_pairs=2, n_columns=3),
+        S.FeatureCross(crosses=[(0, 1)]).plan(table),
+        S.compare_designs(table, y, standardize=[False], ridge=False, alphas=4),
+        S.choose_crosses(table, y),
+    ]
+    for result in results:
+        name = type(result).__name__
+        assert repr(result).startswith(f"<{name}")
+        assert len(repr(result)) < 160
+        html = result._repr_html_()
+        assert html.startswith("<pre>")
+        assert "<" not in html.removeprefix("<pre>").removesuffix("</pre>")
+    assert "block           df" in str(results[2])
+    assert "<- least" in str(results[3])
+    compact = S.CompactModel.from_model(S.Lasso(0.01).fit(X, y))
+    assert "<td>x0</td>" in compact._repr_html_()

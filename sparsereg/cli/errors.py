@@ -13,6 +13,8 @@ from typing import Any
 import click
 import polars as pl
 
+from sparsereg.cli.score import end_output
+
 __all__ = ["Commands"]
 
 # How checks of parameters begin; each is the option of that name.
@@ -31,8 +33,9 @@ def _one_line_errors() -> Iterator[None]:
     except click.UsageError as error:
         where = f" (see: {error.ctx.command_path} --help)" if error.ctx is not None else ""
         raise click.UsageError(_one_line(error.format_message()) + where) from None
-    except BrokenPipeError:
-        raise
+    except BrokenPipeError:  # whoever reads the output has read enough, such as `head`; click would exit with 1
+        end_output()
+        raise click.exceptions.Exit(0) from None
     except OSError as error:
         what = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
         raise click.ClickException(_one_line(what)) from error

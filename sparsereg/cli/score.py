@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,7 +14,7 @@ from typing import Any, TextIO
 
 from sparsereg.scorer import Scorer, load
 
-__all__ = ["main", "make_parser", "predict_texts"]
+__all__ = ["end_output", "main", "make_parser", "predict_texts"]
 
 Parse = Callable[[str], Any]
 
@@ -37,12 +38,16 @@ def main(arguments: Sequence[str]) -> int:
             rows = csv.reader(source, delimiter=options.separator.replace("\\t", "\t"))
             _score(scorer, rows, sink, keep, options.na)
     except BrokenPipeError:
-        sys.stderr.close()
-        return 1
+        end_output()
     except (ValueError, OSError, csv.Error, EOFError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def end_output() -> None:
+    """After a reader of the standard output has left: nothing more is written, not at the exit of Python either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -14,6 +14,7 @@ from sparsereg.crosses.block import Block
 from sparsereg.crosses.encoding import Encoding
 from sparsereg.crosses.layout import Layout
 from sparsereg.crosses.ragged import Codes, Ragged, values_of
+from sparsereg.data.printed import Printed
 
 __all__ = ["CrossPlan"]
 
@@ -31,8 +32,8 @@ _LEVEL = 20
 _DESIGN_ENTRY, _DESIGN_COLUMN, _DESIGN_VECTORS = 4, 30, 6
 
 
-@dataclass(frozen=True)
-class CrossPlan:
+@dataclass(frozen=True, repr=False)
+class CrossPlan(Printed):
     """The expected size of a design; printed, a table of the blocks and a sentence on memory.
 
     Attributes
@@ -112,6 +113,12 @@ class CrossPlan:
         return (
             f"{part} ({_bytes(self.parts[part])}), of {self.entries:,} entries in {len(self.blocks)} blocks; "
             f"most columns are those of {block['block']!r}"
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"<CrossPlan: {self.n_rows:,} rows, {self.n_columns:,} columns in {len(self.blocks)} blocks, "
+            f"{_bytes(self.peak_bytes)} at most>"
         )
 
     def __str__(self) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from sparsereg.data.design import Design, as_design
+from sparsereg.data.printed import Printed
 from sparsereg.data.validation import check_number, check_penalty_factor, check_weights
 from sparsereg.linear_model.input import checked_data
 from sparsereg.linear_model.lasso import ElasticNet
@@ -24,7 +25,14 @@ from sparsereg.ridge.normal_equations import NormalEquations
 from sparsereg.ridge.solve import choose_method
 from sparsereg.ridge.units import equilibrated
 
-__all__ = ["DegreesOfFreedom", "block_shares", "degrees_of_every_target", "degrees_of_freedom", "variance_shares"]
+__all__ = [
+    "DegreesOfFreedom",
+    "block_shares",
+    "degrees_of_every_target",
+    "degrees_of_freedom",
+    "has_degrees",
+    "variance_shares",
+]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -34,8 +42,8 @@ PROBES = 20
 DIRECT = ("gram", "dual", "svd")
 
 
-@dataclass(frozen=True, eq=False)
-class DegreesOfFreedom:
+@dataclass(frozen=True, eq=False, repr=False)
+class DegreesOfFreedom(Printed):
     """Degrees of freedom of one target's coefficients. An unpenalised intercept, which has 1 more, is not counted.
 
     Attributes
@@ -55,6 +63,19 @@ class DegreesOfFreedom:
     blocks: Vector
     block_errors: Vector
     n_probes: int
+
+    def __repr__(self) -> str:
+        how = f"+- {self.error:.2g}, by {self.n_probes} probes" if self.n_probes else "exact"
+        blocks = f", {self.blocks.size} blocks" if self.blocks.size != 1 else ""
+        return f"<DegreesOfFreedom: {self.total:.6g}, {how}{blocks}>"
+
+    def __str__(self) -> str:
+        """The total, and of several blocks each one's."""
+        if self.blocks.size == 1:
+            return repr(self)
+        pairs = zip(self.blocks.tolist(), self.block_errors.tolist(), strict=True)
+        rows = [f"{i:>5} {df:>12.6g}" + (f" +- {error:.2g}" if error else "") for i, (df, error) in enumerate(pairs)]
+        return "\n".join([repr(self), "block           df", *rows])
 
 
 def degrees_of_freedom(
@@ -294,11 +315,16 @@ def _positions(wanted: Int, columns: Int) -> Int:
 # ---- checks and sums by block --------------------------------------------------------------------------------------
 
 
+def has_degrees(estimator: Any) -> bool:
+    """Whether degrees of freedom are computed for estimators of this kind."""
+    return isinstance(estimator, (Ridge, ElasticNet))
+
+
 def _check_estimator(estimator: Any) -> None:
-    if not isinstance(estimator, (Ridge, ElasticNet)):
-        raise ValueError(  # noqa: TRY004 - like every other check here
+    if not has_degrees(estimator):
+        raise ValueError(
             f"estimator={type(estimator).__name__}: expected a fitted Ridge, ElasticNet or Lasso of this package;"
-            " degrees of freedom are computed for no other. A report of another estimator is made without X."
+            " degrees of freedom are computed for no other."
         )
     check_is_fitted(estimator)
     if getattr(estimator, "early_stopping", False):

@@ -37,6 +37,7 @@ class MultiTaskBase(LinearRegressor):
     """Coefficients of shape (n_targets, p), also of a single target; checks of X and y, and of common parameters."""
 
     _max_kept = 2**20  # 8 MB
+    penalises_rows = True  # a column is kept or left out for all targets
 
     @property
     def coef_(self) -> Any:

@@ -29,6 +29,11 @@ FITTED = ("_coef", "intercept_", "n_iter_", "solver_", "method_", "gradient_norm
 class RidgeClassification(FittedCoefficients, LinearClassifierMixin, BaseEstimator):
     """Encodes labels as targets of -1 and 1, one for each class or a single one for two classes, and decodes them."""
 
+    @property
+    def path_loss(self) -> tuple[str, str]:
+        """The loss and the link, as a `PathResult` has them."""
+        return "squared", "identity"
+
     def decision_function(self, X: Any) -> NDArray[Any]:
         """The linear predictor of each class; the largest, or for two classes the sign, decides.
 

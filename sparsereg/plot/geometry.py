@@ -132,7 +132,7 @@ class PenaltyGeometryDisplay:
         k = int(check_number("k", k, low=-n_points, high=n_points - 1, integer=True)) % n_points
         sample = Sample.of("X", X, y, sample_weight, path, output)
         ranked = RankedColumns.at(
-            path.outputs[output], k, Evidence.of_columns(path, cross, k, sample, output), cross, None, {}
+            path.outputs[output], k, Evidence.of_columns(path.point(k, output), cross, k, sample), cross, None, {}
         )
         chosen = np.asarray(ranked.columns[ranked.order("influence")[:2]] if columns is None else columns, np.int64)
         if chosen.size != 2 or chosen[0] == chosen[1] or chosen.min() < 0 or chosen.max() >= path.n_features:

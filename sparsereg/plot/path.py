@@ -134,7 +134,9 @@ class RegularizationPathDisplay:
         point = int(check_number("k", k, low=-n_points, high=n_points - 1, integer=True)) % n_points
         evidence = Evidence(point)
         if X is not None:
-            evidence = Evidence.of_columns(path, cross, point, Sample.of("X", X, y, None, path, output), output)
+            evidence = Evidence.of_columns(
+                path.point(point, output), cross, point, Sample.of("X", X, y, None, path, output)
+            )
         coefs = path.outputs[output]
         ranked = RankedColumns.at(coefs, point, evidence, cross, None, {})
         if rank == "peak":

@@ -28,7 +28,8 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the caller chose: how many columns to name, by what they are ranked, words for fields, limits of checks."""
+    """What the caller chose: how many columns to name, by what they are ranked, words for fields, limits of checks, and
+    remedies in place of those that speak Python."""
 
     top: int
     rank: str
@@ -37,6 +38,8 @@ class Wishes:
     title: str | None = None
     target: str | None = None
     further: Mapping[str, Any] = field(default_factory=dict)
+    remedies: Mapping[str, str] = field(default_factory=dict)
+    log_target: bool = False
 
     @classmethod
     def checked(
@@ -83,7 +86,7 @@ def content_of(
         "bytes_dense": n_columns * bytes_per_column,
         "bytes_nominal": None if n_cells is None else n_cells * bytes_per_column,
         "verdict": make_verdict(facts),
-        "checks": make_checks(facts, wishes.limits),
+        "checks": make_checks(facts, wishes.limits, wishes.remedies),
         "one_se": evidence.one_se,
         "rank": rank,
         "columns_by_weight": ranked.table("weight", wishes.top) if rank != "weight" else [],

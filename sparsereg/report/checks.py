@@ -70,8 +70,8 @@ def checked_limits(limits: Mapping[str, float] | None) -> dict[str, float]:
     return LIMITS | dict(limits or {})
 
 
-def make_checks(facts: Facts, limits: Mapping[str, float]) -> list[Row]:
-    """The checks that the known facts allow, in the order in which a reader asks."""
+def make_checks(facts: Facts, limits: Mapping[str, float], remedies: Mapping[str, str]) -> list[Row]:
+    """The checks that the known facts allow, in the order in which a reader asks; `remedies` replace some of them."""
     makers = {
         "certified": _certified, "strength": _strength, "generalises": _generalises, "predicts": _predicts,
         "outliers": _outliers, "support": _support, "coverage": _coverage, "decided": _decided,
@@ -83,7 +83,7 @@ def make_checks(facts: Facts, limits: Mapping[str, float]) -> list[Row]:
             passed, value, limit, sentence, remedy = made
             rows.append(
                 {"id": name, "passed": passed, "value": value, "limit": limit, "sentence": sentence}
-                | {"remedy": "" if passed else remedy}
+                | {"remedy": "" if passed else remedies.get(name, remedy)}
             )
     return rows
 

@@ -39,11 +39,12 @@ def count_undecided(path: PathResult, sample: Sample, points: Sequence[int], out
     if (
         len(path.outputs) > 1
         or settings is None
-        or settings.get("has_offset")
+        or bool(settings.get("has_offset")) != (sample.offset is not None)
         or not math.isfinite(loss_of(path).curvature_bound)
     ):
         return None
     arguments = {name: settings[name] for name in ("penalty_factor", "fit_intercept", "standardize", "positive")}
+    arguments["offset"] = None if sample.offset is None else sample.offset_of(slice(None), 0)[:, 0]
     problem = make_problem(as_design(sample.X), sample.y, loss=path.loss, sample_weight=sample.weight, **arguments)
     columns = problem.design.columns
     order = np.argsort(columns)

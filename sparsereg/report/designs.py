@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sparsereg.crosses.auto.choice import CrossChoice, check_limits, target_numbers
 from sparsereg.crosses.choosing import choose_crosses
 from sparsereg.crosses.feature_cross import FeatureCross
+from sparsereg.data.printed import Printed
 from sparsereg.linear_model.ridge_path import ridge_path
 from sparsereg.selection.folds import make_folds
 from sparsereg.selection.rules import standard_errors
@@ -28,8 +29,8 @@ Design = FeatureCross | Callable[[Any, Vector], FeatureCross]
 RIDGE_ALPHAS = np.geomspace(1.0, 1000.0, 7)
 
 
-@dataclass(frozen=True)
-class DesignComparison:
+@dataclass(frozen=True, repr=False)
+class DesignComparison(Printed):
     """Designs and penalties, the best first. Printed, a table.
 
     Attributes
@@ -44,6 +45,10 @@ class DesignComparison:
 
     rows: list[dict[str, Any]]
     fold_losses: Vector
+
+    def __repr__(self) -> str:
+        best = self.rows[0]
+        return f"<DesignComparison of {len(self.rows)}: best {best['design']}, {best['penalty']}, R2 {best['r2']:.4f}>"
 
     def __str__(self) -> str:
         width = max(len(row["design"]) for row in self.rows)

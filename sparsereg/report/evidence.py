@@ -15,10 +15,12 @@ from sparsereg.report.decided import count_undecided
 from sparsereg.report.held_out import HeldOut, calibration, classification_scores, three_points
 from sparsereg.report.outcomes import null_predictors, row_losses
 from sparsereg.report.samples import Sample
+from sparsereg.selection.rules import paired_differences
 
 if TYPE_CHECKING:
     from sparsereg.crosses.feature_cross import FeatureCross
     from sparsereg.results import PathResult
+    from sparsereg.selection.results import ValidatedPath
 
 __all__ = ["Evidence"]
 
@@ -116,11 +118,24 @@ class Evidence:
 
     @classmethod
     def of_columns(
-        cls, path: PathResult, cross: FeatureCross | None, k: int, train: Sample, output: int = 0
+        cls, coef: tuple[NDArray[np.int64], NDArray[Any]], cross: FeatureCross | None, k: int, train: Sample
     ) -> Evidence:
-        """Only rows and deviations of the columns of a point that no cross has counted."""
-        active, w = path.point(k, output)
-        return cls(k, columns=_statistics(train, _uncounted(cross, active[w != 0.0])))
+        """What rows without targets say of coefficients: the blocks' shares of the variance, and rows and deviations of
+        the columns that no cross has counted."""
+        return cls(k, **_of_coefficients(coef, cross, train))
+
+    @classmethod
+    def of_validation(cls, validated: ValidatedPath, k: int, found: Evidence) -> Evidence:
+        """`found` with the held-out losses of the folds, as shares of that of the first point, which has no columns.
+
+        Without these shares where the first point has columns, or a scorer has measured."""
+        known: Row = {"point": k, "best": validated.best, "one_se": validated.choose("1se")}
+        losses, scale = validated.mean_losses, float(validated.mean_losses[0])
+        if validated.is_deviance and scale > 0.0 and validated.n_nonzero[0] == 0:
+            errors = [paired_differences(validated.fold_losses, point)[1] / scale for point in (validated.best, 0)]
+            known |= {"held": (1.0 - losses / scale).tolist(), "held_error": errors[0].tolist()}
+            known |= {"null_error": float(errors[1][k])}
+        return replace(found, **known)
 
     def to_dict(self) -> Row:
         """As JSON has it."""
@@ -132,12 +147,14 @@ class Evidence:
         return cls(**{part.name: content[part.name] for part in fields(cls) if part.name in content})
 
     @classmethod
-    def of_model(cls, model: Any, k: int) -> Evidence:
-        """What a loaded `Model` holds: its evidence, or, of a file of an earlier version, its held-out scores."""
+    def of_model(cls, model: Any, k: int, output: int = 0) -> Evidence:
+        """What a loaded `Model` holds: its evidence, or, of a file of an earlier version, its held-out scores.
+
+        What was measured of its first output is left out for others."""
         meta = model.meta
         if "evidence" in meta:
             found = cls.from_dict(meta["evidence"])
-            return found if k == found.point else found.at(k)
+            return found if k == found.point and not output else found.at(k)
         held = meta.get("held_out_r2")
         best = None if held is None else int(np.argmax(held))
         return cls(k, n_rows=meta.get("rows"), n_held=meta.get("held_out_rows"), held=held, best=best)
@@ -155,18 +172,22 @@ def _null_predictor(path: PathResult, train: Sample | None, held: Sample | None)
 
 
 def _of_training(path: PathResult, cross: FeatureCross | None, train: Sample, point: int, output: int) -> Row:
-    from sparsereg.linear_model.degrees import block_shares  # scikit-learn takes a second to import
-
     k = path.alphas.size
-    active, w = path.point(point, output)
-    active, w = active[w != 0.0], w[w != 0.0].astype(np.float64)
     looked_at = sorted({*np.linspace(0, k - 1, min(k, DECIDED_POINTS)).round().astype(int).tolist(), point})
     counts = count_undecided(path, train, looked_at, output)
     undecided: list[int | None] = [None] * k
     for place, count in zip(looked_at, counts or (), strict=counts is not None):
         undecided[place] = count
+    found = _of_coefficients(path.point(point, output), cross, train)
+    return found | {"undecided": None if counts is None else undecided}
+
+
+def _of_coefficients(coef: tuple[NDArray[np.int64], NDArray[Any]], cross: FeatureCross | None, train: Sample) -> Row:
+    from sparsereg.linear_model.degrees import block_shares  # scikit-learn takes a second to import
+
+    active, w = coef
+    active, w = active[w != 0.0], w[w != 0.0].astype(np.float64)
     found: Row = {"n_rows": train.n_rows, "n_entries": train.n_entries}
-    found["undecided"] = None if counts is None else undecided
     if cross is not None:
         ends = np.array([block.stop for block in cross.blocks_])
         found["variance_share"] = block_shares(as_design(train.X), active, w, train.weight, ends).tolist()
@@ -200,8 +221,7 @@ def _statistics(train: Sample, columns: NDArray[np.int64]) -> dict[str, list[Any
 
 
 def _outliers(path: PathResult, train: Sample, null: Vector) -> float | None:
-    ends = np.broadcast_to(null[:, None, None], (null.size, train.n_rows, 1))
-    losses = row_losses(path, train.targets, ends)[:, 0]
+    losses = row_losses(path, train.targets, train.null_ends(null))[:, 0]
     losses = losses if train.weight is None else train.weight * losses
     total = float(losses.sum())
     if train.n_rows <= HEAVIEST or not total > 0.0:

@@ -53,7 +53,7 @@ class HeldOut:
         k = path.alphas.size
         paired = PairedLosses(k + 1)
         for rows, z in sample.all_predictors(path, range(k)):
-            ends = np.broadcast_to(null[:, None, None], (null.size, z.shape[1], 1))
+            ends = sample.null_ends(null, rows)
             losses = row_losses(path, sample.targets[rows], np.concatenate([z, ends], axis=2))
             paired.add(losses, sample.weights_in(rows))
         scale = float(paired.mean[k])
@@ -74,7 +74,8 @@ def classification_scores(path: PathResult, sample: Sample, null: float, point: 
         return {}
     z = np.concatenate([z[:, 0] for _, z in sample.predictors(path, [point], output)])
     s = np.ones(sample.n_rows) if sample.weight is None else sample.weight
-    losses = [float(np.average(loss.value(sample.y, v), weights=s)) for v in (z, np.full(z.size, null))]
+    ends = sample.null_ends(np.array([null]))[0, :, 0]
+    losses = [float(np.average(loss.value(sample.y, v), weights=s)) for v in (z, ends)]
     found: Row = {"mean_losses": losses}
     if loss.name in ("logistic", "squared_hinge") and np.unique(sample.y[s > 0.0]).size == 2:
         from sklearn.metrics import roc_auc_score  # a second to import
@@ -95,10 +96,17 @@ def three_points(scores: Sequence[float] | Vector, point: int) -> list[tuple[str
 
 
 def calibration(path: PathResult, sample: Sample, points: Sequence[int], output: int = 0) -> list[list[Row]]:
-    """For each point, rows in ten groups of equal weight by prediction: mean predicted, mean observed, rows."""
+    """For each point, rows in ten groups of equal weight by prediction: mean predicted, mean observed, rows.
+
+    With an offset of a log link, such as the logarithm of an exposure, these are rates: per unit of exposure."""
     parts = [predicted(path, z, output) for _, z in sample.all_predictors(path, points)]
     predictions = np.concatenate(parts) if parts else np.empty((0, len(points)))
-    return [tenths(part, sample.y, sample.weight) for part in predictions.T]
+    y, weight = sample.y, sample.weight
+    if sample.offset is not None and path.link == "log":
+        exposure = np.exp(sample.offset_of(slice(None), output)[:, 0])
+        predictions, y = predictions / exposure[:, None], y / exposure
+        weight = exposure if weight is None else weight * exposure
+    return [tenths(part, y, weight) for part in predictions.T]
 
 
 def tenths(predictions: Vector, y: Vector, weight: Vector | None) -> list[Row]:

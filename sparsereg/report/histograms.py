@@ -40,7 +40,7 @@ def reference_weights(
                 f"references[{name!r}] has {size}; pass an estimator fitted on the {path.n_features} columns of X."
             )
         score = None
-        if held is not None and len(path.outputs) == 1 and loss_of(path).quadratic:
+        if held is not None and held.offset is None and len(path.outputs) == 1 and loss_of(path).quadratic:
             loss, s = loss_of(path), held.weight
             null = loss.null_predictor(held.y, s)
             predicted = np.asarray(estimator.predict(held.X), dtype=np.float64).reshape(-1)

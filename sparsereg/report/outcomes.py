@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sparsereg.losses import Loss
     from sparsereg.results import PathResult
 
-__all__ = ["excess_loss", "null_predictors", "predicted", "row_losses"]
+__all__ = ["excess_loss", "is_multinomial", "null_predictors", "predicted", "row_losses"]
 
 Vector = NDArray[np.float64]
 
@@ -36,7 +36,10 @@ def null_predictors(path: PathResult, sample: Sample) -> Vector:
     if is_multinomial(path):
         shares = np.average(sample.targets, axis=0, weights=sample.weight)
         return np.log(np.maximum(shares, _LEAST_SHARE))
-    return np.array([loss_of(path).null_predictor(y.copy(), sample.weight) for y in sample.targets.T])
+    every = slice(None)
+    offsets = [None if sample.offset is None else sample.offset_of(every, k)[:, 0] for k in range(len(path.outputs))]
+    pairs = zip(sample.targets.T, offsets, strict=True)
+    return np.array([loss_of(path).null_predictor(y.copy(), sample.weight, offset) for y, offset in pairs])
 
 
 def row_losses(path: PathResult, targets: Vector, z: Vector) -> Vector:

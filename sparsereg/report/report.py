@@ -13,19 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from sparsereg.data.atomic_write import write_whole
 from sparsereg.data.validation import check_number
-from sparsereg.report.build import Wishes, content_of
+from sparsereg.report.build import Wishes
 from sparsereg.report.evidence import Evidence
 from sparsereg.report.export import FORMAT, VERSION, as_frame, as_json, content_from_json
-from sparsereg.report.histograms import histogram_rows, reference_weights
 from sparsereg.report.html.page import frame, page
-from sparsereg.report.of_estimator import PassedRows, check_cross, checked_point, estimator_content, model_content
-from sparsereg.report.samples import Sample
-from sparsereg.report.sources import FittedPoints
+from sparsereg.report.of_estimator import GivenToPath, PassedRows, estimator_content, model_content, path_content
 from sparsereg.report.text import report_text
 
 if TYPE_CHECKING:
     from sparsereg.crosses.feature_cross import FeatureCross
     from sparsereg.results import PathResult
+    from sparsereg.selection.results import CrossValidation, ValidatedPath
 
 __all__ = ["SparsityReport"]
 
@@ -135,7 +133,7 @@ class SparsityReport:
     @classmethod
     def from_path(
         cls,
-        path: PathResult,
+        path: PathResult | CrossValidation | ValidatedPath,
         cross: FeatureCross | None = None,
         k: int | None = None,
         *,
@@ -148,6 +146,8 @@ class SparsityReport:
         y_val: Any = None,
         sample_weight: Any = None,
         sample_weight_val: Any = None,
+        offset: Any = None,
+        offset_val: Any = None,
         references: Mapping[str, Any] | Sequence[Any] = (),
         labels: Mapping[str, str] | None = None,
         title: str | None = None,
@@ -160,12 +160,13 @@ class SparsityReport:
 
         Parameters
         ----------
-        path : PathResult
+        path : PathResult, CrossValidation or ValidatedPath
+            Validated paths bring the held-out losses of their folds.
         cross : FeatureCross, optional
             The fitted transformer that made X. Without it there are no fields and no names.
         k : int, optional
-            The point that `blocks` and `columns` describe; -1 is the last. None, the default, is the point that
-            predicts the held-out rows best; without these the last, where most coefficients are non-zero.
+            The point that `blocks` and `columns` describe; -1 is the last. None, the default, is the point that a
+            cross-validation chose, or that predicts the held-out rows best; without these the last one.
         top : int, default 20
             How many of the first coefficients to name.
         rank : {"influence", "weight"}, default "influence"
@@ -178,6 +179,8 @@ class SparsityReport:
         X_val, y_val, sample_weight_val : optional
             Rows that the fit never saw: for the held-out score of each strength with standard errors, and for
             calibration.
+        offset, offset_val : array of shape (n,) or (n, K), optional
+            What was added to the predictors in the fit, and what is added for the held-out rows.
         references : mapping of str to fitted estimator, optional
             Whose weights are compared in histograms, such as ``{"ridge": Ridge().fit(X, y)}``.
         labels : mapping of str to str, optional
@@ -200,18 +203,10 @@ class SparsityReport:
         ValueError
             If `k` is not a point of the path, or an argument does not fit it.
         """
-        k = checked_point(k, path.alphas.size)
-        check_cross(cross, path.n_features)
-        chosen = Wishes.checked(top, rank, limits, labels, (title, target))
-        held = None if X_val is None else Sample.of("X_val", X_val, y_val, sample_weight_val, path, output)
-        if evidence is None:
-            train = None if X is None else Sample.of("X", X, y, sample_weight, path, output)
-            evidence = Evidence.measure(path, cross, k, train, held, output)
-        elif k is not None:
-            evidence = evidence if k == evidence.point else evidence.at(k)
-        others = reference_weights(dict(references), path, held)
-        fitted = FittedPoints.of_path(path, scores or {}, output)
-        return cls(**content_of(fitted, cross, evidence, chosen, histogram_rows(path, evidence, output, others)))
+        wishes = Wishes.checked(top, rank, limits, labels, (title, target))
+        rows = PassedRows(X, y, X_val, y_val, sample_weight, offset, offset_val)
+        given = GivenToPath(scores, references, sample_weight_val, evidence, output)
+        return cls(**path_content(path, cross, k, wishes, rows, given))
 
     @classmethod
     def from_estimator(
@@ -231,28 +226,36 @@ class SparsityReport:
         title: str | None = None,
         target: str | None = None,
         limits: Mapping[str, float] | None = None,
+        offset: Any = None,
+        offset_val: Any = None,
+        output: int = 0,
     ) -> SparsityReport:
-        """Report on a fitted `Lasso`, `ElasticNet` or `Ridge`, on a pipeline that ends in one, or on a loaded `Model`.
+        """Report on a fitted linear model of this package, on a pipeline that ends in one, or on a loaded `Model`.
 
         Parameters
         ----------
         estimator : estimator with `sparse_coef_`, Pipeline, or Model
-            With several targets each of them is a point. A `Model` brings its held-out scores and what was measured
-            beside its fit.
+            With several targets or classes each of them is a point. A `Model` brings its held-out scores and what was
+            measured beside its fit.
         cross : FeatureCross, optional
             The fitted transformer that made X. Default: that of the pipeline or model.
         k : int, optional
-            The point, here a target, that is described. None, the default, is the last; of a `Model`, its own point.
+            The point, here a target or class, that is described. None, the default, is the last; of a `Model`, its own
+            point.
         top, rank, labels, title, target, limits
             See `from_path`.
         X, sample_weight : optional
-            The training data (of a pipeline, the input of its first step). They add the degrees of freedom, see
-            `degrees_of_freedom`, and each block's share of the variance, at the cost of about one fit; of `Ridge`,
-            `ElasticNet` and `Lasso` only.
+            The training data (of a pipeline, the input of its first step). They add each block's share of the variance
+            and, for `Ridge`, `ElasticNet` and `Lasso`, the degrees of freedom, see `degrees_of_freedom`, at the cost of
+            about one fit.
         y : optional
-            The training targets, which calibration on the rows of the fit takes.
+            The training targets, which the training score and calibration take.
         X_val, y_val : optional
             Rows that the fit never saw, for a held-out score; of a `Model`, its table.
+        offset, offset_val
+            See `from_path`.
+        output : int, default 0
+            The target or class of a `Model` that is described.
 
         Returns
         -------
@@ -274,10 +277,13 @@ class SparsityReport:
         """
         if X is None and sample_weight is not None:
             raise ValueError("sample_weight has an effect only with X; pass the X of the fit too.")
-        rows = PassedRows(X, y, X_val, y_val, sample_weight)
+        rows = PassedRows(X, y, X_val, y_val, sample_weight, offset, offset_val)
         wishes = Wishes.checked(top, rank, limits, labels, (title, target))
-        content = model_content if hasattr(estimator, "path") and hasattr(estimator, "point") else estimator_content
-        return cls(**content(estimator, cross, k, wishes, rows))
+        if hasattr(estimator, "path") and hasattr(estimator, "point"):
+            return cls(**model_content(estimator, cross, k, wishes, rows, output))
+        if output:
+            raise ValueError(f"output={output!r}: each target of an estimator is a point; choose it by k.")
+        return cls(**estimator_content(estimator, cross, k, wishes, rows))
 
     def to_text(self, max_rows: int = 15, width: int | None = None) -> str:
         """The report as lines of text.

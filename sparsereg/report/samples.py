@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sparsereg.data.design import as_design
-from sparsereg.data.validation import check_target, check_weights
+from sparsereg.data.validation import check_outputs, check_target, check_vector, check_weights
 from sparsereg.losses import as_loss
 
 if TYPE_CHECKING:
@@ -38,15 +38,18 @@ class Sample:
     targets : float64 array of shape (n, K)
         Those of all outputs.
     weight : float64 array of shape (n,), or None
+    offset : float64 array of shape (n, 1) or (n, K), or None
+        What is added to the predictors.
     """
 
     X: Any
     y: Vector
     weight: Vector | None
     targets: Vector
+    offset: Vector | None = field(default=None, kw_only=True)
 
     @classmethod
-    def of(cls, name: str, X: Any, y: Any, weight: Any, path: PathResult, output: int) -> Sample:
+    def of(cls, name: str, X: Any, y: Any, weight: Any, path: PathResult, output: int, *, offset: Any = None) -> Sample:
         """Check rows for a path. `name` is the argument that they came in, such as ``X_val``."""
         design = as_design(X, name)
         if design.n_features != path.n_features:
@@ -59,7 +62,33 @@ class Sample:
             columns[output],
             check_weights(weight, design.n_rows),
             np.stack(columns, axis=1),
+            offset=None if offset is None else _checked_offset(offset, design.n_rows, f"offset{name[1:]}"),
         )
+
+    @classmethod
+    def without_targets(cls, X: Any, weight: Any) -> Sample:
+        """Rows of which only X counts; their targets are zeros."""
+        design = as_design(X)
+        zeros = np.zeros(design.n_rows)
+        X = sp.csr_array(X) if sp.issparse(X) else np.asarray(X, dtype=np.float64)
+        return cls(X, zeros, check_weights(weight, design.n_rows), zeros[:, None])
+
+    def of_output(self, output: int) -> Sample:
+        """The same rows with the targets of one output."""
+        offset = None if self.offset is None else self.offset[:, [min(output, self.offset.shape[1] - 1)]]
+        targets = self.targets[:, [output]]
+        return Sample(self.X, targets[:, 0], self.weight, targets, offset=offset)
+
+    def offset_of(self, rows: slice, output: int) -> Vector:
+        """The offsets (m, 1) of one output in some rows; 0 without."""
+        if self.offset is None:
+            return np.zeros((1, 1))
+        return self.offset[rows][:, [min(output, self.offset.shape[1] - 1)]]
+
+    def null_ends(self, null: Vector, rows: slice = slice(None)) -> Vector:
+        """Predictors (K, m, 1) of the model without columns, whose intercepts are `null`, in some rows."""
+        m = self.targets[rows].shape[0]
+        return np.stack([np.broadcast_to(b0 + self.offset_of(rows, k), (m, 1)) for k, b0 in enumerate(null)])
 
     @property
     def n_rows(self) -> int:
@@ -77,7 +106,8 @@ class Sample:
         for begin in range(0, self.n_rows, size):
             rows = slice(begin, min(begin + size, self.n_rows))
             product = self.X[rows] @ coefs
-            yield rows, (product.toarray() if sp.issparse(product) else product) + intercepts
+            z = (product.toarray() if sp.issparse(product) else product) + intercepts
+            yield rows, z if self.offset is None else z + self.offset_of(rows, output)
 
     def all_predictors(self, path: PathResult, points: Sequence[int]) -> Iterator[tuple[slice, Vector]]:
         """Blocks of rows, and the predictors (K, m, len(points)) of all outputs."""
@@ -113,8 +143,9 @@ class FoldSample(Sample):
         """From the rows of the fit, and the rows that each fold held out."""
         order = np.concatenate(list(held))
         weight = None if train.weight is None else train.weight[order]
+        offset = None if train.offset is None else train.offset[order]
         ends = tuple(np.cumsum([rows.size for rows in held]).tolist())
-        return cls(train.X, train.y[order], weight, train.targets[order], order, ends, tuple(paths))
+        return cls(train.X, train.y[order], weight, train.targets[order], order, ends, tuple(paths), offset=offset)
 
     def predictors(
         self,
@@ -125,7 +156,10 @@ class FoldSample(Sample):
         """As of a sample, by the paths of the folds; `path` is not used."""
         begin = 0
         for end, own in zip(self.ends, self.paths, strict=True):
-            part = Sample(self.X[self.order[begin:end]], self.y[begin:end], None, self.targets[begin:end])
+            offset = None if self.offset is None else self.offset[begin:end]
+            part = Sample(
+                self.X[self.order[begin:end]], self.y[begin:end], None, self.targets[begin:end], offset=offset
+            )
             last = own.alphas.size - 1
             for rows, z in part.predictors(own, [min(k, last) for k in points], output):
                 yield slice(begin + rows.start, begin + rows.stop), z
@@ -137,15 +171,24 @@ def loss_of(path: PathResult) -> Loss:
     return as_loss(path.loss)
 
 
+def _checked_offset(offset: Any, n_rows: int, name: str) -> Vector:
+    """As (n, 1) or (n, K)."""
+    if np.ndim(offset) == 2:
+        return check_outputs(name, offset, n_rows)
+    return check_vector(name, offset, n_rows)[:, None]
+
+
 def _targets_of(path: PathResult, y: Any, name: str) -> list[Any]:
-    """The targets of each output, as the loss has them: of two classes the second is the larger number, of more each
-    has its own."""
+    """The targets of each output, as the loss has them: of two classes the second is the larger number (1 and -1 for
+    squares and the squared hinge, otherwise 1 and 0), of more each has its own."""
     y, n_outputs = np.asarray(y), len(path.outputs)
     if path.loss == "multinomial":
         classes = np.arange(n_outputs) if path.classes is None else path.classes
         if y.ndim != 1 or not np.isin(y, classes).all():
             raise ValueError(f"{name} of shape {y.shape} must hold one of the classes {list(classes)[:10]} a row.")
         return [(y == label).astype(np.float64) for label in classes]
+    if path.classes is not None and n_outputs > 1:  # squares on -1 and 1, one class against the others
+        return [2.0 * (y == label) - 1.0 for label in path.classes]
     if n_outputs > 1:
         if y.ndim != 2 or y.shape[1] != n_outputs:
             raise ValueError(f"{name} of shape {y.shape} must have {n_outputs} columns, one an output of the path.")
@@ -154,4 +197,4 @@ def _targets_of(path: PathResult, y: Any, name: str) -> list[Any]:
     if path.classes is None or path.classes.size != 2:
         return [y]
     second = (y == path.classes[1]).astype(np.float64)
-    return [2.0 * second - 1.0 if path.loss == "squared_hinge" else second]
+    return [2.0 * second - 1.0 if path.loss in ("squared_hinge", "squared") else second]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,7 @@ class FittedPoints:
             "certified": [None] * n_targets,
             "n_iter": per_target("n_iter_"),
             "seconds": [None] * n_targets,
-            **_degrees_of_freedom(counts, getattr(estimator, "l1_ratio", 0)),
+            **_degrees_of_freedom(counts, _ratio_of_columns(estimator)),
         }
         tol = getattr(estimator, "tol", None)
         if hasattr(estimator, "gradient_norm_"):
@@ -100,39 +101,60 @@ def _degrees_of_freedom(counts: Sequence[int], l1_ratio: float) -> dict[str, lis
     return {"df": [float(count) for count in counts], "df_error": [0.0] * len(counts)}
 
 
-def path_of(estimator: Any) -> PathResult:
-    """A fitted linear model with one target, or two classes, as a path of one point, whose rows can be looked at.
+def _ratio_of_columns(estimator: Any) -> float:
+    """The l1_ratio, chosen or given; 0 where rows of coefficients are penalised together, whose df is no count."""
+    if getattr(estimator, "penalises_rows", False):
+        return 0.0
+    return _number(estimator, "l1_ratio_", "l1_ratio", default=0.0)
+
+
+def path_of(fitted: Any) -> PathResult:
+    """A fitted linear model as a path of one point, with an output for each of its targets or classes.
 
     Raises
     ------
     ValueError
-        If it has several targets or classes, or is a classifier without a loss.
+        If it is not fitted, or a classifier without a loss.
     """
-    coefs = sp.csc_array(sp.csr_array(estimator.sparse_coef_).T)
-    loss, link = getattr(estimator, "path_loss", ("squared", "identity"))
-    if coefs.shape[1] != 1 or (hasattr(estimator, "classes_") and loss == "squared"):
+    name = type(fitted).__name__
+    loss = getattr(fitted, "path_loss", None)
+    if hasattr(fitted, "classes_") and loss is None:
         raise ValueError(
-            f"X_val: {type(estimator).__name__} has several targets or classes; held-out rows are looked at for one "
-            "target. Leave X_val out, or fit one target."
+            f"{name} is a classifier without a loss that this package knows; take one such as LogisticRegression, or"
+            " keep the model with joblib or skops."
         )
-
-    def number(*names: str, default: float) -> float:
-        values = [getattr(estimator, name) for name in names if hasattr(estimator, name)]
-        return float(np.ravel(values[0])[0]) if values and np.ravel(values[0])[0] is not None else default
-
+    if not (hasattr(fitted, "coef_") and hasattr(fitted, "intercept_")):
+        raise ValueError(
+            f"{name} has no coef_ and intercept_; pass the result of regularization_path, or a fitted linear model."
+        )
+    coef = fitted.sparse_coef_ if hasattr(fitted, "sparse_coef_") else np.atleast_2d(fitted.coef_)
+    coefs = sp.csc_array(sp.csr_array(coef).T)
+    n_outputs = coefs.shape[1]
+    intercepts = np.broadcast_to(np.asarray(fitted.intercept_, dtype=np.float64).ravel(), (n_outputs,))
+    norms = getattr(fitted, "gradient_norm_", None)
     return PathResult(
-        alphas=np.array([number("alpha_", "alpha", default=np.nan)]),
-        l1_ratio=number("l1_ratio_", "l1_ratio", default=0.0),
-        coefs=coefs,
-        intercepts=np.array([number("intercept_", default=0.0)]),
-        dual_gaps=np.array([number("dual_gap_", default=np.nan)]),
+        alphas=np.array([_number(fitted, "alpha_", "alpha")]),
+        l1_ratio=_number(fitted, "l1_ratio_", "l1_ratio", default=0.0),
+        coefs=tuple(coefs[:, [output]] for output in range(n_outputs)),
+        intercepts=intercepts.copy() if n_outputs == 1 else intercepts[None].copy(),
+        dual_gaps=np.array([_number(fitted, "dual_gap_")]),
         gap_scale=np.nan,
-        tol=number("tol", default=np.nan),
-        n_iters=np.array([number("n_iter_", default=0)], dtype=np.int64),
-        loss=loss,
-        link=link,
-        classes=getattr(estimator, "classes_", None),
+        tol=_number(fitted, "tol"),
+        n_iters=np.array([_number(fitted, "n_iter_", default=0)], dtype=np.int64),
+        gradient_norms=None if norms is None else np.array([np.max(norms)], dtype=np.float64),
+        classes=getattr(fitted, "classes_", None),
+        **dict(zip(("loss", "link"), loss or ("squared", "identity"), strict=True)),
     )
+
+
+def _number(fitted: Any, *names: str, default: float = np.nan) -> float:
+    """The first of some attributes, of several targets the largest; `default` where none is a number."""
+    for name in names:
+        value = getattr(fitted, name, None)
+        value = np.max(value) if isinstance(value, np.ndarray) and value.dtype.kind in "fiu" else value
+        if isinstance(value, Real):
+            return float(value)
+    return default
 
 
 def _loss_of(estimator: Any) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from sparsereg.data.design import Design, as_design
+from sparsereg.data.printed import Printed
 from sparsereg.data.validation import check_choice, check_flag, check_number, check_weights
 from sparsereg.results import PathResult
 from sparsereg.rows.memory import MemoryRows
@@ -27,8 +28,8 @@ MAX_ACTIVE = 2000
 DEPENDENT = 1e-10
 
 
-@dataclass(frozen=True, eq=False)
-class InformationCriterion:
+@dataclass(frozen=True, eq=False, repr=False)
+class InformationCriterion(Printed):
     """A criterion at every point of a path.
 
     Attributes
@@ -46,6 +47,21 @@ class InformationCriterion:
     values: Vector
     degrees: Vector
     k: int
+
+    def __repr__(self) -> str:
+        return (
+            f"<InformationCriterion {self.name}: least {self.values[self.k]:.6g} at point {self.k} of"
+            f" {self.values.size}, df {self.degrees[self.k]:.4g}>"
+        )
+
+    def __str__(self) -> str:
+        """At most ten points around the best."""
+        n = self.values.size
+        shown = np.unique(np.clip([0, *range(self.k - 4, self.k + 5), n - 1], 0, n - 1))
+        rows = [
+            f"{k:>5} {self.degrees[k]:>9.4g} {self.values[k]:>14.6g}{' <- least' if k == self.k else ''}" for k in shown
+        ]
+        return "\n".join([repr(self), f"point        df {self.name:>14}", *rows])
 
 
 def information_criterion(

@@ -55,7 +55,8 @@ def validate(task: Task, folds: list[Fold], measure: Measure, l1_ratio: float, s
         fits = [FoldFit(task, fold, measure, l1_ratio, alphas) for fold in folds]
     walk = Walk(whole, fits, settings.ending, task.solve, settings.n_threads, settings.keep)
     validated = walk.go(alphas, settings.progress)
-    return replace(validated, path=replace(validated.path, settings=task.settings))
+    path = replace(validated.path, settings=task.settings)
+    return replace(validated, path=path, is_deviance=isinstance(measure, MeanDeviance))
 
 
 def automatic_grid(alpha_max: float, n: int) -> Vector:

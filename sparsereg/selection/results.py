@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg.data.printed import Printed
 from sparsereg.results import PathResult
 from sparsereg.selection.rules import best_point, choose_point, paired_differences, standard_errors
 
@@ -17,7 +18,7 @@ Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ValidatedPath:
+class ValidatedPath(Printed):
     """A path of one l1_ratio on all rows, and the held-out losses of its folds.
 
     Attributes
@@ -33,6 +34,8 @@ class ValidatedPath:
         "interrupted".
     fold_paths : tuple of F PathResult, or None
         The folds' own paths, where they were asked for.
+    is_deviance : bool
+        Whether the losses are mean deviances; False for those of a scorer.
     """
 
     path: PathResult
@@ -40,6 +43,7 @@ class ValidatedPath:
     fold_ends: NDArray[np.int64]
     stopped: str
     fold_paths: tuple[PathResult, ...] | None = None
+    is_deviance: bool = True
 
     @property
     def alphas(self) -> Vector:
@@ -93,7 +97,7 @@ class ValidatedPath:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CrossValidation:
+class CrossValidation(Printed):
     """Validated paths, one for each l1_ratio, and the point that a rule chose. `print(validation)` shows some points.
 
     Attributes

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sparsereg.data.design import Design, as_design
+from sparsereg.data.printed import Printed
 from sparsereg.data.threads import run, thread_count
 from sparsereg.data.validation import check_alphas, check_choice, check_flag, check_number, check_target, check_weights
 from sparsereg.losses import Loss, as_loss
@@ -23,8 +24,8 @@ Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 
-@dataclass(frozen=True, eq=False)
-class StabilitySelection:
+@dataclass(frozen=True, eq=False, repr=False)
+class StabilitySelection(Printed):
     """Selection frequencies over halves of the rows.
 
     Attributes
@@ -48,6 +49,22 @@ class StabilitySelection:
     n_columns: float
     expected_false: float
     n_halves: int
+
+    def __repr__(self) -> str:
+        return (
+            f"<StabilitySelection: {self.selected.size} columns in at least {self.threshold:.0%} of {self.n_halves}"
+            f" halves, at most {self.expected_false:.3g} false ones expected>"
+        )
+
+    def __str__(self) -> str:
+        """The most frequent columns, at most 20."""
+        found = self.frequencies.tocsc()
+        order = np.argsort(-found.data, kind="stable")[:20]
+        rows = [
+            f"{found.indices[i]:>9} {found.data[i]:>10.2f}{'  selected' if found.indices[i] in self.selected else ''}"
+            for i in order.tolist()
+        ]
+        return "\n".join([repr(self), "   column  frequency", *rows])
 
 
 def stability_selection(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 from collections.abc import Mapping
@@ -187,6 +188,11 @@ class CompactModel:
         """
         with write_whole(file) as out:
             out.write(self.to_json().encode("ascii"))
+
+    def _repr_html_(self) -> str:
+        weights = sorted(self.weights(), key=lambda pair: -abs(pair[1]))[:20]
+        rows = "".join(f"<tr><td>{html.escape(name)}</td><td>{weight:.4g}</td></tr>" for name, weight in weights)
+        return f"<p>{html.escape(repr(self))}</p><table>{rows}</table>"
 
     def __repr__(self) -> str:
         n_weights = sum(

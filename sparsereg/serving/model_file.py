@@ -20,6 +20,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sparsereg.crosses.feature_cross import FeatureCross
+from sparsereg.crosses.table import Table
 from sparsereg.data.atomic_write import write_whole
 from sparsereg.data.validation import check_number
 from sparsereg.losses import as_loss
@@ -27,7 +28,7 @@ from sparsereg.results import PathResult
 from sparsereg.serving.archive import read_arrays
 from sparsereg.serving.estimators import as_path
 
-__all__ = ["Model", "load_model", "save_model"]
+__all__ = ["Model", "load_model", "offset_from", "save_model"]
 
 FORMAT = "sparsereg model"
 VERSION = 1
@@ -53,8 +54,9 @@ class Model:
         Without one, `predict` takes the encoded columns.
     path : PathResult
     meta : dict
-        The further arguments of `save_model`. `predict` reads two of them: ``point``, the point that predicts,
-        and ``log_target``, whether the path was fitted on the logarithm of the target.
+        The further arguments of `save_model`. `predict` reads three of them: ``point``, the point that predicts,
+        ``log_target``, whether the path was fitted on the logarithm of the target, and ``offset``, a dict with the
+        ``column`` that is added to the predictors, or with ``"log": True`` its logarithm, as of an exposure.
     """
 
     cross: FeatureCross | None
@@ -121,9 +123,27 @@ class Model:
             If the model has no classes, or a loss that gives no probabilities; and as `predict`.
         """
         means = self.path.means(self.predictors(table, k))
-        if self.path.classes is None or means.ndim == 1:
+        if self.path.classes is None or self.path.link not in ("logit", "softmax"):
             raise ValueError(f"a model with loss={self.path.loss!r} and no classes, or no link, has no probabilities.")
         return means
+
+    def offset_of(self, table: Any) -> NDArray[np.float64] | None:
+        """What is added to the predictors of the rows of a table (n,), from the column that ``meta["offset"]`` names:
+        its numbers, or their logarithms where it is an exposure. None where the model has none.
+
+        Raises
+        ------
+        ValueError
+            If the table has no such column, or it holds no finite numbers, of an exposure positive ones.
+        """
+        spec = self.meta.get("offset")
+        if spec is None:
+            return None
+        read = Table(table, min_rows=0)
+        if spec["column"] not in read.names:
+            raise ValueError(f"the table has no column {spec['column']!r}, the model's offset; add it.")
+        values = read.column(read.names.index(spec["column"])).as_finite()
+        return offset_from(values, spec["column"], bool(spec.get("log")))
 
     def predictors(self, table: Any, k: int | None = None) -> NDArray[np.float64]:
         """Linear predictors for the rows of a table, of shape (n,), or (n, n_outputs); arguments as in `predict`."""
@@ -131,10 +151,20 @@ class Model:
         k = self.point if k is None else k
         check_number("k", k, low=-n_points, high=n_points - 1, integer=True)
         X = table if self.cross is None else self.cross.transform(table)
-        return np.asarray(self.path.predict(X, int(k)), dtype=np.float64)
+        z, offset = np.asarray(self.path.predict(X, int(k)), dtype=np.float64), self.offset_of(table)
+        return z if offset is None else z + (offset if z.ndim == 1 else offset[:, None])
 
 
-def save_model(file: str | os.PathLike[str], cross: FeatureCross | None, path: Any, **meta: Any) -> None:
+def offset_from(values: NDArray[np.float64], column: str, log: bool) -> NDArray[np.float64]:
+    """The offsets (n,) that the numbers of a column stand for, of an exposure their logarithms."""
+    if not log:
+        return values
+    if values.size and not values.min() > 0.0:
+        raise ValueError(f"column {column!r} holds {values.min():g}; an exposure must be positive.")
+    return np.log(values)
+
+
+def save_model(file: str | os.PathLike[str], cross: Any, path: Any = None, **meta: Any) -> None:
     """Write a model to one file, atomically.
 
     Parameters
@@ -142,10 +172,11 @@ def save_model(file: str | os.PathLike[str], cross: FeatureCross | None, path: A
     file : str or path
         Used as given; ``.npz`` is customary. An older file of that name is replaced once the new one is complete.
     cross : FeatureCross or None
-        Fitted.
-    path : PathResult, a fitted linear model, or a Pipeline of a FeatureCross and a linear model
+        Fitted. A Pipeline of a `FeatureCross` and a linear model may take its place, without `path`.
+    path : PathResult, CrossValidation, a fitted linear model, or a Pipeline of a FeatureCross and a linear model
     **meta
-        Anything that JSON can represent. ``point=k`` is the point that predicts; without it, the last.
+        Anything that JSON can represent. ``point=k`` is the point that predicts; without it, the one that a
+        cross-validation chose, otherwise the last.
 
     Raises
     ------
@@ -173,7 +204,9 @@ def save_model(file: str | os.PathLike[str], cross: FeatureCross | None, path: A
     >>> model.predict(table).shape
     (3,)
     """
-    cross, path = as_path(cross, path)
+    cross, path, point = as_path(cross, path)
+    if point is not None:
+        meta = {"point": point} | meta
     _check_fit(cross, path, meta)
     if "point" not in meta and path.alphas.size > 1:
         warnings.warn(

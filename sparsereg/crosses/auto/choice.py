@@ -14,12 +14,13 @@ from sparsereg.crosses.binning import Quantiles
 from sparsereg.crosses.rules import Of
 from sparsereg.crosses.specification import check_whole
 from sparsereg.crosses.table import Table
+from sparsereg.data.printed import Printed
 
 __all__ = ["CrossChoice", "check_limits"]
 
 
-@dataclass(frozen=True, eq=False)
-class CrossChoice:
+@dataclass(frozen=True, eq=False, repr=False)
+class CrossChoice(Printed):
     """A design chosen by held-out rows. Printed, its blocks and notes.
 
     Attributes
@@ -79,6 +80,10 @@ class CrossChoice:
     def to_code(self) -> str:
         """Code that makes the same FeatureCross again, with the public names of the package."""
         return repr(self.cross)
+
+    def __repr__(self) -> str:
+        n_crosses = sum(len(block.fields) > 1 for block in self.blocks)
+        return f"<CrossChoice: {len(self.blocks) - n_crosses} fields and {n_crosses} crosses, {len(self.notes)} notes>"
 
     def __str__(self) -> str:
         lines = [
