@@ -17,7 +17,6 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-import sparsereg as S
 from sparsereg import load_model
 from sparsereg.cli.commands import cli
 
@@ -297,7 +296,7 @@ def test_a_reader_that_stops_early():
         process.stdout.close()
         message = process.stderr.read()
     assert b"rror" not in message
-    assert process.returncode == 1
+    assert process.returncode == 0
 
 
 def test_ctrl_c_while_starting():
@@ -314,22 +313,3 @@ main()
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.stderr == "Aborted!\n"
     assert result.returncode == 1
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="pipes of Windows break with other errors")
-@pytest.mark.parametrize("command", ["predict", "score"])
-def test_a_reader_that_leaves_early_is_no_error(tmp_path, command):
-    table = pl.DataFrame({"a": np.arange(150_000) % 7, "y": np.arange(150_000) % 7 * 1.0})
-    table.write_csv(tmp_path / "t.csv")
-    cross = S.FeatureCross().fit(table[["a"]])
-    path = S.regularization_path(cross.transform(table[["a"]]), table["y"].to_numpy(), alphas=3)
-    S.save_model(tmp_path / "m", cross, path, point=2)
-    S.CompactModel.from_model(tmp_path / "m").save(tmp_path / "m.json")
-    model = tmp_path / ("m" if command == "predict" else "m.json")
-    call = [sys.executable, "-m", "sparsereg", command, str(model), str(tmp_path / "t.csv")]
-    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
-        assert running.stdout.readline().strip() == b"prediction"
-        running.stdout.close()
-        errors = running.stderr.read()
-        assert running.wait() == 0, errors
-    assert b"Error" not in errors
