@@ -12,6 +12,7 @@ of the dual values at the residual (`_best_dual`), and where those are far, at o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import scipy.sparse as sp
@@ -65,6 +66,7 @@ def certify(
     l1_ratio: float,
     intercept: bool,
     weights: np.ndarray | None = None,
+    good_gap: float = GOOD_GAP,
 ) -> Certificate:
     """Certificate of every point of a path.
 
@@ -79,6 +81,8 @@ def certify(
     intercept : bool
         Whether b0 is free. If not it must be zero, and y is expected centred.
     weights : ndarray of shape (n,), float64, with mean 1, optional
+    good_gap : float, default 1e-5
+        No better dual point is searched for once the relative gap is this small.
     """
     coefs, intercepts = path
     if coefs.shape != (X.shape[1], len(alphas)) or intercepts.shape != (len(alphas),):
@@ -92,7 +96,7 @@ def certify(
     target = root * (y - np.average(y, weights=weights))
     columns = sp.csc_array(X if weights is None else sp.diags_array(root) @ sp.csr_array(X))
     means = columns.T @ root / n if intercept else np.zeros(X.shape[1])
-    centring = _Columns(columns, means, root)
+    centring = _Columns(columns, means, root, columns.multiply(columns).sum(axis=0) - n * means**2)
     objective, gap = np.empty(len(alphas)), np.empty(len(alphas))
     for start in range(0, len(alphas), CHUNK):
         chunk = slice(start, start + CHUNK)
@@ -109,8 +113,9 @@ def certify(
             primal = 0.5 * residual[:, i] @ residual[:, i] + l1 * np.abs(w).sum() + 0.5 * l2 * (w @ w)
             r = centred[:, i]
             dual = _best_dual(r @ target, r @ r, gradient[:, i], w, (l1, l2))
-            if primal - dual > GOOD_GAP * (target @ target):
-                dual = max(dual, _projected_dual(centring, target, w, (l1, l2), primal))
+            enough = primal - good_gap * (target @ target)
+            if dual < enough:
+                dual = max(dual, _projected_dual(centring, target, w, (l1, l2), (primal, enough)))
             objective[start + i], gap[start + i] = primal / n, (primal - dual) / n
     return Certificate(objective, gap, gap / gap_scale(y, weights))
 
@@ -152,40 +157,59 @@ def _best_dual(ry: float, rr: float, gradient: np.ndarray, w: np.ndarray, penalt
 @dataclass(frozen=True)
 class _Columns:
     """Columns, their (weighted) means, or 0 without an intercept, and the column of the intercept; rows times the
-    roots of their weights."""
+    roots of their weights. `squares` are those of the centred columns."""
 
     columns: sp.csc_array
     means: np.ndarray
     ones: np.ndarray
+    squares: np.ndarray
 
 
 def _projected_dual(
-    X: _Columns, target: np.ndarray, w: np.ndarray, penalty: tuple[float, float], primal: float
+    X: _Columns, target: np.ndarray, w: np.ndarray, penalty: tuple[float, float], between: tuple[float, float]
 ) -> float:
     """The largest dual value, in units of n F, at the residuals of other coefficients u, reached from w by projections.
 
     A column with |x_j' r - l2 u_j| > l1 moves until it is within, the others stay. Each u with its own residual then
-    is as good as any in `_best_dual`.
+    is as good as any in `_best_dual`. `between` are the primal value and the dual value that is enough.
     """
-    columns, means = X.columns, X.means
+    (primal, enough), columns, means, sweeps = between, X.columns, X.means, _compiled_sweeps()
+    matrix = (columns.indptr, columns.indices, columns.data)
     (l1, l2), u, best, margin = penalty, w.copy(), -np.inf, MARGIN
-    square = columns.multiply(columns).sum(axis=0) - len(target) * means**2
     ever = np.zeros(len(u), dtype=bool)
     for passes in range(MAX_PASSES):
         r = target - columns @ u
         r += (means @ u) * X.ones  # the residual then sums to 0, as `target` does
         gradient, before = columns.T @ r, best
         best = max(best, _best_dual(r @ target, r @ r, gradient, u, penalty))
-        ever |= (np.abs(gradient - l2 * u) > l1) & (square > 0.0)
-        if passes >= MIN_PASSES and best - before < SETTLED * (primal - before):
+        ever |= (np.abs(gradient - l2 * u) > l1) & (X.squares > 0.0)
+        if best >= enough or (passes >= MIN_PASSES and best - before < SETTLED * (primal - before)):
             break
-        r_sum, margin = 0.0, 0.5 * margin
-        for j in np.tile(np.flatnonzero(ever), SWEEPS_PER_PASS):
-            rows, values = (part[columns.indptr[j] : columns.indptr[j + 1]] for part in (columns.indices, columns.data))
-            c = values @ r[rows] - means[j] * r_sum - l2 * u[j]
-            if abs(c) > l1:
-                step = np.copysign(RELAXATION * (abs(c) - l1) + margin * l1, c) / (square[j] + l2)
-                u[j] += step
-                r[rows] -= step * values
-                r_sum -= step * len(target) * means[j]
+        margin *= 0.5
+        which = np.tile(np.flatnonzero(ever), SWEEPS_PER_PASS)
+        sweeps(which, matrix, (means, X.squares), (r, u), (l1, l2, margin, RELAXATION))
     return best
+
+
+def _sweeps(which, matrix, columns, state, numbers):  # type: ignore[no-untyped-def]  # compiled where numba is there
+    """Project at the columns `which`, in order; changes the residual and the coefficients in `state`."""
+    (indptr, indices, data), (means, squares), (r, u) = matrix, columns, state
+    l1, l2, margin, relaxation = numbers
+    r_sum = 0.0
+    for j in which:
+        rows, values = indices[indptr[j] : indptr[j + 1]], data[indptr[j] : indptr[j + 1]]
+        c = np.sum(values * r[rows]) - means[j] * r_sum - l2 * u[j]
+        if abs(c) > l1:
+            step = np.copysign(relaxation * (abs(c) - l1) + margin * l1, c) / (squares[j] + l2)
+            u[j] += step
+            r[rows] -= step * values
+            r_sum -= step * len(r) * means[j]
+
+
+@cache
+def _compiled_sweeps():  # type: ignore[no-untyped-def]
+    try:
+        import numba
+    except ImportError:
+        return _sweeps
+    return numba.njit(cache=True)(_sweeps)

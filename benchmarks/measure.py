@@ -66,7 +66,7 @@ def measure(spec: tasks.Spec, parent: Connection, log: str) -> None:
 
 def _rows(spec: tasks.Spec, step: Callable[[str, bool, Row], None]):
     """The row when the loosest sufficient tolerance is found, and anew after each further call."""
-    rival = rivals.load_ridge(spec.rival) if spec.task == "ridge" else rivals.load(spec.rival)
+    rival = rivals.load_for(spec.task, spec.rival)
     try:
         row: Row = {"version": rival.version()}
     except (ImportError, FileNotFoundError):

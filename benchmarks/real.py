@@ -70,6 +70,52 @@ def flights() -> tuple[sp.csr_array, np.ndarray]:
     return _crossed(table, blocks), table["arr_delay"].to_numpy(dtype=np.float64)
 
 
+def california() -> tuple[sp.csr_array, np.ndarray]:
+    """Log of the median house value, by cells of one and ten minutes; 11 blocks, as examples/california_housing.py."""
+    import pandas as pd
+
+    table = pd.read_csv(data_file("california_housing.csv.gz"))
+    cells = {f"{axis}{size}": np.floor(table[name] * 60 / size) for axis, name, size in _AXES}
+    income = pd.qcut(table["median_income"], 20, labels=False)
+    table = table.assign(**cells, income=income, age=table["housing_median_age"] // 5)
+    blocks = [*cells, "ocean_proximity", "income", "age", "lat1*lon1", "lat10*lon10", "ocean_proximity*income"]
+    return _crossed(table, [*blocks, "lat10*lon10*income"]), np.log(table["median_house_value"].to_numpy())
+
+
+_AXES = [("lat", "latitude", 1), ("lon", "longitude", 1), ("lat", "latitude", 10), ("lon", "longitude", 10)]
+
+
+def king_county() -> tuple[sp.csr_array, np.ndarray]:
+    """Log price of houses, by half-minute cells, grade and time; 15 blocks, as examples/king_county.py."""
+    import pandas as pd
+
+    table = pd.read_csv(data_file("kc_house_sales.csv.gz"), parse_dates=["date"])
+    table = table.assign(
+        lat=np.floor(table["lat"] * 120),
+        long=np.floor(table["long"] * 120),
+        living=pd.qcut(table["sqft_living"], 30, labels=False, duplicates="drop"),
+        built=table["yr_built"] // 10,
+        month=table["date"].dt.month,
+    )
+    blocks = ["lat", "long", "zipcode", "grade", "condition", "view", "waterfront", "living", "built", "month"]
+    blocks += ["lat*long", "zipcode*grade", "zipcode*living", "grade*living", "zipcode*built"]
+    return _crossed(table, blocks), np.log(table["price"].to_numpy(dtype=np.float64))
+
+
+def green_taxi() -> tuple[sp.csr_array, np.ndarray]:
+    """Log duration of taxi rides of a minute to three hours; 9 blocks, as examples/green_taxi.py."""
+    import pandas as pd
+
+    times = ["lpep_pickup_datetime", "lpep_dropoff_datetime"]
+    table = pd.read_csv(data_file("nyc_green_taxi_2022_01.csv.gz"), parse_dates=times)
+    minutes = (table[times[1]] - table[times[0]]).dt.total_seconds() / 60
+    table = table.assign(minutes=minutes, hour=table[times[0]].dt.hour, weekday=table[times[0]].dt.weekday)
+    table = table[(minutes > 1) & (minutes < 180)]
+    zones = ["PULocationID", "DOLocationID"]
+    blocks = [*zones, "hour", "weekday", "*".join(zones), *(f"{zone}*hour" for zone in zones), "weekday*hour"]
+    return _crossed(table, [*blocks, f"{zones[0]}*{zones[1]}*hour"]), np.log(table["minutes"].to_numpy())
+
+
 def _svmlight(name: str) -> tuple[sp.csr_array, np.ndarray]:
     from sklearn.datasets import load_svmlight_file
 
@@ -85,6 +131,16 @@ def news20() -> tuple[sp.csr_array, np.ndarray]:
     length = np.sqrt(X.multiply(X).sum(axis=1))
     X.data = X.data / np.repeat(np.maximum(length, np.finfo(float).tiny), np.diff(X.indptr))
     return X, np.where((label >= 2) & (label <= 6), 1.0, -1.0)
+
+
+def a8a() -> tuple[sp.csr_array, np.ndarray]:
+    """22,696 x 123 ones of adults' census records, binned; incomes of -1 and 1."""
+    return _svmlight("a8a.svm.gz")
+
+
+def w8a() -> tuple[sp.csr_array, np.ndarray]:
+    """49,749 x 300 ones of words of web pages; categories of -1 and 1."""
+    return _svmlight("w8a.svm.gz")
 
 
 def leukemia() -> tuple[np.ndarray, np.ndarray]:

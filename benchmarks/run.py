@@ -20,8 +20,10 @@ from pathlib import Path
 import click
 import depth
 import files
+import logistic
 import rivals
 import table
+import tasks
 import variants
 import workloads
 from child import Child
@@ -29,7 +31,7 @@ from rich.console import Console
 from tasks import Spec
 
 THREADS = ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB_MAXIMUM", "BLIS", "RAYON")
-TASKS = ("path", "fit", "ridge")
+TASKS = ("path", "fit", "ridge", "logistic", "logistic-fit")
 # Outcomes that another try on the same machine with the same versions would repeat.
 FINAL = ("ok", "not reached", "time limit")
 
@@ -57,7 +59,7 @@ def machine() -> dict[str, str]:
 def installed(task: str, rival: str) -> str | None:
     """The version of a rival; None when it is missing."""
     try:
-        return (rivals.load_ridge(rival) if task == "ridge" else rivals.load(rival)).version()
+        return rivals.load_for(task, rival).version()
     except (ImportError, FileNotFoundError):
         return None
 
@@ -262,7 +264,7 @@ def all_specs(options: dict) -> list[Spec]:
     specs = []
     for workload, task in product(options["workload_names"], options["tasks"]):
         chosen = [name for name in rivals.names(task) if name in options["rival_names"]]
-        intercept, points = options["intercept"], (options["points"] or 100) if task == "path" else 1
+        intercept, points = options["intercept"], (options["points"] or 100) if task in tasks.PATHS else 1
         if task == "ridge":
             grid = product(options["alphas"], sorted(options["gradients"], reverse=True), chosen)
             specs += [Spec(workload, r, task, 0.0, a, intercept, required, points) for a, required, r in grid]
@@ -270,7 +272,7 @@ def all_specs(options: dict) -> list[Spec]:
         gaps = sorted(options["gaps"], reverse=True)
         for ratio, variant, gap in product(options["l1_ratios"], options["variants"], gaps):
             problem = Spec(workload, "", task, ratio, 0.0, intercept, gap, points, variant=variant)
-            if task == "path" and options["to"]:
+            if options["to"] and task in (*tasks.PATHS, "logistic-fit"):
                 problem = _deeper(problem, options["to"], options["by"], options["points"])
             specs += [replace(problem, rival=rival) for rival in chosen]
     return specs
@@ -278,8 +280,11 @@ def all_specs(options: dict) -> list[Spec]:
 
 def _deeper(problem: Spec, to: str, by: str, points: int | None) -> Spec:
     """The path to another end, on four fifths of the rows."""
+    if problem.task == "logistic-fit":
+        return replace(problem, eps=float(to))
     asked = (problem.workload, problem.l1_ratio, problem.intercept, problem.variant)
-    end = depth.held_out_end(*asked) if to == "held-out" else float(to)
+    find = depth.held_out_end if problem.task == "path" else logistic.held_out_end
+    end = find(*asked) if to == "held-out" else float(to)
     return replace(problem, eps=end, points=points or depth.n_points(end), by=by, held_out=True)
 
 
@@ -317,7 +322,7 @@ def _numbers(_context: click.Context, parameter: click.Parameter, value: str) ->
 @click.command(context_settings={"show_default": True})
 @click.option("--workloads", "workload_names", default="all", help="Comma-separated names, or all.", callback=_names)
 @click.option("--rivals", "rival_names", default="all", help="Comma-separated names, or all.", callback=_names)
-@click.option("--tasks", default="path", help="path, fit (cold, at alpha_max / 50), ridge, or all.", callback=_names)
+@click.option("--tasks", default="path", help=f"{', '.join(TASKS)}, or all.", callback=_names)
 @click.option("--gaps", default="1e-4", help="Relative gaps that every point must reach.", callback=_numbers)
 @click.option("--l1-ratios", default="1.0", help="Shares of the l1 penalty.", callback=_numbers)
 @click.option("--variants", default="plain", help=f"{', '.join(variants.VARIANTS)}, or all.", callback=_names)

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import certificate
 import depth
+import logistic
 import numpy as np
 import rivals
 import scipy.sparse as sp
@@ -19,6 +20,8 @@ import workloads
 
 # A single cold fit is made at this fraction of alpha_max.
 FIT_AT = 1 / 50
+# Tasks of many strengths.
+PATHS = ("path", "logistic")
 # A requirement counts as met up to the rounding of the certificate itself.
 ROUNDING = 1 + 1e-6
 
@@ -29,7 +32,8 @@ class Spec:
 
     Attributes
     ----------
-    task : "path" (`points` strengths from alpha_max to alpha_max * eps), "fit" (one strength) or "ridge" (at `alpha`)
+    task : "path" (`points` strengths from alpha_max to alpha_max * eps), "fit" (one strength), "ridge" (at `alpha`),
+        "logistic" (a path, l1) or "logistic-fit" (one strength, alpha_max * eps)
     alpha : strength of ridge, on the unnormalised sum; 0 for the other tasks
     required : the relative duality gap that every point must reach; for ridge the relative gradient
     loosest : tolerances above this are not tried, because they failed a weaker requirement
@@ -119,7 +123,7 @@ class Path:
         if spec.by == "gap":
             for points in (slice(-2, None), slice(None)):
                 path = (coefs[:, points], intercepts[points])
-                rest = (self.alphas[points], spec.l1_ratio, spec.intercept, self.weights)
+                rest = (self.alphas[points], spec.l1_ratio, spec.intercept, self.weights, 0.7 * spec.required)
                 found = certificate.certify(self.X, self.y, path, *rest)
                 if found.relative_gap.max() > spec.required * ROUNDING:
                     break
@@ -149,10 +153,51 @@ class Ridge:
         return {"reached": gradient, "share_reached": met, "nonzero_last": int(np.count_nonzero(w))}
 
 
+class Logistic:
+    """The l1 logistic loss with an intercept, at a list of strengths or cold at one."""
+
+    def __init__(self, spec: Spec, rival: rivals.LogisticRival, data: workloads.Data) -> None:
+        self.spec, self.rival, self.held = spec, rival, None
+        data = logistic.classes(spec.workload, data)
+        if spec.held_out:
+            data, self.held = depth.split(data)
+        self.X, self.y = data
+        largest = certificate.alpha_max(self.X, self.y, 1.0)
+        fractions = np.geomspace(1, spec.eps, spec.points) if spec.task == "logistic" else np.array([spec.eps])
+        self.alphas = largest * fractions
+
+    def prepare(self) -> object:
+        return self.rival.prepare(self.X, self.y)
+
+    def solve(self, native: object, tol: float) -> rivals.Fitted:
+        if self.spec.task == "logistic":
+            return self.rival.path(native, self.y, self.alphas, tol)
+        return self.rival.fit(native, self.y, float(self.alphas[0]), tol)
+
+    def quality(self, fitted: rivals.Fitted) -> dict[str, object]:
+        coefs, intercepts = sp.csc_array(fitted.coefs), np.asarray(fitted.intercepts, dtype=np.float64)
+        data, scale = (self.X, self.y), logistic.null_loss(self.y)
+        if self.spec.by == "gap":
+            objective, gaps = logistic.certify(data, coefs, intercepts, self.alphas)
+        else:
+            objective = logistic.objectives(data, coefs, intercepts, self.alphas)
+            gaps = objective - logistic.lower_bounds(self.spec.workload, data, self.alphas)
+        held = {} if self.held is None else {"held_r2": float(logistic.explained(self.held, coefs, intercepts)[-1])}
+        return held | {
+            "reached": float(gaps.max() / scale),
+            "median_gap": float(np.median(gaps) / scale),
+            "share_reached": float(np.mean(gaps <= self.spec.required * scale * ROUNDING)),
+            "objective_last": float(objective[-1]),
+            "nonzero_last": int(coefs[:, [-1]].nnz),
+        }
+
+
 def make(spec: Spec, data: workloads.Data) -> Task:
     """The task of a spec; without an intercept, y is centred beforehand."""
     X, y = data
     data = (X, y if spec.intercept else y - y.mean())
     if spec.task == "ridge":
-        return Ridge(spec, rivals.load_ridge(spec.rival), data)
+        return Ridge(spec, rivals.load_for(spec.task, spec.rival), data)
+    if spec.task in ("logistic", "logistic-fit"):
+        return Logistic(spec, rivals.load_for(spec.task, spec.rival), data)
     return Path(spec, rivals.load(spec.rival), data)

@@ -28,7 +28,12 @@ WORKLOADS: dict[str, Callable[[], Data]] = {
     "wide": lambda: synthetic.wide(100, 10_000, seed=4),
     "retail": real.retail,
     "flights": real.flights,
+    "california": real.california,
+    "king_county": real.king_county,
+    "green_taxi": real.green_taxi,
     "news20": real.news20,
+    "a8a": real.a8a,
+    "w8a": real.w8a,
     "leukemia": real.leukemia,
     "arcene": real.arcene,
 }

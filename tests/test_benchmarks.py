@@ -184,6 +184,27 @@ def test_variants_are_the_same_problem_for_rivals_and_sparsereg(variant):
     assert plain.relative_gap[1] > 1e-4
 
 
+def test_the_logistic_gap_bounds_the_distance_to_the_minimum():
+    import certificate
+    import logistic
+    import synthetic
+
+    from sparsereg import regularization_path
+
+    data = logistic.classes("small", synthetic.crosses(2_000, (40, 12, 6, 4, 2), seed=1))
+    alphas = certificate.alpha_max(*data, 1.0) * np.array([0.5, 0.02])
+    loose, close = (regularization_path(*data, loss="logistic", alphas=alphas, tol=tol) for tol in (1e-2, 1e-10))
+    scale = logistic.null_loss(data[1])
+    best, small = logistic.certify(data, close.coefs, close.intercepts, alphas)
+    values, gaps = logistic.certify(data, loose.coefs, loose.intercepts + 0.01, alphas)
+    assert (small / scale <= 1e-7).all()
+    assert (gaps >= values - best).all()
+    assert (values - best > 1e-6 * scale).all()
+    assert (gaps < 0.05 * scale).all()
+    shares = logistic.explained(data, close.coefs, close.intercepts)
+    assert 0.0 < shares[0] < shares[1] < 1.0
+
+
 def test_the_loosest_good_tolerance_is_found():
     import measure
 

@@ -78,6 +78,25 @@ class RidgeRival(Protocol):
         """Coefficients, (p,)."""
 
 
+class LogisticRival(Protocol):
+    """What a rival for the l1 logistic loss with an intercept offers; targets are 0 and 1."""
+
+    def version(self) -> str:
+        """As above."""
+
+    def tolerances(self, gap: float, /) -> list[float]:
+        """As above, for a gap relative to the null model's loss."""
+
+    def prepare(self, X: Matrix, y: np.ndarray, /) -> object:
+        """As above."""
+
+    def path(self, X: object, y: np.ndarray, alphas: np.ndarray, tol: float, /) -> Fitted:
+        """Solve at every strength, largest first."""
+
+    def fit(self, X: object, y: np.ndarray, alpha: float, tol: float, /) -> Fitted:
+        """Solve at one strength, from nothing."""
+
+
 RIVALS: dict[str, str] = {
     "sparsereg": "sparsereg_",
     "sparsereg-csc": "sparsereg_csc",
@@ -95,18 +114,20 @@ def load(name: str) -> Rival:
     return importlib.import_module(f"rivals.{RIVALS[name]}")  # type: ignore[return-value]
 
 
-def load_ridge(name: str) -> RidgeRival:
-    """The adaptor of a rival for ridge, by its name."""
-    from rivals import ridge
-
-    return ridge.RIVALS[name]
+def load_for(task: str, name: str) -> Rival | RidgeRival | LogisticRival:
+    """What solves a task, by its name."""
+    return load(name) if task in ("path", "fit") else _listed(task)[name]
 
 
 def names(task: str) -> list[str]:
     """The rivals that there are for a task."""
-    from rivals import ridge
+    return [*RIVALS] if task in ("path", "fit") else [*_listed(task)]
 
-    return [*ridge.RIVALS] if task == "ridge" else [*RIVALS]
+
+def _listed(task: str) -> dict[str, RidgeRival] | dict[str, LogisticRival]:
+    from rivals import logistic, ridge
+
+    return ridge.RIVALS if task == "ridge" else logistic.RIVALS
 
 
 def columns(X: Matrix) -> sp.csc_matrix | np.ndarray:

@@ -1,5 +1,5 @@
 # Reads a matrix from binary files, times glmnet on it, writes the path back; prints seconds, CPU seconds and peak bytes (0: unknown).
-# Arguments: folder, rows, columns, alpha (glmnet's mix), thresh, intercept (TRUE or FALSE).
+# Arguments: folder, rows, columns, alpha (glmnet's mix), thresh, intercept (TRUE or FALSE), family.
 suppressPackageStartupMessages({
   library(Matrix)
   library(glmnet)
@@ -26,12 +26,12 @@ if (file.exists(file.path(folder, "i.bin"))) {
 y <- read("y.bin", "double", 8)
 lambda <- read("lambda.bin", "double", 8)
 # The whole path is wanted: no early stop on the deviance explained.
-glmnet.control(fdev = 0, devmax = 1)
+glmnet.control(fdev = 0, devmax = 1, epsnr = min(1e-6, 100 * as.numeric(given[5])), mxitnr = 1000)
 invisible(gc())
 try(cat("5", file = "/proc/self/clear_refs"), silent = TRUE)  # lowers the recorded peak to what is held now
 before <- memory("VmRSS")
 times <- system.time(
-  fit <- glmnet(X, y, family = "gaussian", alpha = as.numeric(given[4]), lambda = lambda, standardize = FALSE,
+  fit <- glmnet(X, y, family = given[7], alpha = as.numeric(given[4]), lambda = lambda, standardize = FALSE,
                 intercept = as.logical(given[6]), thresh = as.numeric(given[5]), maxit = 1e8, type.gaussian = "naive")
 )
 peak <- memory("VmHWM") - before

@@ -68,13 +68,21 @@ def prepare(X: Matrix, _y: np.ndarray, _l1_ratio: float, _intercept: bool) -> ob
     return OnDisk(folder, by_column.shape)
 
 
-def path(X: OnDisk, y: np.ndarray, alphas: np.ndarray, l1_ratio: float, tol: float, intercept: bool) -> Fitted:
+def path(
+    X: OnDisk,
+    y: np.ndarray,
+    alphas: np.ndarray,
+    l1_ratio: float,
+    tol: float,
+    intercept: bool,
+    family: str = "gaussian",
+) -> Fitted:
     root, (n, p) = Path(X.folder.name), X.shape
-    c = l1_ratio + (1.0 - l1_ratio) * y.std()
+    c = l1_ratio + (1.0 - l1_ratio) * (y.std() if family == "gaussian" else 1.0)
     y.tofile(root / "y.bin")
     (alphas * c).tofile(root / "lambda.bin")
     out = _run(
-        [str(SCRIPT), str(root), str(n), str(p), repr(float(l1_ratio / c)), repr(tol), str(intercept).upper()]
+        [str(SCRIPT), str(root), str(n), str(p), repr(float(l1_ratio / c)), repr(tol), str(intercept).upper(), family]
     ).split()
     timed, peak_bytes = (float(out[-3]), float(out[-2])), int(float(out[-1]))
     parts = [np.fromfile(root / f"out_{name}.bin", dtype) for name, dtype in (("x", "f8"), ("i", "i4"), ("p", "i4"))]

@@ -1,0 +1,111 @@
+"""The l1 logistic loss with an intercept: targets of the workloads, objective, duality gap, and score of given
+coefficients, recomputed with numpy and scipy; bounds on the minimum, and where a path should end.
+
+    F(b0, w) = (1 / n) sum_i log(1 + exp(e_i)) - y_i e_i  +  alpha |w|_1,   e_i = b0 + x_i . w
+
+Every q in (0, 1)^n with sum (y - q) = 0 and |X' (y - q)| <= n alpha bounds the minimum from below by its mean entropy.
+Taken are the probabilities at the best intercept, shrunk towards y until they satisfy the second.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+import workloads
+from depth import n_points, split
+
+Data = tuple["sp.csr_array | np.ndarray", np.ndarray]
+
+# Minutes of delay from which on a flight is late; other targets are split at their mean.
+LATE = 15.0
+TIGHT = 1e-6
+LEAST = 1.0 / 3000.0
+
+
+def classes(workload: str, data: Data) -> Data:
+    """The workload with 0 and 1 for targets."""
+    X, y = data
+    return X, (y > (LATE if workload == "flights" else y.mean())).astype(np.float64)
+
+
+def null_loss(y: np.ndarray) -> float:
+    """The mean loss of the model without columns, which gaps are relative to."""
+    return float(_entropy(np.array([y.mean()]))[0])
+
+
+def objectives(data: Data, coefs: sp.csc_array, intercepts: np.ndarray, alphas: np.ndarray) -> np.ndarray:
+    """F at every point, float64 of shape (k,)."""
+    size = np.asarray(abs(coefs).sum(axis=0)).ravel()
+    return losses(data, coefs, intercepts) + alphas * size
+
+
+def losses(data: Data, coefs: sp.csc_array, intercepts: np.ndarray) -> np.ndarray:
+    """The mean loss at every point."""
+    X, y = data
+    found = np.empty(len(intercepts))
+    for k, b in enumerate(intercepts):
+        e = X @ coefs[:, [k]].toarray().ravel() + b
+        found[k] = np.mean(np.logaddexp(0.0, e) - y * e)
+    return found
+
+
+def certify(
+    data: Data, coefs: sp.csc_array, intercepts: np.ndarray, alphas: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """F and an upper bound on F less its minimum, at every point."""
+    X, y = data
+    values, gaps = objectives(data, coefs, intercepts, alphas), np.empty(len(alphas))
+    for k, alpha in enumerate(alphas):
+        fitted = X @ coefs[:, [k]].toarray().ravel()
+        v = y - _balanced(fitted, intercepts[k], y)
+        largest = np.abs(X.T @ v).max()
+        shrunk = y - v * min(1.0, len(y) * alpha / largest if largest > 0.0 else 1.0)
+        gaps[k] = values[k] - _entropy(shrunk).mean()
+    return values, gaps
+
+
+def explained(held: Data, coefs: sp.csc_array, intercepts: np.ndarray) -> np.ndarray:
+    """The share of the null model's loss on held-out rows that is explained, at every point."""
+    return 1.0 - losses(held, coefs, intercepts) / null_loss(held[1])
+
+
+def lower_bounds(workload: str, data: Data, alphas: np.ndarray) -> np.ndarray:
+    """Bounds from below on the minimum of F at every strength: a close path of sparsereg, less its recomputed gap."""
+    file = workloads.cache_directory() / f"bounds-logistic-{workload}-{len(alphas)}-{alphas[-1]:.9g}.npy"
+    if not file.is_file():
+        from sparsereg import regularization_path
+
+        path = regularization_path(*data, loss="logistic", alphas=alphas, tol=TIGHT)
+        bounds = objectives(data, path.coefs, path.intercepts, alphas) - path.dual_gaps
+        temporary = file.with_suffix(".tmp.npy")
+        np.save(temporary, bounds)
+        temporary.replace(file)
+    return np.load(file)
+
+
+def held_out_end(workload: str, *_rest: object) -> float:
+    """The share of alpha_max at which the held-out loss of a path is least, at least LEAST."""
+    from sparsereg import regularization_path
+
+    data, held = split(classes(workload, workloads.load(workload)))
+    path = regularization_path(*data, loss="logistic", alphas=n_points(LEAST), eps=LEAST)
+    best = int(np.argmax(explained(held, path.coefs, path.intercepts)))
+    return float(path.alphas[max(best, 1)] / path.alphas[0])
+
+
+def _balanced(fitted: np.ndarray, b: float, y: np.ndarray) -> np.ndarray:
+    """Probabilities at the intercept, near b, at which they sum to that of y."""
+    for _ in range(100):
+        p = 1.0 / (1.0 + np.exp(-np.clip(fitted + b, -700.0, 700.0)))
+        h = p * (1.0 - p)
+        step = (y.sum() - p.sum()) / h.sum()
+        q = p + step * h  # sums to y, and lies in (0, 1) for short steps
+        if abs(step) < 1e-3:
+            return q
+        b += np.clip(step, -1.0, 1.0)
+    raise ValueError("no intercept balances the probabilities")
+
+
+def _entropy(q: np.ndarray) -> np.ndarray:
+    inside = np.clip(q, 1e-300, 1.0 - 1e-16)
+    return -(q * np.log(inside) + (1.0 - q) * np.log1p(-inside))
