@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from factor_designs import B, crossed, one_hot, saturated, table
 from sklearn.exceptions import ConvergenceWarning
 
-from sparsereg import Ridge
+from sparsereg import Ridge, ridge_path
 from sparsereg.ridge.preconditioners.factors import Factors
 
 
@@ -128,3 +128,52 @@ def test_rows_of_ones_are_enough(make: object, weighted: bool, monkeypatch: pyte
     monkeypatch.delattr("sparsereg.data.design.Design.matrix")
     model = Ridge(solver="cg", tol=1e-6).fit(X, y, s)
     np.testing.assert_allclose(model.coef_, exact.coef_, atol=1e-6)
+
+
+def dependent_columns() -> dict[str, np.ndarray]:
+    """At least as many rows as columns, but of half the rank; too large for singular values."""
+    rng = np.random.default_rng(4)
+    half = rng.normal(size=(600, 250))
+    return {"twins": np.hstack([half, half]), "products": half @ rng.normal(size=(250, 500))}
+
+
+@pytest.mark.parametrize("alpha", [1.0, 1e-3, 1e-6])
+@pytest.mark.parametrize("name", list(dependent_columns()))
+def test_dependent_columns_share_their_weight(name: str, alpha: float) -> None:
+    """What changes no prediction is determined by the penalty alone."""
+    X = dependent_columns()[name]
+    y = np.random.default_rng(5).normal(size=len(X))
+    left, values, right = np.linalg.svd(X - X.mean(0), full_matrices=False)
+    left, values, right = left[:, :250], values[:250], right[:250]
+    exact = right.T @ (values / (values**2 + alpha) * (left.T @ y))
+    found = Ridge(alpha, solver="cg").fit(X, y).coef_
+    assert np.linalg.norm(found - exact) <= 1e-3 * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0])
+@pytest.mark.parametrize("entry", [Ridge, ridge_path])
+def test_columns_without_penalty_that_nearly_coincide(entry: object, alpha: float) -> None:
+    """Few digits of H tell them apart, but X does."""
+    rng = np.random.default_rng(6)
+    X = rng.normal(size=(30, 4))
+    X[:, :2] += 1e8
+    y = X @ [2.0, -2.0, 3.0, 4.0]
+    options = {"solver": "cg", "penalty_factor": np.zeros(4), "fit_intercept": False}
+    if entry is Ridge:
+        coef = Ridge(alpha, **options).fit(X, y).coef_
+    else:
+        coef = ridge_path(X, y, alphas=[alpha], **options).coefs.toarray()[:, 0]
+    np.testing.assert_allclose(coef, [2.0, -2.0, 3.0, 4.0], atol=1e-5)
+
+
+@pytest.mark.parametrize("entry", [Ridge, ridge_path])
+def test_a_small_wide_rank_is_kept(entry: object) -> None:
+    """Ones, and a column that is the sum of two others, in single precision: as by singular values."""
+    X = np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 1.0], [0.0, 0.0, 0.0]], dtype=np.float32)
+    y, alpha = np.array([1.5, 1.7, 1.8]), 1.5e-6
+    exact = Ridge(alpha, solver="svd").fit(X.astype(np.float64), y).coef_
+    if entry is Ridge:
+        coef = Ridge(alpha, solver="cg").fit(X, y).coef_
+    else:
+        coef = ridge_path(X, y, alphas=[alpha], solver="cg").coefs.toarray()[:, 0]
+    np.testing.assert_allclose(coef, exact, rtol=1e-4)

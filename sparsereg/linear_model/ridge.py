@@ -124,11 +124,11 @@ class Ridge(LinearRegressor):
         The method used; "bounded" is coordinate descent on non-negative coefficients.
     gradient_norm_ : float, or array of shape (n_targets,)
         The relative gradient at the solution, computed from X in double precision; for a float32 X that of the rounded
-        coefficients. With more columns than rows and a weak penalty, also a hundredth of a bound on the relative error
-        of the coefficients, unless they are known to be combinations of the rows.
+        coefficients. After "cg", where a weak penalty or nearly dependent columns leave the error of the coefficients
+        too large, a hundredth of that error, or of a bound on it, relative to their size.
     dual_gap_ : float, or array of shape (n_targets,)
         Upper bound on the distance of the objective from its minimum, in the units of the objective. Infinite after
-        "cg" with unpenalised columns, for which no cheap bound is known.
+        "cg" with unpenalised columns, for which no cheap bound is known, unless the problem is small.
     equivalent_alpha_ : float, or array of shape (n_targets,), only after early stopping
         The alpha of the ridge fit to the same rows that corresponds to the stopped one: `alpha + 1 / (step length *
         n_iter_)`. Infinite where no step lowered the held-out error; alpha where descent converged within `tol` first.

@@ -27,7 +27,16 @@ from numpy.typing import NDArray
 
 from sparsereg.ridge.normal_equations import NormalEquations, RidgeSolution, System
 
-__all__ = ["CenteredSlabs", "Inverse", "column_degrees", "graded_svd", "refined_solutions", "solve_direct"]
+__all__ = [
+    "Augmented",
+    "CenteredSlabs",
+    "Inverse",
+    "column_degrees",
+    "graded_svd",
+    "refined_solutions",
+    "small_slabs",
+    "solve_direct",
+]
 
 Vector = NDArray[np.float64]
 Matrix2 = NDArray[np.float64]
@@ -47,6 +56,8 @@ SINGULAR = 1e-14
 SMALL_AUGMENTED = 1e8
 # Penalties below this share of a column's curvature may leave degrees of freedom by an inverse of H few digits.
 WEAK_COLUMN = 1e-8
+# Of a singular vector, in units of the largest value over its own.
+ROUNDING = 16 * float(np.finfo(np.float64).eps)
 # By which share of the null deviance that must lower the objective.
 LOWER = 1e-10
 # Roots of curvatures that differ by more than this hide directions of a singular H from each other.
@@ -60,12 +71,6 @@ class CenteredSlabs:
         self.equations = equations
         self.shape = equations.design.n_rows, equations.factor.size
         self.X = equations.design.observed()
-
-    @property
-    def small(self) -> bool:
-        """Whether singular values of B above a square cost little."""
-        n, m = self.shape
-        return (n + m) * m**2 <= SMALL_AUGMENTED
 
     def augmented(self, penalty: Vector) -> tuple[Matrix2, Vector, Matrix2, Vector]:
         """`left diag(values) right diag(length)` of B above P^1/2, without values that are rounding."""
@@ -150,6 +155,12 @@ class CenteredSlabs:
         return bool(SPARSE_PENALTY * entries**2 < short**2)
 
 
+def small_slabs(equations: NormalEquations, times: int = 1) -> CenteredSlabs | None:
+    """Of a problem for which so many decompositions above a square cost little, or None."""
+    n, m = equations.design.n_rows, equations.factor.size
+    return CenteredSlabs(equations) if times * (n + m) * m**2 <= SMALL_AUGMENTED else None
+
+
 def solve_direct(method: str, systems: list[System]) -> list[RidgeSolution]:
     """Each system by a factorisation that equal strengths share; method "gram", "dual" or "svd".
 
@@ -162,7 +173,7 @@ def solve_direct(method: str, systems: list[System]) -> list[RidgeSolution]:
     square = slabs.gram() if method == "gram" else slabs.kernel()
     inverse = cache(lambda alpha: _inverse(square, alpha * slabs.equations.factor if method == "gram" else alpha))
     solutions = refined_solutions(systems, inverse, dual=method == "dual")
-    if not slabs.small:
+    if small_slabs(slabs.equations) is None:
         return solutions
     return [
         _by_augmented(system, slabs, found) if np.isinf(found.dual_gap) else found
@@ -201,29 +212,55 @@ def _newton(system: System, inverse: Inverse, full_rank: bool) -> RidgeSolution:
     return replace(solution, dual_gap=min(solution.dual_gap, max(float(g @ inverse(g)), 0.0)))
 
 
-def _by_augmented(system: System, slabs: CenteredSlabs, found: RidgeSolution) -> RidgeSolution:
-    """A better solution than one by a pseudo-inverse of H, if there is one: by singular values of B above P^1/2.
+class Augmented:
+    """Least-squares steps for one system by singular values of B above P^1/2, without values that are rounding.
 
     H is their square, so that a direction of length 1e-8 is rounding there, and not here: columns without penalty whose
-    means are 1e8 times their deviations, where there is no intercept.
+    means are 1e8 times their deviations, where there is no intercept; columns that nearly coincide, under a weak
+    penalty.
     """
-    left, values, right, length = slabs.augmented(system.penalty)
 
-    def residual(w: Vector) -> Vector:
+    def __init__(self, system: System, slabs: CenteredSlabs) -> None:
+        self.system = system
+        self.left, self.values, self.right, self.length = slabs.augmented(system.penalty)
+
+    @property
+    def full_rank(self) -> bool:
+        return self.values.size == self.length.size
+
+    def residual(self, w: Vector) -> Vector:
+        """Of the rows and of the penalties; the objective is its square."""
+        system = self.system
         z = system.equations.product(w)
         own = system.equations.root_weights * (system.y - z + system.equations.mean(z))
         return np.concatenate([own, -np.sqrt(system.penalty) * w])
 
-    w = np.zeros(found.w.size)
+    def step(self, w: Vector) -> tuple[Vector, float]:
+        """To the minimum, and by how much it lowers the objective.
+
+        A singular vector errs by the rounding of the largest value over its own: what is no larger is left out."""
+        residual = self.residual(w)
+        along = self.left.T @ residual
+        along[np.abs(along) * self.values <= ROUNDING * self.values.max(initial=0.0) * np.linalg.norm(residual)] = 0.0
+        return (self.right.T @ (along / self.values)) / self.length, float(along @ along)
+
+    def size(self, w: Vector) -> float:
+        """The length of coefficients, each in units of the curvature of its column."""
+        return float(np.linalg.norm(self.length * w))
+
+
+def _by_augmented(system: System, slabs: CenteredSlabs, found: RidgeSolution) -> RidgeSolution:
+    """A better solution than one by a pseudo-inverse of H, if there is one: see `Augmented`."""
+    augmented, w = Augmented(system, slabs), np.zeros(found.w.size)
     for _ in range(2):
-        w = w + (right.T @ ((left.T @ residual(w)) / values)) / length
-    before, after, null = (float(e @ e) for e in (residual(found.w), residual(w), residual(np.zeros(w.size))))
+        w = w + augmented.step(w)[0]
+    before, after, null = (float(e @ e) for e in map(augmented.residual, (found.w, w, np.zeros(w.size))))
     if not after < before - LOWER * null:
         return found
     solution = system.solution(w, found.n_iter)
-    if values.size < w.size:
+    if not augmented.full_rank:
         return solution
-    along = right @ (system.gradient(w) / length) / values
+    along = augmented.right @ (system.gradient(w) / augmented.length) / augmented.values
     return replace(solution, dual_gap=min(solution.dual_gap, float(along @ along)))
 
 
@@ -328,7 +365,7 @@ def column_degrees(equations: NormalEquations, alpha: float, method: str) -> Vec
         square = slabs.gram()
         inverse, full_rank = _inverse(square, alpha * factor)
         weak = bool((alpha * factor < WEAK_COLUMN * np.diag(square)).any())
-        if (weak or not full_rank) and slabs.small:  # see `_by_augmented`
+        if (weak or not full_rank) and small_slabs(equations):  # see `_by_augmented`
             left, values, right, _ = slabs.augmented(alpha * factor)
             top = left[: slabs.shape[0]]
             return np.clip(

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg.ridge.coefficient_error import checked_coefficients
+from sparsereg.ridge.direct import CenteredSlabs, small_slabs
 from sparsereg.ridge.normal_equations import NormalEquations, RidgeSolution, System
-from sparsereg.ridge.pcg import conjugate_gradients, kept_in_row_space
+from sparsereg.ridge.pcg import conjugate_gradients
 from sparsereg.ridge.preconditioners.choose import PreconditionerFactory, choose_preconditioner
 from sparsereg.ridge.preconditioners.two_level import Identity
 from sparsereg.ridge.reduced_basis import Combination, ReducedBasis
@@ -149,16 +151,18 @@ def solve_path(
     `shared` is what `path_preconditioning` gives for these equations and alphas.
     """
     path = PathSolution.zeros(equations.factor.size, alphas.size)
-    regular = above_rounding(equations.summary, alphas)
+    regular, slabs = above_rounding(equations.summary, alphas), small_slabs(equations, alphas.size)
     if regular.any():
         assert shared is not None
         order = np.argsort(-alphas, kind="stable")  # easy strengths, which cost little, come first
         _solve_by_basis(path, order[regular[order]], _new_basis(equations.system(y, 0.0), shared), alphas, stop)
-        if equations.design.n_ones < equations.factor.size and not stop.gap_share:
-            _certify_from_x(path, np.flatnonzero(regular), (equations, y, alphas), (shared, stop))
+        if not stop.gap_share and (equations.design.n_ones < equations.factor.size or slabs is not None):
+            _certify_from_x(path, np.flatnonzero(regular), (equations, y, alphas), (shared, stop, slabs))
     for k in np.flatnonzero(~regular):
         system = equations.system(y, float(alphas[k]))
         solution = conjugate_gradients(system, Identity(system), stop.tol, stop.max_iter)
+        if slabs is not None and not stop.gap_share:
+            solution = checked_coefficients(system, solution, Identity, (stop.tol, stop.max_iter), slabs)
         path.set_point(int(k), solution, equations)
         path.explained[k] = system.b @ solution.w if stop.gap_share else 0.0
     return path
@@ -168,19 +172,19 @@ def _certify_from_x(
     path: PathSolution,
     places: NDArray[np.intp],
     problem: tuple[NormalEquations, Vector, Vector],
-    means: tuple[PreconditionerFactory, StoppingRule],
+    means: tuple[PreconditionerFactory, StoppingRule, CenteredSlabs | None],
 ) -> None:
     """Gradients of points in one pass over X each: where columns hold values, what recurrences sum up may cancel.
 
     A point that is found to miss the tolerance is solved by itself."""
-    (equations, y, alphas), (shared, stop) = problem, means
+    (equations, y, alphas), (shared, stop, slabs) = problem, means
     for k in places.tolist():
         system = equations.system(y, float(alphas[k]))
         solution = system.solution(path_w := path.w(k), int(path.n_iters[k]))
         if solution.gradient_norm > stop.tol:
             again = conjugate_gradients(system, shared(system), stop.tol, stop.max_iter)
             solution = min(again, solution, key=lambda one: one.gradient_norm)
-        kept = kept_in_row_space(system, solution, stop.tol, stop.max_iter)
+        kept = checked_coefficients(system, solution, shared, (stop.tol, stop.max_iter), slabs)
         if kept.w is not path_w:
             path.set_point(k, kept, equations)
         path.gradient_norms[k], path.dual_gaps[k] = kept.gradient_norm, kept.dual_gap

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import daxpy
 
-from sparsereg.ridge.normal_equations import UNIT_RATIO, RidgeSolution, System
+from sparsereg.ridge.normal_equations import RidgeSolution, System
 
 __all__ = [
     "ApproximateInverse",
     "Preconditioner",
     "ReducedSystem",
     "conjugate_gradients",
-    "kept_in_row_space",
     "refine",
 ]
 
@@ -25,8 +22,6 @@ Vector = NDArray[np.float64]
 
 # If a restart leaves more than this share of the gradient, what remains is rounding.
 STALL = 0.5
-# Half the columns have more than so many times their penalty in curvature: the data leave directions to a weak penalty.
-WEAK_RATIO = 1e3
 
 
 class Preconditioner(ABC):
@@ -110,38 +105,6 @@ def conjugate_gradients(system: System, preconditioner: Preconditioner, tol: flo
         if not float(np.linalg.norm(g)) < before:
             break
     return solution
-
-
-class ByPenalty(ApproximateInverse):
-    """`V^-1`: from 0, the coefficients stay combinations of the rows of X, divided by V, as the solution is."""
-
-    def __init__(self, system: System) -> None:
-        self.system = system
-
-    def apply(self, g: Vector) -> tuple[Vector, Vector]:
-        """`(z, H z)` with `z = V^-1 g`."""
-        z = g / self.system.equations.factor
-        return z, self.system.times(z)
-
-
-def kept_in_row_space(system: System, solution: RidgeSolution, tol: float, max_iter: int) -> RidgeSolution:
-    """The solution, or with more columns than rows a better one if it may have strayed from the span of the rows.
-
-    Only the penalty holds coefficients there. They err by at most `(gap / w' P w)^1/2` of their size, P the penalty. A
-    weak one makes that large at a small gradient. If conjugate gradients within the span do not reach the tolerance,
-    this bound, in the units of tol, becomes the relative gradient that is claimed."""
-    equations, penalty = system.equations, system.penalty
-    if equations.n_weighted >= penalty.size or not penalty.min() > 0.0:
-        return solution
-    size = float(penalty @ solution.w**2)
-    weak = float(np.median(equations.diagonal / penalty)) > WEAK_RATIO
-    if not weak or solution.dual_gap <= (UNIT_RATIO * tol) ** 2 * size:
-        return solution
-    again = conjugate_gradients(system, ByPenalty(system), tol, max_iter)
-    if again.gradient_norm <= tol:
-        return replace(again, n_iter=solution.n_iter + again.n_iter)
-    bound = math.sqrt(solution.dual_gap / size) if size else np.inf
-    return replace(solution, gradient_norm=max(solution.gradient_norm, min(1.0, bound / UNIT_RATIO)))
 
 
 def refine(

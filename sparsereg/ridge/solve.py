@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.objective.problem import make_problem
-from sparsereg.ridge.direct import solve_direct
+from sparsereg.ridge.coefficient_error import checked_coefficients
+from sparsereg.ridge.direct import small_slabs, solve_direct
 from sparsereg.ridge.normal_equations import EMPTY, NormalEquations, ProblemSummary, RidgeSolution, System
-from sparsereg.ridge.pcg import Preconditioner, conjugate_gradients, kept_in_row_space
+from sparsereg.ridge.pcg import Preconditioner, conjugate_gradients
 from sparsereg.ridge.preconditioners.choose import choose_preconditioner
 from sparsereg.ridge.preconditioners.two_level import Identity
 from sparsereg.ridge.units import MAX_EXPONENT
@@ -170,13 +171,13 @@ def _solve_iteratively(systems: list[System], alphas: Vector, settings: SolverSe
     regular = above_rounding(equations.summary, alphas)
     make = choose_preconditioner(equations, alphas[regular].min() * equations.factor) if regular.any() else Identity
     made: dict[float, Preconditioner] = {}
-    solutions = []
+    slabs, limits, solutions = small_slabs(equations), (settings.tol, settings.max_iter), []
     for system, is_regular in zip(systems, regular, strict=True):
         if system.alpha not in made:
             made[system.alpha] = make(system) if is_regular else Identity(system)
-        solution = conjugate_gradients(system, made[system.alpha], settings.tol, settings.max_iter)
-        if is_regular:
-            solution = kept_in_row_space(system, solution, settings.tol, settings.max_iter)
+        solution = conjugate_gradients(system, made[system.alpha], *limits)
+        if is_regular or slabs is not None:
+            solution = checked_coefficients(system, solution, lambda one: made[one.alpha], limits, slabs)
         solutions.append(solution)
     return solutions
 
