@@ -32,3 +32,7 @@ int64_t sr_codes_products(const sr_codes *Z, int64_t n, const int32_t *rows, con
                           int32_t *touched, double *values) {
     return (Z->bytes == 2 ? products_16 : products_32)(Z, n, rows, s, sums, touched, values);
 }
+
+void sr_codes_gram(const sr_codes *Z, const int32_t *place, const double *h, int32_t *held, const sr_triangle *T) {
+    (Z->bytes == 2 ? gram_16 : gram_32)(Z, place, h, held, T);
+}

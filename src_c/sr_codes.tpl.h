@@ -55,3 +55,23 @@ static int64_t SR_OF_CODE(products)(const sr_codes *Z, int64_t n, const int32_t 
     }
     return m;
 }
+
+/* Of the codes of a row only those with a place count; their places are kept in `held`. */
+static void SR_OF_CODE(gram)(const sr_codes *Z, const int32_t *place, const double *h, int32_t *held,
+                             const sr_triangle *T) {
+    const SR_CODE *codes = Z->codes;
+    for (int64_t i = 0; i < Z->n; i++) {
+        const int64_t stop = SR_OF_CODE(first)(Z, i + 1);
+        int64_t k = 0;
+        for (int64_t e = SR_OF_CODE(first)(Z, i); e < stop; e++) {
+            held[k] = place[codes[e]];
+            k += held[k] >= 0;
+        }
+        for (int64_t a = 0; a < k; a++)
+            for (int64_t b = 0; b <= a; b++) {
+                const int64_t row = held[a] > held[b] ? held[a] : held[b], col = held[a] + held[b] - row;
+                if (row < T->first || row >= T->stop) continue;
+                T->sums[(row - T->first) * T->m + col] += a != b && row == col ? 2.0 * h[i] : h[i];
+            }
+    }
+}

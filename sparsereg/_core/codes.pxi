@@ -86,3 +86,20 @@ cdef class Codes:
                                               &indices[used], &values[used])
                 indptr[a + 1] = used
         return np.asarray(indptr), np.asarray(indices)[:used], np.asarray(values)[:used]
+
+    def gram(self, const int64_t[::1] cols, const double[::1] h, int64_t first, int64_t stop):
+        """Rows `first` to `stop` of the lower triangle of `Z_cols' H Z_cols`, of shape (stop - first, m)."""
+        require_within(cols, self.n_codes)
+        require(0 <= first <= stop <= cols.shape[0] and h.shape[0] == self.n, "no such rows")
+        cdef int64_t a, m = cols.shape[0]
+        cdef int32_t[::1] place = np.full(max(self.n_codes, 1), -1, dtype=np.int32)
+        for a in range(m):
+            place[cols[a]] = <int32_t>a
+        cdef int32_t[::1] held = np.empty(self.longest + 1, dtype=np.int32)
+        cdef double[:, ::1] out = np.zeros((stop - first, m))
+        cdef sr_triangle triangle
+        if self.n and first < stop:
+            triangle.first, triangle.stop, triangle.m, triangle.sums = first, stop, m, &out[0, 0]
+            with nogil:
+                sr_codes_gram(&self.view, &place[0], &h[0], &held[0], &triangle)
+        return np.asarray(out)

@@ -149,6 +149,10 @@ cdef extern from "sr.h" nogil:
     void sr_codes_count(const sr_codes *, const int32_t *, int64_t *)
     void sr_codes_rows(const sr_codes *, const int32_t *, int64_t *, int32_t *)
     int64_t sr_codes_products(const sr_codes *, int64_t, const int32_t *, const double *, double *, int32_t *, double *)
+    ctypedef struct sr_triangle:
+        int64_t first, stop, m
+        double *sums
+    void sr_codes_gram(const sr_codes *, const int32_t *, const double *, int32_t *, const sr_triangle *)
     void sr_gather_scatter(int64_t, const double *, double *, int64_t, const sr_factor *, int64_t, const sr_factor *)
     void sr_crosstab_rmatvec(int64_t, const int64_t *, const double *, const double *, const sr_factor *)
     void sr_crosstab_matvec(int64_t, const int64_t *, const double *, const sr_factor *, double *)

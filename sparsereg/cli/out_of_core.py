@@ -29,7 +29,8 @@ from sparsereg.serving.model_file import Model
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.path import strengths_of
 from sparsereg.solvers.resumable import resumable_path
-from sparsereg.solvers.rows_path import RowsSolver, least_squares_of
+from sparsereg.solvers.rows_path import RowsSolver
+from sparsereg.solvers.rows_problem import make_rows_problem
 
 __all__ = ["TablePath", "fit_in_parts", "for_parts", "in_parts"]
 
@@ -202,7 +203,7 @@ def _path(encoded: Encoded, options: dict[str, Any], call: str, terminal: Termin
             factor[block.start] = np.sqrt(max(deviation, 0.0)) or 1.0
         terminal.note("numbers that pass through are penalised by their effect per standard deviation.")
     asked = {name: options[name] for name in ("l1_ratio", "alphas", "eps", "tol", "standardize", "positive")}
-    problem = least_squares_of(
+    problem = make_rows_problem(
         rows, penalty_factor=factor, standardize=options["standardize"], positive=options["positive"]
     )
     solver = RowsSolver(problem, float(options["l1_ratio"]), Options(tol=options["tol"]))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sparsereg._core.kernels import GramStore, Matrix
 from sparsereg.data.design import ColumnStats
 
-__all__ = ["ProductsGram", "RowsGram"]
+__all__ = ["ProductsGram", "RowsGram", "whole_gram"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -39,6 +39,19 @@ class ProductsGram:
 
     def few_dense(self) -> Int:
         return np.empty(0, dtype=np.int64)
+
+
+# Columns whose products are dense at a time.
+BATCH = 256
+
+
+def whole_gram(lower: sp.csr_array) -> ProductsGram:
+    """A whole Gram matrix, given as its lower triangle."""
+    whole = sp.csr_array(lower + sp.tril(lower, -1).T)
+    gram, m = ProductsGram(lambda new, cols: np.ascontiguousarray(whole[new][:, cols].toarray())), lower.shape[0]
+    for first in range(0, m, BATCH):
+        gram.extend(np.arange(first, min(first + BATCH, m)))
+    return gram
 
 
 class ProductsWithAll(Protocol):

@@ -57,6 +57,8 @@ class Partition:
     y : float64 array of shape (n,)
     s : float64 array of shape (n,) or None
         Row weights; None: all one.
+    offset : float64 array of shape (n,) or None
+        Known part of the predictor; None: 0.
     """
 
     codes: NDArray[Any]
@@ -65,6 +67,7 @@ class Partition:
     numbers: NDArray[np.float64]
     y: Vector
     s: Vector | None
+    offset: Vector | None = None
 
     @property
     def n_rows(self) -> int:
@@ -75,16 +78,16 @@ class Partition:
         return self.n_codes + self.numbers.shape[0]
 
     @cached_property
-    def _view(self) -> Codes:
+    def view(self) -> Codes:
         return Codes(self.codes, self.starts, self.n_rows, self.n_codes)
 
     @property
     def max_row_length(self) -> int:
-        return self._view.longest + self.numbers.shape[0]
+        return self.view.longest + self.numbers.shape[0]
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the view, which holds addresses."""
-        return {name: value for name, value in vars(self).items() if name != "_view"}
+        return {name: value for name, value in vars(self).items() if name != "view"}
 
     def chunks(self) -> Iterator[slice]:
         for begin in range(0, self.n_rows, ROW_CHUNK):
@@ -93,7 +96,7 @@ class Partition:
     def predictor(self, rows: slice, w: Vector) -> Vector:
         """`X w` in some rows; w has an entry a column."""
         z = np.zeros(rows.stop - rows.start)
-        self._view.matvec(rows.start, rows.stop, w[: self.n_codes], z)
+        self.view.matvec(rows.start, rows.stop, w[: self.n_codes], z)
         for x, b in zip(self.numbers, w[self.n_codes :], strict=True):
             if b != 0.0:
                 z += b * x[rows]
@@ -101,14 +104,23 @@ class Partition:
 
     def add_rmatvec(self, rows: slice, v: Vector, c: Vector) -> None:
         """`c += X' v` of some rows, in place."""
-        self._view.rmatvec(rows.start, rows.stop, v, c[: self.n_codes])
+        self.view.rmatvec(rows.start, rows.stop, v, c[: self.n_codes])
         for place, x in enumerate(self.numbers, self.n_codes):
             c[place] += x[rows] @ v
 
+    def rmatvec(self, v: Vector) -> Vector:
+        """`X' v`."""
+        c = np.zeros(self.n_cols)
+        for rows in self.chunks():
+            self.add_rmatvec(rows, v[rows], c)
+        return c
+
     def residuals(self, w: Vector | None, base: float, target: bool = True) -> Iterator[tuple[slice, Vector, Vector]]:
-        """For each chunk of rows: the rows, `d = y - base - X w`, and `s d`."""
+        """For each chunk of rows: the rows, `d = y - offset - base - X w` (without the target `-base - X w`), and `s d`."""
         for rows in self.chunks():
             d = np.subtract(self.y[rows] if target else 0.0, base, out=np.empty(rows.stop - rows.start))
+            if target and self.offset is not None:
+                d -= self.offset[rows]
             if w is not None:
                 d -= self.predictor(rows, w)
             yield rows, d, d if self.s is None else self.s[rows] * d
@@ -119,9 +131,7 @@ class Partition:
         blocks = [sp.csr_array((0, self.n_cols)), *self._code_products(codes, s)]
         dense = np.zeros((numbers.size, self.n_cols))
         for row, number in zip(dense, numbers, strict=True):
-            v = self.numbers[number] if s is None else s * self.numbers[number]
-            for rows in self.chunks():
-                self.add_rmatvec(rows, v[rows], row)
+            row[:] = self.rmatvec(self.numbers[number] if s is None else s * self.numbers[number])
         stacked = sp.vstack([*blocks, sp.csr_array(dense)], format="csr")
         order = np.concatenate([np.flatnonzero(new < self.n_codes), np.flatnonzero(new >= self.n_codes)])
         return stacked[np.argsort(order)]
@@ -130,12 +140,12 @@ class Partition:
         """So many columns of ones at a time that their products are not too many."""
         if not cols.size:
             return
-        begin, rows = self._view.rows_of(cols)
-        most = np.minimum(np.diff(begin) * self._view.longest, self.n_codes)
+        begin, rows = self.view.rows_of(cols)
+        most = np.minimum(np.diff(begin) * self.view.longest, self.n_codes)
         group = np.cumsum(most) // MAX_PRODUCTS
         for number in np.unique(group):
             a, b = np.searchsorted(group, number), np.searchsorted(group, number, side="right")
-            indptr, indices, values = self._view.products(begin[a : b + 1], rows, s)
+            indptr, indices, values = self.view.products(begin[a : b + 1], rows, s)
             block = sp.csr_array((values, indices, indptr), shape=(b - a, self.n_codes))
             if not self.numbers.shape[0]:
                 yield block
@@ -182,6 +192,7 @@ class Totals:
     y_sum: float
     y_sq: float
     largest: float
+    has_offset: bool
 
 
 @dataclass(frozen=True)
@@ -225,10 +236,11 @@ class Describe(Question):
             y_sum,
             y_sq,
             largest,
+            part.offset is not None,
         )
 
     def combine(self, one: Totals, other: Totals) -> Totals:
-        kinds: dict[str, Any] = {"max_row_length": max, "max_weight": max, "largest": max}
+        kinds: dict[str, Any] = {"max_row_length": max, "max_weight": max, "largest": max, "has_offset": max}
         kinds |= {"max_abs": np.maximum, "low": np.minimum, "high": np.maximum}
         pairs = {name: (getattr(one, name), getattr(other, name)) for name in vars(one)}
         return Totals(**{name: kinds[name](a, b) if name in kinds else a + b for name, (a, b) in pairs.items()})

@@ -8,22 +8,42 @@ columns are centred by their means under h. The Gram matrix `X_W' H X_W` then se
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.objective.problem import Problem
 from sparsereg.objective.quadratic import Quadratic
+from sparsereg.rows.contract import Gram
 from sparsereg.rows.units import Units
 from sparsereg.solvers.gram_cd import GramCD
 
-__all__ = ["LEAST_CENTERED", "CurvatureCD", "CurvatureQuadratic", "curvature_quadratic"]
+__all__ = [
+    "LEAST_CENTERED",
+    "CurvatureCD",
+    "CurvatureQuadratic",
+    "ModelCD",
+    "ModelledProblem",
+    "curvature_quadratic",
+]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 # A column's centred curvature is at least this share of what it is about 0: what rounding may leave of it.
 LEAST_CENTERED = 1e-10
+
+
+class ModelledProblem(Protocol):
+    """What is read of a problem to model its loss."""
+
+    @property
+    def quadratic(self) -> Quadratic: ...
+    @property
+    def null_loss(self) -> float: ...
+    @property
+    def weight_sum(self) -> float: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,32 +62,31 @@ class CurvatureQuadratic(Quadratic):
         return self.deviance
 
 
-def curvature_quadratic(problem: Problem, total: float, deviance: float) -> CurvatureQuadratic:
+def curvature_quadratic(problem: ModelledProblem, total: float, deviance: float) -> CurvatureQuadratic:
     """The model of a problem's loss with these sums."""
     of = problem.quadratic
     return CurvatureQuadratic(of.rows, of.penalty, of.fit_intercept, total=total, deviance=deviance)
 
 
-class CurvatureCD(GramCD):
-    """The working set of a loss at its present point (`Units.at`).
+class ModelCD(GramCD):
+    """The working set of a loss at a point.
 
     Attributes
     ----------
-    units : Units
     at : float64 array of shape (m,)
-        Coefficients at the present point; `w` are those of the model, which `descend` moves.
+        Coefficients there; `w` are those of the model, which `descend` moves.
     c : float64 array of shape (m,)
         Gradients of the loss there.
     squared : float
         About `sum_i s_i rho_i^2 / h_i`, the square of the model's residual.
     """
 
-    def __init__(self, problem: Problem, units: Units) -> None:
-        self.problem, self.units = problem, units
-        super().__init__(curvature_quadratic(problem, 1.0, 1.0), units.gram)
+    def __init__(self, problem: ModelledProblem, gram: Gram) -> None:
+        self.problem = problem
+        super().__init__(curvature_quadratic(problem, 1.0, 1.0), gram)
         self.at, self.c = np.empty(0), np.empty(0)
         self.squared = 2.0 * problem.null_loss
-        self.measure()
+        self._total = 1e-300
 
     def set_strength(self, alpha: float, l1_ratio: float) -> None:
         self.scale, self.l1_ratio = self.problem.weight_sum * alpha, l1_ratio
@@ -76,6 +95,44 @@ class CurvatureCD(GramCD):
     def _set_strengths(self) -> None:
         self.l1, self.l2 = self.quadratic.penalty.strengths(self.scale, self.l1_ratio, self.cols)
         self.unpenalized = np.flatnonzero(self.l1 + self.l2 == 0.0)
+
+    def measure_by(self, total: float, sums: Vector) -> None:
+        """What follows from the weights: `sum h` and `X_W' h`."""
+        self._total, uncentered = max(total, 1e-300), self.gram.store.diagonal()
+        if not self.quadratic.fit_intercept:
+            self.sums, self.sq = np.zeros(self.m), uncentered
+            return
+        self.sums = sums
+        self.sq = np.maximum(uncentered - self.sums**2 / self._total, LEAST_CENTERED * uncentered)
+
+    def linearize(self, c: Vector) -> None:
+        """The model at the present point, where the gradients of the loss are c."""
+        self.c, self.w = c, self.at.copy()
+        self.quadratic = curvature_quadratic(self.problem, self._total, 1.0)
+        self.c0 = c + self.gram_product(self.w)
+        deviance = self.squared + float((self.c0 + c) @ self.w)
+        self.quadratic = curvature_quadratic(self.problem, self._total, deviance)
+        self.r_sum = -self.products_sum()
+        self.q = c + self.sums * (self.r_sum / self._total)
+
+    def descend(self, max_epochs: int, tol: float, order: Int) -> int:
+        return super().descend(max_epochs, tol, order) if self.m else 0
+
+
+class CurvatureCD(ModelCD):
+    """The same by `Units`, which may take further columns and other weights.
+
+    Attributes
+    ----------
+    units : Units
+    """
+
+    problem: Problem
+
+    def __init__(self, problem: Problem, units: Units) -> None:
+        self.units = units
+        super().__init__(problem, units.gram)
+        self.measure()
 
     def join(self, cols: Int, c: Vector) -> None:
         """Append columns at 0, of gradients c."""
@@ -104,24 +161,8 @@ class CurvatureCD(GramCD):
     def measure(self) -> None:
         """What follows from the weights."""
         self.gram, weights = self.units.gram, self.units.gram_weights
-        self._total = max(float(weights.sum()), 1e-300)
-        uncentered = self.gram.store.diagonal()
-        if not self.quadratic.fit_intercept:
-            self.sums, self.sq = np.zeros(self.m), uncentered
-            return
-        ones = bool((self.cols < self.problem.design.n_ones).all())
-        self.sums = uncentered if ones else self.units.products(weights)
-        self.sq = np.maximum(uncentered - self.sums**2 / self._total, LEAST_CENTERED * uncentered)
-
-    def linearize(self, c: Vector) -> None:
-        """The model at the present point, where the gradients of the loss are c."""
-        self.c, self.w = c, self.at.copy()
-        self.quadratic = curvature_quadratic(self.problem, self._total, 1.0)
-        self.c0 = c + self.gram_product(self.w)
-        deviance = self.squared + float((self.c0 + c) @ self.w)
-        self.quadratic = curvature_quadratic(self.problem, self._total, deviance)
-        self.r_sum = -self.products_sum()
-        self.q = c + self.sums * (self.r_sum / self._total)
-
-    def descend(self, max_epochs: int, tol: float, order: Int) -> int:
-        return super().descend(max_epochs, tol, order) if self.m else 0
+        sums = np.empty(0)
+        if self.quadratic.fit_intercept:
+            ones = bool((self.cols < self.problem.design.n_ones).all())
+            sums = self.gram.store.diagonal() if ones else self.units.products(weights)
+        self.measure_by(float(weights.sum()), sums)

@@ -35,7 +35,8 @@ from sparsereg.solvers.multi_task import MultiTaskSolver
 from sparsereg.solvers.multinomial import MultinomialSolver
 from sparsereg.solvers.outputs import RowSolution, output_coefs
 from sparsereg.solvers.prefilter import PrefilteredSolver, eliminate_columns
-from sparsereg.solvers.rows_path import RowsProblem, RowsSolver, problem_of_rows
+from sparsereg.solvers.rows_path import RowsSolver
+from sparsereg.solvers.rows_problem import RowsProblem, problem_of_rows
 
 __all__ = [
     "AnySolver",

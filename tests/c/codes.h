@@ -47,6 +47,16 @@ static void test_codes(int bytes, int with_starts) {
             CHECK(near(values[j], wanted) && sums[j] == 0.0, "product of codes %d, %d", a, j);
         }
     }
+
+    double triangle[4] = {0}, h[CODE_ROWS];
+    int32_t held[CODE_ENTRIES];
+    for (int i = 0; i < CODE_ROWS; i++) h[i] = s[i] - 0.3;
+    const sr_triangle lower = {0, 2, 2, triangle};
+    sr_codes_gram(&Z, position, h, held, &lower);
+    for (int i = 0; i < CODE_ROWS; i++)
+        for (int a = 0; a < 2; a++)
+            for (int b = 0; b <= a; b++) triangle[a * 2 + b] -= h[i] * plain[i][a ? 4 : 1] * plain[i][b ? 4 : 1];
+    for (int a = 0; a < 4; a++) CHECK(near(triangle[a], 0.0), "Gram matrix of codes, entry %d", a);
 }
 
 #endif

@@ -1,0 +1,145 @@
+"""Any loss over rows in parts. Knows no penalties and no solvers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg.losses import Loss
+from sparsereg.losses.base import ZERO_SLOPE, enclosed_newton
+from sparsereg.rows.contract import Coefficients
+from sparsereg.rows.partition_loss import SHARES, LossAt, LossSums, Slope, TargetFacts, Targets
+from sparsereg.rows.partitioned import PartitionedRows
+
+__all__ = ["PartitionedLoss", "RowsPoint"]
+
+Vector = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+# The dual point is put right by at most this share of the curvatures, where residuals do not sum to 0.
+MAX_CORRECTION = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class RowsPoint:
+    """A loss at coefficients and an intercept.
+
+    The dual point `rho - correction h` sums to 0, where there is an intercept.
+
+    Attributes
+    ----------
+    sums : LossSums
+    intercept : float
+        At which the sums are.
+    correction : float
+    self_concordant : bool
+    """
+
+    sums: LossSums
+    intercept: float
+    correction: float
+    self_concordant: bool
+
+    @cached_property
+    def c(self) -> Vector:
+        """Gradients of all columns at the dual point."""
+        return self.sums.c - self.correction * self.sums.u if self.correction else self.sums.c
+
+    @property
+    def largest(self) -> float:
+        """An upper bound on its entries."""
+        return self.sums.largest + abs(self.correction) * self.sums.largest_curvature
+
+    @property
+    def squared(self) -> float:
+        """About the square of the residual of the model; 0 where it is not known."""
+        return self.sums.squared - self.correction * self.sums.slope if self.self_concordant else 0.0
+
+    def fenchel_gap(self, t: float) -> float:
+        """An upper bound of the loss's part of the gap at the dual point scaled by t; see
+        `Units.bounded_fenchel_gap`, and `SHARES` for losses that are not self-concordant."""
+        sums, e = self.sums, self.correction
+        if abs(e) > MAX_CORRECTION:
+            return np.inf
+        if not self.self_concordant:
+            away, known = np.append(0.0, SHARES[::-1]), np.append(0.0, sums.fenchel[::-1])
+            if np.isinf(known).any():
+                known = np.where(np.isinf(known), np.finfo(float).max, known)
+            found = float(np.interp(1.0 - t, away, known))
+            return found if found < 1e300 else np.inf
+        squares = e * e * sums.curvature
+        if t == 1.0:
+            return 0.5 * squares / (1.0 - abs(e))
+        apart = (1.0 - t) ** 2 * sums.squared + (2.0 * t * (1.0 - t) + t * t) * squares
+        return 0.5 * apart / (t * (1.0 - abs(e))) + (1.0 - t) * sums.far
+
+
+@dataclass(frozen=True, eq=False)
+class PartitionedLoss:
+    """Rows in parts under a loss.
+
+    Attributes
+    ----------
+    rows : PartitionedRows
+    loss : Loss
+    fit_intercept : bool
+    """
+
+    rows: PartitionedRows
+    loss: Loss
+    fit_intercept: bool
+
+    @cached_property
+    def targets(self) -> TargetFacts:
+        """What the targets say of themselves; one round. ValueError for targets that the loss does not take."""
+        found: TargetFacts = self.rows.ask(Targets(self.loss))
+        if self.fit_intercept:
+            self.loss.check_intercept(np.array([found.low, found.high]))
+        return found
+
+    @cached_property
+    def null_model(self) -> RowsPoint:
+        """The loss without columns, b0 at its best."""
+        none = Coefficients.zero()
+        b0 = self._null_intercept() if self.fit_intercept else 0.0
+        point = self.at(none, b0, none.cols)
+        if not np.isfinite(point.sums.total):
+            raise ValueError(
+                f"the target is too large for loss={self.loss.name!r}, whose value at w = 0 is infinite; rescale it."
+            )
+        return point
+
+    @property
+    def null_loss(self) -> float:
+        """`S F` at w = 0, above the least that any predictors could reach."""
+        return self.null_model.sums.total - self.targets.least
+
+    def at(self, coef: Coefficients, b0: float, cols: Int) -> RowsPoint:
+        """One round; where the loss is not self-concordant the intercept is put to its best before, by some more."""
+        if self.fit_intercept and not self.loss.self_concordant:
+            b0 = self._best_intercept(coef, b0)
+        sums: LossSums = self.rows.ask(LossAt(coef, b0, self.loss, cols, self.targets.high))
+        correction = 0.0
+        if self.fit_intercept and self.loss.self_concordant and sums.curvature > 0.0:
+            correction = sums.slope / sums.curvature
+        return RowsPoint(sums, b0, correction, self.loss.self_concordant)
+
+    def _null_intercept(self) -> float:
+        """From the mean of the targets where it depends on nothing else: where there is no offset."""
+        facts = self.targets
+        if self.loss.canonical and not self.rows.totals.has_offset:
+            mean = facts.y_sum / facts.weight_sum
+            return self.loss.null_predictor(np.array([mean]), None)
+        return self._best_intercept(Coefficients.zero(), 0.0)
+
+    def _best_intercept(self, coef: Coefficients, b0: float) -> float:
+        """A round for each step of Newton's method."""
+
+        def slope_and_curvature(b: float) -> tuple[float, float]:
+            slope, total, size = self.rows.ask(Slope(coef, b0 + b, self.loss))
+            return (float(slope) if abs(slope) > ZERO_SLOPE * size else 0.0), float(total)
+
+        return b0 + enclosed_newton(slope_and_curvature, 0.0)
