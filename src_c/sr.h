@@ -295,8 +295,7 @@ sr_status sr_gradient_pass(const sr_matrix *Xt, int64_t begin, int64_t end, cons
 /* G, k by k: for the members, whose codes have a position in 0 .. k-1, entry (a, b) += the rows that have both, b
  * before a. Work space: members, as long as the longest row.  O(entries + pairs of members in a row) */
 sr_status sr_count_pairs(const sr_matrix *Xt, int64_t begin, int64_t end, const uint16_t *codes,
-                         const int16_t *position,
-                         int64_t k, int16_t *members, double *G);
+                         const int16_t *position, int64_t k, int16_t *members, double *G);
 
 /* The same without an sr_matrix, for rows that are not in memory as a whole: row i has the codes start[i] to start[i+1]
  * of `codes`, or without start its `width` codes from i * width on; `bytes`, 2 or 4, is the size of a code. Codes are
@@ -306,9 +305,10 @@ typedef struct {
     const uint32_t *start; /* n + 1, or NULL */
     const void *codes;
 } sr_codes;
-/* z += Z w; c += Z' v.  O(entries) */
+/* z += Z w; c += Z' v, which by pairs are two vectors with their entries side by side.  O(entries) */
 void sr_codes_matvec(const sr_codes *Z, int64_t begin, int64_t end, const double *w, double *z);
 void sr_codes_rmatvec(const sr_codes *Z, int64_t begin, int64_t end, const double *v, double *c);
+void sr_codes_rmatvec_pair(const sr_codes *Z, int64_t begin, int64_t end, const double *v, double *c);
 /* For the codes with a position >= 0: count[position] += their entries; their rows, each code's from
  * rows[next[position]] on, which ends behind the last.  O(entries) */
 void sr_codes_count(const sr_codes *Z, const int32_t *position, int64_t *count);
@@ -317,13 +317,12 @@ void sr_codes_rows(const sr_codes *Z, const int32_t *position, int64_t *next, in
  * touched: one more than that. Work space: sums, one a code, 0 on entry and exit.  O(entries of the rows) */
 int64_t sr_codes_products(const sr_codes *Z, int64_t n, const int32_t *rows, const double *s, double *sums,
                           int32_t *touched, double *values);
-/* Rows first .. stop-1 of the lower triangle of an m x m matrix, each m numbers in `sums`. */
+/* T, rows first .. stop-1 of the lower triangle of an m x m matrix, += `sum_i h_i z_i z_i'` for the codes z_i of row i by
+ * their places; -1 is none. Work space: held, as long as the longest row.  O(entries + pairs of places in a row) */
 typedef struct {
     int64_t first, stop, m;
     double *sums;
 } sr_triangle;
-/* T += `sum_i h_i z_i z_i'` for the codes z_i of row i, by their places; those of place -1 do not count. Work space:
- * held, as long as the longest row.  O(entries + pairs of places in a row) */
 void sr_codes_gram(const sr_codes *Z, const int32_t *place, const double *h, int32_t *held, const sr_triangle *T);
 
 /* ---- screening ----------------------------------------------------------------------------------------------------*/

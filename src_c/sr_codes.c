@@ -20,6 +20,10 @@ void sr_codes_rmatvec(const sr_codes *Z, int64_t begin, int64_t end, const doubl
     (Z->bytes == 2 ? rmatvec_16 : rmatvec_32)(Z, begin, end, v, c);
 }
 
+void sr_codes_rmatvec_pair(const sr_codes *Z, int64_t begin, int64_t end, const double *v, double *c) {
+    (Z->bytes == 2 ? rmatvec_pair_16 : rmatvec_pair_32)(Z, begin, end, v, c);
+}
+
 void sr_codes_count(const sr_codes *Z, const int32_t *position, int64_t *count) {
     (Z->bytes == 2 ? count_16 : count_32)(Z, position, count);
 }

@@ -79,6 +79,54 @@ def test_held_out_rows_choose_the_point():
     succeed("predict parts.npz whole.parquet --out out.csv")
 
 
+@pytest.fixture
+def _clicks(folder):
+    """Two texts, counts and a file of all rows, with the same columns as the others."""
+    rng, whole = np.random.default_rng(1), pq.read_table(folder / "whole.parquet").slice(1)
+    z = np.log(whole["y"].to_numpy()) + 0.3 * rng.normal(size=len(whole))
+    whole = whole.append_column("clicked", pa.array(np.where(z > 0.3, "yes", "no")))
+    whole = whole.append_column("count", pa.array(rng.poisson(np.exp(z)))).drop_columns(["y"])
+    for number in range(3):
+        pq.write_table(whole.slice(number * 700, 700), f"logs/{number}.parquet", row_group_size=300)
+    pq.write_table(whole, "whole.parquet")
+
+
+@pytest.mark.usefixtures("_clicks")
+@pytest.mark.parametrize(
+    ("target", "other", "loss"), [("clicked", "count", "logistic"), ("count", "clicked", "poisson")]
+)
+def test_other_losses_are_those_of_one_table(target, other, loss):
+    fit = FIT.replace("--target y", f"--target {target} --exclude {other}")
+    options = "" if loss == "logistic" else "--loss poisson"
+    result = succeed(fit, "--validate 0 --scratch work --model parts.npz", options)
+    if loss == "logistic":
+        assert "--loss logistic" in " ".join(result.stderr.split())
+    succeed(fit.replace("'logs/*.parquet'", "whole.parquet"), "--validate 0 --model whole.npz", f"--loss {loss}")
+    parts, whole = load_model("parts.npz"), load_model("whole.npz")
+    assert parts.path.loss == loss
+    assert parts.path.certified.all()
+    np.testing.assert_allclose(parts.path.alphas, whole.path.alphas, rtol=1e-10)
+    np.testing.assert_allclose(parts.path.deviance_explained, whole.path.deviance_explained, atol=1e-4)
+    assert (parts.path.classes is None) == (whole.path.classes is None)
+    assert parts.meta["null_predictor"] == pytest.approx(whole.meta["null_predictor"])
+    held = succeed(fit, "--model held.npz", options)
+    assert "held-out deviance explained" in " ".join(held.stderr.split())
+    assert 0.0 < max(load_model("held.npz").meta["held_out_r2"]) < 1.0
+    succeed("predict parts.npz whole.parquet --out out.csv")
+
+
+@pytest.mark.usefixtures("_clicks")
+def test_a_value_of_neither_class_is_an_error():
+    table = pq.read_table("logs/1.parquet")
+    strange = table.set_column(table.column_names.index("clicked"), "clicked", pa.array(["maybe"] * len(table)))
+    for number in range(3, 12):
+        pq.write_table(table, f"logs/{number:02}.parquet")
+    pq.write_table(strange, "logs/040.parquet")
+    result = run(FIT.replace("--target y", "--target clicked --exclude count"))
+    assert result.exit_code != 0
+    assert "maybe" in result.stderr or "different texts" in " ".join(result.stderr.split())
+
+
 def test_an_interrupted_fit_goes_on(monkeypatch):
     succeed(FIT, "--model whole.npz --scratch other")
     solve, solved = resumable.solve_point, []
@@ -123,8 +171,8 @@ def test_changed_files_and_other_options_are_refused():
     [
         ("fit 'logs/*.csv' --target y", "matches no file"),
         ("fit 'logs/*.parquet' --target z", "z"),
-        ("fit 'logs/*.parquet' --target shop", "where numbers are needed"),
-        ("fit 'logs/*.parquet' --target y --loss poisson", "squared loss"),
+        ("fit 'logs/*.parquet' --target shop", "different texts"),
+        ("fit 'logs/*.parquet' --target y --loss logistic", "takes two"),
         ("fit 'logs/*.parquet' --target y --max-memory lots", "not a size such as 8GB"),
         ("fit words.csv --target y --max-memory 8GB", "are for Parquet files"),
         ("fit nothing.parquet --target y", "does not exist"),

@@ -36,12 +36,13 @@ def data(weighted: bool, n: int = 900):
     return sp.csr_array(X), y, rng.uniform(0.0, 2.0, n) * (rng.uniform(size=n) < 0.9) if weighted else None
 
 
-def part_of(X, y, s, rows, kind=np.uint16) -> Partition:
+def part_of(X, y, s, rows, kind=np.uint16, offset=None) -> Partition:
     dense = X[rows]
     ones, numbers = dense[:, :N_CODES].tocsr(), dense[:, N_CODES:].toarray().T
     lengths = np.concatenate([[0], np.cumsum(np.diff(ones.indptr))]).astype(np.uint32)
     codes = ones.indices.astype(kind)
-    return Partition(codes, lengths, N_CODES, np.ascontiguousarray(numbers), y[rows], None if s is None else s[rows])
+    s, offset = (None if v is None else v[rows] for v in (s, offset))
+    return Partition(codes, lengths, N_CODES, np.ascontiguousarray(numbers), y[rows], s, offset)
 
 
 def in_parts(X, y, s, pieces, kind=np.uint16, n_threads=1) -> PartitionedRows:
@@ -171,7 +172,7 @@ def test_what_rows_in_parts_cannot_do_is_said():
     for options, message in (
         ({"y": y}, "y was passed"),
         ({"sample_weight": y}, "sample_weight was passed"),
-        ({"loss": "huber"}, "squared loss"),
+        ({"loss": "huber", "solver": "prox_gradient"}, "needs rows in memory"),
         ({"penalty_factor": np.zeros(X.shape[1])}, "penalty_factor holds 0"),
     ):
         with pytest.raises(ValueError, match=message):

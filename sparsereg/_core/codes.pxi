@@ -50,6 +50,14 @@ cdef class Codes:
             with nogil:
                 sr_codes_rmatvec(&self.view, begin, end, &v[0], &c[0])
 
+    def rmatvec_pair(self, int64_t begin, int64_t end, const double[:, ::1] v, double[:, ::1] c):
+        """`c += Z[begin:end]' v` for v of two columns, in place."""
+        require(0 <= begin <= end <= self.n and v.shape[0] == end - begin, "no such rows")
+        require(c.shape[0] == self.n_codes and c.shape[1] == v.shape[1] == 2, "v or c has the wrong shape")
+        if begin < end and self.n_codes:
+            with nogil:
+                sr_codes_rmatvec_pair(&self.view, begin, end, &v[0, 0], &c[0, 0])
+
     def rows_of(self, const int64_t[::1] cols):
         """The rows of these columns, those of column a from begin[a] to begin[a + 1]: begin, rows."""
         require_within(cols, self.n_codes)

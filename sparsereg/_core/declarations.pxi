@@ -146,6 +146,7 @@ cdef extern from "sr.h" nogil:
         const void *codes
     void sr_codes_matvec(const sr_codes *, int64_t, int64_t, const double *, double *)
     void sr_codes_rmatvec(const sr_codes *, int64_t, int64_t, const double *, double *)
+    void sr_codes_rmatvec_pair(const sr_codes *, int64_t, int64_t, const double *, double *)
     void sr_codes_count(const sr_codes *, const int32_t *, int64_t *)
     void sr_codes_rows(const sr_codes *, const int32_t *, int64_t *, int32_t *)
     int64_t sr_codes_products(const sr_codes *, int64_t, const int32_t *, const double *, double *, int32_t *, double *)

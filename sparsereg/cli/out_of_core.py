@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from glob import has_magic
 from pathlib import Path
 from typing import Any
@@ -11,26 +11,31 @@ from typing import Any
 import click
 import numpy as np
 import polars as pl
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sparsereg.cli.console import Terminal
+from sparsereg.cli.prediction import score_name
+from sparsereg.cli.tables import CsvFormat
+from sparsereg.cli.targets import TWO_CLASSES, TargetKind, choose_loss
 from sparsereg.cli.training import ColumnRoles
 from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.crosses.over_parts import Screen, forecast
 from sparsereg.crosses.parquet import ParquetRows
 from sparsereg.crosses.specification import Specification
 from sparsereg.data.atomic_write import write_whole
+from sparsereg.losses import as_loss
 from sparsereg.report.words import bytes_in_words
 from sparsereg.results import PathResult
 from sparsereg.rows.disk import DiskRows
-from sparsereg.rows.partition import SquaredErrors
+from sparsereg.rows.partition_loss import Losses
 from sparsereg.rows.partitioned import PartitionedRows
 from sparsereg.serving.model_file import Model
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.path import strengths_of
 from sparsereg.solvers.resumable import resumable_path
 from sparsereg.solvers.rows_path import RowsSolver
-from sparsereg.solvers.rows_problem import make_rows_problem
+from sparsereg.solvers.rows_problem import RowsProblem, make_rows_problem
 
 __all__ = ["TablePath", "fit_in_parts", "for_parts", "in_parts"]
 
@@ -38,6 +43,10 @@ Vector = NDArray[np.float64]
 
 # Entries a second and thread while encoding, and while a pass reads the scratch; passes over the scratch.
 ENCODED, STREAMED, ROUNDS = 10e6, 100e6, 20
+
+
+# Parts whose targets say which loss suits them.
+TARGET_PARTS = 8
 
 
 class TablePath(click.Path):
@@ -77,8 +86,6 @@ class Encoded:
 
 def fit_in_parts(file: Path, roles: ColumnRoles, options: dict[str, Any], terminal: Terminal) -> Model:
     """The model of `fit`, from files that are read in parts."""
-    if options["loss"] not in (None, "squared"):
-        raise ValueError(f"--loss {options['loss']} needs the rows in memory; files in parts have the squared loss.")
     files = ParquetRows(
         str(file),
         target=roles.target,
@@ -90,17 +97,38 @@ def fit_in_parts(file: Path, roles: ColumnRoles, options: dict[str, Any], termin
         held_out=options["share"],
         seed=options["seed"],
     )
+    kind = choose_loss(options["loss"], _target(files, roles), CsvFormat(), roles.log_target, terminal.note)
+    files, roles = replace(files, classes=_classes(kind)), replace(roles, kind=kind)
     cross = _cross(files, roles, terminal)
-    screen = None if options["standardize"] else Screen(options["eps"], _weakest(options))
+    screen = None if options["standardize"] else Screen(options["eps"], _weakest(options), as_loss(kind.loss))
     spec = Specification.resolve(cross.get_params(deep=False), files.names, True)
-    _announce(files, forecast(spec, files, screen), options, terminal)
-    call = json.dumps([repr(cross), asdict(files.targets), asdict(screen) if screen else None])
+    _announce(files, forecast(spec, files, screen), kind.loss, options, terminal)
+    call = json.dumps([repr(cross), asdict(files.targets), kind.loss, (screen.eps, screen.alpha) if screen else None])
     if options["scheduler"] is None:
         encoded = _on_this_machine(files, cross, screen, options["scratch"], call, terminal)
     else:
         encoded = _on_a_cluster(files, cross, screen, options["scheduler"], terminal)
-    path = _path(encoded, options, call + json.dumps(files.sizes()), terminal)
-    return _chosen(encoded, path, roles, options, terminal)
+    solver = _solver(encoded, kind.loss, options, terminal)
+    path = _path(solver, options, call + json.dumps(files.sizes()), terminal)
+    return _chosen(encoded, solver.problem, replace(path, classes=kind.classes), roles, options, terminal)
+
+
+def _target(files: ParquetRows, roles: ColumnRoles) -> pl.Series:
+    """The target in some parts."""
+    chosen = np.unique(np.linspace(0, len(files.parts) - 1, min(TARGET_PARTS, len(files.parts))).astype(int))
+    tables = [pl.DataFrame(files.parts[number].raw([roles.target])) for number in chosen]
+    columns = [table[roles.target] for table in tables]
+    return pl.concat([v.cast(pl.String) if v.dtype == pl.Categorical else v for v in columns])
+
+
+def _classes(kind: TargetKind) -> tuple[Any, Any] | None:
+    """The two values of the target, where they are not the numbers that the loss takes."""
+    if kind.classes is None or (not kind.is_text and tuple(kind.classes.tolist()) == TWO_CLASSES[kind.loss]):
+        return None
+    if kind.loss != "logistic":
+        raise ValueError(f"--loss {kind.loss} takes -1 and 1 where files are read in parts; take --loss logistic.")
+    low, high = kind.classes.tolist()
+    return low, high
 
 
 def _weakest(options: dict[str, Any]) -> float | None:
@@ -118,16 +146,19 @@ def _cross(files: ParquetRows, roles: ColumnRoles, terminal: Terminal) -> Featur
     return roles.cross(head, terminal.note)
 
 
-def _announce(files: ParquetRows, sizes: Any, options: dict[str, Any], terminal: Terminal) -> None:
+def _announce(files: ParquetRows, sizes: Any, loss: str, options: dict[str, Any], terminal: Terminal) -> None:
     """Rows, entries, columns, passes, bytes and minutes, before any of it is spent."""
     entries = sizes.n_rows * sizes.entries
     threads = files.engine.n_threads
-    seconds = (2 * entries / ENCODED + ROUNDS * entries / STREAMED) / threads
+    alphas, rounds = options["alphas"], ROUNDS
+    if loss != "squared":  # a round a strength, and some more
+        rounds += alphas if isinstance(alphas, int) else len(alphas)
+    seconds = (2 * entries / ENCODED + rounds * entries / STREAMED) / threads
     width = 2 if sizes.n_columns <= 1 << 16 else 4
     where = "" if options["scheduler"] is None else f" on {options['scheduler']}"
     terminal.note(
         f"{sizes.n_rows:,} rows, {entries:,} entries, about {sizes.n_columns:,} columns that the path may use; 2 passes"
-        f" over the files, about {ROUNDS} over {bytes_in_words(width * entries + 8 * sizes.n_rows)} of codes; about"
+        f" over the files, about {rounds} over {bytes_in_words(width * entries + 8 * sizes.n_rows)} of codes; about"
         f" {max(1, round(seconds / 60))} min with {threads} threads{where}."
     )
 
@@ -190,8 +221,8 @@ def _on_a_cluster(
     return Encoded(cross, rows, held)
 
 
-def _path(encoded: Encoded, options: dict[str, Any], call: str, terminal: Terminal) -> PathResult:
-    """The path, with its checkpoint in the scratch folder."""
+def _solver(encoded: Encoded, loss: str, options: dict[str, Any], terminal: Terminal) -> RowsSolver:
+    """The objective; numbers are penalised by their effect."""
     rows, cross = encoded.rows, encoded.cross
     factor = None
     numbers = [block for block in cross.blocks_ if block.is_number]
@@ -202,11 +233,14 @@ def _path(encoded: Encoded, options: dict[str, Any], call: str, terminal: Termin
             deviation = squares[0] / rows.weight_sum - (sums[0] / rows.weight_sum) ** 2
             factor[block.start] = np.sqrt(max(deviation, 0.0)) or 1.0
         terminal.note("numbers that pass through are penalised by their effect per standard deviation.")
+    flags = {name: options[name] for name in ("standardize", "positive")}
+    problem = make_rows_problem(rows, as_loss(loss), penalty_factor=factor, **flags)
+    return RowsSolver(problem, float(options["l1_ratio"]), Options(tol=options["tol"]))
+
+
+def _path(solver: RowsSolver, options: dict[str, Any], call: str, terminal: Terminal) -> PathResult:
+    """The path, with its checkpoint in the scratch folder."""
     asked = {name: options[name] for name in ("l1_ratio", "alphas", "eps", "tol", "standardize", "positive")}
-    problem = make_rows_problem(
-        rows, penalty_factor=factor, standardize=options["standardize"], positive=options["positive"]
-    )
-    solver = RowsSolver(problem, float(options["l1_ratio"]), Options(tol=options["tol"]))
     alphas = options["alphas"] if isinstance(options["alphas"], int) else np.sort(options["alphas"])[::-1]
     grid = strengths_of(solver, alphas, options["eps"])
     place = None if options["scratch"] is None else Path(options["scratch"])
@@ -218,26 +252,32 @@ def _path(encoded: Encoded, options: dict[str, Any], call: str, terminal: Termin
 
 
 def _chosen(
-    encoded: Encoded, path: PathResult, roles: ColumnRoles, options: dict[str, Any], terminal: Terminal
+    encoded: Encoded,
+    problem: RowsProblem,
+    path: PathResult,
+    roles: ColumnRoles,
+    options: dict[str, Any],
+    terminal: Terminal,
 ) -> Model:
     """The point that predicts the held-out rows best, or the last."""
     rows = encoded.rows
-    mean = rows.center + rows.totals.y_sum / rows.weight_sum
+    mean, null_predictor = problem.null_means
     meta = {"target": roles.target, "log_target": roles.log_target, "weight": roles.weight, "train_mean": mean}
-    meta |= {"null_predictor": mean, "na": [], "rows": rows.n_rows, "seed": options["seed"], "rounds": rows.n_rounds}
+    meta |= {"null_predictor": null_predictor, "na": [], "rows": rows.n_rows, "seed": options["seed"]}
+    meta |= {"rounds": rows.n_rounds}
     if encoded.held_out is None:
         return Model(encoded.cross, path, meta | {"point": path.alphas.size - 1})
     held = encoded.held_out
     with terminal.working("Scoring the held-out rows"):
-        errors = held.ask(SquaredErrors(path.coefs, path.intercepts))
-        null = held.squared_residual(None, mean - held.center)
+        models = sp.hstack([path.coefs, sp.csc_array((rows.n_cols, 1))], format="csc")
+        *losses, null = held.ask(Losses(models, np.append(path.intercepts, null_predictor), problem.loss))
     if not null > 0.0:
         raise ValueError("the target is the same in all held-out rows; hold out more, or use --validate 0.")
-    r2 = 1.0 - errors / null
+    r2 = 1.0 - np.array(losses) / null
     best = int(np.argmax(r2))
     terminal.note(
         f"{held.n_rows:,} rows drawn with seed {options['seed']} were held out; point {best} predicts them best"
-        f" (held-out R2 {r2[best]:.4f}) and is the model's."
+        f" (held-out {score_name(meta, path.loss)} {r2[best]:.4f}) and is the model's."
     )
     if best == path.alphas.size - 1 and best > 0:
         terminal.note("the best point is the last of the path; a smaller --eps may predict better still.")

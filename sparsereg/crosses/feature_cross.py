@@ -153,7 +153,9 @@ class FeatureCross(Automatic, TransformerMixin, BaseEstimator):
         self.hashed = hashed
         self.normalize_text = normalize_text
 
-    def fit(self, X: Any, y: Any = None, *, target: str | None = None, eps: float = 1e-2) -> Self:
+    def fit(
+        self, X: Any, y: Any = None, *, target: str | None = None, eps: float = 1e-2, loss: Any = "squared"
+    ) -> Self:
         """Determine the levels of the fields and the combinations of the crosses.
 
         `ParquetRows` are fitted in two passes. With a target, combinations that no lasso path down to `eps` times its
@@ -168,6 +170,8 @@ class FeatureCross(Automatic, TransformerMixin, BaseEstimator):
             The target of `ParquetRows`, where they name none.
         eps : float, default=0.01
             The weakest alpha, as a share of the largest, that `ParquetRows` with a target are screened for.
+        loss : str, tuple or Loss, default="squared"
+            The loss that they are screened for; see `regularization_path`.
 
         Returns
         -------
@@ -181,7 +185,7 @@ class FeatureCross(Automatic, TransformerMixin, BaseEstimator):
         """
         self._choose(X, y)
         if isinstance(X, ParquetRows):
-            self._fit_rows(X, target, eps)
+            self._fit_rows(X, target, eps, loss)
         elif target is not None:
             raise ValueError(f"target={target!r} is for ParquetRows; a table needs none.")
         else:
@@ -195,7 +199,7 @@ class FeatureCross(Automatic, TransformerMixin, BaseEstimator):
         ----------
         X : DataFrame of pandas, polars or Arrow, array-like of shape (n, p), or ParquetRows
         y : as in `fit`
-        **fit_params : for `ParquetRows`, `target` and `eps` as in `fit`, `scratch` as in `encode`.
+        **fit_params : for `ParquetRows`, `target`, `eps` and `loss` as in `fit`, `scratch` as in `encode`.
 
         Returns
         -------
@@ -203,7 +207,7 @@ class FeatureCross(Automatic, TransformerMixin, BaseEstimator):
             See `transform`, and for `ParquetRows` `encode`.
         """
         self._choose(X, y)
-        if isinstance(X, ParquetRows) and not {*fit_params} - {"target", "eps", "scratch"}:
+        if isinstance(X, ParquetRows) and not {*fit_params} - {"target", "eps", "loss", "scratch"}:
             return self._fit_transform_parts(X, **fit_params)
         if fit_params:
             raise ValueError(f"fit_params={sorted(fit_params)} are not known to FeatureCross; remove them.")

@@ -14,6 +14,7 @@ from sparsereg.crosses.portable import Portable
 from sparsereg.crosses.scratch import Scratch, encode_part, own_columns
 from sparsereg.crosses.specification import Specification
 from sparsereg.data.validation import check_number
+from sparsereg.losses import as_loss
 from sparsereg.rows.disk import DiskRows, save_partition
 
 __all__ = ["OverParts"]
@@ -51,10 +52,10 @@ class OverParts(Portable):
                     " target and with min_count=1."
                 )
 
-    def _fit_rows(self, rows: ParquetRows, target: str | None, eps: float) -> None:
+    def _fit_rows(self, rows: ParquetRows, target: str | None, eps: float, loss: Any) -> None:
         """`fit` of `ParquetRows`."""
         rows = rows if target is None else rows.with_target(target)
-        self._fit_parts(rows, Screen(eps) if rows.target else None)
+        self._fit_parts(rows, Screen(eps, loss=as_loss(loss)) if rows.target else None)
 
     def encode(self, rows: ParquetRows, scratch: Any = None, held_out: bool = False) -> DiskRows:
         """The rows as codes of the columns, in a scratch folder: 2 bytes an entry, 4 beyond 65,536 columns.
@@ -83,8 +84,8 @@ class OverParts(Portable):
         s_sum = sy_sum = 0.0
         for number, part in enumerate(found):
             save_partition(place.folder, number, part)
-            s_sum += part.y.size if part.s is None else float(part.s.sum())
-            sy_sum += float(part.y.sum() if part.s is None else part.s @ part.y)
+            s, sy = part.target_sums()
+            s_sum, sy_sum = s_sum + s, sy_sum + sy
         return self._finish(place, rows, sy_sum / (s_sum or 1.0))
 
     def _fit_transform_parts(
@@ -92,12 +93,13 @@ class OverParts(Portable):
         rows: ParquetRows,
         target: str | None = None,
         eps: float = 1e-2,
+        loss: Any = "squared",
         scratch: Any = None,
         screen: Screen | None = None,
     ) -> DiskRows:
         """Fitted and encoded in two passes together."""
         rows = rows if target is None else rows.with_target(target)
-        screen = screen or (Screen(eps) if rows.target else None)
+        screen = screen or (Screen(eps, loss=as_loss(loss)) if rows.target else None)
         place = Scratch.at(scratch)
         found = self._fit_parts(rows, screen, place)
         for _ in place.renumber(found, len(rows.parts)):

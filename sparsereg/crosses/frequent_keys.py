@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from sparsereg.crosses.block import Keep, Observed
 from sparsereg.crosses.keys import Combinations
 from sparsereg.crosses.layout import Layout
-from sparsereg.crosses.parquet import PartRows, TablePart
+from sparsereg.crosses.part_tables import PartRows, TablePart
 from sparsereg.crosses.parts_plan import FitPlan
 from sparsereg.crosses.ragged import Codes, Ragged, align, values_of
 from sparsereg.crosses.vocabulary import Levels
+from sparsereg.losses import Loss
 
 __all__ = ["Names", "frequent_keys", "merged", "name_keys", "restrict_levels"]
 
@@ -27,25 +28,29 @@ CELLS_PER_ROW, MIN_CELLS = 4, 1 << 20
 
 
 class Names(NamedTuple):
-    """What a part names, with `sum s` and `sum s y`."""
+    """What a part names, with `sum s` and `sum s (y - offset)`."""
 
     layout: Layout
     s_sum: float
     sy_sum: float
 
 
-def name_keys(part: TablePart, plan: FitPlan, share: float) -> Names | None:
-    """The levels and combinations with at least this share of the part's rows; None for a part without rows."""
+def name_keys(part: TablePart, plan: FitPlan, share: float, loss: Loss) -> Names | None:
+    """The levels and combinations with at least this share of the part's rows; None for a part without rows.
+
+    The targets must be some that the loss takes."""
     rows = part.read(plan.read)
     n = rows.y.size
     if not n:
         return None
     try:
+        loss.check_target(rows.y)
         layout = frequent_keys(rows, plan, max(1, math.ceil(share * n * (1.0 - 1e-12))))
     except ValueError as error:
         raise ValueError(f"partition {part.number} ({part.name}): {error}") from error
     s_sum = float(n if rows.s is None else rows.s.sum())
-    return Names(layout, s_sum, float(rows.y.sum() if rows.s is None else rows.s @ rows.y))
+    y = rows.y if rows.offset is None else rows.y - rows.offset
+    return Names(layout, s_sum, float(y.sum() if rows.s is None else rows.s @ y))
 
 
 def frequent_keys(rows: PartRows, plan: FitPlan, least: int) -> Layout:

@@ -6,8 +6,8 @@ pass: their exact counts and gradients at 0.
 
 `cut` is `min_count`, and with a target the static safe screen: a column of n_j ones has `|x_j' r| <= n_j max|r|`, so
 that below `n_j = eps max_j|x_j' r0| / (1.1 max|r0|)` it stays 0 down to eps alpha_max while `max|r|` grows by no more
-than 10%, which solvers check. The first pass takes half of what a sample suggests; the second pass gives the exact
-number. If that is less than was taken, both passes are repeated.
+than 10%, which solvers check. For other losses see `Screen.largest`. The first pass takes half of what a sample
+suggests; the second pass gives the exact number. If that is less than was taken, both passes are repeated.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from sparsereg.crosses.block import Keep, Observed
 from sparsereg.crosses.frequent_keys import Names, frequent_keys, merged, name_keys, restrict_levels
 from sparsereg.crosses.keys import Combinations
 from sparsereg.crosses.layout import Layout
-from sparsereg.crosses.parquet import PartRows, TablePart
+from sparsereg.crosses.part_tables import PartRows, TablePart
 from sparsereg.crosses.parts_plan import FitPlan, TableParts
 from sparsereg.crosses.ragged import Codes, Ragged, values_of
 from sparsereg.crosses.specification import Specification
 from sparsereg.crosses.table import Table
+from sparsereg.losses import LOSSES, Loss
 
 __all__ = ["Forecast", "PartCodes", "PartsFit", "Screen", "fit_parts", "forecast", "part_codes"]
 
@@ -40,8 +41,10 @@ KeepCodes = Callable[[int, "PartCodes", PartRows, Layout], None]
 SAMPLE_ROWS = 250_000
 # Of the threshold that the sample suggests.
 GUESS_SHARE = 0.5
-# The largest residual hardly grows along a path, but a solver's bound on it does.
-RESIDUAL_MARGIN = 1.1
+# The largest residual hardly grows along a path, but a solver's bound on it does; more so of other losses.
+RESIDUAL_MARGIN, LOSS_MARGIN = 1.1, 1.5
+# With an offset the null model is that of a sample: thresholds are lower by this share.
+SAMPLE_MARGIN = 0.9
 
 
 class PartCodes(NamedTuple):
@@ -66,23 +69,65 @@ class Screen:
 
     eps: float = 1e-2
     alpha: float | None = None
+    loss: Loss = LOSSES["squared"]
+
+    def largest(self, total: Counts) -> float:
+        """The largest residual that a path may meet.
+
+        Of the logistic loss it is the largest weight; of others it is taken from the model without columns, and from
+        the largest target."""
+        loss = self.loss
+        if loss.quadratic:
+            return RESIDUAL_MARGIN * total.largest
+        if np.isfinite(loss.residual_bound):
+            return loss.residual_bound * total.max_weight
+        return LOSS_MARGIN * max(total.largest, total.highest * total.max_weight if loss.canonical else 0.0)
+
+
+@dataclass(frozen=True)
+class NullModel:
+    """The model without columns: the predictor is b0 and the offset."""
+
+    loss: Loss
+    b0: float
+
+    @classmethod
+    def of(cls, loss: Loss, sample: PartRows, mean: float | None = None) -> NullModel:
+        """From the mean of the targets where that is known and says all, else by a sample of rows."""
+        if loss.quadratic and mean is not None:
+            return cls(loss, mean)
+        if loss.canonical and mean is not None and sample.offset is None:
+            return cls(loss, float(loss.null_predictor(np.array([mean]), None)))
+        if sample.s is not None and not sample.s.any():
+            return cls(loss, 0.0)
+        if loss.quadratic:
+            y = sample.y if sample.offset is None else sample.y - sample.offset
+            return cls(loss, float(np.average(y, weights=sample.s)))
+        return cls(loss, float(loss.null_predictor(sample.y, sample.s, sample.offset)))
+
+    def residual(self, rows: PartRows) -> Vector:
+        """`-s loss'` of each row."""
+        z = np.full(rows.y.size, self.b0) if rows.offset is None else self.b0 + rows.offset
+        rho = self.loss.residual(rows.y, z)
+        return rho if rows.s is None else rows.s * rho
 
 
 class Counts(NamedTuple):
-    """Over some rows: for each block the rows and `x_j' s (y - mean)` of each combination; `max |s (y - mean)|`."""
+    """Over some rows: for each block the rows and `x_j' rho` of each combination, rho the `NullModel.residual`; `max
+    |rho|`, `max |y|`, `max s`."""
 
     counts: list[NDArray[np.int64]]
     sums: list[Vector]
     largest: float
+    highest: float
+    max_weight: float
     n_rows: int
     s_sum: float
 
 
-def count_codes(found: PartCodes, layout: Layout, rows: PartRows, mean: float) -> Counts:
+def count_codes(found: PartCodes, layout: Layout, rows: PartRows, null: NullModel) -> Counts:
     """The counts of one part."""
-    d = rows.y - mean
-    if rows.s is not None:
-        d *= rows.s
+    d = null.residual(rows)
     counts: list[NDArray[np.int64]] = []
     sums: list[Vector] = []
     for block, codes in zip(layout.categories, found.codes, strict=True):
@@ -91,12 +136,13 @@ def count_codes(found: PartCodes, layout: Layout, rows: PartRows, mean: float) -
         counts.append(np.bincount(at, minlength=size)[1:].astype(np.int64))
         weights = d[codes.rows] if isinstance(codes, Ragged) else d
         sums.append(np.asarray(np.bincount(at, weights=weights, minlength=size)[1:], dtype=np.float64))
-    s_sum = float(rows.y.size if rows.s is None else rows.s.sum())
-    return Counts(counts, sums, float(np.abs(d).max(initial=0.0)), rows.y.size, s_sum)
+    largest, highest = (float(np.abs(v).max(initial=0.0)) for v in (d, rows.y))
+    s_sum, max_weight = (rows.y.size, 1.0) if rows.s is None else (float(rows.s.sum()), float(rows.s.max(initial=0.0)))
+    return Counts(counts, sums, largest, highest, max_weight, rows.y.size, s_sum)
 
 
 def count_part(
-    part: TablePart, plan: FitPlan, layout: Layout, mean: float, keep_codes: KeepCodes | None = None
+    part: TablePart, plan: FitPlan, layout: Layout, null: NullModel, keep_codes: KeepCodes | None = None
 ) -> Counts:
     """Read, encode and count a part; `keep_codes(number, codes, rows, layout)` may store what was encoded."""
     rows = part.read(plan.read)
@@ -106,7 +152,7 @@ def count_part(
         raise ValueError(f"partition {part.number} ({part.name}): {error}") from error
     if keep_codes is not None:
         keep_codes(part.number, found, rows, layout)
-    return count_codes(found, layout, rows, mean)
+    return count_codes(found, layout, rows, null)
 
 
 @dataclass(frozen=True)
@@ -121,7 +167,7 @@ class PartsFit:
         For each combination that was named, block after block, its column, or -1.
     plan : FitPlan
     mean : float
-        Of the targets, about.
+        Of the targets less offsets, about.
     eliminated_length : int
         Rows of the longest combination that only the static screen left out; 0: there is none.
     """
@@ -141,12 +187,13 @@ def fit_parts(
     sample = _sample(rows, list(dict.fromkeys(spec.sources.values())))
     plan = FitPlan.of(spec, sample)
     least = spec.keep.min_count
-    guess = 0.0 if screen is None else _guess(plan, sample, rows, screen)
+    guess, loss = 0.0 if screen is None else _guess(plan, sample, rows, screen), (screen or Screen()).loss
     while True:
         cut = max(least, math.floor(guess))
-        named, mean = _named(rows.engine.map(name_keys, rows.parts, plan, cut / rows.n_rows))
-        total = _total(rows.engine.map(count_part, rows.parts, plan, named, mean, keep_codes))
-        length = 0.0 if screen is None else _threshold(total, screen)
+        named, mean = _named(rows.engine.map(name_keys, rows.parts, plan, cut / rows.n_rows, loss))
+        null = NullModel.of(loss, sample, mean)
+        total = _total(rows.engine.map(count_part, rows.parts, plan, named, null, keep_codes))
+        length = 0.0 if screen is None else _threshold(total, screen, sample.offset is not None)
         if max(least, math.ceil(length)) >= cut:
             break
         guess = length
@@ -207,18 +254,20 @@ def _sample(rows: TableParts, columns: list[str]) -> PartRows:
 def _guess(plan: FitPlan, sample: PartRows, rows: TableParts, screen: Screen) -> float:
     """Rows below which a column is hardly ever needed, by a sample."""
     named = frequent_keys(sample, plan, 1)
-    mean = float(np.average(sample.y, weights=sample.s)) if sample.s is None or sample.s.any() else 0.0
-    total = count_codes(part_codes(sample.table, plan, named), named, sample, mean)
-    known = rows.largest_target(mean)
+    null = NullModel.of(screen.loss, sample)
+    total = count_codes(part_codes(sample.table, plan, named), named, sample, null)
+    known = rows.largest_target(null.b0) if screen.loss.quadratic else None
     total = total if known is None else total._replace(largest=max(known, total.largest))
-    return GUESS_SHARE * _threshold(total, screen) * rows.n_rows / sample.y.size
+    return GUESS_SHARE * _threshold(total, screen, sample.offset is not None) * rows.n_rows / sample.y.size
 
 
-def _threshold(total: Counts, screen: Screen) -> float:
+def _threshold(total: Counts, screen: Screen, with_offset: bool) -> float:
     """Columns of fewer rows stay 0 down to the weakest strength."""
     top = max((float(np.abs(part).max(initial=0.0)) for part in total.sums), default=0.0)
     least = screen.eps * top if screen.alpha is None else screen.alpha * total.s_sum
-    return least / (RESIDUAL_MARGIN * total.largest) if total.largest > 0.0 else 0.0
+    largest = screen.largest(total)
+    share = 1.0 if screen.loss.quadratic or not with_offset else SAMPLE_MARGIN
+    return share * least / largest if largest > 0.0 else 0.0
 
 
 def _total(found: Iterable[Counts]) -> Counts:
@@ -231,8 +280,8 @@ def _total(found: Iterable[Counts]) -> Counts:
             count += more
         for sum_, more_ in zip(total.sums, one.sums, strict=True):
             sum_ += more_
-        total = total._replace(largest=max(total.largest, one.largest), n_rows=total.n_rows + one.n_rows)
-        total = total._replace(s_sum=total.s_sum + one.s_sum)
+        most = {name: max(getattr(total, name), getattr(one, name)) for name in ("largest", "highest", "max_weight")}
+        total = total._replace(n_rows=total.n_rows + one.n_rows, s_sum=total.s_sum + one.s_sum, **most)
     assert total is not None
     return total
 

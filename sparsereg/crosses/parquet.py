@@ -1,8 +1,4 @@
-"""`ParquetRows`: the rows of Parquet files in parts, each read when it is needed. Knows nothing of crosses.
-
-A part is some row groups, of one file or of several small ones. It remembers size and time of its files: a file that
-changed since is an error, not other data.
-"""
+"""`ParquetRows`: the rows of Parquet files in parts, each read when it is needed. Knows nothing of crosses."""
 
 from __future__ import annotations
 
@@ -11,173 +7,21 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from glob import glob, has_magic
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import narwhals as nw
 import numpy as np
-from numpy.typing import NDArray
 
-from sparsereg.crosses.reading import read_column
-from sparsereg.crosses.table import Table
+from sparsereg.crosses.part_tables import Slice, TablePart, Targets
 from sparsereg.data.threads import thread_count
 from sparsereg.data.validation import check_flag, check_number
 from sparsereg.rows.disk import ThreadEngine
 
-__all__ = ["ParquetRows", "PartRows", "TablePart", "Targets"]
-
-Vector = NDArray[np.float64]
+__all__ = ["ParquetRows"]
 
 # Rows of a part: their codes take some tens of MB while they are made.
 PART_ROWS = 1 << 19
 # Bytes a row and column while a part is encoded: the column as read, its codes, their offsets, and scratch.
 ROW_BYTES = 40
-
-
-@dataclass(frozen=True)
-class Slice:
-    """Row groups of a file, whose size in bytes and time of last change are those when it was first seen."""
-
-    file: str
-    size: int
-    mtime_ns: int
-    groups: tuple[int, ...]
-
-    def read(self, columns: Sequence[str]) -> Any:
-        """An Arrow table; a ValueError names the file."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        try:
-            found = os.stat(self.file)
-            if (found.st_size, found.st_mtime_ns) != (self.size, self.mtime_ns):
-                raise ValueError(f"file {self.file!r} changed since it was first read; begin anew with a new scratch.")
-            with pq.ParquetFile(self.file) as parquet:
-                texts = [f.name for f in parquet.schema_arrow if pa.types.is_string(f.type) and f.name in columns]
-            with pq.ParquetFile(self.file, read_dictionary=texts) as parquet:
-                return parquet.read_row_groups(list(self.groups), columns=list(columns), use_threads=False)
-        except (OSError, pa.ArrowException) as error:
-            raise ValueError(f"file {self.file!r}, row groups {self.groups}, cannot be read: {error}") from error
-
-
-@dataclass(frozen=True)
-class Targets:
-    """Which columns are target and weight, and what is done with them.
-
-    Attributes
-    ----------
-    target, weight : str or None
-    log : bool
-        Whether the logarithm of the target is the target.
-    drop_missing : bool
-        Whether rows without a target are left out; else they are an error.
-    held_out, seed : float, int
-        The share of rows that are held out, drawn with this seed.
-    """
-
-    target: str | None = None
-    weight: str | None = None
-    log: bool = False
-    drop_missing: bool = False
-    held_out: float = 0.0
-    seed: int = 0
-
-
-class PartRows(NamedTuple):
-    """A table of any library, y and weights (None: all one) of some rows."""
-
-    native: Any
-    y: Vector
-    s: Vector | None
-
-    @property
-    def table(self) -> Table:
-        return Table(self.native, 0)
-
-    def head(self, n: int) -> PartRows:
-        """The first rows."""
-        first = nw.to_native(nw.from_native(self.native, eager_only=True).head(n))
-        return PartRows(first, self.y[:n], None if self.s is None else self.s[:n])
-
-    @staticmethod
-    def concatenate(pieces: Sequence[PartRows]) -> PartRows:
-        """Rows of one kind, one after the other."""
-        natives, ys, weights = zip(*pieces, strict=True)
-        together = nw.to_native(nw.concat([nw.from_native(one, eager_only=True) for one in natives]))
-        return PartRows(together, np.concatenate(ys), None if weights[0] is None else np.concatenate(weights))
-
-
-@dataclass(frozen=True)
-class TablePart:
-    """Part `number` of the rows: slices of files, or `table`, a whole table.
-
-    Attributes
-    ----------
-    n_rows : int or None
-        Before any are left out; None where it is not known.
-    """
-
-    number: int
-    slices: tuple[Slice, ...]
-    n_rows: int | None
-    targets: Targets
-    table: Any = None
-
-    @property
-    def name(self) -> str:
-        """For messages."""
-        return ", ".join(part.file for part in self.slices) or f"partition {self.number}"
-
-    def read(self, columns: Sequence[str], held_out: bool = False) -> PartRows:
-        """The rows to fit, or those held out. A ValueError names partition and file."""
-        wanted = list(dict.fromkeys([*columns, *(c for c in (self.targets.target, self.targets.weight) if c)]))
-        try:
-            table = self._table(wanted)
-            y, s = self._numbers(table, self.targets.target), self._numbers(table, self.targets.weight)
-            return self._selected(table, y, s, held_out)
-        except ValueError as error:
-            raise ValueError(f"partition {self.number} ({self.name}): {error}") from error
-
-    def _table(self, wanted: Sequence[str]) -> Any:
-        if not self.slices:
-            return self.table
-        import pyarrow as pa
-
-        return pa.concat_tables([part.read(wanted) for part in self.slices])
-
-    @staticmethod
-    def _numbers(table: Any, name: str | None) -> Vector | None:
-        return None if name is None else np.array(read_column(name, _series(table, name)).as_numbers().values)
-
-    def _selected(self, table: Any, y: Vector | None, s: Vector | None, held_out: bool) -> PartRows:
-        """Those that are to be fitted, or held out, and have a target."""
-        targets, n = self.targets, len(table)
-        y = np.zeros(n) if y is None else y
-        keep, missing = np.ones(n, dtype=np.bool_), np.isnan(y)
-        if targets.held_out:
-            draw = np.random.default_rng([targets.seed, self.number]).random(n) < targets.held_out
-            keep = draw if held_out else ~draw
-        if missing.any():
-            if not targets.drop_missing:
-                raise ValueError(f"row {int(np.argmax(missing))} has no {targets.target!r}; remove such rows.")
-            keep &= ~missing
-        for what, values in (("target", y[~missing]), ("weight", np.ones(1) if s is None else s)):
-            if not np.isfinite(values).all() or (what == "weight" and (values < 0.0).any()):
-                raise ValueError(f"the {what} holds missing, infinite or negative values; replace them.")
-        if targets.log:
-            if (y[keep] <= 0.0).any():
-                raise ValueError(f"target {targets.target!r} holds {y[keep].min():g}, which has no logarithm.")
-            y = np.log(y, out=np.zeros(n), where=keep)
-        if not keep.all():
-            table, y, s = _filtered(table, keep), y[keep], None if s is None else s[keep]
-        return PartRows(table, y, s)
-
-
-def _series(table: Any, name: str) -> Any:
-    return nw.from_native(table, eager_only=True)[name]
-
-
-def _filtered(table: Any, keep: NDArray[np.bool_]) -> Any:
-    return nw.to_native(nw.from_native(table, eager_only=True).filter(keep.tolist()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,8 +34,8 @@ class ParquetRows:
     ----------
     files : str, path, or list of these
         Files, or patterns such as ``"logs/*.parquet"``, whose matches are sorted by name.
-    target, weight : str, optional
-        Columns of the target and of the rows' weights; all others are fields.
+    target, weight, offset : str, optional
+        Columns of the target, of the rows' weights and of a known part of the predictor; all others are fields.
     max_memory : int, optional
         Bytes to stay within while parts are encoded, about; smaller parts need less. None, the default, makes parts of
         524,288 rows.
@@ -203,6 +47,8 @@ class ParquetRows:
         Leave out rows without a target. By default they are an error.
     held_out, seed : float and int, default=0
         Share of the rows that are drawn to be held out, and the seed: `fit` does not see them.
+    classes : pair, optional
+        The two values of a target of two classes; the second one is fitted as 1, the first as 0.
     on_part : callable, optional
         Called with each part after it was read; its `n_rows` say how far a pass has come.
 
@@ -210,7 +56,7 @@ class ParquetRows:
     ----------
     parts : list of TablePart
     names : list of str
-        The fields: all columns but target and weight.
+        The fields: all columns but target, weight and offset.
     n_rows : int
 
     Raises
@@ -242,6 +88,8 @@ class ParquetRows:
     drop_missing_target: bool = False
     held_out: float = 0.0
     seed: int = 0
+    offset: str | None = None
+    classes: tuple[Any, Any] | None = None
     on_part: Callable[[TablePart], None] | None = None
     parts: list[TablePart] = field(init=False, repr=False)
     names: list[str] = field(init=False, repr=False)
@@ -269,11 +117,11 @@ class ParquetRows:
                 (Slice(file, found.st_size, found.st_mtime_ns, (g,)), meta.row_group(g).num_rows)
                 for g in range(meta.num_row_groups)
             ]
-        for role, name in (("target", self.target), ("weight", self.weight)):
+        for role, name in (("target", self.target), ("weight", self.weight), ("offset", self.offset)):
             if name is not None and name not in self_names:
                 raise ValueError(f"{role}={name!r} is not among the columns {self_names}.")
         set_ = object.__setattr__
-        set_(self, "names", [name for name in self_names if name not in (self.target, self.weight)])
+        set_(self, "names", [name for name in self_names if name not in self.targets.columns])
         set_(self, "n_rows", sum(n for _, n in groups))
         if not self.n_rows:
             raise ValueError(f"files={self.files!r} hold no rows.")
@@ -292,7 +140,14 @@ class ParquetRows:
     @property
     def targets(self) -> Targets:
         return Targets(
-            self.target, self.weight, self.log_target, self.drop_missing_target, float(self.held_out), self.seed
+            self.target,
+            self.weight,
+            self.offset,
+            self.log_target,
+            self.drop_missing_target,
+            float(self.held_out),
+            self.seed,
+            None if self.classes is None else tuple(self.classes),
         )
 
     @property
@@ -313,6 +168,8 @@ class ParquetRows:
 
     def largest_target(self, mean: float) -> float | None:
         """A bound on `s |y - mean|` by the files' footers; None where they do not say."""
+        if self.offset is not None or self.classes is not None:
+            return None
         y, s = self.bounds(self.target), (1.0, 1.0) if self.weight is None else self.bounds(self.weight)
         if y is None or s is None or (self.log_target and y[0] <= 0.0):
             return None

@@ -13,7 +13,7 @@ from sparsereg.crosses.binning import Quantiles, Rule
 from sparsereg.crosses.block import Keep
 from sparsereg.crosses.column import Column
 from sparsereg.crosses.layout import Layout
-from sparsereg.crosses.parquet import PartRows, TablePart
+from sparsereg.crosses.part_tables import PartRows, TablePart
 from sparsereg.crosses.specification import Specification
 from sparsereg.crosses.split import Split
 from sparsereg.crosses.table import Table

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sparsereg.crosses.layout import Layout
 from sparsereg.crosses.over_parts import PartCodes, PartsFit, part_codes
-from sparsereg.crosses.parquet import PartRows, TablePart
+from sparsereg.crosses.part_tables import PartRows, TablePart
 from sparsereg.crosses.parts_plan import FitPlan, TableParts
 from sparsereg.crosses.ragged import Codes, Ragged, distinct_in_rows
 from sparsereg.rows.disk import DiskRows, code_type, load_partition, save_partition
@@ -36,7 +36,7 @@ def partition_of(found: PartCodes, layout: Layout, rows: PartRows) -> Partition:
     none = int(starts[-1])
     values, row_starts = _row_major(found.codes, starts, rows.y.size, code_type(none + 1))
     numbers = np.array(found.numbers).reshape(len(found.numbers), rows.y.size)
-    return Partition(values, row_starts, none + 1, numbers, rows.y, rows.s)
+    return Partition(values, row_starts, none + 1, numbers, rows.y, rows.s, rows.offset)
 
 
 def _row_major(codes: list[Codes], starts: NDArray[Any], n: int, kind: Any) -> tuple[NDArray[Any], Any]:
@@ -78,13 +78,13 @@ def renumbered(part: Partition, columns: NDArray[np.int64], n_codes: int) -> Par
     codes = table[part.codes]
     kept = codes != n_codes
     if kept.all():
-        return Partition(codes, starts, n_codes, part.numbers, part.y, part.s)
+        return replace(part, codes=codes, n_codes=n_codes)
     begin = np.zeros(n + 1, dtype=np.int64)
     if isinstance(starts, int):
         np.cumsum(np.count_nonzero(kept.reshape(n, starts), axis=1), out=begin[1:])
     else:
         begin = np.concatenate([[0], np.cumsum(kept)])[starts]
-    return Partition(codes[kept], begin.astype(np.uint32), n_codes, part.numbers, part.y, part.s)
+    return replace(part, codes=codes[kept], starts=begin.astype(np.uint32), n_codes=n_codes)
 
 
 def encode_part(

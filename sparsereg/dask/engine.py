@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sparsereg.crosses.parquet import TablePart
+from sparsereg.crosses.part_tables import TablePart
 
 __all__ = ["DaskEngine", "EncodedPart", "FramePart"]
 

@@ -11,7 +11,8 @@ import narwhals as nw
 
 from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.crosses.over_parts import Screen
-from sparsereg.crosses.parquet import ParquetRows, TablePart, Targets
+from sparsereg.crosses.parquet import ParquetRows
+from sparsereg.crosses.part_tables import TablePart, Targets
 from sparsereg.crosses.parts_plan import FitPlan
 from sparsereg.crosses.scratch import encode_part, own_columns
 from sparsereg.dask.engine import DaskEngine, EncodedPart, FramePart
@@ -91,10 +92,8 @@ def columns_and_length(part: TablePart) -> tuple[list[str], int]:
 
 
 def mean_parts(part: Partition) -> tuple[float, float]:
-    """`sum s` and `sum s y`."""
-    if part.s is None:
-        return float(part.y.size), float(part.y.sum())
-    return float(part.s.sum()), float(part.s @ part.y)
+    """See `Partition.target_sums`."""
+    return part.target_sums()
 
 
 def encoded_rows(cross: FeatureCross, tables: DaskTables, screen: Screen | None, held_out: bool = False) -> DaskRows:

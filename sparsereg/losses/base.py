@@ -127,6 +127,10 @@ class Loss(ABC):
         most `largest`."""
         raise NotImplementedError
 
+    def curvature_at(self, mean: Vector) -> Vector:
+        """For losses with a kernel, `l''` where the mean `a'(z)` is so much."""
+        raise NotImplementedError
+
     def scaled_square(self, sums: tuple[Vector, Vector, Vector], mean: Vector, curvature: Vector) -> float:
         """The sum of `scaled_squares`."""
         return float(self.scaled_squares(sums, mean, curvature).sum())

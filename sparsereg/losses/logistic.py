@@ -87,6 +87,9 @@ class Logistic(Loss):
     def above_least(self, s: Vector, sy: Vector, z: Vector, largest: float) -> Vector:  # noqa: ARG002
         return sy * softplus(-z) + (s - sy) * softplus(z)
 
+    def curvature_at(self, mean: Vector) -> Vector:
+        return mean * (1.0 - mean)
+
     def scaled_squares(self, sums: tuple[Vector, Vector, Vector], mean: Vector, curvature: Vector) -> Vector:
         """`rho^2 / (p (1 - p))` is convex in y, so at most its chord between y = 0 and 1; exact for classes."""
         s, sy, _ = sums

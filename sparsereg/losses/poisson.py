@@ -72,3 +72,6 @@ class Poisson(Loss):
     def above_least(self, s: Vector, sy: Vector, z: Vector, largest: float) -> Vector:
         """By `y log y <= y log largest`."""
         return sy * (np.log(max(largest, 1e-300)) - z - 1.0) + s * self.inverse_link(z)
+
+    def curvature_at(self, mean: Vector) -> Vector:
+        return mean

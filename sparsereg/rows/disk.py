@@ -62,8 +62,7 @@ def save_partition(folder: Path, number: int, part: Partition, kind: str = "part
         arrays["width"] = np.array(part.starts)
     else:
         arrays["starts"] = part.starts
-    if part.s is not None:
-        arrays["s"] = part.s
+    arrays |= {name: v for name, v in (("s", part.s), ("offset", part.offset)) if v is not None}
     for name, array in arrays.items():
         np.save(_file(folder, kind, number, name), array, allow_pickle=False)
 
@@ -71,13 +70,14 @@ def save_partition(folder: Path, number: int, part: Partition, kind: str = "part
 def load_partition(folder: Path, number: int, n_codes: int, kind: str = "part") -> Partition:
     """A part with its arrays memory-mapped; checked to fit each other."""
     codes, numbers, y = (_mapped(_file(folder, kind, number, name)) for name in ("codes", "numbers", "y"))
-    width, s = _file(folder, kind, number, "width"), _file(folder, kind, number, "s")
+    width, *optional = (_file(folder, kind, number, name) for name in ("width", "s", "offset"))
     starts: NDArray[np.uint32] | int
     if width.exists():
         starts = int(np.load(width, allow_pickle=False))
     else:
         starts = _mapped(_file(folder, kind, number, "starts"))
-    return Partition(codes, starts, n_codes, numbers, y, _mapped(s) if s.exists() else None)
+    s, offset = (_mapped(file) if file.exists() else None for file in optional)
+    return Partition(codes, starts, n_codes, numbers, y, s, offset)
 
 
 class DiskRows(PartitionedRows):

@@ -27,7 +27,6 @@ __all__ = [
     "Partition",
     "Products",
     "Question",
-    "SquaredErrors",
     "SquaredResidual",
     "Totals",
 ]
@@ -85,13 +84,18 @@ class Partition:
     def max_row_length(self) -> int:
         return self.view.longest + self.numbers.shape[0]
 
+    def target_sums(self) -> tuple[float, float]:
+        """`sum s` and `sum s (y - offset)`."""
+        y = self.y if self.offset is None else self.y - self.offset
+        return (float(y.size), float(y.sum())) if self.s is None else (float(self.s.sum()), float(self.s @ y))
+
     def __getstate__(self) -> dict[str, Any]:
         """Without the view, which holds addresses."""
         return {name: value for name, value in vars(self).items() if name != "view"}
 
-    def chunks(self) -> Iterator[slice]:
-        for begin in range(0, self.n_rows, ROW_CHUNK):
-            yield slice(begin, min(begin + ROW_CHUNK, self.n_rows))
+    def chunks(self, size: int = ROW_CHUNK) -> Iterator[slice]:
+        for begin in range(0, self.n_rows, size):
+            yield slice(begin, min(begin + size, self.n_rows))
 
     def predictor(self, rows: slice, w: Vector) -> Vector:
         """`X w` in some rows; w has an entry a column."""
@@ -108,6 +112,12 @@ class Partition:
         for place, x in enumerate(self.numbers, self.n_codes):
             c[place] += x[rows] @ v
 
+    def add_rmatvec_pair(self, rows: slice, v: NDArray[np.float64], c: NDArray[np.float64]) -> None:
+        """The same for v of two columns."""
+        self.view.rmatvec_pair(rows.start, rows.stop, v, c[: self.n_codes])
+        for place, x in enumerate(self.numbers, self.n_codes):
+            c[place] += x[rows] @ v
+
     def rmatvec(self, v: Vector) -> Vector:
         """`X' v`."""
         c = np.zeros(self.n_cols)
@@ -116,7 +126,7 @@ class Partition:
         return c
 
     def residuals(self, w: Vector | None, base: float, target: bool = True) -> Iterator[tuple[slice, Vector, Vector]]:
-        """For each chunk of rows: the rows, `d = y - offset - base - X w` (without the target `-base - X w`), and `s d`."""
+        """For each chunk: its rows, `d = y - offset - base - X w` (without the target `-base - X w`), and `s d`."""
         for rows in self.chunks():
             d = np.subtract(self.y[rows] if target else 0.0, base, out=np.empty(rows.stop - rows.start))
             if target and self.offset is not None:
@@ -279,21 +289,6 @@ class SquaredResidual(AtCoefficients):
 
     def answer(self, part: Partition) -> float:
         return sum(float(sd @ d) for _, d, sd in part.residuals(self.dense(part), self.base))
-
-
-@dataclass(frozen=True)
-class SquaredErrors(Question):
-    """`sum s (y - base_k - X w_k)^2` for k models; `coefs` is of shape (n_cols, k)."""
-
-    coefs: sp.csc_array
-    bases: Vector
-
-    def answer(self, part: Partition) -> Vector:
-        errors = np.zeros(self.bases.size)
-        for k, base in enumerate(self.bases.tolist()):
-            w = self.coefs[:, [k]].toarray().ravel()
-            errors[k] = sum(float(sd @ d) for _, d, sd in part.residuals(w, base))
-        return errors
 
 
 @dataclass(frozen=True)

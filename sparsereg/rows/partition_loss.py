@@ -5,34 +5,38 @@ All that a Newton step and its certificate need comes in one answer (`LossSums`)
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from sparsereg._core.kernels import mean_of, mean_value
 from sparsereg.losses import Loss
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.partition import AtCoefficients, Partition, Question
 from sparsereg.rows.units import FAR, MIN_CURVATURE
 
-__all__ = ["SHARES", "LossAt", "LossSums", "Slope", "TargetFacts", "Targets"]
+__all__ = ["SHARES", "LossAt", "LossSums", "Losses", "Slope", "TargetFacts", "Targets"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
+# Rows taken at a time: what is known of each stays in the cache.
+LOSS_CHUNK = 1 << 14
 # Numbers of a Gram matrix worked out together: 32 MB.
 MAX_TRIANGLE = 1 << 22
-# Where a loss is not self-concordant, its part of the gap is asked for at the dual points scaled by 1 less these shares;
-# as it is convex, it lies below the chords between them, a ninth above it for a square.
+# Where a loss is not self-concordant, its part of the gap is asked for at the dual points scaled by 1 less these
+# shares; as it is convex, it lies below the chords between them, which are at most an eighth above it for a square.
 SHARES = 2.0 ** -np.arange(30.0)
 
 
 @dataclass(frozen=True)
 class TargetFacts:
-    """Of the rows of positive weight: `low <= y <= high`. Of all: `sum s`, `sum s y`, and the least loss that any
-    predictors could reach."""
+    """Of the rows of positive weight: `low <= y <= high`. Of all: `sum s`, `sum s y`, and the least `LossSums.total`
+    that any predictors could reach."""
 
     low: float
     high: float
@@ -51,7 +55,11 @@ class Targets(Question):
         self.loss.check_target(part.y)
         s = np.ones(part.n_rows) if part.s is None else part.s
         y = part.y[s > 0.0]
-        least = -float(s @ self.loss.conjugate(part.y, np.zeros(part.n_rows))) if part.n_rows else 0.0
+        none, least = np.zeros(part.n_rows), 0.0
+        if part.n_rows:
+            least = -float(s @ self.loss.conjugate(part.y, none))
+            if self.loss.kernel is not None:
+                least += mean_value(self.loss.kernel, s, s * part.y, none) - self.loss.total(part.y, none, s)
         return TargetFacts(
             float(y.min(initial=np.inf)), float(y.max(initial=-np.inf)), float(s.sum()), float(s @ part.y), least
         )
@@ -66,33 +74,32 @@ class Targets(Question):
         )
 
 
+def at_predictors(part: Partition, coef: Coefficients, base: float) -> Iterator[tuple[slice, Vector, Vector, Vector]]:
+    """Some rows at a time: which, their predictors `offset + base + X w`, targets and weights."""
+    w, ones = None, np.ones(min(part.n_rows, LOSS_CHUNK))
+    if coef.w.size:
+        w = np.zeros(part.n_cols)
+        w[coef.cols] = coef.w
+    for rows in part.chunks(LOSS_CHUNK):
+        z = np.zeros(rows.stop - rows.start) if w is None else part.predictor(rows, w)
+        z += base
+        if part.offset is not None:
+            z += part.offset[rows]
+        yield rows, z, part.y[rows], ones[: z.size] if part.s is None else part.s[rows]
+
+
 @dataclass(frozen=True)
-class AtPredictors(AtCoefficients):
-    """A question of a loss at the predictors `offset + base + X w`."""
+class Slope(AtCoefficients):
+    """`sum s rho`, `sum s h` and `sum s |rho|`, with `rho = -loss'` and `h = loss''`."""
 
     loss: Loss
 
-    def predictors(self, part: Partition) -> Vector:
-        """Of every row of the part."""
-        z = np.full(part.n_rows, self.base)
-        if part.offset is not None:
-            z += part.offset
-        if self.coef.w.size:
-            w = self.dense(part)
-            for rows in part.chunks():
-                z[rows] += part.predictor(rows, w)
-        return z
-
-
-@dataclass(frozen=True)
-class Slope(AtPredictors):
-    """`sum s rho`, `sum s h` and `sum s |rho|`, with `rho = -loss'` and `h = loss''`."""
-
     def answer(self, part: Partition) -> Vector:
-        z = self.predictors(part)
-        rho, h = self.loss.residual(part.y, z), self.loss.curvature(part.y, z)
-        s = np.ones(part.n_rows) if part.s is None else part.s
-        return np.array([s @ rho, s @ h, s @ np.abs(rho)])
+        sums = np.zeros(3)
+        for _, z, y, s in at_predictors(part, self.coef, self.base):
+            rho, h = self.loss.residual(y, z), self.loss.curvature(y, z)
+            sums += s @ rho, s @ h, s @ np.abs(rho)
+        return sums
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ class LossSums:
     Attributes
     ----------
     total : float
-        `sum s loss(y, z)`.
+        `sum s loss(y, z)`; of losses with a kernel less what depends on the targets only.
     slope, curvature : float
         `sum s rho` and `sum s h`.
     c, u : float64 arrays of shape (n_cols,)
@@ -138,7 +145,37 @@ class LossSums:
 
 
 @dataclass(frozen=True)
-class LossAt(AtPredictors):
+class Losses(Question):
+    """`sum s loss(y, offset + base_k + X w_k)` of k models, above the least that any predictors could reach; `coefs` is
+    of shape (n_cols, k)."""
+
+    coefs: sp.csc_array
+    bases: Vector
+    loss: Loss
+
+    def answer(self, part: Partition) -> Vector:
+        totals = np.zeros(self.bases.size)
+        for k, base in enumerate(self.bases.tolist()):
+            at = slice(*self.coefs.indptr[k : k + 2])
+            w = Coefficients(self.coefs.indices[at].astype(np.int64), self.coefs.data[at])
+            for _, z, y, s in at_predictors(part, w, base):
+                totals[k] += self.loss.total(y, z, s)
+        s = np.ones(part.n_rows) if part.s is None else part.s
+        return totals + float(s @ self.loss.conjugate(part.y, np.zeros(part.n_rows)) if part.n_rows else 0.0)
+
+
+class RowTerms(NamedTuple):
+    """Of some rows `s rho` and `s h`; the first sums of `LossSums`: total, slope, curvature, squared, far; and
+    `fenchel`."""
+
+    rho: Vector
+    h: Vector
+    sums: tuple[float, float, float, float, float]
+    fenchel: list[float] = []  # noqa: RUF012 - never written to
+
+
+@dataclass(frozen=True)
+class LossAt(AtCoefficients):
     """The `LossSums`, and the Gram matrix of the columns `cols`, which are sorted.
 
     Attributes
@@ -147,38 +184,40 @@ class LossAt(AtPredictors):
         Largest target of all rows.
     """
 
+    loss: Loss
     cols: Int
     highest: float
 
     def answer(self, part: Partition) -> LossSums:
-        loss, y, n = self.loss, part.y, part.n_rows
-        z = self.predictors(part)
-        s = np.ones(n) if part.s is None else part.s
+        sums = np.zeros(6 if self.loss.self_concordant else 6 + SHARES.size)
+        products, largest, raised = np.zeros((part.n_cols, 2)), np.zeros(2), np.empty(part.n_rows)
         with np.errstate(over="ignore", invalid="ignore"):
-            rho, h = loss.residual(y, z), loss.curvature(y, z)
-            squared, far = self._near_and_far(y, z, rho, h, s)
-            total = loss.total(y, z, part.s) if n else 0.0
-            fenchel = np.zeros(0)
-            if not loss.self_concordant:
-                fenchel = np.array([loss.fenchel_gap(y, z, part.s, 1.0 - share) if n else 0.0 for share in SHARES])
-            raised = s * np.maximum(h, MIN_CURVATURE * self._floor(rho))
-            rho, h = s * rho, s * h
-        c, u = part.rmatvec(rho), part.rmatvec(h)
-        sums = u if np.array_equal(raised, h) else part.rmatvec(raised)
+            for rows, z, y, s in at_predictors(part, self.coef, self.base):
+                found = self._by_kernel(y, z, s) if self.loss.kernel is not None else self._by_rows(y, z, s)
+                part.add_rmatvec_pair(rows, np.column_stack([found.rho, found.h]), products)
+                np.maximum(found.h, MIN_CURVATURE * self._floor(found.rho, s), out=raised[rows])
+                np.maximum(largest, [np.abs(found.rho).max(), found.h.max()], out=largest)
+                sums += [*found.sums, raised[rows].sum(), *found.fenchel]
+            gram = self._gram(part, raised)
+        model_sums = gram.diagonal()
+        for place in np.flatnonzero(self.cols >= part.n_codes).tolist():
+            model_sums[place] = part.numbers[self.cols[place] - part.n_codes] @ raised
+        total, slope, curvature, squared, far, model_curvature = sums[:6].tolist()
+        c, u = np.ascontiguousarray(products.T)
         return LossSums(
             total,
-            float(rho.sum()),
-            float(h.sum()),
+            slope,
+            curvature,
             c,
             u,
             squared,
             far,
-            float(np.abs(rho).max(initial=0.0)),
-            float(h.max(initial=0.0)),
-            fenchel,
-            float(raised.sum()),
-            self._gram(part, raised),
-            sums[self.cols],
+            float(largest[0]),
+            float(largest[1]),
+            sums[6:],
+            model_curvature,
+            gram,
+            model_sums,
         )
 
     def combine(self, one: LossSums, other: LossSums) -> LossSums:
@@ -187,24 +226,39 @@ class LossAt(AtPredictors):
         sums: dict[str, Any] = {name: max(a, b) if name in largest else a + b for name, (a, b) in pairs.items()}
         return LossSums(**sums)
 
-    def _floor(self, rho: Vector) -> Vector:
+    def _by_kernel(self, y: Vector, z: Vector, s: Vector) -> RowTerms:
+        """For losses whose sums have a C kernel."""
+        loss, kernel = self.loss, self.loss.kernel
+        assert kernel is not None
+        mean, sy = np.empty(z.size), s * y
+        sums = s, sy, sy * y
+        slope, curvature, squared = mean_of(kernel, sums, z, None, 0.0, 0.0, mean)
+        total, far = mean_value(kernel, s, sy, z), 0.0
+        h = loss.curvature_at(mean)
+        if not squared <= FAR * float(s.sum()):
+            squares = loss.scaled_squares(sums, mean, h)
+            away = ~(squares <= FAR * s)
+            far = float(loss.above_least(s[away], sy[away], z[away], self.highest).sum())
+            squared = float(squares[~away].sum())
+        return RowTerms(sy - s * mean, s * h, (total, slope, curvature, squared, far))
+
+    def _by_rows(self, y: Vector, z: Vector, s: Vector) -> RowTerms:
+        """For any loss."""
+        loss, squared, fenchel = self.loss, 0.0, list[float]()
+        rho, h = loss.residual(y, z), loss.curvature(y, z)
+        if loss.self_concordant:
+            squared = loss.scaled_square((s, s * y, s * y * y), y - rho, h)
+        else:
+            fenchel = [loss.fenchel_gap(y, z, s, 1.0 - share) for share in SHARES.tolist()]
+        sums = loss.total(y, z, s), float(s @ rho), float(s @ h), squared, 0.0
+        return RowTerms(s * rho, s * h, sums, fenchel)
+
+    def _floor(self, rho: Vector, s: Vector) -> Vector:
         """As in `Units.raised`."""
         bound = self.loss.curvature_bound
         if self.loss.self_concordant or not np.isfinite(bound):
             return np.abs(rho)
-        return np.maximum(np.abs(rho), bound)
-
-    def _near_and_far(self, y: Vector, z: Vector, rho: Vector, h: Vector, s: Vector) -> tuple[float, float]:
-        """As in `Units.near_and_far`, row by row."""
-        loss = self.loss
-        if not loss.self_concordant:
-            return 0.0, 0.0
-        sy = s * y
-        squares = loss.scaled_squares((s, sy, sy * y), y - rho, h)
-        far = ~(squares <= FAR * s)
-        if loss.kernel is None or not far.any():
-            return float(squares.sum()), 0.0
-        return float(squares[~far].sum()), float(loss.above_least(s[far], sy[far], z[far], self.highest).sum())
+        return np.maximum(np.abs(rho), s * bound)
 
     def _gram(self, part: Partition, h: Vector) -> sp.csr_array:
         """The lower triangle, some rows at a time."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.gram import whole_gram
-from sparsereg.rows.partitioned_loss import PartitionedLoss, RowsPoint
+from sparsereg.rows.partitioned_loss import RowsPoint
 from sparsereg.solvers.curvature_cd import ModelCD
 from sparsereg.solvers.loop import Descent, Options, Solution, WorkingSetGap
 from sparsereg.solvers.path_solver import LOOK_AHEAD, EliminatedColumns
@@ -32,8 +32,10 @@ MODEL_SHARE = 0.05
 # A strength is approached by steps of at most this factor: beyond, too many columns would be over their threshold.
 APPROACH = 0.5
 MAX_HALVINGS = 40
-# An increase of the objective by this share of the target is rounding.
-ROUNDING_SHARE = 1e-4
+# For a tolerance this small gaps are brought to this share of it, which takes hardly any rounds: steps square them.
+SMALL_TOL, BELOW_SMALL_TOL = 1e-8, 0.01
+# An increase of the objective by this share of the target, or of the loss, is rounding.
+ROUNDING_SHARE, ROUNDING = 1e-4, 1e-14
 ARMIJO = 1e-4
 
 
@@ -96,6 +98,7 @@ class RowsNewton(Descent):
 
     def _solve(self, alpha: float, tol: float) -> Solution:
         limit, target, epochs, inner = self.options.max_iter, tol * self.problem.null_loss, 0, MODEL_SHARE
+        target *= 1.0 if tol > SMALL_TOL else BELOW_SMALL_TOL
         while True:
             done, moved = self._step(alpha, inner * target, max(limit - epochs, 1))
             epochs += done
@@ -124,7 +127,7 @@ class RowsNewton(Descent):
         ws = self.working_set = self._model(alpha)
         self.quadratic = ws.quadratic
         done = self._descend(target, max_epochs)[0] if ws.m else 0
-        magnitude, threshold = self._magnitudes(alpha), ws.scale * self.l1_ratio
+        magnitude, threshold = self._magnitudes(), ws.scale * self.l1_ratio
         near = magnitude > LOOK_AHEAD * ahead * threshold
         near[self.cols[(ws.w != 0.0) | (ws.at != 0.0)]] = True
         asked = np.flatnonzero(near)
@@ -133,12 +136,12 @@ class RowsNewton(Descent):
             return max(done, 1), False
         return max(done, 1), self._move(asked, target)
 
-    def _magnitudes(self, alpha: float) -> Vector:
+    def _magnitudes(self) -> Vector:
         """Dual magnitudes over the penalty factors at the present point; -inf for constant columns."""
         found = self.problem.quadratic.penalty.dual_magnitude(self.point.c)
-        if self.screening.factor is not None:
-            found = found / self.screening.factor
-        return np.where(self.screening.norm2 >= 0.0, found, -np.inf)
+        varies = self.screening.norm2 >= 0.0
+        factor = np.ones(1) if self.screening.factor is None else self.screening.factor
+        return np.divide(found, factor, out=np.full(found.size, -np.inf), where=varies)
 
     def _move(self, asked: Int, target: float) -> bool:
         """Go to the model's coefficients, or part of the way until F falls: a round each. The columns `asked` are the
@@ -148,12 +151,12 @@ class RowsNewton(Descent):
         shift = point.correction - float(ws.sums @ delta) / ws.quadratic.weight_sum
         before = penalty.value(ws.at, ws.l1, ws.l2)
         promise = penalty.value(ws.w, ws.l1, ws.l2) - before - float(ws.c @ delta)
-        t = 1.0
+        t, rounding = 1.0, ROUNDING_SHARE * target + ROUNDING * abs(point.sums.total)
         for _ in range(MAX_HALVINGS):
             w = ws.w if t == 1.0 else ws.at + t * delta
             found = self.loss_rows.at(Coefficients(ws.cols, w).nonzero(), point.intercept + t * shift, asked)
             more = found.sums.total - point.sums.total + penalty.value(w, ws.l1, ws.l2) - before
-            if more <= ARMIJO * t * min(promise, 0.0) + ROUNDING_SHARE * target:
+            if more <= ARMIJO * t * min(promise, 0.0) + rounding:
                 self._take(found, asked, w)
                 return True
             t *= 0.5
@@ -180,7 +183,7 @@ class RowsNewton(Descent):
         scale, penalty = self.problem.weight_sum * alpha, self.problem.quadratic.penalty
         l1, l2 = penalty.strengths(scale, self.l1_ratio, self.cols)
         own = PointGap(penalty.gap_terms(self.at, self.point.c[self.cols], l1, l2), self.point.fenchel_gap)
-        magnitude, threshold = self._magnitudes(alpha), scale * self.l1_ratio
+        magnitude, threshold = self._magnitudes(), scale * self.l1_ratio
         magnitude[self.cols] = 0.0
         eliminated = self._eliminated_bound()
         gap = own(_ratio(max(float(magnitude.max(initial=0.0)), eliminated), threshold))

@@ -14,7 +14,9 @@ __all__ = ["RowsSolver"]
 
 
 class RowsSolver:
-    """`PathSolver` over rows in parts, or `RowsNewton` for other losses than squares. An eliminated column that may matter is an error: it is not among the columns.
+    """`PathSolver` over rows in parts, or `RowsNewton` for other losses than squares.
+
+    An eliminated column that may matter is an error: it is not among the columns.
 
     Parameters
     ----------
@@ -67,5 +69,6 @@ class RowsSolver:
         length = self.problem.design.eliminated_length
         return ValueError(
             f"alpha={alpha:.6g} is too weak for the columns: the static screen left out combinations of up to"
-            f" {length:,} rows, and one of them might be active there. Fit the cross with a smaller eps."
+            f" {length:,} rows, and one of them might be active there. Fit the cross with a smaller eps, and for the"
+            " same loss."
         )

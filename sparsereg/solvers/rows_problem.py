@@ -51,6 +51,15 @@ class RowsProblem:
         return 0.5 * self.quadratic.null_deviance if self.loss_rows is None else self.loss_rows.null_loss
 
     @property
+    def null_means(self) -> tuple[float, float]:
+        """The mean of the targets, and the predictor of the model without columns where there is no offset."""
+        if self.loss_rows is None:
+            mean = self.quadratic.intercept_at_zero
+            return mean, mean
+        facts = self.loss_rows.targets
+        return facts.y_sum / facts.weight_sum, self.loss_rows.null_model.intercept
+
+    @property
     def gap_scale(self) -> float:
         """What a gap is measured against."""
         return 2.0 * self.null_loss / self.weight_sum if self.loss_rows is None else self.null_loss / self.weight_sum
@@ -70,7 +79,8 @@ def problem_of_rows(
         if value is not None:
             raise ValueError(f"{name} was passed beside rows in parts, which have their own; leave it out.")
     if isinstance(loss, Multinomial):
-        raise ValueError("loss='multinomial' needs rows in memory; rows in parts have losses of one predictor.")
+        message = "loss='multinomial' needs rows in memory; rows in parts have losses of one predictor."
+        raise ValueError(message)  # noqa: TRY004
     factor = check_penalty_factor(penalty_factor, rows.n_features)
     fit_intercept, standardize, positive = flags
     return make_rows_problem(
@@ -102,7 +112,7 @@ def make_rows_problem(
         )
     if penalty_factor is not None and (penalty_factor == 0.0).any():
         raise ValueError("penalty_factor holds 0, which takes a pass over the rows at every step; use a small factor.")
-    if not fit_intercept and rows.center != 0.0:
+    if loss.quadratic and not fit_intercept and rows.center != 0.0:
         rows = rows.about(0.0)
     penalty: Any = PENALTIES["elastic_net_nonneg" if positive else "elastic_net"]()
     mean = rows.totals.y_sum / rows.weight_sum if fit_intercept else 0.0

@@ -27,6 +27,13 @@ static void test_codes(int bytes, int with_starts) {
     sr_codes_rmatvec(&Z, 2, CODE_ROWS, v + 2, c);
     for (int i = 2; i < CODE_ROWS; i++)
         for (int j = 0; j < CODE_COUNT; j++) z[i] -= plain[i][j] * w[j], c[j] -= plain[i][j] * v[i];
+    double both[2 * CODE_ROWS], pair[2 * CODE_COUNT] = {0};
+    for (int i = 0; i < CODE_ROWS; i++) both[2 * i] = v[i], both[2 * i + 1] = -3.0 * s[i];
+    sr_codes_rmatvec_pair(&Z, 2, CODE_ROWS, both + 4, pair);
+    for (int i = 2; i < CODE_ROWS; i++)
+        for (int j = 0; j < CODE_COUNT; j++)
+            pair[2 * j] -= plain[i][j] * v[i], pair[2 * j + 1] += plain[i][j] * 3.0 * s[i];
+    for (int j = 0; j < 2 * CODE_COUNT; j++) CHECK(near(pair[j], 0.0), "rmatvec of codes by pairs, %d", j);
     for (int i = 0; i < CODE_ROWS; i++) CHECK(near(z[i], 0.0), "matvec of codes, row %d", i);
     for (int j = 0; j < CODE_COUNT; j++) CHECK(near(c[j], 0.0), "rmatvec of codes, column %d", j);
 
