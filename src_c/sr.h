@@ -317,12 +317,9 @@ void sr_codes_rows(const sr_codes *Z, const int32_t *position, int64_t *next, in
  * touched: one more than that. Work space: sums, one a code, 0 on entry and exit.  O(entries of the rows) */
 int64_t sr_codes_products(const sr_codes *Z, int64_t n, const int32_t *rows, const double *s, double *sums,
                           int32_t *touched, double *values);
-/* T, rows first .. stop-1 of the lower triangle of an m x m matrix, += `sum_i h_i z_i z_i'` for the codes z_i of row i by
- * their places; -1 is none. Work space: held, as long as the longest row.  O(entries + pairs of places in a row) */
-typedef struct {
-    int64_t first, stop, m;
-    double *sums;
-} sr_triangle;
+/* Rows first .. stop-1 of a lower triangle, m x m, += `sum_i h_i z_i z_i'` for the codes z_i of row i by their places,
+ * -1 for none. Work space: held, as long as the longest row.  O(entries + pairs of places in a row) */
+typedef struct { int64_t first, stop, m; double *sums; } sr_triangle;
 void sr_codes_gram(const sr_codes *Z, const int32_t *place, const double *h, int32_t *held, const sr_triangle *T);
 
 /* ---- screening ----------------------------------------------------------------------------------------------------*/
