@@ -18,7 +18,7 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sparsereg import Ridge, RidgeCV
 from sparsereg.data.design import as_design
 from sparsereg.ridge import cross_validation, solve
-from sparsereg.ridge.cross_validation import Probes, choose_validation, fit_fold, generalized_cv, leave_one_out
+from sparsereg.ridge.cross_validation import Probes, choose_validation, fit_fold, generalized_cv, left_out_spectrum
 from sparsereg.ridge.degrees_of_freedom import difference_error, probe_traces, trace_error
 from sparsereg.ridge.normal_equations import NormalEquations
 from sparsereg.ridge.path import path_preconditioning
@@ -61,7 +61,7 @@ def test_left_out_residuals_are_those_of_refits(method: str, fit_intercept: bool
     X, Y, s = data(0, *shape, 2)
     s[3] = 0.0
     v = np.random.default_rng(1).uniform(0.3, 3.0, shape[1])
-    found = list(leave_one_out(equations_of(X, s, fit_intercept, v), Y, ALPHAS, method))
+    found = list(left_out_spectrum(equations_of(X, s, fit_intercept, v), method).leave_one_out(Y, ALPHAS))
     for alpha, residuals in zip(ALPHAS, found, strict=True):
         for i in range(shape[0]):
             rest = np.arange(shape[0]) != i
@@ -74,7 +74,7 @@ def test_left_out_where_almost_nothing_is_left() -> None:
     """More columns than rows and a weak strength: leverages are 1 up to rounding, and residuals nearly 0 / 0."""
     X, Y, _ = data(2, 8, 30)
     for method in ("dual", "svd"):
-        (residuals,) = leave_one_out(equations_of(X, None, True), Y, np.array([1e-9]), method)
+        (residuals,) = left_out_spectrum(equations_of(X, None, True), method).leave_one_out(Y, np.array([1e-9]))
         for i in range(8):
             rest = np.arange(8) != i
             expected = Y[i] - Ridge(alpha=1e-9, solver="svd").fit(X[rest], Y[rest, 0]).predict(X[[i]])

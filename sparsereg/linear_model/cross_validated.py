@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn import get_config
 from sklearn.base import is_classifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch, check_random_state, check_scalar
@@ -24,7 +25,7 @@ from sparsereg.data.validation import check_choice, check_flag, check_number
 from sparsereg.linear_model.coefficients import FittedCoefficients, set_coefficients
 from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, Ridge, warn_missed
 from sparsereg.linear_model.ridge_path import warn_unconverged
-from sparsereg.ridge.cross_validation import Probes, choose_validation, fit_fold, generalized_cv, leave_one_out
+from sparsereg.ridge.cross_validation import Probes, choose_validation, fit_fold, generalized_cv, left_out_spectrum
 from sparsereg.ridge.normal_equations import NormalEquations, RidgeSolution
 from sparsereg.ridge.solve import SolverSettings, choose_method, handed_out, solve_ridge
 
@@ -104,16 +105,25 @@ class CrossValidated(FittedCoefficients):
 
     def _validate_by_leave_one_out(self, task: Task, method: str, scorer: Any, score_params: dict[str, Any]) -> None:
         s, Y = task.equations.s, task.Y
-        scores, results = [], []
-        for E in leave_one_out(task.equations, Y, task.alphas, method):
+        scores, results, squares = [], [], []
+        spectrum = left_out_spectrum(task.equations, method)
+        for E in spectrum.leave_one_out(Y, task.alphas):
+            rows = E**2 if s is None else s[:, None] * E**2
+            squares.append(rows.sum(axis=0))
             if scorer is None:
-                rows = E**2 if s is None else s[:, None] * E**2
                 scores.append(-rows.mean(axis=0))
             else:
                 rows = Y - E
                 scores.append(np.atleast_1d(self._score(scorer, rows, task.y, score_params)))
             if self.store_cv_results:
                 results.append(rows)
+        if (uncertain := spectrum.uncertain(Y, task.alphas, np.array(squares))).any():
+            warnings.warn(
+                f"Leave-one-out scores at alphas={task.alphas[uncertain].tolist()} may be off by more than 1%: these"
+                " strengths, or what is left of y, are near the rounding of X and y; leave these strengths out.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
         self._set_scores(task, np.array(scores), results, f"loo-{method}")
         self.cv_score_error_ = np.zeros_like(self.cv_scores_)
         self._fit_at_best(task, method)

@@ -26,7 +26,7 @@ from sparsereg.ridge.path import PathSolution, path_preconditioning, solve_paths
 from sparsereg.ridge.solve import SolverSettings, check_feasible, choose_method
 from sparsereg.ridge.spectrum import Spectrum
 
-__all__ = ["FoldFit", "GeneralizedCV", "Probes", "choose_validation", "fit_fold", "generalized_cv", "leave_one_out"]
+__all__ = ["FoldFit", "GeneralizedCV", "Probes", "choose_validation", "fit_fold", "generalized_cv", "left_out_spectrum"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -50,14 +50,14 @@ def choose_validation(summary: ProblemSummary, alphas: Vector) -> tuple[str, str
     return "loo", method
 
 
-def leave_one_out(equations: NormalEquations, Y: Vector, alphas: Vector, method: str) -> Iterator[Vector]:
-    """Leave-one-out residuals of shape (n, T), for one alpha after another; method "gram", "dual" or "svd"."""
+def left_out_spectrum(equations: NormalEquations, method: str) -> Spectrum:
+    """What gives leave-one-out residuals at any strength; method "gram", "dual" or "svd"."""
     check_feasible(method, equations.summary)
     if equations.fit_intercept and (n := equations.n_weighted) < 2:
         raise ValueError(
             f"X has {n} sample(s) with positive weight; leave-one-out needs 2: fit Ridge, or set fit_intercept=False."
         )
-    return Spectrum(equations, method).leave_one_out(Y, alphas)
+    return Spectrum(equations, method)
 
 
 @dataclass(frozen=True)

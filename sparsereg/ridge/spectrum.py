@@ -13,6 +13,7 @@ direction of the intercept, which is no singular vector, so that no digits are l
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 import scipy.linalg
@@ -26,27 +27,46 @@ __all__ = ["Spectrum"]
 Vector = NDArray[np.float64]
 Matrix2 = NDArray[np.float64]
 
+# Up to so many rows, what the columns leave of them is a basis too: a tenth of a second.
+COMPLETE_ROWS = 1_000
+# Strengths above this share of the largest squared singular value, and residuals whose squares are above this share of
+# those of the target, lose no digit that matters.
+WEAK_SHARE, SMALL_SHARE = 1e-8, 1e-12
+# A mean of squares that is off by more is said to be uncertain.
+UNCERTAIN = 1e-2
+# Of each number that a factorisation is made of.
+ROUNDING = 4 * float(np.finfo(np.float64).eps)
+
 
 class Spectrum:
     """Squared singular values of `B V^-1/2` and one side of its singular vectors; method "gram", "dual" or "svd"."""
 
     def __init__(self, equations: NormalEquations, method: str) -> None:
         self.equations, self.slabs, self.root = equations, CenteredSlabs(equations), equations.root_weights
-        n, m = self.slabs.shape
-        self.by_rows = method == "dual" or (method == "svd" and n <= m)
-        scale = 1.0 / np.sqrt(equations.factor)
-        if method == "svd":
-            B = self.slabs.scaled() * (1.0 / np.sqrt(equations.factor.max()))
-            B = self._reflected(B) if self.by_rows else B
-            graded = equations.summary.graded
-            left, sigma, right = graded_svd(B) if graded else scipy.linalg.svd(B, full_matrices=False)
-            squares, vectors = sigma**2, left if self.by_rows else right.T
+        self.exact = method == "svd"
+        self.by_rows = method != "gram"
+        if self.exact:
+            left, sigma = self._left_of_rows()
+            if (
+                sigma.size < len(left) <= COMPLETE_ROWS
+            ):  # 1 - h is the share of these vectors where leverages are near 1
+                left = np.hstack([left, np.linalg.qr(left, mode="complete")[0][:, sigma.size :]])
+            squares, vectors = np.pad(sigma**2, (0, left.shape[1] - sigma.size)), left
         elif self.by_rows:
             squares, vectors = scipy.linalg.eigh(self._reflected(self._reflected(self.slabs.kernel()).T))
         else:
+            scale = 1.0 / np.sqrt(equations.factor)
             squares, vectors = scipy.linalg.eigh(self.slabs.gram() * np.outer(scale, scale))
         self.squares = np.maximum(squares, 0.0)
+        self.complete = not self.by_rows or len(vectors) == vectors.shape[1]
         self.vectors = self._restored(vectors) if self.by_rows else scale[:, None] * vectors
+
+    def _left_of_rows(self) -> tuple[Matrix2, Vector]:
+        """Left singular vectors of the reflected B V^-1/2, and its singular values."""
+        B = self._reflected(self.slabs.scaled() * (1.0 / np.sqrt(self.equations.factor.max())))
+        graded = self.equations.summary.graded
+        left, sigma, _ = graded_svd(B) if graded else scipy.linalg.svd(B, full_matrices=False)
+        return left, sigma
 
     def traces(self, alphas: Vector) -> Vector:
         """Degrees of freedom at each alpha, without the intercept's."""
@@ -61,13 +81,14 @@ class Spectrum:
         """Leave-one-out residuals of every row and target, of shape (n, T), for one alpha after another."""
         equations = self.equations
         Yc = Y - np.array([equations.mean(y) for y in Y.T])
+        Yc -= np.array([equations.mean(y) for y in Yc.T])  # a far mean is rounded, and 1 / (1 - h) enlarges that
         for alpha, divisor in zip(alphas.tolist(), self._divisors(alphas), strict=True):
-            inverse = self._inverse(alpha)
             if not self.by_rows:
+                inverse = self._inverse(alpha)
                 W = [inverse(equations.rmatvec(y.copy())) for y in Yc.T]
                 yield (Yc - self._fitted(W)) / divisor[:, None]
                 continue
-            T = np.stack([inverse(self.root * y) for y in Yc.T], axis=1)
+            T = self._kernel_inverse(self.root[:, None] * Yc, alpha)
             weighted = self.root > 0.0
             out = np.divide(T, (self.root * divisor)[:, None], out=np.zeros_like(Yc), where=weighted[:, None])
             if not weighted.all():  # a row without weight has no part in the fit: its residual is the plain one
@@ -76,11 +97,76 @@ class Spectrum:
                 out[~weighted] = (Yc - self._fitted(W))[~weighted]
             yield out
 
+    def _kernel_inverse(self, Z: Matrix2, alpha: float) -> Matrix2:
+        """`(B V^-1 B' + alpha)^-1 Z`, by rows."""
+        along = self.vectors.T @ Z
+        T = self.vectors @ (along / (self.squares + alpha)[:, None])
+        return np.asarray(T if self.complete else T + (Z - self.vectors @ along) / alpha)
+
+    @cached_property
+    def _left_squares(self) -> tuple[Matrix2, Vector]:
+        """Squares of the left singular vectors, of shape (n, r), and what they and the intercept leave of each row."""
+        if self.by_rows:
+            U = self.vectors**2
+        else:
+            U = np.concatenate([(slab @ self.vectors) ** 2 for slab in self.slabs.rows()])
+            U = np.divide(U, self.squares, out=np.zeros_like(U), where=self.squares > 0.0)
+        if self.by_rows and self.complete:
+            return U, np.zeros(len(U))
+        share = self.root**2 / self.equations.weight_sum if self.equations.fit_intercept else 0.0
+        return U, np.maximum(1.0 - share - U.sum(axis=1), 0.0)
+
+    def left_out_rounding(self, Y: Matrix2, alphas: Vector) -> Iterator[Matrix2]:
+        """Estimates of the rounding in the residuals of `leave_one_out`, to first order.
+
+        These are `T / D`, T = M^-1 y and D the diagonal of M^-1, with `M = B V^-1 B' + alpha`. An error E of B V^-1/2,
+        of length eps sigma_1, changes T by `M^-1 (E B' + B E') T`, and D alike; where M itself was formed, it errs by
+        eps sigma_1^2. Columns of unlike units have errors of their own lengths, which are not counted.
+        """
+        root, largest = self.root, float(np.sqrt(self.squares.max(initial=0.0)))
+        means, sizes = np.array([self.equations.mean(y) for y in Y.T]), self._sizes(Y)
+        U, rest = self._left_squares
+        unknown = 0.0 if self.by_rows and self.complete else 1.0
+        for alpha, E in zip(alphas.tolist(), self.leave_one_out(Y, alphas), strict=True):
+            weights = 1.0 / (self.squares + alpha)
+            D, N = U @ weights + rest / alpha, np.sqrt(U @ weights**2 + rest / alpha**2)
+            T = (root * D)[:, None] * E
+            if not self.exact:
+                slope, length = largest**2 * N, np.zeros(means.size)
+            elif self.equations.summary.graded:
+                slope, length = np.zeros(len(N)), np.zeros(means.size)
+            else:
+                slope = largest * np.sqrt(U @ (weights**2 * self.squares))
+                along = self.vectors.T @ (root[:, None] * (Y - means))
+                length = largest * np.linalg.norm((np.sqrt(self.squares) * weights)[:, None] * along, axis=0)
+            error = N[:, None] * (sizes + length) + slope[:, None] * np.linalg.norm(T, axis=0)
+            error += np.abs(T) * ((2.0 * slope * N + unknown / alpha) / D)[:, None]
+            yield np.divide(ROUNDING * error, (root * D)[:, None], out=np.zeros_like(E), where=root[:, None] > 0.0)
+
+    def uncertain(self, Y: Matrix2, alphas: Vector, squares: Matrix2) -> NDArray[np.bool_]:
+        """At which alphas the weighted sum of squared leave-one-out residuals may be off by more than `UNCERTAIN`.
+
+        `squares` are these sums, of shape (k, T)."""
+        small = (squares < SMALL_SHARE * self._sizes(Y) ** 2).any(axis=1)
+        doubtful = np.flatnonzero(small | (alphas < WEAK_SHARE * self.squares.max(initial=0.0)))
+        out = np.zeros(alphas.size, dtype=np.bool_)
+        pairs = zip(self.leave_one_out(Y, alphas[doubtful]), self.left_out_rounding(Y, alphas[doubtful]), strict=True)
+        for k, (E, rounding) in zip(doubtful, pairs, strict=True):
+            E, rounding = self.root[:, None] * np.abs(E), self.root[:, None] * rounding
+            out[k] = ((2 * E + rounding) * rounding).sum() > UNCERTAIN * (E**2).sum()
+        return out
+
+    def _sizes(self, Y: Matrix2) -> Vector:
+        """Of each centred target, with what was taken off."""
+        means = np.array([self.equations.mean(y) for y in Y.T])
+        return np.asarray(np.linalg.norm(self.root[:, None] * (np.abs(Y - means) + np.abs(means)), axis=0))
+
     def _divisors(self, alphas: Vector) -> Matrix2:
         """Divisors of residuals, (k, n): by columns `1 - h`, by rows the diagonal of `(B V^-1 B' + alpha)^-1`."""
         weights = 1.0 / (self.squares + alphas[:, None])
         if self.by_rows:
-            return np.asarray(weights @ (self.vectors**2).T)
+            U, rest = self._left_squares
+            return np.asarray(weights @ U.T + rest / alphas[:, None])
         leverage = [weights @ ((slab @ self.vectors) ** 2).T for slab in self.slabs.rows()]
         out = 1.0 - np.concatenate(leverage, axis=1)
         if self.equations.fit_intercept:

@@ -60,6 +60,7 @@ class Answer:
 
     claims: list[Claim] = field(default_factory=list)
     converged: bool = True
+    scores_known: bool = True
     stray: list[str] = field(default_factory=list)
     error: Exception | None = None
     fitted: Any = None
@@ -87,7 +88,9 @@ def ask(problem: Problem) -> Answer:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what is to be judged
             answer.error = error
     for one in caught:
-        if one.category.__name__ == "ConvergenceWarning":
+        if str(one.message).startswith("Leave-one-out scores at alphas"):
+            answer.scores_known = False
+        elif one.category.__name__ == "ConvergenceWarning":
             answer.converged = False
         else:
             answer.stray.append(f"{one.category.__name__}: {one.message}")

@@ -18,22 +18,11 @@ if __name__ == "__main__":
 
 from differential.calls import ask
 from differential.checks import examine
-from differential.failure import Failure
-from differential.pending import excused
-from differential.problems import Problem, draw
+from differential.problems import draw
 from differential.shrink import shrink, snippet
 
 CHUNK, SECONDS_A_PROBLEM = 200, 5
 Key = tuple[str, str]
-
-
-def run(seeds: range, everything: bool) -> list[tuple[Problem, Failure]]:
-    """All failures of some seeds; those that pending faults explain only on demand."""
-    found = []
-    for seed in seeds:
-        problem = draw(seed)
-        found += [(problem, failure) for failure in examine(problem) if everything or not excused(problem, failure)]
-    return found
 
 
 def child(args: argparse.Namespace) -> None:
@@ -47,7 +36,8 @@ def child(args: argparse.Namespace) -> None:
     seen: set[Key] = {tuple(key.split(":")) for key in args.seen.split(";") if key}  # type: ignore[misc]
     for seed in range(args.start, args.start + args.problems):
         print(f"@ {seed}", flush=True)
-        for problem, failure in run(range(seed, seed + 1), args.all):
+        problem = draw(seed)
+        for failure in examine(problem):
             key = (problem.entry, failure.kind)
             print(f"! {problem.entry}:{failure.kind}", flush=True)
             if key not in seen:
@@ -64,7 +54,7 @@ def parent(args: argparse.Namespace) -> int:
     while monotonic() < end and (not args.problems or start < args.start + args.problems):
         size = min(CHUNK, args.start + args.problems - start) if args.problems else CHUNK
         given = [sys.executable, __file__, "--child", "--start", str(start), "--problems", str(size)]
-        given += ["--seen", ";".join(counts), *(["--all"] if args.all else [])]
+        given += ["--seen", ";".join(counts)]
         given += ["--only-crashes"] if args.only_crashes else []
         counts += follow(given)
         start += size
@@ -100,7 +90,6 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=1e6, help="stop after so long")
     parser.add_argument("--problems", type=int, default=0, help="stop after so many")
     parser.add_argument("--start", type=int, default=0, help="the first seed")
-    parser.add_argument("--all", action="store_true", help="also what pending faults explain")
     parser.add_argument("--only-crashes", action="store_true", help="say nothing of wrong numbers")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--seen", default="", help=argparse.SUPPRESS)

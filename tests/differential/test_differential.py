@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from itertools import count, islice
 
 import numpy as np
 import pytest
@@ -11,40 +10,21 @@ import pytest
 from differential.active_set import Real
 from differential.checks import examine
 from differential.oracle import Data, minimise, value
-from differential.pending import PENDING, Pending, excused
 from differential.problems import ENTRIES, FEATURES, draw
 from differential.shrink import shrink, snippet
 
 PROBLEMS = int(os.environ.get("SPARSEREG_DIFFERENTIAL", "400"))
 CHUNK = 50
-# Problems in which a fault that is pending must show, or it is not pending any more.
-SHOWS = 60
 
 
 @pytest.mark.parametrize("start", range(0, PROBLEMS, CHUNK))
 def test_random_problems(start):
-    """No false certificate, no silent miss, nothing else of `checks.py`, but for faults that are pending."""
+    """No false certificate, no silent miss, nothing else of `checks.py`."""
     for seed in range(start, min(start + CHUNK, PROBLEMS)):
         problem = draw(seed)
         for failure in examine(problem):
-            if not excused(problem, failure):
-                small = snippet(shrink(problem, failure.kind))
-                pytest.fail(f"{failure.kind} (seed {seed}, {sorted(problem.features)}): {failure.detail}\n{small}")
-
-
-@pytest.mark.xfail(strict=True, reason="pending faults show; one that does not is to be taken out of pending.py")
-@pytest.mark.parametrize("entry", PENDING, ids=lambda entry: entry.fault)
-def test_pending_faults_are_within_reach(entry: Pending):
-    for problem in islice(_with(entry), SHOWS):
-        assert not any(entry.excuses(problem, failure) for failure in examine(problem))
-
-
-def _with(entry: Pending):
-    """Problems that may show a fault."""
-    for seed in count(10**6):
-        problem = draw(seed, frozenset({"targets"}), entry.features)
-        if entry.features <= problem.features and entry.where(problem):
-            yield problem
+            small = snippet(shrink(problem, failure.kind))
+            pytest.fail(f"{failure.kind} (seed {seed}, {sorted(problem.features)}): {failure.detail}\n{small}")
 
 
 def test_every_feature_and_entry_point_is_drawn():

@@ -1,7 +1,4 @@
-"""Short snippets of known faults, groups A and D, as far as they are about numbers.
-
-What is not mended yet is marked `pending`: the mark fails as soon as the test passes, and goes with the fault.
-"""
+"""Short snippets of faults there once were, groups A and D, as far as they are about numbers."""
 
 from __future__ import annotations
 
@@ -19,11 +16,6 @@ from differential.active_set import Real
 from differential.checks import examine
 from differential.oracle import Data, minimise, value
 from differential.problems import Problem, draw
-
-
-def pending(fault: str) -> Any:
-    """Not mended yet."""
-    return pytest.mark.xfail(strict=True, reason=f"known fault {fault}")
 
 
 def call(function: Any, *args: Any, **kwargs: Any) -> tuple[Any, bool]:
@@ -243,13 +235,30 @@ def test_d7_too_small_is_solved_or_refused(entry):
     assert not fails(entry, X, y, alphas=alphas, features=frozenset({"tiny"}))
 
 
-@pending("D8")
 def test_d8_leaving_one_out_at_next_to_no_penalty():
     X = np.array([[1.0, 0, 3], [2, 0, 0], [0, 0, -3], [0, 0, 0], [0, -4, 0]])
     y = np.array(
         [1.446698400461562, 1.737476319693971, -0.7338643229135218, -0.021002229693432933, -1.2663091347820874]
     )
     assert not fails("RidgeCV", X, y, alphas=np.array([1.1092708945649485e-12]))
+
+
+def test_d8_targets_whose_mean_is_far():
+    """A mean rounded at 1e17, beside leverages next to 1."""
+    r = np.random.default_rng(0)
+    X, y = np.vstack([np.eye(6), r.integers(0, 2, (6, 6))]), 8e16 + 16.0 * r.integers(0, 1000, 12)
+    assert not fails("RidgeCV", X, y, alphas=np.array([1e-9]))
+
+
+@pytest.mark.parametrize("shape", [(40, 6), (1200, 6)])
+def test_d8_what_only_the_rounding_of_y_decides_is_said(shape):
+    """y is X w to its last digit, so that at 1e-13 of the curvature left-out rows depend on that digit."""
+    r = np.random.default_rng(0)
+    X = r.normal(size=shape)
+    y = X @ r.normal(size=shape[1])
+    with pytest.warns(ConvergenceWarning, match="Leave-one-out scores at alphas="):
+        S.RidgeCV(alphas=[1e-14 * shape[0]]).fit(X, y)
+    S.RidgeCV(alphas=[1e-2]).fit(X, y + r.normal(size=shape[0]))
 
 
 @pytest.mark.parametrize("far", [1e8, 1e10])
