@@ -106,12 +106,18 @@ sr_status sr_project_residual(const sr_matrix *X, const int64_t *cols, const sr_
                               int64_t n_order, double margin, const double *s, double *r, double *violation);
 
 /* A growing symmetric Gram matrix X_M' diag(s) X_M of m chosen columns, the members: column a has the `len[a]` entries
- * (idx, val) from begin[a] on, in a space for cap[a], in one arena of `size` entries of which `used` are given out. */
-typedef struct {
+ * (idx, val) from begin[a] on, in a space for cap[a], in one arena of `size` entries of which `used` are given out.
+ * With `at` it is a part of a sum: column a of that is member at[a] here, member b is column place[b] of it, or m;
+ * entries count `sign` times, `next` is the rest. q and x then have an entry m besides: written to in q, and 0 in x. */
+typedef struct sr_gram {
     int64_t *begin, *len, *cap; /* m_max each */
     int32_t *idx;               /* size */
     double *val;                /* size */
     int64_t used, size;
+    const int64_t *at;    /* m; or NULL */
+    const int32_t *place; /* members */
+    double sign;
+    const struct sr_gram *next;
 } sr_gram;
 
 /* Cached products of columns that are no members with the m members: member a has the entries begin[a] .. begin[a +
@@ -150,14 +156,12 @@ typedef struct {
  * products with cached columns are left in count or sum, for sr_products_take. With Xt: O(sum of row lengths over
  * the rows of j); with Xt NULL: O(entries of the members and of the cached columns). */
 sr_status sr_gram_column(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m,
-                         int64_t j,
-                         sr_gram_work *work, double *products);
+                         int64_t j, sr_gram_work *work, double *products);
 /* Fill with_dense for the m dense columns `cols`, n_lanes rows of SR_ABREAST of them at a time. Work space: lanes,
  * SR_ABREAST n_lanes; next, n_cached.  O(entries of the cached columns) for SR_ABREAST dense columns */
 enum { SR_ABREAST = 3 };
 sr_status sr_with_dense(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, int64_t n_lanes,
-                        int64_t *next,
-                        const sr_gram_work *work);
+                        int64_t *next, const sr_gram_work *work);
 /* Append member m to the Gram: its products with the m members and with itself, where not 0. SR_NEED_SPACE: nothing
  * changed, and the arena needs *need more entries.  O(m) on average */
 sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *need);
@@ -173,12 +177,15 @@ void sr_products_subtract(const sr_products *P, const int64_t *members, int64_t 
 /* out[b] = x_j' s (y - X w) for the n columns j = wanted[b], with the residual computed on their own rows only. w by
  * position. O(sum of row lengths over those rows) */
 sr_status sr_gradient_by_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y,
-                              const double *w,
-                              const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out);
+                              const double *w, const sr_gram_work *work, const int64_t *wanted, int64_t n,
+                              double *out);
 /* out[a] -= sum_b G_ab x_b over the m members.  O(entries of G in columns with x != 0) */
 void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out);
 /* The same for out[a] with first <= a < m only.  O(entries of G in those columns) */
 void sr_gram_subtract_last(const sr_gram *G, int64_t first, int64_t m, const double *x, double *out);
+/* out[i] -= sum_b G_kb x_b for the n members k = members[i] of a sum, whether or not they are among its columns.
+ * O(entries of G in those columns) */
+void sr_gram_subtract_members(const sr_gram *G, const int64_t *members, int64_t n, const double *x, double *out);
 /* Epochs on the Gram: in and out, q = X_M' r. Stops after max_epochs or when *decrease is at most tol. An epoch is
  * O(m + entries of G in the columns whose coefficients change). */
 void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs,
@@ -189,12 +196,10 @@ void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order
  * columns that are violated). */
 void sr_project_gram(const sr_gram *G, const sr_coordinates *co, int64_t max_sweeps, double enough, double margin,
                      double *q, int64_t *sweeps);
-
 /* The Hessian of the k members `at`, in increasing order: the upper triangle of G_AA - sums sums' / S + diag(l2), k
- * by k in H. Work space: place, m.  O(k^2 + entries of their columns) */
+ * by k in H. Work space: place, m + 1.  O(k^2 + entries of their columns) */
 void sr_gram_hessian(const sr_gram *G, const sr_coordinates *co, const int64_t *at, int64_t k, int64_t *place,
                      double *H);
-
 /* Solve A x = b, x in place of b, for a symmetric positive semidefinite A, n by n, by elimination without pivoting.
  * The upper triangle is read, all of A overwritten. A column that depends on those before it, with a pivot below
  * tiny times its diagonal, gets x = 0. Not taken from a BLAS: the digits do not depend on the number of threads. 

@@ -128,8 +128,20 @@ SR_WIDE void sr_products_subtract(const sr_products *P, const int64_t *members, 
     }
 }
 
+SR_INLINE void sr_gram_axpy_sum(const sr_gram *G, int64_t a, double step, double *restrict q) {
+    for (; G; G = G->next) {
+        const int64_t begin = G->begin[G->at[a]], end = begin + G->len[G->at[a]];
+        const double signed_step = G->sign * step;
+        for (int64_t e = begin; e < end; e++) q[G->place[G->idx[e]]] -= signed_step * G->val[e];
+    }
+}
+
 /* A column whose last index is its length - 1 has no gaps: it is read as a dense vector. */
 SR_INLINE void sr_gram_axpy(const sr_gram *G, int64_t a, double step, double *restrict q) {
+    if (G->at) {
+        sr_gram_axpy_sum(G, a, step, q);
+        return;
+    }
     const int64_t n = G->len[a];
     const int32_t *idx = G->idx + G->begin[a];
     const double *restrict val = G->val + G->begin[a];
@@ -152,6 +164,16 @@ void sr_gram_subtract_last(const sr_gram *G, int64_t first, int64_t m, const dou
         for (int64_t e = G->begin[a]; e < G->begin[a] + G->len[a]; e++) sum += G->val[e] * x[G->idx[e]];
         out[a] -= sum;
     }
+}
+
+void sr_gram_subtract_members(const sr_gram *G, const int64_t *members, int64_t n, const double *x, double *out) {
+    for (; G; G = G->next)
+        for (int64_t i = 0; i < n; i++) {
+            const int64_t begin = G->begin[members[i]], end = begin + G->len[members[i]];
+            double sum = 0.0;
+            for (int64_t e = begin; e < end; e++) sum += G->val[e] * x[G->place[G->idx[e]]];
+            out[i] -= G->sign * sum;
+        }
 }
 
 /* in and out: q = X_M' r, *r_sum = sum(r) */
@@ -197,15 +219,19 @@ SR_WIDE void sr_project_gram(const sr_gram *G, const sr_coordinates *co, int64_t
 
 void sr_gram_hessian(const sr_gram *G, const sr_coordinates *co, const int64_t *at, int64_t k, int64_t *place,
                      double *H) {
-    for (int64_t b = 0; b < co->m; b++) place[b] = -1;
+    for (int64_t b = 0; b <= co->m; b++) place[b] = -1;
     for (int64_t a = 0; a < k; a++) place[at[a]] = a;
     for (int64_t a = 0; a < k; a++) {
         double *row = H + a * k;
-        const int64_t begin = G->begin[at[a]], end = begin + G->len[at[a]];
         const double share = co->sums[at[a]] / co->weight_sum;
         for (int64_t b = a; b < k; b++) row[b] = -share * co->sums[at[b]];
-        for (int64_t e = begin; e < end; e++)
-            if (place[G->idx[e]] >= a) row[place[G->idx[e]]] += G->val[e];
+        for (const sr_gram *g = G; g; g = g->next) {
+            const int64_t col = g->at ? g->at[at[a]] : at[a], begin = g->begin[col], end = begin + g->len[col];
+            for (int64_t e = begin; e < end; e++) {
+                const int64_t b = place[g->at ? g->place[g->idx[e]] : g->idx[e]];
+                if (b >= a) row[b] += g->at ? g->sign * g->val[e] : g->val[e];
+            }
+        }
         row[a] += co->l2[at[a]];
     }
 }

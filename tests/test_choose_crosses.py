@@ -139,7 +139,7 @@ def test_one_column_and_none():
     one = choose_crosses(table[["shop"]], y)
     assert one.cross.crosses == []
     assert one.cross.fields == ["shop"]
-    with pytest.raises(ValueError, match="no column is left to learn from: left out, as they have one value: one"):
+    with pytest.raises(ValueError, match=r"no column is left .* as they have one value: one.* Give columns of two"):
         choose_crosses(table[["one"]], y)
     assert choose_crosses(table[["shop", "hour"]], np.ones(500)).cross.crosses == []
 

@@ -8,6 +8,7 @@ import pytest
 from test_cli import HOUSES, fail, houses, succeed
 
 from sparsereg import load_model, regularization_path
+from sparsereg.cli import fitting
 
 
 @pytest.fixture
@@ -71,3 +72,34 @@ def test_held_out_scores_of_folds():
         loss += ((y[test] - path.predict(X[test], 5)) ** 2).sum()
     assert model.meta["held_out_r2"][5] == pytest.approx(1 - loss / ((y - y.mean()) ** 2).sum(), abs=1e-4)
     assert model.point == int(np.argmax(model.meta["held_out_r2"]))
+
+
+@pytest.mark.usefixtures("folder")
+def test_dates_written_without_separators():
+    """As basic ISO 8601 has them, with a time; they are read back from the compact model too."""
+    days = np.datetime64("2014-10-13") + np.arange(600) % 200
+    compact = pl.Series(days).dt.strftime("%Y%m%dT000000")
+    pl.DataFrame({"date": compact, "y": pl.Series(days).dt.month().cast(pl.Float64)}).write_csv("t.csv")
+    succeed("fit t.csv --target y --alphas 5 --eps 0.1 --model m.npz")
+    model = load_model("m.npz")
+    assert "date_month" in model.cross.levels_
+    assert model.meta["date_formats"] == {"date": "%Y%m%d %H%M%S"}
+    succeed("predict m.npz t.csv --out p.csv")
+    assert pl.read_csv("p.csv").height == 600
+
+
+@pytest.mark.usefixtures("folder")
+def test_constant_columns_only():
+    pl.DataFrame({"a": [1] * 50, "b": ["x"] * 50, "y": np.arange(50.0)}).write_csv("t.csv")
+    assert "Give columns of two or more values each" in " ".join(fail("fit t.csv --target y").split())
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_budget_is_not_blamed_where_the_score_was_falling(monkeypatch):
+    """Seconds that end a path beyond its best point do not ask for more of them."""
+    rng = np.random.default_rng(0)
+    pl.DataFrame({"a": rng.integers(0, 30, 400), "y": rng.normal(size=400)}).write_csv("t.csv")
+    for falling, words in ((True, "falling already"), (False, "more may predict better")):
+        monkeypatch.setattr(fitting, "is_falling", lambda _, falling=falling: falling)
+        notes = succeed("fit t.csv --target y --design main --budget-seconds 0.001").stderr
+        assert words in " ".join(notes.split())

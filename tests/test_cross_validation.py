@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNetCV as TheirElasticNetCV
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, TimeSeriesSplit
 
@@ -148,13 +151,35 @@ def test_automatic_end_is_where_the_loss_has_turned():
     ours = cross_validate_path(X, y, eps="auto", alphas=30)
     validated = ours.chosen
     assert validated.stopped == "turned"
-    assert ending.has_turned(validated.fold_losses)
-    assert not ending.has_turned(validated.fold_losses[:-1])
+    assert [ending.turned_after(n) for n in (100, 30, 5)] == [10, 3, 3]
+    assert ending.has_turned(validated.fold_losses, 3)
+    assert not ending.has_turned(validated.fold_losses[:-1], 3)
     longer = cross_validate_path(
         X, y, alphas=np.append(validated.alphas, validated.alphas[-1] * 0.5 ** np.arange(1, 7))
     )
     assert longer.alpha == ours.alpha
     np.testing.assert_allclose(np.diff(np.log(validated.alphas)), np.log(1e-2) / 29)
+
+
+def test_a_loss_that_falls_again():
+    worse = np.array([[2.0, 2.0], [1.0, 1.1], [1.5, 1.5]])
+    assert ending.is_falling(worse)
+    assert not ending.is_falling(worse[:2])
+    assert not ending.is_falling(worse - [[0.0, 0.0], [0.0, 0.0], [1.5, 0.0]])  # better in one fold
+    assert not ending.is_falling(worse[:, :1])  # one fold has no standard error
+
+
+@pytest.mark.parametrize(("tol", "of_folds"), [(1e-4, 1e-3), (1e-2, 1e-2), (1e-6, 1e-6)])
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+def test_the_gap_that_folds_are_solved_to(tol, of_folds, loss):
+    X, y = one_hot()
+    y = y if loss == "squared" else 1.0 * (y > np.median(y))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        found = cross_validate_path(X, y, loss=loss, tol=tol, alphas=12, cv=3, keep_fold_paths=True)
+    scales = [path.dual_gaps.max() / path.gap_scale for path in found.chosen.fold_paths]
+    assert max(scales) <= of_folds
+    assert max(scales) > 1e-2 * of_folds
 
 
 def test_a_fold_that_has_turned_stops_by_itself():

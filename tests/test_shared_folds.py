@@ -9,13 +9,15 @@ from sklearn.model_selection import KFold
 from test_path import crosses
 
 from sparsereg import cross_validate_path
-from sparsereg._core.kernels import GramStore
+from sparsereg._core.kernels import Coordinates, GramStore
 from sparsereg.data.design import as_design
+from sparsereg.rows import folds as folds_of_rows
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.folds import PartedRows, TrainingRows
 from sparsereg.rows.memory import MemoryRows
 from sparsereg.selection import engine
 from sparsereg.selection.shared_folds import SharedFolds
+from sparsereg.solvers import path_solver
 
 PARTS = [(0, 100), (100, 101), (101, 300)]
 KINDS = ["ones", "weighted", "values"]
@@ -54,6 +56,14 @@ def test_training_rows_answer_as_rows_with_weights(kind, held_out):
         np.testing.assert_allclose(found[expected != 1.0], expected[expected != 1.0], atol=1e-10)
 
 
+def dense(store):
+    """The Gram matrix, a column at a time."""
+    out = np.zeros((store.m, store.m))
+    for a, unit in enumerate(np.eye(store.m)):
+        store.subtract(-unit, out[a])
+    return out
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("held_out", range(3))
 def test_the_gram_matrix_of_a_fold_and_gradients_that_follow_from_it(kind, held_out):
@@ -64,7 +74,7 @@ def test_the_gram_matrix_of_a_fold_and_gradients_that_follow_from_it(kind, held_
     shared.extend(np.array([3, 11, 40]))  # by another fold
     gram.extend(np.array([11, 2]))
     gram.extend(np.array([0, 60, 3]))
-    np.testing.assert_allclose(gram.store.toarray(), oracle.products(gram.cols, gram.cols), atol=1e-9)
+    np.testing.assert_allclose(dense(gram.store), oracle.products(gram.cols, gram.cols), atol=1e-9)
     w = np.array([0.5, 0.0, -1.0, 2.0, 0.3])
     outside = np.setdiff1d(every, gram.cols)
     c, known = gram.known_gradients(outside, w, 0.2)
@@ -177,3 +187,55 @@ def test_eliminated_columns_come_back(monkeypatch):
     ours = cross_validate_path(X, y, cv=4, alphas=12, eps=0.1, tol=1e-9)
     assert restored
     np.testing.assert_allclose(ours.chosen.fold_losses, plain.chosen.fold_losses, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["ones", "weighted"])
+def test_beyond_the_budget_folds_go_on_without_gram_matrices(monkeypatch, kind):
+    """Then nothing of the shared sums is kept, and losses follow from predictions."""
+    X, y = crosses(1500)
+    s = np.random.default_rng(0).uniform(0.5, 2.0, len(y)) if kind == "weighted" else None
+    arguments = {"cv": 4, "alphas": 12, "eps": 0.1, "tol": 1e-9, "sample_weight": s}
+    plain = cross_validate_path(X, y, **arguments)
+    monkeypatch.setattr(path_solver, "FREE_GRAM", 0)
+    monkeypatch.setattr(folds_of_rows, "FREE_ENTRIES", 400)
+    monkeypatch.setattr(folds_of_rows, "FOLDS_SHARE", 1e-3)
+    released = []
+    release = PartedRows.release
+    monkeypatch.setattr(PartedRows, "release", lambda self: (release(self), released.append(self.entries)))
+    ours = cross_validate_path(X, y, **arguments)
+    assert max(released) > 0
+    assert released[-1] == 0
+    np.testing.assert_allclose(ours.chosen.fold_losses, plain.chosen.fold_losses, rtol=1e-5)
+    assert ours.k == plain.k
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sums_of_gram_matrices_while_another_fold_adds_members(kind):
+    """A fold's own columns stay as they are, with every kernel on them."""
+    rows, shared = parted(kind)
+    ours, oracle = training(rows, shared, 0)
+    gram, cols = ours.gram(0.7), np.array([5, 1, 30, 12])
+    gram.extend(cols)
+    shared.extend(np.array([2, 40, 3]))
+    sums, squares = (np.ascontiguousarray(values) for values in oracle.moments(cols)[:2])
+    G, x = oracle.products(cols, cols), np.array([0.5, -1.0, 0.0, 2.0])
+    last = np.ones(4)
+    gram.store.subtract_last(2, x, last)
+    np.testing.assert_allclose(last, 1.0 - np.where(np.arange(4) >= 2, G @ x, 0.0), atol=1e-9)
+    c0 = oracle.gradients(None, 0.0, cols)
+    w, q, l1, l2 = np.zeros(4), c0.copy(), np.full(4, 2.0), np.full(4, 0.5)
+    zero = np.zeros(4)
+    co = Coordinates(w, zero, squares, l1, l2, oracle.weight_sum, 0, 0.0)
+    epochs, _ = gram.store.cd(co, np.arange(4), q, 1000, 1e-24)
+    assert 1 < epochs < 1000
+    np.testing.assert_allclose(q, c0 - G @ w, atol=1e-9)
+    slope = np.where(w != 0.0, q - l2 * w - l1 * np.sign(w), 0.0)
+    np.testing.assert_allclose(slope, 0.0, atol=1e-8)
+    at = np.flatnonzero(w)
+    H = G[np.ix_(at, at)] - np.outer(sums[at], sums[at]) / oracle.weight_sum + np.diag(l2[at])
+    centred = Coordinates(w, sums, squares, l1, l2, oracle.weight_sum, 0, 0.0)
+    np.testing.assert_allclose(gram.store.newton_step(centred, x)[at], np.linalg.solve(H, x[at]), rtol=1e-8)
+    u, q = np.zeros(4), c0.copy()
+    assert gram.store.project(Coordinates(u, zero, squares, l1, zero, oracle.weight_sum, 0, 0.0), q, 500, 0.0, 0.0) > 1
+    np.testing.assert_allclose(q, c0 - G @ u, atol=1e-9)
+    assert np.abs(q).max() <= 2.0 * (1.0 + 1e-9)

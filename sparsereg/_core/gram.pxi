@@ -1,5 +1,4 @@
 # The growing Gram matrix.
-
 # Up to so many dense columns have their products apart from counts: each costs about a pass over the rows.
 FEW_DENSE = 16
 
@@ -88,6 +87,7 @@ cdef class GramStore:
         view.begin, view.len, view.cap = &self.begin[0], &self.lengths[0], &self.cap[0]
         view.idx, view.val = &self.idx[0], &self.val[0]
         view.used, view.size = self.used, self.idx.shape[0]
+        view.at, view.place, view.sign, view.next = NULL, NULL, 1.0, NULL
         return view
 
     cdef int _reserve_products(self, int64_t room) except -1:
@@ -341,7 +341,7 @@ cdef class GramStore:
         if not k:
             return step
         cdef const int64_t[::1] at = active
-        cdef int64_t[::1] place = np.empty(self.m, dtype=np.int64)
+        cdef int64_t[::1] place = np.empty(self.m + 1, dtype=np.int64)
         cdef double[::1] H = np.empty(k * k), x = np.asarray(slope)[active]
         cdef sr_gram gram = self.borrow()
         cdef sr_coordinates view = co.borrow()

@@ -28,6 +28,8 @@ _CODE = r"^([+-]?0[0-9]|\+)"
 # Equal to another number, though nobody's code: nan in any writing, and negative zero.
 _NO_CODE = r"^([nN][aA][nN]|-0*\.?0*)$"
 _TRUTH = (("true", "false"), ("True", "False"), ("TRUE", "FALSE"))
+# 20141013T000000
+_COMPACT_DATE = re.compile(r"\d{8}[T ]\d{4}(\d\d)?")
 _DATE = re.compile(
     r"(\d{1,4})([-/.])(\d{1,2})([-/.])(\d{1,4})(?:([ T])\d{1,2}:\d\d(:\d\d)?(\.\d+)?(Z|[+-]\d\d:?\d*)?)?"
 )
@@ -179,6 +181,8 @@ def _integers(column: pl.Series, levels: Any, note: Note) -> pl.Series:
 def _date_format(column: pl.Series, note: Note) -> str:
     """The format of a column of dates, from its first value, and where that leaves days and months open, from all."""
     first = column.drop_nulls()[0]
+    if compact := _COMPACT_DATE.fullmatch(first):
+        return "%Y%m%d %H%M" + ("%S" if compact[1] else "")
     match = _DATE.fullmatch(first)
     if match is None:
         raise ValueError(

@@ -16,6 +16,7 @@ from sparsereg.report.evidence import Evidence
 from sparsereg.report.samples import FoldSample
 from sparsereg.results import PathResult
 from sparsereg.selection.cross_validation import cross_validate_path
+from sparsereg.selection.ending import is_falling
 from sparsereg.serving.model_file import Model
 from sparsereg.solvers.path import regularization_path
 
@@ -31,6 +32,7 @@ WHY_ENDED = {
     "turned": "the path ended where the held-out score had turned.",
     "grid": "the path went to its weakest strength.",
     "max_seconds": "--budget-seconds ended the path before the held-out score had turned; more may predict better.",
+    "falling": "--budget-seconds ended the path where the held-out score was falling already.",
     "interrupted": "the path was interrupted; what was finished is kept.",
 }
 
@@ -133,7 +135,8 @@ def _by_folds(
     if stopped == "grid" and k == path.alphas.size - 1 and k > 0:
         terminal.note("the best point is the last of the path; a smaller --eps may predict better still.")
     elif stopped in WHY_ENDED and automatic:
-        terminal.note(WHY_ENDED[stopped])
+        falling = stopped == "max_seconds" and is_falling(validation.chosen.fold_losses)
+        terminal.note(WHY_ENDED["falling" if falling else stopped])
     _note_crosses(cross, path, k, terminal)
     return Model(cross, _with_classes(path, options), meta)
 

@@ -34,7 +34,8 @@ __all__ = ["ColumnRoles", "Training"]
 Note = Callable[[str], None]
 Vector = NDArray[np.float64]
 
-_DATES = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])([ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?$"
+_MONTH, _DAY = "(0[1-9]|1[0-2])", r"(0[1-9]|[12]\d|3[01])"
+_DATES = rf"^\d{{4}}(-{_MONTH}-{_DAY}([ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?|{_MONTH}{_DAY}T\d{{4}}(\d\d)?)$"
 # Bins of 20 follow a curve and still hold many rows each.
 DEFAULT_BINS = 20
 

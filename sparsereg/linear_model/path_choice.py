@@ -39,12 +39,13 @@ class PathChoice:
 
     def _settings_of(self, strengths: Any, eps: Any, name: str) -> Settings:
         grid: Any = N_ALPHAS
-        ending = check_ending(eps, self.max_seconds, self.max_columns)
+        ending = check_ending(eps, self.max_seconds, self.max_columns, grid)
         if isinstance(strengths, str):
             check_choice(name, strengths, ("auto",))
-            eps, ending = "auto", check_ending("auto", self.max_seconds, self.max_columns)
+            eps, ending = "auto", check_ending("auto", self.max_seconds, self.max_columns, grid)
         else:
             grid = _check_grid(strengths)
+            ending = check_ending(eps, self.max_seconds, self.max_columns, grid)
         progress = _print_progress if self.verbose else None
         keep = bool(self.keep_fold_paths)
         return Settings(grid, eps, ending, thread_count(self.n_jobs), keep, progress)

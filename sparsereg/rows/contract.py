@@ -48,9 +48,14 @@ class Gram(Protocol):
     ----------
     store : GramStore
         The entries, and the loops of coordinate descent on them.
+    held : int
+        Entries that are kept for it.
     """
 
     store: GramStore
+
+    @property
+    def held(self) -> int: ...
 
     def extend(self, cols: Int) -> None:
         """Append these columns: their products with the working set and with each other."""

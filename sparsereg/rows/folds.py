@@ -2,9 +2,9 @@
 
 The rows of a part follow one another, so that a column's entries in a part are a stretch of the column: all parts share
 the arrays of the columns. One walk through a column's rows gives its products with the working set in every part. The
-Gram matrix on the rows that train is the sum over the other parts, and the held-out loss follows from the part's own
-sums. Nothing that depends on the targets of a part enters the sums that its training rows are solved with: they are
-added up from the other parts, and not subtracted from the whole.
+Gram matrix on the rows that train is read from those of the parts: the sum over the others, or, of counts, which do not
+round, that of all rows less the part's own. The held-out loss follows from the part's own sums. Nothing that depends on
+the targets of a part enters the sums that its training rows are solved with: those are added up from the other parts.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from threading import RLock
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import GramStore, Matrix
+from sparsereg._core.kernels import GramStore, GramSum
 from sparsereg.data.design import ColumnStats, CsrDesign
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.memory import MIN_CACHE_BYTES, MemoryGram, MemoryRows, columns_to_cache
@@ -25,6 +26,10 @@ __all__ = ["PartedRows", "TrainingRows"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
+
+# The Gram matrices of all folds together may have so many entries (288 MB), or else so many times those that the one of
+# a path may have.
+FREE_ENTRIES, FOLDS_SHARE = 24_000_000, 2
 
 
 class PartedRows:
@@ -43,16 +48,22 @@ class PartedRows:
         assert isinstance(design, CsrDesign)
         self.design = design
         self.columns = design.counted.row_parts(design.matrix, parts)
-        self.stores = [GramStore(part, design.sparse_rows, design.index_in_rows, rows.s) for part in self.columns]
         self.counts = rows.s is None and design.n_ones == design.n_cols
-        # The members' Gram on all rows, of which counts may be subtracted, as they do not round.
-        self.whole = GramStore(design.matrix, design.sparse_rows, design.index_in_rows) if self.counts else None
         self.lengths = [part.lengths() for part in self.columns]
         target = rows.y if rows.s is None else rows.s * rows.y
         self.target_products = [part.rmatvec(target) for part in self.columns]
+        self.lock = RLock()  # folds may be solved in threads of their own
+        self.in_use: WeakSet[TrainingGram] = WeakSet()
+        self._begin()
+
+    def _begin(self) -> None:
+        """No members yet."""
+        design, rows = self.design, self.rows
+        self.stores = [GramStore(part, design.sparse_rows, design.index_in_rows, rows.s) for part in self.columns]
+        # The members' Gram on all rows, of which counts may be subtracted, as they do not round.
+        self.whole = GramStore(design.matrix, design.sparse_rows, design.index_in_rows) if self.counts else None
         self.cols, self._place = np.empty(0, dtype=np.int64), np.full(design.n_cols, -1)
         self.cached: Int | None = None
-        self.lock = RLock()  # folds may be solved in threads of their own
 
     @cached_property
     def sums(self) -> list[Vector]:
@@ -75,15 +86,24 @@ class PartedRows:
                         self.whole.cache(self.cached, MIN_CACHE_BYTES + self.design.nnz // 2)
             return self.cached
 
-    def block(self, others: tuple[int, ...], rows: Int, columns: Int) -> NDArray[np.float64]:
-        """The Gram of these members with those over some of the parts."""
+    def gram_of(self, others: tuple[int, ...]) -> GramSum:
+        """The Gram matrix over some of the parts; its entries stay where they are."""
+        if self.whole is None:
+            return GramSum([self.stores[j] for j in others], np.ones(len(others)), self.lock)
+        held_out = self.without(others)
+        signs = np.array([1.0] + [-1.0] * len(held_out))
+        return GramSum([self.whole, *(self.stores[j] for j in held_out)], signs, self.lock)
+
+    @property
+    def entries(self) -> int:
+        """Entries of all Gram matrices."""
+        return sum(int(store.used) for store in (self.stores if self.whole is None else [self.whole, *self.stores]))
+
+    def release(self) -> None:
+        """Give the sums up where no fold works on its Gram matrix any more."""
         with self.lock:
-            if self.whole is None:
-                return _added([self.stores[j].block(rows, columns) for j in others])
-            out = self.whole.block(rows, columns)
-            for j in self.without(others):
-                out -= self.stores[j].block(rows, columns)
-            return out
+            if self.cols.size and not len(self.in_use):
+                self._begin()
 
     def without(self, others: tuple[int, ...]) -> list[int]:
         """The parts that are not among these."""
@@ -217,17 +237,25 @@ class TrainingRows(MemoryRows):
 
 
 class TrainingGram(MemoryGram):
-    """The Gram matrix of a fold's working set on its training rows, added up from those of the parts."""
+    """The Gram matrix of a fold's working set on its training rows, read from those of the parts."""
+
+    store: GramSum  # type: ignore[assignment]  # it has the methods that descents use
 
     def __init__(self, rows: TrainingRows, center: float) -> None:
         self.rows, self.center, self.design = rows, center, rows.design
         self.parted, self.others = rows._parted, rows.others
         self.sparse_row_length = self.design.nnz / self.design.n_rows
-        none = np.zeros(0, dtype=np.int32)
-        self.store = GramStore(Matrix(0, none, none, none, 0), None)
+        self.store = self.parted.gram_of(self.others)
         self.cols, self.nnz, self.at = np.empty(0, dtype=np.int64), 0, np.empty(0, dtype=np.int64)
+        self.parted.in_use.add(self)
         self.cached = np.empty(0, dtype=np.int64)
         self._cached_c0, self._cached_sums = np.empty(0), np.empty(0)
+
+    @property
+    def held(self) -> int:
+        """The shared entries, by the measure of a path's own."""
+        entries = self.parted.entries
+        return entries // FOLDS_SHARE if entries > FREE_ENTRIES else 0
 
     def cache_rows(self, c: Vector) -> None:
         self.cached = self.parted.cache_rows()
@@ -240,7 +268,7 @@ class TrainingGram(MemoryGram):
         new = self.parted.extend(cols)
         self.cols, self.at = np.concatenate([self.cols, cols]), np.concatenate([self.at, new])
         self.nnz += int(self.design.lengths(cols).sum())
-        self.store.append_products(self.parted.block(self.others, new, self.at))
+        self.store.extend(new)
 
     def known_gradients(self, cols: Int, w: Vector, shift: float) -> tuple[Vector, NDArray[np.bool_]] | None:
         """Those of columns that other folds made members from their Gram columns."""
@@ -260,10 +288,9 @@ class TrainingGram(MemoryGram):
         return c, known
 
     def _members_gradients(self, cols: Int, w: Vector, shift: float) -> Vector:
-        active = np.flatnonzero(w)
-        products = self.parted.block(self.others, self.parted.number(cols), self.at[active])
-        c0 = self.rows.gradients(None, self.center + shift, cols)
-        return np.asarray(c0 - products @ w[active])
+        c = self.rows.gradients(None, self.center + shift, cols)
+        self.store.subtract_members(self.parted.number(cols), w, c)
+        return c
 
     def _cache_index(self, cols: Int) -> Int:
         """The place among the cached columns, where every part still has it."""

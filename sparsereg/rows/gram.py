@@ -37,6 +37,10 @@ class ProductsGram:
     def known_gradients(self, cols: Int, w: Vector, shift: float) -> None:
         """None are known."""
 
+    @property
+    def held(self) -> int:
+        return int(self.store.used)
+
     def few_dense(self) -> Int:
         return np.empty(0, dtype=np.int64)
 
@@ -106,6 +110,10 @@ class RowsGram:
             self._at = w.copy(), explained
         c = self._c0[cols] - self.rows.moments(cols).sums * shift - self._at[1][cols]
         return c, np.ones(cols.size, dtype=np.bool_)
+
+    @property
+    def held(self) -> int:
+        return int(self.store.used)
 
     def few_dense(self) -> Int:
         return np.empty(0, dtype=np.int64)

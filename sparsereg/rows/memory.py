@@ -222,6 +222,10 @@ class MemoryGram:
     def n_cached(self) -> int:
         return int(self.cached.size)
 
+    @property
+    def held(self) -> int:
+        return int(self.store.used)
+
     def few_dense(self) -> Int:
         """Dense columns, if few stand among sparse ones and Gram rows are cached: better first in the working set, so
         that the products of cached columns with them come from one pass."""

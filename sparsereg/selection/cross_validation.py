@@ -20,7 +20,7 @@ from sparsereg.data.validation import (
     check_weights,
 )
 from sparsereg.losses import Loss, as_loss
-from sparsereg.selection.ending import Ending
+from sparsereg.selection.ending import TURNED, Ending, turned_after
 from sparsereg.selection.engine import Settings, validate
 from sparsereg.selection.fold_fits import Task
 from sparsereg.selection.folds import make_folds
@@ -62,7 +62,9 @@ def cross_validate_path(
 ) -> CrossValidation:
     """A path on all rows with the held-out loss of every point, by K folds, and the point that a rule chooses.
 
-    The objective is that of `regularization_path`, in each fold over its training rows. No copy of X is made.
+    The objective is that of `regularization_path`, in each fold over its training rows. No copy of X is made. At the
+    default `tol`, and at larger ones up to it, folds are solved to a gap of 1e-3: what remains is far below the
+    differences between folds. A smaller `tol` is that of the folds too.
 
     Parameters
     ----------
@@ -88,10 +90,10 @@ def cross_validate_path(
         Number of points, or the strengths.
     eps : float in (0, 1] or "auto", default 1e-2
         The smallest strength over the largest. "auto" goes on, in the steps of `alphas` points over a factor of 100,
-        until the mean held-out loss has turned for good: its least value is 10 points back and the last one is worse by
-        more than a paired standard error, or it is 20 points back (40 where the first point is the best). A fold whose
-        own loss has its least value 20 points back stops by itself and keeps its last loss. The end is at the latest
-        alpha_max/100,000.
+        until the mean held-out loss has turned for good: its least value is a tenth of `alphas` points back (a factor
+        of 1.6 in alpha, and three points at least) and the last one is worse by more than a paired standard error, or
+        it is twice as far back (four times where the first point is the best). A fold whose own loss has its least
+        value twice as far back stops by itself and keeps its last loss. The end is at the latest alpha_max/100,000.
     max_seconds : float, optional
         Wall time for each path after which no further strength is begun.
     max_columns : int, optional
@@ -138,8 +140,8 @@ def cross_validate_path(
     flags = {"fit_intercept": fit_intercept, "standardize": standardize, "positive": positive}
     for name, flag in (*flags.items(), ("keep_fold_paths", keep_fold_paths)):
         check_flag(name, flag)
-    ratios, ending, rule = check_ratios(l1_ratio), check_ending(eps, max_seconds, max_columns), check_rule(rule)
     grid, n_threads = check_alphas(alphas), thread_count(n_jobs)
+    ratios, ending, rule = check_ratios(l1_ratio), check_ending(eps, max_seconds, max_columns, grid), check_rule(rule)
     if callback is not None and not callable(callback):
         raise ValueError(f"callback={callback!r}: expected a function of seven arguments, or None.")
     design = as_design(X, n_threads=n_threads)
@@ -165,11 +167,12 @@ def check_ratios(l1_ratio: Any) -> list[float]:
     return [float(check_number("l1_ratio", ratio, low=0, high=1)) for ratio in ratios]
 
 
-def check_ending(eps: Any, max_seconds: Any, max_columns: Any) -> Ending:
+def check_ending(eps: Any, max_seconds: Any, max_columns: Any, grid: int | NDArray[np.float64]) -> Ending:
     """When a path ends."""
-    turned = isinstance(eps, str)
-    if turned:
+    turned = 0
+    if isinstance(eps, str):
         check_choice("eps", eps, ("auto",))
+        turned = turned_after(grid) if isinstance(grid, int) else TURNED
     else:
         check_number("eps", eps, low=0, high=1, open_low=True)
     if max_seconds is not None:

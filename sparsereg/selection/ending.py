@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 from sparsereg.selection.rules import paired_differences
 
-__all__ = ["Ending", "has_turned"]
+__all__ = ["TURNED", "Ending", "has_turned", "is_falling", "turned_after"]
 
 Vector = NDArray[np.float64]
 
-# A loss has turned for good when its least value is so many points back and the last one is worse by more than a
-# paired standard error, or so many points back without that. At 100 points to alpha_max/100 ten points are a factor of
-# 1.6 in alpha.
-TURNED, TURNED_ANYWAY = 10, 20
+# A loss has turned for good when its least value is so far back and the last one is worse by more than a paired
+# standard error, or twice as far back without that. In points for a grid of 100 over a factor of 100 in alpha, which is
+# a factor of 1.6.
+TURNED = 10
+FEWEST = 3  # points, however coarse the grid
 
 
 @dataclass(frozen=True)
@@ -25,26 +26,31 @@ class Ending:
 
     Attributes
     ----------
-    turned : bool
-        Whether it ends where the held-out loss has turned for good.
+    turned : int
+        0, or the points after which it ends where the held-out loss has turned for good.
     max_seconds, max_columns : float
         Wall time, and non-zero coefficients on all rows, after which no further strength is begun.
     """
 
-    turned: bool = False
+    turned: int = 0
     max_seconds: float = np.inf
     max_columns: float = np.inf
 
     def reason(self, losses: Vector, n_nonzero: int, seconds: float) -> str | None:
         """The name of what ends the path after the last row of `losses`, (k, F); None where it goes on."""
-        if self.turned and has_turned(losses):
+        if self.turned and has_turned(losses, self.turned):
             return "turned"
         if n_nonzero >= self.max_columns:
             return "max_columns"
         return "max_seconds" if seconds >= self.max_seconds else None
 
 
-def has_turned(losses: Vector) -> bool:
+def turned_after(grid: int) -> int:
+    """The points after which a loss may have turned, on the steps of a grid of so many points over a factor of 100."""
+    return max(round(TURNED * grid / 100), FEWEST)
+
+
+def has_turned(losses: Vector, n_points: int = TURNED) -> bool:
     """Whether a loss at decreasing strengths, (k, F) for F folds, has passed its least value for good.
 
     A loss that never falls below its value at the first point has turned too, after twice as many points."""
@@ -53,9 +59,17 @@ def has_turned(losses: Vector) -> bool:
         return False
     best = int(np.nanargmin(means))
     back = len(means) - 1 - best
-    if back < TURNED:
+    if back < n_points:
         return False
-    if back >= (TURNED_ANYWAY if best else 2 * TURNED_ANYWAY):
+    if back >= (2 if best else 4) * n_points:
         return True
-    difference, error = (values[-1] for values in paired_differences(losses, best))
-    return bool(best and np.isfinite(error) and difference > error)
+    return bool(best) and is_falling(losses)
+
+
+def is_falling(losses: Vector) -> bool:
+    """Whether the last loss is worse than the least one by more than a paired standard error."""
+    means = losses.mean(axis=1)
+    if not np.isfinite(means).any():
+        return False
+    difference, error = (values[-1] for values in paired_differences(losses, int(np.nanargmin(means))))
+    return bool(np.isfinite(error) and difference > error)

@@ -80,7 +80,7 @@ class SharedFolds:
 
     def fit(self, f: int, l1_ratio: float) -> SharedFold:
         """The fold, ready to be solved."""
-        return SharedFold(self, f, PrefilteredSolver(self.problems[f], l1_ratio, self.task.options))
+        return SharedFold(self, f, PrefilteredSolver(self.problems[f], l1_ratio, self.task.of_folds.options))
 
 
 class SharedFold:
@@ -93,6 +93,7 @@ class SharedFold:
     def advance(self, alpha: float) -> FoldPoint:
         """Solve at the next strength, and measure."""
         solution = self.shared.task.solve(self.solver, alpha)
+        self.shared.parted.release()
         return FoldPoint(solution, self.held_out_loss(solution))
 
     def held_out_loss(self, solution: Solution) -> float:

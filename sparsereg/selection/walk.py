@@ -71,7 +71,7 @@ class Walk:
         self.seconds: list[float] = []
         self.fold_points: list[list[Solution]] = [[] for _ in fits]
         self.ends, self.going = [0] * len(self.fits), list(range(len(self.fits)))
-        self.tol, self.missed = whole.options.tol, 0
+        self.tol, self.missed = max((fit.solver.options.tol for fit in self.fits), default=0.0), 0
 
     def go(self, alphas: Vector, progress: Progress | None = None) -> ValidatedPath:
         """Through the strengths in order. An interrupt keeps the points that all folds have finished."""
@@ -113,7 +113,7 @@ class Walk:
         self.losses.append(losses)
         if self.ending.turned:
             own = np.array(self.losses)
-            self.going = [f for f in self.going if not has_turned(own[:, [f]])]
+            self.going = [f for f in self.going if not has_turned(own[:, [f]], self.ending.turned)]
 
     def _result(self, alphas: Vector, stopped: str) -> ValidatedPath:
         n = len(self.losses)

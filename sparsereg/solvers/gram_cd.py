@@ -39,6 +39,10 @@ class GramCD(WorkingSet):
     def gram_entries(self) -> int:
         return int(self.gram.store.used)
 
+    @property
+    def gram_held(self) -> int:
+        return self.gram.held
+
     def gradient_of(self, cols: Int | None) -> Vector:
         """From the coefficients, or on the columns' own rows, where that is known or cheap; else from a residual for
         all rows."""

@@ -263,7 +263,8 @@ class PathSolver(WorkingSetLoop):
         working_set, rows = self.working_set, self.quadratic.rows
         used, share = working_set.gram_entries, np.count_nonzero(working_set.w) / working_set.m
         epoch_on_residual = (1.0 + share) * working_set.nnz
-        too_slow, too_large = used * share > epoch_on_residual + SMALL_GRAM, used > max(rows.nnz, FREE_GRAM)
+        too_slow = used * share > epoch_on_residual + SMALL_GRAM
+        too_large = working_set.gram_held > max(rows.nnz, FREE_GRAM)
         return rows.in_memory and used > 0 and bool(too_slow or too_large)
 
 

@@ -170,7 +170,12 @@ class WorkingSet(ABC):
 
     @property
     def gram_entries(self) -> int:
-        """Entries of the Gram matrix held."""
+        """Entries of the Gram matrix, which an epoch reads where all coefficients move."""
+        return 0
+
+    @property
+    def gram_held(self) -> int:
+        """Entries that are kept for it."""
         return 0
 
     @property

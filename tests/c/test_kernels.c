@@ -89,7 +89,7 @@ static void test_cached(const fixture *f, const double *s, sr_products *kept, co
 static sr_gram test_gram(const fixture *f, const sr_matrix *X, const sr_matrix *Xt, const double *s, gram_room *g,
                          const int64_t *order, int64_t n,
                          int counting, int wide) {
-    sr_gram G = {g->begin, g->len, g->cap, g->idx, g->val, 0, 1};
+    sr_gram G = {g->begin, g->len, g->cap, g->idx, g->val, 0, 1, NULL, NULL, 1.0, NULL};
     sr_products kept = {g->kept_begin, g->kept_place, counting ? g->kept_count : NULL, counting ? NULL : g->kept_value,
                         0};
     sr_gram_work work = empty_work(g, order, n, &kept, Xt != NULL, counting, wide);

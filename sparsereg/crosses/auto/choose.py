@@ -99,7 +99,11 @@ class Chooser:
         self.found = found = Candidates.of(self.table, use, given)
         self.notes = [*found.notes, *self.notes]
         if not found.rules:
-            raise ValueError(f"no column is left to learn from: {' '.join(self.notes) or 'fields is empty.'}")
+            why = " ".join(self.notes) or "fields is empty."
+            raise ValueError(
+                f"no column is left to learn from: {why} Give columns of two or more values each; columns that were"
+                " taken for identifiers can be crossed by name."
+            )
         self._encode(dict(found.rules))
         if self.fold.max() < 1 or not self.y.std() > 0.0:
             self.notes.append("no crosses: rows of one target value, or a single row, choose nothing.")

@@ -1,0 +1,162 @@
+# Gram matrices of several stores as one.
+
+cdef double[::1] with_room(x):
+    """A copy with a zero at its end, for what belongs to no column of a sum."""
+    out = np.zeros(x.shape[0] + 1)
+    out[:-1] = x
+    return out
+
+
+cdef class GramSum:
+    """`sum_t signs[t] G_t` over stores that have the same members, as a growing choice of these members sees it.
+
+    No entry is copied. Each call sees the members that the stores have at its beginning, so that another thread may add
+    to them in the meantime.
+
+    Parameters
+    ----------
+    stores : list of GramStore
+    signs : float64 array
+        1 or -1 for each.
+    lock : RLock
+        Held by whoever adds members to the stores.
+    """
+
+    cdef list stores, held
+    cdef const double[::1] signs
+    cdef object lock
+    cdef readonly int64_t m
+    cdef int64_t seen
+    cdef int64_t[::1] at
+    cdef int32_t[::1] place
+    cdef sr_gram *terms
+
+    def __init__(self, list stores not None, const double[::1] signs not None, lock):
+        require(len(stores) == signs.shape[0] > 0, "there is not one sign for each store")
+        self.stores, self.signs, self.lock, self.m, self.seen = stores, signs, lock, 0, -1
+        self.at, self.place = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
+        self.terms = <sr_gram *>reallocated(NULL, len(stores) * sizeof(sr_gram))
+
+    def __dealloc__(self):
+        PyMem_RawFree(self.terms)
+
+    def extend(self, const int64_t[::1] members):
+        """Append columns by their numbers among the members."""
+        self.at, self.m, self.seen = np.concatenate([self.at, members]), self.m + members.shape[0], -1
+
+    cdef sr_gram *borrow(self) except NULL:
+        """The sum over the members that all stores have."""
+        cdef GramStore store
+        cdef int64_t t, n
+        with self.lock:
+            store = self.stores[0]
+            n = store.m
+            if self.seen != n:
+                require_within(self.at, n)
+                place = np.full(n, self.m, dtype=np.int32)
+                place[np.asarray(self.at)] = np.arange(self.m, dtype=np.int32)
+                self.place, self.held, self.seen = place, [], n
+                for t in range(len(self.stores)):
+                    store = self.stores[t]
+                    require(store.m == n, "the stores differ in their members")
+                    self._hold(t, store, n)
+        return self.terms
+
+    cdef int _hold(self, int64_t t, GramStore store, int64_t n) except -1:
+        """A view of a store that stays as it is: its columns only ever grow at their ends, or move."""
+        cdef sr_gram *term = &self.terms[t]
+        cdef int64_t[::1] begin = store.begin[:n].copy(), lengths = store.lengths[:n].copy()
+        term[0] = store.borrow()
+        self.held.append((begin, lengths, store.idx, store.val))
+        term.begin, term.len, term.cap = &begin[0], &lengths[0], NULL
+        term.at, term.place, term.sign = &self.at[0], &self.place[0], self.signs[t]
+        term.next = &self.terms[t + 1] if t + 1 < len(self.stores) else NULL
+        return 0
+
+    @property
+    def used(self):
+        """The entries that an epoch reads, where every coefficient moves."""
+        cdef int64_t a, t, total = 0
+        if not self.m:
+            return 0
+        cdef const sr_gram *terms = self.borrow()
+        for t in range(len(self.stores)):
+            for a in range(self.m):
+                total += terms[t].len[self.at[a]]
+        return total
+
+    def subtract(self, const double[::1] x, double[::1] out):
+        """`out -= G x`, in place."""
+        require(x.shape[0] == self.m == out.shape[0], "x or out has the wrong length")
+        if not self.m:
+            return
+        cdef const sr_gram *terms = self.borrow()
+        cdef double[::1] room = with_room(out)
+        with nogil:
+            sr_gram_subtract(terms, self.m, &x[0], &room[0])
+        out[:] = room[: self.m]
+
+    def subtract_members(self, const int64_t[::1] members, const double[::1] x, double[::1] out):
+        """The same for any members, by their numbers, whether or not they are columns of the sum."""
+        require(x.shape[0] == self.m and out.shape[0] == members.shape[0], "x or out has the wrong length")
+        if not self.m or not members.shape[0]:
+            return
+        cdef const sr_gram *terms = self.borrow()
+        require_within(members, self.seen)
+        cdef double[::1] room = with_room(x)
+        with nogil:
+            sr_gram_subtract_members(terms, &members[0], members.shape[0], &room[0], &out[0])
+
+    def subtract_last(self, int64_t first, const double[::1] x, double[::1] out):
+        """As `subtract`, for the columns from `first` on only."""
+        require(x.shape[0] == self.m == out.shape[0] and 0 <= first <= self.m, "x or out has the wrong length")
+        self.subtract_members(self.at[first:], x, out[first:])
+
+    def cd(self, Coordinates co not None, const int64_t[::1] order, double[::1] q, int64_t max_epochs, double tol):
+        """Epochs of coordinate descent, `q = X_M' r` in place; returns (epochs, largest decrease of the last)."""
+        require(co.m == self.m == q.shape[0], "co or q has the wrong length")
+        require_within(order, self.m)
+        if not self.m:
+            return min(max_epochs, 1), 0.0
+        cdef const sr_gram *terms = self.borrow()
+        cdef sr_coordinates view = co.borrow()
+        cdef double[::1] room = with_room(q)
+        cdef int64_t epochs = 0
+        cdef double decrease = 0.0
+        with nogil:
+            sr_cd_gram(terms, &view, &order[0], order.shape[0], max_epochs, tol, &room[0], &epochs, &decrease)
+        q[:] = room[: self.m]
+        return epochs, decrease
+
+    def project(self, Coordinates co not None, double[::1] q, int64_t max_sweeps, double enough, double margin):
+        """Sweeps of projections of the dual point at `co.w`, `q = X_M' r` in place; returns how many."""
+        require(co.m == self.m == q.shape[0], "co or q has the wrong length")
+        if not self.m:
+            return 0
+        cdef const sr_gram *terms = self.borrow()
+        cdef sr_coordinates view = co.borrow()
+        cdef double[::1] room = with_room(q)
+        cdef int64_t sweeps = 0
+        with nogil:
+            sr_project_gram(terms, &view, max_sweeps, enough, margin, &room[0], &sweeps)
+        q[:] = room[: self.m]
+        return sweeps
+
+    def newton_step(self, Coordinates co not None, const double[::1] slope, double tiny=1e-13):
+        """As `GramStore.newton_step`."""
+        require(co.m == self.m == slope.shape[0], "co or slope has the wrong length")
+        step = np.zeros(self.m)
+        active = np.flatnonzero(np.asarray(co.w))
+        cdef int64_t k = active.size
+        if not k:
+            return step
+        cdef const int64_t[::1] at = active
+        cdef int64_t[::1] place = np.empty(self.m + 1, dtype=np.int64)
+        cdef double[::1] H = np.empty(k * k), x = np.asarray(slope)[active]
+        cdef const sr_gram *terms = self.borrow()
+        cdef sr_coordinates view = co.borrow()
+        with nogil:
+            sr_gram_hessian(terms, &view, &at[0], k, &place[0], &H[0])
+            sr_solve_psd(k, &H[0], &x[0], tiny)
+        step[active] = x
+        return step
