@@ -131,8 +131,7 @@ typedef struct {
     int64_t size;
 } sr_products;
 
-/* Positions below this mean "neither cached nor a member": so many that adding to one seldom waits for the last
- * addition. */
+/* Positions below this mean "neither cached nor a member": so many that additions to one seldom wait. */
 enum { SR_UNTRACKED = 256 };
 
 /* Work space for appending. The position of a column is its label % SR_UNTRACKED if it is neither cached nor a member,
@@ -174,17 +173,15 @@ void sr_products_keep(sr_products *P, int64_t m, int64_t n);
  * O(entries there of members with x != 0) */
 void sr_products_subtract(const sr_products *P, const int64_t *members, int64_t m, const double *x, int64_t n,
                           double *out);
-/* out[b] = x_j' s (y - X w) for the n columns j = wanted[b], with the residual computed on their own rows only. w by
+/* out[b] = x_j' s (y - X w) for the n columns j = cols[b], with the residual computed on their own rows only. w by
  * position. O(sum of row lengths over those rows) */
 sr_status sr_gradient_by_rows(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y,
-                              const double *w, const sr_gram_work *work, const int64_t *wanted, int64_t n,
-                              double *out);
+                              const double *w, const sr_gram_work *work, const int64_t *cols, int64_t n, double *out);
 /* out[a] -= sum_b G_ab x_b over the m members.  O(entries of G in columns with x != 0) */
 void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out);
 /* The same for out[a] with first <= a < m only.  O(entries of G in those columns) */
 void sr_gram_subtract_last(const sr_gram *G, int64_t first, int64_t m, const double *x, double *out);
-/* out[i] -= sum_b G_kb x_b for the n members k = members[i] of a sum, whether or not they are among its columns.
- * O(entries of G in those columns) */
+/* out[i] -= sum_b G_kb x_b for n members k = members[i] of a sum, columns of it or not. O(entries in those columns) */
 void sr_gram_subtract_members(const sr_gram *G, const int64_t *members, int64_t n, const double *x, double *out);
 /* Epochs on the Gram: in and out, q = X_M' r. Stops after max_epochs or when *decrease is at most tol. An epoch is
  * O(m + entries of G in the columns whose coefficients change). */
@@ -202,8 +199,7 @@ void sr_gram_hessian(const sr_gram *G, const sr_coordinates *co, const int64_t *
                      double *H);
 /* Solve A x = b, x in place of b, for a symmetric positive semidefinite A, n by n, by elimination without pivoting.
  * The upper triangle is read, all of A overwritten. A column that depends on those before it, with a pivot below
- * tiny times its diagonal, gets x = 0. Not taken from a BLAS: the digits do not depend on the number of threads. 
- * O(n^3 / 6) */
+ * tiny times its diagonal, gets x = 0. Not a BLAS's: no digit depends on threads. O(n^3 / 6) */
 void sr_solve_psd(int64_t n, double *A, double *b, double tiny);
 
 /* ---- ridge --------------------------------------------------------------------------------------------------------*/
