@@ -44,3 +44,19 @@ def same(one, other) -> bool:
     """Bit by bit."""
     parts = [(path.coefs.data, path.coefs.indices, path.intercepts, path.dual_gaps) for path in (one, other)]
     return all(a.tobytes() == b.tobytes() for a, b in zip(*parts, strict=True))
+
+
+def losses_table(n: int = 2000):
+    """The same fields with two texts, counts, probabilities and an offset in place of y."""
+    rng, whole = np.random.default_rng(1), table(n)
+    z = 0.5 * (whole["y"].to_numpy() - 10.0)
+    p, offset = 1.0 / (1.0 + np.exp(-z)), 0.2 * rng.normal(size=n)
+    columns = {
+        "clicked": np.where(rng.uniform(size=n) < p, "yes", "no"),
+        "count": rng.poisson(np.exp(0.5 * z + offset)),
+        "share": p,
+        "offset": offset,
+    }
+    for name, values in columns.items():
+        whole = whole.append_column(name, pa.array(values))
+    return whole.drop_columns(["y"])

@@ -100,7 +100,7 @@ def fit_in_parts(file: Path, roles: ColumnRoles, options: dict[str, Any], termin
     kind = choose_loss(options["loss"], _target(files, roles), CsvFormat(), roles.log_target, terminal.note)
     files, roles = replace(files, classes=_classes(kind)), replace(roles, kind=kind)
     cross = _cross(files, roles, terminal)
-    screen = None if options["standardize"] else Screen(options["eps"], _weakest(options), as_loss(kind.loss))
+    screen = None if options["standardize"] else Screen(options["eps"], _weakest(options), loss=as_loss(kind.loss))
     spec = Specification.resolve(cross.get_params(deep=False), files.names, True)
     _announce(files, forecast(spec, files, screen), kind.loss, options, terminal)
     call = json.dumps([repr(cross), asdict(files.targets), kind.loss, (screen.eps, screen.alpha) if screen else None])

@@ -65,10 +65,12 @@ def part_codes(table: Table, plan: FitPlan, layout: Layout) -> PartCodes:
 
 @dataclass(frozen=True)
 class Screen:
-    """What the static screen is for: a path down to `eps` times the largest alpha, or to `alpha` (times l1_ratio)."""
+    """What the static screen is for: a path down to `eps` times the largest alpha, to `alpha` (times l1_ratio), or to a
+    `threshold` of gradients."""
 
     eps: float = 1e-2
     alpha: float | None = None
+    threshold: float | None = None
     loss: Loss = LOSSES["squared"]
 
     def largest(self, total: Counts) -> float:
@@ -258,13 +260,15 @@ def _guess(plan: FitPlan, sample: PartRows, rows: TableParts, screen: Screen) ->
     total = count_codes(part_codes(sample.table, plan, named), named, sample, null)
     known = rows.largest_target(null.b0) if screen.loss.quadratic else None
     total = total if known is None else total._replace(largest=max(known, total.largest))
-    return GUESS_SHARE * _threshold(total, screen, sample.offset is not None) * rows.n_rows / sample.y.size
+    found = GUESS_SHARE * _threshold(total, screen, sample.offset is not None)
+    return found if screen.threshold is not None else found * rows.n_rows / sample.y.size
 
 
 def _threshold(total: Counts, screen: Screen, with_offset: bool) -> float:
     """Columns of fewer rows stay 0 down to the weakest strength."""
     top = max((float(np.abs(part).max(initial=0.0)) for part in total.sums), default=0.0)
     least = screen.eps * top if screen.alpha is None else screen.alpha * total.s_sum
+    least = least if screen.threshold is None else screen.threshold
     largest = screen.largest(total)
     share = 1.0 if screen.loss.quadratic or not with_offset else SAMPLE_MARGIN
     return share * least / largest if largest > 0.0 else 0.0

@@ -16,17 +16,18 @@ from sklearn.utils.validation import check_is_fitted
 from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.crosses.over_parts import Screen
 from sparsereg.dask.engine import DaskEngine
-from sparsereg.dask.tables import encoded_rows, tables_of
+from sparsereg.dask.tables import DaskTables, encoded_rows, tables_of
 from sparsereg.data.validation import check_number
 from sparsereg.linear_model.lasso import ElasticNet as LocalElasticNet
 from sparsereg.linear_model.lasso import Lasso as LocalLasso
 from sparsereg.linear_model.ridge import Ridge as LocalRidge
+from sparsereg.losses import as_loss
 from sparsereg.results import PathResult
 from sparsereg.ridge.over_rows import solve_ridge_over_rows
 from sparsereg.rows.partitioned import PartitionedRows
 from sparsereg.solvers import path as paths
 
-__all__ = ["ElasticNet", "Lasso", "Ridge", "regularization_path"]
+__all__ = ["DaskModel", "ElasticNet", "Lasso", "Ridge", "engine_of", "regularization_path"]
 
 
 def engine_of(client: Any) -> DaskEngine:
@@ -45,11 +46,13 @@ def regularization_path(
     *,
     cross: FeatureCross,
     sample_weight: str | None = None,
+    offset: str | None = None,
+    loss: Any = "squared",
     eps: float = 1e-2,
     client: Any = None,
     **options: Any,
 ) -> PathResult:
-    """A certified lasso or elastic-net path over tables in parts.
+    """A certified lasso or elastic-net path of any loss of one predictor, over tables in parts.
 
     Parameters
     ----------
@@ -58,8 +61,10 @@ def regularization_path(
         The column that is the target.
     cross : FeatureCross
         Fitted here, in two passes, unless it is fitted already.
-    sample_weight : str, optional
-        The column of the rows' weights.
+    sample_weight, offset : str, optional
+        The columns of the rows' weights and offsets.
+    loss : str, tuple or Loss, default="squared"
+        As in `sparsereg.regularization_path`, but "multinomial".
     eps : float, default=0.01
         The weakest strength, as a share of the strongest.
     client : distributed.Client, optional
@@ -79,11 +84,12 @@ def regularization_path(
     RuntimeError
         If a part was lost time and again.
     """
-    rows = encoded_rows(cross, tables_of(X, y, sample_weight, engine_of(client)), Screen(eps))
-    return paths.regularization_path(rows, eps=eps, **options)
+    tables = tables_of(X, y, sample_weight, engine_of(client), offset)
+    rows = encoded_rows(cross, tables, Screen(eps, loss=as_loss(loss)))
+    return paths.regularization_path(rows, loss=loss, eps=eps, **options)
 
 
-class DaskModel(RegressorMixin, BaseEstimator):
+class DaskModel(BaseEstimator):
     """What the estimators share: rows from what users pass, predictions, and the way back to one machine."""
 
     cross: FeatureCross | None
@@ -98,10 +104,13 @@ class DaskModel(RegressorMixin, BaseEstimator):
     def _rows(
         self, X: Any, y: str, sample_weight: str | None, screen: Screen | None
     ) -> tuple[PartitionedRows, FeatureCross]:
+        rows, cross = self._encoded(tables_of(X, y, sample_weight, engine_of(self.client)), screen)
+        return rows if self.fit_intercept else rows.about(0.0), cross
+
+    def _encoded(self, tables: DaskTables, screen: Screen | None) -> tuple[PartitionedRows, FeatureCross]:
         cross = FeatureCross() if self.cross is None else self.cross
         cross = cross if hasattr(cross, "n_features_out_") else clone(cross)
-        rows = encoded_rows(cross, tables_of(X, y, sample_weight, engine_of(self.client)), screen)
-        return rows if self.fit_intercept else rows.about(0.0), cross
+        return encoded_rows(cross, tables, screen), cross
 
     def _set(self, cross: FeatureCross, rows: PartitionedRows, coef: sp.csr_array, intercept: float) -> None:
         self.cross_, self.sparse_coef_, self.intercept_, self.n_rounds_ = cross, coef, intercept, rows.n_rounds
@@ -130,7 +139,7 @@ class DaskModel(RegressorMixin, BaseEstimator):
         raise NotImplementedError
 
 
-class ElasticNet(DaskModel):
+class ElasticNet(RegressorMixin, DaskModel):
     """The elastic net at one strength, fitted over tables in parts on a Dask cluster.
 
     Minimises the objective of `sparsereg.ElasticNet` on the columns of `cross`.
@@ -270,7 +279,7 @@ class Lasso(ElasticNet):
         )
 
 
-class Ridge(DaskModel):
+class Ridge(RegressorMixin, DaskModel):
     """Ridge at one strength, fitted over tables in parts on a Dask cluster: a round an iteration.
 
     Minimises `sum_i s_i (y_i - b0 - x_i . w)^2 + alpha |w|^2`, as `sparsereg.Ridge` does, by conjugate gradients scaled

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import narwhals as nw
+import numpy as np
 
 from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.crosses.over_parts import Screen
@@ -45,6 +46,18 @@ class DaskTables:
     engine: DaskEngine
     files: ParquetRows | None = None
 
+    def with_classes(self, classes: tuple[Any, Any]) -> DaskTables:
+        """The same with the target's two values as 0 and 1."""
+
+        def changed(part: TablePart) -> TablePart:
+            return replace(part, targets=replace(part.targets, classes=classes))
+
+        parts = [
+            FramePart(changed(part.part), part.table) if isinstance(part, FramePart) else changed(part)
+            for part in self.parts
+        ]
+        return replace(self, parts=parts, files=None)
+
     def largest_target(self, mean: float) -> float | None:
         """By the files' footers, where there are files."""
         return None if self.files is None else self.files.largest_target(mean)
@@ -54,7 +67,9 @@ class DaskRows(PartitionedRows):
     """Rows encoded on the workers of a cluster, each part the result of a task."""
 
 
-def tables_of(X: Any, target: str | None, weight: str | None, engine: DaskEngine) -> DaskTables:
+def tables_of(
+    X: Any, target: str | None, weight: str | None, engine: DaskEngine, offset: str | None = None
+) -> DaskTables:
     """Tables in parts from Parquet files (names, patterns, `ParquetRows`), a dask frame or delayed partitions.
 
     Raises
@@ -63,25 +78,26 @@ def tables_of(X: Any, target: str | None, weight: str | None, engine: DaskEngine
         For anything else, and for names that are not columns.
     """
     if isinstance(X, ParquetRows):
-        X = X if weight in (None, X.weight) else ParquetRows(X.files, target=target, weight=weight)
-        X = X if target is None else X.with_target(target)
+        given = {"target": target, "weight": weight, "offset": offset}
+        others: dict[str, Any] = {name: value for name, value in given.items() if value not in (None, getattr(X, name))}
+        X = replace(X, **others) if others else X
         return DaskTables(list(X.parts), X.names, X.n_rows, X.target, engine, X)
     if isinstance(X, (str, Path)) or (isinstance(X, Sequence) and X and isinstance(X[0], (str, Path))):
-        return tables_of(ParquetRows(X, target=target, weight=weight), None, None, engine)
+        return tables_of(ParquetRows(X, target=target, weight=weight, offset=offset), None, None, engine)
     delayed = X.to_delayed() if hasattr(X, "to_delayed") and hasattr(X, "columns") else X
     if not isinstance(delayed, Sequence) or not delayed or not all(hasattr(one, "dask") for one in delayed):
         raise ValueError(
             f"X is a {type(X).__name__}; expected Parquet files, a dask frame, or a list of delayed tables."
         )
     tables = engine.client.compute(list(delayed))
-    targets = Targets(target, weight)
+    targets = Targets(target, weight, offset)
     parts = [FramePart(TablePart(number, (), None, targets), table) for number, table in enumerate(tables)]
     found = list(engine.map(columns_and_length, parts))
     names = found[0][0]
-    for role, name in (("y", target), ("sample_weight", weight)):
+    for role, name in (("y", target), ("sample_weight", weight), ("offset", offset)):
         if name is not None and name not in names:
             raise ValueError(f"{role}={name!r} is not among the columns {names}; pass the name of a column.")
-    fields = [name for name in names if name not in (target, weight)]
+    fields = [name for name in names if name not in targets.columns]
     return DaskTables(parts, fields, sum(n for _, n in found), target, engine)
 
 
@@ -89,6 +105,18 @@ def columns_and_length(part: TablePart) -> tuple[list[str], int]:
     """The names of a table's columns, and its rows."""
     frame = nw.from_native(part.table, eager_only=True)
     return list(frame.columns), len(frame)
+
+
+def distinct_targets(part: TablePart) -> tuple[list[Any], float, float]:
+    """At most three values of the target, and the least and the largest; NaN for texts."""
+    name = part.targets.target
+    assert name is not None
+    values = nw.from_native(part.raw([name]), eager_only=True)[name].drop_nulls()
+    if not values.dtype.is_numeric():
+        return values.cast(nw.String).unique().sort().head(3).to_list(), np.nan, np.nan
+    if not len(values):
+        return [], np.inf, -np.inf
+    return values.unique().sort().head(3).to_list(), float(values.min()), float(values.max())
 
 
 def mean_parts(part: Partition) -> tuple[float, float]:
