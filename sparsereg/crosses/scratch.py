@@ -97,7 +97,7 @@ def encode_part(
     except ValueError as error:
         raise ValueError(f"partition {part.number} ({part.name}): {error}") from error
     n_codes = layout.n_columns - len(layout.numbers)
-    return renumbered(partition_of(found, layout, rows), columns, n_codes)
+    return replace(renumbered(partition_of(found, layout, rows), columns, n_codes), number=part.number)
 
 
 def own_columns(layout: Layout) -> NDArray[np.int64]:

@@ -77,7 +77,7 @@ def load_partition(folder: Path, number: int, n_codes: int, kind: str = "part") 
     else:
         starts = _mapped(_file(folder, kind, number, "starts"))
     s, offset = (_mapped(file) if file.exists() else None for file in optional)
-    return Partition(codes, starts, n_codes, numbers, y, s, offset)
+    return Partition(codes, starts, n_codes, numbers, y, s, offset, number)
 
 
 class DiskRows(PartitionedRows):

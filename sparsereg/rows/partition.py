@@ -58,6 +58,10 @@ class Partition:
         Row weights; None: all one.
     offset : float64 array of shape (n,) or None
         Known part of the predictor; None: 0.
+    number : int
+        Which of the parts it is.
+    held : float64 array of shape (n,) or None
+        Weights of rows that are held out of a fit.
     """
 
     codes: NDArray[Any]
@@ -67,6 +71,8 @@ class Partition:
     y: Vector
     s: Vector | None
     offset: Vector | None = None
+    number: int = 0
+    held: Vector | None = None
 
     @property
     def n_rows(self) -> int:

@@ -127,6 +127,8 @@ class LossSums:
         `X_W' S H X_W` with those, the lower triangle.
     model_sums : float64 array of shape (m,)
         `x_j' (s h)` with those.
+    held : float
+        `total` of the rows that are held out.
     """
 
     total: float
@@ -142,6 +144,7 @@ class LossSums:
     model_curvature: float
     gram: sp.csr_array
     model_sums: Vector
+    held: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -189,7 +192,7 @@ class LossAt(AtCoefficients):
     highest: float
 
     def answer(self, part: Partition) -> LossSums:
-        sums = np.zeros(6 if self.loss.self_concordant else 6 + SHARES.size)
+        sums, held = np.zeros(6 if self.loss.self_concordant else 6 + SHARES.size), 0.0
         products, largest, raised = np.zeros((part.n_cols, 2)), np.zeros(2), np.empty(part.n_rows)
         with np.errstate(over="ignore", invalid="ignore"):
             for rows, z, y, s in at_predictors(part, self.coef, self.base):
@@ -198,6 +201,8 @@ class LossAt(AtCoefficients):
                 np.maximum(found.h, MIN_CURVATURE * self._floor(found.rho, s), out=raised[rows])
                 np.maximum(largest, [np.abs(found.rho).max(), found.h.max()], out=largest)
                 sums += [*found.sums, raised[rows].sum(), *found.fenchel]
+                if part.held is not None:
+                    held += self._total(y, z, part.held[rows])
             gram = self._gram(part, raised)
         model_sums = gram.diagonal()
         for place in np.flatnonzero(self.cols >= part.n_codes).tolist():
@@ -218,6 +223,7 @@ class LossAt(AtCoefficients):
             model_curvature,
             gram,
             model_sums,
+            held,
         )
 
     def combine(self, one: LossSums, other: LossSums) -> LossSums:
@@ -226,6 +232,11 @@ class LossAt(AtCoefficients):
         sums: dict[str, Any] = {name: max(a, b) if name in largest else a + b for name, (a, b) in pairs.items()}
         return LossSums(**sums)
 
+    def _total(self, y: Vector, z: Vector, s: Vector) -> float:
+        """As `LossSums.total`."""
+        kernel = self.loss.kernel
+        return self.loss.total(y, z, s) if kernel is None else mean_value(kernel, s, s * y, z)
+
     def _by_kernel(self, y: Vector, z: Vector, s: Vector) -> RowTerms:
         """For losses whose sums have a C kernel."""
         loss, kernel = self.loss, self.loss.kernel
@@ -233,7 +244,7 @@ class LossAt(AtCoefficients):
         mean, sy = np.empty(z.size), s * y
         sums = s, sy, sy * y
         slope, curvature, squared = mean_of(kernel, sums, z, None, 0.0, 0.0, mean)
-        total, far = mean_value(kernel, s, sy, z), 0.0
+        total, far = self._total(y, z, s), 0.0
         h = loss.curvature_at(mean)
         if not squared <= FAR * float(s.sum()):
             squares = loss.scaled_squares(sums, mean, h)

@@ -20,12 +20,14 @@ from sparsereg.data.validation import (
     check_weights,
 )
 from sparsereg.losses import Loss, as_loss
+from sparsereg.rows.partitioned import PartitionedRows
 from sparsereg.selection.ending import TURNED, Ending, turned_after
 from sparsereg.selection.engine import Settings, validate
 from sparsereg.selection.fold_fits import Task
 from sparsereg.selection.folds import make_folds
 from sparsereg.selection.measures import make_measure
 from sparsereg.selection.results import CrossValidation
+from sparsereg.selection.rows_folds import RowsTask, validate_rows
 from sparsereg.selection.rules import check_rule
 from sparsereg.selection.walk import Progress
 from sparsereg.solvers.loop import SOLVERS, Options
@@ -35,7 +37,7 @@ __all__ = ["check_ending", "check_ratios", "cross_validate_path"]
 
 def cross_validate_path(
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     loss: str | tuple[str, float] | Loss = "squared",
     cv: Any = 5,
@@ -70,9 +72,13 @@ def cross_validate_path(
     ----------
     X, y, loss, sample_weight, offset, penalty_factor, fit_intercept, standardize, positive, tol, max_iter, solver
         As in `regularization_path`. Weights count in the fits and in the held-out losses.
+        Rows in parts are solved one fold after the other, and have the mean deviance only.
     cv : int, splitter of scikit-learn, or iterable of (train, test), default 5
         A number means so many folds of consecutive rows, as in scikit-learn: shuffle rows that are sorted, with
         `KFold(5, shuffle=True)`. Splitters for groups and for time series are taken as they are.
+        For rows in parts: a number, of folds whose rows are drawn from all parts; or for each fold the numbers of the
+        parts that it holds out. A static screen of the columns must be for a smaller `eps` then, by the share of the
+        rows that train.
     groups : array of shape (n,), optional
         Handed to the splitter.
     scoring : str or callable, optional
@@ -144,6 +150,11 @@ def cross_validate_path(
     ratios, ending, rule = check_ratios(l1_ratio), check_ending(eps, max_seconds, max_columns, grid), check_rule(rule)
     if callback is not None and not callable(callback):
         raise ValueError(f"callback={callback!r}: expected a function of seven arguments, or None.")
+    if isinstance(X, PartitionedRows):
+        given = {"y": y, "sample_weight": sample_weight, "offset": offset, "groups": groups, "scoring": scoring}
+        over = RowsTask.of(X, kind, given, {"penalty_factor": penalty_factor} | flags, Options(tol, max_iter, solver))
+        settings = Settings(grid, eps, ending, 1, keep_fold_paths, callback)
+        return CrossValidation.of([validate_rows(over, cv, ratio, settings) for ratio in ratios], rule)
     design = as_design(X, n_threads=n_threads)
     target, s = check_target(y, design.n_rows), check_weights(sample_weight, design.n_rows)
     known = None if offset is None else check_vector("offset", offset, design.n_rows)

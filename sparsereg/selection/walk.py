@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from sparsereg.selection.fold_fits import FoldPoint
 from sparsereg.selection.results import ValidatedPath
 from sparsereg.solvers.loop import Solution
 from sparsereg.solvers.path import PathSolvers, collect, warn_uncertified
+from sparsereg.solvers.rows_path import RowsSolver, ScreenedColumns
 
 __all__ = ["Advancing", "Progress", "Walk"]
 
@@ -33,7 +34,8 @@ Progress = Callable[[int, int, float, int, float, float, float], None]
 class Advancing(Protocol):
     """A fold as `FoldFit`."""
 
-    solver: PathSolvers
+    @property
+    def solver(self) -> PathSolvers | RowsSolver: ...
 
     def advance(self, alpha: float) -> FoldPoint: ...
 
@@ -57,10 +59,10 @@ class Walk:
 
     def __init__(
         self,
-        whole: PathSolvers,
+        whole: PathSolvers | RowsSolver,
         fits: Sequence[Advancing],
         ending: Ending,
-        solve: Callable[[PathSolvers, float], Solution],
+        solve: Callable[[Any, float], Solution],
         n_threads: int = 1,
         keep: bool = False,
     ) -> None:
@@ -89,6 +91,10 @@ class Walk:
                 if reason is not None and i + 1 < alphas.size:
                     stopped = reason
                     break
+        except ScreenedColumns:
+            if not (self.losses and self.ending.turned):
+                raise
+            stopped = "screen"
         except KeyboardInterrupt:
             if not self.losses:
                 raise

@@ -10,7 +10,11 @@ from sparsereg.solvers.path_solver import EliminatedColumns, PathSolver
 from sparsereg.solvers.rows_newton import RowsNewton
 from sparsereg.solvers.rows_problem import RowsProblem
 
-__all__ = ["RowsSolver"]
+__all__ = ["RowsSolver", "ScreenedColumns"]
+
+
+class ScreenedColumns(ValueError):
+    """A strength is too weak for the columns that a static screen left."""
 
 
 class RowsSolver:
@@ -65,9 +69,9 @@ class RowsSolver:
         except EliminatedColumns:
             raise self._screened(alpha) from None
 
-    def _screened(self, alpha: float) -> ValueError:
+    def _screened(self, alpha: float) -> ScreenedColumns:
         length = self.problem.design.eliminated_length
-        return ValueError(
+        return ScreenedColumns(
             f"alpha={alpha:.6g} is too weak for the columns: the static screen left out combinations of up to"
             f" {length:,} rows, and one of them might be active there. Fit the cross with a smaller eps, and for the"
             " same loss."
