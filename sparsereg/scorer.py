@@ -24,12 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
-    Read = Callable[[Any], Any]
-
 __all__ = ["Scorer", "load"]
 
-FORMAT, VERSION = "sparsereg compact model", 1
-LINKS = ("identity", "log", "logit")
+FORMAT, VERSIONS = "sparsereg compact model", (1, 2)
 # The position of a level that the model does not have: every key that it is part of is negative.
 _UNKNOWN = -(1 << 62)
 _LARGEST = 1 << 53  # float64 has every integer up to this one
@@ -41,20 +38,10 @@ _DAMAGE = (ValueError, KeyError, TypeError, AttributeError, IndexError, Overflow
 
 
 class Scorer:
-    """A compact model, ready to score rows. A ValueError says what is wrong with one that is damaged.
+    """A compact model, ready to score rows with the columns `columns`, from its JSON value.
 
-    Parameters
-    ----------
-    data : dict
-        The JSON value of a compact model.
-    verify : bool, default=True
-        Whether to predict the test rows of the model and compare. True, as a reader that differs from the writer would
-        give wrong numbers without an error.
-
-    Attributes
-    ----------
-    columns : list of str
-        The columns that rows need.
+    A ValueError says what is wrong with one that is damaged. With `verify` the test rows of the model are predicted and
+    compared, as a reader that differs from the writer would give wrong numbers without an error.
 
     Examples
     --------
@@ -69,11 +56,11 @@ class Scorer:
     def __init__(self, data: Any, verify: bool = True) -> None:
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise ValueError(f"it is no {FORMAT}.")
-        if data.get("format_version") != VERSION:
+        if data.get("format_version") not in VERSIONS:
             version = data.get("format_version")
-            raise ValueError(f"it has format version {version!r}; this reads version {VERSION}: upgrade sparsereg.")
-        if data.get("link") not in LINKS:
-            raise ValueError(f"it has the link {data.get('link')!r}, which is not one of {LINKS}.")
+            raise ValueError(f"it has format version {version!r}; this reads versions 1 and 2: upgrade sparsereg.")
+        if data.get("link") not in [*_INVERSE]:
+            raise ValueError(f"it has the link {data.get('link')!r}, which is not one of {[*_INVERSE]}.")
         try:
             self._build(data)
             if verify:
@@ -84,29 +71,23 @@ class Scorer:
     def _build(self, data: dict[str, Any]) -> None:
         self.data = data
         self.link: str = data["link"]
-        self.intercept = _finite(data["intercept"])
+        several = isinstance(data["intercept"], list)
+        self.intercepts = [_finite(part) for part in (data["intercept"] if several else [data["intercept"]])]
         self.fields = [_Field(spec) for spec in data["fields"]]
         self.terms = [_Term(spec, self.fields) for spec in data["terms"] if "fields" in spec]
-        # The column and weight of each number, and whether its values are rounded to float32.
-        numbers = [spec for spec in data["terms"] if "number" in spec]
-        self.numbers = [(spec["number"], _finite(spec["weight"]), "float32" in spec) for spec in numbers]
-        self.columns = list(dict.fromkeys([*(one.column for one in self.fields), *(one[0] for one in self.numbers)]))
-        self._reads: list[tuple[str, Read]] = [(one.column, one.encode) for one in self.fields]
-        plain = [term for term in self.terms if not (term.is_ragged or term.wide)]
-        self._single = [(term.places[0], term.table.get) for term in plain if len(term.places) == 1]
-        pairs = [term for term in plain if len(term.places) == 2]
-        self._double = [(term.places[0], term.places[1], term.radices[1], term.table.get) for term in pairs]
-        self._rest = [term for term in self.terms if term.is_ragged or term.wide or len(term.places) > 2]
+        self.numbers = [(spec["number"], _finite(spec["weight"]), spec) for spec in data["terms"] if "number" in spec]
+        self.columns = list(
+            dict.fromkeys(one.column for one in self.fields) | dict.fromkeys(n[0] for n in self.numbers)
+        )
+        self._reads: list[tuple[str, Callable[[Any], Any]]] = [(one.column, one.encode) for one in self.fields]
+        self._outputs = [_Output(self, k) for k in range(len(self.intercepts))]
 
-    def predict_one(self, row: Mapping[str, Any]) -> float:
+    def predict_one(self, row: Mapping[str, Any]) -> Any:
         """The prediction for one row, a mapping of columns to values; further columns are ignored.
 
-        None, NaN and the missing values of pandas are missing. A value that the model does not know has no effect.
-
-        Raises
-        ------
-        ValueError
-            If a column is absent or of another type than in fit, or a number that passes through is missing.
+        A float; of several classes or targets a list. None, NaN and the missing values of pandas are missing, and a
+        value that the model does not know has no effect. A ValueError says that a column is absent or of another type
+        than in fit, or that a number is missing.
         """
         try:
             return self.predict(self.positions(row), [row[number[0]] for number in self.numbers])
@@ -117,30 +98,21 @@ class Scorer:
         """The position of the level of each field, negative if the model does not have it; a list for a list."""
         return [encode(row[column]) for column, encode in self._reads]
 
-    def predict(self, p: list[Any], values: list[Any]) -> float:
+    def predict(self, p: list[Any], values: list[Any]) -> Any:
         """The prediction for the positions of the levels of all fields, and the values of the numbers."""
-        total = self.intercept
-        for i, get in self._single:
-            total += get(p[i], 0.0)
-        for i, j, radix, get in self._double:
-            total += get(p[i] * radix + p[j], 0.0)
-        for term in self._rest:
-            total += term.sum(p)
-        for (column, weight, single), value in zip(self.numbers, values, strict=True):
-            total += weight * real_number(value, column, single)
-        if self.link == "identity":
-            return total
-        if self.link == "log":
-            return math.exp(total) if total < 709.78 else math.inf
-        return 1.0 / (1.0 + math.exp(-total)) if total > -709.0 else math.exp(total)
+        if len(self._outputs) == 1:
+            return _INVERSE[self.link](self._outputs[0].total(p, values))
+        z = [output.total(p, values) for output in self._outputs]
+        e = [math.exp(part - max(z)) for part in z] if self.link == "softmax" else []
+        return [part / sum(e) for part in e] or list(map(_INVERSE[self.link], z))
 
     def _verify(self, tests: Any) -> None:
-        size = 1.0 + abs(self.intercept) + sum(abs(number[1]) for number in self.numbers)
+        size = 1.0 + sum(map(abs, self.intercepts)) + sum(abs(number[1]) for number in self.numbers)
         size += sum(math.fsum(map(abs, term.table.values())) + abs(term.pooled_weight) for term in self.terms)
         for test in tests:
-            row, expected = test["row"], _finite(test["prediction"])
-            found = self.predict_one(row)
-            if not math.isclose(found, expected, rel_tol=1e-9, abs_tol=_TOLERANCE * size):
+            row, expected, found = test["row"], test["prediction"], self.predict_one(test["row"])
+            pairs = list(zip(expected, found, strict=True)) if isinstance(found, list) else [(expected, found)]
+            if not all(math.isclose(_finite(a), b, rel_tol=1e-9, abs_tol=_TOLERANCE * size) for a, b in pairs):
                 raise ValueError(f"the test row {row} is predicted as {found}, where {expected} is right.")
 
 
@@ -150,11 +122,18 @@ def load(file: str | os.PathLike[str], verify: bool = True) -> Scorer:
         with open(file, encoding="utf-8") as source:
             data = json.load(source, parse_constant=_refuse_constant)
         return Scorer(data, verify)
-    except UnicodeDecodeError as error:
-        hint = "it is not text. `sparsereg export MODEL --out FILE` makes a compact model of one of `fit`."
-        raise ValueError(f"{file} cannot be read as a compact model: {hint}") from error
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{file} cannot be read as a compact model: {error}") from error
+        hint = "it is not text. `sparsereg export MODEL --out FILE` makes a compact model of one of `fit`."
+        why = hint if isinstance(error, UnicodeDecodeError) else error
+        raise ValueError(f"{file} cannot be read as a compact model: {why}") from error
+
+
+_INVERSE: dict[str, Callable[[float], float]] = {
+    "identity": lambda z: z,
+    "log": lambda z: math.exp(z) if z < 709.78 else math.inf,
+    "logit": lambda z: 1.0 / (1.0 + math.exp(-z)) if z > -709.0 else math.exp(z),
+    "softmax": lambda z: z,  # over all outputs: see `predict`
+}
 
 
 class _Field:
@@ -175,11 +154,38 @@ class _Field:
             raise ValueError(f"column {self.column!r} holds {value!r}, which cannot be read as {self.kind}.")
 
 
+class _Output:
+    """What adds up to the predictor of one output."""
+
+    def __init__(self, model: Scorer, place: int) -> None:
+        self.intercept = model.intercepts[place]
+        terms = [term for term in model.terms if term.output == place]
+        plain = [term for term in terms if not (term.is_ragged or term.wide)]
+        self.single = [(term.places[0], term.table.get) for term in plain if len(term.places) == 1]
+        pairs = [term for term in plain if len(term.places) == 2]
+        self.double = [(term.places[0], term.places[1], term.radices[1], term.table.get) for term in pairs]
+        self.rest = [term for term in terms if term.is_ragged or term.wide or len(term.places) > 2]
+        self.numbers = [(i, *one) for i, one in enumerate(model.numbers) if one[2].get("output", 0) == place]
+
+    def total(self, p: list[Any], values: list[Any]) -> float:
+        total = self.intercept
+        for i, get in self.single:
+            total += get(p[i], 0.0)
+        for i, j, radix, get in self.double:
+            total += get(p[i] * radix + p[j], 0.0)
+        for other in self.rest:
+            total += other.sum(p)
+        for i, column, weight, term in self.numbers:
+            total += weight * real_number(values[i], column, term)
+        return total
+
+
 class _Term:
     """The columns of one field or cross: weights by key, and a weight that pooled rare keys share."""
 
     def __init__(self, spec: dict[str, Any], fields: list[_Field]) -> None:
         self.places: list[int] = spec["fields"]
+        self.output: int = spec.get("output", 0)
         self.radices = [len(fields[i].levels) for i in self.places]
         # Where a key may pass 2^53, keys are lists of positions.
         self.wide = math.prod(self.radices) > _LARGEST
@@ -214,7 +220,7 @@ class _Term:
         return total + self.pooled_weight if self.is_ragged and not self.pooled.isdisjoint(keys) else total
 
 
-def _strings(field: _Field, get: Any) -> Read:
+def _strings(field: _Field, get: Any) -> Any:
     def encode(value: Any) -> int:
         if not isinstance(value, str):
             value = field.none(value)
@@ -225,31 +231,23 @@ def _strings(field: _Field, get: Any) -> Read:
     return encode
 
 
-def _integers(field: _Field, get: Any) -> Read:
-    def whole(value: Any) -> Any:
+def _scalars(field: _Field, get: Any) -> Any:
+    kind = int if field.kind == "integer" else bool
+
+    def plain(value: Any) -> Any:
         value = _plain(value)
-        if isinstance(value, float) and value.is_integer() and abs(value) < _LARGEST:
+        if kind is int and isinstance(value, float) and value.is_integer() and abs(value) < _LARGEST:
             value = int(value)  # pandas reads integers with missing values as floats
-        return value if type(value) is int else field.none(value)
+        return value if type(value) is kind else field.none(value)
 
-    return lambda value: get(value if type(value) is int else whole(value), _UNKNOWN)
-
-
-def _booleans(field: _Field, get: Any) -> Read:
-    def truth(value: Any) -> Any:
-        value = _plain(value)
-        return value if isinstance(value, bool) else field.none(value)
-
-    return lambda value: get(truth(value), _UNKNOWN)
+    return lambda value: get(value if type(value) is kind else plain(value), _UNKNOWN)
 
 
-def _all_missing(field: _Field, get: Any) -> Read:  # noqa: ARG001
+def _all_missing(field: _Field, get: Any) -> Any:  # noqa: ARG001
     return lambda value: get(None if _is_missing(value) else "", _UNKNOWN)
 
 
-def _bins(field: _Field, get: Any) -> Read:
-    if "edges" not in field.rule:
-        return _width_bins(field, get)
+def _edge_bins(field: _Field, get: Any) -> Any:
     edges = [float(edge) for edge in field.rule["edges"]]
 
     def encode(value: Any) -> int:
@@ -259,7 +257,7 @@ def _bins(field: _Field, get: Any) -> Read:
     return encode
 
 
-def _width_bins(field: _Field, get: Any) -> Read:
+def _width_bins(field: _Field, get: Any) -> Any:
     (p, q), (r, s) = (_fraction(field.rule[key]) for key in ("width", "origin"))
     width, origin, limit = p / q, r / s, _MAX_BINS * (p / q)
     # The edge of bin k is (a + k b) / d, rounded once while a + k b stays below 2^53.
@@ -284,9 +282,9 @@ def _width_bins(field: _Field, get: Any) -> Read:
     return encode
 
 
-def _date_parts(field: _Field, get: Any) -> Read:
+def _date_parts(field: _Field, get: Any) -> Any:
     part, zone = field.rule["part"], zone_of(field.rule["zone"])
-    read: Read = datetime.weekday if part == "weekday" else lambda moment: getattr(moment, part)
+    read: Any = datetime.weekday if part == "weekday" else lambda moment: getattr(moment, part)
     read(datetime.min)  # fails for an unknown part
 
     def encode(value: Any) -> int:
@@ -303,7 +301,7 @@ def _date_parts(field: _Field, get: Any) -> Read:
     return encode
 
 
-def _lists(field: _Field, get: Any) -> Read:
+def _lists(field: _Field, get: Any) -> Any:
     separator, missing = field.rule["separator"], get(None, _UNKNOWN)
 
     def encode(value: Any) -> list[int]:
@@ -311,8 +309,7 @@ def _lists(field: _Field, get: Any) -> Read:
             value = value.tolist()
         is_text = isinstance(value, str)
         if not is_text and (separator is not None or not hasattr(value, "__iter__")):
-            field.none(value)
-            return [] if missing < 0 else [missing]
+            return [] if field.none(value) or missing < 0 else [missing]
         items = value.split(separator) if is_text else [item for item in value if not _is_missing(item)]
         if (is_text and separator is None) or not all(isinstance(item, str) for item in items):
             raise ValueError(f"column {field.column!r} holds {value!r}, which is no list of texts.")
@@ -326,10 +323,10 @@ def _lists(field: _Field, get: Any) -> Read:
 
 _READERS = {
     "string": _strings,
-    "integer": _integers,
-    "boolean": _booleans,
+    "integer": _scalars,
+    "boolean": _scalars,
     "missing": _all_missing,
-    "bin": _bins,
+    "bin": lambda field, get: (_edge_bins if "edges" in field.rule else _width_bins)(field, get),
     "date_part": _date_parts,
     "list": _lists,
 }
@@ -358,12 +355,14 @@ def _number(value: Any, column: str) -> float | None:
     return float(value)
 
 
-def real_number(value: Any, column: str, single: bool) -> float:
-    """A number that passes through, which must be finite."""
-    number = _number(value, column)
-    if number is None or not math.isfinite(number):
-        raise ValueError(f"column {column!r} holds {value!r}, but passes through as a number; fill it.")
-    return struct.unpack("f", struct.pack("f", number))[0] if single else number
+def real_number(value: Any, column: str, term: Mapping[str, Any]) -> float:
+    """A number that passes through, which must be finite: as it is, its logarithm, or rounded to float32."""
+    number, log = _number(value, column), "log" in term
+    if number is None or not math.isfinite(number) or (log and number <= 0.0):
+        needed = "is an exposure, which must be positive" if log else "passes through as a number; fill it"
+        raise ValueError(f"column {column!r} holds {value!r}, but {needed}.")
+    number = math.log(number) if log else number
+    return struct.unpack("f", struct.pack("f", number))[0] if "float32" in term else number
 
 
 def _finite(value: Any) -> float:

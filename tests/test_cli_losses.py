@@ -25,6 +25,7 @@ from sparsereg import (
     save_model,
 )
 from sparsereg.cli.commands import cli
+from sparsereg.cli.score import main as score
 
 
 @pytest.fixture
@@ -122,7 +123,13 @@ def test_probabilities_are_targets_of_the_logistic_loss():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--target kind", "3 different texts"),
+        ("--target kind --loss logistic", "3 different values"),
+        ("--target claims --exposure left", "add --loss poisson"),
+        ("--target claims --offset left --exposure left --loss poisson", "choose one"),
+        ("--target claims --exposure left --loss poisson", "an exposure must be positive"),
+        ("--target claims --offset churn", "must hold numbers"),
+        ("--target claims --offset claims", "is the target and cannot be the offset"),
+        ("--target kind --folds 3", "--validate SHARE"),
         ("--target claims --loss logistic", "--loss logistic takes two"),
         ("--target claims --loss logit", "'logit' is not one of squared, logistic"),
         ("--target churn --loss poisson", "must hold numbers"),
@@ -176,8 +183,8 @@ def test_models_of_estimators_keep_loss_and_classes(tmp_path):
         if hasattr(model, "predict_proba"):
             np.testing.assert_allclose(loaded.predict_proba(table), model.predict_proba(X))
             np.testing.assert_array_equal(loaded.path.classes, model.classes_)
-    with pytest.raises(ValueError, match="classifiers of a loss"):
-        save_model(tmp_path / "m.npz", cross, RidgeClassifier().fit(X, labels))
+    save_model(tmp_path / "m.npz", cross, RidgeClassifier().fit(X, labels))
+    assert load_model(tmp_path / "m.npz").path.loss == "squared"
     path = regularization_path(X, y, loss=("tweedie", 1.7), alphas=3)
     save_model(tmp_path / "m.npz", cross, path, point=1)
     np.testing.assert_allclose(load_model(tmp_path / "m.npz").predict(table), np.exp(path.predict(X, 1)))
@@ -189,5 +196,86 @@ def test_errors_about_losses_name_options_and_a_remedy():
     assert "--loss gamma takes" in gamma
     assert "--loss tweedie:1.5" in gamma
     assert "loss=" not in gamma
-    assert "LogisticRegression" in run(FIT + "--target kind --loss multinomial").stderr
+    assert "--positive is for one coefficient" in run(FIT + "--target kind --loss multinomial --positive").stderr
     assert "--loss squared for 0" in run(FIT + "--target claims --loss tweedie:3").stderr
+
+
+@pytest.mark.usefixtures("folder")
+def test_texts_of_several_values_are_classes():
+    result = succeed(FIT + "--target kind --exclude left,churn,claims")
+    notes = " ".join(result.stderr.split())
+    assert "holds 3 texts, x, y, z: fitted with --loss multinomial" in notes
+    assert "10% of the rows are held out" in notes
+    model, table = load_model("model.npz"), pl.read_csv("rows.csv")
+    assert (model.path.loss, model.path.classes.tolist()) == ("multinomial", ["x", "y", "z"])
+    assert "deviance explained 0.9" in succeed("predict model.npz rows.csv --keep a --out out.csv").stderr
+    out = pl.read_csv("out.csv")
+    assert out.columns == ["a", "prediction", *(f"probability of {label}" for label in "xyz")]
+    np.testing.assert_array_equal(out["prediction"].to_numpy(), model.predict(table))
+    np.testing.assert_allclose(out[:, 2:].to_numpy(), model.predict_proba(table))
+    assert "of kind = y on" in " ".join(succeed("report model.npz --class y").stdout.split())
+    assert "has the classes x, y, z" in run("report model.npz --class q").stderr
+    rows = succeed("export model.npz --to csv").stdout.splitlines()
+    assert rows[0] == "output,column,weight"
+    assert {line.split(",")[0] for line in rows[1:]} == {"x", "y", "z"}
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("target", ["churn", "left", "churn --loss squared_hinge", "kind", "claims --loss poisson"])
+def test_score_writes_what_predict_does(target):
+    succeed(FIT + f"--target {target} --validate 0.2")
+    succeed("predict model.npz rows.csv --out predicted.csv")
+    succeed("export model.npz --out model.json")
+    assert score(["model.json", "rows.csv", "--out", "scored.csv"]) == 0
+    predicted, scored = pl.read_csv("predicted.csv"), pl.read_csv("scored.csv")
+    assert predicted.columns == scored.columns
+    for name in predicted.columns:
+        if predicted[name].dtype == pl.Float64:
+            np.testing.assert_allclose(predicted[name].to_numpy(), scored[name].to_numpy(), rtol=1e-12)
+        else:
+            assert predicted[name].to_list() == scored[name].to_list()
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("how", ["--validate 0.3", "--folds 3", "--folds 3 --design auto"])
+def test_an_exposure_makes_rates(how):
+    table = pl.read_csv("rows.csv").with_columns(years=pl.Series(np.random.default_rng(5).uniform(0.2, 3, 1500)))
+    table = table.with_columns(claims=pl.Series(np.random.default_rng(6).poisson(table["years"] * 0.8)))
+    table.write_csv("rows.csv")
+    fit = FIT.replace("--cross a,b ", "") if "auto" in how else FIT
+    succeed(fit + f"--target claims --loss poisson --exposure years {how} --html r.html")
+    model = load_model("model.npz")
+    assert model.meta["offset"] == {"column": "years", "log": True}
+    assert "years" not in {*model.cross.levels_, *model.cross.numbers_}
+    out = succeed("predict model.npz rows.csv --out out.csv")
+    predicted = pl.read_csv("out.csv")["prediction"].to_numpy()
+    np.testing.assert_allclose(predicted, model.predict(table))
+    assert predicted.sum() == pytest.approx(table["claims"].sum(), rel=0.05)
+    # Twice the exposure, twice the claims.
+    np.testing.assert_allclose(model.predict(table.with_columns(years=2 * pl.col("years"))), 2 * predicted)
+    assert "deviance explained" in out.stderr
+    table.drop("years").write_csv("short.csv")
+    assert "--point 999 is not one of" in run("predict model.npz short.csv --point 999").stderr
+    assert "no column 'years'" in run("predict model.npz short.csv").stderr
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--l1-ratio 2", "--l1-ratio"), ("--tol -1", "--tol"), ("--eps 0", "--eps"), ("--alphas 1,x", "neither"),
+        ("--alphas 1,0.5 --eps 0.1", "choose one"), ("--l1-ratio 0", "name the strengths"),
+        ("--folds 3 --validate 0.1", "choose one"), ("--loss squared_hinge --log-target", "--log-target fits squares"),
+        ("--bin z=1/60 --numeric z", "--bin and --numeric"), ("--field a --exclude a", "used and excluded"),
+        ("--design auto --degree 4", "at most 3 fields"), ("--design main --degree 2", "choose one"),
+        ("--weight left --field left", "is the weight"), ("--loss multinomial --positive", "--positive"),
+    ],
+)  # fmt: skip
+def test_options_are_checked_before_the_table_is_read(options, message):
+    """Of a file that could not be read."""
+    with open("broken.csv", "wb") as file:
+        file.write(b"a,b\n\xff\xfe,1\n")
+    result = run(f"fit broken.csv --target churn {options}")
+    assert result.exit_code != 0
+    assert message in " ".join(result.stderr.split())
+    assert "read as a table" not in result.stderr

@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import json
+import os
 import shutil
 import subprocess
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,19 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
 import sparsereg as S
-from sparsereg import CompactModel, DatePart, Edges, FeatureCross, Model, Of, PathResult, Quantiles, Split, Width
+from sparsereg import (
+    CompactModel,
+    DatePart,
+    Edges,
+    FeatureCross,
+    Model,
+    Of,
+    PathResult,
+    Quantiles,
+    Split,
+    Width,
+    load_compact,
+)
 
 READER = Path(__file__).parent / "readers" / "compact.mjs"
 WORDS = ["a", "b ", "é", "e\u0301", "missing", "rare", "x=y", "a x b", "'q", ""]
@@ -140,17 +154,59 @@ def everything(zone="Europe/Paris", link="identity", **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of texts that look the same
         cross = cross_of(crosses=crosses, min_count=2, rare="pool", **options).fit(table)
-    weights = rng.normal(size=cross.n_features_out_) * (rng.random(cross.n_features_out_) < 0.7)
+    K = 3 if link == "softmax" else 1
+    weights = rng.normal(size=(cross.n_features_out_, K)) * (rng.random((cross.n_features_out_, K)) < 0.7)
     weights[-1] = 0.25  # of km
-    return Model(cross, path_of(weights, link=link)), table
+    path = path_of(weights[:, 0], link=link)
+    if K > 1:
+        columns = tuple(sp.csc_array(weights[:, [k]]) for k in range(K))
+        path = replace(path, coefs=columns, intercepts=np.array([[0.5, -0.5, 0.0]]), classes=np.array(["u", "v", "w"]))
+    return Model(cross, path), table
+
+
+# So many rows in CI; 100,000 take a minute.
+PARITY_ROWS = int(os.environ.get("SPARSEREG_PARITY_ROWS", "3000"))
+
+
+@pytest.mark.parametrize("link", ["identity", "log", "logit", "softmax"])
+@pytest.mark.parametrize("with_offset", [False, True])
+def test_parity_for_every_link_and_kind_of_column(link, with_offset):
+    """Rows with missing and unknown values and values on the edges of bins: X w, by plain NumPy, and both readers."""
+    model, _ = everything("Europe/Paris", link)
+    rng = np.random.default_rng(7)
+    table = table_of(rng, PARITY_ROWS, "Europe/Paris")
+    for column, unknown in (("word", "never seen"), ("code", 12345), ("tags", "never|u"), ("angle", 77.7)):
+        table[column] = table[column].where(rng.random(PARITY_ROWS) < 0.9, unknown)
+    z = model.cross.transform(table) @ sp.hstack([part.tocsc() for part in model.path.outputs]).toarray()
+    z += model.path.intercepts.reshape(1, -1)
+    if with_offset:
+        model = Model(model.cross, model.path, {"offset": {"column": "exposure", "log": True}})
+        table["exposure"] = rng.uniform(0.1, 2.0, PARITY_ROWS)
+        z += np.log(table["exposure"].to_numpy())[:, None]
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    means = {"identity": z, "log": np.exp(z), "logit": 1 / (1 + np.exp(-z)), "softmax": e / e.sum(axis=1)[:, None]}
+    expected = means[link] if link == "softmax" else means[link][:, 0]
+    compact = CompactModel.from_model(model)
+    # Sums of some twenty weights: relative to what is summed, not to what is left of it.
+    size = 1.0 if link in ("logit", "softmax") else np.maximum(np.abs(expected), 1.0 if link == "log" else 20.0)
+    error = np.abs(compact.predict(table) - expected) / size
+    assert error.max() <= 1e-12 * (20 if link == "log" else 1), error.max()
+    rows = table.to_dict("records")
+    one = np.abs(np.array([compact.predict_one(row) for row in rows]) - expected) / size
+    assert one.max() <= 1e-12 * (20 if link == "log" else 1), one.max()
+    if PARITY_ROWS > 3000:
+        print(f"{link}, offset {with_offset}: {error.max():.1e} in tables, {one.max():.1e} row by row")
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 def test_reader_in_javascript(tmp_path):
     """A second reader, written from the description of the format, passes the test rows; and fails on a wrong one."""
     files = []
-    for i, (zone, link) in enumerate([("Europe/Paris", "identity"), (None, "log"), ("UTC", "logit")]):
+    kinds = [("Europe/Paris", "identity"), (None, "log"), ("UTC", "logit"), ("UTC", "softmax")]
+    for i, (zone, link) in enumerate(kinds):
         model, _ = everything(zone, link, normalize_text=i == 1)
+        if i == 1:  # with an exposure
+            model = Model(model.cross, model.path, {"offset": {"column": "own", "log": True}})
         CompactModel.from_model(model).save(tmp_path / f"{i}.json")
         files.append(str(tmp_path / f"{i}.json"))
     subprocess.run(["node", str(READER), *files], check=True, capture_output=True, text=True)
@@ -247,25 +303,62 @@ def test_links_are_found_by_comparison():
 
 
 def test_models_of_other_losses(tmp_path):
-    """Saved, and as pipelines: probabilities, rates; no squared hinge, no three classes."""
-    counts, labels = np.round(Y).clip(0), np.where(Y > 2, "yes", "no")
-    for last, y in ((S.LogisticRegression(C=2.0), labels), (S.PoissonRegressor(alpha=0.01, l1_ratio=1.0), counts)):
+    """Saved, and as pipelines: probabilities, rates, predictors; of several classes and targets one each."""
+    counts, labels, three = np.round(Y).clip(0), np.where(Y > 2, "yes", "no"), ROWS["a"].to_numpy()
+    models = [
+        (S.LogisticRegression(C=2.0), labels, "logit", lambda m: m.predict_proba(ROWS)[:, 1]),
+        (S.LogisticRegression(C=2.0), three, "softmax", lambda m: m.predict_proba(ROWS)),
+        (S.PoissonRegressor(alpha=0.01, l1_ratio=1.0), counts, "log", lambda m: m.predict(ROWS)),
+        (S.GammaRegressor(alpha=0.01), counts + 0.5, "log", lambda m: m.predict(ROWS)),
+        (S.TweedieRegressor(power=1.5, alpha=0.01), counts, "log", lambda m: m.predict(ROWS)),
+        (S.HuberLossRegressor(alpha=0.01), Y, "identity", lambda m: m.predict(ROWS)),
+        (S.SquaredHingeClassifier(), labels, "identity", lambda m: m.decision_function(ROWS)),
+        (S.RidgeClassifier(), three, "identity", lambda m: m.decision_function(ROWS)),
+        (S.MultiTaskLasso(0.01), np.c_[Y, -Y], "identity", lambda m: m.predict(ROWS)),
+    ]
+    for last, y, link, predict in models:
         fitted = make_pipeline(FeatureCross(crosses=[("a", "b")], fields=["a", "b"]), last).fit(ROWS, y)
-        expected = fitted.predict_proba(ROWS)[:, 1] if y is labels else fitted.predict(ROWS)
-        S.save_model(tmp_path / "model.npz", None, fitted)
+        S.save_model(tmp_path / "model.npz", fitted)
         for model in (fitted, tmp_path / "model.npz"):
             compact = CompactModel.from_model(model)
-            assert compact.link == ("logit" if y is labels else "log")
-            assert compact.data.get("classes") == (["no", "yes"] if y is labels else None)
-            assert np.allclose(compact.predict(ROWS), expected, rtol=1e-12)
-    for last, y, words in (
-        (S.SquaredHingeClassifier(), labels, "no probability"),
-        (S.LogisticRegression(), ROWS["a"], "3 classes"),
-    ):
-        fitted = make_pipeline(FeatureCross(fields=["b"]), last).fit(ROWS, y)
-        S.save_model(tmp_path / "model.npz", None, fitted)
-        with pytest.raises(ValueError, match=words):
-            CompactModel.from_model(tmp_path / "model.npz")
+            assert compact.link == link
+            assert compact.data.get("classes") == (list(fitted.classes_) if hasattr(fitted, "classes_") else None)
+            assert compact.data["format_version"] == (2 if compact.n_outputs > 1 else 1)
+            found = compact.predict(ROWS)
+            assert np.allclose(found, predict(fitted), rtol=1e-12, atol=1e-13)
+            assert np.allclose([compact.predict_one(row) for row in ROWS.to_dict("records")], found, rtol=1e-13)
+            compact.save(tmp_path / "c.json")
+            again = load_compact(tmp_path / "c.json")
+            assert again.data == compact.data
+            parts = again.explain_one(ROWS.iloc[0].to_dict(), output=again.n_outputs - 1)
+            own = dict(again.weights(again.n_outputs - 1))
+            assert all(own[name] == weight for name, weight in parts)
+
+
+def test_an_exposure_is_a_column_of_the_compact_model():
+    table = ROWS.assign(exposure=np.linspace(0.2, 2, 40))
+    counts, offset = np.round(Y).clip(0), np.log(table["exposure"].to_numpy())
+    cross = FeatureCross(fields=["a", "b"])
+    path = S.regularization_path(cross.fit_transform(table), counts, loss="poisson", offset=offset, alphas=5)
+    model = Model(cross, path, {"offset": {"column": "exposure", "log": True}})
+    compact = CompactModel.from_model(model)
+    assert (compact.data["format_version"], "exposure" in compact.columns) == (2, True)
+    assert np.allclose(compact.predict(table), model.predict(table), rtol=1e-12)
+    row = table.iloc[3].to_dict()
+    assert np.isclose(compact.predict_one(row), model.predict(table)[3], rtol=1e-12)
+    for wrong in (0.0, -1.0, None):
+        with pytest.raises(ValueError, match="must be positive"):
+            compact.predict_one(row | {"exposure": wrong})
+    with pytest.raises(ValueError, match="must be positive"):
+        compact.predict(table.assign(exposure=0.0))
+    fitted = S.PoissonRegressor(alpha=0.01).fit(cross.transform(table).toarray(), counts, offset=offset)
+    alone = CompactModel.from_model(fitted, offset={"column": "exposure", "log": True})
+    frame = pd.DataFrame(cross.transform(table).toarray(), columns=[f"x{j}" for j in range(fitted.coef_.size)])
+    found = alone.predict(frame.assign(exposure=table["exposure"]))
+    assert np.allclose(found, fitted.predict(cross.transform(table).toarray(), offset=offset), rtol=1e-12)
+    plain = Model(cross, path, {"offset": {"column": "u"}})
+    assert CompactModel.from_model(plain).data["format_version"] == 1  # a number of weight 1
+    assert np.allclose(CompactModel.from_model(plain).predict(ROWS), plain.predict(ROWS), rtol=1e-12)
 
 
 def test_log_target_and_points():
@@ -282,17 +375,10 @@ def refusals():
     cross = FeatureCross(fields=["a"])
     X = cross.fit_transform(ROWS)
     hashed = FeatureCross(fields=["a"], hashed=16)
-    two = np.c_[Y, -Y]
     yield make_pipeline(hashed, S.Lasso(0.1)).fit(ROWS, Y), "hashed=16"
     yield make_pipeline(FeatureCross(fields=["a"]), MaxAbsScaler(), S.Lasso(0.1)).fit(ROWS, Y), "has the steps"
     yield make_pipeline(MaxAbsScaler(), S.Lasso(0.1)).fit(X.toarray(), Y), "MaxAbsScaler cannot be exported"
     yield make_pipeline(make_column_transformer((MaxAbsScaler(), ["u"])), S.Lasso(0.1)).fit(ROWS, Y), "a MaxAbsScaler"
-    yield make_pipeline(FeatureCross(fields=["a"]), S.Ridge()).fit(ROWS, two), "2 targets"
-    yield make_pipeline(FeatureCross(fields=["a"]), S.RidgeClassifier()).fit(ROWS, ROWS["b"]), "predict_proba"
-    yield (
-        make_pipeline(FeatureCross(fields=["b"]), sklearn.linear_model.LogisticRegression()).fit(ROWS, ROWS["a"]),
-        "3 classes",
-    )
     yield S.Lasso(), "no fitted linear model"
     yield Model(cross, path_of(np.ones(3), link="cauchit")), "cauchit"
 

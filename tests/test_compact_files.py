@@ -163,7 +163,7 @@ CACHE: list[str] = []
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"format_version": 2}, "format version 2.*upgrade"),
+        ({"format_version": 3}, "format version 3.*upgrade"),
         ({"format": "else"}, "no sparsereg compact model"),
         ({"link": "cloglog"}, "the link 'cloglog'"),
         ({"extra": 1}, "'extra', which is not known"),

@@ -7,7 +7,7 @@ are the same number and none has a leading zero or plus sign, unless an option s
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,9 +56,11 @@ class ColumnTypes:
     date_formats: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def for_predict(cls, cross: FeatureCross, csv: CsvFormat, date_formats: Mapping[str, str]) -> ColumnTypes:
-        """The types that a fitted cross needs."""
-        types, integers = dict.fromkeys(cross.numbers_, "number"), {}
+    def for_predict(
+        cls, cross: FeatureCross, csv: CsvFormat, date_formats: Mapping[str, str], numbers: Sequence[str] = ()
+    ) -> ColumnTypes:
+        """The types that a fitted cross needs, and those of further `numbers`, such as an offset."""
+        types, integers = dict.fromkeys([*cross.numbers_, *numbers], "number"), {}
         for levels in cross.levels_.values():
             kind = "text" if levels.split else {"string": "text", "missing": "text"}.get(levels.kind, levels.kind)
             if levels.bins is not None:

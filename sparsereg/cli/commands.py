@@ -14,7 +14,8 @@ from sparsereg import __version__
 from sparsereg.cli.console import Terminal
 from sparsereg.cli.demo import globe_cross, make_places, make_target
 from sparsereg.cli.errors import Commands
-from sparsereg.cli.fitting import fit_model
+from sparsereg.cli.fit_options import check_fit_options
+from sparsereg.cli.fitting import fit_model, for_classes
 from sparsereg.cli.options import (
     bin_rules,
     column_names,
@@ -26,7 +27,7 @@ from sparsereg.cli.options import (
     strengths,
 )
 from sparsereg.cli.out_of_core import TablePath, fit_in_parts, for_parts, in_parts
-from sparsereg.cli.prediction import Prediction
+from sparsereg.cli.prediction import Prediction, check_point
 from sparsereg.cli.report_command import report
 from sparsereg.cli.serving_commands import compare, export, score
 from sparsereg.cli.tables import read_table
@@ -145,6 +146,10 @@ def cli() -> None:
     "--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Folds that choose the strength."
 )
 @click.option("--weight", metavar="COLUMN", help="Weight of each row.")
+@click.option("--offset", metavar="COLUMN", help="Number that is added to the prediction, before the link.")
+@click.option(
+    "--exposure", metavar="COLUMN", help="Time or size that counts stand for, such as years insured: rates are fitted."
+)
 @click.option(
     "--log-target", is_flag=True, help="Fit the logarithm; predictions are medians in the target's own units."
 )
@@ -153,7 +158,7 @@ def cli() -> None:
     callback=loss_name,
     metavar="LOSS",
     help=f"{', '.join(LOSS_NAMES)}; tweedie:1.7 and huber:2 have a parameter. Default: logistic for a target of two "
-    "values, otherwise squared.",
+    "values, multinomial for texts of more, otherwise squared.",
 )
 @click.option("--l1-ratio", type=float, default=1.0, show_default=True, help="1 is the lasso; less, an elastic net.")
 @click.option(
@@ -236,8 +241,8 @@ def fit(file: Path, **options: Any) -> None:
         options["tol"] = 1e-4 if options["html_file"] is None else 1e-7
     named = [entry.name for entry in dataclasses.fields(ColumnRoles) if entry.name in options]
     roles = ColumnRoles(**{name: options[name] for name in named})
-    if roles.design is not None and roles.crosses:
-        raise ValueError(f"--design {roles.design} makes crosses, and --cross names them; choose one.")
+    check_fit_options(options)
+    roles.check_options()
     csv = csv_format(options)
     if in_parts(file, options):
         _finish(fit_in_parts(file, roles, for_parts(options), terminal), options, terminal)
@@ -247,6 +252,8 @@ def fit(file: Path, **options: Any) -> None:
         roles.check(table)
         kind = choose_loss(options["loss"], table[roles.target], csv, roles.log_target, terminal.note)
         roles = dataclasses.replace(roles, kind=kind)
+        if kind.loss == "multinomial":
+            roles, options = for_classes(roles, options, terminal.note)
         types = roles.column_types(table, csv)
         table = types.apply(table, is_csv, terminal.note)
     data = Training.prepare(table, roles, options["share"] or 0.0, options["seed"], terminal.note)
@@ -292,8 +299,9 @@ def predict(model_file: Path, file: Path, **options: Any) -> None:
     """Apply a MODEL to the rows of a CSV or Parquet FILE, or of CSV on the standard input for FILE -.
 
     The output has a row for each row of FILE, in its order, and the column `prediction`: a number, or for a model of
-    two classes the class, and beside it `probability of CLASS` for the second one. A category that did not occur in fit
-    has no effect. If FILE holds the target, R2 (or the deviance explained) is printed on the standard error.
+    classes the class, and beside it `probability of CLASS`, for the second of two or for each of more. A category that
+    did not occur in fit has no effect. If FILE holds the target, R2 (or the deviance explained) is printed on the
+    standard error.
 
     \b
     Predictions beside an identifier of the rows:
@@ -301,6 +309,7 @@ def predict(model_file: Path, file: Path, **options: Any) -> None:
     """
     terminal = Terminal(click.get_current_context().obj)
     model = load_model(model_file)
+    check_point(model, options["point"])
     if model.cross is None:
         raise ValueError(
             f"{model_file} was saved without a cross, so it cannot read a table; use load_model in Python."

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from sparsereg.cli.column_types import Note
 from sparsereg.cli.console import Terminal
+from sparsereg.cli.fit_options import given
 from sparsereg.cli.prediction import score_name
 from sparsereg.cli.training import ColumnRoles, Training
 from sparsereg.crosses.feature_cross import FeatureCross
@@ -24,6 +26,8 @@ __all__ = ["fit_model"]
 
 # At most this share of the seconds goes to the choice of the design.
 DESIGN_SHARE = 0.3
+# Of more than two classes, so many rows choose the strength.
+CLASSES_HELD_OUT = 0.1
 # The heaviest crosses that are named.
 HEAVIEST = 3
 # The automatic grid has so many points over a factor of 100 in alpha: 20 a decade.
@@ -37,6 +41,21 @@ WHY_ENDED = {
 }
 
 
+def for_classes(roles: ColumnRoles, options: dict[str, Any], note: Note) -> tuple[ColumnRoles, dict[str, Any]]:
+    """The defaults of more than two classes, for which there are no folds and no choice of crosses."""
+    if given("folds"):
+        raise ValueError("--folds are for numbers and two classes; of more, --validate SHARE holds rows out.")
+    if roles.design == "auto":
+        raise ValueError("--design auto is for numbers and two classes; take main or pairs, or name crosses: --cross.")
+    if options["share"] is None:
+        note(f"of more than two classes {CLASSES_HELD_OUT:.0%} of the rows are held out, to choose the strength.")
+        options = options | {"share": CLASSES_HELD_OUT}
+    if roles.is_automatic:
+        note("of more than two classes no crosses are chosen; --design pairs makes all of two, --cross names some.")
+        roles = dataclasses.replace(roles, design="main")
+    return roles, options
+
+
 def fit_model(data: Training, roles: ColumnRoles, options: dict[str, Any], terminal: Terminal) -> Model:
     """Choose the design, encode, fit the path, choose a point."""
     cross = _design(data, roles, options, terminal)
@@ -45,6 +64,9 @@ def fit_model(data: Training, roles: ColumnRoles, options: dict[str, Any], termi
     factor = None if options["standardize"] else data.penalty_factor(cross, terminal.note)
     asked = {name: options[name] for name in ("l1_ratio", "tol", "standardize", "positive")}
     asked |= {"loss": roles.kind.loss, "sample_weight": data.weights(data.train), "penalty_factor": factor}
+    asked["offset"] = data.offsets(data.train)
+    if asked["offset"] is not None and roles.kind.loss == "multinomial":
+        asked["offset"] = np.tile(asked["offset"][:, None], len(roles.kind.classes or ()))
     meta = _meta(data, roles, options)
     if options["share"] is None:
         return _by_folds(data, cross, X, asked, meta, options, terminal)
@@ -56,7 +78,7 @@ def _design(data: Training, roles: ColumnRoles, options: dict[str, Any], termina
         return roles.cross(data.table, terminal.note)
     seconds = DESIGN_SHARE * options["budget_seconds"]
     with terminal.working("Choosing the design"):
-        y, weight = data.y[data.train], data.weights(data.train)
+        y, weight = data.rates(as_loss(roles.kind.loss))
         choice = roles.choose(data.rows(data.train), y, weight, seconds, terminal.note)
     for note in choice.notes:
         terminal.note(note)
@@ -73,13 +95,20 @@ def _design(data: Training, roles: ColumnRoles, options: dict[str, Any], termina
 
 
 def _meta(data: Training, roles: ColumnRoles, options: dict[str, Any]) -> dict[str, Any]:
-    loss = as_loss(roles.kind.loss)
-    return {
+    y, weight, offset = data.y[data.train], data.weights(data.train), data.offsets(data.train)
+    if roles.kind.classes is not None and roles.kind.loss == "multinomial":
+        shares = np.bincount(y.astype(np.int64), weights=weight, minlength=roles.kind.classes.size)
+        null: Any = np.log(shares / shares.sum()).tolist()
+    else:
+        null = as_loss(roles.kind.loss).null_predictor(y, weight, offset)
+    shift = roles.offset or roles.exposure
+    shifted = {} if shift is None else {"offset": {"column": shift, "log": roles.exposure is not None}}
+    return shifted | {
         "target": roles.target,
         "log_target": roles.log_target,
         "weight": roles.weight,
         "train_mean": data.train_mean,
-        "null_predictor": loss.null_predictor(data.y[data.train], data.weights(data.train)),
+        "null_predictor": null,
         "na": list(options["na"]),
         "rows": int(data.train.size),
     }

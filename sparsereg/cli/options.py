@@ -13,7 +13,7 @@ from sparsereg.cli.tables import CsvFormat
 from sparsereg.crosses.binning import Edges, Quantiles, Rule, Width
 from sparsereg.crosses.dates import DatePart
 from sparsereg.crosses.rules import Of
-from sparsereg.losses import LOSSES, as_loss
+from sparsereg.losses import LOSSES, MULTINOMIAL, as_path_loss
 
 __all__ = [
     "bin_rules",
@@ -131,13 +131,12 @@ def strengths(_: click.Context, param: click.Parameter, value: str | None) -> in
 
 def loss_name(_: click.Context, param: click.Parameter, value: str | None) -> str | None:
     """The name of a loss, with its parameter after a colon if it has one."""
-    if value is not None and value.partition(":")[0] not in LOSSES:
-        message = f"{value!r} is not one of {', '.join(LOSSES)}; tweedie:1.7 and huber:2 have a parameter."
-        if value == "multinomial":
-            message += " Several classes are fitted in Python, by LogisticRegression."
+    if value is not None and value.partition(":")[0] not in LOSSES and value != MULTINOMIAL.name:
+        names = ", ".join((*LOSSES, MULTINOMIAL.name))
+        message = f"{value!r} is not one of {names}; tweedie:1.7 and huber:2 have a parameter."
         raise click.BadParameter(message, param=param)
     try:
-        return None if value is None else str(as_loss(value))
+        return None if value is None else str(as_path_loss(value))
     except ValueError as error:
         raise click.BadParameter(str(error).partition(": ")[2], param=param) from None
 

@@ -86,6 +86,9 @@ class Encoded:
 
 def fit_in_parts(file: Path, roles: ColumnRoles, options: dict[str, Any], terminal: Terminal) -> Model:
     """The model of `fit`, from files that are read in parts."""
+    for name in ("offset", "exposure"):
+        if options[name] is not None:
+            raise ValueError(f"--{name} needs the rows in memory; fit them there, or ParquetRows in Python.")
     files = ParquetRows(
         str(file),
         target=roles.target,
@@ -98,6 +101,8 @@ def fit_in_parts(file: Path, roles: ColumnRoles, options: dict[str, Any], termin
         seed=options["seed"],
     )
     kind = choose_loss(options["loss"], _target(files, roles), CsvFormat(), roles.log_target, terminal.note)
+    if kind.loss == "multinomial":
+        raise ValueError("--loss multinomial needs the rows in memory; files in parts have numbers and two classes.")
     files, roles = replace(files, classes=_classes(kind)), replace(roles, kind=kind)
     cross = _cross(files, roles, terminal)
     screen = None if options["standardize"] else Screen(options["eps"], _weakest(options), loss=as_loss(kind.loss))

@@ -13,14 +13,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sparsereg.cli.column_types import ColumnTypes
+from sparsereg.cli.score import output_names
 from sparsereg.cli.tables import CsvFormat, finite_numbers, list_names, read_table
 from sparsereg.cli.targets import TargetKind
 from sparsereg.data.atomic_write import write_whole
 from sparsereg.losses import as_loss
-from sparsereg.report.outcomes import excess_loss
+from sparsereg.report.outcomes import is_multinomial, row_losses
 from sparsereg.serving.model_file import Model
 
-__all__ = ["Prediction", "score_name"]
+__all__ = ["Prediction", "check_point", "score_name"]
 
 _OUTPUT = "prediction"
 # Rows that are written to the standard output together.
@@ -44,7 +45,9 @@ class Prediction:
         cross = model.cross
         assert cross is not None
         source, is_csv = read_table(file, csv)
-        types = ColumnTypes.for_predict(cross, csv, model.meta.get("date_formats", {}))
+        offset = model.meta.get("offset")
+        shifts = [] if offset is None else [offset["column"]]
+        types = ColumnTypes.for_predict(cross, csv, model.meta.get("date_formats", {}), shifts)
         if absent := [name for name in types.types if name not in source.columns]:
             raise ValueError(
                 f"{file} has no column {absent[0]!r}, which the model was fitted on; "
@@ -55,15 +58,12 @@ class Prediction:
             if table[name].null_count():
                 raise ValueError(f"column {name!r} has missing values, but was fitted with --numeric; fill them.")
             finite_numbers(table[name], "column")
+        if offset is not None:
+            finite_numbers(table[offset["column"]], "offset")
         return cls(model, source, table, is_csv, csv)
 
     def run(self, point: int | None, keep: Sequence[str], out: Path | None) -> pl.DataFrame:
         """Predict, and write the predictions beside the columns to `keep`."""
-        n_points = self.model.path.alphas.size
-        if point is not None and not -n_points <= point < n_points:
-            raise ValueError(
-                f"--point {point} is not one of the path's {n_points} points, 0 to {n_points - 1} or negative."
-            )
         for name in keep:
             if name not in self.source.columns:
                 raise ValueError(
@@ -89,31 +89,33 @@ class Prediction:
                 result.write_csv(sink)
         return result
 
-    def _target(self, column: pl.Series) -> NDArray[np.float64]:
-        """The target as the loss has it, NaN where it is unknown."""
-        classes = self.model.path.classes
-        if classes is None:
-            return _numbers(column)
-        kind = TargetKind(self.model.path.loss, classes)
+    def _targets(self, column: pl.Series) -> NDArray[np.float64]:
+        """The targets of all outputs as the loss has them, (n, K), NaN where they are unknown."""
+        path = self.model.path
+        if path.classes is None:
+            return _numbers(column)[:, None]
+        kind = TargetKind(path.loss, path.classes)
         values = column.cast(pl.String) if kind.is_text else column.cast(pl.Float64, strict=False)
-        labels = classes if kind.is_text else classes.astype(np.float64)
+        labels = path.classes if kind.is_text else path.classes.astype(np.float64)
         known = values.is_in(labels.tolist()).fill_null(False).to_numpy()
-        y = np.full(len(column), np.nan)
-        y[known] = kind.numbers(values.filter(known))
+        y = np.full((len(column), len(path.outputs)), np.nan)
+        numbers = kind.numbers(values.filter(known))
+        y[known] = numbers[:, None] if y.shape[1] == 1 else np.eye(y.shape[1])[numbers.astype(np.int64)]
         return y
 
     def _columns(self, z: NDArray[np.float64]) -> list[pl.Series]:
-        """Predictions: numbers; or classes, with the probability of the second."""
+        """Predictions: numbers; or classes and their probabilities, of two that of the second."""
         path = self.model.path
-        if path.classes is None:
-            means = np.exp(z) if self.model.meta.get("log_target") else path.means(z)
-            return [pl.Series(_OUTPUT, means, dtype=pl.Float64)]
-        columns = [pl.Series(_OUTPUT, path.labels(z))]
-        if path.link == "logit":
-            label = path.classes[1]
-            name = f"probability of {label:g}" if path.classes.dtype.kind in "iuf" else f"probability of {label}"
-            columns.append(pl.Series(name, path.means(z)[:, 1], dtype=pl.Float64))
-        return columns
+        names = output_names(None if path.classes is None else path.classes.tolist(), path.link, len(path.outputs))
+        means = np.exp(z) if self.model.meta.get("log_target") else path.means(z)
+        columns = list(means.reshape(self.source.height, -1).T)
+        if path.classes is not None:
+            columns = columns[1:] if len(path.outputs) == 1 else columns
+            columns = [path.labels(z), *columns[: len(names) - 1]]
+        return [
+            pl.Series(name, part, dtype=None if part.dtype.kind != "f" else pl.Float64)
+            for name, part in zip(names, columns, strict=True)
+        ]
 
     def score(self) -> str | None:
         """R2, or of other losses the deviance explained, in a sentence, in the scale and with the weights of fit.
@@ -123,28 +125,40 @@ class Prediction:
         target, weight = meta.get("target"), meta.get("weight")
         if target not in self.source.columns or not self.source.height:
             return None
-        y = self._target(self.source[target])
+        y = self._targets(self.source[target])
         has_weight = weight is not None and weight in self.source.columns
-        s = _numbers(self.source[weight]) if has_weight else np.ones(y.size)
+        s = _numbers(self.source[weight]) if has_weight else np.ones(len(y))
         if meta.get("log_target"):
             with np.errstate(divide="ignore", invalid="ignore"):
                 y = np.log(y)
-        known = np.isfinite(y) & (s >= 0) & np.isfinite(s)
+        known = np.isfinite(y).all(axis=1) & (s >= 0) & np.isfinite(s)
         if not s[known].sum() > 0:
             return None
-        y, s, z = y[known], s[known], z[known]
-        loss = as_loss(path.loss)
-        try:
-            loss.check_target(y)
-        except ValueError:
-            return None
-        null = meta.get("null_predictor", meta.get("train_mean", np.average(y, weights=s)))
-        null_loss = float(s @ excess_loss(loss, y, np.full(y.size, null)))
+        y, s, z = y[known], s[known], z.reshape(len(y), -1)[known]
+        if not is_multinomial(path):
+            try:
+                as_loss(path.loss).check_target(y[:, 0])
+            except ValueError:
+                return None
+        null = np.ravel(meta.get("null_predictor", meta.get("train_mean", np.average(y[:, 0], weights=s))))
+        offset = self.model.offset_of(self.table)
+        ends = np.broadcast_to(null, z.shape) + (0.0 if offset is None else offset[known][:, None])
+        losses = row_losses(path, y, np.stack([z.T, ends.T], axis=2))
+        loss, null_loss = (s @ losses).tolist()
         if null_loss == 0:
             return None
-        r2 = 1.0 - float(s @ excess_loss(loss, y, z)) / null_loss
+        r2 = 1.0 - loss / null_loss
         unweighted = f", unweighted as the file has no {weight}" if weight is not None and not has_weight else ""
-        return f"{score_name(meta, path.loss)} {r2:.4f}{unweighted}, on the {y.size:,} rows that hold {target}."
+        return f"{score_name(meta, path.loss)} {r2:.4f}{unweighted}, on the {len(y):,} rows that hold {target}."
+
+
+def check_point(model: Model, point: int | None) -> None:
+    """Raise a ValueError unless `point` is one of the model's path."""
+    n_points = model.path.alphas.size
+    if point is not None and not -n_points <= point < n_points:
+        raise ValueError(
+            f"--point {point} is not one of the path's {n_points} points, 0 to {n_points - 1} or negative."
+        )
 
 
 def score_name(meta: Mapping[str, Any], loss: str) -> str:

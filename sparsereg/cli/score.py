@@ -14,18 +14,21 @@ from typing import Any, TextIO
 
 from sparsereg.scorer import Scorer, load
 
-__all__ = ["end_output", "main", "make_parser", "predict_texts"]
+__all__ = ["end_output", "main", "make_parser", "output_names", "predict_texts"]
 
 Parse = Callable[[str], Any]
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|nan|[+-]?inf(inity)?", re.IGNORECASE | re.ASCII)
 _INTEGER = re.compile(r"(-?[1-9]\d*|0)(\.0*)?", re.ASCII)
+# Links of models of classes whose predictions are probabilities.
+PROBABILITIES = ("logit", "softmax")
 _TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _HELP = """Apply a compact model to the rows of a CSV file, also compressed by gzip, or - for the standard input.
 
-The output is CSV with a row for each row of FILE, in its order, and the column `prediction`, for two
-classes the probability of the second. A category that the model does not have has no effect. The file is read row by
-row; neither NumPy nor scikit-learn is loaded."""
+The output is that of `sparsereg predict`: CSV with a row for each row of FILE, in its order, and the column
+`prediction`: a number, or for a model of classes the class, and beside it `probability of CLASS`, for the
+second of two classes, or for each of more. A category that the model does not have has no effect. The file is
+read row by row; neither NumPy nor scikit-learn is loaded."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -76,7 +79,7 @@ def predict_texts(scorer: Scorer, header: Sequence[str], rows: Iterable[Sequence
     missing = {"", *formats.get("missing", ()), *na}
     dates = formats.get("dates", {})
     reads = [(place[field.column], _parser(field, dates.get(field.column)), field.encode) for field in scorer.fields]
-    numbers = [(place[column], column) for column, _, _ in scorer.numbers]
+    numbers = [(place[column], column) for column, *_ in scorer.numbers]
     for row in rows:
         texts = [None if text in missing else text for text in row]
         positions = [encode(None if (text := texts[i]) is None else parse(text)) for i, parse, encode in reads]
@@ -93,7 +96,8 @@ def _score(scorer: Scorer, rows: Iterator[list[str]], sink: TextIO, keep: Sequen
         raise ValueError(f"--keep names {absent[0]!r}, which is not among the columns {header}.")
     chosen = [header.index(name) for name in keep]
     out = csv.writer(sink, lineterminator="\n")
-    out.writerow([*keep, "prediction"])
+    classes = scorer.data.get("classes")
+    out.writerow([*keep, *output_names(classes, scorer.link, len(scorer.intercepts))])
     current: list[list[str]] = [[]]
 
     def whole() -> Iterator[list[str]]:
@@ -104,7 +108,34 @@ def _score(scorer: Scorer, rows: Iterator[list[str]], sink: TextIO, keep: Sequen
             yield row
 
     for prediction in predict_texts(scorer, header, whole(), na):
-        out.writerow([*(current[0][i] for i in chosen), repr(prediction)])
+        cells = list(map(repr, prediction)) if isinstance(prediction, list) else [repr(prediction)]
+        if classes is not None:
+            cells = [_written(_label(classes, scorer.link, prediction)), *cells * (scorer.link in PROBABILITIES)]
+        out.writerow([*(current[0][i] for i in chosen), *cells])
+
+
+def output_names(classes: Sequence[Any] | None, link: str, n_outputs: int) -> list[str]:
+    """The columns that `predict` and `score` write."""
+    if classes is None:
+        return ["prediction"] if n_outputs == 1 else [f"prediction {i}" for i in range(n_outputs)]
+    if link not in PROBABILITIES:
+        return ["prediction"]
+    own = classes[1:] if n_outputs == 1 else classes
+    return ["prediction", *(f"probability of {_written(label)}" for label in own)]
+
+
+def _written(label: Any) -> str:
+    """A class as text."""
+    if isinstance(label, bool):
+        return str(label).lower()
+    return f"{label:g}" if isinstance(label, float) else str(label)
+
+
+def _label(classes: Sequence[Any], link: str, prediction: Any) -> Any:
+    """The likeliest class, by probabilities or by predictors."""
+    if isinstance(prediction, list):
+        return classes[prediction.index(max(prediction))]
+    return classes[prediction > (0.5 if link in PROBABILITIES else 0.0)]
 
 
 def _parser(field: Any, date_format: str | None) -> Parse:

@@ -140,7 +140,11 @@ def _labels(column: pl.Series, classes: Sequence[Any]) -> Any:
 def _as_csv(compact: CompactModel) -> str:
     text = io.StringIO()
     out = csv.writer(text, lineterminator="\n")
-    out.writerow(["column", "weight"])
-    out.writerow(["(intercept)", repr(compact.intercept)])
-    out.writerows((name, repr(weight)) for name, weight in compact.weights())
+    several = compact.n_outputs > 1
+    out.writerow([*["output"] * several, "column", "weight"])
+    labels = compact.data.get("classes", range(compact.n_outputs))
+    for output, intercept in enumerate(compact.scorer.intercepts):
+        own = [labels[output]] if several else []
+        out.writerow([*own, "(intercept)", repr(intercept)])
+        out.writerows((*own, name, repr(weight)) for name, weight in compact.weights(output))
     return text.getvalue()

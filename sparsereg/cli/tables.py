@@ -84,8 +84,9 @@ def finite_numbers(column: pl.Series, role: str) -> NDArray[np.float64]:
     if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
         raise ValueError(f"{role} {column.name!r} must hold numbers, but holds {column.dtype} values.")
     if n_missing := count_missing(column):
-        remedy = {"target": "", "weight": " Give every row one.", "column": " Use --bin: it gives them their own bin."}
-        raise ValueError(f"{role} {column.name!r} has {n_missing:,} missing values.{remedy[role]}")
+        remedies = {"weight": " Give every row one.", "column": " Use --bin: it gives them their own bin."}
+        remedies["offset"] = remedies["weight"]
+        raise ValueError(f"{role} {column.name!r} has {n_missing:,} missing values.{remedies.get(role, '')}")
     values = np.array(column.cast(pl.Float64).to_numpy(), dtype=np.float64)
     if not np.isfinite(values).all():
         raise ValueError(f"{role} {column.name!r} holds infinite values; replace them, or remove those rows.")

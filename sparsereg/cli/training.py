@@ -25,9 +25,11 @@ from sparsereg.crosses.choosing import choose_crosses
 from sparsereg.crosses.dates import DatePart
 from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.crosses.rules import Of
+from sparsereg.losses import Loss
 from sparsereg.report.evidence import Evidence
 from sparsereg.report.samples import Sample
 from sparsereg.results import PathResult
+from sparsereg.serving.model_file import offset_from
 
 __all__ = ["ColumnRoles", "Training"]
 
@@ -46,6 +48,8 @@ class ColumnRoles:
 
     target: str
     weight: str | None = None
+    offset: str | None = None
+    exposure: str | None = None
     fields: tuple[str, ...] = ()  # besides those in bins, crosses and numeric; empty for all
     exclude: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()  # passed through as numbers
@@ -82,7 +86,7 @@ class ColumnRoles:
         if self.is_automatic:
             types |= {name: "date" for name in self._candidates(table) if _holds_dates(table[name], csv)}
         types |= dict.fromkeys(self.text, "text")
-        types |= {name: "number" for name in (self.target, self.weight, *self.numeric) if name}
+        types |= dict.fromkeys((*self.others.values(), *self.numeric), "number")
         if self.kind.is_text:
             types[self.target] = "text"
         for name, rule in self.bins.items():
@@ -90,20 +94,31 @@ class ColumnRoles:
             types[source] = "date" if isinstance(inner, DatePart) else "number"
         return ColumnTypes(types, csv)
 
+    @property
+    def others(self) -> dict[str, str]:
+        """The columns that are no fields, by what they are."""
+        named = {"target": self.target, "weight": self.weight, "offset": self.offset, "exposure": self.exposure}
+        return {role: name for role, name in named.items() if name}
+
     def check(self, table: pl.DataFrame) -> None:
-        """Raise a ValueError if a column does not exist or two options contradict each other."""
+        """Raise a ValueError if a column does not exist."""
         for name, source in self.derived.items():
             if name in table.columns:
                 raise ValueError(f"{name!r} is a column already; give what is made from {source!r} another name.")
         sources = [*sorted(self.named - self.derived.keys()), *self.derived.values()]
-        for name in [self.target, *([self.weight] if self.weight else []), *sources, *self.exclude, *self.text]:
+        for name in [*self.others.values(), *sources, *self.exclude, *self.text]:
             if name not in table.columns:
                 close = difflib.get_close_matches(name, table.columns, n=1)
                 hint = f"did you mean {close[0]!r}?" if close else f"there are {list_names(table.columns)}."
                 raise ValueError(f"there is no column {name!r}; {hint}")
-        for role, taken in {"target": self.target, "weight": self.weight}.items():
+
+    def check_options(self) -> None:
+        """Raise a ValueError if two options contradict each other."""
+        for role, taken in self.others.items():
             if taken in {*self.named, *self.derived.values()}:
                 raise ValueError(f"column {taken!r} is the {role} and cannot be a field as well.")
+            if (first := next(one for one, name in self.others.items() if name == taken)) != role:
+                raise ValueError(f"column {taken!r} is the {first} and cannot be the {role} as well.")
         if both := self.named & set(self.exclude):
             raise ValueError(f"column {min(both)!r} is both used and excluded; choose one.")
         options = {"--bin": {*self.bins, *self.derived.values()}, "--numeric": {*self.numeric}, "--text": {*self.text}}
@@ -172,7 +187,7 @@ class ColumnRoles:
         )
 
     def _candidates(self, table: pl.DataFrame) -> list[str]:
-        unused = {self.target, self.weight, *self.exclude}
+        unused = {*self.others.values(), *self.exclude}
         return [name for name in table.columns if name not in unused and (not self.fields or name in self.named)]
 
 
@@ -183,7 +198,7 @@ class Training:
     Attributes
     ----------
     table : polars.DataFrame
-    y, weight : float64 array of shape (n,), or None for `weight`
+    y, weight, offset : float64 array of shape (n,), or None for the last two
     train, held_out : int64 array
         Row numbers, increasing.
     """
@@ -193,6 +208,7 @@ class Training:
     weight: Vector | None
     train: NDArray[np.int64]
     held_out: NDArray[np.int64]
+    offset: Vector | None = None
 
     @classmethod
     def prepare(cls, table: pl.DataFrame, roles: ColumnRoles, share: float, seed: int, note: Note) -> Training:
@@ -219,11 +235,17 @@ class Training:
                 )
             y = np.log(y)
         weight = None if roles.weight is None else finite_numbers(table[roles.weight], "weight")
+        offset = None
+        if (shift := roles.offset or roles.exposure) is not None:
+            offset = offset_from(finite_numbers(table[shift], "offset"), shift, roles.exposure is not None)
         n_held_out = round(share * table.height)
         if share > 0 and not 1 <= n_held_out < table.height - 1:
             raise ValueError(f"{table.height} rows are too few to hold out a share of {share:g}; use --validate 0.")
         order = np.random.default_rng(seed).permutation(table.height)
-        return cls(table, y, weight, np.sort(order[n_held_out:]), np.sort(order[:n_held_out]))
+        train, held_out = np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
+        if roles.kind.loss == "multinomial":
+            _check_classes(y[train], roles.kind.classes)
+        return cls(table, y, weight, train, held_out, offset)
 
     def rows(self, rows: NDArray[np.int64]) -> pl.DataFrame:
         """Some rows of the table."""
@@ -232,6 +254,21 @@ class Training:
     def weights(self, rows: NDArray[np.int64]) -> Vector | None:
         """Weights of some rows."""
         return None if self.weight is None else self.weight[rows]
+
+    def offsets(self, rows: NDArray[np.int64]) -> Vector | None:
+        """Offsets of some rows."""
+        return None if self.offset is None else self.offset[rows]
+
+    def rates(self, loss: Loss) -> tuple[Vector, Vector | None]:
+        """Targets and weights for a choice of the design, which knows no offset: rates weighted by the exposure under a
+        log link, differences from the offset under the identity."""
+        y, weight, offset = self.y[self.train], self.weights(self.train), self.offsets(self.train)
+        if offset is None or loss.link not in ("log", "identity"):
+            return y, weight
+        if loss.link == "identity":
+            return y - offset, weight
+        exposure = np.exp(offset)
+        return y / exposure, exposure if weight is None else weight * exposure
 
     def penalty_factor(self, cross: FeatureCross, note: Note) -> Vector | None:
         """Penalty factors of the columns: the standard deviation of a number, whose unit is arbitrary; 1 for others."""
@@ -266,7 +303,8 @@ class Training:
 
     def sample(self, X: Any, path: PathResult) -> Sample:
         """The rows of the fit, encoded as X."""
-        return Sample.of("X", X, self.y[self.train], self.weights(self.train), path, 0)
+        offset = self.offsets(self.train)
+        return Sample.of("X", X, self.y[self.train], self.weights(self.train), path, 0, offset=offset)
 
     def evidence(self, cross: FeatureCross, path: PathResult, X: Any) -> Evidence:
         """What the rows say of a path: those of the fit, encoded as X, and those held out."""
@@ -274,11 +312,20 @@ class Training:
         if not self.held_out.size:
             return Evidence.measure(path, cross, None, train, None)
         encoded = cross.transform(self.table[self.held_out])
-        held = Sample.of("X_val", encoded, self.y[self.held_out], self.weights(self.held_out), path, 0)
+        weight, offset = self.weights(self.held_out), self.offsets(self.held_out)
+        held = Sample.of("X_val", encoded, self.y[self.held_out], weight, path, 0, offset=offset)
         found = Evidence.measure(path, cross, None, train, held)
         if found.held is None:
             raise ValueError("the target is the same in all held-out rows; hold out more, or use --validate 0.")
         return found
+
+
+def _check_classes(y: Vector, classes: Any) -> None:
+    if (absent := np.setdiff1d(np.arange(len(classes)), y)).size:
+        raise ValueError(
+            f"no row of class {classes[int(absent[0])]!r} is left to fit, as too few hold it; leave its rows out, or "
+            "draw others to hold out with --seed."
+        )
 
 
 def _is_readable(dtype: pl.DataType) -> bool:

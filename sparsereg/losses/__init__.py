@@ -20,6 +20,7 @@ from sparsereg.losses.tweedie import Tweedie
 
 __all__ = [
     "LOSSES",
+    "MULTINOMIAL",
     "Gamma",
     "Huber",
     "Logistic",

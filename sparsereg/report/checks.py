@@ -188,6 +188,8 @@ def make_verdict(facts: Facts) -> str:
     possible = f" ({facts.n_cells:,} possible)" if facts.n_cells is not None and facts.n_cells < 1e12 else ""
     of = f"the {'variance' if facts.score == 'R2' else 'deviance'} of {facts.target}"
     unseen = "rows that the fit never saw" if facts.n_held is None else f"{facts.n_held:,} rows that the fit never saw"
+    if facts.n_held is not None and facts.n_held == facts.n_rows:
+        unseen = f"{facts.n_held:,} rows, each held out in turn"
     if held is not None and held <= 0.0:
         return (
             f"{kept}{possible} explain nothing of {of} on {unseen}: the held-out {facts.score} is {held:.3g}, "

@@ -36,12 +36,13 @@ class CompactModel:
         The model as JSON values. ``docs/formats.md`` describes them.
     columns : list of str
         The columns that rows and tables need. Others are ignored.
-    intercept : float
+    intercept : float, or list of these
+        Of several outputs a list.
     scorer : Scorer
         What predicts rows.
-    link : {"identity", "log", "logit"}
-        A prediction is the linear predictor, its exponential, or its logistic function: the probability of the second
-        of ``data["classes"]``.
+    link : {"identity", "log", "logit", "softmax"}
+        A prediction is the linear predictor, its exponential, its logistic function, which is the probability of the
+        second of ``data["classes"]``, or the probabilities of all classes.
 
     Examples
     --------
@@ -60,11 +61,11 @@ class CompactModel:
         self.scorer = scorer
         self.data: dict[str, Any] = scorer.data
         self.columns = scorer.columns
-        self.intercept = scorer.intercept
+        self.intercept = scorer.data["intercept"]
         self.link = scorer.link
 
     @classmethod
-    def from_model(cls, model: Any, k: int | None = None) -> Self:
+    def from_model(cls, model: Any, k: int | None = None, *, offset: Mapping[str, Any] | None = None) -> Self:
         """Keep the columns of a model that have weights.
 
         Parameters
@@ -74,20 +75,22 @@ class CompactModel:
             StandardScaler, and columns that pass through.
         k : int, optional
             The point of the path of a saved model, -1 for the last. None, the default, is the one that predicts.
+        offset : mapping, optional
+            The ``column`` of the table that is added to the predictors, with ``"log": True`` its logarithm, as of an
+            exposure. Default: that of a saved model; an estimator that was fitted with one does not know its column.
 
         Raises
         ------
         ValueError
-            If the model has several outputs or classes, hashed columns, other steps, or another link than identity,
-            log and logit.
+            If the model has hashed columns, other steps, or another link than identity, log, logit and softmax.
         IndexError
             If the path has no point `k`.
         """
-        source = Source.of(model, k)
+        source = Source.of(model, k, offset)
         return cls(Scorer(add_tests(compact_data(source), source), verify=False))
 
-    def predict_one(self, row: Mapping[str, Any]) -> float:
-        """The prediction for one row, a mapping of columns to values.
+    def predict_one(self, row: Mapping[str, Any]) -> Any:
+        """The prediction for one row, a mapping of columns to values: a float, of several outputs a list.
 
         None and NaN are missing. A level that the model does not have has no effect.
 
@@ -98,12 +101,14 @@ class CompactModel:
         """
         return self.scorer.predict_one(row)
 
-    def explain_one(self, row: Mapping[str, Any]) -> list[tuple[str, float]]:
+    def explain_one(self, row: Mapping[str, Any], output: int = 0) -> list[tuple[str, float]]:
         """What the columns of the model add to the linear predictor of one row.
 
         Parameters
         ----------
         row : mapping of str to value
+        output : int, default 0
+            The class or target, where there are several.
 
         Returns
         -------
@@ -121,11 +126,14 @@ class CompactModel:
         parts: list[tuple[str, float]] = []
         terms = iter(self.scorer.terms)
         for spec in self.data["terms"]:
+            if "fields" in spec:
+                term = next(terms)
+            if spec.get("output", 0) != output:
+                continue
             if "fields" not in spec:
                 name = spec["number"]
-                parts.append((name, spec["weight"] * real_number(row[name], name, "float32" in spec)))
+                parts.append((name, spec["weight"] * real_number(row[name], name, spec)))
                 continue
-            term = next(terms)
             keys = term.row_keys(positions)
             own = [key for key in keys if key in term.table and key not in term.pooled]
             parts += [(self._name(spec, key), term.table[key]) for key in own]
@@ -133,10 +141,14 @@ class CompactModel:
                 parts.append((self._pooled_name(spec), term.pooled_weight))
         return parts
 
-    def weights(self) -> list[tuple[str, float]]:
-        """The name and weight of each column, in their order; names are those of `FeatureCross.feature_names`."""
+    def weights(self, output: int = 0) -> list[tuple[str, float]]:
+        """The name and weight of each column, in their order; names are those of `FeatureCross.feature_names`.
+
+        Of several outputs, those of one."""
         found: list[tuple[str, float]] = []
         for spec in self.data["terms"]:
+            if spec.get("output", 0) != output:
+                continue
             if "fields" not in spec:
                 found.append((spec["number"], spec["weight"]))
                 continue
@@ -155,7 +167,7 @@ class CompactModel:
 
         Returns
         -------
-        float64 array of shape (n,)
+        float64 array of shape (n,), or (n, K) of several outputs
 
         Raises
         ------
@@ -189,6 +201,11 @@ class CompactModel:
         with write_whole(file) as out:
             out.write(self.to_json().encode("ascii"))
 
+    @property
+    def n_outputs(self) -> int:
+        """Classes or targets that are predicted side by side; 1 for two classes."""
+        return len(self.scorer.intercepts)
+
     def _repr_html_(self) -> str:
         weights = sorted(self.weights(), key=lambda pair: -abs(pair[1]))[:20]
         rows = "".join(f"<tr><td>{html.escape(name)}</td><td>{weight:.4g}</td></tr>" for name, weight in weights)
@@ -198,7 +215,9 @@ class CompactModel:
         n_weights = sum(
             len(spec["keys"]) + ("pooled" in spec) if "fields" in spec else 1 for spec in self.data["terms"]
         )
-        return f"<CompactModel: {n_weights:,} columns of {', '.join(self.columns) or 'no table'}; link {self.link}>"
+        outputs = f", {self.n_outputs} outputs" if self.n_outputs > 1 else ""
+        columns = ", ".join(self.columns) or "no table"
+        return f"<CompactModel: {n_weights:,} columns of {columns}; link {self.link}{outputs}>"
 
     @cached_property
     def _table_scorer(self) -> TableScorer:

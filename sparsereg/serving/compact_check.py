@@ -25,6 +25,7 @@ from sparsereg.crosses.reading import read_column
 from sparsereg.crosses.vocabulary import Levels
 from sparsereg.scorer import Scorer, zone_of
 from sparsereg.serving.compact_source import INVERSE_LINKS, NumberPart, Source
+from sparsereg.serving.model_file import offset_from
 
 __all__ = ["add_tests"]
 
@@ -45,32 +46,32 @@ def add_tests(data: dict[str, Any], source: Source) -> dict[str, Any]:
     """
     scorer = Scorer(data, verify=False)
     draw = random.Random(0)
-    values = {column: _values(column, source, scorer, draw) for column in scorer.columns}
-    rows = [_row(values, scorer, draw, number) for number in range(2 * N_TESTS)]
+    drawn = {column: _values(column, source, scorer, draw) for column in scorer.columns}
+    rows = [_row(drawn, scorer, draw, number) for number in range(2 * N_TESTS)]
     with np.errstate(over="ignore"):
-        predicted = np.concatenate([np.ravel(source.predict(_encoded(row, source))) for row in rows])
+        predicted = np.stack([np.ravel(source.predict(_encoded(row, source), _offset(row, source))) for row in rows])
     # The exponential of drawn numbers can pass the largest float.
-    finite = np.flatnonzero(np.isfinite(predicted))[:N_TESTS]
+    finite = np.flatnonzero(np.isfinite(predicted).all(axis=1))[:N_TESTS]
     rows, expected = [rows[i] for i in finite], predicted[finite].astype(np.float64)
     data["link"] = source.link or _link(scorer, rows, expected)
     scorer = Scorer(data, verify=False)
-    found = np.array([scorer.predict_one(row) for row in rows])
+    found: Any = np.array([scorer.predict_one(row) for row in rows], dtype=np.float64).reshape(expected.shape)
     # float32 models predict in float32.
     digits = np.finfo(np.result_type(predicted.dtype, np.float32)).eps
-    size = 1.0 + abs(source.intercept) + float(np.abs(source.weights).sum())
-    if not np.allclose(found, expected, rtol=1e4 * digits, atol=1e2 * digits * size):
-        worst = int(np.argmax(np.abs(found - expected)))
+    if not np.allclose(found, expected, rtol=1e4 * digits, atol=1e2 * digits * source.size):
+        worst = int(np.argmax(np.abs(found - expected).max(axis=1)))
         raise ValueError(
             f"model predicts {expected[worst]} for {rows[worst]}, and X w + b with the link {data['link']} is "
-            f"{found[worst]}: it is not a linear model of these columns with the link identity, log or logit."
+            f"{found[worst]}: it is not a linear model of these columns with the link identity, log, logit or softmax."
         )
-    data["tests"] = [{"row": row, "prediction": value} for row, value in zip(rows, found.tolist(), strict=True)]
+    answers: list[Any] = (found if found.shape[1] > 1 else found[:, 0]).tolist()
+    data["tests"] = [{"row": row, "prediction": answer} for row, answer in zip(rows, answers, strict=True)]
     Scorer(json.loads(json.dumps(data)))  # as a reader of the file does
     return data
 
 
 def _link(scorer: Scorer, rows: Sequence[Row], expected: Any) -> str:
-    z = np.array([scorer.predict_one(row) for row in rows])
+    z = np.array([scorer.predict_one(row) for row in rows], dtype=np.float64).reshape(expected.shape)
     with np.errstate(over="ignore"):
         errors = {name: float(np.abs(inverse(z) - expected).sum()) for name, inverse in INVERSE_LINKS.items()}
     return min(errors, key=errors.__getitem__)
@@ -106,6 +107,8 @@ def _values(column: str, source: Source, scorer: Scorer, draw: random.Random) ->
     """Values for a column that all of its fields and the fitted model can read, missing first."""
     found: list[Any] = [None]
     readers = [field.encode for field in scorer.fields if field.column == column]
+    is_offset = source.offset is not None and source.offset["column"] == column
+    found += [0.25, 1.0, 2.0] if is_offset else []
     for levels in _levels_of(column, source):
         if levels is None:
             found += [0, 1, -2.5, 0.1, 12345.678]
@@ -118,6 +121,8 @@ def _values(column: str, source: Source, scorer: Scorer, draw: random.Random) ->
             for encode in readers:
                 encode(value)
             _check(column, value, source)
+            if is_offset:
+                _offset({column: value}, source)
             usable.append(value)
     if not usable:
         raise ValueError(f"no value of column {column!r} can be read by all of its fields.")
@@ -203,6 +208,14 @@ def _check(column: str, value: Any, source: Source) -> None:
             _column(column, value, None, False).as_finite()
         else:
             levels.encode(_column(column, value, levels.zone, isinstance(levels.bins, DatePart)))
+
+
+def _offset(row: Row, source: Source) -> Any:
+    """The offset (1,) of a row, as `Model` has it; None where the model has none."""
+    if source.offset is None:
+        return None
+    column = source.offset["column"]
+    return offset_from(_column(column, row[column], None, False).as_finite(), column, bool(source.offset.get("log")))
 
 
 def _encoded(row: Row, source: Source) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,14 @@ from sparsereg import __version__
 from sparsereg.crosses.block import Block
 from sparsereg.crosses.dates import DatePart
 from sparsereg.crosses.vocabulary import Levels
-from sparsereg.scorer import FORMAT, VERSION
+from sparsereg.scorer import FORMAT
 from sparsereg.serving.compact_source import CrossPart, NumberPart, Source
 
 __all__ = ["compact_data"]
 
 Int = NDArray[Any]
 Vector = NDArray[np.float64]
+Coefs = tuple[Int, Vector]
 
 # Above it a float64, which is what numbers are in many languages, does not have every integer.
 _LARGEST_KEY = 2**53
@@ -31,13 +33,14 @@ class _Survivors:
     """The columns of one block that have weights: codes of the fields' levels, and those of the shared rare column."""
 
     block: Block
+    output: int
     codes: list[Int]
     weights: Vector
     pooled: list[Int]
     pooled_weight: float
 
     @classmethod
-    def of(cls, block: Block, places: Int, weights: Vector) -> _Survivors:
+    def of(cls, block: Block, output: int, places: Int, weights: Vector) -> _Survivors:
         """From the positions (m,) of the columns in the block."""
         shared = places == block.n_observed - 1 if block.has_rare else np.zeros(places.size, dtype=np.bool_)
         codes = block.split(block.kept_codes[places[~shared]])
@@ -45,55 +48,72 @@ class _Survivors:
         if shared.any():
             others = np.setdiff1d(np.arange(block.counts.size), block.kept_codes)
             pooled = block.split(others)
-        return cls(block, codes, weights[~shared], pooled, float(weights[shared].sum()))
+        return cls(block, output, codes, weights[~shared], pooled, float(weights[shared].sum()))
 
 
 def compact_data(source: Source) -> dict[str, Any]:
     """The compact model without its test rows; its link is "identity" where the source does not know it."""
-    kept = np.flatnonzero(source.weights)
-    order = kept[np.argsort(source.columns[kept], kind="stable")]
-    columns, weights = source.columns[order], source.weights[order]
+    coefs = []
+    for columns, weights in source.coefs:
+        kept = np.flatnonzero(weights)
+        order = kept[np.argsort(columns[kept], kind="stable")]
+        coefs.append((columns[order], weights[order]))
     fields: list[dict[str, Any]] = []
     terms: list[dict[str, Any]] = []
-    intercept = source.intercept
+    intercepts = list(source.intercepts)
     for part in source.parts:
         if isinstance(part, NumberPart):
-            chosen = (columns >= part.start) & (columns < part.start + len(part.columns))
-            places, own = columns[chosen] - part.start, weights[chosen] / part.scale[columns[chosen] - part.start]
-            intercept -= float(own @ part.shift[places])
-            terms += [_number(part.columns[j], weight) for j, weight in zip(places.tolist(), own.tolist(), strict=True)]
+            _add_numbers(part, coefs, intercepts, terms)
         else:
-            _add_cross(part, columns, weights, fields, terms)
-    data: dict[str, Any] = {"format": FORMAT, "format_version": VERSION, "made_by": f"sparsereg {__version__}"}
+            _add_cross(part, coefs, fields, terms)
+    several = len(coefs) > 1
+    if (offset := source.offset) is not None:
+        log = {"log": True} if offset.get("log") else {}
+        terms += [_number(offset["column"], 1.0, output) | log for output in range(len(coefs))]
+    if not several:
+        for term in terms:
+            term.pop("output", None)
+    version = 2 if several or any("log" in term for term in terms) else 1
+    data: dict[str, Any] = {"format": FORMAT, "format_version": version, "made_by": f"sparsereg {__version__}"}
     target = source.meta.get("target")
     data |= {"target": target if isinstance(target, str) else None, "link": source.link or "identity"}
     data |= {} if source.classes is None else {"classes": source.classes}
-    data |= {"intercept": intercept, "fields": fields, "terms": terms, "tests": []}
+    data |= {"intercept": intercepts if several else intercepts[0], "fields": fields, "terms": terms, "tests": []}
     used = {spec["column"] for spec in fields if spec["kind"] == "date_part"}
     dates = {name: text for name, text in source.meta.get("date_formats", {}).items() if name in used}
     csv = {name: value for name, value in (("missing", list(source.meta.get("na", ()))), ("dates", dates)) if value}
     return data | ({"csv": csv} if csv else {})
 
 
-def _number(column: str, weight: float, dtype: Any = np.float64) -> dict[str, Any]:
+def _number(column: str, weight: float, output: int, dtype: Any = np.float64) -> dict[str, Any]:
     single = {"float32": True} if np.dtype(dtype) == np.float32 else {}
-    return {"number": column, "weight": weight, **single}
+    return {"number": column, "weight": weight, "output": output, **single}
 
 
-def _add_cross(part: CrossPart, columns: Int, weights: Vector, fields: list[Any], terms: list[Any]) -> None:
+def _add_numbers(part: NumberPart, coefs: list[Coefs], intercepts: list[float], terms: list[Any]) -> None:
+    """Append the terms of columns of numbers, and take their shifts into the intercepts."""
+    for output, (columns, weights) in enumerate(coefs):
+        chosen = (columns >= part.start) & (columns < part.start + len(part.columns))
+        places, own = columns[chosen] - part.start, weights[chosen] / part.scale[columns[chosen] - part.start]
+        intercepts[output] -= float(own @ part.shift[places])
+        pairs = zip(places.tolist(), own.tolist(), strict=True)
+        terms += [_number(part.columns[j], weight, output) for j, weight in pairs]
+
+
+def _add_cross(part: CrossPart, coefs: list[Coefs], fields: list[Any], terms: list[Any]) -> None:
     """Append the fields and the terms of a `FeatureCross` that have weights."""
     cross = part.cross
     found = []
     numbers = []
-    for block in cross.blocks_:
+    for block, (output, (columns, weights)) in product(cross.blocks_, enumerate(coefs)):
         first, last = np.searchsorted(columns, [part.start + block.start, part.start + block.stop])
         if first == last:
             continue
         places, own = columns[first:last] - part.start - block.start, weights[first:last]
         if block.is_number:
-            numbers.append(_number(part.columns[block.fields[0]], float(own[0]), cross.dtype))
+            numbers.append(_number(part.columns[block.fields[0]], float(own[0]), output, cross.dtype))
         else:
-            found.append(_Survivors.of(block, places, own))
+            found.append(_Survivors.of(block, output, places, own))
     used: dict[str, list[Int]] = {}
     for survivors in found:
         for codes in (survivors.codes, survivors.pooled):
@@ -154,7 +174,7 @@ def _term(survivors: _Survivors, place_of: Mapping[str, int], kept: Mapping[str,
         return keys.tolist(), order.tolist()
 
     keys, order = keys_of(survivors.codes)
-    term: dict[str, Any] = {"fields": [place_of[name] for name in names], "keys": keys}
+    term: dict[str, Any] = {"fields": [place_of[name] for name in names], "output": survivors.output, "keys": keys}
     term["weights"] = survivors.weights[order].tolist()
     if survivors.pooled:
         term["pooled"] = {"keys": keys_of(survivors.pooled)[0], "weight": survivors.pooled_weight}

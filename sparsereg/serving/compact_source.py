@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, softmax
 
 from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.serving.model_file import Model, load_model
@@ -20,7 +20,12 @@ __all__ = ["INVERSE_LINKS", "CrossPart", "NumberPart", "Source"]
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-INVERSE_LINKS: dict[str, Callable[[Any], Any]] = {"identity": lambda z: z, "log": np.exp, "logit": expit}
+INVERSE_LINKS: dict[str, Callable[[Any], Any]] = {
+    "identity": lambda z: z,
+    "log": np.exp,
+    "logit": expit,
+    "softmax": lambda z: softmax(z, axis=-1),
+}
 
 
 @dataclass(frozen=True)
@@ -54,67 +59,74 @@ class Source:
     ----------
     parts : list of CrossPart and NumberPart
     n_columns : int
-    columns, weights : arrays of shape (m,)
-        The columns with weights.
-    intercept : float
+    coefs : list of (columns, weights), arrays of shape (m,)
+        The columns with weights of each output.
+    intercepts : list of float
     link : str or None
-        "identity", "log" or "logit"; None to find it by comparison with `predict`.
-    classes : list of two labels, or None
+        A key of `INVERSE_LINKS`; None to find it by comparison with `predict`.
+    classes : list of labels, or None
     predict : callable
-        Predictions for a CSR matrix of the columns, by the model itself.
+        Predictions for a CSR matrix of the columns and, where there is one, an offset, by the model itself.
     meta : dict
         That of a saved model.
+    offset : dict or None
+        The ``column`` that is added to the predictors, with ``log`` its logarithm.
     """
 
     parts: Sequence[CrossPart | NumberPart]
     n_columns: int
-    columns: Int
-    weights: Vector
-    intercept: float
+    coefs: Sequence[tuple[Int, Vector]]
+    intercepts: Sequence[float]
     link: str | None
     classes: list[Any] | None
-    predict: Callable[[Any], Any]
+    predict: Callable[[Any, Any], Any]
     meta: Mapping[str, Any] = field(default_factory=dict)
+    offset: Mapping[str, Any] | None = None
+
+    @property
+    def size(self) -> float:
+        """1 more than the sum of all absolute weights and intercepts."""
+        return 1.0 + float(np.abs(self.intercepts).sum()) + sum(float(np.abs(w).sum()) for _, w in self.coefs)
 
     @classmethod
-    def of(cls, model: Any, k: int | None = None) -> Source:
+    def of(cls, model: Any, k: int | None = None, offset: Mapping[str, Any] | None = None) -> Source:
         """Take a model apart; a ValueError says what cannot be exported."""
         if isinstance(model, (str, os.PathLike)):
             model = load_model(model)
         if isinstance(model, Model):
-            return _of_saved(model, k)
+            return _of_saved(model, k, model.meta.get("offset") if offset is None else offset)
         if k is not None:
             raise ValueError(f"k={k!r} chooses a point of a saved path, but {type(model).__name__} is one model.")
-        return _of_estimator(model)
+        return _of_estimator(model, offset)
 
 
-def _of_saved(model: Model, k: int | None) -> Source:
+def _of_saved(model: Model, k: int | None, offset: Mapping[str, Any] | None) -> Source:
     path, link = model.path, model.path.link
-    _check_outputs(len(path.outputs), path.classes)
     k = model.point if k is None else k
     if model.meta.get("log_target"):
         link = "log" if link == "identity" else f"{link} of a log_target"
-    if path.classes is not None and link != "logit":
-        raise ValueError(
-            f"the model has classes and the loss {path.loss!r}, which gives no probability; fit --loss logistic."
-        )
     if link not in INVERSE_LINKS:
         raise ValueError(f"the model has the link {link!r}; a compact model has one of {list(INVERSE_LINKS)}.")
-    columns, weights = path.point(k)
+    coefs = [path.point(k, output) for output in range(len(path.outputs))]
+
+    def predict(X: Any, shift: Any) -> Any:
+        z = path.predict(X, k)
+        return INVERSE_LINKS[link](z if shift is None else (z.T + shift).T)
+
     return Source(
         parts=_parts(model.cross, [f"x{j}" for j in range(path.n_features)] if model.cross is None else []),
         n_columns=path.n_features,
-        columns=columns,
-        weights=weights.astype(np.float64),
-        intercept=float(np.ravel(path.intercepts[k])[0]),
+        coefs=[(columns, weights.astype(np.float64)) for columns, weights in coefs],
+        intercepts=np.ravel(path.intercepts[k]).astype(np.float64).tolist(),
         link=link,
         classes=None if path.classes is None else path.classes.tolist(),
-        predict=lambda X: INVERSE_LINKS[link](path.predict(X, k)),
+        predict=predict,
         meta=model.meta,
+        offset=offset,
     )
 
 
-def _of_estimator(model: Any) -> Source:
+def _of_estimator(model: Any, offset: Mapping[str, Any] | None) -> Source:
     *before, last = [step for _, step in model.steps] if hasattr(model, "steps") else [model]
     before = [step for step in before if step not in (None, "passthrough")]
     if len(before) > 1:
@@ -126,36 +138,37 @@ def _of_estimator(model: Any) -> Source:
         raise ValueError(f"model={type(model).__name__} is no saved model and no fitted linear model.")
     classes = None if getattr(last, "classes_", None) is None else np.asarray(last.classes_).tolist()
     coef = sp.csr_array(last.sparse_coef_ if hasattr(last, "sparse_coef_") else _two_dimensional(last.coef_))
-    _check_outputs(coef.shape[0], classes)
-    if classes is not None and not hasattr(last, "predict_proba"):
-        raise ValueError(
-            f"model={type(last).__name__} has no predict_proba, and the compact model of a classifier predicts a "
-            "probability; fit a logistic regression."
-        )
     names = getattr(last, "feature_names_in_", [f"x{j}" for j in range(coef.shape[1])] if not before else [])
+    n_outputs = coef.shape[0]
+    rows = [slice(*coef.indptr[[row, row + 1]]) for row in range(n_outputs)]
+    link = None
+    if classes is not None:
+        link = "identity" if not hasattr(last, "predict_proba") else "logit" if n_outputs == 1 else "softmax"
     return Source(
         parts=_parts(before[0] if before else None, [str(name) for name in names]),
         n_columns=coef.shape[1],
-        columns=coef.indices.astype(np.int64),
-        weights=coef.data.astype(np.float64),
-        intercept=float(np.ravel(last.intercept_)[0]),
-        link=None,
+        coefs=[(coef.indices[row].astype(np.int64), coef.data[row].astype(np.float64)) for row in rows],
+        intercepts=np.broadcast_to(np.asarray(last.intercept_, dtype=np.float64).ravel(), (n_outputs,)).tolist(),
+        link=link,
         classes=classes,
-        predict=last.predict if classes is None else lambda X: last.predict_proba(X)[:, 1],
+        predict=lambda X, shift: _estimated(last, X, {} if shift is None else {"offset": shift}),
+        offset=offset,
     )
+
+
+def _estimated(model: Any, X: Any, offset: Mapping[str, Any]) -> Any:
+    """Predictions as a compact model gives them: numbers, probabilities (of two classes that of the second), or of
+    classes without probabilities the predictors."""
+    if not hasattr(model, "classes_"):
+        return model.predict(X, **offset)
+    if not hasattr(model, "predict_proba"):
+        return model.decision_function(X, **offset)
+    found = model.predict_proba(X, **offset)
+    return found[:, 1] if found.shape[1] == 2 else found
 
 
 def _two_dimensional(coef: Any) -> Any:
     return coef if sp.issparse(coef) else np.atleast_2d(coef)
-
-
-def _check_outputs(n_outputs: int, classes: Any) -> None:
-    if n_outputs > 1 or (classes is not None and len(classes) != 2):
-        n, what = (n_outputs, "targets") if classes is None else (len(classes), "classes")
-        raise ValueError(
-            f"the model has {n} {what}, and a compact model has one output: fit one model for each of the {what}, or "
-            "serve the .npz file."
-        )
 
 
 def _parts(transformer: Any, names: Sequence[str]) -> list[CrossPart | NumberPart]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from sparsereg.crosses.table import Table, shortened
 from sparsereg.crosses.vocabulary import Levels
 from sparsereg.scorer import Scorer
 from sparsereg.serving.compact_source import INVERSE_LINKS
+from sparsereg.serving.model_file import offset_from
 
 __all__ = ["TableScorer", "levels_of"]
 
@@ -37,7 +39,7 @@ class TableScorer:
         self.terms = [_Lookup(spec, self.levels) for spec in scorer.data["terms"] if "fields" in spec]
 
     def predict(self, table: Any) -> Vector:
-        """Predictions (n,) for the rows of a table; a ValueError names a column that cannot be read."""
+        """Predictions (n,), of K outputs (n, K), for the rows of a table; a ValueError names an unreadable column."""
         read = Table(table, min_rows=0)
         place = {name: i for i, name in enumerate(read.names)}
         for column in self.scorer.columns:
@@ -52,22 +54,24 @@ class TableScorer:
             if field.normalize:
                 column = column.normalized(levels.split.separator if levels.split else None)
             codes.append(levels.encode(column))
-        total = self.linear_predictor(codes, read.n_rows)
-        for name, weight, single in self.scorer.numbers:
-            x = columns[name].as_finite()
-            total += weight * (x.astype(np.float32).astype(np.float64) if single else x)
+        intercepts = self.scorer.intercepts
+        z = [self.linear_predictor(codes, read.n_rows, output) for output in range(len(intercepts))]
+        for name, weight, term in self.scorer.numbers:
+            z[term.get("output", 0)] += weight * _numbers(columns[name].as_finite(), name, term)
         with np.errstate(over="ignore"):
-            return np.asarray(INVERSE_LINKS[self.scorer.link](total), dtype=np.float64)
+            means = INVERSE_LINKS[self.scorer.link](np.stack(z, axis=1) if len(z) > 1 else z[0])
+        return np.asarray(means, dtype=np.float64)
 
-    def linear_predictor(self, codes: list[Codes], n_rows: int) -> Vector:
-        """The intercept and the weights of all terms but numbers, from the codes of the fields' levels."""
-        total = np.full(n_rows, self.scorer.intercept)
-        plain = [term for term in self.terms if not any(isinstance(codes[i], Ragged) for i in term.places)]
+    def linear_predictor(self, codes: list[Codes], n_rows: int, output: int = 0) -> Vector:
+        """The intercept and all terms of one output but numbers, from the codes of the fields' levels."""
+        total = np.full(n_rows, self.scorer.intercepts[output])
+        terms = [term for term in self.terms if term.output == output]
+        plain = [term for term in terms if not any(isinstance(codes[i], Ragged) for i in term.places)]
         for start in range(0, n_rows, _ROWS):
             part = total[start : start + _ROWS]
             for term in plain:
                 part += term.weights_of([values_of(codes[i])[start : start + _ROWS] for i in term.places])
-        for term in self.terms:
+        for term in terms:
             if term not in plain:
                 term.add_ragged(total, [codes[i] for i in term.places])
         return total
@@ -78,6 +82,7 @@ class _Lookup:
 
     def __init__(self, spec: dict[str, Any], levels: list[Levels]) -> None:
         self.places: list[int] = spec["fields"]
+        self.output: int = spec.get("output", 0)
         # One more code than levels, the last: that of an unknown level.
         self.sizes = [len(levels[i]) + 1 for i in self.places]
         pooled = spec.get("pooled", {"keys": [], "weight": 0.0})
@@ -120,6 +125,12 @@ class _Lookup:
         found = self._find(aligned)
         total += np.bincount(rows, weights=self.own[found], minlength=total.size)
         total[np.unique(rows[self.is_pooled[found]])] += self.pooled_weight
+
+
+def _numbers(x: Vector, column: str, term: Mapping[str, Any]) -> Vector:
+    """As `real_number` of the scorer, for a whole column."""
+    x = offset_from(x, column, "log" in term)
+    return x.astype(np.float32).astype(np.float64) if "float32" in term else x
 
 
 def levels_of(spec: dict[str, Any]) -> Levels:

@@ -174,12 +174,15 @@ class ModelComparison:
 
 
 def _compact(name: str, model: Any) -> CompactModel:
-    if isinstance(model, CompactModel):
-        return model
     try:
-        return CompactModel.from_model(model)
+        compact = model if isinstance(model, CompactModel) else CompactModel.from_model(model)
     except ValueError as error:
         raise ValueError(f"models[{name!r}] cannot be compared: {error}") from error
+    if compact.n_outputs > 1:
+        raise ValueError(
+            f"models[{name!r}] has {compact.n_outputs} outputs; compare models of one target, or of two classes."
+        )
+    return compact
 
 
 def _target(models: list[CompactModel], y: ArrayLike, n_rows: int) -> tuple[str, Vector]:

@@ -20,42 +20,41 @@ function datePart({ part, zone }) {
   const timeZone = /^UTC[+-]/.test(zone ?? "") ? zone.slice(3) : (zone ?? "UTC");
   const format = new Intl.DateTimeFormat("en-US", { ...names, hourCycle: "h23", timeZone });
   return (text) => {
-    const moment = new Date(zone === null ? `${text}Z` : text);
-    const parts = Object.fromEntries(format.formatToParts(moment).map(({ type, value }) => [type, Number(value)]));
-    const weekday = (new Date(Date.UTC(parts.year, parts.month - 1, parts.day)).getUTCDay() + 6) % 7;
-    return { ...parts, weekday }[part];
+    const parts = format.formatToParts(new Date(zone === null ? `${text}Z` : text));
+    const { year, month, day, ...rest } = Object.fromEntries(parts.map(({ type, value }) => [type, Number(value)]));
+    return { year, month, day, ...rest, weekday: (new Date(Date.UTC(year, month - 1, day)).getUTCDay() + 6) % 7 }[part];
   };
 }
 function reader({ kind, rule, levels, normalize }) {
   const clean = (text) => (normalize ? text.normalize("NFC").trim() : text);
   const position = new Map(levels.map((level, i) => [level, i]));
-  const edgeBin = (x) => rule.edges.filter((edge) => edge <= x).length - 1;
-  const level = kind === "bin" ? (rule.edges ? edgeBin : widthBin(rule)) : kind === "date_part" ? datePart(rule)
-    : kind === "string" ? clean : (v) => v;
-  return (v) => {
-    const items = missing(v) ? [null] : kind !== "list" ? [level(v)]
-      : (rule.separator === null ? v : v.split(rule.separator)).map(clean).filter((word) => word !== "");
-    return [...new Set(items)].map((item) => position.get(item)).filter((i) => i !== undefined);
+  const binned = () => (rule.edges ? (x) => rule.edges.filter((edge) => edge <= x).length - 1 : widthBin(rule));
+  const level = { bin: binned, date_part: () => datePart(rule), string: () => clean }[kind]?.() ?? ((v) => v);
+  const words = (v) => (rule.separator === null ? v : v.split(rule.separator)).map(clean).filter((word) => word !== "");
+  const items = (v) => (missing(v) ? [null] : kind === "list" ? words(v) : [level(v)]);
+  return (v) => [...new Set(items(v))].map((item) => position.get(item)).filter((i) => i !== undefined);
+}
+function adder(model, t) { // what a term adds to the linear predictor of a row
+  if (t.number) return (row) => t.weight * (t.log ? Math.log : t.float32 ? Math.fround : Number)(row[t.number]);
+  const fields = t.fields.map((i) => model.fields[i]), readers = fields.map(reader), radices = fields.map((f) => f.levels.length);
+  const wide = radices.reduce((n, size) => n * size, 1) > 2 ** 53, plain = (k) => (wide ? String(k) : k);
+  const table = new Map(t.keys.map((k, i) => [plain(k), t.weights[i]])), rare = new Set(t.pooled?.keys.map(plain));
+  const join = (places) => (wide ? String(places) : places.reduce((k, p, j) => k * radices[j] + p, 0));
+  const cross = (all, set) => all.flatMap((k) => set.map((p) => [...k, p]));
+  return (row) => {
+    const keys = fields.map((f, i) => readers[i](row[f.column])).reduce(cross, [[]]).map(join);
+    return keys.reduce((sum, k) => sum + (table.get(k) ?? 0), keys.some((k) => rare.has(k)) ? t.pooled.weight : 0);
   };
 }
-export function load(model) {
-  const readers = model.fields.map(reader);
-  const wide = model.terms.map((t) => t.fields && t.fields.reduce((n, i) => n * model.fields[i].levels.length, 1) > 2 ** 53);
-  const key = (t, places, isWide) => isWide ? String(places) : places.reduce((k, p, j) => k * model.fields[t.fields[j]].levels.length + p, 0);
-  const tables = model.terms.map((t, n) => new Map(t.keys?.map((k, i) => [wide[n] ? String(k) : k, t.weights[i]])));
-  const pooled = model.terms.map((t, n) => new Set(t.pooled?.keys.map((k) => (wide[n] ? String(k) : k))));
-  const inverse = { identity: (z) => z, log: Math.exp, logit: (z) => 1 / (1 + Math.exp(-z)) }[model.link];
-  return (row) => inverse(model.terms.reduce((total, t, n) => {
-    if (t.number !== undefined) return total + t.weight * (t.float32 ? Math.fround(row[t.number]) : Number(row[t.number]));
-    const sets = t.fields.map((i) => readers[i](row[model.fields[i].column]));
-    const keys = sets.reduce((all, set) => all.flatMap((k) => set.map((p) => [...k, p])), [[]]).map((k) => key(t, k, wide[n]));
-    return keys.reduce((sum, k) => sum + (tables[n].get(k) ?? 0), total) + (keys.some((k) => pooled[n].has(k)) ? t.pooled.weight : 0);
-  }, model.intercept));
-}
 for (const file of process.argv.slice(2)) {
-  const model = JSON.parse(readFileSync(file, "utf-8")), predict = load(model);
+  const model = JSON.parse(readFileSync(file, "utf-8")), adders = model.terms.map((t) => adder(model, t));
   for (const { row, prediction } of model.tests) {
-    const found = predict(row);
-    if (!(Math.abs(found - prediction) <= 1e-9 * (1 + Math.abs(prediction)))) throw new Error(`${file}: ${JSON.stringify(row)}: ${found} is not ${prediction}`);
+    const z = [model.intercept].flat(), near = (a, b) => Math.abs(a - b) <= 1e-9 * (1 + Math.abs(b));
+    model.terms.forEach((t, n) => { z[t.output ?? 0] += adders[n](row); });
+    const part = (v) => Math.exp(v - Math.max(...z)), total = z.reduce((sum, v) => sum + part(v), 0);
+    const logit = (v) => 1 / (1 + Math.exp(-v)), softmax = (v) => part(v) / total;
+    const found = z.map({ identity: (v) => v, log: Math.exp, logit, softmax }[model.link]);
+    const right = [prediction].flat().every((v, k) => near(found[k], v));
+    if (!right) throw new Error(`${file}: ${JSON.stringify(row)}: ${found}, not ${prediction}`);
   }
 }

@@ -1,0 +1,59 @@
+"""What the options of `fit` say of each other, checked before the table is read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from sparsereg.data.validation import check_alphas, check_number
+from sparsereg.losses import as_path_loss
+
+__all__ = ["check_fit_options", "given"]
+
+_MAX_DEGREE = 3
+
+
+def given(name: str) -> bool:
+    """Whether an option was given on the command line."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is click.core.ParameterSource.COMMANDLINE
+
+
+def check_fit_options(options: dict[str, Any]) -> None:
+    """Raise a ValueError for numbers out of range, and for options that exclude each other."""
+    check_number("l1_ratio", options["l1_ratio"], low=0, high=1)
+    check_number("tol", options["tol"], low=0)
+    if options["eps"] is not None:
+        check_number("eps", options["eps"], low=0, high=1, open_low=True)
+    if options["alphas"] is not None:
+        check_alphas(options["alphas"])
+    if options["alphas"] is not None and not isinstance(options["alphas"], int) and options["eps"] is not None:
+        raise ValueError("--alphas names the strengths, and --eps where they end; choose one.")
+    if options["l1_ratio"] == 0 and not isinstance(options["alphas"], list):
+        raise ValueError("--l1-ratio 0 has no strength that removes all columns; name the strengths with --alphas.")
+    design, degree = options["design"], options["degree"]
+    if design is not None and options["crosses"]:
+        raise ValueError(f"--design {design} makes crosses, and --cross names them; choose one.")
+    if design == "auto" and degree is not None and degree > _MAX_DEGREE:
+        raise ValueError(f"--degree {degree}: crosses that are chosen have at most {_MAX_DEGREE} fields.")
+    if design in ("main", "pairs") and degree is not None:
+        raise ValueError(f"--design {design} says how many fields are crossed, as --degree does; choose one.")
+    if options["share"] is not None and given("folds"):
+        raise ValueError("--folds and --validate both choose the strength; choose one.")
+    _check_loss(options)
+
+
+def _check_loss(options: dict[str, Any]) -> None:
+    name, log_target = options["loss"], options["log_target"]
+    if log_target and name not in (None, "squared"):
+        raise ValueError(f"--log-target fits squares of the logarithm; leave it out with --loss {name}.")
+    if options["offset"] is not None and options["exposure"] is not None:
+        raise ValueError("--offset and --exposure both shift the predictions; choose one.")
+    link = None if name is None else as_path_loss(name).link
+    if options["exposure"] is not None and link != "log":
+        raise ValueError("--exposure is for rates, whose loss has a log link; add --loss poisson, gamma or tweedie.")
+    if name == "multinomial" and options["positive"]:
+        raise ValueError("--positive is for one coefficient a column, and --loss multinomial has one for each class.")
+    if log_target and options["offset"] is not None:
+        raise ValueError("--offset adds to the target itself, and --log-target fits its logarithm; choose one.")
