@@ -287,7 +287,7 @@ def test_errors_in_predict():
     houses().drop("latitude").write_csv("narrow.csv")
     assert "narrow.csv has no column 'latitude', which the model was fitted on" in fail("predict model.npz narrow.csv")
     assert "--point 500 is not one of the path's" in fail("predict model.npz houses.csv --point 500")
-    assert "k=-501" in fail("report model.npz --point -501")
+    assert "--point -501 is not one of" in fail("report model.npz --point -501")
     assert "--keep names 'id'" in fail("predict model.npz houses.csv --keep id")
     Path("model.npz").write_bytes(Path("model.npz").read_bytes()[:-100])
     assert "model.npz is not a sparsereg model, or is damaged" in fail("predict model.npz houses.csv")

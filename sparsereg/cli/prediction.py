@@ -73,7 +73,7 @@ class Prediction:
                 raise ValueError(
                     f"--keep names {name!r}, which is the name of the output's own column; rename it in the file."
                 )
-        self.z[:] = [self.model.predictors(self.table, point) if self.source.height else np.empty(0)]
+        self.z[:] = [self.model.predictors(self.table, point) if self.source.height else self._no_predictors]
         kept = self.source.select(list(keep))
         to_parquet = out is not None and out.suffix.lower() in (".parquet", ".pq")
         if to_parquet:
@@ -88,6 +88,12 @@ class Prediction:
             else:
                 result.write_csv(sink)
         return result
+
+    @property
+    def _no_predictors(self) -> NDArray[np.float64]:
+        """Of a file without rows."""
+        n_outputs = len(self.model.path.outputs)
+        return np.empty(0 if n_outputs == 1 else (0, n_outputs))
 
     def _targets(self, column: pl.Series) -> NDArray[np.float64]:
         """The targets of all outputs as the loss has them, (n, K), NaN where they are unknown."""
@@ -108,7 +114,7 @@ class Prediction:
         path = self.model.path
         names = output_names(None if path.classes is None else path.classes.tolist(), path.link, len(path.outputs))
         means = np.exp(z) if self.model.meta.get("log_target") else path.means(z)
-        columns = list(means.reshape(self.source.height, -1).T)
+        columns = list(np.atleast_2d(means.T))
         if path.classes is not None:
             columns = columns[1:] if len(path.outputs) == 1 else columns
             columns = [path.labels(z), *columns[: len(names) - 1]]
