@@ -171,7 +171,7 @@ def test_changed_files_and_other_options_are_refused():
     [
         ("fit 'logs/*.csv' --target y", "matches no file"),
         ("fit 'logs/*.parquet' --target z", "z"),
-        ("fit 'logs/*.parquet' --target shop", "different texts"),
+        ("fit 'logs/*.parquet' --target shop", "--loss multinomial needs the rows"),
         ("fit 'logs/*.parquet' --target y --loss logistic", "takes two"),
         ("fit 'logs/*.parquet' --target y --max-memory lots", "not a size such as 8GB"),
         ("fit words.csv --target y --max-memory 8GB", "are for Parquet files"),
