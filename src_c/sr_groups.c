@@ -46,12 +46,12 @@ sr_status sr_groups_split(const sr_matrix *X, int64_t j, int64_t member, const d
     return SR_OK;
 }
 
-sr_status sr_groups_gradients(const sr_matrix *X, const int64_t *cols, int64_t m, const double *y, const double *s,
-                              const sr_groups *g, const double *mean, double *out) {
+sr_status sr_groups_column_sums(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s,
+                                const sr_groups *g, const double *mean, double *out) {
     for (int64_t a = 0; a < m; a++) {
         if (cols[a] >= X->n_ones) return SR_BAD_INDEX;
-        out[a] = X->index == SR_I64 ? sr_groups_gradient_i64(X, cols[a], y, s, g, mean)
-                                    : sr_groups_gradient_i32(X, cols[a], y, s, g, mean);
+        out[a] = X->index == SR_I64 ? sr_groups_sum_i64(X, cols[a], s, g, mean)
+                                    : sr_groups_sum_i32(X, cols[a], s, g, mean);
     }
     return SR_OK;
 }

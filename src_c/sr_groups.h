@@ -19,9 +19,9 @@ typedef struct {
  * so many new ones. Work space: size_in, zero before and after, and target, n_groups each.  O(entries of j) */
 sr_status sr_groups_split(const sr_matrix *X, int64_t j, int64_t member, const double *y, const double *s,
                           sr_groups *g, int32_t *size_in, int32_t *target, int32_t *list, int64_t *n_list);
-/* out[a] = sum over the rows of column cols[a], of ones, of s_i (y_i - mean[group of i]).  O(entries of the columns) */
-sr_status sr_groups_gradients(const sr_matrix *X, const int64_t *cols, int64_t m, const double *y, const double *s,
-                              const sr_groups *g, const double *mean, double *out);
+/* out[a] = sum over the rows of column cols[a], of ones, of s_i mean[group of i].  O(entries of the columns) */
+sr_status sr_groups_column_sums(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s,
+                                const sr_groups *g, const double *mean, double *out);
 /* out[i] = s_i (y_i - mean[group of i]) for every row.  O(n) */
 void sr_groups_residuals(const sr_groups *g, int64_t n, const double *y, const double *s, const double *mean,
                          double *out);

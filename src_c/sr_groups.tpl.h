@@ -37,15 +37,18 @@ static void SR_FN(groups_move)(const sr_matrix *X, int64_t j, const double *y, c
     }
 }
 
-/* Four partial sums, as everywhere. */
-static double SR_FN(groups_gradient)(const sr_matrix *X, int64_t j, const double *y, const double *s,
-                                     const sr_groups *g, const double *mean) {
+/* sum of s_i mean[group of i] over the rows of column j; four partial sums, as everywhere. */
+static double SR_FN(groups_sum)(const sr_matrix *X, int64_t j, const double *s, const sr_groups *g,
+                                const double *mean) {
     const Index *rows;
     const int64_t n = SR_FN(rows_of)(X, j, &rows);
-    double sum[4] = {0.0};
-    for (int64_t e = 0; e < n; e++) {
-        const int64_t i = rows[e];
-        sum[e & 3] += (s ? s[i] : 1.0) * (y[i] - mean[g->of_row[i]]);
-    }
-    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    const int32_t *of_row = g->of_row;
+    double a[4] = {0.0};
+    int64_t e = 0;
+    if (s)
+        for (; e < n; e++) a[e & 3] += s[rows[e]] * mean[of_row[rows[e]]];
+    for (; e + 4 <= n; e += 4)
+        for (int k = 0; k < 4; k++) a[k] += mean[of_row[rows[e + k]]];
+    for (; e < n; e++) a[0] += mean[of_row[rows[e]]];
+    return (a[0] + a[1]) + (a[2] + a[3]);
 }

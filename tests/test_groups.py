@@ -69,7 +69,7 @@ def test_groups_have_the_sums_of_their_rows(index, weighted, n_first):
         np.testing.assert_allclose(groups.residuals(v), rho, atol=1e-12)
         np.testing.assert_allclose(groups.residual_products(v), W.T @ rho, atol=1e-11)
         every = np.arange(X.shape[1])
-        np.testing.assert_allclose(groups.gradients(every, v), X.T @ rho, atol=1e-11)
+        np.testing.assert_allclose(groups.column_sums(every, v), X.T @ (weights * v[of]), atol=1e-11)
     new = rng.uniform(0.1, 1.0, groups.n_groups)
     groups.values()[4][:] = new
     groups.sum_up()

@@ -210,8 +210,8 @@ cdef extern from "sr_groups.h" nogil:
         double *reference
     sr_status sr_groups_split(const sr_matrix *, int64_t, int64_t, const double *, const double *, sr_groups *,
                               int32_t *, int32_t *, int32_t *, int64_t *)
-    sr_status sr_groups_gradients(const sr_matrix *, const int64_t *, int64_t, const double *, const double *,
-                                  const sr_groups *, const double *, double *)
+    sr_status sr_groups_column_sums(const sr_matrix *, const int64_t *, int64_t, const double *, const sr_groups *,
+                                    const double *, double *)
     void sr_groups_residuals(const sr_groups *, int64_t, const double *, const double *, const double *, double *)
     double sr_groups_step(const sr_groups *g, const double *step, double shift, double *out)
     void sr_groups_sums(const sr_groups *g, const double *v, const double *mean, double *out)

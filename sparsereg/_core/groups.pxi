@@ -48,6 +48,9 @@ cdef class RowGroups:
         s = None if self.s is None else np.asarray(self.s)
         weighted = y if s is None else s * y
         k = self.n_groups
+        if k == 1:
+            numbers[:3, 0] = of_row.size if s is None else s.sum(), weighted.sum(), weighted @ y
+            return
         numbers[0, :k] = np.asarray(self.size)[:k] if s is None else np.bincount(of_row, s, k)
         numbers[1, :k] = np.bincount(of_row, weighted, k)
         numbers[2, :k] = np.bincount(of_row, weighted * y, k)
@@ -144,8 +147,8 @@ cdef class RowGroups:
             sr_groups_sums(&view, &v[0], NULL, &out[0])
         return np.asarray(out)[1:]
 
-    def gradients(self, const int64_t[::1] cols, const double[::1] mean):
-        """`sum s_i (y_i - mean of its group)` over the rows of each of these columns of ones."""
+    def column_sums(self, const int64_t[::1] cols, const double[::1] mean):
+        """`sum s_i mean of its group` over the rows of each of these columns of ones."""
         require(mean.shape[0] == self.n_groups, "mean has the wrong length")
         require_within(cols, self.X.view.n_ones)
         cdef double[::1] out = np.empty(cols.shape[0])
@@ -155,8 +158,7 @@ cdef class RowGroups:
         if not cols.shape[0]:
             return np.asarray(out)
         with nogil:
-            status = sr_groups_gradients(&self.X.view, &cols[0], cols.shape[0], &self.y[0], weights, &view, &mean[0],
-                                         &out[0])
+            status = sr_groups_column_sums(&self.X.view, &cols[0], cols.shape[0], weights, &view, &mean[0], &out[0])
         check(status)
         return np.asarray(out)
 

@@ -43,6 +43,7 @@ class GroupUnits(Units):
             first = inverse.astype(np.int32)
         design, whole = rows.design, rows.s is None and bool((rows.y == np.floor(rows.y)).all())
         self._exact_sums = whole  # of integers: splitting groups leaves no rounding
+        self._targets: Vector | None = None  # x_j' s y
         longest = min(design.max_row_length, MAX_PATTERN)
         self._groups = RowGroups(design.matrix, rows.y, rows.s, first, distinct + intercept, longest)
         self._gram = ProductsGram(lambda new, cols: np.empty((new.size, cols.size)))
@@ -95,7 +96,9 @@ class GroupUnits(Units):
         """On the columns' own rows, or from a residual for all rows, whichever reads less."""
         rows = self.loss_rows.rows
         if cols is not None and (cols < rows.design.n_ones).all() and rows.lengths(cols).sum() < OWN_ROWS * rows.n_rows:
-            return self._groups.gradients(cols, self.at.mean)
+            if self._targets is None:
+                self._targets = rows.design.rmatvec(rows.y if rows.s is None else rows.s * rows.y)
+            return self._targets[cols] - self._groups.column_sums(cols, self.at.mean)
         return rows.design.rmatvec(self._groups.residuals(self.at.mean), cols)
 
     def residual_products(self, at: At) -> Vector:

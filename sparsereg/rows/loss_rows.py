@@ -66,13 +66,15 @@ class LossRows:
         """b0 of the model without columns, its total loss, and the least total that any predictors could reach."""
         if not self._null:
             z, b0 = self.predictor(Coefficients.zero())
+            if self.offset is None:  # one predictor for all rows
+                z = z[:1]
             self._null.append((b0, self.loss.total(self.rows.y, z, self.rows.s), self._saturated()))
         return self._null[0]
 
     def null_residual(self) -> Vector:
         """`rho` of the model without columns."""
-        z = np.full(self.rows.n_rows, self.null_model()[0])
-        rho = self.loss.residual(self.rows.y, z if self.offset is None else z + self.offset)
+        b0 = np.array([self.null_model()[0]])
+        rho = self.loss.residual(self.rows.y, b0 if self.offset is None else b0 + self.offset)
         return rho if self.rows.s is None else self.rows.s * rho
 
     def evaluate(self, coef: Coefficients) -> Evaluation:

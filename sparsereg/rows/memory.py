@@ -151,7 +151,8 @@ class MemoryRows:
     def predictor(self, coef: Coefficients) -> Vector:
         """`X w`."""
         z = np.zeros(self.n_rows)
-        self.design.matrix.add_matvec(coef.w, z, coef.cols)
+        if coef.cols.size:  # else no columns need be built
+            self.design.matrix.add_matvec(coef.w, z, coef.cols)
         return z
 
     def residual(

@@ -87,7 +87,8 @@ class Units(ABC):
     def __init__(self, loss_rows: LossRows, cols: Int, intercept: float) -> None:
         self.loss_rows, self.cols, self.intercept = loss_rows, cols, intercept
         y, s = loss_rows.rows.y, loss_rows.rows.s
-        total = float(np.abs(y).sum() if s is None else s @ np.abs(y))
+        size = np.abs(y)
+        total, self._largest_target = float(size.sum() if s is None else s @ size), float(size.max())
         self._zero = ZERO_SUM * max(total, loss_rows.rows.weight_sum)
 
     @property
@@ -251,7 +252,7 @@ class Units(ABC):
         if loss.kernel is None or not at.squared > FAR * self.loss_rows.rows.weight_sum:
             return at.squared, 0.0
         h = loss.curvature(at.mean, self.eta)
-        above = loss.above_least(s, sy, self.eta, float(self.loss_rows.rows.y.max()))
+        above = loss.above_least(s, sy, self.eta, self._largest_target)
         squared = loss.scaled_squares((s, sy, syy), at.mean, h)
         far = ~(squared <= FAR * s)
         return float(squared[~far].sum()), float(above[far].sum())
@@ -260,7 +261,7 @@ class Units(ABC):
         """An upper bound on `|y_i - mean|` over the rows; means and targets of a loss by groups are of one sign."""
         if not self.loss_rows.loss.canonical:
             return float(np.abs(self.loss_rows.rows.y - self.at.mean).max())
-        return max(float(np.abs(self.loss_rows.rows.y).max()), float(np.abs(self.at.mean).max()))
+        return max(self._largest_target, float(np.abs(self.at.mean).max()))
 
 
 class RowUnits(Units):

@@ -69,7 +69,7 @@ class NewtonPath(Descent):
         super().__init__(ws.quadratic, l1_ratio, options, ws)
         self._projects = False
         self._value_at_zero = units.value()
-        self._steps, self._reach = 0, MAX_MOVE
+        self._steps, self._reach, self._threshold = 0, MAX_MOVE, 0.0
         self.screening = Screening(problem.quadratic, units.gradients(None) if c is None else c)
         ws.linearize(np.empty(0))
         self._add_unpenalized()
@@ -277,7 +277,10 @@ class NewtonPath(Descent):
         length, rows = self.problem.design.eliminated_length, self.problem.rows
         if not length:
             return 0.0
-        return length * rows.max_weight * min(self.units.residual_max_abs(), self.problem.loss.residual_bound)
+        largest = self.problem.loss.residual_bound
+        if length * rows.max_weight * largest > self._threshold:
+            largest = min(largest, self.units.residual_max_abs())
+        return length * rows.max_weight * largest
 
     def _add(self, cols: Int, c: Vector) -> None:
         if not cols.size:
