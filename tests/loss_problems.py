@@ -10,6 +10,9 @@ import scipy.sparse as sp
 from scipy.optimize import minimize
 
 from sparsereg.losses import Gamma, Huber, Logistic, Loss, Poisson, SquaredHinge, Tweedie
+from sparsereg.objective.loss_dual import loss_gap_at
+from sparsereg.objective.problem import Problem
+from sparsereg.solvers.loop import Solution
 
 LOSSES = (Logistic(), Poisson(), Gamma(), Tweedie(1.4), Huber(0.8), SquaredHinge())
 
@@ -104,6 +107,14 @@ def draw(seed: int) -> LossProblem:
         index = np.int64 if rng.random() < 0.3 else np.int32
         held.indices, held.indptr = held.indices.astype(index), held.indptr.astype(index)
     return LossProblem(held, y, loss, float(rng.choice([1.0, 1.0, 0.7, 0.3])), options)
+
+
+def full_gap(problem: Problem, found: Solution, alpha: float, l1_ratio: float) -> float:
+    """The duality gap of a solution by full passes over X in NumPy, at the dual point that it was certified by."""
+    if found.dual is None:
+        return problem.duality_gap(found.coef, alpha, l1_ratio)
+    strengths = problem.penalty.strengths(problem.weight_sum * alpha, l1_ratio, np.arange(problem.design.n_cols))
+    return loss_gap_at(problem.loss_rows, problem.penalty, found.coef, found.dual, strengths) / problem.weight_sum
 
 
 def _columns(rng: np.random.Generator, n: int) -> np.ndarray:

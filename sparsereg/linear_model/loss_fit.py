@@ -222,7 +222,7 @@ class _Fit:
         return self.fitted(found.W, found.b, -(-found.n_iter // STEPS), norm)
 
     def _sparse(self, W: Matrix) -> Fitted:
-        task, options = self.task, Options(self.tol, EPOCHS * self.max_iter)
+        task, options = self.task, Options(self.tol, EPOCHS * self.max_iter, projects=False)
         solver: PathSolver | LossPathSolver
         if self.problem.loss.quadratic:
             solver = PathSolver(self.problem.quadratic, task.l1_ratio, options)

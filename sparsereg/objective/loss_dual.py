@@ -1,7 +1,9 @@
-"""The duality gap of losses other than squares where columns are unpenalized, by full passes. Knows no solver.
+"""Duality gaps of losses other than squares at dual points other than the residual, by full passes. Knows no solver.
 
-The dual point must be orthogonal to those columns. With `rho = -s l'` and curvatures h it is `theta = rho - s h d`, d
-a combination of them and the intercept by weighted least squares: in the conjugate's domain while d is small.
+With `rho = -s l'` and curvatures h the dual point is `theta = rho - s h d`, in the conjugate's domain while d is small.
+Where columns are unpenalized it must be orthogonal to them: d is a combination of them and the intercept by weighted
+least squares. Elsewhere a solver hands out coefficients u, and `d = X (u - w)` less its mean brings theta within
+thresholds that rho passes.
 """
 
 from __future__ import annotations
@@ -12,11 +14,12 @@ from numpy.typing import NDArray
 from sparsereg.data.design import Design
 from sparsereg.losses import Loss
 from sparsereg.objective.certificate import combine_gap
-from sparsereg.penalties import GapTerms
+from sparsereg.penalties import GapTerms, Penalty
 from sparsereg.rows.contract import Coefficients
+from sparsereg.rows.loss_rows import LossRows
 from sparsereg.rows.memory import MemoryRows
 
-__all__ = ["conjugate_gap", "gap_at_other_dual", "orthogonal_part"]
+__all__ = ["conjugate_gap", "gap_at_other_dual", "loss_gap_at", "orthogonal_part"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -80,3 +83,22 @@ def gap_at_other_dual(loss: Loss, rows: tuple[Vector, Vector, Vector | None], th
     if not np.isfinite(own):
         return np.inf
     return combine_gap(terms, lambda t: fenchel_gap(t) - own) + max(own, 0.0)
+
+
+def loss_gap_at(
+    loss_rows: LossRows, penalty: Penalty, coef: Coefficients, dual: Coefficients, strengths: tuple[Vector, Vector]
+) -> float:
+    """The gap of `S F` at coefficients w and the dual point `rho - s h X (u - w)` of coefficients u, by its definition.
+
+    `strengths` are l1 and l2 of every column, none of them unpenalized. O(entries of X)."""
+    rows, loss, w = loss_rows.rows, loss_rows.loss, np.zeros(loss_rows.rows.n_cols)
+    z, _ = loss_rows.predictor(coef)
+    s = np.ones(z.size) if rows.s is None else rows.s
+    rho, h = s * loss.residual(rows.y, z), s * loss.curvature(rows.y, z)
+    d = rows.predictor(dual) - rows.predictor(coef)
+    if loss_rows.fit_intercept:
+        d -= (float(h @ d) - float(rho.sum())) / float(h.sum())
+    theta = rho - h * d
+    w[coef.cols] = coef.w
+    terms = Penalty.gap_terms(penalty, w, rows.design.rmatvec(theta), *strengths)
+    return gap_at_other_dual(loss, (rows.y, z, rows.s), theta, terms)

@@ -92,14 +92,14 @@ class GroupUnits(Units):
     def products(self, v: Vector) -> Vector:
         return self._groups.products(v)
 
-    def gradients(self, cols: Int | None) -> Vector:
+    def gradients(self, cols: Int | None, mean: Vector | None = None) -> Vector:
         """On the columns' own rows, or from a residual for all rows, whichever reads less."""
-        rows = self.loss_rows.rows
+        rows, mean = self.loss_rows.rows, self.at.mean if mean is None else mean
         if cols is not None and (cols < rows.design.n_ones).all() and rows.lengths(cols).sum() < OWN_ROWS * rows.n_rows:
             if self._targets is None:
                 self._targets = rows.design.rmatvec(rows.y if rows.s is None else rows.s * rows.y)
-            return self._targets[cols] - self._groups.column_sums(cols, self.at.mean)
-        return rows.design.rmatvec(self._groups.residuals(self.at.mean), cols)
+            return self._targets[cols] - self._groups.column_sums(cols, mean)
+        return rows.design.rmatvec(self._groups.residuals(mean), cols)
 
     def residual_products(self, at: At) -> Vector:
         return self._groups.residual_products(at.mean)
@@ -108,8 +108,8 @@ class GroupUnits(Units):
         """The predictor of every row."""
         return self.eta[self._groups.of_rows()]
 
-    def displacement(self) -> tuple[float, float]:
+    def displacement(self, mean: Vector | None = None) -> tuple[float, float]:
         values, (before2, before1) = self._groups.values(), self._pending
-        squared, largest = mean_moved(values[0], self.at.mean, values[5])
+        squared, largest = mean_moved(values[0], self.at.mean if mean is None else mean, values[5])
         self._pending = 0.0, 0.0
         return float(np.sqrt(squared)) + before2, largest + before1

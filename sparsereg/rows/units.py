@@ -137,13 +137,13 @@ class Units(ABC):
         """`X_W' rho` at a point that may be tried only."""
 
     @abstractmethod
-    def gradients(self, cols: Int | None) -> Vector:
-        """`x_j' rho` of the listed columns, or of all, at the present point."""
+    def gradients(self, cols: Int | None, mean: Vector | None = None) -> Vector:
+        """`x_j' rho` of the listed columns, or of all, at the present point; or at a dual point `y_i - mean`."""
 
     @abstractmethod
-    def displacement(self) -> tuple[float, float]:
-        """How far residuals a unit of weight moved since the last call: the norm weighted by s, and the largest
-        entry."""
+    def displacement(self, mean: Vector | None = None) -> tuple[float, float]:
+        """How far residuals a unit of weight are from where they were at the last call, at the present point or at a
+        dual point: the norm weighted by s, and the largest entry."""
 
     # ---- what is the same ----------------------------------------------------------------------------------------
 
@@ -194,10 +194,10 @@ class Units(ABC):
         out = self.eta + shift if step is None else t * step + (self.eta + shift)
         return np.asarray(out)
 
-    def residual_sums(self, at: At) -> Vector:
+    def residual_sums(self, mean: Vector) -> Vector:
         """The residual of each unit, summed over its rows."""
         s, sy, _ = self.sums
-        return sy - s * at.mean
+        return sy - s * mean
 
     def curvatures(self) -> Vector:
         """`l''` at the present point, a unit of weight."""
@@ -257,11 +257,12 @@ class Units(ABC):
         far = ~(squared <= FAR * s)
         return float(squared[~far].sum()), float(above[far].sum())
 
-    def residual_max_abs(self) -> float:
+    def residual_max_abs(self, mean: Vector | None = None) -> float:
         """An upper bound on `|y_i - mean|` over the rows; means and targets of a loss by groups are of one sign."""
+        mean = self.at.mean if mean is None else mean
         if not self.loss_rows.loss.canonical:
-            return float(np.abs(self.loss_rows.rows.y - self.at.mean).max())
-        return max(self._largest_target, float(np.abs(self.at.mean).max()))
+            return float(np.abs(self.loss_rows.rows.y - mean).max())
+        return max(self._largest_target, float(np.abs(mean).max()))
 
 
 class RowUnits(Units):
@@ -318,15 +319,15 @@ class RowUnits(Units):
     def products(self, v: Vector) -> Vector:
         return self.loss_rows.rows.design.rmatvec(v, self.cols)
 
-    def gradients(self, cols: Int | None) -> Vector:
-        return self.loss_rows.rows.design.rmatvec(self.residual_sums(self.at), cols)
+    def gradients(self, cols: Int | None, mean: Vector | None = None) -> Vector:
+        return self.loss_rows.rows.design.rmatvec(self.residual_sums(self.at.mean if mean is None else mean), cols)
 
-    def displacement(self) -> tuple[float, float]:
-        squared, largest = mean_moved(self._sums[0], self.at.mean, self._reference)
+    def displacement(self, mean: Vector | None = None) -> tuple[float, float]:
+        squared, largest = mean_moved(self._sums[0], self.at.mean if mean is None else mean, self._reference)
         return float(np.sqrt(squared)), largest
 
     def residual_products(self, at: At) -> Vector:
-        return self.products(self.residual_sums(at))
+        return self.products(self.residual_sums(at.mean))
 
 
 def gram_suits(loss_rows: LossRows) -> bool:

@@ -18,6 +18,7 @@ from sparsereg.objective.quadratic import Quadratic
 from sparsereg.rows.contract import Gram
 from sparsereg.rows.units import Units
 from sparsereg.solvers.gram_cd import GramCD
+from sparsereg.solvers.working_set import Position
 
 __all__ = [
     "LEAST_CENTERED",
@@ -166,3 +167,7 @@ class CurvatureCD(ModelCD):
             ones = bool((self.cols < self.problem.design.n_ones).all())
             sums = self.gram.store.diagonal() if ones else self.units.products(weights)
         self.measure_by(float(weights.sum()), sums)
+
+    def dual_position(self, a: Vector, moved: Vector, c: Vector) -> Position:  # noqa: ARG002
+        """The dual point `rho - moved` of coefficients `at + a` and gradients c, for `project` to go on from."""
+        return Position(self.at + a, c, 0.0)

@@ -11,6 +11,7 @@ from sparsereg.rows.memory import MemoryRows
 from sparsereg.rows.units import RowUnits
 from sparsereg.solvers.curvature_cd import LEAST_CENTERED, CurvatureCD, curvature_quadratic
 from sparsereg.solvers.residual_cd import ResidualCD
+from sparsereg.solvers.working_set import Position
 
 __all__ = ["CurvatureResidual"]
 
@@ -65,8 +66,12 @@ class CurvatureResidual(ResidualCD):
         stats = rows.design.column_stats(h, self.cols)
         self.sums = stats.sums if self.quadratic.fit_intercept else np.zeros(self.m)
         self.sq = np.maximum(stats.sq_norm - self.sums**2 / total, LEAST_CENTERED * stats.sq_norm)
-        self.r, self.r_sum = units.residual_sums(units.at), 0.0
+        self.r, self.r_sum = units.residual_sums(units.at.mean), 0.0
         self._rho = self.r.copy()
+
+    def dual_position(self, a: Vector, moved: Vector, c: Vector) -> Position:  # noqa: ARG002
+        """As for `CurvatureCD`."""
+        return Position(self.at + a, self._rho - moved, 0.0)
 
     def set_w(self, w: Vector) -> None:
         self.w, step = w.copy(), w - self.at

@@ -18,7 +18,7 @@ from sparsereg.objective.dual_point import DualShift, combine_shifted_gap, shift
 from sparsereg.penalties import GapTerms
 from sparsereg.solvers.working_set import Position, WorkingSet
 
-__all__ = ["WorkingSetGap", "projected_gap"]
+__all__ = ["WorkingSetGap", "projected_gap", "projection_margin"]
 
 Vector = NDArray[np.float64]
 
@@ -74,12 +74,11 @@ def projected_gap(ws: WorkingSet, own: WorkingSetGap, target: float, start: Posi
     """The gap at a projected dual point, or `own` where that is better or projecting cannot help yet.
 
     `own` is the gap at the residual; projections begin there, or at the dual point `start`."""
-    w, norm = ws.w, own.terms.l1_norm
-    slack = float(np.abs(ws.l1 * np.abs(w) - (own.c - ws.l2 * w) * w).sum())
-    if not norm > 0.0 or slack > SLACK_SHARE * target:
+    w, margin = ws.w, projection_margin(ws, ws.w, own.terms, own.c, target)
+    if margin is None:
         return own
     before = ws.position()
-    ws.move_to(ws.project(start or before, min(VIOLATION_SHARE * target / norm, MAX_MARGIN)))
+    ws.move_to(ws.project(start or before, margin))
     c = _gradient_orthogonal_to_unpenalized(ws)
     there = ws.position()
     ws.move_to(before)
@@ -90,6 +89,14 @@ def projected_gap(ws: WorkingSet, own: WorkingSetGap, target: float, start: Posi
     terms = shifted_gap_terms(ws.quadratic.penalty, w, there.w, c, (ws.l1, ws.l2))
     found = WorkingSetGap(terms, own.squared_residual, 0.0, c, there, shift)
     return found if found.inner < own.inner else own
+
+
+def projection_margin(ws: WorkingSet, w: Vector, terms: GapTerms, c: Vector, target: float) -> float | None:
+    """How far projections are to go beyond thresholds, as a share of them; None where projecting cannot help yet: at
+    coefficients w of gradients c."""
+    norm = terms.l1_norm
+    slack = float(np.abs(ws.l1 * np.abs(w) - (c - ws.l2 * w) * w).sum())
+    return None if not norm > 0.0 or slack > SLACK_SHARE * target else min(VIOLATION_SHARE * target / norm, MAX_MARGIN)
 
 
 def _gradient_orthogonal_to_unpenalized(ws: WorkingSet) -> Vector | None:

@@ -59,12 +59,16 @@ class Options:
         afterwards; "auto" is "cd".
     rng : numpy.random.Generator or None
         Visit coordinates in random order instead of cyclically.
+    projects : bool
+        Whether losses other than squares may be certified at a better dual point than the scaled residual, which
+        coefficients alone do not give away.
     """
 
     tol: float = 1e-4
     max_iter: int = 10_000
     method: str = "auto"
     rng: np.random.Generator | None = None
+    projects: bool = True
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class Solution:
     deviance : float
         Twice the loss `sum_i s_i loss_i`, less what no predictor could avoid; for squares `|r|_s^2`, centred.
     dual : Coefficients or None
-        Those whose residual is the dual point of `dual_gap`; None: `coef`.
+        Those whose residual is the dual point of `dual_gap`, or for other losses as `loss_gap_at` has it; None: `coef`.
     products : int
         How many of the epochs were products with a Gram matrix, in Newton steps.
     method : str

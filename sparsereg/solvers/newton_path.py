@@ -20,7 +20,7 @@ from sparsereg.solvers.curvature_cd import CurvatureCD
 from sparsereg.solvers.curvature_residual import CurvatureResidual
 from sparsereg.solvers.loop import Certificate, Descent, Options, Solution, WorkingSetGap
 from sparsereg.solvers.path_solver import GRAM_BATCH, MIN_ADDED, SMALL_GRAM, EliminatedColumns
-from sparsereg.solvers.point_gap import PointGap, unpenalized_gap
+from sparsereg.solvers.point_gap import PointGap, projected_point_gap, unpenalized_gap
 from sparsereg.solvers.screening import Screening
 
 __all__ = ["NewtonPath"]
@@ -67,12 +67,13 @@ class NewtonPath(Descent):
         ws = self._first_working_set(b0)
         units = ws.units
         super().__init__(ws.quadratic, l1_ratio, options, ws)
-        self._projects = False
         self._value_at_zero = units.value()
         self._steps, self._reach, self._threshold = 0, MAX_MOVE, 0.0
         self.screening = Screening(problem.quadratic, units.gradients(None) if c is None else c)
         ws.linearize(np.empty(0))
+        self._projects = False
         self._add_unpenalized()
+        self._projects = options.projects and not self.working_set.unpenalized.size
 
     def _first_working_set(self, b0: float) -> CurvatureCD | CurvatureResidual:
         problem, rows = self.problem, self.problem.loss_rows
@@ -153,11 +154,13 @@ class NewtonPath(Descent):
                 done, moved = self._newton_step(inner, max(limit - epochs, 1))
                 epochs += done
             own = self._point_gap()
+            if self._projects and own(0.0) > MEMBER_SHARE * target:
+                own = projected_point_gap(self.problem, ws, own, target, MEMBER_SHARE * target)
             if own(0.0) > MEMBER_SHARE * target and moved and epochs < limit:
                 continue
             found, c = self._certify_point(own, target)
             if found.gap <= target or epochs >= limit or not (moved or found.new.size):
-                return self._solution_at(found.gap, epochs)
+                return self._solution_at(found.gap, epochs, own.dual)
             if found.new.size:
                 self._add(found.new, c)
             else:
@@ -251,35 +254,36 @@ class NewtonPath(Descent):
         """The duality gap, from bounds on the columns outside or their gradients; columns to add, and their
         gradients."""
         threshold, none = self._threshold, np.empty(0, dtype=np.int64)
-        self.screening.displace(*self.units.displacement())
+        self.screening.displace(*self.units.displacement(own.mean))
         candidates, worst, others = self.screening.above(threshold, own.dual_shift)
-        others = max(others, self._eliminated_bound())
+        others = max(others, self._eliminated_bound(own.mean))
         gap = own(_ratio(max(worst, others), threshold))
         if gap <= target or not candidates.size:
-            self._refuse_eliminated(gap, target)
+            self._refuse_eliminated(gap, target, own)
             return Certificate(gap, 0.0, none), np.empty(0)
-        c = self.units.gradients(candidates)
+        c = self.units.gradients(candidates, own.mean)
         magnitude, worst = self.screening.record(candidates, c, own.dual_shift)
         gap = own(_ratio(max(worst, others), threshold))
         new = self._nearest(
             candidates, magnitude, threshold, MIN_ADDED + 2 * int(np.count_nonzero(self.working_set.at))
         )
         if not new.size:
-            self._refuse_eliminated(gap, target)
-        return Certificate(gap, 0.0, new), c[np.searchsorted(candidates, new)]
+            self._refuse_eliminated(gap, target, own)
+        c = c[np.searchsorted(candidates, new)] if own.mean is None else self.units.gradients(new)
+        return Certificate(gap, 0.0, new), c
 
-    def _refuse_eliminated(self, gap: float, target: float) -> None:
-        if gap > target and self._eliminated_bound() > self._threshold:
+    def _refuse_eliminated(self, gap: float, target: float, own: PointGap) -> None:
+        if gap > target and self._eliminated_bound(own.mean) > self._threshold:
             raise EliminatedColumns
 
-    def _eliminated_bound(self) -> float:
-        """The largest possible gradient of an eliminated column, by its entries."""
+    def _eliminated_bound(self, mean: Vector | None = None) -> float:
+        """The largest possible gradient of an eliminated column, by its entries, at the residual or at `y - mean`."""
         length, rows = self.problem.design.eliminated_length, self.problem.rows
         if not length:
             return 0.0
         largest = self.problem.loss.residual_bound
         if length * rows.max_weight * largest > self._threshold:
-            largest = min(largest, self.units.residual_max_abs())
+            largest = min(largest, self.units.residual_max_abs(mean))
         return length * rows.max_weight * largest
 
     def _add(self, cols: Int, c: Vector) -> None:
@@ -302,11 +306,12 @@ class NewtonPath(Descent):
         eta = units.predictors() if isinstance(units, GroupUnits) else units.eta
         return RowUnits(self.problem.loss_rows, self.working_set.cols, eta, units.intercept, with_gram=with_gram)
 
-    def _solution_at(self, gap: float, epochs: int) -> Solution:
+    def _solution_at(self, gap: float, epochs: int, dual: Vector | None) -> Solution:
+        at = None if dual is None else Coefficients(self.working_set.cols[: dual.size], dual).nonzero()
         units, problem, coef = self.units, self.problem, self.coefficients()
         deviance = 2.0 * (problem.null_loss + units.value() - self._value_at_zero)
         columns, b0 = problem.design.columns[coef.cols], problem.unshifted(coef, units.intercept)
-        return Solution(coef, columns, b0, gap / problem.weight_sum, epochs, max(deviance, 0.0))
+        return Solution(coef, columns, b0, gap / problem.weight_sum, epochs, max(deviance, 0.0), at)
 
 
 def _ratio(magnitude: float, threshold: float) -> float:
