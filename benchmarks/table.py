@@ -60,7 +60,11 @@ def problem(row: Row) -> str:
     intercept = "with" if row["intercept"] else "without"
     if row["task"] == "ridge":
         return f"ridge, alpha {row['alpha']:g}, {intercept} intercept, relative gradient <= {row['required']:.0e}"
-    points = f" of {row['points']} points to alpha_max/{1 / row['eps']:.4g}" if row["task"] == "path" else ""
+    end, points = f"alpha_max/{1 / row['eps']:.4g}", ""
+    if row["task"] in ("path", "logistic"):
+        points = f"{' path' * (row['task'] != 'path')} of {row['points']} points to {end}"
+    elif row["task"] == "logistic-fit":
+        points = f" at {end}"
     required = f"relative {row['by']} <= {row['required']:.0e}"
     variant = "" if row["variant"] == "plain" else f", {row['variant']}"
     return f"{row['task']}{points}, l1_ratio {row['l1_ratio']:g}, {intercept} intercept{variant}, {required}"
