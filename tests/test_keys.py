@@ -118,3 +118,17 @@ def test_more_than_a_key_can_hold_is_refused():
     columns = [np.arange(3), np.arange(3)]
     with pytest.raises(ValueError, match="pass 2\\^63; use coarser bins"):
         Combinations.fit(columns, [3, 2**63])
+
+
+def test_lookup_of_values_far_outside_and_of_other_types():
+    levels = np.array([-3, 0, 4, 9], dtype=np.int64)
+    for values in (
+        np.array([9, -4, 10, 4, -3, 0, 1], dtype=np.int8),
+        np.array([2**62, -(2**62), 2**63 - 1, -(2**63), 4, -3, 9, 5], dtype=np.int64),
+        np.array([2**64 - 1, 2**63, 4, 9, 0, 10], dtype=np.uint64),
+        np.array([4, 9, 0, 200], dtype=np.uint8),
+    ):
+        place = {value: code for code, value in enumerate(levels.tolist())}
+        assert lookup(levels, values).tolist() == [place.get(value, -1) for value in values.tolist()]
+    top = np.array([2**63 - 2, 2**63 - 1], dtype=np.int64)
+    assert lookup(top, np.array([2**63 - 1, 0, -(2**63)], dtype=np.int64)).tolist() == [1, -1, -1]

@@ -73,14 +73,14 @@ def frequent_keys(rows: PartRows, plan: FitPlan, least: int) -> Layout:
 
 def _frequent(levels: Levels, codes: Codes, least: int) -> tuple[Levels, Codes, IntArray]:
     """The levels with at least so many rows, their codes (-1 for others) and counts."""
-    values = values_of(codes)
-    counts = np.bincount(values + 1, minlength=len(levels) + 1)[1:]
+    at = np.add(values_of(codes), 1, dtype=np.intp)
+    counts = np.bincount(at, minlength=len(levels) + 1)[1:]
     kept = counts >= least
     if kept.all():
         return levels, codes, counts
     table = np.full(len(levels) + 1, -1, dtype=np.int32)
-    table[:-1][kept] = np.arange(np.count_nonzero(kept))
-    values = table[values]
+    table[1:][kept] = np.arange(np.count_nonzero(kept))
+    values = table.take(at, mode="clip")
     new = Ragged(values, codes.rows, codes.n_rows) if isinstance(codes, Ragged) else values
     return restrict_levels(levels, kept), new, counts[kept]
 

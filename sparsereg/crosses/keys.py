@@ -94,6 +94,11 @@ def lookup(levels: IntArray, values: IntArray) -> IntArray:
     if not levels.size or not values.size:
         return codes
     low, high = int(levels[0]), int(levels[-1])
+    if high - low < _table_size(values.size) and _subtracts(values, low):
+        # Values outside are taken for the first or the last entry, which are no level's.
+        table = np.full(high - low + 3, -1, dtype=codes.dtype)
+        table[levels.astype(np.int64) - (low - 1)] = np.arange(levels.size, dtype=codes.dtype)
+        return table.take(np.subtract(values, low - 1, dtype=np.int64), mode="clip")
     inside = (values >= low) & (values <= high)
     if not inside.any():
         return codes
@@ -108,6 +113,14 @@ def lookup(levels: IntArray, values: IntArray) -> IntArray:
         found = _search(levels, known)
     codes[slice(None) if rows is None else rows] = found
     return codes
+
+
+def _subtracts(values: IntArray, low: int) -> bool:
+    """Whether `values - low` fits into 64 bits."""
+    if values.dtype.kind == "i" and values.dtype.itemsize <= 4:
+        return abs(low) < 2**62
+    least, most = int(values.min()), int(values.max())
+    return max(abs(least), abs(most), abs(low)) < 2**62
 
 
 @dataclass(frozen=True)
@@ -128,7 +141,8 @@ class Stage:
         codes = lookup(self.keys, _ravel(columns, self.radices))
         for column in columns:
             # With a code of -1 the key can be that of another combination.
-            codes[column < 0] = -1
+            if column.size and column.min() < 0:
+                codes[column < 0] = -1
         return codes
 
     def split(self, codes: IntArray) -> list[IntArray]:

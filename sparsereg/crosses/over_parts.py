@@ -134,7 +134,7 @@ def count_codes(found: PartCodes, layout: Layout, rows: PartRows, null: NullMode
     sums: list[Vector] = []
     for block, codes in zip(layout.categories, found.codes, strict=True):
         size = block.counts.size + 1
-        at = values_of(codes) + 1
+        at = np.add(values_of(codes), 1, dtype=np.intp)
         counts.append(np.bincount(at, minlength=size)[1:].astype(np.int64))
         weights = d[codes.rows] if isinstance(codes, Ragged) else d
         sums.append(np.asarray(np.bincount(at, weights=weights, minlength=size)[1:], dtype=np.float64))

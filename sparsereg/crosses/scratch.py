@@ -75,7 +75,7 @@ def renumbered(part: Partition, columns: NDArray[np.int64], n_codes: int) -> Par
     kind, n, starts = code_type(n_codes + 1), part.n_rows, part.starts
     table = np.full(columns.size + 1, n_codes, dtype=kind)
     table[:-1][columns >= 0] = columns[columns >= 0]
-    codes = table[part.codes]
+    codes = table.take(part.codes, mode="clip")
     kept = codes != n_codes
     if kept.all():
         return replace(part, codes=codes, n_codes=n_codes)
