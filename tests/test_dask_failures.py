@@ -50,10 +50,10 @@ def test_a_worker_killed_inside_a_task_or_between_rounds_changes_no_bit(processe
     class Killing(DaskEngine):
         rounds = 0
 
-        def map(self, work, parts, *shared):
+        def reduce(self, work, combine, parts, shared):
             self.rounds += 1
             if self.rounds != 3:
-                return super().map(work, parts, *shared)
+                return super().reduce(work, combine, parts, shared)
 
             def once(part, *given):
                 if not os.path.exists(marker):
@@ -62,7 +62,7 @@ def test_a_worker_killed_inside_a_task_or_between_rounds_changes_no_bit(processe
                     os.kill(os.getpid(), signal.SIGKILL)
                 return work(part, *given)
 
-            return super().map(once, parts, *shared)
+            return super().reduce(once, combine, parts, shared)
 
     def kill(i: int, *_: object) -> None:
         if i == 20:

@@ -194,3 +194,18 @@ def test_what_rows_in_parts_cannot_do_is_said():
 def test_codes_that_do_not_fit_are_refused(codes, starts, n):
     with pytest.raises(KernelError):
         Codes(codes, starts, n, 3)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 16, 17, 64, 65, 80, 513])
+def test_answers_are_combined_eight_at_a_time_in_order(n):
+    """As an engine that has all of them at once does: level by level."""
+
+    def combine(_, *texts):
+        return "(" + " ".join(texts) + ")"
+
+    level = [str(k) for k in range(n)]
+    while len(level) > 1:
+        groups = [level[a : a + 8] for a in range(0, len(level), 8)]
+        level = [group[0] if len(group) == 1 else combine(None, *group) for group in groups]
+    found = ThreadEngine().reduce(lambda part, _: str(part), combine, range(n), None)
+    assert found == level[0]

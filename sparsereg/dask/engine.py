@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sparsereg.crosses.part_tables import TablePart
+from sparsereg.rows.disk import FAN_IN
 
 __all__ = ["DaskEngine", "EncodedPart", "FramePart"]
 
@@ -71,15 +72,37 @@ class DaskEngine:
             If a part cannot be computed for a reason that is not its data's; partition and file are named.
         """
         futures = self.submit(work, parts, *shared)
+        yield from self._gathered(futures, futures, parts)
+
+    def reduce(self, work: Callable[..., Any], combine: Callable[..., Any], parts: Sequence[Any], shared: Any) -> Any:
+        """See `Engine.reduce`: results are combined on the workers, and one comes here."""
+        given = self._shared(shared)
+        futures = level = [self._submit(work, part, [given]) for part in parts]
+        every = list(futures)
+        while len(level) > 1:
+            groups = [level[begin : begin + FAN_IN] for begin in range(0, len(level), FAN_IN)]
+            level = [
+                group[0]
+                if len(group) == 1
+                else self.client.submit(combine, given, *group, pure=False, retries=RETRIES, priority=1)
+                for group in groups
+            ]
+            every += level
+        return self._gathered(level, futures, parts, every)[0]
+
+    def _gathered(
+        self, wanted: list[Any], futures: list[Any], parts: Sequence[Any], every: Sequence[Any] = ()
+    ) -> list[Any]:
+        """The results of some futures; `futures` are those of the parts."""
         try:
-            yield from self.client.gather(futures)
+            return list(self.client.gather(wanted))
         except Exception as error:
             failed = next((k for k, future in enumerate(futures) if future.status in ("error", "cancelled", "lost")), 0)
             if isinstance(error, ValueError):
                 raise
             raise RuntimeError(f"partition {failed} ({parts[failed].name}) was not computed: {error!r}.") from error
         finally:
-            for future in futures:
+            for future in every or futures:
                 future.release()
 
     def submit(self, work: Callable[..., Any], parts: Sequence[Any], *shared: Any) -> list[Any]:

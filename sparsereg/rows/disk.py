@@ -19,10 +19,12 @@ from sparsereg.data.threads import run
 from sparsereg.rows.partition import Partition
 from sparsereg.rows.partitioned import PartitionedRows
 
-__all__ = ["DiskRows", "ThreadEngine", "code_type", "load_partition", "save_partition"]
+__all__ = ["FAN_IN", "DiskRows", "ThreadEngine", "code_type", "load_partition", "save_partition"]
 
 # Parts of which the answers are in memory together, for each thread.
 GROUP = 4
+# Answers that are combined at a time, by whichever engine: digits depend on it.
+FAN_IN = 8
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,28 @@ class ThreadEngine:
                 if self.done is not None:
                     self.done(part)
                 yield answer
+
+    def reduce(self, work: Callable[..., Any], combine: Callable[..., Any], parts: Sequence[Any], shared: Any) -> Any:
+        """See `Engine.reduce`; at most `FAN_IN` results of each size wait."""
+        levels: list[list[Any]] = [[]]
+
+        def push(level: int, result: Any) -> None:
+            if level == len(levels):
+                levels.append([])
+            levels[level].append(result)
+            if len(levels[level]) == FAN_IN:
+                together, levels[level] = combine(shared, *levels[level]), []
+                push(level + 1, together)
+
+        for result in self.map(work, parts, shared):
+            push(0, result)
+        level = 0
+        while any(levels[level + 1 :]) or len(levels[level]) != 1:
+            waiting, levels[level] = levels[level], []
+            if waiting:
+                push(level + 1, waiting[0] if len(waiting) == 1 else combine(shared, *waiting))
+            level += 1
+        return levels[level][0]
 
 
 def code_type(n_codes: int) -> type[np.unsignedinteger[Any]]:

@@ -40,9 +40,22 @@ class Engine(Protocol):
     def map(self, work: Callable[..., Any], parts: Sequence[Any], *shared: Any) -> Iterator[Any]:
         """`work(part, *shared)` of each part; the results in the order of the parts."""
 
+    def reduce(self, work: Callable[..., Any], combine: Callable[..., Any], parts: Sequence[Any], shared: Any) -> Any:
+        """`work(part, shared)` of all parts together: `combine(shared, *results)` of `FAN_IN` consecutive ones, of as
+        many of these, and so on."""
 
-def _answer(part: Partition, question: Question) -> Any:
+
+def answer(part: Partition, question: Question) -> Any:
+    """The answer of a part."""
     return question.answer(part)
+
+
+def combined(question: Question, *answers: Any) -> Any:
+    """Some consecutive answers together, one after the other."""
+    found = answers[0]
+    for other in answers[1:]:
+        found = question.combine(found, other)
+    return found
 
 
 class PartitionedRows:
@@ -81,11 +94,7 @@ class PartitionedRows:
     def ask(self, question: Question) -> Any:
         """The answer of all parts together: one round."""
         self.n_rounds += 1
-        answers = self.engine.map(_answer, self.parts, question)
-        found = next(answers)
-        for other in answers:
-            found = question.combine(found, other)
-        return found
+        return self.engine.reduce(answer, combined, self.parts, question)
 
     @property
     def n_rows(self) -> int:
