@@ -160,6 +160,16 @@ def test_the_lasso_counts_the_rank_of_its_columns(kind) -> None:
     np.testing.assert_allclose(found.blocks, [0.5, 2.0, 0.5], atol=1e-12)
 
 
+def test_weights_over_orders_do_not_make_the_rounding_of_means_a_direction() -> None:
+    """Five rows less an intercept have four; columns are in units that differ by twenty orders."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(5, 8)) * 10.0 ** rng.uniform(-10, 10, 8)
+    s = np.array([0.03, 1e4, 4e-5, 1.0, 1e-4])
+    model = Lasso(1e-9).fit(X, rng.normal(size=5), s)
+    model.coef_[:] = 1.0
+    assert degrees_of_freedom(model, X, s).total == pytest.approx(4.0, abs=1e-6)
+
+
 @pytest.mark.parametrize(
     "model",
     [

@@ -20,7 +20,7 @@ from sparsereg.linear_model.ridge import Ridge
 from sparsereg.objective.problem import Problem, make_problem
 from sparsereg.objective.quadratic import MAX_UNPENALIZED
 from sparsereg.ridge.degrees_of_freedom import ColumnGroups, probe_group_degrees
-from sparsereg.ridge.direct import column_degrees
+from sparsereg.ridge.direct import column_degrees, small_slabs
 from sparsereg.ridge.normal_equations import NormalEquations
 from sparsereg.ridge.solve import choose_method
 from sparsereg.ridge.units import equilibrated
@@ -240,10 +240,22 @@ def _independent(estimator: ElasticNet, X: Any, sample_weight: Any, target: int)
     active, problem = _active_problem(estimator, X, sample_weight, target)
     if active.size > MAX_UNPENALIZED:
         return active, np.ones(active.size)
+    part = _without_penalty(active, problem)
+    if small_slabs(part.equations) is not None:
+        shares = column_degrees(part.equations, part.alpha, part.method)
+        return part.columns, np.ones(shares.size) if shares.size == round(shares.sum()) else shares
     directions = problem.quadratic.independent_directions(np.arange(problem.design.n_cols))
     if directions.shape[0] == directions.shape[1]:
         return active, np.ones(active.size)
     return active[problem.design.columns], np.sum(directions**2, axis=1)
+
+
+def _without_penalty(active: Int, problem: Problem) -> RidgePart:
+    """Least squares on the active columns."""
+    design, rows = problem.design, problem.rows
+    equations = NormalEquations(design, rows.s, problem.loss_rows.fit_intercept, np.zeros(design.n_cols))
+    equations = equilibrated(equations)
+    return RidgePart(active[equations.design.columns], equations, 0.0, "gram")
 
 
 def _active_problem(estimator: ElasticNet, X: Any, sample_weight: Any, target: int) -> tuple[Int, Problem]:

@@ -56,6 +56,8 @@ def checked_coefficients(
     becomes the relative gradient that is claimed.
     """
     tol, max_iter = limits
+    if solution.gradient_norm > tol and solution.n_iter >= max_iter:
+        return solution  # which is said
     if slabs is not None:
         return _by_singular_values(system, solution, slabs, tol)
     if not system.penalty.min() > 0.0 or _error(system, solution) <= UNIT_RATIO * tol:

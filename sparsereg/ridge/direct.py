@@ -74,8 +74,12 @@ class CenteredSlabs:
 
     def augmented(self, penalty: Vector) -> tuple[Matrix2, Vector, Matrix2, Vector]:
         """`left diag(values) right diag(length)` of B above P^1/2, without values that are rounding."""
-        A = np.concatenate([*self.rows(), np.diag(np.sqrt(penalty))])
-        A[: self.shape[0], self.equations.diagonal == 0.0] = 0.0  # constant, to rounding
+        equations = self.equations
+        B = np.concatenate(list(self.rows()))
+        B[:, equations.diagonal == 0.0] = 0.0  # constant, to rounding
+        if equations.fit_intercept:  # once more: means are rounded, and would be a direction of their own
+            B -= np.outer(equations.root_weights, equations.root_weights @ B / equations.weight_sum)
+        A = np.concatenate([B, np.diag(np.sqrt(penalty))])
         length = np.sqrt(np.einsum("ij,ij->j", A, A))
         empty = length == 0.0
         length[empty] = 1.0
