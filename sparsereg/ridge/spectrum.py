@@ -34,6 +34,8 @@ COMPLETE_ROWS = 1_000
 WEAK_SHARE, SMALL_SHARE = 1e-8, 1e-12
 # A mean of squares that is off by more is said to be uncertain.
 UNCERTAIN = 1e-2
+# A target whose deviations are below this share of it is constant.
+CONSTANT = 1e-13
 # Of each number that a factorisation is made of.
 ROUNDING = 4 * float(np.finfo(np.float64).eps)
 
@@ -146,7 +148,10 @@ class Spectrum:
     def uncertain(self, Y: Matrix2, alphas: Vector, squares: Matrix2) -> NDArray[np.bool_]:
         """At which alphas the weighted sum of squared leave-one-out residuals may be off by more than `UNCERTAIN`.
 
-        `squares` are these sums, of shape (k, T)."""
+        `squares` are these sums, of shape (k, T). A target that is constant, to rounding, has none that matter."""
+        means = np.array([self.equations.mean(y) for y in Y.T])
+        varies = np.linalg.norm(self.root[:, None] * (Y - means), axis=0) > CONSTANT * self._sizes(Y)
+        Y, squares = Y[:, varies], squares[:, varies]
         small = (squares < SMALL_SHARE * self._sizes(Y) ** 2).any(axis=1)
         doubtful = np.flatnonzero(small | (alphas < WEAK_SHARE * self.squares.max(initial=0.0)))
         out = np.zeros(alphas.size, dtype=np.bool_)
