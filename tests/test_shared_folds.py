@@ -94,7 +94,7 @@ def test_the_held_out_error_follows_from_sums(kind):
     for j, (a, b) in enumerate(PARTS):
         s = np.ones(b - a) if rows.s is None else rows.s[a:b]
         assert shared.squared_error(j, coef, intercept) == pytest.approx(s @ r[a:b] ** 2, rel=1e-10)
-        assert shared.weight(j) == pytest.approx(s.sum())
+        assert shared.targets[j].weight == pytest.approx(s.sum())
 
 
 def test_cached_products_that_leave_for_want_of_room():

@@ -9,8 +9,7 @@ input            class        columns                                           
 ===============  ===========  =====================================================  ================================
 CSR              CsrDesign    built on first use, 4 bytes an entry (+ values where   borrowed
                               not 1); a column with a value in every row as dense
-CSC              CscDesign    borrowed                                               built on first use, 4 bytes an
-                                                                                     entry (+ values)
+CSC              CscDesign    borrowed                                               built, as columns of a CSR are
 dense, Fortran   DenseDesign  borrowed                                               none
 dense, C         DenseDesign  copied to Fortran order                                none
 ===============  ===========  =====================================================  ================================
@@ -19,6 +18,7 @@ dense, C         DenseDesign  copied to Fortran order                           
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -95,7 +95,7 @@ class Design(ABC):
     def __init__(self, storage: Matrix | Counted, columns: Int, n_features: int, dtype: np.dtype[Any], n_threads: int):
         self._storage, self.columns, self.n_features = storage, columns, n_features
         self.dtype, self.n_threads = dtype, n_threads
-        self.n_rows, self.n_cols = int(storage.shape[0]), int(storage.shape[1])
+        self.n_rows, self.n_cols = map(int, storage.shape)
         self.n_ones, self.n_sparse, self.nnz = storage.n_ones, storage.n_sparse, storage.nnz
 
     @property
@@ -194,10 +194,8 @@ class Design(ABC):
 
 
 class CsrDesign(Design):
-    """A CSR matrix: its rows are borrowed, its columns counted and built on first use.
-
-    `numbers`: the number in X of each column of `counted.rows`; None: its own.
-    """
+    """A CSR matrix: its rows are borrowed, its columns counted and built on first use. `numbers`: those in X of the
+    columns of `counted.rows`; None: their own."""
 
     is_csr = True
 
@@ -251,7 +249,11 @@ class CsrDesign(Design):
 
     def select_rows(self, rows: Int | NDArray[np.bool_]) -> CsrDesign:
         """The design of `X[rows]`, on the arrays of X. Eliminated columns are restored."""
-        selected = self.borrowed.select(row_numbers(rows, self.n_rows))
+        numbers = row_numbers(rows, self.n_rows)
+        selected, kept = self.borrowed.select(numbers), not self.eliminated_length and self.counted.end_columns is None
+        if kept and numbers.size == self.n_rows and np.bincount(numbers).max() == 1:  # counts stay as they are
+            counted = replace(self.counted, rows=selected)
+            return CsrDesign(counted, self._numbers, self.n_features, self.dtype, self.n_threads)
         return CsrDesign.of(selected, self._numbers, self.n_features, self.dtype, self.n_threads)
 
     def observed(self) -> Any:
@@ -381,8 +383,7 @@ def as_design(X: Any, name: str = "X", n_threads: int = 1) -> Design:
     X = as_compressed(name, X, indices=False)  # those of a CSR or CSC are checked below
     if 0 in X.shape:
         raise ValueError(f"{name} has shape {X.shape}; expected a matrix with at least one row and one column.")
-    if X.format == "coo":
-        X = X.tocsr()
+    X = X.tocsr() if X.format == "coo" else X
     dtype = real_type(name, X.data.dtype)
 
     def view(arrays: Compressed) -> Design:
@@ -395,6 +396,5 @@ def as_design(X: Any, name: str = "X", n_threads: int = 1) -> Design:
         return view(borrowed)
     except Unsorted:  # or with repeated entries
         X = type(X)(borrowed.triple(dtype), shape=X.shape, copy=True)
-        X.sum_duplicates()
-        X.sort_indices()
+        X.sum_duplicates()  # and sorts
         return view(Compressed.of(X, dtype))

@@ -230,14 +230,14 @@ def _least_squares(rows: MemoryRows, fit_intercept: bool, penalty: Penalty) -> Q
     """The squared loss; targets whose mean is far from 0 are shifted, as products with them would lose digits."""
     design, y, s = rows.design, rows.y, rows.s
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = _mean(y, s) if fit_intercept else 0.0
+        mean = rows.target_mean() if fit_intercept else 0.0
         quadratic = Quadratic(rows, penalty, fit_intercept, mean, mean)
         if not quadratic.null_deviance < MAX_SQUARE:
             raise ValueError(f"y is too large to square: it reaches {np.abs(y).max():.3g}. Rescale it.")
         if mean * mean <= MAX_SQ_MEAN_RATIO * quadratic.gap_scale:
             return quadratic
-        y = y - mean
-        return Quadratic(MemoryRows(design, y, s), penalty, fit_intercept, _mean(y, s), mean)
+        rows = MemoryRows(design, y - mean, s)
+        return Quadratic(rows, penalty, fit_intercept, rows.target_mean(), mean)
 
 
 def _with_factors(quadratic: Quadratic, columns: Int, factor: Vector | None, standardize: bool) -> Penalty:
@@ -258,9 +258,3 @@ def _centered_sq_norm(quadratic: Quadratic) -> Vector:
     centred = replace(quadratic, rows=MemoryRows(design, rows.y, rows.s), fit_intercept=True).moments()
     order = np.argsort(design.columns)
     return centred.centered_sq_norm[order[np.searchsorted(design.columns, rows.columns, sorter=order)]]
-
-
-def _mean(y: Vector, s: Vector | None) -> float:
-    """The weighted mean; of equal numbers exactly that number, so that nothing is left to fit."""
-    counted = y if s is None else y[s > 0.0]
-    return float(counted[0] if (counted == counted[0]).all() else np.average(y, weights=s))

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from threading import RLock
+from typing import NamedTuple
 from weakref import WeakSet
 
 import numpy as np
@@ -30,6 +31,33 @@ Int = NDArray[np.int64]
 # The Gram matrices of all folds together may have so many entries (288 MB), or else so many times those that the one of
 # a path may have.
 FREE_ENTRIES, FOLDS_SHARE = 24_000_000, 2
+
+
+class Targets(NamedTuple):
+    """Sums over the targets of a part: their mean m, `sum s (y - m)^2`, `sum s (y - m)`, `sum s`; and the one value
+    that they all have, or NaN."""
+
+    mean: float
+    squares: float
+    total: float
+    weight: float
+    only: float
+
+    @classmethod
+    def of(cls, y: Vector, s: Vector) -> Targets:
+        """Of targets and weights."""
+        weight = float(s.sum())
+        if not weight:
+            return cls(0.0, 0.0, 0.0, 0.0, np.nan)
+        mean, first = float(s @ y) / weight, float(y[np.argmax(s > 0.0)])
+        rest = y - mean
+        only = first if y.min() == first == y.max() or (y[s > 0.0] == first).all() else np.nan
+        return cls(mean, float(s @ rest**2), float(s @ rest), weight, only)
+
+    def squared_error(self, prediction: float) -> float:
+        """`sum s (y - prediction)^2`."""
+        shift = prediction - self.mean
+        return self.squares - 2.0 * shift * self.total + shift * shift * self.weight
 
 
 class PartedRows:
@@ -81,7 +109,7 @@ class PartedRows:
                 self.cached_place[self.cached] = np.arange(self.cached.size)
                 if self.cached.size:
                     for store in self.stores:
-                        store.cache(self.cached, MIN_CACHE_BYTES + self.design.nnz // 4)
+                        store.cache(self.cached, MIN_CACHE_BYTES + self.design.nnz // 2)
                     if self.whole is not None:
                         self.whole.cache(self.cached, MIN_CACHE_BYTES + self.design.nnz // 2)
             return self.cached
@@ -147,9 +175,7 @@ class PartedRows:
 
     def squared_error(self, part: int, coef: Coefficients, intercept: float) -> float:
         """`sum_i s_i (y_i - intercept - x_i . w)^2` over a part, from its sums; every column must be a member."""
-        base, squares, total, weight = self._about_target[part]
-        shift = intercept - base
-        constant = squares - 2.0 * shift * total + shift * shift * weight
+        constant = self.targets[part].squared_error(intercept)
         if not coef.w.size:
             return constant
         with self.lock:
@@ -159,20 +185,11 @@ class PartedRows:
         products = self.target_products[part][coef.cols] - intercept * self.sums[part][coef.cols]
         return max(constant - float(coef.w @ (2.0 * products + out[at])), 0.0)
 
-    def weight(self, part: int) -> float:
-        """`sum_i s_i` over a part."""
-        return self._about_target[part][3]
-
     @cached_property
-    def _about_target(self) -> list[tuple[float, float, float, float]]:
-        """Of each part: its mean m, `sum s (y - m)^2`, `sum s (y - m)`, and `sum s`."""
-        out = []
-        for a, b in self.parts:
-            y = self.rows.y[a:b]
-            s = np.ones(b - a) if self.rows.s is None else self.rows.s[a:b]
-            mean = float(np.average(y, weights=s)) if s.any() else 0.0
-            out.append((mean, float(s @ (y - mean) ** 2), float(s @ (y - mean)), float(s.sum())))
-        return out
+    def targets(self) -> list[Targets]:
+        """Those of each part."""
+        s = np.ones(self.rows.n_rows) if self.rows.s is None else self.rows.s
+        return [Targets.of(self.rows.y[a:b], s[a:b]) for a, b in self.parts]
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,6 +210,26 @@ class TrainingRows(MemoryRows):
     def _parted(self) -> PartedRows:
         assert self.parted is not None
         return self.parted
+
+    @property
+    def _targets(self) -> list[Targets]:
+        return [self._parted.targets[j] for j in self.others if self._parted.targets[j].weight]
+
+    @cached_property
+    def weight_sum(self) -> float:
+        return sum(part.weight for part in self._targets)
+
+    def target_mean(self) -> float:
+        parts = self._targets
+        if all(part.only == parts[0].only for part in parts):
+            return parts[0].only
+        return sum(part.weight * part.mean + part.total for part in parts) / self.weight_sum
+
+    def squared_residual(self, coef: Coefficients | None, base: float) -> float:
+        """At w = 0 from sums that are kept."""
+        if coef is not None:
+            return super().squared_residual(coef, base)
+        return max(sum(part.squared_error(base) for part in self._targets), 0.0)
 
     @cached_property
     def _target_products(self) -> Vector:

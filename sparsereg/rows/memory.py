@@ -121,6 +121,11 @@ class MemoryRows:
             self._buffer.append(np.empty(self.n_rows))
         return self.design.rmatvec(self.residual(coef, base, target, self._buffer[0]), cols)
 
+    def target_mean(self) -> float:
+        """The weighted mean of the targets; of equal numbers exactly that number, so that nothing is left to fit."""
+        counted = self.y if self.s is None else self.y[self.s > 0.0]
+        return float(counted[0] if (counted == counted[0]).all() else np.average(self.y, weights=self.s))
+
     def squared_residual(self, coef: Coefficients | None, base: float) -> float:
         if coef is not None:
             d = self.y - self.predictor(coef)

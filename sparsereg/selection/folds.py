@@ -64,4 +64,5 @@ def _rows(name: str, rows: Any, n: int, cv: Any) -> Int:
         raise ValueError(
             f"cv={cv!r} gives a fold whose {name} rows are {rows}; expected one or more numbers of rows below {n}."
         )
-    return rows.astype(np.int64) % n
+    rows = rows.astype(np.int64, copy=False)
+    return rows % n if rows.min() < 0 else rows  # a division takes as long as all else here

@@ -33,20 +33,18 @@ class SharedFolds:
     whole : PrefilteredSolver
     alphas : float64 array of shape (k,)
         The strengths, from `grid` and `eps`.
+    problems : list of Problem
+        Of each fold's training rows.
     """
 
-    def __init__(self, task: Task, folds: list[Fold], problem: Problem, l1_ratio: float) -> None:
-        self.task, self.folds, self.alphas = task, folds, np.empty(0)
-        ends = np.cumsum([0, *(fold.test.size for fold in folds)]).tolist()
-        parts = list(pairwise(ends))
-        if ends[-1] < task.y.size:  # rows that are never held out
-            parts.append((ends[-1], task.y.size))
+    def __init__(self, task: Task, parts: list[tuple[int, int]], problem: Problem, l1_ratio: float) -> None:
+        self.task, self.parts, self.alphas = task, parts, np.empty(0)
         self.problem, self.parted = problem, PartedRows(problem.rows, parts)
         every = tuple(range(len(parts)))
         self.every = every
         rows = TrainingRows(problem.design, problem.rows.y, problem.rows.s, parted=self.parted, others=every)
         self.whole = PrefilteredSolver(_with_rows(problem, rows), l1_ratio, task.options)
-        self.problems = [self._fold_problem(f) for f in range(len(folds))]
+        self.problems: list[Problem] = []
 
     @classmethod
     def of(cls, task: Task, folds: list[Fold], l1_ratio: float, grid: int | Vector, eps: float) -> SharedFolds | None:
@@ -55,25 +53,26 @@ class SharedFolds:
         order = _order(folds, task.y.size)
         if order is None or not _suits(task) or (isinstance(grid, int) and l1_ratio == 0.0):
             return None
-        task, folds = _reordered(task, folds, order)
+        for fold in folds:
+            check_fold_weights(task, fold)
+        n_folds, (task, parts) = len(folds), _reordered(task, folds, order)
         problem = task.problem(task.s)
         s = np.ones(task.y.size) if task.s is None else task.s
-        share = 1.0 - max(float(s[fold.test].sum()) for fold in folds) / float(s.sum())
+        share = 1.0 - max(float(s[a:b].sum()) for a, b in parts[:n_folds]) / float(s.sum())
         if problem.quadratic.shift is not None or not _unshifted(problem) or share <= 0.0:
             return None
         # A fold's thresholds are smaller by its share of the weight.
         scaled = grid if isinstance(grid, int) else grid * share
         problem, _ = eliminate_columns(problem, l1_ratio, scaled, eps * share)
-        shared = cls(task, folds, problem, l1_ratio)
+        shared = cls(task, parts, problem, l1_ratio)
+        shared.problems = [shared._fold_problem(f) for f in range(n_folds)]
         shared.alphas = strengths_of(shared.whole, grid, eps)
         return shared if all(map(_unshifted, shared.problems)) else None
 
     def _fold_problem(self, f: int) -> Problem:
         """The problem of the training rows of a fold."""
-        test, given = self.folds[f].test, self.task.s
-        check_fold_weights(self.task, self.folds[f])
-        s = np.ones(self.task.y.size) if given is None else given.copy()
-        s[test[0] : test[-1] + 1] = 0.0
+        s = np.ones(self.task.y.size) if self.task.s is None else self.task.s.copy()
+        s[slice(*self.parts[f])] = 0.0
         others = tuple(j for j in self.every if j != f)
         rows = TrainingRows(self.problem.design, self.problem.rows.y, s, parted=self.parted, others=others)
         return problem_over(rows, **self.task.penalty)
@@ -101,8 +100,8 @@ class SharedFold:
         parted = self.shared.parted
         if self.solver.problem.design is parted.design and (parted.number(solution.coef.cols) >= 0).all():
             error = parted.squared_error(self.f, solution.coef, solution.intercept)
-            return error / parted.weight(self.f)
-        task, test = self.shared.task, self.shared.folds[self.f].test
+            return error / parted.targets[self.f].weight
+        task, test = self.shared.task, slice(*self.shared.parts[self.f])
         weights = None if task.s is None else task.s[test]
         return MeanDeviance(task.loss)(task.y[test], predictor(task, solution)[test], weights)
 
@@ -133,16 +132,15 @@ def _suits(task: Task) -> bool:
     return task.loss.quadratic and by_coordinates and short and design.is_csr and design.n_sparse == design.n_cols
 
 
-def _reordered(task: Task, folds: list[Fold], order: Int) -> tuple[Task, list[Fold]]:
-    """The task and its folds with the rows in this order."""
+def _reordered(task: Task, folds: list[Fold], order: Int) -> tuple[Task, list[tuple[int, int]]]:
+    """The task with the rows in this order, and the parts of the rows: those that each fold holds out, and others."""
     s, offset = (None if v is None else v[order] for v in (task.s, task.offset))
     task = replace(task, design=task.design.select_rows(order), y=task.y[order], s=s, offset=offset)
-    begin, out, every = 0, [], np.arange(order.size)
-    for fold in folds:
-        end = begin + fold.test.size
-        out.append(Fold(np.concatenate([every[:begin], every[end:]]), every[begin:end]))
-        begin = end
-    return task, out
+    ends = np.cumsum([0, *(fold.test.size for fold in folds)]).tolist()
+    parts = list(pairwise(ends))
+    if ends[-1] < order.size:  # rows that are never held out
+        parts.append((ends[-1], order.size))
+    return task, parts
 
 
 def _unshifted(problem: Problem) -> bool:
