@@ -108,7 +108,7 @@ sr_status sr_project_residual(const sr_matrix *X, const int64_t *cols, const sr_
 /* A growing symmetric Gram matrix X_M' diag(s) X_M of m chosen columns, the members: column a has the `len[a]` entries
  * (idx, val) from begin[a] on, in a space for cap[a], in one arena of `size` entries of which `used` are given out.
  * With `at` it is a part of a sum: column a of that is member at[a] here, member b is column place[b] of it, or m;
- * entries count `sign` times, `next` is the rest. q and x then have an entry m besides: written to in q, and 0 in x. */
+ * entries count `sign` times, `next` is the rest. q then has an entry m besides. */
 typedef struct sr_gram {
     int64_t *begin, *len, *cap; /* m_max each */
     int32_t *idx;               /* size */
@@ -181,13 +181,13 @@ sr_status sr_gradient_by_rows(const sr_matrix *X, const sr_matrix *Xt, const dou
 void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out);
 /* The same for out[a] with first <= a < m only.  O(entries of G in those columns) */
 void sr_gram_subtract_last(const sr_gram *G, int64_t first, int64_t m, const double *x, double *out);
-/* out[i] -= sum_b G_kb x_b for n members k = members[i] of a sum, columns of it or not. O(entries in those columns) */
-void sr_gram_subtract_members(const sr_gram *G, const int64_t *members, int64_t n, const double *x, double *out);
+/* out[i] -= sum_b G_kb x_b for n members k of a sum, columns of it or not, in the order of its m columns; row: m + 1 */
+void sr_gram_subtract_members(const sr_gram *G, const int64_t *members, int64_t n, int64_t m, const double *x,
+                              double *row, double *out);
 /* Epochs on the Gram: in and out, q = X_M' r. Stops after max_epochs or when *decrease is at most tol. An epoch is
  * O(m + entries of G in the columns whose coefficients change). */
 void sr_cd_gram(const sr_gram *G, const sr_coordinates *co, const int64_t *order, int64_t n_order, int64_t max_epochs,
                 double tol, double *q, int64_t *epochs, double *decrease);
-
 /* Sweeps of projections as `sr_project_residual` makes them, on the Gram: in and out, u = co->w and q = X_M' r. Stops
  * after max_sweeps, or when the largest violation of a sweep is at most `enough`. A sweep is O(m + entries of G in the
  * columns that are violated). */

@@ -136,6 +136,14 @@ SR_INLINE void sr_gram_axpy_sum(const sr_gram *G, int64_t a, double step, double
     }
 }
 
+/* A member's products with the columns of a sum, added to row. */
+static void sr_gram_scatter(const sr_gram *G, int64_t member, double *row) {
+    for (; G; G = G->next) {
+        const int64_t begin = G->begin[member], end = begin + G->len[member];
+        for (int64_t e = begin; e < end; e++) row[G->place[G->idx[e]]] += G->sign * G->val[e];
+    }
+}
+
 /* A column whose last index is its length - 1 has no gaps: it is read as a dense vector. */
 SR_INLINE void sr_gram_axpy(const sr_gram *G, int64_t a, double step, double *restrict q) {
     if (G->at) {
@@ -166,14 +174,15 @@ void sr_gram_subtract_last(const sr_gram *G, int64_t first, int64_t m, const dou
     }
 }
 
-void sr_gram_subtract_members(const sr_gram *G, const int64_t *members, int64_t n, const double *x, double *out) {
-    for (; G; G = G->next)
-        for (int64_t i = 0; i < n; i++) {
-            const int64_t begin = G->begin[members[i]], end = begin + G->len[members[i]];
-            double sum = 0.0;
-            for (int64_t e = begin; e < end; e++) sum += G->val[e] * x[G->place[G->idx[e]]];
-            out[i] -= G->sign * sum;
-        }
+void sr_gram_subtract_members(const sr_gram *G, const int64_t *members, int64_t n, int64_t m, const double *x,
+                              double *row, double *out) {
+    for (int64_t i = 0; i < n; i++) {
+        for (int64_t a = 0; a <= m; a++) row[a] = 0.0;
+        sr_gram_scatter(G, members[i], row);
+        double sum = 0.0;
+        for (int64_t a = 0; a < m; a++) sum += row[a] * x[a];
+        out[i] -= sum;
+    }
 }
 
 /* in and out: q = X_M' r, *r_sum = sum(r) */

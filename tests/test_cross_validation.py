@@ -65,11 +65,21 @@ def test_each_fold_is_the_path_of_its_training_rows(cv):
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("make", [one_hot, values], ids=lambda f: f.__name__)
-@pytest.mark.parametrize("options", [{}, {"standardize": True}, {"sample_weight": True}, {"fit_intercept": False}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"standardize": True},
+        {"sample_weight": True},
+        {"sample_weight": True, "standardize": True},
+        {"fit_intercept": False},
+    ],
+    ids=str,
+)
 def test_no_fold_sees_its_held_out_targets(form, make, options):
     X, y = make()
     if options.get("sample_weight"):
-        options = {"sample_weight": np.random.default_rng(0).uniform(0.5, 2.0, y.size)}
+        options = options | {"sample_weight": np.random.default_rng(0).uniform(0.5, 2.0, y.size)}
     cv = KFold(4, shuffle=True, random_state=1)
     alphas = regularization_path(X, y, alphas=6).alphas
     before = cross_validate_path(FORMS[form](X), y, cv=cv, alphas=alphas, keep_fold_paths=True, **options)
@@ -117,6 +127,7 @@ def test_constant_target():
         ({"cv": 1}, "cv=1"),
         ({"cv": "5"}, "cv='5'"),
         ({"cv": []}, "no folds"),
+        ({"cv": 401}, r"cv=401: .*Choose fewer folds, or pass more rows"),
         ({"cv": [([0, 1], [])]}, "held-out rows"),
         ({"cv": [([0, 400], [1])]}, "training rows"),
         ({"cv": [([0, 1], [2])], "sample_weight": np.r_[0.0, 0.0, np.ones(398)]}, "training rows of weight 0"),
@@ -267,6 +278,35 @@ def test_an_absent_class_is_named():
     with pytest.raises(ValueError, match="training rows of a fold hold only y=0"):
         cross_validate_path(X, rare, loss="logistic", cv=KFold(5), alphas=3)
     assert np.isfinite(cross_validate_path(X, rare, loss="logistic", cv=3, alphas=3, eps=0.5).chosen.fold_losses).all()
+
+
+@pytest.mark.parametrize("loss", ["poisson", ("tweedie", 1.5)])
+def test_a_fold_without_events_is_named(loss):
+    X, y = one_hot()
+    events = np.where(np.arange(y.size) < 80, 1.0, 0.0)  # those of the first fold alone
+    with pytest.raises(ValueError, match=r"training rows of a fold, y holds only 0.* Or choose other folds"):
+        cross_validate_path(X, events, loss=loss, cv=KFold(5), alphas=3)
+    shuffled = KFold(5, shuffle=True, random_state=0)
+    assert np.isfinite(cross_validate_path(X, events, loss=loss, cv=shuffled, alphas=3).chosen.fold_losses).all()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_fold_whose_training_target_is_constant(weighted):
+    """It predicts that constant, exactly; other folds are as they are."""
+    X, y = one_hot()
+    y[:200] = 1.5
+    s = np.random.default_rng(0).uniform(0.5, 2.0, y.size) if weighted else None
+    found = cross_validate_path(X, y, cv=KFold(2), alphas=4, sample_weight=s, keep_fold_paths=True).chosen
+    np.testing.assert_array_equal(found.fold_paths[1].intercepts, 1.5)
+    assert not found.fold_paths[1].n_nonzero.any()
+    expected = np.average((y[200:] - 1.5) ** 2, weights=None if s is None else s[200:])
+    np.testing.assert_allclose(found.fold_losses[:, 1], expected)
+    assert found.fold_paths[0].n_nonzero[-1] > 0
+
+
+def test_one_row():
+    with pytest.raises(ValueError, match=r"cv=5: .*n_samples=1.* pass more rows"):
+        cross_validate_path(np.ones((1, 3)), [1.0])
 
 
 def test_the_path_says_what_its_objective_was():

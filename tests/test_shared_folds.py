@@ -52,6 +52,10 @@ def test_training_rows_answer_as_rows_with_weights(kind, held_out):
         np.testing.assert_allclose(ours.gradients(at, base), oracle.gradients(at, base), atol=1e-9)
         np.testing.assert_allclose(ours.gradients(at, base, cols), oracle.gradients(at, base, cols), atol=1e-9)
         np.testing.assert_allclose(ours.residual(at, base), oracle.residual(at, base), atol=1e-12)
+        assert ours.residual_max_abs(at, base) == pytest.approx(oracle.residual_max_abs(at, base))
+        assert ours.squared_residual(at, base) == pytest.approx(oracle.squared_residual(at, base))
+    assert ours.target_mean() == pytest.approx(oracle.target_mean())
+    assert ours.weight_sum == pytest.approx(oracle.weight_sum)
     for found, expected in zip(ours.moments(cols), oracle.moments(cols), strict=True):
         np.testing.assert_allclose(found[expected != 1.0], expected[expected != 1.0], atol=1e-10)
 

@@ -26,7 +26,7 @@ cdef class GramSum:
     cdef const double[::1] signs
     cdef object lock
     cdef readonly int64_t m
-    cdef int64_t seen
+    cdef int64_t seen, entries
     cdef int64_t[::1] at
     cdef int32_t[::1] place
     cdef sr_gram *terms
@@ -55,7 +55,7 @@ cdef class GramSum:
                 require_within(self.at, n)
                 place = np.full(n, self.m, dtype=np.int32)
                 place[np.asarray(self.at)] = np.arange(self.m, dtype=np.int32)
-                self.place, self.held, self.seen = place, [], n
+                self.place, self.held, self.seen, self.entries = place, [], n, 0
                 for t in range(len(self.stores)):
                     store = self.stores[t]
                     require(store.m == n, "the stores differ in their members")
@@ -65,7 +65,10 @@ cdef class GramSum:
     cdef int _hold(self, int64_t t, GramStore store, int64_t n) except -1:
         """A view of a store that stays as it is: its columns only ever grow at their ends, or move."""
         cdef sr_gram *term = &self.terms[t]
+        cdef int64_t a
         cdef int64_t[::1] begin = store.begin[:n].copy(), lengths = store.lengths[:n].copy()
+        for a in range(self.m):
+            self.entries += lengths[self.at[a]]
         term[0] = store.borrow()
         self.held.append((begin, lengths, store.idx, store.val))
         term.begin, term.len, term.cap = &begin[0], &lengths[0], NULL
@@ -76,14 +79,10 @@ cdef class GramSum:
     @property
     def used(self):
         """The entries that an epoch reads, where every coefficient moves."""
-        cdef int64_t a, t, total = 0
         if not self.m:
             return 0
-        cdef const sr_gram *terms = self.borrow()
-        for t in range(len(self.stores)):
-            for a in range(self.m):
-                total += terms[t].len[self.at[a]]
-        return total
+        self.borrow()
+        return self.entries
 
     def subtract(self, const double[::1] x, double[::1] out):
         """`out -= G x`, in place."""
@@ -103,9 +102,9 @@ cdef class GramSum:
             return
         cdef const sr_gram *terms = self.borrow()
         require_within(members, self.seen)
-        cdef double[::1] room = with_room(x)
+        cdef double[::1] row = np.empty(self.m + 1)
         with nogil:
-            sr_gram_subtract_members(terms, &members[0], members.shape[0], &room[0], &out[0])
+            sr_gram_subtract_members(terms, &members[0], members.shape[0], self.m, &x[0], &row[0], &out[0])
 
     def subtract_last(self, int64_t first, const double[::1] x, double[::1] out):
         """As `subtract`, for the columns from `first` on only."""

@@ -34,25 +34,25 @@ FREE_ENTRIES, FOLDS_SHARE = 24_000_000, 2
 
 
 class Targets(NamedTuple):
-    """Sums over the targets of a part: their mean m, `sum s (y - m)^2`, `sum s (y - m)`, `sum s`; and the one value
-    that they all have, or NaN."""
+    """Sums over the targets of a part: their mean m, `sum s (y - m)^2`, `sum s (y - m)`, `sum s`; the least and the
+    largest of those that count."""
 
     mean: float
     squares: float
     total: float
     weight: float
-    only: float
+    low: float
+    high: float
 
     @classmethod
     def of(cls, y: Vector, s: Vector) -> Targets:
         """Of targets and weights."""
         weight = float(s.sum())
         if not weight:
-            return cls(0.0, 0.0, 0.0, 0.0, np.nan)
-        mean, first = float(s @ y) / weight, float(y[np.argmax(s > 0.0)])
-        rest = y - mean
-        only = first if y.min() == first == y.max() or (y[s > 0.0] == first).all() else np.nan
-        return cls(mean, float(s @ rest**2), float(s @ rest), weight, only)
+            return cls(0.0, 0.0, 0.0, 0.0, np.inf, -np.inf)
+        mean = float(s @ y) / weight
+        rest, counted = y - mean, y if s.min() > 0.0 else y[s > 0.0]
+        return cls(mean, float(s @ rest**2), float(s @ rest), weight, float(counted.min()), float(counted.max()))
 
     def squared_error(self, prediction: float) -> float:
         """`sum s (y - prediction)^2`."""
@@ -221,8 +221,8 @@ class TrainingRows(MemoryRows):
 
     def target_mean(self) -> float:
         parts = self._targets
-        if all(part.only == parts[0].only for part in parts):
-            return parts[0].only
+        if parts[0].low == min(part.low for part in parts) == max(part.high for part in parts):
+            return parts[0].low  # exactly, so that nothing is left to fit
         return sum(part.weight * part.mean + part.total for part in parts) / self.weight_sum
 
     def squared_residual(self, coef: Coefficients | None, base: float) -> float:
@@ -230,6 +230,12 @@ class TrainingRows(MemoryRows):
         if coef is not None:
             return super().squared_residual(coef, base)
         return max(sum(part.squared_error(base) for part in self._targets), 0.0)
+
+    def residual_max_abs(self, coef: Coefficients | None, base: float) -> float:
+        """At w = 0 from the least and the largest target."""
+        if self._parted.rows.s is not None or (coef is not None and coef.w.any()):
+            return super().residual_max_abs(coef, base)
+        return max(max(base - part.low, part.high - base) for part in self._targets)
 
     @cached_property
     def _target_products(self) -> Vector:

@@ -160,6 +160,11 @@ def training_weights(task: Task, fold: Fold) -> Vector:
                 f"The training rows of a fold hold only y={y[0]:g}; use stratified folds, such as"
                 " cv=StratifiedKFold(5), or fewer of them."
             )
+    if task.penalty["fit_intercept"]:
+        try:
+            task.loss.check_intercept(task.y[s > 0.0])
+        except ValueError as error:
+            raise ValueError(f"On the training rows of a fold, {error} Or choose other folds.") from error
     return s
 
 

@@ -46,10 +46,12 @@ def make_folds(cv: Any, X: Any, y: Any, parameters: dict[str, Any], classifier: 
         splitter = check_cv(cv, y, classifier=classifier)
     except ValueError as error:
         raise ValueError(f"cv={cv!r}: {error}") from error
-    folds = [
-        Fold(_rows("training", train, n, cv), _rows("held-out", test, n, cv))
-        for train, test in splitter.split(X, y, **parameters)
-    ]
+    try:
+        pairs = list(splitter.split(X, y, **parameters))
+    except ValueError as error:
+        few = " Choose fewer folds, or pass more rows." if "n_splits=" in str(error) else ""
+        raise ValueError(f"cv={cv!r}: {error}{few}") from error
+    folds = [Fold(_rows("training", train, n, cv), _rows("held-out", test, n, cv)) for train, test in pairs]
     if not folds:
         raise ValueError(f"cv={cv!r} has no folds; expected two or more.")
     return folds
