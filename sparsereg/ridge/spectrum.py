@@ -35,7 +35,7 @@ WEAK_SHARE, SMALL_SHARE = 1e-8, 1e-12
 # A mean of squares that is off by more is said to be uncertain.
 UNCERTAIN = 1e-2
 # A target whose deviations are below this share of it is constant.
-CONSTANT = 1e-13
+CONSTANT = 16 * float(np.finfo(np.float64).eps)
 # Of each number that a factorisation is made of.
 ROUNDING = 4 * float(np.finfo(np.float64).eps)
 
