@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from sparsereg.data.design import as_design
 from sparsereg.objective.problem import make_problem
-from sparsereg.solvers import path_solver
+from sparsereg.solvers import gram_cd, path_solver
 from sparsereg.solvers.gram_cd import GramCD
 from sparsereg.solvers.loop import Options
+from sparsereg.solvers.path import regularization_path
 from sparsereg.solvers.prox_gradient import ProxGradient, ProxGradientOnResidual
 from sparsereg.solvers.residual_cd import ResidualCD
 
@@ -74,6 +76,33 @@ def test_neighbouring_columns_are_solved_with_and_without_a_gram_matrix(monkeypa
     assert found.epochs < 10_000
 
 
+def duplicates(n=400, levels=12):
+    """Codes twice over, as numbers and as names, and their crosses: coefficients of duplicates are rounding."""
+    rng = np.random.default_rng(3)
+    a, b, c = rng.integers(0, levels, (3, n))
+    blocks = [
+        np.eye(levels)[a],
+        np.eye(levels)[a],
+        np.eye(levels)[b],
+        np.eye(levels)[b],
+        np.eye(levels**2)[a * levels + b],
+    ]
+    X = np.hstack([*blocks, np.eye(levels)[c]])
+    return X[:, X.any(axis=0)], np.sin(a) + np.cos(b) + 0.3 * rng.normal(size=n)
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+def test_duplicates_do_not_stop_newton_steps_at_once(monkeypatch, loss):
+    """Where steps are not cheap, conjugate gradients first; coefficients as small as rounding change sign in each."""
+    monkeypatch.setattr(gram_cd, "MAX_DIRECT", 10)
+    X, y = duplicates()
+    path = regularization_path(
+        sp.csr_array(X), y if loss == "squared" else (y > 0).astype(float), loss=loss, alphas=40, eps=1e-4, tol=1e-8
+    )
+    assert path.certified.all()
+    assert path.n_iters.sum() < 15_000  # 23,000 and 27,000 where the step stops at the first change of sign
+
+
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
 @pytest.mark.parametrize("weights", [False, True])
 def test_proximal_gradient_steps_agree_on_the_gram_matrix_and_on_the_residual(weights, l1_ratio):
@@ -91,3 +120,19 @@ def test_proximal_gradient_steps_agree_on_the_gram_matrix_and_on_the_residual(we
         np.testing.assert_allclose(ws.gradient(), ws.gradient_of(np.arange(12)), atol=1e-10)
         assert ws.lipschitz <= 12
     np.testing.assert_allclose(*found, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("k", [5, 450])
+def test_a_dense_factor_leaves_out_columns_that_depend_on_others(k):
+    """By pivots, in blocks for many columns; a column of nothing has no diagonal to be scaled by."""
+    rng = np.random.default_rng(k)
+    half = rng.normal(size=(k + 5, k // 2))
+    X = np.hstack([half, half[:, :2], np.zeros((k + 5, 1)), rng.normal(size=(k + 5, k - k // 2 - 3))])
+    problem = make_problem(as_design(np.asfortranarray(X)), rng.normal(size=k + 5), fit_intercept=False)
+    ws = GramCD(problem.quadratic)
+    ws.add(np.arange(len(problem.design.columns)))
+    ws.set_strength(0.0, 1.0)
+    plain = X[:, problem.design.columns]
+    slope = plain.T @ rng.normal(size=k + 5)
+    step, _ = ws.newton_step(slope, np.ones(ws.m, dtype=bool), 50)
+    np.testing.assert_allclose(plain.T @ (plain @ step), slope, atol=1e-8 * np.abs(slope).max())

@@ -332,22 +332,35 @@ cdef class GramStore:
             sr_project_gram(&gram, &view, max_sweeps, enough, margin, &q[0], &sweeps)
         return sweeps
 
+    def hessian(self, Coordinates co not None):
+        """The members A with w != 0, and `H_AA = G_AA + diag(l2)`, centred: the upper triangle of a (k, k) array."""
+        require(co.m == self.m, "co has the wrong length")
+        active = np.flatnonzero(np.asarray(co.w))
+        cdef int64_t k = active.size
+        H = np.zeros((k, k))
+        if not k:
+            return active, H
+        cdef const int64_t[::1] at = active
+        cdef int64_t[::1] place = np.empty(self.m + 1, dtype=np.int64)
+        cdef double[:, ::1] view_H = H
+        cdef sr_gram gram = self.borrow()
+        cdef sr_coordinates view = co.borrow()
+        with nogil:
+            sr_gram_hessian(&gram, &view, &at[0], k, &place[0], &view_H[0, 0])
+        return active, H
+
     def newton_step(self, Coordinates co not None, const double[::1] slope, double tiny=1e-13):
         """Newton step `H_AA^-1 slope_A` of the members A with w != 0, 0 for others; `slope`: the negative gradient."""
         require(co.m == self.m == slope.shape[0], "co or slope has the wrong length")
         step = np.zeros(self.m)
-        active = np.flatnonzero(np.asarray(co.w))
+        active, H = self.hessian(co)
         cdef int64_t k = active.size
         if not k:
             return step
-        cdef const int64_t[::1] at = active
-        cdef int64_t[::1] place = np.empty(self.m + 1, dtype=np.int64)
-        cdef double[::1] H = np.empty(k * k), x = np.asarray(slope)[active]
-        cdef sr_gram gram = self.borrow()
-        cdef sr_coordinates view = co.borrow()
+        cdef double[:, ::1] view_H = H
+        cdef double[::1] x = np.asarray(slope)[active]
         with nogil:
-            sr_gram_hessian(&gram, &view, &at[0], k, &place[0], &H[0])
-            sr_solve_psd(k, &H[0], &x[0], tiny)
+            sr_solve_psd(k, &view_H[0, 0], &x[0], tiny)
         step[active] = x
         return step
 

@@ -7,12 +7,20 @@ from numpy.typing import NDArray
 
 from sparsereg.objective.quadratic import Quadratic
 from sparsereg.rows.contract import Gram
-from sparsereg.solvers.working_set import CHEAP_EPOCHS, MAX_DIRECT, MAX_SWEEPS, Position, WorkingSet
+from sparsereg.solvers.direct_step import direct_step
+from sparsereg.solvers.working_set import CHEAP_EPOCHS, MAX_DIRECT, MAX_PRODUCTS, MAX_SWEEPS, Position, WorkingSet
 
 __all__ = ["GramCD"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
+
+# Entries of a dense square that are always allowed: 16 MB.
+FREE_SQUARE = 2_000_000
+# Multiplications of a dense factor in the time of one entry of a product with the Gram matrix (measured).
+DENSE_PER_ENTRY = 60
+# Epochs that a direct step is worth where conjugate gradients did not converge.
+WORTH_EPOCHS = 10
 
 
 class GramCD(WorkingSet):
@@ -104,14 +112,24 @@ class GramCD(WorkingSet):
 
     def newton_is_cheap(self) -> bool:
         """By count: k^3/6 for k active columns, and the entries of their Gram columns for an epoch."""
-        k = np.count_nonzero(self.w)
-        if self.quadratic.penalty.kernel is None:
-            return False
-        return bool(0 < k <= MAX_DIRECT and k * k * self.m < 6 * CHEAP_EPOCHS * self.gram_entries)
+        k, entries = int(np.count_nonzero(self.w)), self.gram_entries
+        cheap = k * k * self.m < 6 * CHEAP_EPOCHS * entries
+        worth = self.ill_conditioned and k**3 <= DENSE_PER_ENTRY * WORTH_EPOCHS * entries
+        return self._is_direct(k) and (cheap or worth)
 
     def newton_step(self, slope: Vector, active: NDArray[np.bool_], max_products: int) -> tuple[Vector, int]:
-        """Directly while the active columns are few, which takes no more time than a few products."""
-        if np.count_nonzero(active) > MAX_DIRECT or self.quadratic.penalty.kernel is None:
+        """Directly where that is allowed, else by conjugate gradients."""
+        k = int(np.count_nonzero(active))
+        if not self._is_direct(k):
             return super().newton_step(slope, active, max_products)
         chosen = self._coordinates(self.r_sum, active.astype(np.float64))  # the kernel takes those that are not 0
-        return self.gram.store.newton_step(chosen, slope), 1
+        return direct_step(self.gram.store, chosen, k, slope), 1
+
+    def _is_direct(self, k: int) -> bool:
+        """Whether steps on k columns are solved directly: on few, which takes no more time than a few products, and
+        where conjugate gradients did not converge, if a dense factor takes no more time than they and no more memory
+        than the Gram matrix."""
+        entries = self.gram_entries
+        instead = k**3 <= DENSE_PER_ENTRY * MAX_PRODUCTS * entries and k * k <= max(2 * entries, FREE_SQUARE)
+        few = k <= MAX_DIRECT or (self.ill_conditioned and instead)
+        return k > 0 and few and self.quadratic.penalty.kernel is not None

@@ -17,7 +17,7 @@ from sparsereg.objective.quadratic import Quadratic
 from sparsereg.rows.contract import Coefficients
 from sparsereg.solvers.dual_projection import WorkingSetGap, projected_gap
 from sparsereg.solvers.newton import newton
-from sparsereg.solvers.working_set import Position, WorkingSet
+from sparsereg.solvers.working_set import MAX_PRODUCTS, Position, WorkingSet
 
 __all__ = ["SOLVERS", "Certificate", "Descent", "Options", "Solution", "WorkingSetGap", "WorkingSetLoop"]
 
@@ -34,10 +34,8 @@ DEAR_EPOCHS_PER_LOOK = 4
 NEAR = 0.95
 # Where Newton steps are cheap and epochs slow, one column enters between two steps, and one for so many active ones.
 ACTIVE_PER_ENTERING = 20
-# Where ten epochs leave more than this share of the gap, coordinate descent crawls: a Newton step is tried, of at most
-# so many products with the Gram matrix.
+# Where ten epochs leave more than this share of the gap, coordinate descent crawls: a Newton step is tried.
 SLOW = 0.3
-MAX_PRODUCTS = 50
 # Steps whose decrease is below this share of |y|^2 are rounding: coordinate descent has nothing left to do.
 STEP_ROUNDING = 1e-32
 # Gaps below this share of |y|^2 differ by rounding.

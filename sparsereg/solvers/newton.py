@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,14 +13,17 @@ __all__ = ["newton"]
 
 Vector = NDArray[np.float64]
 
+# Of a step on which coefficients change sign.
+HALVINGS = 6
+
 
 def newton(working_set: WorkingSet, max_products: int) -> int:
     """Steps towards the minimum over the columns with w != 0; returns the products with the Gram matrix they took.
 
     While signs hold, the objective is a quadratic there. It is solved directly or by conjugate gradients, which need
-    the square root of the iterations that coordinate descent needs. Coordinates that would change sign stop at 0 if
-    that lowers the objective; else the whole step stops where the first one reaches 0, and where steps are cheap the
-    next one follows.
+    the square root of the iterations that coordinate descent needs. Coordinates that would change sign stop at 0. If
+    that does not lower the objective, half of the step does, or a smaller part; where steps are cheap the next one
+    follows.
     """
     spent, done = 0, False
     while not done and spent < max_products:
@@ -36,18 +41,26 @@ def _step(ws: WorkingSet, max_products: int) -> tuple[int, bool]:
         return 0, True
     slope = np.where(active, ws.gradient() - ws.l1 * ws.quadratic.penalty.slope(old) - ws.l2 * old, 0.0)
     step, products = ws.newton_step(slope, active, max_products)
-    # F(w + t step) - F(w) = t^2/2 step' (G + l2) step - t slope' step, while no sign changes.
-    new, whole = old + step, True
-    flips = np.sign(new) != sign
-    if flips.any():
-        clipped = np.where(flips, 0.0, new) - old
-        curvature = clipped @ (ws.gram_product(clipped) + ws.l2 * clipped)
-        whole = bool(0.5 * curvature - slope @ clipped < 0.0)
-        step = clipped if whole else _until_first(old, step, flips)
-    lower = 0.5 * step @ (ws.gram_product(step) + ws.l2 * step) < slope @ step  # else the decrease is rounding
-    if lower:
-        ws.set_w(old + step)
-    return products + 1, whole or not lower
+    for tried, part in enumerate(_parts(old, step)):
+        products += 1
+        # F(w) - F(w + part) = slope' part - part' (G + l2) part / 2, while no sign changes.
+        if slope @ part > 0.5 * part @ (ws.gram_product(part) + ws.l2 * part):
+            ws.set_w(old + part)
+            return products, tried == 0
+    return products, True  # what is left is rounding
+
+
+def _parts(old: Vector, step: Vector) -> Iterator[Vector]:
+    """The step, halves of it, and it until the first coordinate reaches 0; coordinates that would change sign stop at
+    0. Those of duplicates may be as small as rounding: stopping where the first one does would go nowhere."""
+    flips = np.sign(old + step) != np.sign(old)
+    if not flips.any():
+        yield step
+        return
+    for halved in range(1 + HALVINGS):
+        new = old + 0.5**halved * step
+        yield np.where(np.sign(new) != np.sign(old), 0.0, new) - old
+    yield _until_first(old, step, flips)
 
 
 def _until_first(old: Vector, step: Vector, flips: NDArray[np.bool_]) -> Vector:

@@ -17,7 +17,6 @@ from sparsereg.rows.contract import Coefficients
 from sparsereg.solvers.gram_cd import GramCD
 from sparsereg.solvers.loop import (
     GAP_ROUNDING,
-    MAX_PRODUCTS,
     Certificate,
     Options,
     Solution,
@@ -27,7 +26,7 @@ from sparsereg.solvers.loop import (
 from sparsereg.solvers.prox_gradient import ProxGradient, ProxGradientOnResidual
 from sparsereg.solvers.residual_cd import ResidualCD
 from sparsereg.solvers.screening import NoScreening, Screening
-from sparsereg.solvers.working_set import WorkingSet
+from sparsereg.solvers.working_set import MAX_PRODUCTS, WorkingSet
 
 __all__ = ["EliminatedColumns", "PathSolver"]
 

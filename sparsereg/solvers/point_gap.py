@@ -21,15 +21,15 @@ from sparsereg.rows.units import Units
 from sparsereg.solvers.curvature_cd import CurvatureCD
 from sparsereg.solvers.curvature_residual import CurvatureResidual
 from sparsereg.solvers.dual_projection import projection_margin
+from sparsereg.solvers.working_set import MAX_PRODUCTS
 
 __all__ = ["PointGap", "projected_point_gap", "unpenalized_gap"]
 
 Vector = NDArray[np.float64]
 
-# Steps towards a dual point that is orthogonal to the unpenalized columns, each of so many products with the Gram
-# matrix; it must not move the dual point by more than this share of the curvatures.
+# Steps towards a dual point that is orthogonal to the unpenalized columns; it must not move the dual point by more
+# than this share of the curvatures.
 MAX_STEPS = 30
-MAX_PRODUCTS = 50
 MAX_APART = 0.5
 # Rounds of projections, each on gradients of the last one's dual point.
 MAX_ROUNDS = 3

@@ -11,6 +11,7 @@ from sparsereg._core.kernels import Coordinates, GramStore
 from sparsereg.objective.quadratic import Quadratic
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.memory import MemoryRows
+from sparsereg.solvers.direct_step import direct_step
 from sparsereg.solvers.working_set import CHEAP_EPOCHS, MAX_DIRECT, MAX_SWEEPS, Position, WorkingSet
 
 __all__ = ["ResidualCD"]
@@ -37,7 +38,6 @@ class ResidualCD(WorkingSet):
         self.rows = cast(MemoryRows, quadratic.rows)
         self.r = self.rows.residual(None, quadratic.center)
         self.r_sum = 0.0
-        self._ill_conditioned = False
 
     def _added(self, cols: Int) -> None:
         pass
@@ -93,10 +93,8 @@ class ResidualCD(WorkingSet):
     def newton_step(self, slope: Vector, active: NDArray[np.bool_], max_products: int) -> tuple[Vector, int]:
         """Directly, on a Gram matrix of the active columns, where that is cheap, or where conjugate gradients used up
         their products the last time."""
-        if not (self._takes_direct_steps(active) and (self._ill_conditioned or self._direct_is_cheap(active))):
-            step, products = super().newton_step(slope, active, max_products)
-            self._ill_conditioned = products >= max_products
-            return step, products
+        if not (self._takes_direct_steps(active) and (self.ill_conditioned or self._direct_is_cheap(active))):
+            return super().newton_step(slope, active, max_products)
         at, quadratic, kernel = np.flatnonzero(active), self.quadratic, cast(int, self.quadratic.penalty.kernel)
         store = GramStore(self.rows.design.matrix, None, None, self.rows.s)
         store.append(self.cols[at], by_rows=False)
@@ -104,7 +102,7 @@ class ResidualCD(WorkingSet):
         step = np.zeros_like(slope)
         # The kernel takes columns with w != 0.
         co = Coordinates(np.ones(at.size), sums, sq, l1, l2, quadratic.weight_sum, kernel, self.r_sum)
-        step[at] = store.newton_step(co, slope[at])
+        step[at] = direct_step(store, co, at.size, slope[at])
         return step, 1
 
     def _takes_direct_steps(self, active: NDArray[np.bool_]) -> bool:

@@ -18,9 +18,9 @@ from sparsereg.objective.problem import Problem
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.gram import ProductsGram
 from sparsereg.solvers.gram_cd import GramCD
-from sparsereg.solvers.loop import MAX_PRODUCTS, Certificate, Options, Solution, WorkingSetGap, WorkingSetLoop
+from sparsereg.solvers.loop import Certificate, Options, Solution, WorkingSetGap, WorkingSetLoop
 from sparsereg.solvers.newton import newton
-from sparsereg.solvers.working_set import Position
+from sparsereg.solvers.working_set import MAX_PRODUCTS, Position
 
 __all__ = ["SingleFit"]
 

@@ -27,6 +27,8 @@ DUST = 2e-13
 MAX_SWEEPS = 100
 # Active columns up to which a Newton step is solved directly: a dense square of 2 MB, some milliseconds.
 MAX_DIRECT = 500
+# Products with the Gram matrix that a Newton step may take.
+MAX_PRODUCTS = 50
 # A Newton step that costs as many epochs is cheap.
 CHEAP_EPOCHS = 6
 # An epoch that reads fewer entries costs little more than the call.
@@ -68,6 +70,7 @@ class WorkingSet(ABC):
         self.w, self.sums, self.sq, self.max_abs, self.c0, self.l1, self.l2 = (np.empty(0) for _ in range(7))
         self.scale, self.l1_ratio = 0.0, 1.0
         self.unpenalized = np.empty(0, dtype=np.int64)
+        self.ill_conditioned = False  # whether conjugate gradients did not converge the last time
 
     @property
     def m(self) -> int:
@@ -207,4 +210,5 @@ class WorkingSet(ABC):
             z = r / diagonal
             rz, before = float(r @ z), rz
             p = z + (rz / before) * p
+        self.ill_conditioned = rz > enough
         return x, products
