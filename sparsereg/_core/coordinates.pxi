@@ -40,3 +40,13 @@ cdef class Coordinates:
         view.l1, view.l2 = &self.l1[0], &self.l2[0]
         view.w, view.r_sum = &self.w[0], &self.r_sum
         return view
+
+
+def solve_psd(double[:, ::1] H not None, double[::1] x not None, double tiny):
+    """`H x = b` in place of b, where it has a solution; the upper triangle of H is read, and overwritten. A pivot of at
+    most `tiny` of its column's diagonal is 0, and so is that coordinate."""
+    cdef int64_t k = x.shape[0]
+    require(H.shape[0] == k and H.shape[1] == k, "H has the wrong shape")
+    if k:
+        with nogil:
+            sr_solve_psd(k, &H[0, 0], &x[0], tiny)

@@ -349,21 +349,6 @@ cdef class GramStore:
             sr_gram_hessian(&gram, &view, &at[0], k, &place[0], &view_H[0, 0])
         return active, H
 
-    def newton_step(self, Coordinates co not None, const double[::1] slope, double tiny=1e-13):
-        """Newton step `H_AA^-1 slope_A` of the members A with w != 0, 0 for others; `slope`: the negative gradient."""
-        require(co.m == self.m == slope.shape[0], "co or slope has the wrong length")
-        step = np.zeros(self.m)
-        active, H = self.hessian(co)
-        cdef int64_t k = active.size
-        if not k:
-            return step
-        cdef double[:, ::1] view_H = H
-        cdef double[::1] x = np.asarray(slope)[active]
-        with nogil:
-            sr_solve_psd(k, &view_H[0, 0], &x[0], tiny)
-        step[active] = x
-        return step
-
     def diagonal(self):
         """`x_a' diag(s) x_a` of each member."""
         cdef int64_t a, low, high, middle

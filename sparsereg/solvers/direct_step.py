@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack, solve_triangular
 
-from sparsereg._core.kernels import Coordinates, GramStore
+from sparsereg._core.kernels import Coordinates, GramStore, solve_psd
 
 __all__ = ["direct_step"]
 
@@ -18,22 +18,23 @@ BLOCKED = 400
 TINY = 1e-13
 
 
-def direct_step(store: GramStore, at: Coordinates, k: int, slope: Vector) -> Vector:
-    """`H^-1 slope` on the k columns with w != 0, 0 on the others and on columns that depend on those before.
+def direct_step(store: GramStore, at: Coordinates, slope: Vector) -> Vector:
+    """`H^-1 slope` on the columns with w != 0, 0 on the others and on columns that depend on those before.
 
     Parameters
     ----------
     store : GramStore
     at : Coordinates
         Their l2 is added to the diagonal.
-    k : int
     slope : float64 array of shape (m,)
         The negative gradient.
     """
-    if k < BLOCKED:
-        return store.newton_step(at, slope, TINY)
     active, H = store.hessian(at)
-    step = np.zeros_like(slope)
+    step, b = np.zeros_like(slope), slope[active]
+    if active.size < BLOCKED:
+        solve_psd(H, b, TINY)
+        step[active] = b
+        return step
     # With a unit diagonal, so that a pivot is a share of its column's. The upper triangle of rows is a lower one of
     # columns.
     scale = np.sqrt(np.diagonal(H))
@@ -43,6 +44,6 @@ def direct_step(store: GramStore, at: Coordinates, k: int, slope: Vector) -> Vec
     L, pivots, rank, _ = lapack.dpstrf(H.T, tol=TINY, lower=1, overwrite_a=1)
     kept = pivots[:rank] - 1
     L = L[:rank, :rank]
-    x = solve_triangular(L, (slope[active] * scale)[kept], lower=True, check_finite=False)
+    x = solve_triangular(L, (b * scale)[kept], lower=True, check_finite=False)
     step[active[kept]] = solve_triangular(L, x, lower=True, trans=1, check_finite=False) * scale[kept]
     return step

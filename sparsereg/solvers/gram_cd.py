@@ -123,7 +123,7 @@ class GramCD(WorkingSet):
         if not self._is_direct(k):
             return super().newton_step(slope, active, max_products)
         chosen = self._coordinates(self.r_sum, active.astype(np.float64))  # the kernel takes those that are not 0
-        return direct_step(self.gram.store, chosen, k, slope), 1
+        return direct_step(self.gram.store, chosen, slope), 1
 
     def _is_direct(self, k: int) -> bool:
         """Whether steps on k columns are solved directly: on few, which takes no more time than a few products, and

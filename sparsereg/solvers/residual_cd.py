@@ -102,7 +102,7 @@ class ResidualCD(WorkingSet):
         step = np.zeros_like(slope)
         # The kernel takes columns with w != 0.
         co = Coordinates(np.ones(at.size), sums, sq, l1, l2, quadratic.weight_sum, kernel, self.r_sum)
-        step[at] = direct_step(store, co, at.size, slope[at])
+        step[at] = direct_step(store, co, slope[at])
         return step, 1
 
     def _takes_direct_steps(self, active: NDArray[np.bool_]) -> bool:
