@@ -105,7 +105,7 @@ def test_lines_end_at_their_weights(report, kind):
         shown = line["values"][max(line["enters"] - 1, 0) :]
         np.testing.assert_allclose(found[:, 1], [scale(value) for value in shown], atol=0.15)
     names = [text_of(text) for text in chart.iter(f"{SVG}text") if "label" in (text.get("class") or "").split()]
-    expected = [str(k) for k in range(1, 13)] if kind == "narrow" else [shortened(x["label"], 29) for x in report.lines]
+    expected = [str(k) for k in range(1, 13)] if kind == "narrow" else [shortened(x["label"], 31) for x in report.lines]
     assert names == expected
 
 

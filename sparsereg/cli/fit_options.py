@@ -8,8 +8,9 @@ import click
 
 from sparsereg.data.validation import check_alphas, check_number
 from sparsereg.losses import as_path_loss
+from sparsereg.results import PathResult
 
-__all__ = ["check_fit_options", "given"]
+__all__ = ["check_fit_options", "given", "remedies"]
 
 _MAX_DEGREE = 3
 
@@ -57,3 +58,22 @@ def _check_loss(options: dict[str, Any]) -> None:
         raise ValueError("--positive is for one coefficient a column, and --loss multinomial has one for each class.")
     if log_target and options["offset"] is not None:
         raise ValueError("--offset adds to the target itself, and --log-target fits its logarithm; choose one.")
+
+
+def remedies(options: dict[str, Any], path: PathResult, stopped: str) -> dict[str, str]:
+    """What to do about checks that failed, in options of the command line."""
+    weakest = path.alphas[-1] / path.alphas[0]
+    further = f"{weakest / 10:.1g}" if weakest > 1e-3 else f"{weakest / 10:.9f}".rstrip("0")
+    strength = f"Fit again with --eps {further}, so that the path goes on."
+    if isinstance(options["alphas"], list):
+        strength = "Fit again with weaker strengths in --alphas."
+    elif stopped == "max_seconds":
+        strength = f"Fit again with --budget-seconds {4 * options['budget_seconds']:g}, so that the path goes on."
+    return {
+        "certified": "Fit again with a larger --tol, or end the path at a stronger penalty with a larger --eps.",
+        "strength": strength,
+        "generalises": "Take a stronger penalty, fewer crosses, or a larger --min-count.",
+        "outliers": "Look at these rows; take --log-target, --loss huber:DELTA, or leave them out.",
+        "support": "Do not quote those columns one by one; fit with a larger --min-count.",
+        "decided": "Fit again with a --tol a hundred times smaller, which decides more columns.",
+    }

@@ -9,8 +9,9 @@ import numpy as np
 
 from sparsereg.cli.column_types import Note
 from sparsereg.cli.console import Terminal
-from sparsereg.cli.fit_options import given
+from sparsereg.cli.fit_options import given, remedies
 from sparsereg.cli.prediction import score_name
+from sparsereg.cli.ridge_reference import with_ridge
 from sparsereg.cli.training import ColumnRoles, Training
 from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.losses import as_loss
@@ -154,6 +155,8 @@ def _by_folds(
         raise ValueError("the target is the same in all rows; there is nothing to predict.")
     meta |= {"point": k, "seed": options["seed"], "folds": len(folds), "held_out_r2": evidence.held}
     meta |= {"held_out_rows": int(data.y.size), "evidence": evidence.to_dict()}
+    meta |= {"remedies": remedies(options, path, validation.chosen.stopped)}
+    meta |= with_ridge(options, path, evidence, train, folds[0], terminal)
     score = f"{score_name(meta, path.loss)} {evidence.held[k]:.4f} +- {evidence.null_error:.4f}"
     terminal.note(
         f"{len(folds)} folds drawn with seed {options['seed']}: point {k} predicts held-out rows best ({score})"
@@ -187,6 +190,9 @@ def _by_held_out(
         evidence = data.evidence(cross, path, X)
     path = _with_classes(path, options)
     meta |= {"point": evidence.point, "seed": options["seed"], "evidence": evidence.to_dict()}
+    meta |= {"remedies": remedies(options, path, "grid")}
+    if evidence.held is not None and options["html_file"] is not None:
+        meta |= with_ridge(options, path, evidence, data.sample(X, path), data.held_sample(cross, path), terminal)
     if evidence.held is None:
         return Model(cross, path, meta)
     model = Model(cross, path, meta | {"held_out_r2": evidence.held, "held_out_rows": data.held_out.size})

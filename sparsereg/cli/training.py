@@ -306,14 +306,18 @@ class Training:
         offset = self.offsets(self.train)
         return Sample.of("X", X, self.y[self.train], self.weights(self.train), path, 0, offset=offset)
 
+    def held_sample(self, cross: FeatureCross, path: PathResult) -> Sample:
+        """The rows that are held out."""
+        encoded = cross.transform(self.table[self.held_out])
+        weight, offset = self.weights(self.held_out), self.offsets(self.held_out)
+        return Sample.of("X_val", encoded, self.y[self.held_out], weight, path, 0, offset=offset)
+
     def evidence(self, cross: FeatureCross, path: PathResult, X: Any) -> Evidence:
         """What the rows say of a path: those of the fit, encoded as X, and those held out."""
         train = self.sample(X, path)
         if not self.held_out.size:
             return Evidence.measure(path, cross, None, train, None)
-        encoded = cross.transform(self.table[self.held_out])
-        weight, offset = self.weights(self.held_out), self.offsets(self.held_out)
-        held = Sample.of("X_val", encoded, self.y[self.held_out], weight, path, 0, offset=offset)
+        held = self.held_sample(cross, path)
         found = Evidence.measure(path, cross, None, train, held)
         if found.held is None:
             raise ValueError("the target is the same in all held-out rows; hold out more, or use --validate 0.")

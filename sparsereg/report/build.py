@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sparsereg.data.validation import check_choice, check_number
+from sparsereg.losses import LOSSES
 from sparsereg.report.checks import FEW_ROWS, Facts, checked_limits, make_checks, make_verdict
 from sparsereg.report.columns import RANKS, TIMES, RankedColumns
 from sparsereg.report.provenance import provenance_of
@@ -68,6 +70,7 @@ def content_of(
     n_cells = None if cross is None else sum(block.n_cells for block in cross.blocks_)
     bytes_per_column = n_points * coefs.point(point)[1].dtype.itemsize
     lines, faint = ranked.lines(rank)
+    effect = _effect_of(fitted.loss, wishes.log_target)
     target = wishes.target or "the target"
     facts = Facts(
         path, point, fitted.tol, n_columns, n_cells, target, _score_name(fitted.loss), evidence.best, evidence.one_se,
@@ -81,7 +84,7 @@ def content_of(
         "tol": fitted.tol,
         "path": path,
         "blocks": _block_rows(fitted, cross, evidence, wishes.labels),
-        "columns": ranked.table(rank, wishes.top),
+        "columns": [row | effect(row["coefficient"]) for row in ranked.table(rank, wishes.top)],
         "bytes_kept": coefs.nbytes,
         "bytes_dense": n_columns * bytes_per_column,
         "bytes_nominal": None if n_cells is None else n_cells * bytes_per_column,
@@ -89,7 +92,9 @@ def content_of(
         "checks": make_checks(facts, wishes.limits, wishes.remedies),
         "one_se": evidence.one_se,
         "rank": rank,
-        "columns_by_weight": ranked.table("weight", wishes.top) if rank != "weight" else [],
+        "columns_by_weight": [
+            row | effect(row["coefficient"]) for row in (ranked.table("weight", wishes.top) if rank != "weight" else [])
+        ],
         "lines": lines,
         "faint": faint,
         "panels": _panels(evidence, path),
@@ -101,6 +106,19 @@ def content_of(
         "score": facts.score,
         "provenance": provenance_of(cross, evidence, n_columns, fitted.values["seconds"], dict(wishes.further)),
     }
+
+
+def _effect_of(loss: str, log_target: bool) -> Callable[[float], Row]:
+    """What a weight does to the prediction where it is not its unit: ``effect``, and ``effect_on``.
+
+    Under a log link, or for the logarithm of a target, the share by which it changes the prediction; under the logit
+    link the factor of the odds less 1."""
+    name = loss.partition(":")[0]
+    link = LOSSES[name].link if name in LOSSES else "softmax" if name == "multinomial" else "identity"
+    on = {"log": "prediction", "logit": "odds", "softmax": "odds"}.get("log" if log_target else link)
+    if on is None:
+        return lambda _: {}
+    return lambda weight: {"effect": math.expm1(min(weight, 700.0)), "effect_on": on}
 
 
 def _score_name(loss: str) -> str:

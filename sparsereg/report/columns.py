@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -151,6 +152,10 @@ class RankedColumns:
         owner = np.searchsorted([block.stop for block in blocks], columns, side="right").tolist()
         return [(blocks[place].name, blocks[place].fields) for place in owner]
 
+    def _has_bins(self, field: str) -> bool:
+        levels = None if self.cross is None else self.cross.levels_.get(field)
+        return levels is not None and levels.bins is not None
+
     def _label(self, name: str, block: tuple[str, tuple[str, ...]] | None) -> str:
         """The name with the words for its fields, where it can be taken apart."""
         if block is None:
@@ -161,5 +166,17 @@ class RankedColumns:
         words = []
         for field, part in zip(fields, parts, strict=True):
             level = part.removeprefix(f"{field}=")
+            level = _interval(level) if self._has_bins(field) else level
             words.append(self.labels.get(field, field) + (f" {level}" if level != part else ""))
         return f" {TIMES} ".join(words)
+
+
+def _interval(level: str) -> str:
+    """A bin in words: "3 to 5" for "[3,5)", "below 3", "5 and above"; others as they are."""
+    found = re.fullmatch(r"\[([^,]+),([^,]+)\)", level)
+    if found is None:
+        return level
+    low, high = found.groups()
+    if low == "-inf" and high == "inf":
+        return "any number"
+    return f"below {high}" if low == "-inf" else f"{low} and above" if high == "inf" else f"{low} to {high}"

@@ -24,6 +24,8 @@ Vector = NDArray[np.float64]
 
 # More cells than that are joined, two by two, four by four, ...
 MAX_CELLS = 2500
+# Insets show the densest squares, of this share of the longer side, in finer cells; smaller ones would show no more.
+INSET, N_INSETS, INSET_CELLS, MIN_INSET_CELLS = 0.14, 2, 700, 12
 
 
 def map_block(cross: FeatureCross, columns: Ints) -> Block | None:
@@ -48,8 +50,9 @@ def weight_map(cross: FeatureCross, columns: Ints, w: Vector, fields: tuple[str,
     dict or None
         ``x`` and ``y``, names of fields; ``blocks``, whose columns are added up; ``joined``, how many cells of each
         field were joined; ``cells``, of each its bounds x0, x1, y0, y1, its value and its rows in fit. The value is the
-        sum of the weights that a row in the cell has from these blocks, of joined cells the mean over the rows. None
-        without such a cross.
+        sum of the weights that a row in the cell has from these blocks, of joined cells the mean over the rows;
+        ``insets``, where cells were joined: of the two squares with the most rows the cells, less joined. None without
+        such a cross.
 
     Raises
     ------
@@ -73,8 +76,10 @@ def weight_map(cross: FeatureCross, columns: Ints, w: Vector, fields: tuple[str,
     chosen, value = _values(cross, (columns, w), block, axes)
     if not inside.any():
         return None
-    cells, joined = _joined(axes[x_name], axes[y_name], value, block.counts[kept].astype(np.float64), inside)
-    return {"x": x_name, "y": y_name, "blocks": chosen, "joined": joined, "cells": cells}
+    x, y, rows = axes[x_name], axes[y_name], block.counts[kept].astype(np.float64)
+    cells, joined = _joined(x, y, value, rows, inside)
+    insets = [] if joined == 1 else _insets((x, y), value, rows, inside, joined)
+    return {"x": x_name, "y": y_name, "blocks": chosen, "joined": joined, "cells": cells, "insets": insets}
 
 
 @dataclass(frozen=True)
@@ -134,15 +139,51 @@ def _codes_at(levels: Levels, centre: Vector) -> NDArray[Any]:
     return lookup(levels.numbers, levels.bins.index(centre))
 
 
+def _insets(
+    axes: tuple[_Axis, _Axis], value: Vector, rows: Vector, inside: NDArray[np.bool_], joined: int
+) -> list[Row]:
+    """The two squares with the most rows, which do not overlap: of `INSET` of the longer side, or of a half or quarter
+    of that where only these show finer cells than the map, of which `joined` are one."""
+    x, y = axes
+    found: list[Row] = []
+    for share in (INSET, INSET / 2, INSET / 4):
+        side = share * max(float(np.ptp(axis.centre[inside])) for axis in axes)
+        left, found = inside.copy(), []
+        while len(found) < N_INSETS and left.any():
+            place = _fullest((x.centre, y.centre), np.where(left, rows, 0.0), side)
+            apart = np.maximum(np.abs(x.centre - place[0]), np.abs(y.centre - place[1]))
+            chosen = left & (apart <= side / 2)
+            if chosen.sum() < MIN_INSET_CELLS:
+                break
+            cells, own = _joined(x, y, value, rows, chosen, INSET_CELLS)
+            found.append({"joined": own, "cells": cells})
+            left &= apart > side
+        if all(inset["joined"] < joined for inset in found):
+            break
+    return [inset for inset in found if inset["joined"] < joined]
+
+
+def _fullest(centres: tuple[Vector, Vector], rows: Vector, side: float) -> tuple[float, float]:
+    """The centre of the square of a grid in steps of a quarter of its side that holds the most rows."""
+    step = side / 4
+    low = [float(centre.min()) for centre in centres]
+    places = [np.floor((centre - least) / step).astype(np.int64) for centre, least in zip(centres, low, strict=True)]
+    table = np.zeros([int(place.max()) + 4 for place in places])
+    np.add.at(table, tuple(places), rows)
+    sums = np.lib.stride_tricks.sliding_window_view(table, (4, 4)).sum(axis=(2, 3))
+    i, j = np.unravel_index(int(np.argmax(sums)), sums.shape)
+    return low[0] + (float(i) + 2) * step, low[1] + (float(j) + 2) * step
+
+
 def _joined(
-    x: _Axis, y: _Axis, value: Vector, rows: Vector, inside: NDArray[np.bool_]
+    x: _Axis, y: _Axis, value: Vector, rows: Vector, inside: NDArray[np.bool_], limit: int = MAX_CELLS
 ) -> tuple[list[list[float]], int]:
-    """Cells, joined by a power of two until there are at most `MAX_CELLS`."""
+    """Cells, joined by a power of two until there are at most `limit`."""
     joined = 1
     while True:
         keys = np.stack([x.index[inside] // joined, y.index[inside] // joined], axis=1)
         groups, owner = np.unique(keys, axis=0, return_inverse=True)
-        if len(groups) <= MAX_CELLS:
+        if len(groups) <= limit:
             break
         joined *= 2
     owner = owner.reshape(-1)

@@ -22,6 +22,8 @@ Row = dict[str, Any]
 # Least distance of the names at the margin, in pixels: a line of text.
 SPACING = 15.0
 WIDE, NARROW = 760.0, 340.0
+# The axis of coefficients goes so far beyond the named ones, at most.
+_BEYOND = 1.2
 
 
 def alphas_of(report: SparsityReport) -> list[float]:
@@ -120,12 +122,15 @@ def lines_chart(report: SparsityReport, narrow: bool, groups: dict[str, int]) ->
     """Coefficients along the path; names at the margin, pushed apart, or numbers where the page is narrow."""
     alphas = alphas_of(report)
     width = NARROW if narrow else WIDE
-    left, right = 46.0, width - (26.0 if narrow else 230.0)
+    left, right = 46.0, width - (26.0 if narrow else 246.0)
     draw = Drawing(width, 380.0 if narrow else 400.0, _lines_words(report), "narrow" if narrow else "wide")
     x, bottom = _alpha_scale(alphas, left, right), draw.height - 46.0
     xs = [x(alpha) for alpha in alphas]
-    values = [value for line in report.lines for value in line["values"]] + [v for line in report.faint for v in line]
-    low, high = min(0.0, *values), max(0.0, *values)
+    # Faint lines that go beyond the named ones by more than a fifth are cut: one column of few rows may be far larger.
+    named = [value for line in report.lines for value in line["values"]]
+    rest = [value for line in report.faint for value in line] or [0.0]
+    most = _BEYOND * max(map(abs, named))
+    low, high = max(min(0.0, *named, *rest), -most), min(max(0.0, *named, *rest), most)
     margin = 0.04 * (high - low or 1.0)
     y = Scale(low - margin, high + margin, bottom, 44.0)
     words = f"weight, in units of {name_of(report.target)}"
@@ -144,7 +149,7 @@ def lines_chart(report: SparsityReport, narrow: bool, groups: dict[str, int]) ->
             draw.text(right + 8, at[number] + 4, str(number + 1), f"label {cls}-name")
         else:
             draw.line((right + 2, right + 12), (ends[number], at[number]), f"leader {cls}")
-            draw.text(right + 16, at[number] + 4, shortened(line["label"], 29), f"label {cls}-name")
+            draw.text(right + 16, at[number] + 4, shortened(line["label"], 31), f"label {cls}-name")
     draw.line((left, right), (y(0.0), y(0.0)), "base")
     draw.alpha_axis(x, log_ticks(min(alphas), max(alphas)), bottom)
     return draw.node
@@ -154,7 +159,8 @@ def _faint(draw: Drawing, lines: list[list[float]], xs: list[float], y: Scale) -
     for values in lines:
         start = next((k for k, value in enumerate(values) if value), len(values))
         start = max(start - 1, 0)
-        draw.path(xs[start:], [y(value) for value in values[start:]], "faint")
+        inside = next((k for k, value in enumerate(values) if not y.low <= value <= y.high), len(values))
+        draw.path(xs[start:inside], [y(value) for value in values[start:inside]], "faint")
 
 
 def _lines_words(report: SparsityReport) -> str:

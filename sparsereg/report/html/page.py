@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sparsereg.report.html.along import alphas_of, certificate_chart, line_key, lines_chart, strength_chart
 from sparsereg.report.html.elements import Child, Node, h, name_of, prose, to_html
 from sparsereg.report.html.panels import calibration_panels, histogram_chart, map_chart
-from sparsereg.report.html.tables import block_table, check_list, column_table, path_table, tiles
+from sparsereg.report.html.tables import answer_list, block_table, check_list, column_table, path_table, tiles
 from sparsereg.report.words import compact, counted, percent
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def _first(report: SparsityReport, heading: str) -> Node:
         h("p", "Sparsity report", class_="eyebrow") if heading != "Sparsity report" else None,
         h("h1", h("bdi", heading)),
         h("p", _emphasised(prose(name_of(report.verdict))), class_="verdict"),
+        answer_list(report),
         check_list(report),
         tiles(report),
     )
@@ -163,8 +164,17 @@ def _columns(report: SparsityReport) -> Node:
     if report.columns_by_weight:
         summary = h("summary", "The same by absolute weight (with care: many rest on few rows)")
         further = h("details", summary, column_table(report, report.columns_by_weight))
-    note = "A weight is the change of the prediction where the column is 1 and all else stays. Effects of one field "
-    note += "shrink towards zero; compare them, but do not add the crosses of a field to it without looking."
+    on = report.columns[0].get("effect_on")
+    unit = f", in units of {name_of(report.target)}," if on is None and report.target != "the target" else ""
+    note = f"A weight is the change of the prediction{unit} where the column is 1 and all else stays. "
+    if on is not None:
+        note = (
+            f"The effect is what the column does to the {on} where it is 1 and all else stays: +10% is a tenth more. "
+        )
+    note += (
+        "Weights are shrunk towards zero, so that true effects tend to be larger. The prediction for a row is the sum "
+    )
+    note += "over its fields and their crosses: a field's weight alone is not the whole of its effect."
     question = "Which single effects would one quote, and how many rows stand behind them?"
     table = column_table(report, report.columns)
     return _section("columns", "What can be quoted?", question, _figure(table, further, note=note))

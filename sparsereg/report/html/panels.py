@@ -125,7 +125,7 @@ def map_classes(report: SparsityReport) -> tuple[float, list[float]]:
 
 
 def map_chart(report: SparsityReport) -> Node:
-    """Each class of cells as one path; the legend is a list beside it."""
+    """The cells, framed squares in finer cells below, and the legend as a list beside it."""
     assert report.map is not None
     found, (mean, bounds) = report.map, map_classes(report)
     cells = found["cells"]
@@ -141,6 +141,24 @@ def map_chart(report: SparsityReport) -> Node:
     label += f"{signed(max(cell[4] for cell in cells) - mean)} around their mean."
     draw = Drawing(round(width), round(height), prose(label), "map")
     x, y = Scale(x0, x1, 0.0, width), Scale(y0, y1, height, 0.0)
+    _cells(draw, cells, (x, y), mean, bounds)
+    insets = []
+    for name, inset in zip("AB", found.get("insets", ()), strict=False):
+        own = [min(cell[0] for cell in inset["cells"]), max(cell[1] for cell in inset["cells"])]
+        own += [min(cell[2] for cell in inset["cells"]), max(cell[3] for cell in inset["cells"])]
+        (left, right), (low, high) = (x(own[0]), x(own[1])), (y(own[2]), y(own[3]))
+        draw.path([left, right, right, left, left], [low, low, high, high, low], "frame")
+        draw.text(right + 4, high + 11, name, "frame-name")
+        insets.append(_inset(found, inset, name, (own, is_map), (mean, bounds)))
+    box = h("div", draw.node, _legend(bounds), class_="map-box")
+    return h("div", box, h("div", insets, class_="insets")) if insets else box
+
+
+def _cells(
+    draw: Drawing, cells: list[list[float]], scales: tuple[Scale, Scale], mean: float, bounds: list[float]
+) -> None:
+    """Each class of cells as one path."""
+    x, y = scales
     parts: list[list[str]] = [[] for _ in range(MAP_CLASSES)]
     for a, b, c, d, value, _ in cells:
         place = sum(value - mean > bound for bound in bounds)
@@ -148,7 +166,24 @@ def map_chart(report: SparsityReport) -> Node:
         parts[place].append(f"M{left:.1f} {high:.1f}h{max(right - left, 1):.1f}v{max(low - high, 1):.1f}H{left:.1f}Z")
     for place, part in enumerate(parts):
         draw.add(h("path", d="".join(part), class_=f"cell m{place}"))
-    return h("div", draw.node, _legend(bounds), class_="map-box")
+
+
+def _inset(
+    found: Row, inset: Row, name: str, place: tuple[list[float], bool], classes: tuple[float, list[float]]
+) -> Node:
+    """A dense square of the map in finer cells, of the same colours."""
+    (x0, x1, y0, y1), is_map = place
+    stretch = math.cos(math.radians(0.5 * (y0 + y1))) if is_map else (y1 - y0) / (x1 - x0 or 1.0)
+    height = 330.0 * (y1 - y0) / ((x1 - x0) * stretch or 1.0)
+    width = 330.0 if height <= 400.0 else 330.0 * 400.0 / height
+    height = min(height, 400.0)
+    ends = f"{name_of(found['y_label'])} {y0:.4g} to {y1:.4g}, {name_of(found['x_label'])} {x0:.5g} to {x1:.5g}"
+    where = f"{name}: {ends}"
+    finer = "" if inset["joined"] == 1 else f", {inset['joined']} x {inset['joined']} cells as one"
+    draw = Drawing(round(width), round(height), prose(f"{where}, {counted(len(inset['cells']), 'cell')}."), "map")
+    scales = Scale(x0, x1, 0.0, width), Scale(y0, y1, height, 0.0)
+    _cells(draw, inset["cells"], scales, *classes)
+    return h("div", h("p", prose(where + finer), class_="small"), draw.node, class_="inset")
 
 
 def _legend(bounds: list[float]) -> Node:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sparsereg.report.answers import TITLES, answers
 from sparsereg.report.checks import FEW_ROWS
 from sparsereg.report.html.drawing import points_text
 from sparsereg.report.html.elements import Child, Node, h, name_of, prose, shortened
@@ -15,17 +16,19 @@ from sparsereg.report.words import bytes_in_words, compact, counted, percent, si
 if TYPE_CHECKING:
     from sparsereg.report.report import SparsityReport
 
-__all__ = ["block_table", "check_list", "column_table", "path_table", "tiles"]
+__all__ = ["answer_list", "block_table", "check_list", "column_table", "path_table", "tiles"]
 
 Row = dict[str, Any]
 
 # Strengths in the table of the path, beside the chosen and the one-standard-error point.
 PATH_ROWS = 12
-_TITLES = {
-    "certified": "Optimised", "strength": "Strength", "generalises": "Generalises", "predicts": "Predicts",
-    "outliers": "Outliers", "support": "Support", "coverage": "Coverage", "decided": "Decided",
-}  # fmt: skip
 _LONGEST_NAME = 90
+
+
+def answer_list(report: SparsityReport) -> Node:
+    """What matters, whether it can be trusted, what to ship."""
+    pairs = [(h("dt", question), h("dd", prose(name_of(answer)))) for question, answer in answers(report)]
+    return h("dl", [h("div", *pair) for pair in pairs], class_="answers")
 
 
 def check_list(report: SparsityReport) -> Node | None:
@@ -39,7 +42,7 @@ def check_list(report: SparsityReport) -> Node | None:
         if check["remedy"]:
             sentence.append(h("span", f" \u2192 {prose(check['remedy'])}", class_="remedy"))
         mark = h("span", "\u2713" if passed else "!", class_="mark", title="passed" if passed else "needs attention")
-        title = h("b", _TITLES.get(check["id"], check["id"]))
+        title = h("b", TITLES.get(check["id"], check["id"]))
         rows.append(h("li", mark, title, h("span", sentence), class_="passed" if passed else "failed"))
     failed = sum(not check["passed"] for check in report.checks)
     n = len(report.checks)
@@ -137,8 +140,10 @@ def column_table(report: SparsityReport, columns: list[Row]) -> Node:
     most = max([1e-300, *(abs(row["coefficient"]) for row in columns)])
     has_rows = any(row["rows"] is not None for row in columns)
     has_alpha = all(row["alpha"] is not None for row in report.path) and len(report.path) > 1
+    effect_on = columns[0].get("effect_on") if columns else None
     head = [("#", "num rank"), ("column", "name"), ("", "bar-head"), ("weight", "num")]
-    head += [("rows", "num")] * has_rows + [("enters at", "num optional")] * has_alpha
+    head += [(f"effect on the {effect_on}", "num")] * (effect_on is not None)
+    head += [("rows", "num")] * has_rows + [("enters at strength", "num optional")] * has_alpha
     rows = []
     for place, row in enumerate(columns, 1):
         few = row["rows"] is not None and row["rows"] < FEW_ROWS
@@ -154,6 +159,7 @@ def column_table(report: SparsityReport, columns: list[Row]) -> Node:
                                     class_="plus" if row["coefficient"] > 0 else "minus"), class_="two-way"),
                   class_="bar-cell two"),
                 h("td", prose(signed(row["coefficient"])), class_="num"),
+                None if effect_on is None else h("td", prose(_change(row["effect"])), class_="num"),
                 h("td", "" if row["rows"] is None else f"{row['rows']:,}", class_="num") if has_rows else None,
                 h("td", prose(compact(report.path[row["enters"]]["alpha"])), class_="num optional")
                 if has_alpha
@@ -161,6 +167,11 @@ def column_table(report: SparsityReport, columns: list[Row]) -> Node:
             )
         )  # fmt: skip
     return _table(head, rows, "columns")
+
+
+def _change(share: float) -> str:
+    """A relative change in per cent, of large ones the factor."""
+    return f"times {compact(1.0 + share)}" if share >= 9.0 else f"{'+' * (share > 0)}{percent(share)}"
 
 
 def path_table(report: SparsityReport) -> Node:

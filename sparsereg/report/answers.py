@@ -1,0 +1,102 @@
+"""The three questions that a reader of a report has, answered in a sentence each, from its content alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sparsereg.report.words import counted, percent
+
+if TYPE_CHECKING:
+    from sparsereg.report.report import SparsityReport
+
+__all__ = ["TITLES", "answers"]
+
+Row = dict[str, Any]
+
+# Names of the checks for people.
+TITLES = {
+    "certified": "Optimised", "strength": "Strength", "generalises": "Generalises", "predicts": "Predicts",
+    "outliers": "Outliers", "support": "Support", "coverage": "Coverage", "decided": "Decided",
+}  # fmt: skip
+# A model that fails one of these is not for use; the other checks are about how to read and improve it.
+_SERIOUS = ("certified", "generalises", "predicts", "outliers")
+_NAMED = 3
+
+
+def answers(report: SparsityReport) -> list[tuple[str, str]]:
+    """Questions and answers: what matters, whether it can be trusted, what to ship."""
+    found = [
+        ("What matters?", _what_matters(report)),
+        ("Can I trust it?", _trust(report)),
+        ("What to ship?", _ship(report)),
+    ]
+    return [(question, answer) for question, answer in found if answer]
+
+
+def _what_matters(report: SparsityReport) -> str:
+    blocks = [block for block in report.blocks if block["n_nonzero"]]
+    if not blocks:
+        names = ", ".join(row["label"] for row in report.columns[:_NAMED])
+        return f"{names}, the first by {report.rank}." if names else "No column: all coefficients are zero."
+    share = "variance_share" if all(block["variance_share"] is not None for block in blocks) else "weight_share"
+    of = "the variance of the predictions" if share == "variance_share" else "the absolute weight"
+    blocks.sort(key=lambda block: -block[share])
+    first = ", ".join(f"{block['label']} {percent(block[share])}" for block in blocks[:_NAMED])
+    text = f"{first} of {of}"
+    crosses = [block for block in blocks if len(block["fields"]) > 1]
+    if crosses and not any(len(block["fields"]) > 1 for block in blocks[:_NAMED]):
+        text += f"; of the crosses {crosses[0]['label']}, {percent(crosses[0][share])}"
+    elif not crosses and any(len(block["fields"]) > 1 for block in report.blocks):
+        text += "; no cross is kept"
+    return f"{text}."
+
+
+def _failed(report: SparsityReport) -> list[str]:
+    return [check["id"] for check in report.checks if not check["passed"]]
+
+
+def _names(checks: list[str]) -> str:
+    words = [TITLES.get(name, name) for name in checks]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _trust(report: SparsityReport) -> str:
+    if not report.checks:
+        return ""
+    failed, n = _failed(report), len(report.checks)
+    if "predicts" in failed:
+        return "No: on rows that were held out it predicts no better than one number for all."
+    serious = [name for name in failed if name in _SERIOUS]
+    if serious:
+        return f"Not yet: {_names(serious)} failed; what to do is written beside each check."
+    passed = f"all {n} checks passed" if n > 1 else "the check passed"
+    if failed:
+        passed = f"{n - len(failed)} of {n} checks passed, read {_names(failed)} below"
+    if not any(check["id"] == "predicts" for check in report.checks):
+        return f"In part: {passed}; no rows were held out."
+    return f"Yes, with care: {passed}." if failed else f"Yes: {passed}."
+
+
+def _ship(report: SparsityReport) -> str:
+    row, failed = report.path[report.point], _failed(report)
+    serious = [name for name in failed if name in _SERIOUS]
+    if row["held"] is None:
+        return "Nothing before it has predicted rows that the fit never saw."
+    if serious:
+        return f"Nothing before {_names(serious)} {'is' if len(serious) == 1 else 'are'} put right."
+    many = len(report.path) > 1
+    best = f"{'Point ' + str(report.point) + ' of the path' if many else 'This model'}, with {_columns(row)}"
+    best += f" and {percent(row['held'])} explained on held-out rows."
+    simple = None if report.one_se is None or report.one_se >= report.point else report.path[report.one_se]
+    if simple is not None and simple["n_nonzero"] < row["n_nonzero"]:
+        best += (
+            f" Or point {report.one_se}, with {_columns(simple)} and {percent(simple['held'])}: as good, within one "
+        )
+        best += "standard error."
+    if "strength" in failed:
+        best += " A weaker penalty may predict better still: see Strength."
+    return best
+
+
+def _columns(row: Row) -> str:
+    return counted(row["n_nonzero"], "column")
