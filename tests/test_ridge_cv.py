@@ -312,3 +312,18 @@ def test_warns_of_a_fit_that_missed_after_leaving_one_out(monkeypatch):
     monkeypatch.setattr(SolverSettings, "limit", property(lambda _: -1.0))
     with pytest.warns(ConvergenceWarning, match="relative gradient"):
         RidgeCV([1.0]).fit(np.eye(8), np.arange(8.0))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("shape", [(9, 60), (60, 9)])
+@pytest.mark.parametrize("constant", [1e7, np.float32(7.6e11)])
+def test_a_large_constant_column_changes_no_score(constant: float, shape: tuple[int, int], kind) -> None:
+    """Its mean is rounded, by more than strengths may be."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=shape) * (rng.random(shape) < 0.1), rng.normal(size=shape[0])
+    s = rng.uniform(0.1, 2.0, shape[0])
+    for mode in ("auto", "eigen"):
+        model = RidgeCV(alphas=[1e-3, 1.0], gcv_mode=mode)
+        expected = model.fit(kind(X), y, s).cv_scores_
+        found = model.fit(kind(np.column_stack([X, np.full(shape[0], constant)])), y, s).cv_scores_
+        np.testing.assert_allclose(found, expected, rtol=1e-6)

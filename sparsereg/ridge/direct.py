@@ -71,12 +71,12 @@ class CenteredSlabs:
         self.equations = equations
         self.shape = equations.design.n_rows, equations.factor.size
         self.X = equations.design.observed()
+        self.constant = equations.diagonal == 0.0
 
     def augmented(self, penalty: Vector) -> tuple[Matrix2, Vector, Matrix2, Vector]:
         """`left diag(values) right diag(length)` of B above P^1/2, without values that are rounding."""
         equations = self.equations
         B = np.concatenate(list(self.rows()))
-        B[:, equations.diagonal == 0.0] = 0.0  # constant, to rounding
         if equations.fit_intercept:  # once more: means are rounded, and would be a direction of their own
             B -= np.outer(equations.root_weights, equations.root_weights @ B / equations.weight_sum)
         A = np.concatenate([B, np.diag(np.sqrt(penalty))])
@@ -121,8 +121,7 @@ class CenteredSlabs:
             out = np.zeros((m, m))
             for slab in self.rows():
                 out += slab.T @ slab
-        constant = self.equations.diagonal == 0.0
-        out[constant] = out[:, constant] = 0.0
+        out[self.constant] = out[:, self.constant] = 0.0
         return out
 
     def kernel(self) -> Matrix2:
@@ -135,15 +134,17 @@ class CenteredSlabs:
                 out += (slab / v[cols]) @ slab.T
             return out
         A, means, root = self._weighted(), self.equations.means, self.equations.root_weights
-        scaled = A @ sp.diags_array(1.0 / v)
+        inverse = np.where(self.constant, 0.0, 1.0 / v)
+        scaled = A @ sp.diags_array(inverse)
         out = np.asarray((scaled @ A.T).toarray())
         cross = np.outer(scaled @ means, root)
-        return out - cross - cross.T + (means / v @ means) * np.outer(root, root)
+        return out - cross - cross.T + (means * inverse @ means) * np.outer(root, root)
 
     def _dense(self, part: Any, rows: slice, cols: slice) -> Matrix2:
         """A slab of B from the same part of X."""
         part = part.toarray() if sp.issparse(part) else part
         slab = np.subtract(part, self.equations.means[cols], dtype=np.float64)
+        slab[:, self.constant[cols]] = 0.0  # rounding of a mean may be large beside other columns
         return slab if self.equations.s is None else slab * self.equations.root_weights[rows, None]
 
     def _weighted(self) -> Any:

@@ -125,24 +125,25 @@ class Spectrum:
         of length eps sigma_1, changes T by `M^-1 (E B' + B E') T`, and D alike; where M itself was formed, it errs by
         eps sigma_1^2. Columns of unlike units have errors of their own lengths, which are not counted.
         """
-        root, largest = self.root, float(np.sqrt(self.squares.max(initial=0.0)))
+        root = self.root
         means, sizes = np.array([self.equations.mean(y) for y in Y.T]), self._sizes(Y)
         U, rest = self._left_squares
-        unknown = 0.0 if self.by_rows and self.complete else 1.0
+        unknown, along = 0.0 if self.by_rows and self.complete else 1.0, np.zeros((0, means.size))
+        if self.exact and not self.equations.summary.graded:
+            along = self.vectors.T @ (root[:, None] * (Y - means))
         for alpha, E in zip(alphas.tolist(), self.leave_one_out(Y, alphas), strict=True):
-            weights = 1.0 / (self.squares + alpha)
-            D, N = U @ weights + rest / alpha, np.sqrt(U @ weights**2 + rest / alpha**2)
-            T = (root * D)[:, None] * E
-            if not self.exact:
-                slope, length = largest**2 * N, np.zeros(means.size)
-            elif self.equations.summary.graded:
-                slope, length = np.zeros(len(N)), np.zeros(means.size)
-            else:
-                slope = largest * np.sqrt(U @ (weights**2 * self.squares))
-                along = self.vectors.T @ (root[:, None] * (Y - means))
-                length = largest * np.linalg.norm((np.sqrt(self.squares) * weights)[:, None] * along, axis=0)
+            # D, N and T times alpha: N is the length of a row of M^-1, slope of one of M^-1 B times sigma_1
+            ratio = self.squares / alpha
+            kept = 1.0 / (1.0 + ratio)
+            D, N = U @ kept + rest, np.sqrt(U @ kept**2 + rest)
+            T, length = (root * D)[:, None] * E, np.zeros(means.size)
+            slope = np.zeros(N.size) if self.exact else ratio.max(initial=0.0) * N
+            if len(along):
+                t = np.sqrt(ratio) * kept
+                slope = np.sqrt(ratio.max(initial=0.0) * (U @ t**2))
+                length = np.sqrt(ratio.max(initial=0.0)) * np.linalg.norm(t[:, None] * along, axis=0)
             error = N[:, None] * (sizes + length) + slope[:, None] * np.linalg.norm(T, axis=0)
-            error += np.abs(T) * ((2.0 * slope * N + unknown / alpha) / D)[:, None]
+            error += np.abs(T) * ((2.0 * slope * N + unknown) / D)[:, None]
             yield np.divide(ROUNDING * error, (root * D)[:, None], out=np.zeros_like(E), where=root[:, None] > 0.0)
 
     def uncertain(self, Y: Matrix2, alphas: Vector, squares: Matrix2) -> NDArray[np.bool_]:
