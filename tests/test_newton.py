@@ -11,6 +11,7 @@ from sparsereg.objective.problem import make_problem
 from sparsereg.solvers import gram_cd, path_solver
 from sparsereg.solvers.gram_cd import GramCD
 from sparsereg.solvers.loop import Options
+from sparsereg.solvers.newton import newton
 from sparsereg.solvers.path import regularization_path
 from sparsereg.solvers.prox_gradient import ProxGradient, ProxGradientOnResidual
 from sparsereg.solvers.residual_cd import ResidualCD
@@ -136,3 +137,35 @@ def test_a_dense_factor_leaves_out_columns_that_depend_on_others(k):
     slope = plain.T @ rng.normal(size=k + 5)
     step, _ = ws.newton_step(slope, np.ones(ws.m, dtype=bool), 50)
     np.testing.assert_allclose(plain.T @ (plain @ step), slope, atol=1e-8 * np.abs(slope).max())
+
+
+def test_an_unpenalized_coefficient_passes_0():
+    """It has no kink there: one step is enough, also from 0 itself."""
+    rng = np.random.default_rng(6)
+    X, y = rng.normal(size=(40, 4)), rng.normal(size=40)
+    ws = GramCD(make_problem(as_design(X), y, penalty_factor=np.array([0.0, 0.0, 1.0, 1.0])).quadratic)
+    ws.add(np.arange(4))
+    ws.set_strength(0.01, 1.0)
+    ws.set_w(np.array([-5.0 * np.sign(ws.c0[0]), 0.0, np.sign(ws.c0[2]), 0.0]))
+    newton(ws, 50)
+    np.testing.assert_allclose(ws.gradient()[:2], 0.0, atol=1e-12)
+    assert ws.w[0] != 0.0
+    assert ws.w[1] != 0.0
+
+
+@pytest.mark.parametrize("working_set", [GramCD, ResidualCD])
+def test_dependent_columns_are_left_in_one_step_each(working_set):
+    """A column that is the sum of others: predictions stay as they are while the l1 norm falls, until one is 0."""
+    rng = np.random.default_rng(7)
+    X = np.eye(4)[rng.integers(0, 4, 200)]
+    X = np.asfortranarray(np.column_stack([X, X[:, 0] + X[:, 1], rng.normal(size=200)]))
+    ws = working_set(make_problem(as_design(X), X @ rng.normal(size=6) + rng.normal(size=200)).quadratic)
+    ws.add(np.arange(6))
+    ws.set_strength(1e-4, 1.0)
+    ws.set_w(np.array([-300.0, -301.0, 0.0, 0.1, 300.0, 1.0]))
+    for _ in range(3):  # coordinate descent alone would take 700,000 epochs
+        newton(ws, 50)
+        ws.descend(10, 0.0, np.arange(6))
+    active = ws.w != 0.0
+    assert np.abs(ws.w).sum() < 20.0
+    np.testing.assert_allclose((ws.gradient() - ws.l1 * np.sign(ws.w))[active], 0.0, atol=1e-9)

@@ -156,3 +156,47 @@ def test_a_column_without_penalty_needs_coordinate_descent():
         regularization_path(X, y, loss="logistic", penalty_factor=[0.0, 1.0, 1.0], solver="prox_gradient")
     with pytest.raises(ValueError, match="small positive factor"):
         regularization_path(X, y, loss="logistic", penalty_factor=[0.0, 1.0, 1.0], positive=True)
+
+
+def with_unpenalized(seed, rng):
+    """The problem of a seed, some of its columns without penalty."""
+    problem = draw(seed)
+    factor = np.array(problem.options.get("penalty_factor", np.ones(problem.X.shape[1])), dtype=float)
+    problem.options.pop("positive", None)
+    factor[rng.integers(0, factor.size, 1 + factor.size // rng.integers(2, 9))] = 0.0
+    problem.options["penalty_factor"] = factor
+    return problem
+
+
+# Huber with flat rows, where the model's gap is not that of the loss and where dependent columns crawl; classes that
+# unpenalized columns separate, whose dual points are on the boundary of the domain.
+@pytest.mark.parametrize("seed", [31, 67, 72, 100, 142, 151, 163, 179, 192, 203, 432, 480, 519, 561, 2032, 3034, 3448, 3526])
+@pytest.mark.parametrize("spread", [0.0, 6.0])
+def test_unpenalized_columns_are_certified(seed, spread):
+    """Also with weights over 12 orders; and full passes find a gap where the solver does."""
+    problem = with_unpenalized(seed, rng := np.random.default_rng([seed, 99]))
+    if spread:
+        problem.options["sample_weight"] = 10 ** rng.uniform(-spread, spread, problem.y.size)
+    arguments = {"loss": problem.loss, "l1_ratio": problem.l1_ratio, **problem.options}
+    path = regularization_path(problem.X, problem.y, alphas=5, tol=1e-6, **arguments)
+    assert path.certified.all()
+    del arguments["l1_ratio"]
+    held = make_problem(as_design(problem.X), problem.y, **arguments)
+    order = np.argsort(held.design.columns)
+    for k in range(5):
+        columns, w = path.point(k)
+        coef = Coefficients(order[np.searchsorted(held.design.columns, columns, sorter=order)], w)
+        assert held.duality_gap(coef, float(path.alphas[k]), problem.l1_ratio) <= 1e-5 * path.gap_scale
+
+
+@pytest.mark.parametrize("loss", ["logistic", "poisson", "huber"])
+def test_copies_of_columns_leave_no_rounding(loss):
+    """A copy may share the weight; it does not hold what rounding leaves."""
+    rng = np.random.default_rng(8)
+    X = one_hot(rng, 200, 5, 4)
+    z = X @ rng.normal(size=X.shape[1])
+    y = {"logistic": z > 0.3 * rng.logistic(size=200), "poisson": rng.poisson(np.exp(z)), "huber": z}[loss]
+    path = certified(sp.hstack([X, X[:, :6]], format="csr"), y.astype(float), loss=loss, eps=1e-2)
+    for k in range(path.alphas.size):
+        size = np.abs(path.point(k)[1])
+        assert size.min(initial=np.inf) > 1e-13 * size.max(initial=0.0)

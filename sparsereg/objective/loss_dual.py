@@ -2,16 +2,18 @@
 
 With `rho = -s l'` and curvatures h the dual point is `theta = rho - s h d`, in the conjugate's domain while d is small.
 Where columns are unpenalized it must be orthogonal to them: d is a combination of them and the intercept by weighted
-least squares. Elsewhere a solver hands out coefficients u, and `d = X (u - w)` less its mean brings theta within
-thresholds that rho passes.
+least squares; rows that this would take out of the domain stay on its boundary, and the others make up for it.
+Elsewhere a solver hands out coefficients u, and `d = X (u - w)` less its mean brings theta within thresholds that rho
+passes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.data.design import Design
 from sparsereg.losses import Loss
 from sparsereg.objective.certificate import combine_gap
 from sparsereg.penalties import GapTerms, Penalty
@@ -26,40 +28,79 @@ Int = NDArray[np.int64]
 
 # Products with a residual count as 0 below this share of what they can be.
 ORTHOGONAL = 1e-11
-MAX_REFINEMENTS = 5
+MAX_REFINEMENTS = 20
+BISECTIONS = 60
 INSIDE = 1e-12
 # Directions shorter than this share of the longest are dependent.
 DEPENDENT = 1e-12
 
 
-def orthogonal_part(
-    design: Design, rho: Vector, h: Vector, cols: Int, fit_intercept: bool
-) -> tuple[Vector, Vector] | None:
-    """`rho - h d` orthogonal to the columns (and of sum 0 with an intercept), and d; None where that is not found.
+def orthogonal_part(loss_rows: LossRows, rho: Vector, h: Vector, cols: Int) -> Vector | None:
+    """A dual point near `rho` that is orthogonal to the columns (and of sum 0 with an intercept), in the domain of the
+    conjugate; None where that is not found.
 
     `h` are weights of the rows. O(entries of the columns, and their number cubed)."""
-    if not h.sum() > 0.0:
-        return None
-    rows = MemoryRows(design, rho, h)
+    design = loss_rows.rows.design
+    size = float(np.linalg.norm(rho))
+    limits = ORTHOGONAL * size * np.sqrt(design.column_stats(None, cols).sq_norm)
+    theta, project = rho, None
+    for _ in range(MAX_REFINEMENTS):
+        total = float(theta.sum()) if loss_rows.fit_intercept else 0.0
+        if abs(total) <= ORTHOGONAL * size * rho.size**0.5 and (np.abs(design.rmatvec(theta, cols)) <= limits).all():
+            return theta
+        if not h.sum() > 0.0:
+            break
+        project = project or _projection(loss_rows, h, cols)
+        theta, beyond = _into_domain(loss_rows, rho, theta - h * project(theta))
+        if beyond.any():
+            h, project = np.where(beyond, 0.0, h), None
+    return None
+
+
+def _projection(loss_rows: LossRows, h: Vector, cols: Int) -> Callable[[Vector], Vector]:
+    """The d for a theta such that `theta - h d` is orthogonal to the columns (and of sum 0 with an intercept)."""
+    design, fit_intercept = loss_rows.rows.design, loss_rows.fit_intercept
+    rows, total = MemoryRows(design, h, h), float(h.sum())
     sums, squares = design.column_stats(h, cols)[:2]
-    sums = sums / h.sum() if fit_intercept else np.zeros(cols.size)
-    gram = rows.products(cols, cols) - h.sum() * np.outer(sums, sums)
+    sums = sums / total if fit_intercept else np.zeros(cols.size)
+    gram = rows.products(cols, cols) - total * np.outer(sums, sums)
     scale = np.sqrt(np.where(squares > 0.0, squares, 1.0))
     size, vectors = np.linalg.eigh(gram / np.outer(scale, scale))
     keep = size > DEPENDENT * size.max(initial=0.0)
     size, vectors = size[keep], vectors[:, keep]
-    d, theta = np.zeros(rho.size), rho
-    limit = ORTHOGONAL * np.sqrt(design.column_stats(None, cols).sq_norm * float(rho @ rho))
-    for _ in range(MAX_REFINEMENTS):
+
+    def project(theta: Vector) -> Vector:
         c = design.rmatvec(theta, cols) - sums * theta.sum()
-        if (np.abs(c) <= limit).all():
-            return theta, d
         a = (vectors @ ((vectors.T @ (c / scale)) / size)) / scale
         step = rows.predictor(Coefficients(cols, a)) - float(sums @ a)
-        if fit_intercept:
-            step += (theta - h * step).sum() / h.sum()
-        d, theta = d + step, theta - h * step
-    return None
+        return step + (theta - h * step).sum() / total if fit_intercept else step
+
+    return project
+
+
+def _into_domain(loss_rows: LossRows, rho: Vector, theta: Vector) -> tuple[Vector, NDArray[np.bool_]]:
+    """theta, brought back towards rho as far as the conjugate's domain demands; and in which rows."""
+    y, s, loss = loss_rows.rows.y, loss_rows.rows.s, loss_rows.loss
+    scale = np.ones_like(y) if s is None else s
+
+    def outside(at: Int, values: Vector) -> NDArray[np.bool_]:
+        with np.errstate(invalid="ignore"):
+            return ~np.isfinite(loss.conjugate(y[at], -values / scale[at]))
+
+    counted = np.flatnonzero(scale > 0.0)
+    at = counted[outside(counted, theta[counted])]
+    beyond = np.zeros(y.size, dtype=np.bool_)
+    if not at.size:
+        return theta, beyond
+    low, high = np.zeros(at.size), np.ones(at.size)
+    for _ in range(BISECTIONS):
+        middle = 0.5 * (low + high)
+        out = outside(at, rho[at] + middle * (theta[at] - rho[at]))
+        low, high = np.where(out, low, middle), np.where(out, middle, high)
+    theta = theta.copy()
+    theta[at] = rho[at] + low * (theta[at] - rho[at])
+    beyond[at] = True
+    return theta, beyond
 
 
 def conjugate_gap(loss: Loss, y: Vector, z: Vector, s: Vector | None, theta: Vector, t: float) -> float:

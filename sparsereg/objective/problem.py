@@ -123,14 +123,14 @@ class Problem:
         rho, h = self.loss.residual(rows.y, z), self.loss.curvature(rows.y, z)
         if rows.s is not None:
             rho, h = rows.s * rho, rows.s * h
-        found = orthogonal_part(self.design, rho, h, free, loss_rows.fit_intercept)
-        if found is None:
+        theta = orthogonal_part(loss_rows, rho, h, free)
+        if theta is None:
             return np.inf
-        c, w = self.design.rmatvec(found[0]), np.zeros(self.design.n_cols)
+        c, w = self.design.rmatvec(theta), np.zeros(self.design.n_cols)
         c[free] = c[sq == 0.0] = 0.0
         w[coef.cols] = coef.w
         terms = Penalty.gap_terms(self.penalty, w, c, l1, l2)
-        return gap_at_other_dual(self.loss, (rows.y, z, rows.s), found[0], terms) / self.weight_sum
+        return gap_at_other_dual(self.loss, (rows.y, z, rows.s), theta, terms) / self.weight_sum
 
     def gap_of(self, found: Evaluation, coef: Coefficients, alpha: float, l1_ratio: float) -> float:
         """The same from what the loss says at `coef`."""

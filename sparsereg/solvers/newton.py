@@ -1,4 +1,7 @@
-"""Newton steps on the non-zero coefficients of a working set, their signs held: where coordinate descent crawls."""
+"""Newton steps on the non-zero coefficients of a working set, their signs held: where coordinate descent crawls.
+
+Coefficients without an l1 penalty have no kink at 0: their signs are free, and unpenalized ones move from 0 too.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,15 @@ Vector = NDArray[np.float64]
 
 # Of a step on which coefficients change sign.
 HALVINGS = 6
+# A direct step that leaves out dependent columns leaves a slope of more than this share of the largest l1 strength where
+# the penalty falls along them; below this share of that of the whole slope it is rounding.
+FLAT = 1e-6
+ROUNDING = 1e-4
 
 
 def newton(working_set: WorkingSet, max_products: int) -> int:
-    """Steps towards the minimum over the columns with w != 0; returns the products with the Gram matrix they took.
+    """Steps towards the minimum over the columns with w != 0 or no penalty; returns the products with the Gram matrix
+    they took.
 
     While signs hold, the objective is a quadratic there. It is solved directly or by conjugate gradients, which need
     the square root of the iterations that coordinate descent needs. Coordinates that would change sign stop at 0. If
@@ -36,31 +44,67 @@ def newton(working_set: WorkingSet, max_products: int) -> int:
 def _step(ws: WorkingSet, max_products: int) -> tuple[int, bool]:
     """One step; returns its products, and whether another would have nothing to do."""
     old, sign = ws.w.copy(), np.sign(ws.w)
+    bounded = (ws.l1 > 0.0) | ws.quadratic.penalty.positive
     active = sign != 0.0
+    active[ws.unpenalized] |= ~bounded[ws.unpenalized]
     if not active.any():
         return 0, True
     slope = np.where(active, ws.gradient() - ws.l1 * ws.quadratic.penalty.slope(old) - ws.l2 * old, 0.0)
     step, products = ws.newton_step(slope, active, max_products)
-    for tried, part in enumerate(_parts(old, step)):
+    if (active & (step == 0.0)).any() and ws.newton_is_cheap():
+        left = np.where(active, slope - _product(ws, step), 0.0)
+        if _is_flat(left, slope, ws.l1):
+            part = _along_flat_direction(ws, left, slope, active, bounded)
+            if slope @ part > 0.5 * part @ _product(ws, part):
+                ws.set_w(old + part)
+                return products + 3, False
+    for tried, part in enumerate(_parts(old, step, bounded)):
         products += 1
         # F(w) - F(w + part) = slope' part - part' (G + l2) part / 2, while no sign changes.
-        if slope @ part > 0.5 * part @ (ws.gram_product(part) + ws.l2 * part):
+        if slope @ part > 0.5 * part @ _product(ws, part):
             ws.set_w(old + part)
             return products, tried == 0
     return products, True  # what is left is rounding
 
 
-def _parts(old: Vector, step: Vector) -> Iterator[Vector]:
+def _parts(old: Vector, step: Vector, bounded: NDArray[np.bool_]) -> Iterator[Vector]:
     """The step, halves of it, and it until the first coordinate reaches 0; coordinates that would change sign stop at
     0. Those of duplicates may be as small as rounding: stopping where the first one does would go nowhere."""
-    flips = np.sign(old + step) != np.sign(old)
+    flips = (np.sign(old + step) != np.sign(old)) & bounded
     if not flips.any():
         yield step
         return
     for halved in range(1 + HALVINGS):
         new = old + 0.5**halved * step
-        yield np.where(np.sign(new) != np.sign(old), 0.0, new) - old
+        yield np.where((np.sign(new) != np.sign(old)) & bounded, 0.0, new) - old
     yield _until_first(old, step, flips)
+
+
+def _is_flat(left: Vector, slope: Vector, l1: Vector) -> bool:
+    """Whether a direct step left a slope that is the penalty's, and not rounding."""
+    return bool(np.abs(left).max() > FLAT * max(l1.max(), ROUNDING * np.abs(slope).max()) and l1.any())
+
+
+def _product(ws: WorkingSet, step: Vector) -> Vector:
+    """`(G + diag(l2)) step`."""
+    return ws.gram_product(step) + ws.l2 * step
+
+
+def _along_flat_direction(
+    ws: WorkingSet, left: Vector, slope: Vector, active: NDArray[np.bool_], bounded: NDArray[np.bool_]
+) -> Vector:
+    """The step where active columns are dependent and the penalty falls along a direction that moves no prediction:
+    along it, until the first coefficient is 0. Coordinate descent would go there in steps of constant size.
+
+    `left`: the slope that a step on independent columns leaves, not 0 only on those that depend on them."""
+    direction = left - ws.newton_step(np.where(active, _product(ws, left), 0.0), active, 1)[0]
+    falls, curvature = float(slope @ direction), float(direction @ _product(ws, direction))  # next to none
+    towards = bounded & (ws.w * direction < 0.0)
+    if not towards.any():
+        return np.zeros(ws.m)
+    step = _until_first(ws.w, direction, towards)
+    best = direction * (falls / curvature) if curvature > 0.0 else step
+    return step if np.abs(step).max() <= np.abs(best).max() else best
 
 
 def _until_first(old: Vector, step: Vector, flips: NDArray[np.bool_]) -> Vector:

@@ -36,6 +36,10 @@ STEPS_BEFORE_WEIGHING = 3
 # second order says nothing.
 MAX_MOVE = 5.0
 MAX_HALVINGS = 40
+# A step that leaves this share of the working set's gap or more shows that the model's gap is not that of the loss: rows
+# without curvature count less in it. The model is then solved more closely; after so many such steps nothing helps.
+STALLED = 0.9
+MAX_STALLS = 100
 # An increase of the objective by this share of the target is rounding.
 ROUNDING_SHARE = 1e-4
 ARMIJO = 1e-4
@@ -147,7 +151,7 @@ class NewtonPath(Descent):
         self.units.accuracy = INTERCEPT_SHARE * target
         if self._steps > STEPS_BEFORE_WEIGHING:
             ws.weigh()
-        self._steps, epochs, inner = 0, 0, target
+        self._steps, epochs, inner, last, stalls = 0, 0, target, np.inf, 0
         while True:
             moved = False
             if ws.m:
@@ -156,15 +160,28 @@ class NewtonPath(Descent):
             own = self._point_gap()
             if self._projects and own(0.0) > MEMBER_SHARE * target:
                 own = projected_point_gap(self.problem, ws, own, target, MEMBER_SHARE * target)
-            if own(0.0) > MEMBER_SHARE * target and moved and epochs < limit:
+            present = own(0.0)
+            if present > MEMBER_SHARE * target and moved and epochs < limit and stalls < MAX_STALLS:
+                stalls = stalls + 1 if present >= STALLED * last else 0
+                inner, last = inner * (0.3 if stalls else 1.0), present
                 continue
             found, c = self._certify_point(own, target)
-            if found.gap <= target or epochs >= limit or not (moved or found.new.size):
-                return self._solution_at(found.gap, epochs, own.dual)
+            stuck = epochs >= limit or stalls == MAX_STALLS or not moved
+            if found.gap <= target or (stuck and not found.new.size) or epochs >= limit:
+                return self._solution_at(self._best_gap(found.gap, alpha, target), epochs, own.dual)
             if found.new.size:
                 self._add(found.new, c)
+                last, stalls = np.inf, 0
             else:
                 inner *= 0.3
+
+    def _best_gap(self, gap: float, alpha: float, target: float) -> float:
+        """The gap of `S F`, by full passes where that of the working set does not suffice and columns are
+        unpenalized: those find dual points on the boundary of the conjugate's domain too."""
+        if gap <= target or not self.working_set.unpenalized.size:
+            return gap
+        full = self.problem.duality_gap(self.coefficients(), alpha, self.l1_ratio)
+        return min(gap, full * self.problem.weight_sum)
 
     # ---- Newton steps --------------------------------------------------------------------------------------------
 
@@ -203,6 +220,7 @@ class NewtonPath(Descent):
         With p(t) the loss along the step and |p'''| <= M p'', M the largest move of a predictor, `p(1) - p(0) <= k
         p'(1) + (1 - k) p'(0)` with `k = 1 / (1 - exp(-M)) - 1 / M`: slopes suffice, values need logarithms."""
         ws, units, penalty = self.working_set, self.units, self.quadratic.penalty
+        ws.w = ws.without_rounding()
         delta = ws.w - ws.at
         if not delta.any():
             return False

@@ -98,12 +98,16 @@ class WorkingSet(ABC):
         (self.unpenalized,) = (self.l1 + self.l2 == 0.0).nonzero()
 
     def coefficients(self) -> Coefficients:
-        """The non-zero ones, in the order of the columns; those that move nothing beyond rounding are 0.
+        """The non-zero ones, in the order of the columns."""
+        return Coefficients(self.cols, self.without_rounding()).nonzero()
+
+    def without_rounding(self) -> Vector:
+        """`w`; those that move nothing beyond rounding are 0.
 
         With the curvature of the penalty: leaving one out adds `(sq + l2) w^2 / 2` to the objective."""
         moved = np.abs(self.w) * np.sqrt(self.sq + self.l2)
-        least = DUST * min(float(moved.max(initial=0.0)), np.sqrt(self.quadratic.null_deviance))
-        return Coefficients(self.cols, np.where(moved > least, self.w, 0.0)).nonzero()
+        least = DUST * min(float(moved.max(initial=0.0)), np.sqrt(max(self.quadratic.null_deviance, 0.0)))
+        return np.where(moved > least, self.w, 0.0)
 
     def products_sum(self) -> float:
         """`s' X w`; 0 without an intercept."""
