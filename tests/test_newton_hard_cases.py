@@ -170,7 +170,9 @@ def with_unpenalized(seed, rng):
 
 # Huber with flat rows, where the model's gap is not that of the loss and where dependent columns crawl; classes that
 # unpenalized columns separate, whose dual points are on the boundary of the domain.
-@pytest.mark.parametrize("seed", [31, 67, 72, 100, 142, 151, 163, 179, 192, 203, 432, 480, 519, 561, 2032, 3034, 3448, 3526])
+@pytest.mark.parametrize(
+    "seed", [31, 67, 72, 100, 142, 151, 163, 179, 192, 203, 432, 480, 519, 561, 2032, 3034, 3448, 3526]
+)
 @pytest.mark.parametrize("spread", [0.0, 6.0])
 def test_unpenalized_columns_are_certified(seed, spread):
     """Also with weights over 12 orders; and full passes find a gap where the solver does."""
