@@ -37,7 +37,7 @@ STEPS_BEFORE_WEIGHING = 3
 MAX_MOVE = 5.0
 MAX_HALVINGS = 40
 # A step that leaves this share of the working set's gap or more shows that the model's gap is not that of the loss:
-# rows without curvature count less in it. The model is then solved more closely; after so many such steps nothing helps.
+# rows without curvature count less in it. The model is then solved more closely; after that many steps nothing helps.
 STALLED = 0.9
 MAX_STALLS = 100
 # An increase of the objective by this share of the target is rounding.
