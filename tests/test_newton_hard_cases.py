@@ -10,7 +10,7 @@ from loss_problems import draw, full_gap
 from sparsereg import regularization_path
 from sparsereg.data.design import as_design
 from sparsereg.losses import LOSSES
-from sparsereg.objective.problem import make_problem
+from sparsereg.objective.problem import Coefficients, make_problem
 from sparsereg.solvers import newton_path
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.loss_path import LossPathSolver
