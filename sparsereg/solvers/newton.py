@@ -18,8 +18,8 @@ Vector = NDArray[np.float64]
 
 # Of a step on which coefficients change sign.
 HALVINGS = 6
-# A direct step that leaves out dependent columns leaves a slope of more than this share of the largest l1 strength where
-# the penalty falls along them; below this share of that of the whole slope it is rounding.
+# A direct step that leaves out dependent columns leaves a slope of more than this share of the largest l1 strength
+# where the penalty falls along them; below this share of that of the whole slope it is rounding.
 FLAT = 1e-6
 ROUNDING = 1e-4
 
