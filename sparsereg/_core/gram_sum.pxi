@@ -141,21 +141,19 @@ cdef class GramSum:
         q[:] = room[: self.m]
         return sweeps
 
-    def newton_step(self, Coordinates co not None, const double[::1] slope, double tiny=1e-13):
-        """As `GramStore.newton_step`."""
-        require(co.m == self.m == slope.shape[0], "co or slope has the wrong length")
-        step = np.zeros(self.m)
+    def hessian(self, Coordinates co not None):
+        """As `GramStore.hessian`."""
+        require(co.m == self.m, "co has the wrong length")
         active = np.flatnonzero(np.asarray(co.w))
         cdef int64_t k = active.size
+        H = np.zeros((k, k))
         if not k:
-            return step
+            return active, H
         cdef const int64_t[::1] at = active
         cdef int64_t[::1] place = np.empty(self.m + 1, dtype=np.int64)
-        cdef double[::1] H = np.empty(k * k), x = np.asarray(slope)[active]
+        cdef double[:, ::1] view_H = H
         cdef const sr_gram *terms = self.borrow()
         cdef sr_coordinates view = co.borrow()
         with nogil:
-            sr_gram_hessian(terms, &view, &at[0], k, &place[0], &H[0])
-            sr_solve_psd(k, &H[0], &x[0], tiny)
-        step[active] = x
-        return step
+            sr_gram_hessian(terms, &view, &at[0], k, &place[0], &view_H[0, 0])
+        return active, H
