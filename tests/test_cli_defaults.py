@@ -103,3 +103,24 @@ def test_the_budget_is_not_blamed_where_the_score_was_falling(monkeypatch):
         monkeypatch.setattr(fitting, "is_falling", lambda _, falling=falling: falling)
         notes = succeed("fit t.csv --target y --design main --budget-seconds 0.001").stderr
         assert words in " ".join(notes.split())
+
+
+@pytest.mark.usefixtures("folder")
+def test_patience_ends_the_path():
+    """After so many strengths without a better mean loss, not earlier and not later."""
+    fit = "fit houses.csv --target median_house_value --design main --folds 3 --model m.npz "
+    for k in (2, 4):
+        result = succeed(f"{fit} --patience {k}")
+        model = load_model("m.npz")
+        assert model.path.alphas.size - 1 - model.point == k
+        assert "after --patience strengths without a better" in " ".join(result.stderr.split())
+        assert np.argmax(model.meta["held_out_r2"]) == model.point
+
+
+@pytest.mark.usefixtures("folder")
+def test_designs_are_compared():
+    lines = succeed("designs houses.csv --target median_house_value --folds 3 --no-ridge").stdout.splitlines()
+    assert lines[0].split()[:4] == ["design", "penalty", "held-out", "R2"]
+    assert {line.split("  ")[0] for line in lines[1:-1]} <= {"main effects", "pairs", "chosen crosses"}
+    assert len(lines) >= 6
+    assert "no column 'x'" in fail("designs houses.csv --target x")

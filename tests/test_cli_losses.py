@@ -265,7 +265,8 @@ def test_an_exposure_makes_rates(how):
     [
         ("--l1-ratio 2", "--l1-ratio"), ("--tol -1", "--tol"), ("--eps 0", "--eps"), ("--alphas 1,x", "neither"),
         ("--alphas 1,0.5 --eps 0.1", "choose one"), ("--l1-ratio 0", "name the strengths"),
-        ("--folds 3 --validate 0.1", "choose one"), ("--loss squared_hinge --log-target", "--log-target fits squares"),
+        ("--folds 3 --validate 0.1", "choose one"), ("--patience 3 --validate 0.1", "choose one"),
+        ("--patience 3 --alphas 2,1", "choose one"), ("--loss squared_hinge --log-target", "--log-target fits squares"),
         ("--bin z=1/60 --numeric z", "--bin and --numeric"), ("--field a --exclude a", "used and excluded"),
         ("--design auto --degree 4", "at most 3 fields"), ("--design main --degree 2", "choose one"),
         ("--weight left --field left", "is the weight"), ("--loss multinomial --positive", "--positive"),

@@ -13,6 +13,7 @@ import polars as pl
 from sparsereg import __version__
 from sparsereg.cli.console import Terminal
 from sparsereg.cli.demo import globe_cross, make_places, make_target
+from sparsereg.cli.designs_command import designs
 from sparsereg.cli.errors import Commands
 from sparsereg.cli.fit_options import check_fit_options
 from sparsereg.cli.fitting import fit_model, for_classes
@@ -141,6 +142,12 @@ def cli() -> None:
     default=120.0,
     show_default=True,
     help="Time for the choice of the design and of the strength.",
+)
+@click.option(
+    "--patience",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="End the path after K strengths without a better held-out score. Default: once it has turned for good.",
 )
 @click.option(
     "--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Folds that choose the strength."
@@ -360,7 +367,7 @@ def demo(rows: int, seed: int, save: Path | None) -> None:
     click.echo(f"{rows:,} rows, {terminal.total()}.")
 
 
-for command in (report, compare, export, score):
+for command in (report, designs, compare, export, score):
     cli.add_command(command)
 
 

@@ -42,6 +42,12 @@ def check_fit_options(options: dict[str, Any]) -> None:
         raise ValueError(f"--design {design} says how many fields are crossed, as --degree does; choose one.")
     if options["share"] is not None and given("folds"):
         raise ValueError("--folds and --validate both choose the strength; choose one.")
+    if options["patience"] is not None and options["share"] is not None:
+        raise ValueError("--patience needs folds, and --validate holds out one share of the rows; choose one.")
+    if options["patience"] is not None and isinstance(options["alphas"], list):
+        raise ValueError(
+            "--patience ends the path by its held-out score, and --alphas names its strengths; choose one."
+        )
     _check_loss(options)
 
 

@@ -35,6 +35,7 @@ HEAVIEST = 3
 AUTO_POINTS = 41
 WHY_ENDED = {
     "turned": "the path ended where the held-out score had turned.",
+    "patience": "the path ended after --patience strengths without a better held-out score.",
     "grid": "the path went to its weakest strength.",
     "max_seconds": "--budget-seconds ended the path before the held-out score had turned; more may predict better.",
     "falling": "--budget-seconds ended the path where the held-out score was falling already.",
@@ -44,8 +45,10 @@ WHY_ENDED = {
 
 def for_classes(roles: ColumnRoles, options: dict[str, Any], note: Note) -> tuple[ColumnRoles, dict[str, Any]]:
     """The defaults of more than two classes, for which there are no folds and no choice of crosses."""
-    if given("folds"):
-        raise ValueError("--folds are for numbers and two classes; of more, --validate SHARE holds rows out.")
+    if given("folds") or options["patience"] is not None:
+        raise ValueError(
+            "--folds and --patience are for numbers and two classes; of more, --validate SHARE holds rows out."
+        )
     if roles.design == "auto":
         raise ValueError("--design auto is for numbers and two classes; take main or pairs, or name crosses: --cross.")
     if options["share"] is None:
@@ -140,6 +143,7 @@ def _by_folds(
             cv=folds,
             alphas=grid,
             eps="auto" if eps is None else eps,
+            patience=options["patience"],
             max_seconds=max(options["budget_seconds"] - terminal.seconds, 1e-3),
             callback=callback,
             keep_fold_paths=True,

@@ -68,7 +68,7 @@ def in_parts(file: Path, options: dict[str, Any]) -> bool:
 def for_parts(options: dict[str, Any]) -> dict[str, Any]:
     """The options with the defaults of files in parts, which hold out a share of the rows and have no folds."""
     source = click.get_current_context().get_parameter_source
-    for name in ("design", "folds", "budget_seconds"):
+    for name in ("design", "folds", "budget_seconds", "patience"):
         if source(name) is click.core.ParameterSource.COMMANDLINE:
             raise ValueError(f"--{name.replace('_', '-')} needs the table in memory; leave it out for files in parts.")
     defaults = {"share": 0.1, "alphas": 100, "eps": 1e-2}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,7 @@ def cross_validate_path(
     solver: str = "auto",
     max_seconds: float | None = None,
     max_columns: int | None = None,
+    patience: int | None = None,
     keep_fold_paths: bool = False,
     n_jobs: int | None = None,
     callback: Progress | None = None,
@@ -104,6 +106,8 @@ def cross_validate_path(
         Wall time for each path after which no further strength is begun.
     max_columns : int, optional
         Non-zero coefficients on all rows at which the path ends.
+    patience : int, optional
+        Points without a better mean held-out loss after which the path ends, in place of the rule of ``eps="auto"``.
     keep_fold_paths : bool, default False
         Keep the folds' coefficients, sparse, as `fold_paths`.
     n_jobs : int, optional
@@ -148,6 +152,8 @@ def cross_validate_path(
         check_flag(name, flag)
     grid, n_threads = check_alphas(alphas), thread_count(n_jobs)
     ratios, ending, rule = check_ratios(l1_ratio), check_ending(eps, max_seconds, max_columns, grid), check_rule(rule)
+    if patience is not None:
+        ending = replace(ending, turned=0, patience=check_number("patience", patience, low=1, integer=True))
     if callback is not None and not callable(callback):
         raise ValueError(f"callback={callback!r}: expected a function of seven arguments, or None.")
     if isinstance(X, PartitionedRows):

@@ -30,16 +30,21 @@ class Ending:
         0, or the points after which it ends where the held-out loss has turned for good.
     max_seconds, max_columns : float
         Wall time, and non-zero coefficients on all rows, after which no further strength is begun.
+    patience : int
+        0, or the points without a better mean held-out loss after which it ends.
     """
 
     turned: int = 0
     max_seconds: float = np.inf
     max_columns: float = np.inf
+    patience: int = 0
 
     def reason(self, losses: Vector, n_nonzero: int, seconds: float) -> str | None:
         """The name of what ends the path after the last row of `losses`, (k, F); None where it goes on."""
         if self.turned and has_turned(losses, self.turned):
             return "turned"
+        if self.patience and len(losses) - 1 - int(np.argmin(losses.mean(axis=1))) >= self.patience:
+            return "patience"
         if n_nonzero >= self.max_columns:
             return "max_columns"
         return "max_seconds" if seconds >= self.max_seconds else None

@@ -30,7 +30,7 @@ class ValidatedPath(Printed):
     fold_ends : int64 array of shape (F,)
         Points that each fold has solved.
     stopped : str
-        Why the path ended: "grid" (the last strength was reached), "turned", "max_seconds", "max_columns",
+        Why the path ended: "grid" (the last strength was reached), "turned", "patience", "max_seconds", "max_columns",
         "interrupted", or "screen": `eps="auto"` came to where columns that a static screen left out might matter.
     fold_paths : tuple of F PathResult, or None
         The folds' own paths, where they were asked for.

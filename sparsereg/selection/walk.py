@@ -92,7 +92,7 @@ class Walk:
                     stopped = reason
                     break
         except ScreenedColumns:
-            if not (self.losses and self.ending.turned):
+            if not (self.losses and (self.ending.turned or self.ending.patience)):
                 raise
             stopped = "screen"
         except KeyboardInterrupt:
