@@ -16,6 +16,7 @@ from time import monotonic
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from differential import losses
 from differential.calls import ask
 from differential.checks import examine
 from differential.problems import draw
@@ -36,6 +37,14 @@ def child(args: argparse.Namespace) -> None:
     seen: set[Key] = {tuple(key.split(":")) for key in args.seen.split(";") if key}  # type: ignore[misc]
     for seed in range(args.start, args.start + args.problems):
         print(f"@ {seed}", flush=True)
+        if args.losses:
+            loss_problem = losses.draw(seed)
+            for failure in losses.examine(loss_problem):
+                print(
+                    f"! {loss_problem.loss}:{failure.kind}\n{failure.kind}, {failure.detail}\n{loss_problem}",
+                    flush=True,
+                )
+            continue
         problem = draw(seed)
         for failure in examine(problem):
             key = (problem.entry, failure.kind)
@@ -56,6 +65,7 @@ def parent(args: argparse.Namespace) -> int:
         given = [sys.executable, __file__, "--child", "--start", str(start), "--problems", str(size)]
         given += ["--seen", ";".join(counts)]
         given += ["--only-crashes"] if args.only_crashes else []
+        given += ["--losses"] if args.losses else []
         counts += follow(given)
         start += size
     print(f"\n{start - args.start} problems from seed {args.start}")
@@ -91,6 +101,7 @@ def main() -> int:
     parser.add_argument("--problems", type=int, default=0, help="stop after so many")
     parser.add_argument("--start", type=int, default=0, help="the first seed")
     parser.add_argument("--only-crashes", action="store_true", help="say nothing of wrong numbers")
+    parser.add_argument("--losses", action="store_true", help="problems of other losses, of losses.py")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--seen", default="", help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -6,7 +6,9 @@ import os
 
 import numpy as np
 import pytest
+from seeds import seeds
 
+from differential import losses
 from differential.active_set import Real
 from differential.checks import examine
 from differential.oracle import Data, minimise, value
@@ -15,6 +17,7 @@ from differential.shrink import shrink, snippet
 
 PROBLEMS = int(os.environ.get("SPARSEREG_DIFFERENTIAL", "400"))
 CHUNK = 50
+LOSS_PROBLEMS = len(seeds(40))
 
 
 @pytest.mark.parametrize("start", range(0, PROBLEMS, CHUNK))
@@ -25,6 +28,33 @@ def test_random_problems(start):
         for failure in examine(problem):
             small = snippet(shrink(problem, failure.kind))
             pytest.fail(f"{failure.kind} (seed {seed}, {sorted(problem.features)}): {failure.detail}\n{small}")
+
+
+@pytest.mark.parametrize("start", range(0, LOSS_PROBLEMS, CHUNK // 5))
+def test_random_problems_of_other_losses(start):
+    """Every loss, several classes among them; a point that is not certified says so, and is none of these failures."""
+    for seed in range(start, min(start + CHUNK // 5, LOSS_PROBLEMS)):
+        problem = losses.draw(seed)
+        found = [failure for failure in losses.examine(problem) if failure.kind != "stalled"]
+        assert not found, f"seed {seed}: {problem}"
+
+
+def test_every_loss_is_drawn_and_its_oracle_agrees_with_its_derivatives():
+    drawn = [losses.draw(seed) for seed in range(100)]
+    assert {problem.loss for problem in drawn} == set(losses.LOSSES)
+    for problem in drawn[:20]:
+        rng, shape = np.random.default_rng(problem.seed), (problem.dense.shape[1], problem.n_outputs)
+        b, W = (
+            rng.normal(size=shape[1]).astype(Real),
+            (rng.normal(size=shape) / np.abs(problem.dense).max()).astype(Real),
+        )
+        along, h = rng.normal(size=shape).astype(Real), Real(1e-6) / np.abs(problem.dense).max()
+
+        def smooth(W, problem=problem, b=b):
+            return problem.value(b, W, 0.1) - problem.strengths(0.1)[0] @ np.abs(W).sum(axis=1)
+
+        slope = (smooth(W + h * along) - smooth(W - h * along)) / (2 * h)
+        assert slope == pytest.approx(np.sum(problem.gradient(b, W, 0.1)[1] * along), rel=1e-4, abs=1e-6)
 
 
 def test_every_feature_and_entry_point_is_drawn():
