@@ -127,6 +127,36 @@ def test_a_value_of_neither_class_is_an_error():
     assert "maybe" in result.stderr or "different texts" in " ".join(result.stderr.split())
 
 
+@pytest.mark.parametrize("target", ["y", "clicked"])
+def test_folds_choose_the_point(request, target):
+    if target == "clicked":
+        request.getfixturevalue("_clicks")
+    fit = FIT.replace("--target y", f"--target {target}") + ("--exclude count " if target == "clicked" else "")
+    result = succeed(fit, "--folds 3 --model parts.npz --seed 4")
+    model = load_model("parts.npz")
+    assert model.point == int(np.argmax(model.meta["held_out_r2"]))
+    assert model.meta["folds"] == 3
+    assert model.path.alphas.size == 20
+    assert 0.05 < max(model.meta["held_out_r2"]) < 1.0
+    assert "3 folds drawn with seed 4" in " ".join(result.stderr.split())
+    succeed("predict parts.npz whole.parquet --out out.csv")
+
+
+@pytest.mark.usefixtures("_clicks")
+def test_an_exposure_is_that_of_one_table():
+    fit = FIT.replace("--target y", "--target count --loss poisson --exclude clicked --exposure time")
+    for file in ["whole.parquet", *(f"logs/{number}.parquet" for number in range(3))]:
+        table = pq.read_table(file)
+        pq.write_table(table.append_column("time", pa.array(np.exp(table["number"].to_numpy()))), file)
+    succeed(fit, "--validate 0 --model parts.npz")
+    succeed(fit.replace("'logs/*.parquet'", "whole.parquet"), "--validate 0 --model whole.npz")
+    parts, whole = load_model("parts.npz"), load_model("whole.npz")
+    assert parts.meta["offset"] == whole.meta["offset"]
+    np.testing.assert_allclose(parts.path.alphas, whole.path.alphas, rtol=1e-9)
+    np.testing.assert_allclose(parts.path.deviance_explained, whole.path.deviance_explained, atol=1e-4)
+    assert parts.path.certified.all()
+
+
 def test_an_interrupted_fit_goes_on(monkeypatch):
     succeed(FIT, "--model whole.npz --scratch other")
     solve, solved = resumable.solve_point, []
@@ -176,6 +206,8 @@ def test_changed_files_and_other_options_are_refused():
         ("fit 'logs/*.parquet' --target y --max-memory lots", "not a size such as 8GB"),
         ("fit words.csv --target y --max-memory 8GB", "are for Parquet files"),
         ("fit nothing.parquet --target y", "does not exist"),
+        ("fit 'logs/*.parquet' --target y --folds 3 --validate 0.2", "choose one"),
+        ("fit 'logs/*.parquet' --target y --offset nothing", "nothing"),
     ],
 )
 def test_wrong_calls_say_why(folder, args, message):

@@ -28,8 +28,10 @@ from sparsereg.losses import as_loss
 from sparsereg.report.words import bytes_in_words
 from sparsereg.results import PathResult
 from sparsereg.rows.disk import DiskRows
+from sparsereg.rows.part_folds import FoldRule
 from sparsereg.rows.partition_loss import Losses
 from sparsereg.rows.partitioned import PartitionedRows
+from sparsereg.selection.cross_validation import cross_validate_path
 from sparsereg.serving.model_file import Model
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.path import strengths_of
@@ -45,6 +47,8 @@ Vector = NDArray[np.float64]
 ENCODED, STREAMED, ROUNDS = 10e6, 100e6, 20
 
 
+# The rows that train in a fold may weigh less than their share by so much.
+FOLD_MARGIN = 0.9
 # Parts whose targets say which loss suits them.
 TARGET_PARTS = 8
 
@@ -66,12 +70,15 @@ def in_parts(file: Path, options: dict[str, Any]) -> bool:
 
 
 def for_parts(options: dict[str, Any]) -> dict[str, Any]:
-    """The options with the defaults of files in parts, which hold out a share of the rows and have no folds."""
+    """The options with the defaults of files in parts: a share of the rows is held out, unless folds are asked for."""
     source = click.get_current_context().get_parameter_source
-    for name in ("design", "folds", "budget_seconds", "patience"):
-        if source(name) is click.core.ParameterSource.COMMANDLINE:
+    given = {name for name in options if source(name) is click.core.ParameterSource.COMMANDLINE}
+    for name in ("design", "budget_seconds", "patience"):
+        if name in given:
             raise ValueError(f"--{name.replace('_', '-')} needs the table in memory; leave it out for files in parts.")
-    defaults = {"share": 0.1, "alphas": 100, "eps": 1e-2}
+    by_folds = "folds" in given
+    defaults = {"share": 0.0 if by_folds else 0.1, "alphas": 100, "eps": 1e-2}
+    options = options | {"folds": options["folds"] if by_folds else None}
     return options | {name: value for name, value in defaults.items() if options[name] is None}
 
 
@@ -86,9 +93,6 @@ class Encoded:
 
 def fit_in_parts(file: Path, roles: ColumnRoles, options: dict[str, Any], terminal: Terminal) -> Model:
     """The model of `fit`, from files that are read in parts."""
-    for name in ("offset", "exposure"):
-        if options[name] is not None:
-            raise ValueError(f"--{name} needs the rows in memory; fit them there, or ParquetRows in Python.")
     files = ParquetRows(
         str(file),
         target=roles.target,
@@ -99,13 +103,15 @@ def fit_in_parts(file: Path, roles: ColumnRoles, options: dict[str, Any], termin
         drop_missing_target=True,
         held_out=options["share"],
         seed=options["seed"],
+        offset=roles.offset or roles.exposure,
+        log_offset=roles.exposure is not None,
     )
     kind = choose_loss(options["loss"], _target(files, roles), CsvFormat(), roles.log_target, terminal.note)
     if kind.loss == "multinomial":
         raise ValueError("--loss multinomial needs the rows in memory; files in parts have numbers and two classes.")
     files, roles = replace(files, classes=_classes(kind)), replace(roles, kind=kind)
     cross = _cross(files, roles, terminal)
-    screen = None if options["standardize"] else Screen(options["eps"], _weakest(options), loss=as_loss(kind.loss))
+    screen = None if options["standardize"] else _screen(kind.loss, options)
     spec = Specification.resolve(cross.get_params(deep=False), files.names, True)
     _announce(files, forecast(spec, files, screen), kind.loss, options, terminal)
     call = json.dumps([repr(cross), asdict(files.targets), kind.loss, (screen.eps, screen.alpha) if screen else None])
@@ -114,6 +120,8 @@ def fit_in_parts(file: Path, roles: ColumnRoles, options: dict[str, Any], termin
     else:
         encoded = _on_a_cluster(files, cross, screen, options["scheduler"], terminal)
     solver = _solver(encoded, kind.loss, options, terminal)
+    if options["folds"] is not None:
+        return _by_folds(encoded, solver, roles, options, terminal)
     path = _path(solver, options, call + json.dumps(files.sizes()), terminal)
     return _chosen(encoded, solver.problem, replace(path, classes=kind.classes), roles, options, terminal)
 
@@ -136,10 +144,12 @@ def _classes(kind: TargetKind) -> tuple[Any, Any] | None:
     return low, high
 
 
-def _weakest(options: dict[str, Any]) -> float | None:
-    """The weakest threshold where strengths are listed."""
+def _screen(loss: str, options: dict[str, Any]) -> Screen:
+    """For the weakest strength; where folds are fitted, on the share of the rows that train."""
+    share = 1.0 if options["folds"] is None else FOLD_MARGIN * (options["folds"] - 1) / options["folds"]
     alphas = options["alphas"]
-    return None if isinstance(alphas, int) else min(alphas) * options["l1_ratio"]
+    weakest = None if isinstance(alphas, int) else share * min(alphas) * options["l1_ratio"]
+    return Screen(share * options["eps"], weakest, loss=as_loss(loss))
 
 
 def _cross(files: ParquetRows, roles: ColumnRoles, terminal: Terminal) -> FeatureCross:
@@ -238,9 +248,49 @@ def _solver(encoded: Encoded, loss: str, options: dict[str, Any], terminal: Term
             deviation = squares[0] / rows.weight_sum - (sums[0] / rows.weight_sum) ** 2
             factor[block.start] = np.sqrt(max(deviation, 0.0)) or 1.0
         terminal.note("numbers that pass through are penalised by their effect per standard deviation.")
+    options["factor"] = factor
     flags = {name: options[name] for name in ("standardize", "positive")}
     problem = make_rows_problem(rows, as_loss(loss), penalty_factor=factor, **flags)
     return RowsSolver(problem, float(options["l1_ratio"]), Options(tol=options["tol"]))
+
+
+def _meta(rows: PartitionedRows, problem: RowsProblem, roles: ColumnRoles, options: dict[str, Any]) -> dict[str, Any]:
+    """What a model says of its fit."""
+    mean, null_predictor = problem.null_means
+    meta = {"target": roles.target, "log_target": roles.log_target, "weight": roles.weight, "train_mean": mean}
+    meta |= {"null_predictor": null_predictor, "na": [], "rows": rows.n_rows, "seed": options["seed"]}
+    shift = roles.offset or roles.exposure
+    meta |= {} if shift is None else {"offset": {"column": shift, "log": roles.exposure is not None}}
+    return meta | {"rounds": rows.n_rounds}
+
+
+def _by_folds(
+    encoded: Encoded, solver: RowsSolver, roles: ColumnRoles, options: dict[str, Any], terminal: Terminal
+) -> Model:
+    """The point that predicts held-out rows best, fitted on all rows; there is no checkpoint."""
+    rows, problem, folds = encoded.rows, solver.problem, options["folds"]
+    grid = options["alphas"] if isinstance(options["alphas"], int) else np.sort(options["alphas"])[::-1]
+    n_points = grid if isinstance(grid, int) else grid.size
+    with terminal.path("Paths of all rows and of each fold", n_points) as advance:
+        validation = cross_validate_path(
+            rows,
+            loss=problem.loss,
+            cv=FoldRule(folds, seed=options["seed"]),
+            alphas=grid,
+            eps=options["eps"],
+            penalty_factor=options["factor"],
+            callback=lambda i, n, alpha, n_nonzero, *_: advance(i, n, alpha, n_nonzero),
+            **{name: options[name] for name in ("l1_ratio", "tol", "standardize", "positive")},
+        )
+    k, null = validation.k, problem.gap_scale * (1.0 if problem.loss.quadratic else 2.0)
+    scores, meta = 1.0 - validation.chosen.mean_losses / (null or 1.0), _meta(rows, problem, roles, options)
+    meta |= {"point": k, "folds": folds, "held_out_r2": scores.tolist(), "held_out_rows": rows.n_rows}
+    terminal.note(
+        f"{folds} folds drawn with seed {options['seed']}: point {k} predicts held-out rows best"
+        f" ({score_name(meta, validation.path.loss)} {scores[k]:.4f}) with {validation.path.n_nonzero[k]:,} columns,"
+        f" and is the model's, fitted on all {rows.n_rows:,} rows."
+    )
+    return Model(encoded.cross, replace(validation.path, classes=roles.kind.classes), meta)
 
 
 def _path(solver: RowsSolver, options: dict[str, Any], call: str, terminal: Terminal) -> PathResult:
@@ -265,17 +315,13 @@ def _chosen(
     terminal: Terminal,
 ) -> Model:
     """The point that predicts the held-out rows best, or the last."""
-    rows = encoded.rows
-    mean, null_predictor = problem.null_means
-    meta = {"target": roles.target, "log_target": roles.log_target, "weight": roles.weight, "train_mean": mean}
-    meta |= {"null_predictor": null_predictor, "na": [], "rows": rows.n_rows, "seed": options["seed"]}
-    meta |= {"rounds": rows.n_rounds}
+    rows, meta = encoded.rows, _meta(encoded.rows, problem, roles, options)
     if encoded.held_out is None:
         return Model(encoded.cross, path, meta | {"point": path.alphas.size - 1})
     held = encoded.held_out
     with terminal.working("Scoring the held-out rows"):
         models = sp.hstack([path.coefs, sp.csc_array((rows.n_cols, 1))], format="csc")
-        *losses, null = held.ask(Losses(models, np.append(path.intercepts, null_predictor), problem.loss))
+        *losses, null = held.ask(Losses(models, np.append(path.intercepts, meta["null_predictor"]), problem.loss))
     if not null > 0.0:
         raise ValueError("the target is the same in all held-out rows; hold out more, or use --validate 0.")
     r2 = 1.0 - np.array(losses) / null

@@ -47,6 +47,8 @@ class ParquetRows:
         Leave out rows without a target. By default they are an error.
     held_out, seed : float and int, default=0
         Share of the rows that are drawn to be held out, and the seed: `fit` does not see them.
+    log_offset : bool, default=False
+        The logarithm of the offset's column is the offset: with a log link that column is an exposure.
     classes : pair, optional
         The two values of a target of two classes; the second one is fitted as 1, the first as 0.
     on_part : callable, optional
@@ -89,6 +91,7 @@ class ParquetRows:
     held_out: float = 0.0
     seed: int = 0
     offset: str | None = None
+    log_offset: bool = False
     classes: tuple[Any, Any] | None = None
     on_part: Callable[[TablePart], None] | None = None
     parts: list[TablePart] = field(init=False, repr=False)
@@ -131,7 +134,7 @@ class ParquetRows:
         """What does not depend on the files."""
         if self.max_memory is not None:
             check_number("max_memory", self.max_memory, low=1, integer=True)
-        for name in ("log_target", "drop_missing_target"):
+        for name in ("log_target", "drop_missing_target", "log_offset"):
             check_flag(name, getattr(self, name))
         if check_number("held_out", self.held_out, low=0, high=1) == 1:
             raise ValueError("held_out=1 leaves no rows to fit; expected a share below 1.")
@@ -147,6 +150,7 @@ class ParquetRows:
             self.drop_missing_target,
             float(self.held_out),
             self.seed,
+            self.log_offset,
             None if self.classes is None else tuple(self.classes),
         )
 

@@ -62,6 +62,8 @@ class Targets:
         Whether rows without a target are left out; else they are an error.
     held_out, seed : float, int
         The share of rows that are held out, drawn with this seed.
+    log_offset : bool
+        Whether the logarithm of its column is the offset, which then is an exposure.
     classes : pair or None
         The two values of a target of two classes, which become 0 and 1.
     """
@@ -73,6 +75,7 @@ class Targets:
     drop_missing: bool = False
     held_out: float = 0.0
     seed: int = 0
+    log_offset: bool = False
     classes: tuple[Any, Any] | None = None
 
     @property
@@ -170,6 +173,10 @@ class TablePart:
                 continue
             if not np.isfinite(values).all() or (what == "weight" and (values < 0.0).any()):
                 raise ValueError(f"the {what} holds missing, infinite or negative values; replace them.")
+        if targets.log_offset and offset is not None:
+            if (offset <= 0.0).any():
+                raise ValueError(f"offset {targets.offset!r} holds {offset.min():g}, which has no logarithm.")
+            offset = np.log(offset)
         if targets.log:
             if (y[keep] <= 0.0).any():
                 raise ValueError(f"target {targets.target!r} holds {y[keep].min():g}, which has no logarithm.")

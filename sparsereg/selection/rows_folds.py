@@ -94,6 +94,8 @@ def validate_rows(task: RowsTask, cv: Any, l1_ratio: float, settings: Settings) 
 
 def _rule(cv: Any, n_parts: int) -> FoldRule:
     """From a number of folds, or the numbers of the parts that each holds out."""
+    if isinstance(cv, FoldRule):
+        return cv
     if not isinstance(cv, Iterable):
         return FoldRule(int(check_number("cv", cv, low=2, integer=True)))
     try:
