@@ -200,3 +200,24 @@ def test_wrong_calls_are_refused(tmp_path):
     pq.write_table(whole.drop_columns(["day"]), tmp_path / "z.parquet")
     with pytest.raises(ValueError, match=r"z.parquet' has other columns"):
         read(pattern)
+
+
+def test_two_passes_over_the_files_and_few_over_the_scratch(tmp_path):
+    """Besides, a sample of at most eight parts is looked at beforehand."""
+    rng, n = np.random.default_rng(0), 6000
+    a, b = rng.integers(0, 12, n), rng.integers(0, 15, n)
+    table = pa.table({"a": a, "b": b, "y": rng.normal(size=n) + (a == 3) - 2.0 * (b < 2) * (a > 7)})
+    for number in range(12):
+        pq.write_table(table.slice(number * 500, 500), tmp_path / f"{number:02}.parquet")
+    seen: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ParquetRows, "part_rows", property(lambda _: 500))
+        rows = ParquetRows(f"{tmp_path}/*.parquet", target="y", on_part=lambda part: seen.append(part.number))
+        encoded = FeatureCross(crosses=[("a", "b")]).fit_transform(rows)
+    assert len(rows.parts) == 12
+    assert len(seen) == 8 + 2 * 12
+    path = regularization_path(encoded)
+    assert path.certified.all()
+    assert path.n_nonzero[-1] > 20
+    assert encoded.n_rounds <= 20
+    assert len(seen) == 8 + 2 * 12

@@ -14,7 +14,7 @@ from sparsereg.rows.disk import ThreadEngine
 from sparsereg.rows.part_folds import FoldRows, FoldRule
 from sparsereg.rows.partitioned import PartitionedRows
 
-OPTIONS = {"alphas": 8, "eps": 0.05, "tol": 1e-8}
+OPTIONS = {"alphas": 5, "eps": 0.05, "tol": 1e-8}
 
 
 def in_parts(X, y, s, n_parts: int) -> tuple[PartitionedRows, list[np.ndarray]]:

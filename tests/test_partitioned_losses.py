@@ -65,13 +65,16 @@ def compare(X, y, s, offset, pieces, **options):
     return found
 
 
-@pytest.mark.parametrize(("n_parts", "order"), [(1, "as is"), (2, "sorted"), (7, "uneven")])
 @pytest.mark.parametrize("loss", ["logistic", "poisson"])
 @pytest.mark.parametrize(
-    ("options", "weighted", "with_offset"),
-    [({}, False, False), ({"fit_intercept": False}, True, False), ({"l1_ratio": 0.5, "positive": True}, True, True)],
+    ("n_parts", "order", "options", "weighted", "with_offset"),
+    [
+        (1, "as is", {}, False, False),
+        (2, "sorted", {"fit_intercept": False}, True, False),
+        (7, "uneven", {"l1_ratio": 0.5, "positive": True}, True, True),
+    ],
 )
-def test_a_path_is_that_of_one_matrix(n_parts, order, loss, options, weighted, with_offset):
+def test_a_path_is_that_of_one_matrix(loss, n_parts, order, options, weighted, with_offset):
     X, y, s = data(weighted)
     offset = np.random.default_rng(1).normal(size=y.size) * 0.3 if with_offset else None
     y = targets(loss, y, soft=weighted)
@@ -102,7 +105,7 @@ def test_other_losses(loss):
 def test_rounds_are_about_one_a_point(loss):
     X, y, _ = data(weighted=False)
     y = targets(loss, y)
-    rows = in_parts(X, y, None, pieces_of(y, 2, "as is"))
+    rows = in_parts(X, y, None, pieces_of(y, 1, "as is"))
     path = regularization_path(rows, loss=loss)
     assert path.certified.all()
     assert path.n_nonzero[-1] > 30
