@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack, solve_triangular
 
-from sparsereg._core.kernels import Coordinates, GramStore, solve_psd
+from sparsereg._core.kernels import Coordinates, GramStore, GramSum, solve_psd
 
 __all__ = ["direct_step"]
 
@@ -18,12 +18,12 @@ BLOCKED = 400
 TINY = 1e-13
 
 
-def direct_step(store: GramStore, at: Coordinates, slope: Vector) -> Vector:
+def direct_step(store: GramStore | GramSum, at: Coordinates, slope: Vector) -> Vector:
     """`H^-1 slope` on the columns with w != 0, 0 on the others and on columns that depend on those before.
 
     Parameters
     ----------
-    store : GramStore
+    store : GramStore or GramSum
     at : Coordinates
         Their l2 is added to the diagonal.
     slope : float64 array of shape (m,)
