@@ -17,7 +17,7 @@ from sparsereg.objective.certificate import combine_gap
 from sparsereg.objective.problem import Coefficients, count_weights, make_problem
 from sparsereg.penalties import GapTerms, Penalty
 from sparsereg.solvers.loop import Options, Solution
-from sparsereg.solvers.loss_path import LossPathSolver
+from sparsereg.solvers.loss_path import LossPathSolver, eliminate_for_loss
 from sparsereg.solvers.noise import Noise, NoisedLogistic, Squares
 from sparsereg.solvers.path_solver import PathSolver
 from sparsereg.solvers.proximal_descent import on_support, proximal_descent
@@ -32,6 +32,8 @@ Matrix = NDArray[np.float64]
 STEPS = 100
 # Where `tol` is reached, Newton steps on the support of solutions to these go on to `POLISHED`.
 CLOSER = (1e-6, 1e-9)
+# The same while X has no more entries: on more, a closer look at the support costs many times the solution.
+POLISHED_ENTRIES = 1_000_000
 # A stationary point has this relative gradient at most, where `tol` asks for no less.
 STATIONARY = 1e-6
 
@@ -224,6 +226,8 @@ class _Fit:
     def _sparse(self, W: Matrix) -> Fitted:
         task, options = self.task, Options(self.tol, EPOCHS * self.max_iter, projects=False)
         solver: PathSolver | LossPathSolver
+        if not W.any() and self._leave_out_short():
+            W = np.zeros((self.problem.design.n_cols, 1))
         if self.problem.loss.quadratic:
             solver = PathSolver(self.problem.quadratic, task.l1_ratio, options)
         else:
@@ -240,7 +244,7 @@ class _Fit:
         found = solver.solve(task.alpha)
         epochs += found.epochs
         best, scale = (self._own(found), found.dual_gap), self.problem.gap_scale
-        for tol in CLOSER:
+        for tol in CLOSER if self.problem.design.nnz <= POLISHED_ENTRIES else ():
             if not POLISHED * scale < best[1] <= self.tol * scale:
                 break
             if tol < self.tol:
@@ -258,6 +262,22 @@ class _Fit:
         n_iter = min(n_iter - (-moved.n_iter // STEPS), self.max_iter)
         other = self.fitted(moved.W, moved.b, n_iter, None)
         return other if other.dual_gap < fitted.dual_gap else fitted
+
+    def _leave_out_short(self) -> bool:
+        """Leave columns of ones out that are too short to pass their threshold whatever the residual; whether any is."""
+        loss = self.problem.loss
+        if loss.quadratic or not np.isfinite(loss.residual_bound) or not self.task.l1_ratio:
+            return False
+        problem, _ = eliminate_for_loss(self.problem, self.task.l1_ratio, np.array([self.task.alpha]), 1.0)
+        length, left_out = problem.design.eliminated_length, problem.design.n_cols < self.problem.design.n_cols
+        threshold = problem.weight_sum * self.task.alpha * self.task.l1_ratio
+        if not left_out or length * problem.rows.max_weight * loss.residual_bound > threshold:
+            return False
+        self.problem = problem
+        self.l1, self.l2 = problem.penalty.strengths(
+            problem.weight_sum * self.task.alpha, self.task.l1_ratio, np.arange(problem.design.n_cols)
+        )
+        return True
 
     def _own(self, found: Solution) -> Coefficients:
         """A solution's coefficients by this problem's columns: the solver may have left some out."""

@@ -23,15 +23,21 @@ def relative_entropy(m: Vector, log_mu: Vector, mu: Vector, difference: Vector) 
     difference : float64 array of shape (n,)
         `m - mu`, by a formula without cancellation.
     """
+    m, log_mu, mu, difference = np.broadcast_arrays(m, log_mu, mu, difference)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         x = difference / mu
-        near = np.abs(x) < 0.5
-        y = np.where(near, x, 0.0)
-        close = (1.0 + y) * np.log1p(y) - y
-        series = y * y * (0.5 - y * (1 / 6 - y * (1 / 12 - y * (1 / 20 - y * (1 / 30 - y / 42)))))
-        close = mu * np.where(np.abs(y) < SERIES, series, close)
-        far = np.where(m > 0.0, m * (np.log(np.where(m > 0.0, m, 1.0)) - log_mu), 0.0) - m + mu
-    return np.where(np.isposinf(mu), np.inf, np.maximum(np.where(near, close, far), 0.0))
+        y = np.where(np.abs(x) < 0.5, x, 0.0)
+        out = y * y * (0.5 - y * (1 / 6 - y * (1 / 12 - y * (1 / 20 - y * (1 / 30 - y / 42)))))
+        large = np.abs(y) >= SERIES
+        if large.any():
+            out[large] = (1.0 + y[large]) * np.log1p(y[large]) - y[large]
+        out *= mu
+        far = ~(np.abs(x) < 0.5)
+        if far.any():
+            m, mu, log_mu = m[far], mu[far], log_mu[far]
+            entropy = np.where(m > 0.0, m * (np.log(np.where(m > 0.0, m, 1.0)) - log_mu), 0.0) - m + mu
+            out[far] = np.where(np.isposinf(mu), np.inf, entropy)
+    return np.maximum(out, 0.0)
 
 
 def xlogx(x: Vector) -> Vector:
