@@ -263,6 +263,17 @@ sr_status sr_mean_of(sr_mean kind, int64_t n, const sr_unit_sums *sums, const sr
     return SR_OK;
 }
 
+sr_status sr_mean_curvature(sr_mean kind, int64_t n, const double *eta, double *curvature) {
+    double mean[SR_MEANS];
+    if (kind >= SR_N_MEANS) return SR_BAD_TYPE;
+    for (int64_t begin = 0; begin < n; begin += SR_MEANS) {
+        const int64_t m = n - begin < SR_MEANS ? n - begin : SR_MEANS;
+        if (kind == SR_MEAN_LOGISTIC) sr_mean_logistic(m, eta + begin, mean, curvature + begin);
+        else sr_mean_poisson(m, eta + begin, mean, curvature + begin);
+    }
+    return SR_OK;
+}
+
 /* log(1 + x) for x in [0, 1], as 2 atanh(u) with u = x / (2 + x) at most 1/3: sixteen terms. */
 SR_INLINE double sr_log1p(double x) {
     const double u = x / (2.0 + x), v = u * u;

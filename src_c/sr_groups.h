@@ -59,6 +59,8 @@ typedef struct {
 /* mean = a'(z).  O(n) */
 sr_status sr_mean_of(sr_mean kind, int64_t n, const sr_unit_sums *sums, const sr_predictor *at, double *mean,
                      sr_mean_totals *out);
+/* curvature = a''(eta).  O(n) */
+sr_status sr_mean_curvature(sr_mean kind, int64_t n, const double *eta, double *curvature);
 /* *value = sum (s a(z) - sy z) at z = eta.  O(n) */
 sr_status sr_mean_value(sr_mean kind, int64_t n, const double *s, const double *sy, const double *eta, double *value);
 /* mean += share a'', in place; a'' follows from the mean.  O(n) */

@@ -12,6 +12,7 @@ from sparsereg._core.kernels import (
     KernelError,
     RowGroups,
     mean_correct,
+    mean_curvature,
     mean_moved,
     mean_of,
     mean_value,
@@ -108,6 +109,7 @@ def test_means_are_those_of_the_loss(name, n):
     assert squared == pytest.approx(loss.scaled_square(sums, mean, h), rel=1e-7)
     known = mean_value(kind, s, s * y, z) - mean_value(kind, s, s * y, eta)
     assert known == pytest.approx(loss.total(y, z, s) - loss.total(y, eta, s), abs=1e-9 * abs(loss.total(y, z, s)))
+    np.testing.assert_allclose(mean_curvature(kind, eta), loss.curvature(y, eta), rtol=1e-12)
     corrected, reference = mean.copy(), eta.copy()
     mean_correct(kind, 1e-3, corrected)
     np.testing.assert_allclose(corrected, mean + 1e-3 * h, rtol=1e-9, atol=1e-12)

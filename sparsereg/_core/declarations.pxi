@@ -231,6 +231,7 @@ cdef extern from "sr_groups.h" nogil:
     ctypedef struct sr_mean_totals:
         double slope, curvature, squared
     sr_status sr_mean_of(sr_mean, int64_t, const sr_unit_sums *, const sr_predictor *, double *, sr_mean_totals *)
+    sr_status sr_mean_curvature(sr_mean, int64_t, const double *, double *)
     sr_status sr_mean_value(sr_mean, int64_t, const double *, const double *, const double *, double *)
     sr_status sr_mean_correct(sr_mean kind, int64_t n, double share, double *mean)
     void sr_mean_moved(int64_t, const double *, const double *, double *, double *, double *)

@@ -201,6 +201,16 @@ def mean_of(int kind, tuple sums, const double[::1] eta, const double[::1] step,
     return out.slope, out.curvature, out.squared
 
 
+def mean_curvature(int kind, const double[::1] eta):
+    """`a''(eta)`."""
+    require(0 <= kind < SR_N_MEANS, "no such mean")
+    cdef double[::1] out = np.empty(eta.shape[0])
+    if eta.shape[0]:
+        with nogil:
+            sr_mean_curvature(<sr_mean>kind, eta.shape[0], &eta[0], &out[0])
+    return np.asarray(out)
+
+
 def mean_value(int kind, const double[::1] s, const double[::1] sy, const double[::1] eta):
     """`sum (s a(eta) - sy eta)`."""
     require(s.shape[0] == sy.shape[0] == eta.shape[0], "lengths differ")

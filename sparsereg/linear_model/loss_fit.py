@@ -264,7 +264,7 @@ class _Fit:
         return other if other.dual_gap < fitted.dual_gap else fitted
 
     def _leave_out_short(self) -> bool:
-        """Leave columns of ones out that are too short to pass their threshold whatever the residual; whether any is."""
+        """Leave out columns of ones too short to pass their threshold whatever the residual; whether there are any."""
         loss = self.problem.loss
         if loss.quadratic or not np.isfinite(loss.residual_bound) or not self.task.l1_ratio:
             return False

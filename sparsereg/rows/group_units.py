@@ -48,15 +48,16 @@ class GroupUnits(Units):
         self._groups = RowGroups(design.matrix, rows.y, rows.s, first, distinct + intercept, longest)
         self._gram = ProductsGram(lambda new, cols: np.empty((new.size, cols.size)))
         self._gram.store = GramStore(design.matrix, None)
-        self.eta = self._groups.values()[3]
+        self._values = self._groups.values()
+        self.eta = self._values[3]
         self._begin()
-        self._groups.values()[5][:] = self.at.mean
+        self._values[5][:] = self.at.mean
         self._pending = 0.0, 0.0
         self.weigh()
 
     @property
     def sums(self) -> tuple[Vector, Vector, Vector]:
-        return self._groups.values()[:3]
+        return self._values[:3]
 
     @property
     def gram(self) -> Gram:
@@ -64,8 +65,7 @@ class GroupUnits(Units):
 
     @property
     def gram_weights(self) -> Vector:
-        values = self._groups.values()
-        return values[0] * values[4]
+        return self._values[0] * self._values[4]
 
     def can_join(self, cols: Int) -> bool:
         few = self.cols.size + cols.size <= MAX_MEMBERS
@@ -74,16 +74,16 @@ class GroupUnits(Units):
     def join(self, cols: Int) -> None:
         """Groups are split; what they inherit is the present point and the weights."""
         self._pending = self.displacement()  # and so the means are inherited
-        self._groups.values()[3][:] = self.eta
+        self._values[3][:] = self.eta
         self._groups.join(cols, self._gram.store)
-        values = self._groups.values()
+        values = self._values = self._groups.values()
         self.cols, self.eta = np.concatenate([self.cols, cols]), values[3].copy()
         self.at = self.at._replace(mean=values[5].copy())
 
     def weigh(self) -> None:
         if not self._exact_sums:
             self._groups.sum_up()
-        self._groups.values()[4][:] = self.raised()
+        self._values[4][:] = self.raised()
         self._groups.weigh(self._gram.store)
 
     def predictor_step(self, step: Vector, shift: float) -> tuple[Vector, float]:
@@ -109,7 +109,7 @@ class GroupUnits(Units):
         return self.eta[self._groups.of_rows()]
 
     def displacement(self, mean: Vector | None = None) -> tuple[float, float]:
-        values, (before2, before1) = self._groups.values(), self._pending
+        values, (before2, before1) = self._values, self._pending
         squared, largest = mean_moved(values[0], self.at.mean if mean is None else mean, values[5])
         self._pending = 0.0, 0.0
         return float(np.sqrt(squared)) + before2, largest + before1

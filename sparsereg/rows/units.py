@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import mean_correct, mean_moved, mean_of, mean_value
+from sparsereg._core.kernels import mean_correct, mean_curvature, mean_moved, mean_of, mean_value
 from sparsereg.losses.base import enclosed_newton
 from sparsereg.rows.contract import Gram
 from sparsereg.rows.loss_rows import LossRows
@@ -186,8 +186,15 @@ class Units(ABC):
         self.intercept += at.shift
 
     def settle(self, at: At, step: Vector | None, t: float) -> None:
-        """Make what `try_step` found the present point."""
-        self.eta = self._moved(step, t, at.shift)
+        """Make what `try_step` found the present point; `step` is used up."""
+        if step is None:
+            self.eta = self.eta + at.shift
+        else:  # in place, in the order of `mean_of`
+            if t != 1.0:
+                step *= t
+            step += at.shift
+            step += self.eta
+            self.eta = step
         self.at = at
 
     def _moved(self, step: Vector | None, t: float, shift: float) -> Vector:
@@ -201,22 +208,21 @@ class Units(ABC):
 
     def curvatures(self) -> Vector:
         """`l''` at the present point, a unit of weight."""
-        loss, (s, sy, _) = self.loss_rows.loss, self.sums
-        y = self.loss_rows.rows.y  # of single rows; of groups the mean, which a canonical loss does not look at
+        loss = self.loss_rows.loss
         if loss.kernel is not None:
-            y = np.divide(sy, s, out=np.zeros_like(s), where=s > 0.0)
-        return loss.curvature(y, self.eta)
+            return mean_curvature(loss.kernel, self.eta)
+        return loss.curvature(self.loss_rows.rows.y, self.eta)
 
     def raised(self) -> Vector:
         """Curvatures at the present point for the model: none so small that a step would run away."""
         loss, (s, sy, _) = self.loss_rows.loss, self.sums
-        y = self.loss_rows.rows.y  # of single rows; of groups the mean, which a canonical loss does not look at
+        y = self.loss_rows.rows.y  # of single rows; of groups the mean
         if loss.kernel is not None:
             y = np.divide(sy, s, out=np.zeros_like(s), where=s > 0.0)
         floor = np.abs(y - self.at.mean)
         if not loss.self_concordant and np.isfinite(loss.curvature_bound):
             floor = np.maximum(floor, loss.curvature_bound)
-        return np.maximum(loss.curvature(y, self.eta), MIN_CURVATURE * floor)
+        return np.maximum(self.curvatures(), MIN_CURVATURE * floor)
 
     def value(self, step: Vector | None = None, t: float = 0.0, shift: float = 0.0) -> float:
         """The loss at `eta + t step + shift`, but for a number that depends on the targets only."""

@@ -130,6 +130,7 @@ class Descent:
         self.working_set = working_set
         self.products = 0  # in Newton steps, at all strengths so far
         self._crawls = False  # whether ten epochs were once not enough
+        self._last_alphas, self._w_before_last = (np.inf, np.inf), np.empty(0)
         self._projects = quadratic.rows.in_memory and quadratic.penalty.kernel is not None
 
     def _descend(self, target: float, max_epochs: int, dual: Position | None = None) -> tuple[int, bool, WorkingSetGap]:
@@ -167,6 +168,24 @@ class Descent:
                     own = None
                 before, since = gap, 0
         return epochs, False, own or self._own_gap()
+
+    def _extrapolate(self, alpha: float) -> None:
+        """Where epochs are dear, begin on the line through the last two solutions, if F is lower there: solutions are
+        piecewise linear in alpha. Coefficients that would change sign begin at 0. O(an epoch)."""
+        ws, (last, before_last), w_before = self.working_set, self._last_alphas, self._w_before_last
+        if alpha == last:
+            return
+        w = ws.w.copy()
+        self._last_alphas, self._w_before_last = (alpha, last), w
+        if not (alpha < last < before_last < np.inf and ws.epoch_is_dear):
+            return
+        step = w.copy()
+        step[: w_before.size] -= w_before
+        step *= (last - alpha) / (before_last - last)
+        here, value = ws.position(), ws.value()
+        ws.set_w(np.where((w + step) * w > 0.0, w + step, 0.0))
+        if not ws.value() < value:
+            ws.move_to(here)
 
     def _newton(self, max_products: int) -> int:
         """Newton steps, counted."""

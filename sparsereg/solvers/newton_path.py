@@ -151,6 +151,9 @@ class NewtonPath(Descent):
         self.units.accuracy = INTERCEPT_SHARE * target
         if self._steps > STEPS_BEFORE_WEIGHING:
             ws.weigh()
+        self.quadratic = ws.quadratic
+        if self.problem.loss.self_concordant and self._projects:  # models of other losses lead astray from there
+            self._extrapolate(alpha)
         self._steps, epochs, inner, last, stalls = 0, 0, target, np.inf, 0
         while True:
             moved = False
@@ -158,7 +161,7 @@ class NewtonPath(Descent):
                 done, moved = self._newton_step(inner, max(limit - epochs, 1))
                 epochs += done
             own = self._point_gap()
-            if self._projects and own(0.0) > MEMBER_SHARE * target:
+            if self._projects and ws.epoch_is_dear and own(0.0) > MEMBER_SHARE * target:  # a step is dearer
                 own = projected_point_gap(self.problem, ws, own, target, MEMBER_SHARE * target)
             present = own(0.0)
             if present > MEMBER_SHARE * target and moved and epochs < limit and stalls < MAX_STALLS:

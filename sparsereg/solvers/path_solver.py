@@ -76,7 +76,6 @@ class PathSolver(WorkingSetLoop):
     ) -> None:
         super().__init__(quadratic, l1_ratio, options, _working_set(quadratic, options.method))
         self.eliminated_length, self._residual_max_abs = eliminated_length, np.inf
-        self._last_alphas, self._w_before_last = (np.inf, np.inf), np.empty(0)
         c = self.working_set.gradient_of(None) if c is None else c
         self.working_set.cache_rows(c)
         self.screening = Screening(quadratic, c) if quadratic.penalty.kernel is not None else NoScreening(quadratic, c)
@@ -145,24 +144,6 @@ class PathSolver(WorkingSetLoop):
         epochs, found = self._run(tol * self.quadratic.null_deviance, max_iter)
         solution = self._solution(self.working_set.coefficients(), found, epochs)
         return replace(solution, products=self.products - before) if self.products > before else solution
-
-    def _extrapolate(self, alpha: float) -> None:
-        """Where epochs are dear, begin on the line through the last two solutions, if F is lower there: solutions are
-        piecewise linear in alpha. Coefficients that would change sign begin at 0. O(an epoch)."""
-        ws, (last, before_last), w_before = self.working_set, self._last_alphas, self._w_before_last
-        if alpha == last:
-            return
-        w = ws.w.copy()
-        self._last_alphas, self._w_before_last = (alpha, last), w
-        if not (alpha < last < before_last < np.inf and ws.epoch_is_dear):
-            return
-        step = w.copy()
-        step[: w_before.size] -= w_before
-        step *= (last - alpha) / (before_last - last)
-        here, value = ws.position(), ws.value()
-        ws.set_w(np.where((w + step) * w > 0.0, w + step, 0.0))
-        if not ws.value() < value:
-            ws.move_to(here)
 
     def _products_sum(self, coef: Coefficients) -> float:  # noqa: ARG002 - those of the working set
         return self.working_set.products_sum()
