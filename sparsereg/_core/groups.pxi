@@ -56,18 +56,19 @@ cdef class RowGroups:
         numbers[2, :k] = np.bincount(of_row, weighted * y, k)
 
     def _reserve(self, int64_t k):
-        room = self.size.shape[0]
+        """Room for k groups, of which there are never more than rows; one array after the other, as each is copied."""
+        room, n = self.size.shape[0], self.n_groups
+        k = min(k, self.of_row.shape[0])
         if k <= room:
             return
-        room = max(k, room + room // 2)
+        room = min(max(k, room + room // 4), self.of_row.shape[0])
         self.size, self.length, self.target = grown(self.size, room), grown(self.length, room), grown(self.target, room)
         self.size_in = np.zeros(room, dtype=np.int32)
-        slots, numbers = np.asarray(self.slots), np.asarray(self.numbers)
-        more = np.empty((room, slots.shape[1]), dtype=np.uint16)
-        more[: self.n_groups] = slots[: self.n_groups]
+        more = np.empty((room, self.slots.shape[1]), dtype=np.uint16)
+        more[:n] = np.asarray(self.slots)[:n]
         self.slots = more
         more = np.empty((6, room))
-        more[:, : self.n_groups] = numbers[:, : self.n_groups]
+        more[:, :n] = np.asarray(self.numbers)[:, :n]
         self.numbers = more
 
     cdef sr_groups borrow(self):

@@ -48,7 +48,7 @@ class GroupUnits(Units):
         self._groups = RowGroups(design.matrix, rows.y, rows.s, first, distinct + intercept, longest)
         self._gram = ProductsGram(lambda new, cols: np.empty((new.size, cols.size)))
         self._gram.store = GramStore(design.matrix, None)
-        self._values = self._groups.values()
+        self._values: tuple[Vector, ...] = self._groups.values()
         self.eta = self._values[3]
         self._begin()
         self._values[5][:] = self.at.mean
@@ -57,7 +57,8 @@ class GroupUnits(Units):
 
     @property
     def sums(self) -> tuple[Vector, Vector, Vector]:
-        return self._values[:3]
+        s, sy, syy = self._values[:3]
+        return s, sy, syy
 
     @property
     def gram(self) -> Gram:
@@ -75,8 +76,10 @@ class GroupUnits(Units):
         """Groups are split; what they inherit is the present point and the weights."""
         self._pending = self.displacement()  # and so the means are inherited
         self._values[3][:] = self.eta
+        self._values = ()  # the groups may be moved to larger arrays
         self._groups.join(cols, self._gram.store)
-        values = self._values = self._groups.values()
+        values = self._groups.values()
+        self._values = values
         self.cols, self.eta = np.concatenate([self.cols, cols]), values[3].copy()
         self.at = self.at._replace(mean=values[5].copy())
 
