@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -215,3 +219,24 @@ def test_wrong_calls_say_why(folder, args, message):
     result = run(args)
     assert result.exit_code != 0
     assert message in " ".join(result.stderr.split())
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
+def test_a_fit_that_is_killed_goes_on(folder):
+    """The process dies without a chance to clean up; the same command ends as if nothing had happened."""
+    fit = FIT.replace("--alphas 20", "--alphas 150") + "--model parts.npz --scratch work"
+    command = [sys.executable, "-c", "from sparsereg.cli.commands import cli; cli()", *shlex.split(fit)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and not (folder / "work" / "checkpoint.npz").exists():
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert not (folder / "parts.npz").exists()
+    with np.load(folder / "work" / "checkpoint.npz", allow_pickle=False) as noted:
+        n_noted = noted["sizes"].size
+    assert 0 < n_noted < 150
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "not read again" in " ".join(again.stderr.split())
+    parts = load_model("parts.npz")
+    assert parts.path.certified.all()
+    assert parts.path.alphas.size == 150
