@@ -112,7 +112,8 @@ sr_status sr_project_residual(const sr_matrix *X, const int64_t *cols, const sr_
 typedef struct sr_gram {
     int64_t *begin, *len, *cap; /* m_max each */
     int32_t *idx;               /* size */
-    double *val;                /* size */
+    double *val;                /* size; or NULL, and then ... */
+    int32_t *count;             /* ... size: entries that are whole numbers */
     int64_t used, size;
     const int64_t *at;    /* m; or NULL */
     const int32_t *place; /* members */
@@ -164,6 +165,11 @@ sr_status sr_with_dense(const sr_matrix *X, const int64_t *cols, int64_t m, doub
 /* Append member m to the Gram: its products with the m members and with itself, where not 0. SR_NEED_SPACE: nothing
  * changed, and the arena needs *need more entries.  O(m) on average */
 sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *need);
+/* Entries in use once the m columns, in the `order` of their begin, stand close together, each with space to grow by a
+ * quarter at most.  O(m) */
+int64_t sr_gram_compact_size(const sr_gram *G, int64_t m);
+/* Bring them there.  O(entries) */
+void sr_gram_compact(sr_gram *G, int64_t m, const int64_t *order);
 /* Move the products of the first n cached columns with member m from count or sum to P; `own` is the member's
  * product with itself. SR_NEED_SPACE: nothing changed.  O(n) */
 sr_status sr_products_take(sr_products *P, int64_t m, int64_t n, const sr_gram_work *work, double own);
@@ -322,51 +328,6 @@ int64_t sr_codes_products(const sr_codes *Z, int64_t n, const int32_t *rows, con
  * -1 for none. Work space: held, as long as the longest row.  O(entries + pairs of places in a row) */
 typedef struct { int64_t first, stop, m; double *sums; } sr_triangle;
 void sr_codes_gram(const sr_codes *Z, const int32_t *place, const double *h, int32_t *held, const sr_triangle *T);
-
-/* ---- screening ----------------------------------------------------------------------------------------------------*/
-
-/* The residual's cumulative displacement, a sum of |r_new - r_old|: in the 2-norm, and in the largest entry
- * (centred). */
-typedef struct {
-    double two, one;
-} sr_displacement;
-
-/* A block of SR_BLOCK columns: the largest c and norms, the earliest reference and the smallest factor in it. */
-typedef struct {
-    double c, norm2, norm1, factor;
-    int64_t at;
-} sr_block;
-enum { SR_BLOCK = 256 };
-
-/* What is known of the gradients of p columns. norm2 = -inf: the column is skipped. */
-typedef struct {
-    float *c;                   /* dual_magnitude of the gradient when it was last evaluated, rounded up ... */
-    uint16_t *at;               /* ... and the number of that reference: the displacement then was references[at] */
-    const float *norm2, *norm1; /* |x_j - mean_j|_s and sum_i s_i |x_ij| */
-    const double *factor;       /* factors of the threshold; NULL: all one */
-    const sr_displacement *references;
-    sr_block *blocks;
-} sr_bounds;
-
-/* Record the gradients c of the m columns `cols`, just evaluated at reference number `at`.  O(m + columns of their
- * blocks) */
-void sr_record(sr_penalty pen, int64_t p, const int64_t *cols, int64_t m, const double *c, uint16_t at,
-               const sr_bounds *b);
-/* Add the displacement since its reference to every bound, and make reference `at`, the present point, that of all. 
- * O(p) */
-void sr_rebase(int64_t p, const sr_displacement *now, uint16_t at, const sr_bounds *b);
-/* Compute the blocks of these columns anew, or with cols NULL the first m blocks. A column skipped later still
- * counts in its block until then, which leaves all bounds valid.  O(columns of the blocks) */
-void sr_update_blocks(int64_t p, const sr_bounds *b, const int64_t *cols, int64_t m);
-/* If the residual moved by d since c_j was recorded, then by Cauchy-Schwarz and Hoelder
- *   dual_magnitude(x_j' r) <= c_j + min(norm2_j |d|_2, norm1_j |d|_max),
- * where |d| is at most the displacement since the reference. The second is sharper for short columns. `shift`:
- * 2-norm distance of the dual point from the residual; unless it is 0, only Cauchy-Schwarz applies. out[0 ..
- * *n_out): the j whose bound exceeds threshold * factor_j; *worst: the largest bound / factor_j among them;
- * *largest: at least the largest of the others. A block whose own bound is below the threshold is not read, so that
- * columns should be in the order of their norms.  O(blocks + columns of blocks above the threshold) */
-void sr_screen(int64_t p, const sr_bounds *b, const sr_displacement *now, double shift, double threshold, int32_t *out,
-               int64_t *n_out, double *worst, double *largest);
 
 /* ---- compressed matrices as users pass them -----------------------------------------------------------------------*/
 

@@ -24,14 +24,43 @@ SR_INLINE int64_t sr_next(const double *products, int64_t a, int64_t m) {
     return a;
 }
 
-/* Move column a to a space for `cap` entries at the end of the arena. Doubling makes appending O(1) on average. */
-static void sr_gram_move(sr_gram *G, int64_t a, int64_t cap) {
-    const int64_t to = G->used, n = G->len[a];
-    memcpy(G->idx + to, G->idx + G->begin[a], (size_t)n * sizeof *G->idx);
-    memcpy(G->val + to, G->val + G->begin[a], (size_t)n * sizeof *G->val);
+/* Move column a to a space for `cap` entries. Doubling makes appending O(1) on average. */
+static void sr_gram_move(sr_gram *G, int64_t a, int64_t to, int64_t cap) {
+    const int64_t begin = G->begin[a];
+    const size_t n = (size_t)G->len[a];
+    memmove(G->idx + to, G->idx + begin, n * sizeof *G->idx);
+    if (G->val) memmove(G->val + to, G->val + begin, n * sizeof *G->val);
+    else memmove(G->count + to, G->count + begin, n * sizeof *G->count);
     G->begin[a] = to;
     G->cap[a] = cap;
-    G->used += cap;
+}
+
+static void sr_gram_put(sr_gram *G, int64_t at, int64_t idx, double product) {
+    G->idx[at] = (int32_t)idx;
+    if (G->val) G->val[at] = product;
+    else G->count[at] = (int32_t)product;
+}
+
+/* The space a column keeps where columns are brought together. */
+static int64_t sr_gram_kept(const sr_gram *G, int64_t a) {
+    const int64_t wanted = G->len[a] + G->len[a] / 4;
+    return wanted < G->cap[a] ? wanted : G->cap[a];
+}
+
+int64_t sr_gram_compact_size(const sr_gram *G, int64_t m) {
+    int64_t size = 0;
+    for (int64_t a = 0; a < m; a++) size += sr_gram_kept(G, a);
+    return size;
+}
+
+void sr_gram_compact(sr_gram *G, int64_t m, const int64_t *order) {
+    int64_t to = 0;
+    for (int64_t k = 0; k < m; k++) {
+        const int64_t kept = sr_gram_kept(G, order[k]);
+        sr_gram_move(G, order[k], to, kept);
+        to += kept;
+    }
+    G->used = to;
 }
 
 sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *need) {
@@ -50,15 +79,15 @@ sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *n
     G->len[m] = n_products;
     G->used += own;
     for (int64_t a = sr_next(products, 0, m); a < m; a = sr_next(products, a + 1, m)) {
-        G->idx[to] = (int32_t)a;
-        G->val[to++] = products[a];
-        if (G->len[a] == G->cap[a]) sr_gram_move(G, a, 2 * G->cap[a]);
-        const int64_t at = G->begin[a] + G->len[a]++;
-        G->idx[at] = (int32_t)m;
-        G->val[at] = products[a];
+        sr_gram_put(G, to++, a, products[a]);
+        if (G->len[a] == G->cap[a]) {
+            const int64_t end = G->used, cap = 2 * G->cap[a];
+            sr_gram_move(G, a, end, cap);
+            G->used = end + cap;
+        }
+        sr_gram_put(G, G->begin[a] + G->len[a]++, m, products[a]);
     }
-    G->idx[to] = (int32_t)m;
-    G->val[to] = products[m];
+    sr_gram_put(G, to, m, products[m]);
     return SR_OK;
 }
 
@@ -132,7 +161,7 @@ SR_INLINE void sr_gram_axpy_sum(const sr_gram *G, int64_t a, double step, double
     for (; G; G = G->next) {
         const int64_t begin = G->begin[G->at[a]], end = begin + G->len[G->at[a]];
         const double signed_step = G->sign * step;
-        for (int64_t e = begin; e < end; e++) q[G->place[G->idx[e]]] -= signed_step * G->val[e];
+        for (int64_t e = begin; e < end; e++) q[G->place[G->idx[e]]] -= signed_step * sr_gram_entry(G, e);
     }
 }
 
@@ -140,7 +169,7 @@ SR_INLINE void sr_gram_axpy_sum(const sr_gram *G, int64_t a, double step, double
 static void sr_gram_scatter(const sr_gram *G, int64_t member, double *row) {
     for (; G; G = G->next) {
         const int64_t begin = G->begin[member], end = begin + G->len[member];
-        for (int64_t e = begin; e < end; e++) row[G->place[G->idx[e]]] += G->sign * G->val[e];
+        for (int64_t e = begin; e < end; e++) row[G->place[G->idx[e]]] += G->sign * sr_gram_entry(G, e);
     }
 }
 
@@ -150,14 +179,20 @@ SR_INLINE void sr_gram_axpy(const sr_gram *G, int64_t a, double step, double *re
         sr_gram_axpy_sum(G, a, step, q);
         return;
     }
-    const int64_t n = G->len[a];
-    const int32_t *idx = G->idx + G->begin[a];
-    const double *restrict val = G->val + G->begin[a];
-    if (n > 0 && idx[n - 1] == n - 1) {
+    const int64_t n = G->len[a], begin = G->begin[a];
+    const int32_t *restrict idx = G->idx + begin, *restrict count = G->count ? G->count + begin : NULL;
+    const double *restrict val = G->val ? G->val + begin : NULL;
+    const int gapless = n > 0 && idx[n - 1] == n - 1;
+    if (val && gapless) {
         SR_UNROLL
         for (int64_t e = 0; e < n; e++) q[e] -= step * val[e];
-    } else {
+    } else if (val) {
         for (int64_t e = 0; e < n; e++) q[idx[e]] -= step * val[e];
+    } else if (gapless) {
+        SR_UNROLL
+        for (int64_t e = 0; e < n; e++) q[e] -= step * count[e];
+    } else {
+        for (int64_t e = 0; e < n; e++) q[idx[e]] -= step * count[e];
     }
 }
 
@@ -169,7 +204,7 @@ SR_WIDE void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, doub
 void sr_gram_subtract_last(const sr_gram *G, int64_t first, int64_t m, const double *x, double *out) {
     for (int64_t a = first; a < m; a++) {
         double sum = 0.0;
-        for (int64_t e = G->begin[a]; e < G->begin[a] + G->len[a]; e++) sum += G->val[e] * x[G->idx[e]];
+        for (int64_t e = G->begin[a]; e < G->begin[a] + G->len[a]; e++) sum += sr_gram_entry(G, e) * x[G->idx[e]];
         out[a] -= sum;
     }
 }
@@ -238,7 +273,7 @@ void sr_gram_hessian(const sr_gram *G, const sr_coordinates *co, const int64_t *
             const int64_t col = g->at ? g->at[at[a]] : at[a], begin = g->begin[col], end = begin + g->len[col];
             for (int64_t e = begin; e < end; e++) {
                 const int64_t b = place[g->at ? g->place[g->idx[e]] : g->idx[e]];
-                if (b >= a) row[b] += g->at ? g->sign * g->val[e] : g->val[e];
+                if (b >= a) row[b] += g->sign * sr_gram_entry(g, e);
             }
         }
         row[a] += co->l2[at[a]];

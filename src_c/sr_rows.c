@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "sr_coordinate.h"
+#include "sr_gram.h"
 
 /* The step of row a from w_a to the exact minimiser of its block, in `step`; returns its squared length. */
 static double sr_row_step(const sr_row_coordinates *co, int64_t a, const double *q, double *step) {
@@ -28,8 +29,9 @@ static void sr_row_axpy(const sr_gram *G, int64_t a, int64_t n_outputs, const do
                         double *restrict q) {
     const int64_t begin = G->begin[a], end = begin + G->len[a];
     for (int64_t e = begin; e < end; e++) {
+        const double product = sr_gram_entry(G, e);
         double *row = q + (int64_t)G->idx[e] * n_outputs;
-        for (int64_t k = 0; k < n_outputs; k++) row[k] -= G->val[e] * step[k];
+        for (int64_t k = 0; k < n_outputs; k++) row[k] -= product * step[k];
     }
 }
 

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "sr_coordinate.h"
+#include "sr_screen.h"
 
 /* A float that is at least v: rounding loses at most half of what is added. (nextafterf is a call.) */
 SR_INLINE float sr_up(double v) { return (float)(v + fabs(v) * 0x1p-22 + (double)FLT_MIN); }
@@ -101,4 +102,17 @@ void sr_screen(int64_t p, const sr_bounds *b, const sr_displacement *now, double
     *n_out = n;
     *worst = above_max;
     *largest = below_max;
+}
+
+void sr_displacement_sums(const sr_move *move, double *reach, sr_moved *out) {
+    sr_moved total = {0.0, 0.0, 0.0, 0.0};
+    for (int64_t a = 0; a < move->m; a++) {
+        const double step = move->w[a] - move->w_before[a], size = fabs(step);
+        reach[a] = size * move->max_abs[a];
+        total.squared += step * (move->c_before[a] - move->c[a]);
+        total.rounding += size * (fabs(move->c[a]) + fabs(move->c_before[a]) + fabs(move->c0[a]));
+        total.reach += reach[a];
+        total.sum += move->sums[a] * step;
+    }
+    *out = total;
 }

@@ -163,3 +163,46 @@ def test_many_dense_columns_are_summed_with_the_others():
 
 def design_to_array(design, X):
     return np.asarray(X.toarray()[:, design.columns], dtype=design.dtype).astype(np.float64)
+
+
+@pytest.mark.parametrize("kind", ["counts", "weights"])
+def test_arena_is_little_more_than_its_entries(kind):
+    """While columns join one after the other: spaces that they leave behind are used again, and counts take 4 bytes."""
+    rng = np.random.default_rng(0)
+    X = one_hot(3000, (3, 30, 300, 400), rng).tocsr()
+    s = rng.random(3000) if kind == "weights" else None
+    store = store_of(X, s)
+    assert store.whole == (kind == "counts")
+    members = rng.permutation(X.shape[1])
+    for batch in np.split(members, np.arange(5, members.size, 7)):
+        store.append(batch, True)
+    gram = (X.T @ (X if s is None else X.multiply(s[:, None]))).toarray()[np.ix_(members, members)]
+    np.testing.assert_allclose(store.toarray(), gram, rtol=1e-13)
+    np.testing.assert_allclose(store.diagonal(), gram.diagonal(), rtol=1e-13)
+    assert store.entries == np.count_nonzero(gram) + np.count_nonzero(gram.diagonal() == 0.0)
+    assert store.nbytes <= 1.8 * (8 if kind == "counts" else 12) * store.entries
+
+
+def test_descent_on_counts_is_that_on_values():
+    rng = np.random.default_rng(1)
+    X = one_hot(2000, (4, 20, 90), rng).tocsr()
+    members, y = rng.permutation(X.shape[1])[:70], rng.normal(size=2000)
+    results = []
+    for values in (False, True):
+        store = store_of(X, None, values)
+        store.append(members, True)
+        q, w = X.T[members] @ y, np.zeros(70)
+        sq, zeros = store.diagonal(), np.zeros(70)
+        co = kernels.Coordinates(w, zeros, sq, np.full(70, 5.0), zeros, 2000.0, kernels.PENALTIES["elastic_net"], 0.0)
+        order = np.arange(70)
+        store.cd(co, order, q, 50, 0.0)
+        store.project(co, q, 3, 1e-3, 0.0)
+        active, H = store.hessian(co)
+        step = np.zeros(70)
+        step[active] = np.linalg.solve(H + np.triu(H, 1).T, q[active])
+        for first in (0, 30):
+            store.subtract_last(first, step, q)
+        results.append((w, q, step, store.block(order[10:], order[5:9])))
+    for counted, summed in zip(*results, strict=True):
+        np.testing.assert_array_equal(counted, summed)
+    assert np.count_nonzero(results[0][0]) > 5

@@ -41,3 +41,19 @@ def test_half_of_the_input_does(crosses, solve):
     finally:
         tracemalloc.stop()
     assert peak <= 0.5 * (X.data.nbytes + X.indices.nbytes + X.indptr.nbytes)
+
+
+def test_gram_of_thousands_of_active_columns_is_compact(crosses):
+    """Most of what a deep path holds: counts of 4 bytes, with few spaces between them."""
+    X = crosses[0][:40_000]
+    rng = np.random.default_rng(1)
+    y = X[:, :20_000] @ (rng.normal(size=20_000) / np.sqrt(1.0 + X[:, :20_000].sum(axis=0)))
+    y += 0.1 * y.std() * rng.normal(size=40_000)
+    tracemalloc.start()
+    try:
+        path = regularization_path(X, y, alphas=30, tol=1e-3)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert path.n_nonzero[-1] > 2_000
+    assert peak <= 2.0 * (X.data.nbytes + X.indices.nbytes + X.indptr.nbytes)

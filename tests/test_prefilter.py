@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -197,7 +195,7 @@ def test_a_point_keeps_its_columns_when_others_come_back_on_the_way_to_a_closer_
             return plain(self, alpha, tol, max_iter)
         if self.eliminated_length:
             raise EliminatedColumns
-        return replace(plain(self, alpha, tol, max_iter), dual_gap=np.inf)
+        return plain(self, alpha, tol, max_iter)._replace(dual_gap=np.inf)
 
     monkeypatch.setattr(PathSolver, "_solve", in_vain)
     alphas = run.alpha_max() * np.array([0.6])

@@ -92,3 +92,18 @@ cdef class Bounds:
         with nogil:
             sr_screen(self.p, &view, &self.now, shift, threshold, &found[0], &n, &worst, &largest)
         return np.asarray(found[:n]).astype(np.int64), worst, largest
+
+
+def displacement_sums(const double[::1] w, const double[::1] w_before, const double[::1] c, const double[::1] c_before,
+                      const double[::1] c0, const double[::1] max_abs, const double[::1] sums):
+    """Sums over columns that moved from `w_before` to `w`, in the order of `sr_moved`; and `|step| max_abs` of each."""
+    cdef sr_move move
+    cdef sr_moved out
+    require_same(w, w_before, c, c_before)
+    require_same(c, c0, max_abs, sums)
+    cdef double[::1] reach = np.empty(w.shape[0])
+    move.m, move.w, move.w_before = w.shape[0], &w[0], &w_before[0]
+    move.c, move.c_before, move.c0 = &c[0], &c_before[0], &c0[0]
+    move.max_abs, move.sums = &max_abs[0], &sums[0]
+    sr_displacement_sums(&move, &reach[0], &out)
+    return out.squared, out.rounding, out.reach, out.sum, np.asarray(reach)

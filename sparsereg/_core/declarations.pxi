@@ -1,4 +1,4 @@
-# What sr.h declares, for the binding: the same names in the same order.
+# What sr.h and its parts declare, for the binding: the same names in the same order.
 
 cdef extern from "sr.h" nogil:
     ctypedef enum sr_status:
@@ -48,6 +48,7 @@ cdef extern from "sr.h" nogil:
         int64_t *cap
         int32_t *idx
         double *val
+        int32_t *count
         int64_t used, size
         const int64_t *at
         const int32_t *place
@@ -86,21 +87,6 @@ cdef extern from "sr.h" nogil:
         double *sq_norms
         double *l1_norms
         double *max_abs
-    ctypedef struct sr_displacement:
-        double two, one
-    ctypedef struct sr_block:
-        double c, norm2, norm1, factor
-        int64_t at
-    ctypedef struct sr_bounds:
-        float *c
-        uint16_t *at
-        const float *norm2
-        const float *norm1
-        const double *factor
-        const sr_displacement *references
-        sr_block *blocks
-    enum:
-        SR_BLOCK
     ctypedef struct sr_findings:
         int64_t bad, disordered
 
@@ -168,6 +154,8 @@ cdef extern from "sr.h" nogil:
     sr_status sr_gram_column(const sr_matrix *, const sr_matrix *, const double *, const int64_t *, int64_t, int64_t,
                              sr_gram_work *, double *)
     sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *need)
+    int64_t sr_gram_compact_size(const sr_gram *G, int64_t m)
+    void sr_gram_compact(sr_gram *G, int64_t m, const int64_t *order)
     sr_status sr_products_take(sr_products *P, int64_t m, int64_t n, const sr_gram_work *work, double own)
     void sr_products_keep(sr_products *P, int64_t m, int64_t n)
     void sr_products_subtract(const sr_products *P, const int64_t *members, int64_t m, const double *x, int64_t n,
@@ -185,14 +173,43 @@ cdef extern from "sr.h" nogil:
     void sr_project_gram(const sr_gram *, const sr_coordinates *, int64_t, double, double, double *, int64_t *)
     void sr_gram_hessian(const sr_gram *, const sr_coordinates *, const int64_t *, int64_t, int64_t *, double *)
     void sr_solve_psd(int64_t n, double *A, double *b, double tiny)
+    sr_status sr_inspect(const sr_compressed *, void *, uint8_t *, uint8_t *, sr_findings *)
+    sr_status sr_transpose(const sr_compressed *, int64_t, void *, void *, int64_t, int64_t, void *, int64_t)
+    sr_status sr_take_ends(const sr_compressed *A, void *out, int64_t stride)
+
+cdef extern from "sr_screen.h" nogil:
+    ctypedef struct sr_displacement:
+        double two, one
+    ctypedef struct sr_block:
+        double c, norm2, norm1, factor
+        int64_t at
+    ctypedef struct sr_bounds:
+        float *c
+        uint16_t *at
+        const float *norm2
+        const float *norm1
+        const double *factor
+        const sr_displacement *references
+        sr_block *blocks
+    enum:
+        SR_BLOCK
     void sr_record(sr_penalty, int64_t, const int64_t *, int64_t, const double *, uint16_t, const sr_bounds *)
     void sr_rebase(int64_t p, const sr_displacement *now, uint16_t at, const sr_bounds *b)
     void sr_update_blocks(int64_t p, const sr_bounds *b, const int64_t *cols, int64_t m)
     void sr_screen(int64_t, const sr_bounds *, const sr_displacement *, double, double, int32_t *, int64_t *, double *,
                    double *)
-    sr_status sr_inspect(const sr_compressed *, void *, uint8_t *, uint8_t *, sr_findings *)
-    sr_status sr_transpose(const sr_compressed *, int64_t, void *, void *, int64_t, int64_t, void *, int64_t)
-    sr_status sr_take_ends(const sr_compressed *A, void *out, int64_t stride)
+    ctypedef struct sr_moved:
+        double squared, rounding, reach, sum
+    ctypedef struct sr_move:
+        int64_t m
+        const double *w
+        const double *w_before
+        const double *c
+        const double *c_before
+        const double *c0
+        const double *max_abs
+        const double *sums
+    void sr_displacement_sums(const sr_move *move, double *reach, sr_moved *out)
 
 cdef extern from "sr_groups.h" nogil:
     ctypedef enum sr_mean:

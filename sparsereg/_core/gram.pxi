@@ -21,15 +21,21 @@ cdef class GramStore:
     cdef const int32_t[::1] labels
     cdef const int64_t[::1] cached_cols
     cdef int64_t[::1] begin, lengths, cap, cols
-    cdef int32_t[::1] idx, dense_position
-    cdef double[::1] val, sum, row, products
+    cdef int32_t[::1] dense_position
+    cdef double[::1] sum, row, products
     cdef uint32_t[::1] count
-    cdef readonly int64_t m, used
+    # Indices and entries, whole numbers where all are counts; resized in place, but others may read `shared` ones.
+    cdef readonly list arena
+    cdef int32_t[::1] idx, whole_val
+    cdef double[::1] val
+    cdef int64_t used
+    cdef readonly int64_t m, entries
+    cdef public bint shared
     # By label: the position of a column (see `sr_gram_work`), in 16 bits while they suffice.
     cdef object position
     # Products of cached columns with the members: counts where sparse columns are of ones without weights, otherwise
     # values, in a buffer that is reallocated rather than copied.
-    cdef readonly bint counting
+    cdef readonly bint counting, whole
     cdef double[:, ::1] with_dense
     cdef int64_t[::1] cached_begin
     cdef sr_products cached
@@ -48,15 +54,16 @@ cdef class GramStore:
         n_dense = X.view.n_cols - X.view.n_sparse
         self.counting = only_ones and n_dense <= FEW_DENSE and X.view.n_rows < 1 << 32  # the largest count
         self.with_dense = np.empty((0, 0))
-        self.m = self.used = self.n_places = self.n_cached = 0
+        self.whole = self.counting and n_dense == 0 and X.view.n_rows < 1 << 31
+        self.m = self.entries = self.used = self.n_places = self.n_cached = 0
+        self.arena = [np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32 if self.whole else np.float64)]
+        self._view_arena()
         if Xt is not None:
             self.position = untracked(np.arange(Xt.view.n_rows, dtype=np.int32)).astype(np.uint16)
         self.dense_position = np.full(max(n_dense, 1), -1, dtype=np.int32)
-        self.row = self.sum = self.val = self.products = np.empty(0)
+        self.row = self.sum = self.products = np.empty(0)
         self.begin = self.lengths = self.cap = self.cols = np.empty(0, dtype=np.int64)
-        self.cached_begin = np.zeros(1, dtype=np.int64)
-        self.idx = np.empty(0, dtype=np.int32)
-        self.count = np.empty(0, dtype=np.uint32)
+        self.cached_begin, self.count = np.zeros(1, dtype=np.int64), np.empty(0, dtype=np.uint32)
 
     def __dealloc__(self):
         PyMem_RawFree(self.cached.place)
@@ -78,17 +85,40 @@ cdef class GramStore:
             self.position = self.position.astype(np.int32, copy=False)
         self.begin = grown(self.begin, room)  # last: it is as long as the shortest of them
 
-    def _grow_arena(self, int64_t need):
-        size = max(self.used + need, self.used + self.used // 2, 1024)
-        self.idx, self.val = grown(self.idx, size), grown(self.val, size)
+    cdef int _make_room(self, int64_t need) except -1:
+        """For so many more entries: by bringing the columns together where that frees an eighth, and by growing."""
+        cdef sr_gram view = self.borrow()
+        cdef int64_t size = view.size
+        cdef const int64_t[::1] order
+        if not self.shared and self.m and sr_gram_compact_size(&view, self.m) < view.used - view.used // 8:
+            order = np.argsort(self.begin[: self.m])
+            sr_gram_compact(&view, self.m, &order[0])
+            self.used = view.used
+        if view.used + need > size - size // 8:
+            size = max(view.used + need + 256, size + size // 4, 1024)
+            self.idx = self.whole_val = self.val = None
+            self.arena = [resized(array, size, self.shared) for array in self.arena]
+            self._view_arena()
+
+    def _view_arena(self):
+        whole_val, val = (self.arena[1], None) if self.whole else (None, self.arena[1])
+        self.idx, self.whole_val, self.val = self.arena[0], whole_val, val
 
     cdef sr_gram borrow(self):
         cdef sr_gram view
-        view.begin, view.len, view.cap = &self.begin[0], &self.lengths[0], &self.cap[0]
-        view.idx, view.val = &self.idx[0], &self.val[0]
+        view.begin, view.len, view.cap, view.idx = &self.begin[0], &self.lengths[0], &self.cap[0], &self.idx[0]
+        view.val, view.count = doubles(self.val), NULL if self.whole_val is None else &self.whole_val[0]
         view.used, view.size = self.used, self.idx.shape[0]
         view.at, view.place, view.sign, view.next = NULL, NULL, 1.0, NULL
         return view
+
+    cdef double entry(self, int64_t e):
+        return self.whole_val[e] if self.whole else self.val[e]
+
+    @property
+    def nbytes(self):
+        """Bytes of the arena."""
+        return sum(array.nbytes for array in self.arena)
 
     cdef int _reserve_products(self, int64_t room) except -1:
         """Enlarge the buffer to so many products."""
@@ -138,9 +168,10 @@ cdef class GramStore:
         cdef int64_t need = 0
         cdef sr_gram gram = self.borrow()
         while sr_gram_push(&gram, self.m, products, &need) == SR_NEED_SPACE:
-            self._grow_arena(need)
+            self._make_room(need)
             gram = self.borrow()
         self.used = gram.used
+        self.entries += 2 * gram.len[self.m] - 1
         self.m += 1
 
     def cache(self, const int64_t[::1] cols, int64_t max_bytes):
@@ -221,7 +252,7 @@ cdef class GramStore:
         for r in range(rows.shape[0]):
             for e in range(self.begin[rows[r]], self.begin[rows[r]] + self.lengths[rows[r]]):
                 if place[self.idx[e]] >= 0:
-                    out[r, place[self.idx[e]]] = self.val[e]
+                    out[r, place[self.idx[e]]] = self.entry(e)
         return np.asarray(out)
 
     def append(self, const int64_t[::1] cols, bint by_rows):
@@ -361,38 +392,9 @@ cdef class GramStore:
                     low = middle + 1
                 else:
                     high = middle
-            out[a] = self.val[low]
+            out[a] = self.entry(low)
         return np.asarray(out)
 
     def toarray(self):
         """The dense Gram, float64 of shape (m, m)."""
-        cdef int64_t a, e
-        cdef double[:, ::1] out = np.zeros((self.m, self.m))
-        for a in range(self.m):
-            for e in range(self.begin[a], self.begin[a] + self.lengths[a]):
-                out[a, self.idx[e]] = self.val[e]
-        return np.asarray(out)
-
-
-# As many as 16 bits hold.
-MAX_UINT16_CODES = 1 << 16
-
-
-def untracked(labels):
-    """Positions of columns that are neither cached nor members (`SR_UNTRACKED`)."""
-    return labels % SR_UNTRACKED
-
-
-cdef void *reallocated(void *old, int64_t n_bytes) except NULL:
-    cdef void *new = PyMem_RawRealloc(old, max(n_bytes, 1))
-    if new == NULL:
-        raise MemoryError
-    return new
-
-
-cdef grown(old, int64_t size):
-    """A longer copy of a one-dimensional array; the new part is not initialised."""
-    old = np.asarray(old)
-    new = np.empty(size, dtype=old.dtype)
-    new[: old.size] = old
-    return new
+        return self.block(np.arange(self.m), np.arange(self.m))

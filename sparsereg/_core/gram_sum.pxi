@@ -26,7 +26,7 @@ cdef class GramSum:
     cdef const double[::1] signs
     cdef object lock
     cdef readonly int64_t m
-    cdef int64_t seen, entries
+    cdef int64_t seen, n_entries
     cdef int64_t[::1] at
     cdef int32_t[::1] place
     cdef sr_gram *terms
@@ -35,6 +35,8 @@ cdef class GramSum:
         require(len(stores) == signs.shape[0] > 0, "there is not one sign for each store")
         self.stores, self.signs, self.lock, self.m, self.seen = stores, signs, lock, 0, -1
         self.at, self.place = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
+        for store in stores:
+            store.shared = True
         self.terms = <sr_gram *>reallocated(NULL, len(stores) * sizeof(sr_gram))
 
     def __dealloc__(self):
@@ -55,7 +57,7 @@ cdef class GramSum:
                 require_within(self.at, n)
                 place = np.full(n, self.m, dtype=np.int32)
                 place[np.asarray(self.at)] = np.arange(self.m, dtype=np.int32)
-                self.place, self.held, self.seen, self.entries = place, [], n, 0
+                self.place, self.held, self.seen, self.n_entries = place, [], n, 0
                 for t in range(len(self.stores)):
                     store = self.stores[t]
                     require(store.m == n, "the stores differ in their members")
@@ -68,21 +70,21 @@ cdef class GramSum:
         cdef int64_t a
         cdef int64_t[::1] begin = store.begin[:n].copy(), lengths = store.lengths[:n].copy()
         for a in range(self.m):
-            self.entries += lengths[self.at[a]]
+            self.n_entries += lengths[self.at[a]]
         term[0] = store.borrow()
-        self.held.append((begin, lengths, store.idx, store.val))
+        self.held.append((begin, lengths, *store.arena))
         term.begin, term.len, term.cap = &begin[0], &lengths[0], NULL
         term.at, term.place, term.sign = &self.at[0], &self.place[0], self.signs[t]
         term.next = &self.terms[t + 1] if t + 1 < len(self.stores) else NULL
         return 0
 
     @property
-    def used(self):
+    def entries(self):
         """The entries that an epoch reads, where every coefficient moves."""
         if not self.m:
             return 0
         self.borrow()
-        return self.entries
+        return self.n_entries
 
     def subtract(self, const double[::1] x, double[::1] out):
         """`out -= G x`, in place."""

@@ -59,6 +59,38 @@ cdef int require_within(const int64_t[::1] numbers, int64_t end) except -1:
     return 0
 
 
+cdef void *reallocated(void *old, int64_t n_bytes) except NULL:
+    cdef void *new = PyMem_RawRealloc(old, max(n_bytes, 1))
+    if new == NULL:
+        raise MemoryError
+    return new
+
+
+cdef grown(old, int64_t size):
+    """A longer copy of a one-dimensional array; the new part is not initialised."""
+    old = np.asarray(old)
+    new = np.empty(size, dtype=old.dtype)
+    new[: old.size] = old
+    return new
+
+
+cdef resized(array, int64_t size, bint keep):
+    """The array with another length, in place unless it is to be kept as it is. No memoryview may be on it."""
+    if keep:
+        return grown(array, size)
+    array.resize(size, refcheck=False)
+    return array
+
+
+# As many as 16 bits hold.
+MAX_UINT16_CODES = 1 << 16
+
+
+def untracked(labels):
+    """Positions of columns that are neither cached nor members (`SR_UNTRACKED`)."""
+    return labels % SR_UNTRACKED
+
+
 include "matrix.pxi"
 include "factors.pxi"
 include "coordinates.pxi"
@@ -77,11 +109,11 @@ cdef int require_same(const double[::1] a, const double[::1] b, const double[::1
 
 
 def gap_sums(int penalty, const double[::1] w, const double[::1] c, const double[::1] l1, const double[::1] l2):
-    """The penalty's terms of both duality gaps, as a dict; see `sr_gap_terms`."""
+    """The penalty's terms of both duality gaps, in the order of `sr_gap_terms`."""
     cdef sr_gap_terms terms
     require_same(w, c, l1, l2)
     check(sr_gap_sums(<sr_penalty>penalty, w.shape[0], &w[0], &c[0], &l1[0], &l2[0], &terms))
-    return terms
+    return terms.l1_norm, terms.l2_sq, terms.slope, terms.dual_norm, terms.fenchel
 
 
 cdef sr_compressed borrow_compressed(X) except *:

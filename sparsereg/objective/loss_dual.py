@@ -109,6 +109,8 @@ def conjugate_gap(loss: Loss, y: Vector, z: Vector, s: Vector | None, theta: Vec
     u = theta if s is None else np.divide(theta, s, out=np.zeros_like(theta), where=s > 0.0)
     t *= 1.0 - INSIDE  # rounding may have put theta beyond the conjugate's domain
     with np.errstate(invalid="ignore"):
+        beyond = (np.abs(u) <= INSIDE) & ~np.isfinite(loss.conjugate(y, -t * u))
+        u = np.where(beyond, 0.0, u)  # where 0 bounds it, as where a row's own rho is all but 0
         terms = loss.value(y, z) + loss.conjugate(y, -t * u) + t * u * z
     total = float(terms.sum() if s is None else s[s > 0.0] @ terms[s > 0.0])
     return total if np.isfinite(total) else np.inf

@@ -36,7 +36,7 @@ class ElasticNetPenalty(Penalty):
 
     def gap_terms(self, w: Vector, c: Vector, l1: Vector, l2: Vector) -> GapTerms:
         """The terms of the duality gap, in one pass by the kernel."""
-        return GapTerms(**gap_sums(self.kernel, w, c, l1, l2))
+        return GapTerms(*gap_sums(self.kernel, w, c, l1, l2))
 
 
 class NonnegativeElasticNetPenalty(ElasticNetPenalty):

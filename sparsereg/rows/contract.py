@@ -7,8 +7,7 @@ maximum) over the rows, so that rows may live in several parts, whose answers ad
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +21,7 @@ Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Coefficients:
+class Coefficients(NamedTuple):
     """Sparse coefficients: `w[a]` on the observed column `cols[a]`, 0 elsewhere."""
 
     cols: Int
@@ -49,7 +47,7 @@ class Gram(Protocol):
     store : GramStore
         The entries, and the loops of coordinate descent on them.
     held : int
-        Entries that are kept for it.
+        Bytes that are kept for it.
     """
 
     store: GramStore

@@ -125,7 +125,7 @@ class PartedRows:
     @property
     def entries(self) -> int:
         """Entries of all Gram matrices."""
-        return sum(int(store.used) for store in (self.stores if self.whole is None else [self.whole, *self.stores]))
+        return sum(int(store.nbytes) for store in (self.stores if self.whole is None else [self.whole, *self.stores]))
 
     def release(self) -> None:
         """Give the sums up where no fold works on its Gram matrix any more."""

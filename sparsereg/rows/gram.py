@@ -39,7 +39,7 @@ class ProductsGram:
 
     @property
     def held(self) -> int:
-        return int(self.store.used)
+        return int(self.store.nbytes)
 
     def few_dense(self) -> Int:
         return np.empty(0, dtype=np.int64)
@@ -113,7 +113,7 @@ class RowsGram:
 
     @property
     def held(self) -> int:
-        return int(self.store.used)
+        return int(self.store.nbytes)
 
     def few_dense(self) -> Int:
         return np.empty(0, dtype=np.int64)

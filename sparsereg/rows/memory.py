@@ -230,7 +230,7 @@ class MemoryGram:
 
     @property
     def held(self) -> int:
-        return int(self.store.used)
+        return int(self.store.nbytes)
 
     def few_dense(self) -> Int:
         """Dense columns, if few stand among sparse ones and Gram rows are cached: better first in the working set, so

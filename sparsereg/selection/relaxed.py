@@ -5,8 +5,6 @@ The working set of the solver holds all that this takes: the gradient and produc
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from sparsereg.rows.contract import Coefficients
@@ -44,4 +42,4 @@ def relaxed(solver: PathSolvers, solution: Solution) -> Solution:
     coef = Coefficients(working_set.cols, w).nonzero()
     deviance = max(quadratic.null_deviance - float((working_set.c0 + c) @ w), 0.0)
     columns = quadratic.rows.columns[coef.cols]
-    return replace(solution, coef=coef, columns=columns, intercept=quadratic.intercept(coef), deviance=deviance)
+    return solution._replace(coef=coef, columns=columns, intercept=quadratic.intercept(coef), deviance=deviance)

@@ -7,9 +7,6 @@ so a few sweeps do. `objective.dual_point` has the formula of the gap there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,7 +32,6 @@ VIOLATION_SHARE = 0.1
 MAX_MARGIN = 0.01
 
 
-@dataclass(frozen=True)
 class WorkingSetGap:
     """The working set's part of a certificate, and the gradients c at its dual point.
 
@@ -45,25 +41,35 @@ class WorkingSetGap:
         u, where the dual point is not the residual of the coefficients.
     shift : DualShift or None
         How r(u) differs from that.
+    inner : float
+        The gap of `S F` while every other column is within its threshold.
     """
 
-    terms: GapTerms
-    squared_residual: float
-    squared_shift: float
-    c: Vector
-    dual: Position | None = None
-    shift: DualShift | None = None
+    __slots__ = ("c", "dual", "inner", "shift", "squared_residual", "squared_shift", "terms")
+
+    def __init__(
+        self,
+        terms: GapTerms,
+        squared_residual: float,
+        squared_shift: float,
+        c: Vector,
+        at: tuple[Position, DualShift] | None = None,
+    ) -> None:
+        self.terms, self.squared_residual, self.squared_shift, self.c = terms, squared_residual, squared_shift, c
+        self.dual: Position | None = None
+        self.shift: DualShift | None = None
+        if at is not None:
+            self.dual, self.shift = at
+        self.inner = self._gap(0.0)
 
     def __call__(self, outside: float) -> float:
         """The gap of `S F`, with `outside` the largest bound of the other columns over its threshold."""
+        return self.inner if outside <= 1.0 else self._gap(outside)
+
+    def _gap(self, outside: float) -> float:
         if self.shift is not None:
             return combine_shifted_gap(self.terms, self.squared_residual, self.shift, outside)
         return combine_gap(self.terms, squared_fenchel_gap(self.squared_residual), outside) + 0.5 * self.squared_shift
-
-    @cached_property
-    def inner(self) -> float:
-        """The gap of `S F` while every other column is within its threshold."""
-        return self(0.0)
 
     def suffices(self, target: float) -> bool:
         """Whether it leaves enough of the target to the other columns."""
@@ -87,7 +93,7 @@ def projected_gap(ws: WorkingSet, own: WorkingSetGap, target: float, start: Posi
     at_w, at_u, a = own.c - ws.l2 * w, c - ws.l2 * there.w, there.w - w
     shift = DualShift(float(at_w @ a), max(float(a @ (at_w - at_u)), 0.0))
     terms = shifted_gap_terms(ws.quadratic.penalty, w, there.w, c, (ws.l1, ws.l2))
-    found = WorkingSetGap(terms, own.squared_residual, 0.0, c, there, shift)
+    found = WorkingSetGap(terms, own.squared_residual, 0.0, c, (there, shift))
     return found if found.inner < own.inner else own
 
 

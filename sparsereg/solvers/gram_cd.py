@@ -18,7 +18,7 @@ Int = NDArray[np.int64]
 # Entries of a dense square that are always allowed: 16 MB.
 FREE_SQUARE = 2_000_000
 # Multiplications of a dense factor in the time of one entry of a product with the Gram matrix (measured).
-DENSE_PER_ENTRY = 60
+DENSE_PER_ENTRY = 100
 # Epochs that a direct step is worth where conjugate gradients did not converge.
 WORTH_EPOCHS = 10
 
@@ -45,7 +45,7 @@ class GramCD(WorkingSet):
 
     @property
     def gram_entries(self) -> int:
-        return int(self.gram.store.used)
+        return int(self.gram.store.entries)
 
     @property
     def gram_held(self) -> int:
@@ -106,14 +106,15 @@ class GramCD(WorkingSet):
         return self.q - self.sums * (self.r_sum / self.quadratic.weight_sum)
 
     def gram_product(self, x: Vector) -> Vector:
-        out = np.zeros(self.m)
+        out = self.sums * (float(self.sums @ x) / self.quadratic.weight_sum)
         self.gram.store.subtract(x, out)
-        return -out - self.sums * (float(self.sums @ x) / self.quadratic.weight_sum)
+        return np.negative(out, out=out)
 
     def newton_is_cheap(self) -> bool:
-        """By count: k^3/6 for k active columns, and the entries of their Gram columns for an epoch."""
+        """By count: k^3/6 for k active columns, of which two take as long as an entry of their Gram columns, which an
+        epoch reads."""
         k, entries = int(np.count_nonzero(self.w)), self.gram_entries
-        cheap = k * k * self.m < 6 * CHEAP_EPOCHS * entries
+        cheap = k * k * self.m < 12 * CHEAP_EPOCHS * entries
         worth = self.ill_conditioned and k**3 <= DENSE_PER_ENTRY * WORTH_EPOCHS * entries
         return self._is_direct(k) and (cheap or worth)
 
@@ -130,6 +131,6 @@ class GramCD(WorkingSet):
         where conjugate gradients did not converge, if a dense factor takes no more time than they and no more memory
         than the Gram matrix."""
         entries = self.gram_entries
-        instead = k**3 <= DENSE_PER_ENTRY * MAX_PRODUCTS * entries and k * k <= max(2 * entries, FREE_SQUARE)
+        instead = k**3 <= DENSE_PER_ENTRY * MAX_PRODUCTS * entries and k * k <= max(4 * entries, FREE_SQUARE)
         few = k <= MAX_DIRECT or (self.ill_conditioned and instead)
         return k > 0 and few and self.quadratic.penalty.kernel is not None

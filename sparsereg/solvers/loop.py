@@ -7,8 +7,8 @@ a gradient for every other column; add the columns that stand in the way of a sm
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,8 +69,7 @@ class Options:
     projects: bool = True
 
 
-@dataclass(frozen=True)
-class Solution:
+class Solution(NamedTuple):
     """Coefficients at one strength with their certificate.
 
     Attributes
@@ -104,8 +103,7 @@ class Solution:
     method: str = ""
 
 
-@dataclass(frozen=True)
-class Certificate:
+class Certificate(NamedTuple):
     """A gap of `S F` at some coefficients, and columns in the way of a smaller one; `dual` as in `Solution`."""
 
     gap: float
@@ -234,8 +232,8 @@ class Descent:
             near = near[np.argpartition(-magnitude[near], limit)[:limit]]
         return cols[near]
 
-    def _solution(self, coef: Coefficients, found: Certificate, epochs: int) -> Solution:
-        quadratic = self.quadratic
+    def _solution(self, coef: Coefficients, found: Certificate, epochs: int, products: int = 0) -> Solution:
+        quadratic, name = self.quadratic, self.working_set.name
         return Solution(
             coef,
             quadratic.rows.columns[coef.cols],
@@ -244,7 +242,8 @@ class Descent:
             epochs,
             found.squared_residual,
             found.dual,
-            method=self.working_set.name if found.dual is None else f"{self.working_set.name}, projected dual",
+            products,
+            name if found.dual is None else f"{name}, projected dual",
         )
 
     def _products_sum(self, coef: Coefficients) -> float | None:  # noqa: ARG002
@@ -272,20 +271,18 @@ class WorkingSetLoop(Descent, ABC):
         """At the dual point of `own`, so that displacements are measured between dual points; then back.
 
         Returns that dual point too where columns were added, for projections to go on from."""
-        before = self.working_set.position()
-        if own.dual is not None:
-            self.working_set.move_to(own.dual)
-        try:
+        if own.dual is None:
             found = self._certify(own, target)
-            if own.dual is None:
-                self._add(found.new)
-                return found, None
-            found = replace(found, dual=self.working_set.coefficients())
+            self._add(found.new)
+            return found, None
+        before = self.working_set.position()
+        self.working_set.move_to(own.dual)
+        try:
+            found = self._certify(own, target)._replace(dual=self.working_set.coefficients())
             self._add(found.new)
             return found, self.working_set.position() if found.new.size else None
         finally:
-            if own.dual is not None:
-                self._return_to(before)
+            self._return_to(before)
 
     def _return_to(self, before: Position) -> None:
         """Columns that were added since start at 0."""

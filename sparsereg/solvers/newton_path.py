@@ -7,8 +7,6 @@ outside (`screening`); columns join. The weights of the model are renewed where 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -141,7 +139,7 @@ class NewtonPath(Descent):
         """`solve`, and on to a smaller `tol` in epochs that are not counted."""
         found = self._solve(alpha, self.options.tol)
         closer = self._solve(alpha, tol)
-        return replace(closer if closer.dual_gap <= found.dual_gap else found, epochs=found.epochs)
+        return (closer if closer.dual_gap <= found.dual_gap else found)._replace(epochs=found.epochs)
 
     def _solve(self, alpha: float, tol: float) -> Solution:
         ws, limit = self.working_set, self.options.max_iter

@@ -320,7 +320,7 @@ def solve_point(solver: OutputSolver, alpha: float, tol: float | None) -> RowSol
 def solve_point(solver: AnySolver, alpha: float, tol: float | None) -> Solution | RowSolution:
     """One strength, without its dual point, which takes as much memory as the coefficients."""
     found = solver.solve(alpha) if tol is None else solver.solve_closely(alpha, tol)
-    return replace(found, dual=None) if isinstance(found, Solution) and found.dual else found
+    return found._replace(dual=None) if isinstance(found, Solution) and found.dual is not None else found
 
 
 def collect(

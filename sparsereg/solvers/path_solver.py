@@ -7,11 +7,12 @@ every other column (`screening`).
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg._core.kernels import displacement_sums
 from sparsereg.objective.quadratic import MAX_UNPENALIZED, Quadratic
 from sparsereg.rows.contract import Coefficients
 from sparsereg.solvers.gram_cd import GramCD
@@ -40,10 +41,11 @@ MIN_ADDED = 10
 LOOK_AHEAD = 0.7
 # Columns added between two looks at the size of the Gram matrix.
 GRAM_BATCH = 256
-# A Gram matrix is given up when an epoch on it reads so many entries more than one on the residual, or when it has more
-# than X, and more than FREE_GRAM (48 MB).
+# A Gram matrix is given up when an epoch on it reads half as many entries as one on the residual and SMALL_GRAM, or
+# when it takes more than half of what X takes in double with 32-bit indices, and more than FREE_GRAM bytes.
 SMALL_GRAM = 500_000
-FREE_GRAM = 4_000_000
+GRAM_BYTES_PER_ENTRY = 6
+FREE_GRAM = 48_000_000
 # What goes on, in its way, without a Gram matrix.
 ON_RESIDUAL: dict[type[WorkingSet], type[ResidualCD]] = {GramCD: ResidualCD, ProxGradient: ProxGradientOnResidual}
 
@@ -134,7 +136,7 @@ class PathSolver(WorkingSetLoop):
         spent = self._newton(min(MAX_PRODUCTS, limit))
         closer = self._solve(alpha, tol, limit - spent)
         good = max(found.dual_gap, max(tol, GAP_ROUNDING) * gap_scale)
-        return replace(closer if closer.dual_gap <= good else found, epochs=found.epochs)
+        return (closer if closer.dual_gap <= good else found)._replace(epochs=found.epochs)
 
     def _solve(self, alpha: float, tol: float, max_iter: int) -> Solution:
         self.working_set.set_strength(alpha, self.l1_ratio)
@@ -142,8 +144,7 @@ class PathSolver(WorkingSetLoop):
         self._extrapolate(alpha)
         before = self.products
         epochs, found = self._run(tol * self.quadratic.null_deviance, max_iter)
-        solution = self._solution(self.working_set.coefficients(), found, epochs)
-        return replace(solution, products=self.products - before) if self.products > before else solution
+        return self._solution(self.working_set.coefficients(), found, epochs, self.products - before)
 
     def _products_sum(self, coef: Coefficients) -> float:  # noqa: ARG002 - those of the working set
         return self.working_set.products_sum()
@@ -165,15 +166,14 @@ class PathSolver(WorkingSetLoop):
         """Upper bounds on the residual's displacement d since the reference: `|d|_2`, and `|d - mean|_max`.
 
         `|X step|^2 = step' (c_reference - c)`; a row holds at most `max_row_length` of the columns that moved."""
-        working_set, longest = self.working_set, self.quadratic.rows.max_row_length
-        step = working_set.w - self._w_reference
-        rounding = 1e-14 * float(np.abs(step) @ (np.abs(c) + np.abs(self._c_reference) + np.abs(working_set.c0)))
-        squared = max(float(step @ (self._c_reference - c)), 0.0)
-        magnitudes = np.abs(step) * working_set.max_abs
-        if magnitudes.size > longest:
-            magnitudes = np.partition(magnitudes, magnitudes.size - longest)[-longest:]
-        mean = abs(float(working_set.sums @ step)) / self.quadratic.weight_sum
-        return float(np.sqrt(squared + rounding)), (float(magnitudes.sum()) + mean) * (1 + 1e-12)
+        ws, longest = self.working_set, self.quadratic.rows.max_row_length
+        squared, rounding, largest, moved_sum, reach = displacement_sums(
+            ws.w, self._w_reference, c, self._c_reference, ws.c0, ws.max_abs, ws.sums
+        )
+        if reach.size > longest:
+            largest = float(np.partition(reach, reach.size - longest)[-longest:].sum())
+        largest += abs(moved_sum) / self.quadratic.weight_sum
+        return math.sqrt(max(squared, 0.0) + 1e-14 * rounding), largest * (1 + 1e-12)
 
     def _certify(self, own: WorkingSetGap, target: float) -> Certificate:
         """The duality gap from bounds on the other columns. Where those leave it over the target, the gradients of the
@@ -236,15 +236,15 @@ class PathSolver(WorkingSetLoop):
             self._set_reference(self.working_set.gradient())
 
     def _gram_is_too_large(self) -> bool:
-        """When an epoch on the Gram matrix reads more than one on the residual, or the Gram matrix outgrows X.
+        """When an epoch on the Gram matrix reads more than one on the residual, or the Gram matrix outgrows its budget.
 
         On the Gram matrix only coordinates that move are read, each a whole column; on the residual every column is
         read once, and those that move twice."""
         working_set, rows = self.working_set, self.quadratic.rows
         used, share = working_set.gram_entries, np.count_nonzero(working_set.w) / working_set.m
         epoch_on_residual = (1.0 + share) * working_set.nnz
-        too_slow = used * share > epoch_on_residual + SMALL_GRAM
-        too_large = working_set.gram_held > max(rows.nnz, FREE_GRAM)
+        too_slow = used * share > 0.5 * (epoch_on_residual + SMALL_GRAM)
+        too_large = working_set.gram_held > max(GRAM_BYTES_PER_ENTRY * rows.nnz, FREE_GRAM)
         return rows.in_memory and used > 0 and bool(too_slow or too_large)
 
 

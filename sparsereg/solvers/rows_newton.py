@@ -7,8 +7,6 @@ those that come near their threshold.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -84,7 +82,7 @@ class RowsNewton(Descent):
         """`solve`, and on to a smaller `tol` in epochs that are not counted."""
         found = self.solve(alpha)
         closer = self._solve(alpha, tol)
-        return replace(closer if closer.dual_gap <= found.dual_gap else found, epochs=found.epochs)
+        return (closer if closer.dual_gap <= found.dual_gap else found)._replace(epochs=found.epochs)
 
     def _approach(self, alpha: float) -> None:
         """One step at each of some strengths in between, where this one is far below the last."""

@@ -7,8 +7,6 @@ no column is ever written.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -85,7 +83,7 @@ class SingleFit(WorkingSetLoop):
         except TooManyColumns:
             return None
         epochs = self._epochs if self._certified_at < 0 else self._certified_at
-        return None if self._best is None else replace(self._best, epochs=epochs)
+        return None if self._best is None else self._best._replace(epochs=epochs)
 
     def gap_as_held(self, found: Solution) -> float:
         """The gap of what `solve` found, as X's type holds its coefficients."""
@@ -134,7 +132,7 @@ class SingleFit(WorkingSetLoop):
         gap, rr, magnitude = self._gap_at(coef)
         scaled = gap * self.quadratic.weight_sum
         if self._best is None or gap < self._best.dual_gap:
-            self._best = replace(self._solution(coef, Certificate(scaled, rr, _NONE), 0), dual_gap=gap)
+            self._best = self._solution(coef, Certificate(scaled, rr, _NONE), 0)._replace(dual_gap=gap)
         if self._certified_at < 0 and gap <= self._enough:
             self._certified_at, self._limit = self._epochs, self._epochs + max(MIN_POLISHING, self._epochs)
         over = int(np.count_nonzero(magnitude > self.threshold))

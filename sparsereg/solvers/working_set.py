@@ -6,6 +6,7 @@ coefficients.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import ClassVar, NamedTuple, cast
 
@@ -32,7 +33,7 @@ MAX_PRODUCTS = 50
 # A Newton step that costs as many epochs is cheap.
 CHEAP_EPOCHS = 6
 # An epoch that reads fewer entries costs little more than the call.
-DEAR_EPOCH = 100_000
+DEAR_EPOCH = 50_000
 
 
 class Position(NamedTuple):
@@ -87,7 +88,7 @@ class WorkingSet(ABC):
         new |= {"c0": c0, "l1": l1, "l2": l2}
         for name, values in new.items():
             setattr(self, name, np.concatenate([getattr(self, name), values]))
-        (self.unpenalized,) = (self.l1 + self.l2 == 0.0).nonzero()
+        self._find_unpenalized()
         self.nnz += int(quadratic.rows.lengths(cols).sum())
         self._added(cols)
 
@@ -95,19 +96,31 @@ class WorkingSet(ABC):
         """Make alpha the present strength."""
         self.scale, self.l1_ratio = self.quadratic.weight_sum * alpha, l1_ratio
         self.l1, self.l2 = self.quadratic.penalty.strengths(self.scale, l1_ratio, self.cols)
-        (self.unpenalized,) = (self.l1 + self.l2 == 0.0).nonzero()
+        self._find_unpenalized()
+
+    def _find_unpenalized(self) -> None:
+        if self.m and self.quadratic.penalty.is_uniform and self.l1[0] + self.l2[0] > 0.0:
+            self.unpenalized = self.unpenalized[:0]
+        else:
+            (self.unpenalized,) = (self.l1 + self.l2 == 0.0).nonzero()
 
     def coefficients(self) -> Coefficients:
         """The non-zero ones, in the order of the columns."""
-        return Coefficients(self.cols, self.without_rounding()).nonzero()
+        (keep,) = self._beyond_rounding().nonzero()
+        cols = self.cols[keep]
+        order = cols.argsort()
+        return Coefficients(cols[order], self.w[keep[order]])
 
     def without_rounding(self) -> Vector:
-        """`w`; those that move nothing beyond rounding are 0.
+        """`w`; those that move nothing beyond rounding are 0."""
+        return np.where(self._beyond_rounding(), self.w, 0.0)
 
-        With the curvature of the penalty: leaving one out adds `(sq + l2) w^2 / 2` to the objective."""
+    def _beyond_rounding(self) -> NDArray[np.bool_]:
+        """Which coefficients move something, with the curvature of the penalty: leaving one out adds `(sq + l2) w^2 /
+        2` to the objective."""
         moved = np.abs(self.w) * np.sqrt(self.sq + self.l2)
-        least = DUST * min(float(moved.max(initial=0.0)), np.sqrt(max(self.quadratic.null_deviance, 0.0)))
-        return np.where(moved > least, self.w, 0.0)
+        least = DUST * min(float(moved.max(initial=0.0)), math.sqrt(max(self.quadratic.null_deviance, 0.0)))
+        return moved > least
 
     def products_sum(self) -> float:
         """`s' X w`; 0 without an intercept."""
@@ -182,7 +195,7 @@ class WorkingSet(ABC):
 
     @property
     def gram_held(self) -> int:
-        """Entries that are kept for it."""
+        """Bytes that are kept for it."""
         return 0
 
     @property

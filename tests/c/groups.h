@@ -36,9 +36,9 @@ static void test_groups(const fixture *f, const sr_matrix *X, const double *s) {
     sr_groups_sums(&g, NULL, out, products);
     CHECK(sr_groups_column_sums(X, cols, N_ONES, s, &g, out, c) == SR_OK, "sums of columns");
     for (int a = 0; a < N_ONES; a++) {
-        double target = 0.0;
-        for (int i = 0; i < N; i++) target += (s ? s[i] : 1.0) * y[i] * f->plain[i][a];
-        CHECK(near(products[a + 1], target - c[a]), "sums of residuals %d", a);
+        double sum_y = 0.0;
+        for (int i = 0; i < N; i++) sum_y += (s ? s[i] : 1.0) * y[i] * f->plain[i][a];
+        CHECK(near(products[a + 1], sum_y - c[a]), "sums of residuals %d", a);
     }
 }
 

@@ -2,6 +2,7 @@
  * `make -C tests/c`. */
 #include <stdlib.h>
 #include "factors.h"
+#include "gram.h"
 #include "groups.h"
 #include "projection.h"
 #include "rows.h"
@@ -42,7 +43,7 @@ static void test_products(const fixture *f, const sr_matrix *X, const double *s)
 enum { ARENA = 4 * P * P, ROOM = P, CACHED = 3, POSITIONS = SR_UNTRACKED + CACHED + ROOM };
 typedef struct {
     int64_t begin[ROOM], len[ROOM], cap[ROOM], kept_begin[ROOM + 1];
-    int32_t idx[ARENA], wide[P], dense_position[P - N_SPARSE];
+    int32_t idx[ARENA], whole[ARENA], wide[P], dense_position[P - N_SPARSE];
     uint16_t position[P], kept_place[ROOM * CACHED], kept_count[ROOM * CACHED];
     uint32_t count[POSITIONS];
     double val[ARENA], sum[POSITIONS], row[N], kept_value[ROOM * CACHED];
@@ -87,9 +88,9 @@ static void test_cached(const fixture *f, const double *s, sr_products *kept, co
 /* Fills a Gram with the columns `order` of X, n of them, growing the arena as asked; checks every entry, and what
  * cached columns have with them. */
 static sr_gram test_gram(const fixture *f, const sr_matrix *X, const sr_matrix *Xt, const double *s, gram_room *g,
-                         const int64_t *order, int64_t n,
-                         int counting, int wide) {
-    sr_gram G = {g->begin, g->len, g->cap, g->idx, g->val, 0, 1, NULL, NULL, 1.0, NULL};
+                         const int64_t *order, int64_t n, int counting, int wide) {
+    sr_gram G = {g->begin, g->len, g->cap, g->idx, counting ? NULL : g->val, counting ? g->whole : NULL, 0, 1, NULL,
+                 NULL, 1.0, NULL};
     sr_products kept = {g->kept_begin, g->kept_place, counting ? g->kept_count : NULL, counting ? NULL : g->kept_value,
                         0};
     sr_gram_work work = empty_work(g, order, n, &kept, Xt != NULL, counting, wide);
@@ -111,13 +112,13 @@ static sr_gram test_gram(const fixture *f, const sr_matrix *X, const sr_matrix *
     for (int i = 0; i < N; i++) CHECK(g->row[i] == 0.0, "work row not left zero");
     for (int64_t a = 0; a < n; a++) {
         double got[P] = {0};
-        for (int64_t e = 0; e < G.len[a]; e++) got[G.idx[G.begin[a] + e]] += G.val[G.begin[a] + e];
+        for (int64_t e = 0; e < G.len[a]; e++) got[G.idx[G.begin[a] + e]] += sr_gram_entry(&G, G.begin[a] + e);
         for (int64_t b = 0; b < n; b++) {
             const double sum = product(f, s, order[a], order[b]);
             CHECK(near(got[b], sum), "gram %d %d: %g, not %g", (int)a, (int)b, got[b], sum);
         }
     }
-    test_cached(f, s, &kept, order, n);
+    test_cached(f, s, &kept, order, n), test_compact(&G, n);
     return G;
 }
 
@@ -385,15 +386,13 @@ int main(void) {
             for (int weighted = 0; weighted < 2; weighted++) {
                 test_products(&f, &X, weighted ? s : NULL), test_softmax(&f, &X, weighted ? s : NULL);
                 test_gauss_seidel(&f, &X, weighted ? s : NULL), test_groups(&f, &X, weighted ? s : NULL);
-                for (int k = 0; k < SR_N_PENALTIES; k++) {
-                    test_descent(&f, &X, &Xt, weighted ? s : NULL, (sr_penalty)k);
-                    test_descent(&f, &X, NULL, weighted ? s : NULL, (sr_penalty)k);
-                }
+                for (int k = 0; k < 2 * SR_N_PENALTIES; k++)
+                    test_descent(&f, &X, k % 2 ? &Xt : NULL, weighted ? s : NULL, (sr_penalty)(k / 2));
             }
         }
     }
     for (int k = 0; k < 20; k++) test_codes(k % 2 ? 2 : 4, k / 2 % 2);
-    test_screen(), test_names(), test_means();
+    test_screen(), test_displacement(), test_names(), test_means();
     for (int64_t n = 1; n <= 3; n++) test_elimination(n, 0), test_elimination(n, 1);
     printf("%d checks, %d failed\n", checks, failures);
     return failures != 0;

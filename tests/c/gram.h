@@ -1,0 +1,46 @@
+/* Checks of a Gram's arena, and of what a residual is displaced by. */
+#ifndef GRAM_H
+#define GRAM_H
+
+#include "fixture.h"
+#include "sr_gram.h"
+#include "sr_screen.h"
+
+/* Columns brought together hold what they held, in the least space, and can grow from there. */
+static void test_compact(sr_gram *G, int64_t n) {
+    double before[P][P] = {{0}};
+    int64_t order[P];
+    for (int64_t a = 0; a < n; a++) {
+        int64_t k = a;
+        for (; k > 0 && G->begin[order[k - 1]] > G->begin[a]; k--) order[k] = order[k - 1];
+        order[k] = a;
+        for (int64_t e = G->begin[a]; e < G->begin[a] + G->len[a]; e++) before[a][G->idx[e]] += sr_gram_entry(G, e);
+    }
+    const int64_t size = sr_gram_compact_size(G, n), used = G->used;
+    sr_gram_compact(G, n, order);
+    CHECK(G->used == size && size < used, "%d entries are kept, not %d of %d", (int)G->used, (int)size, (int)used);
+    for (int64_t a = 0; a < n; a++) {
+        double now[P] = {0};
+        for (int64_t e = G->begin[a]; e < G->begin[a] + G->len[a]; e++) now[G->idx[e]] += sr_gram_entry(G, e);
+        for (int b = 0; b < P; b++) CHECK(now[b] == before[a][b], "entry %d %d changed", (int)a, b);
+        CHECK(G->cap[a] >= G->len[a] && G->begin[a] + G->cap[a] <= G->used, "column %d leaves the arena", (int)a);
+        for (int64_t b = 0; b < n; b++)
+            CHECK(a == b || G->begin[b] >= G->begin[a] + G->cap[a] || G->begin[a] >= G->begin[b] + G->cap[b],
+                  "columns %d and %d overlap", (int)a, (int)b);
+    }
+}
+
+static void test_displacement(void) {
+    const double w[] = {1.0, 0.0, -2.0}, before[] = {0.5, 1.0, -2.0}, c[] = {1.0, -1.0, 5.0}, was[] = {3.0, -2.0, 7.0};
+    const double c0[] = {4.0, 8.0, 9.0}, max_abs[] = {2.0, 3.0, 9.0}, sums[] = {10.0, 1.0, 7.0};
+    const sr_move move = {3, w, before, c, was, c0, max_abs, sums};
+    double reach[3];
+    sr_moved moved;
+    sr_displacement_sums(&move, reach, &moved); /* steps 0.5, -1, 0 */
+    CHECK(moved.squared == 0.5 * 2.0 - 1.0 * -1.0 && moved.sum == 5.0 - 1.0, "squared %g, sum %g", moved.squared,
+          moved.sum);
+    CHECK(moved.rounding == 0.5 * 8.0 + 11.0, "rounding %g", moved.rounding);
+    CHECK(reach[0] == 1.0 && reach[1] == 3.0 && reach[2] == 0.0 && moved.reach == 4.0, "reach %g", moved.reach);
+}
+
+#endif
