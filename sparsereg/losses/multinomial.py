@@ -49,10 +49,12 @@ class Multinomial:
         q = np.maximum(p + change, 0.0)
         tiny = p <= 1e-290  # x would overflow
         x = change / np.where(tiny, 1.0, p)
+        small = ~tiny & (np.abs(x) < SMALL_CHANGE)
+        x = np.where(small, x, 0.0)
         series = p * x * x * (0.5 - x / 6.0 + x * x / 12.0)
         with np.errstate(divide="ignore", invalid="ignore"):
             plain = np.where(q > 0.0, q * (np.log(q) - log_p), 0.0) - change
-        terms = np.where(~tiny & (np.abs(x) < SMALL_CHANGE), series, np.maximum(plain, 0.0))
+        terms = np.where(small, series, np.maximum(plain, 0.0))
         rows = terms.sum(axis=0)
         return float(rows.sum() if s is None else s @ rows)
 

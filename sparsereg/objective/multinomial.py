@@ -163,12 +163,17 @@ class MultinomialProblem:
         return MultinomialEvaluation(b, total, p, log_p, q, valid)
 
     def _best_intercepts(self, z: Vector, b: Vector, total: float, log_p: Vector) -> tuple[Vector, float, Vector]:
-        """Newton steps, halved until the total falls."""
+        """Newton steps, halved until the total falls. Where hardly any row has curvature none is longer than predictors
+        are apart."""
+        longest = 1.0 + 2.0 * float(np.ptp(z + b[:, None], axis=0).max())
         for _ in range(MAX_INTERCEPT_STEPS):
             slope, hessian = self._intercept_terms(np.exp(log_p))
             if np.abs(slope).max() <= INTERCEPT_TOL * self.weight_sum:
                 break
             step, t = np.linalg.lstsq(hessian, slope)[0], 1.0
+            if not np.abs(step).max() <= longest:  # also where the Hessian is too small to divide by
+                step = step if np.isfinite(step).all() else slope
+                step = step * (longest / np.abs(step).max())
             last = float(slope @ step) <= LAST_DECREMENT * total  # what it gains is rounding: taken as it is
             for _ in range(MAX_HALVINGS):
                 new_log_p = self.loss.log_probabilities(z + (b + t * step)[:, None])
@@ -207,7 +212,10 @@ class MultinomialProblem:
         for _ in range(2):
             slope, _ = self._intercept_terms(q)
             e = np.linalg.lstsq(self._intercept_terms(p)[1], slope)[0]
-            q = q + p * (e[:, None] - e @ p)
+            with np.errstate(over="ignore", invalid="ignore"):  # refused below
+                q = q + p * (e[:, None] - e @ p)
+            if not np.isfinite(q).all():
+                return p, False
         left = np.abs(self._intercept_terms(q)[0]).max()
         return q, bool((q >= 0.0).all() and left <= 1e-12 * self.weight_sum)
 

@@ -58,7 +58,7 @@ def check_rule(rule: Any) -> Any:
         return rule
     raise ValueError(
         f"rule={rule!r}: expected 'min', '1se', '1se-unpaired', a share such as 'within 2%', or a function of a"
-        " validated path that returns the number of a point."
+        " validated path that returns the number of a point. For 'aic', 'bic' and the like use information_criterion."
     )
 
 

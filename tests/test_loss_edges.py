@@ -1,0 +1,143 @@
+"""Losses other than squares at the edge: separable, rare and settled classes, empty columns, huge counts."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import PoissonRegressor as PlainPoisson
+
+from sparsereg import (
+    LogisticRegression,
+    LogisticRegressionCV,
+    PoissonRegressor,
+    PoissonRegressorCV,
+    regularization_path,
+)
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(200, 8))
+SIGN = X[:, 0] > 0.0
+
+
+def lasso(**options):
+    return LogisticRegression(C=1.0, l1_ratio=1.0, tol=1e-8, max_iter=10_000, **options)
+
+
+def test_separable_classes():
+    """No coefficient runs away under a penalty; without one steps end where every row is settled."""
+    model = lasso().fit(X, SIGN)
+    assert model.score(X, SIGN) > 0.97
+    assert 0.0 <= model.dual_gap_ <= 1e-7
+    assert np.isfinite(LogisticRegressionCV(cv=3).fit(X, SIGN).coef_).all()
+    free = LogisticRegression(C=np.inf).fit(X, SIGN)
+    assert np.isfinite(free.coef_).all()
+    assert free.score(X, SIGN) == 1.0
+
+
+@pytest.mark.parametrize("model", [LogisticRegression(), LogisticRegressionCV()])
+def test_one_class_is_refused(model):
+    with pytest.raises(ValueError, match="at least 2 classes"):
+        model.fit(X, np.ones(200))
+
+
+def test_three_classes_are_refused_with_a_remedy():
+    with pytest.raises(ValueError, match=r"use GridSearchCV\(LogisticRegression\(\)\)"):
+        LogisticRegressionCV().fit(X, np.arange(200) % 3)
+
+
+@pytest.mark.parametrize("model", [LogisticRegressionCV, PoissonRegressorCV])
+def test_criteria_are_named_where_a_rule_is_asked_for(model):
+    with pytest.raises(ValueError, match="information_criterion"):
+        model(rule="bic").fit(X, SIGN)
+
+
+def test_rare_events():
+    """2 of 200,000 rows: the mean prediction is their share, as the intercept is not penalized."""
+    n = 200_000
+    level = RNG.integers(0, 50, n)
+    one_hot = sp.csr_array((np.ones(n), (np.arange(n), level)), shape=(n, 50))
+    y = np.zeros(n)
+    y[level == 3] = np.arange((level == 3).sum()) < 2
+    model = lasso().fit(one_hot, y)
+    np.testing.assert_allclose(model.predict_proba(one_hot)[:, 1].sum(), 2.0, rtol=1e-4)
+    assert model.dual_gap_ <= 1e-7
+
+
+@pytest.mark.parametrize("far", [700.0, 1e4])
+@pytest.mark.parametrize("right", [True, False])
+def test_settled_predictors(far, right):
+    """Offsets far on the right or the wrong side give numbers."""
+    offset = np.where(right == SIGN, far, -far)
+    offset[:100] = 0.0
+    model = lasso().fit(X, SIGN, offset=offset)
+    assert np.isfinite(model.coef_).all()
+    assert np.isfinite(model.intercept_).all()
+    assert 0.0 <= model.dual_gap_ < np.inf
+
+
+def test_rows_of_weight_0_and_empty_columns_change_nothing():
+    s = np.where(np.arange(200) % 5, 1.0, 0.0)
+    wide = np.hstack([X, np.zeros((200, 2))])
+    model, kept = lasso().fit(wide, SIGN, sample_weight=s), lasso().fit(X[s > 0.0], SIGN[s > 0.0])
+    np.testing.assert_allclose(model.coef_[:, :8], kept.coef_, atol=1e-5)
+    assert not model.coef_[:, 8:].any()
+
+
+def test_probabilities_on_the_boundary_are_classes():
+    y = SIGN.astype(float)
+    np.testing.assert_allclose(lasso().fit(X, np.column_stack([1.0 - y, y])).coef_, lasso().fit(X, y).coef_, atol=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [1e-3, 10.0])
+def test_counts_to_a_million_with_tiny_exposure(alpha):
+    """Deviance as scikit-learn's to 1e-8; predictions are finite and positive."""
+    n = 1_000
+    rng = np.random.default_rng(1)
+    a, b = rng.integers(0, 6, n), rng.integers(0, 5, n)
+    dense = np.hstack([f[:, None] == np.unique(f) for f in (a, b, 10 * a + b)]).astype(float)
+    exposure = 10 ** rng.uniform(-9.0, 0.0, n)
+    y = rng.poisson(np.minimum(np.exp(2.0 * dense @ rng.normal(size=dense.shape[1]) + 15.0) * exposure, 1e6)) / exposure
+    y[:3] = 1e6 / exposure[:3]
+    plain = PlainPoisson(alpha=alpha, solver="newton-cholesky", tol=1e-10, max_iter=100)
+    with warnings.catch_warnings():  # where its steps only change digits that are rounding
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        plain.fit(dense, y, sample_weight=exposure)
+    model = PoissonRegressor(alpha=alpha, tol=1e-10).fit(sp.csr_array(dense), y, sample_weight=exposure)
+
+    def objective(of):
+        mu = of.predict(dense)
+        logs = np.log(np.where(y > 0.0, y, 1.0) / mu)
+        return exposure @ (y * np.where(y > 0.0, logs, 0.0) - y + mu) / exposure.sum() + alpha / 2 * of.coef_ @ of.coef_
+
+    np.testing.assert_allclose(objective(model), objective(plain), rtol=1e-8)
+    assert 0.0 < model.predict(dense).min() <= model.predict(dense).max() < np.inf
+
+
+@pytest.mark.parametrize("far", [40.0, 700.0])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_several_classes_with_dependent_columns_and_huge_offsets(far, fit_intercept):
+    rng = np.random.default_rng(2)
+    wide, offset = np.hstack([X, X[:, :4] + X[:, 4:], X[:, :2]]), rng.choice([-far, 0.0, far], (200, 3))
+    options = {"loss": "multinomial", "alphas": 3, "tol": 1e-4, "fit_intercept": fit_intercept}
+    assert regularization_path(wide, rng.integers(0, 3, 200), **options).certified.all()
+    assert regularization_path(wide, rng.integers(0, 3, 200), offset=offset, **options).certified.all()
+
+
+def test_several_classes_at_hopeless_offsets_end_with_a_gap():
+    """With offsets of 1e4 hardly a row has curvature; what is not reached is said, in finite numbers."""
+    rng = np.random.default_rng(3)
+    with pytest.warns(ConvergenceWarning):
+        path = regularization_path(
+            X,
+            rng.integers(0, 3, 200),
+            loss="multinomial",
+            alphas=3,
+            max_iter=200,
+            offset=rng.choice([-1e4, 0.0, 1e4], (200, 3)),
+        )
+    assert all(np.isfinite(w.data).all() for w in path.coefs)
+    assert np.isfinite(path.intercepts).all()
