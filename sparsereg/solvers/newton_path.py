@@ -34,8 +34,9 @@ STEPS_BEFORE_WEIGHING = 3
 # second order says nothing.
 MAX_MOVE = 5.0
 MAX_HALVINGS = 40
-# A step that leaves this share of the working set's gap or more shows that the model's gap is not that of the loss:
-# rows without curvature count less in it. The model is then solved more closely; after that many steps nothing helps.
+# A step that lowers the objective by less than the target and leaves this share of the gap or more shows that the
+# model's gap is not that of the loss: rows without curvature count less in it. The model is then solved more closely;
+# after that many steps a gap by full passes is all that helps, where columns are unpenalized.
 STALLED = 0.9
 MAX_STALLS = 100
 # An increase of the objective by this share of the target is rounding.
@@ -71,6 +72,7 @@ class NewtonPath(Descent):
         super().__init__(ws.quadratic, l1_ratio, options, ws)
         self._value_at_zero = units.value()
         self._steps, self._reach, self._threshold = 0, MAX_MOVE, 0.0
+        self._decrease = 0.0  # of the objective, by the last step
         self.screening = Screening(problem.quadratic, units.gradients(None) if c is None else c)
         ws.linearize(np.empty(0))
         self._projects = False
@@ -153,6 +155,7 @@ class NewtonPath(Descent):
         if self.problem.loss.self_concordant and self._projects:  # models of other losses lead astray from there
             self._extrapolate(alpha)
         self._steps, epochs, inner, last, stalls = 0, 0, target, np.inf, 0
+        patience = MAX_STALLS if ws.unpenalized.size else limit
         while True:
             moved = False
             if ws.m:
@@ -162,12 +165,12 @@ class NewtonPath(Descent):
             if self._projects and ws.epoch_is_dear and own(0.0) > MEMBER_SHARE * target:  # a step is dearer
                 own = projected_point_gap(self.problem, ws, own, target, MEMBER_SHARE * target)
             present = own(0.0)
-            if present > MEMBER_SHARE * target and moved and epochs < limit and stalls < MAX_STALLS:
-                stalls = stalls + 1 if present >= STALLED * last else 0
+            if present > MEMBER_SHARE * target and moved and epochs < limit and stalls < patience:
+                stalls = stalls + 1 if present >= STALLED * last and self._decrease <= target else 0
                 inner, last = inner * (0.3 if stalls else 1.0), present
                 continue
             found, c = self._certify_point(own, target)
-            stuck = epochs >= limit or stalls == MAX_STALLS or not moved
+            stuck = epochs >= limit or stalls == patience or not moved
             if found.gap <= target or (stuck and not found.new.size) or epochs >= limit:
                 return self._solution_at(self._best_gap(found.gap, alpha, target), epochs, own.dual)
             if found.new.size:
@@ -244,6 +247,7 @@ class NewtonPath(Descent):
                 more += units.value(d_eta, t, found.shift) - units.value()
             if more <= ARMIJO * t * min(promise, 0.0) + ROUNDING_SHARE * target:
                 self._accept(found, w, (d_eta, t, shift), c)
+                self._decrease = -more
                 return True
             t *= 0.5
             self._reach = max(MAX_MOVE, t * largest)
