@@ -137,7 +137,7 @@ class Descent:
         `dual`: the last dual point, if only added columns may violate it: the coefficients may then be good enough
         already."""
         working_set, null_deviance = self.working_set, self.quadratic.null_deviance
-        epochs, since, slow, own = 0, 0, False, None
+        epochs, since, slow, own, least = 0, 0, False, None, np.inf
         if self._crawls and max_epochs > EPOCHS_PER_LOOK and working_set.newton_is_cheap():
             epochs = self._newton(1)  # where the support stays, that is all there is to do
             own = self._own_gap()
@@ -158,6 +158,11 @@ class Descent:
                 break
             if last <= gap <= GAP_ROUNDING * null_deviance:
                 return epochs, True, own
+            if slow and np.isinf(gap):  # only the objective tells whether more epochs are of use
+                value = working_set.value()
+                if value >= least - GAP_ROUNDING * null_deviance:
+                    return epochs, True, own
+                least = value
             self._crawls = True
             if since >= EPOCHS_PER_LOOK or enters:
                 if gap > SLOW * before and epochs < max_epochs:
@@ -256,7 +261,8 @@ class WorkingSetLoop(Descent, ABC):
 
     def _run(self, target: float, max_epochs: int) -> tuple[int, Certificate]:
         """Until the gap of `S F` is at most `target`, nothing changes, or the epochs are used up."""
-        epochs, dual = 0, None
+        epochs, dual, last = 0, None, np.inf
+        rounding = GAP_ROUNDING * self.quadratic.null_deviance
         while True:
             limit = max_epochs - epochs
             if not epochs and self.working_set.epoch_is_dear:  # a few show which columns are to be added
@@ -264,6 +270,9 @@ class WorkingSetLoop(Descent, ABC):
             done, stalled, own = self._descend(target, limit, dual)
             epochs += done
             found, dual = self._certify_and_add(own, target)
+            # Where the working set's own gap is rounding, a certificate no better than the last one stays as it is.
+            stalled |= epochs > done and own.inner <= rounding and found.gap >= last
+            last = found.gap
             if found.gap <= target or (stalled and not found.new.size) or epochs >= max_epochs:
                 return epochs, found
 

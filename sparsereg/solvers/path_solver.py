@@ -46,6 +46,8 @@ GRAM_BATCH = 256
 SMALL_GRAM = 500_000
 GRAM_BYTES_PER_ENTRY = 6
 FREE_GRAM = 48_000_000
+# The least positive number.
+SMALLEST = float(np.finfo(np.float64).smallest_subnormal)
 # What goes on, in its way, without a Gram matrix.
 ON_RESIDUAL: dict[type[WorkingSet], type[ResidualCD]] = {GramCD: ResidualCD, ProxGradient: ProxGradientOnResidual}
 
@@ -195,7 +197,9 @@ class PathSolver(WorkingSetLoop):
         magnitude, worst = self.screening.record(candidates, c, dual_shift)
         gap = own(_ratio(max(worst, others), threshold))
         limit = MIN_ADDED + 2 * int(np.count_nonzero(self.working_set.w))
-        new = self._nearest(candidates, magnitude, threshold, limit)
+        # At a threshold of 0 only columns inside are certified beside a shift: those of dual magnitude 0 are added too.
+        above = magnitude if threshold > 0.0 else np.maximum(magnitude, SMALLEST)
+        new = self._nearest(candidates, above, threshold, limit)
         if new.size and not self.working_set.m:
             first = self.screening.kept(self.working_set.best_first())
             new = np.concatenate([first, np.setdiff1d(new, first)])

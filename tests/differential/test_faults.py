@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import sparsereg as S
 from differential.active_set import Real
+from differential.calls import ask
 from differential.checks import examine
 from differential.oracle import Data, minimise, value
 from differential.problems import Problem, draw
@@ -298,3 +299,22 @@ def test_columns_too_small_to_square_are_refused_without_a_penalty():
         with pytest.raises(ValueError, match="too small to square"):
             fit(X, y)
     np.testing.assert_allclose(S.Ridge(1.0, fit_intercept=False).fit(X, y).coef_ / (X.T @ y), 1.0, rtol=1e-9)
+
+
+def test_paths_end_where_no_gap_can_be_had():
+    """Far columns without penalty or intercept have too few digits for a certificate: the gap is infinite, and epochs
+    that lower nothing are not repeated."""
+    answer = ask(draw(6005513))
+    assert answer.error is None
+    assert not answer.converged
+    assert np.isinf(answer.fitted.dual_gaps).all()
+    assert answer.fitted.n_iters.max() < 1000
+
+
+def test_bounded_columns_without_l1_beside_unpenalised_ones_are_certified():
+    """At a threshold of 0 each column outside the working set spoils the gap, also one that its bound holds at 0."""
+    problem = draw(7010009)
+    assert not examine(problem)
+    answer = ask(problem)
+    assert answer.converged
+    assert answer.fitted.n_iters.max() < 1000
