@@ -13,7 +13,7 @@ from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, TimeSeriesS
 
 from sparsereg import cross_validate_path, regularization_path
 from sparsereg.losses import as_loss
-from sparsereg.selection import ending
+from sparsereg.selection import ending, engine
 
 
 def one_hot(n=400, seed=0, levels=(6, 15, 40)):
@@ -180,14 +180,24 @@ def test_a_loss_that_falls_again():
     assert not ending.is_falling(worse[:, :1])  # one fold has no standard error
 
 
-@pytest.mark.parametrize(("tol", "of_folds"), [(1e-4, 1e-3), (1e-2, 1e-2), (1e-6, 1e-6)])
+@pytest.mark.parametrize(
+    ("tol", "eps", "small", "of_folds"),
+    [
+        (1e-4, "auto", False, 1e-3),
+        (1e-4, "auto", True, 1e-4),
+        (1e-4, 1e-2, False, 1e-4),
+        (1e-2, "auto", False, 1e-2),
+        (1e-6, "auto", False, 1e-6),
+    ],
+)
 @pytest.mark.parametrize("loss", ["squared", "logistic"])
-def test_the_gap_that_folds_are_solved_to(tol, of_folds, loss):
+def test_the_gap_that_folds_are_solved_to(tol, eps, small, of_folds, loss, monkeypatch):
     X, y = one_hot()
+    monkeypatch.setattr(engine, "SMALL_ENTRIES", X.nnz if small else X.nnz - 1)
     y = y if loss == "squared" else 1.0 * (y > np.median(y))
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
-        found = cross_validate_path(X, y, loss=loss, tol=tol, alphas=12, cv=3, keep_fold_paths=True)
+        found = cross_validate_path(X, y, loss=loss, tol=tol, eps=eps, alphas=12, cv=3, keep_fold_paths=True)
     scales = [path.dual_gaps.max() / path.gap_scale for path in found.chosen.fold_paths]
     assert max(scales) <= of_folds
     assert max(scales) > 1e-2 * of_folds

@@ -11,6 +11,7 @@ import pytest
 import scipy.sparse as sp
 from sklearn import config_context, linear_model
 from sklearn.base import clone
+from sklearn.datasets import load_diabetes
 from sklearn.exceptions import DataConversionWarning
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, TimeSeriesSplit, cross_validate
 from sklearn.pipeline import make_pipeline
@@ -56,6 +57,39 @@ def test_agrees_with_scikit_learn(container, weighted, given):
     assert ours.intercept_ == pytest.approx(theirs.intercept_)
     assert ours.dual_gap_ <= 1e-8
     assert len(ours.cv_results_["alpha"]) == ours.mse_path_[..., 0].size
+
+
+def few_rows(n=50, p=200):
+    """Ten columns of normal numbers matter, without noise: solutions are slow to converge."""
+    rng = np.random.RandomState(0)
+    w = np.where(np.arange(p) < 10, rng.randn(p), 0.0)
+    X = rng.randn(n, p)
+    return X, X @ w
+
+
+@pytest.mark.parametrize("alphas", [10, np.geomspace(2.0, 0.002, 30)], ids=["number", "array"])
+@pytest.mark.parametrize("table", ["few rows", "diabetes"])
+def test_default_tol_chooses_what_converged_folds_choose(table, alphas):
+    X, y = few_rows() if table == "few rows" else load_diabetes(return_X_y=True)
+    theirs = linear_model.LassoCV(cv=3, alphas=alphas, tol=1e-8, max_iter=100_000).fit(X, y)
+    ours = LassoCV(cv=3, alphas=alphas).fit(X, y)
+    assert ours.alpha_ == pytest.approx(theirs.alpha_)
+    np.testing.assert_allclose(ours.mse_path_, theirs.mse_path_, rtol=1e-4)
+    automatic, converged = LassoCV(cv=3).fit(X, y), LassoCV(cv=3, tol=1e-8).fit(X, y)
+    assert automatic.alpha_ == converged.alpha_
+    k = min(len(automatic.alphas_), len(converged.alphas_))  # where losses no longer change, rounding ends the path
+    np.testing.assert_allclose(automatic.mse_path_[:k], converged.mse_path_[:k], rtol=1e-4)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_storage_formats_give_the_same_losses_at_the_default_tol(model, fit_intercept):
+    X, y = few_rows(100, 100)
+    X[X < 0.5] = 0.0
+    ours = model(alphas=10, max_iter=50, fit_intercept=fit_intercept)
+    paths = [ours.fit(make(X), y).mse_path_ for make in (np.asarray, sp.csc_array, sp.csr_array)]
+    for path in paths[1:]:
+        np.testing.assert_allclose(path, paths[0], rtol=1e-6)
 
 
 def test_lasso_has_no_l1_ratio_and_refuses_several_targets():
@@ -164,8 +198,8 @@ def test_groups_are_routed_to_the_splitter():
         assert model.get_metadata_routing()
     by_hand = LassoCV(alphas=5, cv=list(GroupKFold(4).split(X, y, groups))).fit(X, y)
     np.testing.assert_array_equal(model.mse_path_, by_hand.mse_path_)
-    direct = cross_validate_path(X, y, alphas=by_hand.alphas_, cv=GroupKFold(4), groups=groups)
-    np.testing.assert_allclose(direct.chosen.fold_losses, by_hand.mse_path_)
+    direct = cross_validate_path(X, y, alphas=by_hand.alphas_, cv=GroupKFold(4), groups=groups, tol=1e-10)
+    np.testing.assert_allclose(direct.chosen.fold_losses, by_hand.mse_path_, rtol=1e-5)
     assert LassoCV(alphas=5, cv=TimeSeriesSplit(3)).fit(X, y).mse_path_.shape == (5, 3)
 
 

@@ -17,12 +17,12 @@ from sparsereg.data.validation import (
     check_weights,
 )
 from sparsereg.linear_model.coefficients import set_parameters
-from sparsereg.linear_model.lasso import ElasticNet, ElasticNetBase
+from sparsereg.linear_model.lasso import POLISHED, ElasticNet, ElasticNetBase
 from sparsereg.linear_model.path_choice import PathChoice
 from sparsereg.linear_model.paths import EPOCHS, PARAMS, closer, enet_path, lasso_path
 from sparsereg.losses import LOSSES
 from sparsereg.selection.cross_validation import check_ratios
-from sparsereg.selection.engine import Settings, validate
+from sparsereg.selection.engine import Settings, is_small, validate
 from sparsereg.selection.fold_fits import Task
 from sparsereg.selection.folds import make_folds
 from sparsereg.selection.measures import make_measure
@@ -53,7 +53,9 @@ class ElasticNetCV(PathChoice, ElasticNetBase):
     precompute : "auto", bool or array of shape (p, p), default "auto"
         Checked in the last fit, but without effect.
     max_iter, tol : int, float
-        As in `ElasticNet`, at each strength. Below the default of `tol` coefficients are solved more closely, too.
+        As in `ElasticNet`, at each strength. Below the default of `tol`, and at any `tol` where X has at most 50,000
+        entries, coefficients are solved more closely, too. On larger X, folds of an automatic path are solved to a gap
+        of 1e-3 unless `tol` is below its default.
     cv : int, splitter, iterable or None, default None
         Folds; None is 5 folds of consecutive rows, as in scikit-learn. Shuffle rows that are sorted.
     copy_X : bool, default True
@@ -172,7 +174,7 @@ class ElasticNetCV(PathChoice, ElasticNetBase):
         options = Options(float(self.tol), EPOCHS * int(self.max_iter), self.solver)
         measure, paths = make_measure(self.scoring, LOSSES["squared"]), []
         for ratio in ratios:
-            tight = closer(self.tol, 1.0, ratio) if self.tol < PARAMS["tol"] else None
+            tight = self._closer(design, ratio)
             task = Task(design, target, weights, None, LOSSES["squared"], penalty, options, tight, self.relax)
             paths.append(validate(task, folds, measure, ratio, settings))
         self._choose(CrossValidation.of(paths, self.rule))
@@ -199,6 +201,14 @@ class ElasticNetCV(PathChoice, ElasticNetBase):
             raise ValueError(f"For multi-task outputs, use MultiTask{type(self).__name__}")
         target = np.ascontiguousarray(column_or_1d(target, warn=True))
         return design, target, target
+
+    def _closer(self, design: Design, l1_ratio: float) -> float | None:
+        """The gap to which points are solved beyond `tol`.
+
+        On small X it is that of the last fit: folds then have the same losses to 7 digits in every storage format."""
+        if is_small(design):
+            return closer(min(self.tol, POLISHED), 1.0, l1_ratio)
+        return closer(self.tol, 1.0, l1_ratio) if self.tol < PARAMS["tol"] else None
 
     # ---- results ---------------------------------------------------------------------------------------------------
 

@@ -66,9 +66,9 @@ def cross_validate_path(
 ) -> CrossValidation:
     """A path on all rows with the held-out loss of every point, by K folds, and the point that a rule chooses.
 
-    The objective is that of `regularization_path`, in each fold over its training rows. No copy of X is made. At the
-    default `tol`, and at larger ones up to it, folds are solved to a gap of 1e-3: what remains is far below the
-    differences between folds. A smaller `tol` is that of the folds too.
+    The objective is that of `regularization_path`, in each fold over its training rows. No copy of X is made. Folds are
+    solved to `tol`, but with `eps="auto"` and `tol` of 1e-4 or more to a gap of 1e-3 (or `tol`) where X has more than
+    50,000 entries: what remains is far below the differences between folds.
 
     Parameters
     ----------

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg.data.design import Design
 from sparsereg.selection.ending import Ending
 from sparsereg.selection.fold_fits import FoldFit, Task
 from sparsereg.selection.folds import Fold
@@ -15,14 +16,19 @@ from sparsereg.selection.measures import MeanDeviance, Measure
 from sparsereg.selection.results import ValidatedPath
 from sparsereg.selection.shared_folds import SharedFolds
 from sparsereg.selection.walk import Advancing, Progress, Walk
+from sparsereg.solvers.loop import Options
 from sparsereg.solvers.path import PathSolvers, alpha_grid
 
-__all__ = ["AUTO_EPS", "FLOOR", "Settings", "validate"]
+__all__ = ["AUTO_EPS", "FLOOR", "Settings", "is_small", "validate"]
 
 Vector = NDArray[np.float64]
 
 # The automatic grid has the steps of so many points over this range, and goes on to the floor if need be.
 AUTO_EPS, FLOOR = 1e-2, 1e-5
+# Where `tol` is the first number or more, the folds of an automatic path are solved to the second, or to `tol` if that
+# is more: deep paths take a fifth of the time. The choice may then differ by points whose losses are nearly equal, so
+# not on X of at most so many entries, where time is no matter, nor on a grid that the caller gives.
+ORDINARY, OF_FOLDS, SMALL_ENTRIES = 1e-4, 1e-3, 50_000
 
 
 class Settings(NamedTuple):
@@ -49,14 +55,27 @@ def validate(task: Task, folds: list[Fold], measure: Measure, l1_ratio: float, s
     if isinstance(settings.grid, int) and isinstance(settings.eps, str):
         alphas = automatic_grid(float(alphas[0]), settings.grid)
     fits: list[Advancing]
+    of_folds = fold_options(task, settings)
     if shared is not None:
-        fits = [shared.fit(f, l1_ratio) for f in range(len(folds))]
+        fits = [shared.fit(f, l1_ratio, of_folds) for f in range(len(folds))]
     else:
-        fits = [FoldFit(task, fold, measure, l1_ratio, alphas) for fold in folds]
+        of_fold = replace(task, options=of_folds)
+        fits = [FoldFit(of_fold, fold, measure, l1_ratio, alphas) for fold in folds]
     walk = Walk(whole, fits, settings.ending, task.solve, settings.n_threads, settings.keep)
     validated = walk.go(alphas, settings.progress)
     path = replace(validated.path, settings=task.settings)
     return replace(validated, path=path, is_deviance=isinstance(measure, MeanDeviance))
+
+
+def fold_options(task: Task, settings: Settings) -> Options:
+    """Those of the task, to the gap that its folds are solved to."""
+    loose = isinstance(settings.eps, str) and task.options.tol >= ORDINARY and not is_small(task.design)
+    return replace(task.options, tol=max(task.options.tol, OF_FOLDS)) if loose else task.options
+
+
+def is_small(design: Design) -> bool:
+    """Whether paths on this X are solved closely, as time is no matter."""
+    return design.nnz <= SMALL_ENTRIES
 
 
 def automatic_grid(alpha_max: float, n: int) -> Vector:

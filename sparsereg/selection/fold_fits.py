@@ -5,7 +5,7 @@ Rows that do not train have weight 0, so that X is neither copied nor viewed ane
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -24,10 +24,6 @@ from sparsereg.solvers.path import PathSolvers, path_solver, solve_point
 __all__ = ["FoldFit", "FoldPoint", "Task", "check_fold_weights", "predictor"]
 
 Vector = NDArray[np.float64]
-
-# Where `tol` is the first number or more, folds are solved to the second, or to `tol` if that is more: their
-# coefficients serve only a comparison whose own error, over the folds, is far larger.
-ORDINARY, OF_FOLDS = 1e-4, 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,12 +63,6 @@ class Task:
     def settings(self) -> dict[str, Any]:
         """What `PathResult.settings` says of the objective."""
         return self.penalty | {"has_offset": self.offset is not None}
-
-    @cached_property
-    def of_folds(self) -> Task:
-        """The same, to the gap that folds are solved to."""
-        tol = self.options.tol
-        return replace(self, options=replace(self.options, tol=max(tol, OF_FOLDS))) if tol >= ORDINARY else self
 
     @cached_property
     def column_order(self) -> NDArray[np.int64]:
@@ -119,7 +109,7 @@ class FoldFit:
         s = training_weights(task, fold)
         total = float(task.y.size if task.s is None else task.s.sum())
         self.scale = total / float(s.sum()) if task.summed else 1.0
-        self.solver, _ = task.of_folds.solver(s, l1_ratio, alphas * self.scale, 1.0)
+        self.solver, _ = task.solver(s, l1_ratio, alphas * self.scale, 1.0)
         self._held_out = task.y[fold.test], None if task.s is None else task.s[fold.test]
         if isinstance(measure, MeanDeviance):
             self.measure = measure.of(*self._held_out)

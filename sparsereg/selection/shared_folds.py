@@ -15,7 +15,7 @@ from sparsereg.rows.memory import MAX_CACHED_ROW_LENGTH, MemoryRows
 from sparsereg.selection.fold_fits import FoldPoint, Task, check_fold_weights, predictor
 from sparsereg.selection.folds import Fold
 from sparsereg.selection.measures import MeanDeviance
-from sparsereg.solvers.loop import Solution
+from sparsereg.solvers.loop import Options, Solution
 from sparsereg.solvers.path import PathSolvers, strengths_of
 from sparsereg.solvers.prefilter import PrefilteredSolver, eliminate_columns
 
@@ -77,9 +77,9 @@ class SharedFolds:
         rows = TrainingRows(self.problem.design, self.problem.rows.y, s, parted=self.parted, others=others)
         return problem_over(rows, **self.task.penalty)
 
-    def fit(self, f: int, l1_ratio: float) -> SharedFold:
+    def fit(self, f: int, l1_ratio: float, options: Options) -> SharedFold:
         """The fold, ready to be solved."""
-        return SharedFold(self, f, PrefilteredSolver(self.problems[f], l1_ratio, self.task.of_folds.options))
+        return SharedFold(self, f, PrefilteredSolver(self.problems[f], l1_ratio, options))
 
 
 class SharedFold:
