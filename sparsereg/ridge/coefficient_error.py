@@ -91,7 +91,8 @@ def _by_singular_values(system: System, solution: RidgeSolution, slabs: Centered
         solution = replace(solution, dual_gap=gap)
         if error <= UNIT_RATIO * tol or n_steps == 2:
             break
-        solution = system.solution(solution.w + step, solution.n_iter + 1)
+        w = np.where(system.equations.diagonal == 0.0, 0.0, solution.w + step)  # of constant columns it is rounding
+        solution = system.solution(w, solution.n_iter + 1)
     return solution if error <= UNIT_RATIO * tol else _claimed(solution, error)
 
 

@@ -26,7 +26,8 @@ class ValidatedPath(Printed):
     path : PathResult
         On all rows.
     fold_losses : float64 array of shape (k, F)
-        Of each point in each fold: small is good; a score is negated. A fold that stopped earlier keeps its last value.
+        Of each point in each fold: small is good; a score is negated. After the end of a fold it
+        goes on rising as it did since its least value.
     fold_ends : int64 array of shape (F,)
         Points that each fold has solved.
     stopped : str

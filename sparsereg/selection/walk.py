@@ -109,7 +109,7 @@ class Walk:
         begin, n = perf_counter(), len(self.losses)
         whole = self.solve(self.whole, alpha)
         results = run(lambda f: self.fits[f].advance(alpha), [(f,) for f in self.going], self.n_threads)
-        losses = list(self.losses[-1]) if n else [np.nan] * len(self.fits)
+        losses = self._extrapolated() if n else [np.nan] * len(self.fits)
         for f, point in zip(self.going, results, strict=True):
             losses[f], self.ends[f] = point.loss, n + 1
             self.missed += point.solution.dual_gap > self.tol * self.fits[f].solver.problem.gap_scale
@@ -120,6 +120,16 @@ class Walk:
         if self.ending.turned:
             own = np.array(self.losses)
             self.going = [f for f in self.going if not has_turned(own[:, [f]], self.ending.turned)]
+
+    def _extrapolated(self) -> list[float]:
+        """The last losses, those of folds that have stopped risen by as much a point as since their least value: if they
+        stayed where they are, weaker penalties would look better than they are."""
+        losses = list(self.losses[-1])
+        for f in set(range(len(self.fits))) - set(self.going):
+            own = np.array(self.losses[: self.ends[f]])[:, f]
+            best = int(np.argmin(own))
+            losses[f] += max(own[-1] - own[best], 0.0) / max(own.size - 1 - best, 1)
+        return losses
 
     def _result(self, alphas: Vector, stopped: str) -> ValidatedPath:
         n = len(self.losses)

@@ -26,7 +26,7 @@ ROUNDING = 1e-4
 
 def newton(working_set: WorkingSet, max_products: int) -> int:
     """Steps towards the minimum over the columns with w != 0 or no penalty; returns the products with the Gram matrix
-    they took.
+    they took, the tries of a step counted as one.
 
     While signs hold, the objective is a quadratic there. It is solved directly or by conjugate gradients, which need
     the square root of the iterations that coordinate descent needs. Coordinates that would change sign stop at 0. If
@@ -57,14 +57,13 @@ def _step(ws: WorkingSet, max_products: int) -> tuple[int, bool]:
             part = _along_flat_direction(ws, left, slope, active, bounded)
             if slope @ part > 0.5 * part @ _product(ws, part):
                 ws.set_w(old + part)
-                return products + 3, False
+                return products + 1, False
     for tried, part in enumerate(_parts(old, step, bounded)):
-        products += 1
         # F(w) - F(w + part) = slope' part - part' (G + l2) part / 2, while no sign changes.
         if slope @ part > 0.5 * part @ _product(ws, part):
             ws.set_w(old + part)
-            return products, tried == 0
-    return products, True  # what is left is rounding
+            return products + 1, tried == 0
+    return products + 1, True  # what is left is rounding
 
 
 def _parts(old: Vector, step: Vector, bounded: NDArray[np.bool_]) -> Iterator[Vector]:
