@@ -122,8 +122,9 @@ class Walk:
             self.going = [f for f in self.going if not has_turned(own[:, [f]], self.ending.turned)]
 
     def _extrapolated(self) -> list[float]:
-        """The last losses, those of folds that have stopped risen by as much a point as since their least value: if they
-        stayed where they are, weaker penalties would look better than they are."""
+        """The last losses, those of folds that have stopped risen by as much a point as since their least value.
+
+        If they stayed where they are, weaker penalties would look better than they are."""
         losses = list(self.losses[-1])
         for f in set(range(len(self.fits))) - set(self.going):
             own = np.array(self.losses[: self.ends[f]])[:, f]
