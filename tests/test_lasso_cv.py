@@ -257,3 +257,15 @@ def test_errors_name_the_argument(arguments):
     X, y = data()
     with pytest.raises(ValueError, match=next(iter(arguments))):
         LassoCV(**arguments).fit(X, y)
+
+
+@pytest.mark.parametrize("cv", [3, 5])
+def test_the_automatic_choice_is_that_of_all_folds(cv):
+    """A fold that turned early is solved on where the others come to a weaker penalty."""
+    X, y = load_diabetes(return_X_y=True)
+    model = LassoCV(cv=cv).fit(X, y)
+    theirs = linear_model.LassoCV(cv=cv, alphas=model.alphas_, tol=1e-10, max_iter=1_000_000).fit(X, y)
+    assert model.alpha_ == pytest.approx(theirs.alpha_)
+    ends, best = model.validation_.chosen.fold_ends, model.validation_.chosen.best
+    assert best < ends.min()
+    np.testing.assert_allclose(model.mse_path_[: ends.min()], theirs.mse_path_[: ends.min()], rtol=1e-6)

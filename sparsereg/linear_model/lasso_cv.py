@@ -63,7 +63,8 @@ class ElasticNetCV(PathChoice, ElasticNetBase):
     verbose : bool or int, default False
         Print a line a strength, with the time left, to stderr.
     n_jobs : int, optional
-        Threads for taking X in and for folds; they share X, and change no digit.
+        Threads for taking X in and for folds; they share X. On a CSR of ones the order in which folds meet columns may
+        change the last digit of a loss.
     random_state, selection
         As in `ElasticNet`, for the last fit.
     rule : {"min", "1se", "1se-unpaired"}, "within x%", or callable, default "min"

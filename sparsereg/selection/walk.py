@@ -91,6 +91,7 @@ class Walk:
                 if reason is not None and i + 1 < alphas.size:
                     stopped = reason
                     break
+            self._complete(alphas)
         except ScreenedColumns:
             if not (self.losses and (self.ending.turned or self.ending.patience)):
                 raise
@@ -111,15 +112,26 @@ class Walk:
         results = run(lambda f: self.fits[f].advance(alpha), [(f,) for f in self.going], self.n_threads)
         losses = self._extrapolated() if n else [np.nan] * len(self.fits)
         for f, point in zip(self.going, results, strict=True):
-            losses[f], self.ends[f] = point.loss, n + 1
-            self.missed += point.solution.dual_gap > self.tol * self.fits[f].solver.problem.gap_scale
-            if self.keep:
-                self.fold_points[f][n:] = [point.solution]
+            self._note(f, n, point, losses)
         self.points[n:], self.seconds[n:] = [whole], [perf_counter() - begin]
         self.losses.append(losses)
         if self.ending.turned:
             own = np.array(self.losses)
             self.going = [f for f in self.going if not has_turned(own[:, [f]], self.ending.turned)]
+
+    def _complete(self, alphas: Vector) -> None:
+        """Measure the best point in every fold: folds that stopped before it go on to the end of the path."""
+        while late := [f for f, end in enumerate(self.ends) if end <= int(np.argmin(np.mean(self.losses, axis=1)))]:
+            for f in late:
+                for i in range(self.ends[f], len(self.losses)):
+                    self._note(f, i, self.fits[f].advance(float(alphas[i])), self.losses[i])
+
+    def _note(self, f: int, i: int, point: FoldPoint, losses: list[float]) -> None:
+        """Point i of fold f."""
+        losses[f], self.ends[f] = point.loss, i + 1
+        self.missed += point.solution.dual_gap > self.tol * self.fits[f].solver.problem.gap_scale
+        if self.keep:
+            self.fold_points[f][i:] = [point.solution]
 
     def _extrapolated(self) -> list[float]:
         """The last losses, those of folds that have stopped risen by as much a point as since their least value.
