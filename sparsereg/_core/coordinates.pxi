@@ -50,3 +50,19 @@ def solve_psd(double[:, ::1] H not None, double[::1] x not None, double tiny):
     if k:
         with nogil:
             sr_solve_psd(k, &H[0, 0], &x[0], tiny)
+
+
+cdef tuple hessian_of(const sr_gram *gram, Coordinates co):
+    """The columns with w != 0, and the upper triangle of their centred Gram matrix with l2 on its diagonal."""
+    active = np.flatnonzero(np.asarray(co.w))
+    cdef int64_t k = active.size
+    H = np.zeros((k, k))
+    if not k:
+        return active, H
+    cdef const int64_t[::1] at = active
+    cdef int64_t[::1] place = np.empty(co.m + 1, dtype=np.int64)
+    cdef double[:, ::1] view_H = H
+    cdef sr_coordinates view = co.borrow()
+    with nogil:
+        sr_gram_hessian(gram, &view, &at[0], k, &place[0], &view_H[0, 0])
+    return active, H

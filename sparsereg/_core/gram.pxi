@@ -366,19 +366,8 @@ cdef class GramStore:
     def hessian(self, Coordinates co not None):
         """The members A with w != 0, and `H_AA = G_AA + diag(l2)`, centred: the upper triangle of a (k, k) array."""
         require(co.m == self.m, "co has the wrong length")
-        active = np.flatnonzero(np.asarray(co.w))
-        cdef int64_t k = active.size
-        H = np.zeros((k, k))
-        if not k:
-            return active, H
-        cdef const int64_t[::1] at = active
-        cdef int64_t[::1] place = np.empty(self.m + 1, dtype=np.int64)
-        cdef double[:, ::1] view_H = H
         cdef sr_gram gram = self.borrow()
-        cdef sr_coordinates view = co.borrow()
-        with nogil:
-            sr_gram_hessian(&gram, &view, &at[0], k, &place[0], &view_H[0, 0])
-        return active, H
+        return hessian_of(&gram, co)
 
     def diagonal(self):
         """`x_a' diag(s) x_a` of each member."""

@@ -146,16 +146,4 @@ cdef class GramSum:
     def hessian(self, Coordinates co not None):
         """As `GramStore.hessian`."""
         require(co.m == self.m, "co has the wrong length")
-        active = np.flatnonzero(np.asarray(co.w))
-        cdef int64_t k = active.size
-        H = np.zeros((k, k))
-        if not k:
-            return active, H
-        cdef const int64_t[::1] at = active
-        cdef int64_t[::1] place = np.empty(self.m + 1, dtype=np.int64)
-        cdef double[:, ::1] view_H = H
-        cdef const sr_gram *terms = self.borrow()
-        cdef sr_coordinates view = co.borrow()
-        with nogil:
-            sr_gram_hessian(terms, &view, &at[0], k, &place[0], &view_H[0, 0])
-        return active, H
+        return hessian_of(self.borrow(), co)

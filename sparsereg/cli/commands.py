@@ -23,9 +23,11 @@ from sparsereg.cli.options import (
     crosses,
     csv_format,
     csv_options,
+    exclude_option,
     loss_name,
     parts_options,
     strengths,
+    text_option,
 )
 from sparsereg.cli.out_of_core import TablePath, fit_in_parts, for_parts, in_parts
 from sparsereg.cli.prediction import Prediction, check_point
@@ -102,9 +104,7 @@ def cli() -> None:
     multiple=True,
     help="Use only these columns, and those in --bin, --cross and --numeric. Default: all.",
 )
-@click.option(
-    "--exclude", callback=column_names, metavar="COLUMN[,...]", multiple=True, help="Do not use these columns."
-)
+@exclude_option
 @click.option(
     "--numeric",
     callback=column_names,
@@ -112,13 +112,7 @@ def cli() -> None:
     multiple=True,
     help="Pass columns of numbers through instead of binning them.",
 )
-@click.option(
-    "--text",
-    callback=column_names,
-    metavar="COLUMN[,...]",
-    multiple=True,
-    help="Read columns of a CSV file as categories even where they hold only numbers.",
-)
+@text_option
 @click.option(
     "--degree",
     type=click.IntRange(min=1),

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from sparsereg.cli.console import Terminal
-from sparsereg.cli.options import column_names, csv_format, csv_options
+from sparsereg.cli.options import csv_format, csv_options, exclude_option, text_option
 from sparsereg.cli.tables import read_table
 from sparsereg.cli.targets import choose_loss
 from sparsereg.cli.training import ColumnRoles, Training
@@ -20,16 +20,8 @@ __all__ = ["designs"]
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--target", required=True, metavar="COLUMN", help="Numbers or two classes; rows without it are left out.")
-@click.option(
-    "--exclude", callback=column_names, metavar="COLUMN[,...]", multiple=True, help="Do not use these columns."
-)
-@click.option(
-    "--text",
-    callback=column_names,
-    metavar="COLUMN[,...]",
-    multiple=True,
-    help="Read columns of a CSV file as categories even where they hold only numbers.",
-)
+@exclude_option
+@text_option
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Folds of the rows.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the folds.")
 @click.option("--no-ridge", is_flag=True, help="Compare lassos only, which takes less time.")

@@ -21,9 +21,11 @@ __all__ = [
     "crosses",
     "csv_format",
     "csv_options",
+    "exclude_option",
     "loss_name",
     "parts_options",
     "strengths",
+    "text_option",
 ]
 
 _PARTS = ("year", "month", "day", "weekday", "hour", "minute")
@@ -60,6 +62,18 @@ def crosses(_: click.Context, param: click.Parameter, values: tuple[str, ...]) -
 def column_names(_: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     """The names of all values, A or A,B,..., each once."""
     return tuple(dict.fromkeys(name for value in values for name in _split_names(value)))
+
+
+exclude_option = click.option(
+    "--exclude", callback=column_names, metavar="COLUMN[,...]", multiple=True, help="Do not use these columns."
+)
+text_option = click.option(
+    "--text",
+    callback=column_names,
+    metavar="COLUMN[,...]",
+    multiple=True,
+    help="Read columns of a CSV file as categories even where they hold only numbers.",
+)
 
 
 def csv_options(command: Any) -> Any:

@@ -27,7 +27,7 @@ from sparsereg.ridge.over_rows import solve_ridge_over_rows
 from sparsereg.rows.partitioned import PartitionedRows
 from sparsereg.solvers import path as paths
 
-__all__ = ["DaskModel", "ElasticNet", "Lasso", "Ridge", "engine_of", "regularization_path"]
+__all__ = ["CertifiedModel", "DaskModel", "ElasticNet", "Lasso", "Ridge", "engine_of", "regularization_path"]
 
 
 def engine_of(client: Any) -> DaskEngine:
@@ -139,7 +139,35 @@ class DaskModel(BaseEstimator):
         raise NotImplementedError
 
 
-class ElasticNet(RegressorMixin, DaskModel):
+class CertifiedModel(DaskModel):
+    """One strength of a penalty with an l1 part, with a duality gap."""
+
+    positive: bool
+    tol: float
+    max_iter: int
+
+    def _solve(self, rows: PartitionedRows, cross: FeatureCross, loss: str, alpha: float, l1_ratio: float) -> None:
+        found = paths.regularization_path(
+            rows,
+            loss=loss,
+            l1_ratio=l1_ratio,
+            alphas=[alpha],
+            fit_intercept=self.fit_intercept,
+            positive=self.positive,
+            tol=self.tol,
+            max_iter=self.max_iter,
+        )
+        self._set(cross, rows, found.coef(0), float(found.intercepts[0]))
+        self.dual_gap_, self.n_iter_ = float(found.dual_gaps[0]), int(found.n_iters[0])
+
+    def to_local(self) -> Pipeline:
+        """The fitted model as a scikit-learn pipeline of a cross and a linear model, which needs no cluster."""
+        local = super().to_local()
+        local[-1].dual_gap_ = self.dual_gap_
+        return local
+
+
+class ElasticNet(RegressorMixin, CertifiedModel):
     """The elastic net at one strength, fitted over tables in parts on a Dask cluster.
 
     Minimises the objective of `sparsereg.ElasticNet` on the columns of `cross`.
@@ -211,24 +239,8 @@ class ElasticNet(RegressorMixin, DaskModel):
         ratio = float(getattr(self, "l1_ratio", 1.0))
         check_number("l1_ratio", ratio, low=0, high=1, open_low=True)
         rows, cross = self._rows(X, y, sample_weight, Screen(alpha=float(self.alpha) * ratio))
-        found = paths.regularization_path(
-            rows,
-            l1_ratio=ratio,
-            alphas=[float(self.alpha)],
-            fit_intercept=self.fit_intercept,
-            positive=self.positive,
-            tol=self.tol,
-            max_iter=self.max_iter,
-        )
-        self._set(cross, rows, found.coef(0), float(found.intercepts[0]))
-        self.dual_gap_, self.n_iter_ = float(found.dual_gaps[0]), int(found.n_iters[0])
+        self._solve(rows, cross, "squared", float(self.alpha), ratio)
         return self
-
-    def to_local(self) -> Pipeline:
-        """The fitted model as a scikit-learn pipeline of a cross and a linear model, which needs no cluster."""
-        local = super().to_local()
-        local[-1].dual_gap_ = self.dual_gap_
-        return local
 
     def _local(self) -> Any:
         return LocalElasticNet(

@@ -12,24 +12,20 @@ from sklearn.utils.validation import check_is_fitted
 
 from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.crosses.over_parts import Screen
-from sparsereg.dask.estimators import DaskModel, engine_of
+from sparsereg.dask.estimators import CertifiedModel, engine_of
 from sparsereg.dask.tables import DaskTables, distinct_targets, tables_of
 from sparsereg.data.validation import check_number
 from sparsereg.linear_model.glm import PoissonRegressor as LocalPoisson
 from sparsereg.linear_model.logistic import LogisticRegression as LocalLogistic
 from sparsereg.losses import LOSSES
-from sparsereg.solvers import path as paths
 
 __all__ = ["LogisticRegression", "PoissonRegressor"]
 
 
-class LossModel(DaskModel):
+class LossModel(CertifiedModel):
     """One strength of a loss; subclasses say which."""
 
     l1_ratio: float
-    positive: bool
-    tol: float
-    max_iter: int
 
     def _fit(self, tables: DaskTables, loss: str, threshold: float, alpha: Any) -> None:
         """`threshold`, or NaN: of gradients, for the screen; `alpha(rows)`: the strength."""
@@ -39,24 +35,7 @@ class LossModel(DaskModel):
         if not np.isnan(threshold):
             screen = Screen(threshold=threshold * ratio, loss=kind)
         rows, cross = self._encoded(tables, screen)
-        found = paths.regularization_path(
-            rows,
-            loss=loss,
-            l1_ratio=ratio,
-            alphas=[alpha(rows)],
-            fit_intercept=self.fit_intercept,
-            positive=self.positive,
-            tol=self.tol,
-            max_iter=self.max_iter,
-        )
-        self._set(cross, rows, found.coef(0), float(found.intercepts[0]))
-        self.dual_gap_, self.n_iter_ = float(found.dual_gaps[0]), int(found.n_iters[0])
-
-    def to_local(self) -> Pipeline:
-        """The fitted model as a scikit-learn pipeline of a cross and a linear model, which needs no cluster."""
-        local = super().to_local()
-        local[-1].dual_gap_ = self.dual_gap_
-        return local
+        self._solve(rows, cross, loss, alpha(rows), ratio)
 
 
 class LogisticRegression(ClassifierMixin, LossModel):
