@@ -4,6 +4,7 @@ computed again: no data is scattered, and nothing is bound to a worker."""
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -112,7 +113,10 @@ class DaskEngine:
     def _shared(self, value: Any) -> Any:
         if len(pickle.dumps(value, protocol=5)) <= LARGE:
             return value
-        return self.client.submit(same, value, pure=False, retries=RETRIES)
+        with warnings.catch_warnings():
+            # Scattered data would not be computed again where a worker is lost; a task that holds them is.
+            warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
+            return self.client.submit(same, value, pure=False, retries=RETRIES)
 
     def _submit(self, work: Callable[..., Any], parts: Sequence[Any], given: list[Any]) -> list[Any]:
         """All at once, which costs the scheduler much less than one by one."""
