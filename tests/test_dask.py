@@ -18,7 +18,9 @@ from dask_tables import CROSSES, OPTIONS, rows_of, same, table, write_files
 from sparsereg.dask import ElasticNet as DaskElasticNet
 from sparsereg.dask import Lasso as DaskLasso
 from sparsereg.dask import Ridge as DaskRidge
+from sparsereg.dask import engine as engine_module
 from sparsereg.dask import regularization_path as dask_path
+from sparsereg.rows.disk import ThreadEngine
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +113,40 @@ def test_errors_name_partition_and_file(client, files, tmp_path):
             dask_path(X, y, cross=FeatureCross(), client=client)
     with pytest.raises(ValueError, match="alpha=0"):
         DaskLasso(alpha=0, client=client).fit(f"{files}/*.parquet", "y")
+
+
+class Piece:
+    def __init__(self, number: int):
+        self.number, self.name = number, f"piece {number}"
+
+
+@pytest.mark.parametrize("n", [1, 2, 9, 33, 70, 300])
+def test_answers_are_combined_as_from_disk_however_many_parts_a_task_has(client, monkeypatch, n):
+    monkeypatch.setattr(engine_module, "TASKS_PER_THREAD", 1)
+    engine, pieces = engine_module.DaskEngine(client), [Piece(k) for k in range(n)]
+
+    def text(part, shared):
+        return f"{part}{shared}"
+
+    def combine(shared, *texts):
+        return f"({shared.join(texts)})"
+
+    parts = engine.hold(lambda piece: piece.number, pieces)
+    assert parts[0].size == {1: 1, 2: 1, 9: 4, 33: 16, 70: 32, 300: 128}[n]
+    assert list(engine.map(text, parts, "!")) == [f"{k}!" for k in range(n)]
+    wanted = ThreadEngine().reduce(lambda piece, shared: text(piece.number, shared), combine, pieces, "+")
+    assert engine.reduce(text, combine, parts, "+") == wanted
+    if n > 2:
+        with pytest.raises(ValueError, match="some parts of a task are missing"):
+            engine.reduce(text, combine, parts[1:], "+")
+
+        def fails(part, _):
+            if part == n // 2:
+                raise OSError("gone")
+            return ""
+
+        with pytest.raises(RuntimeError, match=rf"piece {n // 2}\b.*gone"):
+            engine.reduce(fails, combine, parts, "+")
 
 
 def test_without_a_client_it_says_so(files):

@@ -16,7 +16,7 @@ from sparsereg.crosses.parquet import ParquetRows
 from sparsereg.crosses.part_tables import TablePart, Targets
 from sparsereg.crosses.parts_plan import FitPlan
 from sparsereg.crosses.scratch import encode_part, own_columns
-from sparsereg.dask.engine import DaskEngine, EncodedPart, FramePart
+from sparsereg.dask.engine import DaskEngine, FramePart
 from sparsereg.rows.partition import Partition
 from sparsereg.rows.partitioned import PartitionedRows
 
@@ -131,8 +131,7 @@ def encoded_rows(cross: FeatureCross, tables: DaskTables, screen: Screen | None,
         cross._fit_parts(tables, screen)
     layout = cross._layout
     plan, columns = FitPlan.of_layout(layout), own_columns(layout)
-    futures = engine.submit(encode_part, tables.parts, plan, layout, columns, held_out)
-    parts = [EncodedPart(part.name, future) for part, future in zip(tables.parts, futures, strict=True)]
+    parts = engine.hold(encode_part, tables.parts, plan, layout, columns, held_out)
     sums = list(engine.map(mean_parts, parts))
     center = sum(sy for _, sy in sums) / (sum(s for s, _ in sums) or 1.0)
     return DaskRows(parts, engine, layout.n_columns, center, getattr(cross, "eliminated_length_", 0))
