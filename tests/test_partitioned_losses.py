@@ -65,16 +65,20 @@ def compare(X, y, s, offset, pieces, **options):
     return found
 
 
-@pytest.mark.parametrize("loss", ["logistic", "poisson"])
+CASES = [
+    (1, "as is", {}, False, False),
+    (2, "sorted", {"fit_intercept": False}, True, False),
+    (7, "uneven", {"l1_ratio": 0.5, "positive": True}, True, True),
+]
+
+
 @pytest.mark.parametrize(
-    ("n_parts", "order", "options", "weighted", "with_offset"),
-    [
-        (1, "as is", {}, False, False),
-        (2, "sorted", {"fit_intercept": False}, True, False),
-        (7, "uneven", {"l1_ratio": 0.5, "positive": True}, True, True),
-    ],
+    ("loss", "case"),
+    [(loss, case) for loss in ("logistic", "poisson") for case in CASES]
+    + [(loss, case) for loss in ("huber", "squared_hinge") for case in CASES[::2]],
 )
-def test_a_path_is_that_of_one_matrix(loss, n_parts, order, options, weighted, with_offset):
+def test_a_path_is_that_of_one_matrix(loss, case):
+    n_parts, order, options, weighted, with_offset = case
     X, y, s = data(weighted)
     offset = np.random.default_rng(1).normal(size=y.size) * 0.3 if with_offset else None
     y = targets(loss, y, soft=weighted)
@@ -101,7 +105,7 @@ def test_other_losses(loss):
         assert more <= 1.1e-6 * problem.gap_scale
 
 
-@pytest.mark.parametrize("loss", ["logistic", "poisson"])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_rounds_are_about_one_a_point(loss):
     X, y, _ = data(weighted=False)
     y = targets(loss, y)
@@ -109,7 +113,7 @@ def test_rounds_are_about_one_a_point(loss):
     path = regularization_path(rows, loss=loss)
     assert path.certified.all()
     assert path.n_nonzero[-1] > 30
-    assert rows.n_rounds <= 150
+    assert rows.n_rounds <= 140
 
 
 def test_a_strength_far_below_the_largest_is_approached():

@@ -113,14 +113,17 @@ class LossSums:
     slope, curvature : float
         `sum s rho` and `sum s h`.
     c, u : float64 arrays of shape (n_cols,)
-        `x_j' (s rho)` and `x_j' (s h)`.
+        `x_j' (s rho)`, and `x_j' (s h)` or, of losses that are not self-concordant, `x_j' (s max(rho, 0))`.
     squared, far : float
         Of self-concordant losses `sum s rho^2 / h` over rows where that is small, and for the others how far the loss
         is above its least.
     largest, largest_curvature : float
         `max |s rho|` and `max s h`.
-    fenchel : float64 array
-        Of other losses their part of the gap at the dual points scaled by `1 - SHARES`.
+    fenchel : float64 array of shape (2, 30)
+        Of other losses their part of the gap at the dual points scaled by `1 - SHARES`, for rows of positive rho and
+        for the others.
+    positive : float
+        Of other losses `sum s max(rho, 0)`.
     model_curvature : float
         `sum s h` with the curvatures of the model, none so small that a step would run away.
     gram : scipy.sparse.csr_array of shape (m, m)
@@ -144,6 +147,7 @@ class LossSums:
     model_curvature: float
     gram: sp.csr_array
     model_sums: Vector
+    positive: float = 0.0
     held: float = 0.0
 
 
@@ -169,7 +173,7 @@ class Losses(Question):
 
 class RowTerms(NamedTuple):
     """Of some rows `s rho` and `s h`; the first sums of `LossSums`: total, slope, curvature, squared, far; and
-    `fenchel`."""
+    `fenchel`, in one row."""
 
     rho: Vector
     h: Vector
@@ -192,12 +196,15 @@ class LossAt(AtCoefficients):
     highest: float
 
     def answer(self, part: Partition) -> LossSums:
-        sums, held = np.zeros(6 if self.loss.self_concordant else 6 + SHARES.size), 0.0
+        concordant, held, positive = self.loss.self_concordant, 0.0, 0.0
+        sums = np.zeros(6 if concordant else 6 + 2 * SHARES.size)
         products, largest, raised = np.zeros((part.n_cols, 2)), np.zeros(2), np.empty(part.n_rows)
         with np.errstate(over="ignore", invalid="ignore"):
             for rows, z, y, s in at_predictors(part, self.coef, self.base):
                 found = self._by_kernel(y, z, s) if self.loss.kernel is not None else self._by_rows(y, z, s)
-                part.add_rmatvec_pair(rows, np.column_stack([found.rho, found.h]), products)
+                other = found.h if concordant else np.maximum(found.rho, 0.0)
+                part.add_rmatvec_pair(rows, np.column_stack([found.rho, other]), products)
+                positive += 0.0 if concordant else float(other.sum())
                 np.maximum(found.h, MIN_CURVATURE * self._floor(found.rho, s), out=raised[rows])
                 np.maximum(largest, [np.abs(found.rho).max(), found.h.max()], out=largest)
                 sums += [*found.sums, raised[rows].sum(), *found.fenchel]
@@ -219,10 +226,11 @@ class LossAt(AtCoefficients):
             far,
             float(largest[0]),
             float(largest[1]),
-            sums[6:],
+            sums[6:].reshape(-1, SHARES.size),
             model_curvature,
             gram,
             model_sums,
+            positive,
             held,
         )
 
@@ -260,7 +268,9 @@ class LossAt(AtCoefficients):
         if loss.self_concordant:
             squared = loss.scaled_square((s, s * y, s * y * y), y - rho, h)
         else:
-            fenchel = [loss.fenchel_gap(y, z, s, 1.0 - share) for share in SHARES.tolist()]
+            up = rho > 0.0
+            sides = [(y[rows], z[rows], s[rows]) for rows in (up, ~up)]
+            fenchel = [loss.fenchel_gap(*side, 1.0 - share) for side in sides for share in SHARES.tolist()]
         sums = loss.total(y, z, s), float(s @ rho), float(s @ h), squared, 0.0
         return RowTerms(s * rho, s * h, sums, fenchel)
 

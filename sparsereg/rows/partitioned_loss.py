@@ -27,7 +27,8 @@ MAX_CORRECTION = 0.1
 class RowsPoint:
     """A loss at coefficients and an intercept.
 
-    The dual point `rho - correction h` sums to 0, where there is an intercept.
+    Where there is an intercept, the dual point sums to 0: `rho - correction h`, or for losses that are not
+    self-concordant `scales[0] max(rho, 0) + scales[1] min(rho, 0)`, the smaller side being kept.
 
     Attributes
     ----------
@@ -36,17 +37,30 @@ class RowsPoint:
         At which the sums are.
     correction : float
     self_concordant : bool
+    scales : tuple of float
     """
 
     sums: LossSums
     intercept: float
     correction: float
     self_concordant: bool
+    scales: tuple[float, float] = (1.0, 1.0)
 
     @cached_property
     def c(self) -> Vector:
         """Gradients of all columns at the dual point."""
+        if not self.self_concordant:
+            up, down = self.scales
+            return self.sums.c if up == down == 1.0 else down * self.sums.c + (up - down) * self.sums.u
         return self.sums.c - self.correction * self.sums.u if self.correction else self.sums.c
+
+    def model_gradient(self, cols: Int, fit_intercept: bool) -> tuple[float, Vector]:
+        """The step of the intercept to the minimum of the model where no coefficient moves, and the gradients there of
+        the columns that the Gram matrix of the sums is of."""
+        if self.self_concordant or not fit_intercept or not self.sums.model_curvature > 0.0:
+            return self.correction, self.c[cols]
+        step = self.sums.slope / self.sums.model_curvature
+        return step, self.sums.c[cols] - step * self.sums.model_sums
 
     @property
     def largest(self) -> float:
@@ -65,16 +79,21 @@ class RowsPoint:
         if abs(e) > MAX_CORRECTION:
             return np.inf
         if not self.self_concordant:
-            away, known = np.append(0.0, SHARES[::-1]), np.append(0.0, sums.fenchel[::-1])
-            if np.isinf(known).any():
-                known = np.where(np.isinf(known), np.finfo(float).max, known)
-            found = float(np.interp(1.0 - t, away, known))
+            found = sum(
+                self._fenchel_of(known, t * scale) for known, scale in zip(sums.fenchel, self.scales, strict=True)
+            )
             return found if found < 1e300 else np.inf
         squares = e * e * sums.curvature
         if t == 1.0:
             return 0.5 * squares / (1.0 - abs(e))
         apart = (1.0 - t) ** 2 * sums.squared + (2.0 * t * (1.0 - t) + t * t) * squares
         return 0.5 * apart / (t * (1.0 - abs(e))) + (1.0 - t) * sums.far
+
+    @staticmethod
+    def _fenchel_of(known: Vector, t: float) -> float:
+        """Below the chords between the known ones."""
+        away, values = np.append(0.0, SHARES[::-1]), np.append(0.0, known[::-1])
+        return float(np.interp(1.0 - t, away, np.minimum(values, np.finfo(float).max)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,14 +137,16 @@ class PartitionedLoss:
         return self.null_model.sums.total - self.targets.least
 
     def at(self, coef: Coefficients, b0: float, cols: Int) -> RowsPoint:
-        """One round; where the loss is not self-concordant the intercept is put to its best before, by some more."""
-        if self.fit_intercept and not self.loss.self_concordant:
-            b0 = self._best_intercept(coef, b0)
+        """One round."""
         sums: LossSums = self.rows.ask(LossAt(coef, b0, self.loss, cols, self.targets.high))
-        correction = 0.0
+        correction, scales = 0.0, (1.0, 1.0)
         if self.fit_intercept and self.loss.self_concordant and sums.curvature > 0.0:
             correction = sums.slope / sums.curvature
-        return RowsPoint(sums, b0, correction, self.loss.self_concordant)
+        if self.fit_intercept and not self.loss.self_concordant:
+            up, down = sums.positive, max(sums.positive - sums.slope, 0.0)
+            least = min(up, down)
+            scales = least / up if up > 0.0 else 1.0, least / down if down > 0.0 else 1.0
+        return RowsPoint(sums, b0, correction, self.loss.self_concordant, scales)
 
     def _null_intercept(self) -> float:
         """From the mean of the targets where it depends on nothing else: where there is no offset."""

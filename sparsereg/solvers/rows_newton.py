@@ -108,13 +108,15 @@ class RowsNewton(Descent):
     # ---- steps ---------------------------------------------------------------------------------------------------
 
     def _model(self, alpha: float) -> ModelCD:
-        """The model at the present point."""
+        """The model at the present point; and what its best intercept gains, where that is not counted otherwise."""
         model = ModelCD(self.problem, whole_gram(self.point.sums.gram))
         model.cols, model.at, model.max_abs = self.cols, self.at, np.empty(0)
         model.set_strength(alpha, self.l1_ratio)
         model.squared = self.point.squared if 0.0 < self.point.squared < np.inf else model.squared
         model.measure_by(self.point.sums.model_curvature, self.point.sums.model_sums)
-        model.linearize(self.point.c[self.cols])
+        self._shift, gradient = self.point.model_gradient(self.cols, self.problem.quadratic.fit_intercept)
+        self._gain = 0.0 if self.point.self_concordant else self._shift * self.point.sums.slope
+        model.linearize(gradient)
         return model
 
     def _step(self, alpha: float, target: float, max_epochs: int, ahead: float = 1.0) -> tuple[int, bool]:
@@ -130,7 +132,7 @@ class RowsNewton(Descent):
         near[self.cols[(ws.w != 0.0) | (ws.at != 0.0)]] = True
         asked = np.flatnonzero(near)
         near[self.cols] = False
-        if (ws.w == ws.at).all() and not (magnitude[near] > threshold).any():
+        if (ws.w == ws.at).all() and self._gain <= target and not (magnitude[near] > threshold).any():
             return max(done, 1), False
         return max(done, 1), self._move(asked, target)
 
@@ -146,9 +148,9 @@ class RowsNewton(Descent):
         next working set."""
         ws, penalty, point = self.working_set, self.quadratic.penalty, self.point
         delta = ws.w - ws.at
-        shift = point.correction - float(ws.sums @ delta) / ws.quadratic.weight_sum
+        shift = self._shift - float(ws.sums @ delta) / ws.quadratic.weight_sum
         before = penalty.value(ws.at, ws.l1, ws.l2)
-        promise = penalty.value(ws.w, ws.l1, ws.l2) - before - float(ws.c @ delta)
+        promise = penalty.value(ws.w, ws.l1, ws.l2) - before - float(ws.c @ delta) - self._gain
         t, rounding = 1.0, ROUNDING_SHARE * target + ROUNDING * abs(point.sums.total)
         for _ in range(MAX_HALVINGS):
             w = ws.w if t == 1.0 else ws.at + t * delta
