@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sparsereg.linear_model.class_targets import ClassTargets
+from sparsereg.linear_model.class_targets import ClassTargets, two_whole_numbers
 from sparsereg.losses.smoothing import mixture_share, right_class_share, smooth_labels
 
 
@@ -53,3 +53,35 @@ def test_class_weights_of_probabilities_are_those_of_split_rows():
     _, balanced = labels.weighted("balanced", (s[:, None] * Y).T.ravel())
     soft, weights = ClassTargets.of(Y).weighted("balanced", s)
     np.testing.assert_allclose((weights[:, None] * soft.Y).T.ravel(), balanced)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.array([1, 0, 1], dtype=np.uint8),
+        np.array([True, False, False]),
+        np.array([-3, 7, 7]),
+        np.array([2.0, 0.0, -0.0], dtype=np.float32),
+        np.array([0.0, 1.0, 2.0, 1.0]),
+        np.array(["b", "a"]),
+    ],
+    ids=str,
+)
+def test_labels_and_codes_are_those_of_unique(y):
+    found, (labels, codes) = ClassTargets.of(y), np.unique(y, return_inverse=True)
+    assert found.classes.dtype == labels.dtype
+    assert found.codes is not None
+    np.testing.assert_array_equal(found.classes, labels)
+    np.testing.assert_array_equal(found.codes, codes.ravel())
+
+
+@pytest.mark.parametrize(("y", "message"), [([0.5, 1.0], "continuous"), ([3, 3], "only one class")])
+def test_numbers_that_are_no_labels(y, message):
+    with pytest.raises(ValueError, match=message):
+        ClassTargets.of(np.array(y))
+    assert two_whole_numbers(np.array(y)) is None
+
+
+def test_numbers_that_are_not_finite_are_no_labels():
+    assert two_whole_numbers(np.array([np.nan, 1.0])) is None
+    assert two_whole_numbers(np.array([np.inf, 1.0])) is None

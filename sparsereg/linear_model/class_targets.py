@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sparsereg.data.real_numbers import real_numbers
 from sparsereg.losses.smoothing import SUM_TOL, smooth_labels, smoothing_distribution
 
-__all__ = ["ClassTargets"]
+__all__ = ["ClassTargets", "two_whole_numbers"]
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -44,10 +44,12 @@ class ClassTargets:
         if y.ndim == 2 and y.shape[1] > 1:
             return cls._of_probabilities(y, classes)
         y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
+        two = two_whole_numbers(y)
+        if two is None:
+            check_classification_targets(y)
         if classes is not None:
             raise ValueError("classes names the columns of probabilities; of labels it is not taken.")
-        labels, codes = np.unique(y, return_inverse=True)
+        labels, codes = np.unique(y, return_inverse=True) if two is None else two
         if labels.size < 2:
             raise ValueError(
                 "This solver needs samples of at least 2 classes in the data, but the data contains only one class:"
@@ -111,3 +113,15 @@ class ClassTargets:
         if self.classes.size > 2:
             return self.probabilities()
         return self.codes.astype(np.float64) if self.codes is not None else self.probabilities()[:, 1].copy()
+
+
+def two_whole_numbers(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]] | None:
+    """Labels and codes, as of `np.unique`, of numbers that are two whole ones, by comparisons instead of sorting; None
+    of anything else."""
+    if y.dtype.kind not in "buif" or not y.size:
+        return None
+    labels = np.array([y.min(), y.max()])
+    if not (np.isfinite(labels).all() and (labels == np.floor(labels)).all() and labels[0] < labels[1]):
+        return None
+    second = y == labels[1]
+    return (labels, second.astype(np.int64)) if (second | (y == labels[0])).all() else None

@@ -105,9 +105,7 @@ class _Fit:
         """Intercepts of the model without columns, and its loss above the least possible; summed."""
         K, rows = self.n_outputs, self.problem.loss_rows
         if not self.multinomial:
-            z = np.zeros_like(rows.rows.y) if rows.offset is None else rows.offset
-            b = rows.loss.best_intercept(rows.rows.y, z, rows.rows.s) if rows.fit_intercept else 0.0
-            return np.array([b]), self.problem.null_loss
+            return np.array([rows.null_model()[0]]), self.problem.null_loss
         start = np.zeros(K)
         if rows.fit_intercept and self.offset is None:
             mean = np.average(self.target, axis=0, weights=self.s)
@@ -159,7 +157,8 @@ class _Fit:
         else:
             coef = Coefficients(np.arange(design.n_cols), W[:, 0]).nonzero()
             with np.errstate(over="ignore", invalid="ignore"):
-                found = self.problem.loss_rows.evaluate(coef)
+                near = float(b[0]) if np.isfinite(b).all() else 0.0
+                found = self.problem.loss_rows.evaluate(coef, near)
                 b = np.array([found.intercept])
                 if (self.l1 + self.l2 > 0.0).all() or self.problem.loss.quadratic:
                     gap = self.problem.gap_of(found, coef, self.task.alpha, self.task.l1_ratio)
@@ -226,12 +225,13 @@ class _Fit:
     def _sparse(self, W: Matrix) -> Fitted:
         task, options = self.task, Options(self.tol, EPOCHS * self.max_iter, projects=False)
         solver: PathSolver | LossPathSolver
-        if not W.any() and self._leave_out_short():
+        c = None if W.any() else self._leave_out_short()
+        if len(W) > self.problem.design.n_cols:
             W = np.zeros((self.problem.design.n_cols, 1))
         if self.problem.loss.quadratic:
             solver = PathSolver(self.problem.quadratic, task.l1_ratio, options)
         else:
-            solver = LossPathSolver(self.problem, task.l1_ratio, options)
+            solver = LossPathSolver(self.problem, task.l1_ratio, options, c)
         epochs = 0
         if W.any():
             solver.start_from(Coefficients(np.arange(len(W)), W[:, 0]).nonzero())
@@ -253,7 +253,7 @@ class _Fit:
         n_iter = min(-(-epochs // EPOCHS), self.max_iter)
         W = np.zeros_like(W)
         W[best[0].cols, 0] = best[0].w
-        fitted = self.fitted(W, np.array([found.intercept]), n_iter, None)
+        fitted = self.fitted(W, found.intercept + self._shifted(W) - self._centered, n_iter, None)
         if fitted.dual_gap <= self.tol * fitted.gap_scale:
             return fitted
         # Models of curved losses may be of no use far from the solution: steps of another kind have a try.
@@ -263,21 +263,24 @@ class _Fit:
         other = self.fitted(moved.W, moved.b, n_iter, None)
         return other if other.dual_gap < fitted.dual_gap else fitted
 
-    def _leave_out_short(self) -> bool:
-        """Leave out columns of ones too short to pass their threshold whatever the residual; whether there are any."""
+    def _leave_out_short(self) -> Vector | None:
+        """Leave out columns of ones too short to pass their threshold whatever the residual. Returns the gradient at
+        w = 0 of those left, where it was worked out."""
         loss = self.problem.loss
         if loss.quadratic or not np.isfinite(loss.residual_bound) or not self.task.l1_ratio:
-            return False
-        problem, _ = eliminate_for_loss(self.problem, self.task.l1_ratio, np.array([self.task.alpha]), 1.0)
+            return None
+        problem, c = eliminate_for_loss(self.problem, self.task.l1_ratio, np.array([self.task.alpha]), 1.0)
         length, left_out = problem.design.eliminated_length, problem.design.n_cols < self.problem.design.n_cols
         threshold = problem.weight_sum * self.task.alpha * self.task.l1_ratio
-        if not left_out or length * problem.rows.max_weight * loss.residual_bound > threshold:
-            return False
+        if length * problem.rows.max_weight * loss.residual_bound > threshold:
+            return None
+        if not left_out:
+            return c
         self.problem = problem
         self.l1, self.l2 = problem.penalty.strengths(
             problem.weight_sum * self.task.alpha, self.task.l1_ratio, np.arange(problem.design.n_cols)
         )
-        return True
+        return c
 
     def _own(self, found: Solution) -> Coefficients:
         """A solution's coefficients by this problem's columns: the solver may have left some out."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,17 +15,21 @@ Vector = NDArray[np.float64]
 SERIES = 4e-3
 
 
-def relative_entropy(m: Vector, log_mu: Vector, mu: Vector, difference: Vector) -> Vector:
+def relative_entropy(
+    m: Vector, log_mu: Vector | Callable[[NDArray[np.bool_]], Vector], mu: Vector, difference: Vector
+) -> Vector:
     """`m log(m/mu) - m + mu` for m >= 0, at least 0; infinite where mu is.
 
     Parameters
     ----------
-    m, log_mu, mu : float64 arrays of shape (n,)
+    m, mu : float64 arrays of shape (n,)
         `mu = exp(log_mu)`, which may have underflowed to 0 or overflowed.
+    log_mu : float64 array of shape (n,), or callable
+        Of a mask it returns the values there; few are needed.
     difference : float64 array of shape (n,)
         `m - mu`, by a formula without cancellation.
     """
-    m, log_mu, mu, difference = np.broadcast_arrays(m, log_mu, mu, difference)
+    m, mu, difference = np.broadcast_arrays(m, mu, difference)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         x = difference / mu
         y = np.where(np.abs(x) < 0.5, x, 0.0)
@@ -34,8 +40,9 @@ def relative_entropy(m: Vector, log_mu: Vector, mu: Vector, difference: Vector) 
         out *= mu
         far = ~(np.abs(x) < 0.5)
         if far.any():
-            m, mu, log_mu = m[far], mu[far], log_mu[far]
-            entropy = np.where(m > 0.0, m * (np.log(np.where(m > 0.0, m, 1.0)) - log_mu), 0.0) - m + mu
+            m, mu = m[far], mu[far]
+            log = log_mu(far) if callable(log_mu) else np.broadcast_to(log_mu, far.shape)[far]
+            entropy = np.where(m > 0.0, m * (np.log(np.where(m > 0.0, m, 1.0)) - log), 0.0) - m + mu
             out[far] = np.where(np.isposinf(mu), np.inf, entropy)
     return np.maximum(out, 0.0)
 

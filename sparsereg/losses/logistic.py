@@ -79,9 +79,12 @@ class Logistic(Loss):
 
     def fenchel_gap(self, y: Vector, z: Vector, s: Vector | None, t: float) -> float:
         """The relative entropy of `(1 - t) y + t p` and p: no large number is subtracted from a large one."""
-        p, other, away = sigmoid(z), sigmoid(-z), (1.0 - t) * self.residual(y, z)
-        terms = relative_entropy((1.0 - t) * y + t * p, -softplus(-z), p, away)
-        terms += relative_entropy((1.0 - t) * (1.0 - y) + t * other, -softplus(z), other, -away)
+        e = np.exp(-np.abs(z))
+        large, small, right = 1.0 / (1.0 + e), e / (1.0 + e), z >= 0.0
+        p, other = np.where(right, large, small), np.where(right, small, large)
+        away = (1.0 - t) * (y * other - (1.0 - y) * p)
+        terms = relative_entropy(p + away, lambda far: -softplus(-z[far]), p, away)
+        terms += relative_entropy(other - away, lambda far: -softplus(z[far]), other, -away)
         return float(terms.sum() if s is None else s @ terms)
 
     def above_least(self, s: Vector, sy: Vector, z: Vector, largest: float) -> Vector:  # noqa: ARG002

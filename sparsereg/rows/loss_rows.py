@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.losses import Loss
+from sparsereg.losses.base import row_blocks
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.memory import MemoryRows
 
@@ -29,18 +31,23 @@ class Evaluation:
     ----------
     intercept : float
         b0 at its best.
-    total : float
-        `sum_i s_i loss(y_i, z_i)`.
     c : float64 array of shape (n_cols,)
         `x_j' rho`, centred where there is an intercept, with `rho_i = -s_i loss'(y_i, z_i)`.
     fenchel_gap : callable
         `fenchel_gap(t)` is the loss's part of the duality gap at the dual point `t rho`; see `Loss.fenchel_gap`.
+    summed_loss : callable
+        What `total` is worked out by when it is asked for.
     """
 
     intercept: float
-    total: float
     c: Vector
     fenchel_gap: Callable[[float], float]
+    summed_loss: Callable[[], float]
+
+    @cached_property
+    def total(self) -> float:
+        """`sum_i s_i loss(y_i, z_i)`."""
+        return self.summed_loss()
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,30 +75,45 @@ class LossRows:
             z, b0 = self.predictor(Coefficients.zero())
             if self.offset is None:  # one predictor for all rows
                 z = z[:1]
-            self._null.append((b0, self.loss.total(self.rows.y, z, self.rows.s), self._saturated()))
+            self._null.append((b0, self._summed(self.loss.total, z), self._saturated()))
         return self._null[0]
 
     def null_residual(self) -> Vector:
         """`rho` of the model without columns."""
         b0 = np.array([self.null_model()[0]])
-        rho = self.loss.residual(self.rows.y, b0 if self.offset is None else b0 + self.offset)
+        rho = self._residual(b0 if self.offset is None else b0 + self.offset)
         return rho if self.rows.s is None else self.rows.s * rho
 
-    def evaluate(self, coef: Coefficients) -> Evaluation:
-        """By full passes in double, with b0 at its best: O(n + entries of X)."""
-        y, s = self.rows.y, self.rows.s
-        z, intercept = self.predictor(coef)
-        rho = self.loss.residual(y, z)
+    def evaluate(self, coef: Coefficients, near: float = 0.0) -> Evaluation:
+        """By full passes in double, with b0 at its best, looked for from `near` on: O(n + entries of X)."""
+        s = self.rows.s
+        z, intercept = self.predictor(coef, near)
+        rho = self._residual(z)
         if s is not None:
             rho *= s
         if self.fit_intercept:  # what rounding left of sum(rho) = 0
             rho -= rho.sum() / self.rows.weight_sum * (1.0 if s is None else s)
         return Evaluation(
             intercept,
-            self.loss.total(y, z, s),
             self.rows.design.rmatvec(rho),
-            lambda t: self.loss.fenchel_gap(y, z, s, t),
+            lambda t: self._summed(self.loss.fenchel_gap, z, t),
+            lambda: self._summed(self.loss.total, z),
         )
+
+    def _residual(self, z: Vector) -> Vector:
+        """A unit of weight, at predictors of shape (n,) or (1,)."""
+        y = self.rows.y
+        z, out = np.broadcast_to(z, y.shape), np.empty_like(y)
+        for rows in row_blocks(y.size):
+            out[rows] = self.loss.residual(y[rows], z[rows])
+        return out
+
+    def _summed(self, of: Callable[..., float], z: Vector, *more: float) -> float:
+        """A sum over the rows, `of(y, z, s, ...)`, at predictors of shape (n,) or (1,)."""
+        y, s = self.rows.y, self.rows.s
+        z = np.broadcast_to(z, y.shape)
+        parts = (of(y[rows], z[rows], None if s is None else s[rows], *more) for rows in row_blocks(y.size))
+        return float(sum(parts))
 
     def intercept(self, coef: Coefficients) -> float:
         """b0 at its best."""
@@ -99,7 +121,7 @@ class LossRows:
 
     def total(self, coef: Coefficients) -> float:
         """`sum_i s_i loss(y_i, z_i)` with b0 at its best."""
-        return self.loss.total(self.rows.y, self.predictor(coef)[0], self.rows.s)
+        return self._summed(self.loss.total, self.predictor(coef)[0])
 
     def saturated(self) -> float:
         """The least total that any predictors could reach: `-sum_i s_i loss*(y_i, 0)`."""
@@ -122,11 +144,14 @@ class LossRows:
             working -= self.offset
         return MemoryRows(self.rows.design, working, h if s is None else s * h)
 
-    def predictor(self, coef: Coefficients) -> tuple[Vector, float]:
-        """`z = offset + b0 + X w`, and b0."""
+    def predictor(self, coef: Coefficients, near: float = 0.0) -> tuple[Vector, float]:
+        """`z = offset + b0 + X w`, and b0, which is looked for from `near` on."""
         z = self.rows.predictor(coef)
         if self.offset is not None:
             z += self.offset
-        b0 = self.loss.best_intercept(self.rows.y, z, self.rows.s) if self.fit_intercept else 0.0
-        z += b0
-        return z, b0
+        if not self.fit_intercept:
+            return z, 0.0
+        z += near
+        more = self.loss.best_intercept(self.rows.y, z, self.rows.s)
+        z += more
+        return z, near + more
