@@ -36,15 +36,20 @@ def combine_gap(terms: GapTerms, fenchel_gap: Callable[[float], float], outside:
     that is `outside <= 1`. (2) `theta = t (rho, -sqrt(l2) w)` on the data with rows `sqrt(l2_j) e_j` and targets 0
     added, which make a lasso of the elastic net (Mairal 2010, section 2.4), with t = 1/dual norm, so that it is
     feasible: `fenchel_gap(t) + (1-t)^2/2 sum_j l2_j w_j^2 + sum_j l1_j g(w_j) - t sum_j (c_j - l2_j w_j) w_j`. No large
-    number is subtracted from a large one, so gaps far below the rounding of the objective are right.
+    number is subtracted from a large one, so gaps far below the rounding of the objective are right. Where products
+    overflowed, nothing is known: the gap is infinite.
     """
     direct = terms.fenchel if outside <= 1.0 else math.inf
     dual_norm = max(terms.dual_norm, outside, 1.0)
     if not math.isfinite(dual_norm):
-        return float(max(direct, 0.0))
+        return _bound(direct)
     t = 1.0 / dual_norm
     scaled = fenchel_gap(t) + 0.5 * (1.0 - t) ** 2 * terms.l2_sq + terms.l1_norm - t * terms.slope
-    return float(max(min(direct, scaled), 0.0))
+    return _bound(direct if math.isnan(scaled) else min(direct, scaled))
+
+
+def _bound(gap: float) -> float:
+    return math.inf if math.isnan(gap) else max(float(gap), 0.0)
 
 
 def squared_fenchel_gap(squared_residual: float) -> Callable[[float], float]:

@@ -82,6 +82,8 @@ class ModelCD(GramCD):
         About `sum_i s_i rho_i^2 / h_i`, the square of the model's residual.
     """
 
+    is_model = True
+
     def __init__(self, problem: ModelledProblem, gram: Gram) -> None:
         self.problem = problem
         super().__init__(curvature_quadratic(problem, 1.0, 1.0), gram)

@@ -25,6 +25,8 @@ class CurvatureResidual(ResidualCD):
     Before and after every method: `r = rho - h X (w - at)`, r_sum its sum with the intercept where it was.
     """
 
+    is_model = True
+
     def __init__(self, problem: Problem, units: RowUnits, old: CurvatureCD | None = None) -> None:
         self.problem, self.units = problem, units
         super().__init__(curvature_quadratic(problem, 1.0, 1.0))

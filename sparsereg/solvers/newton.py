@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.solvers.working_set import WorkingSet
+from sparsereg.solvers.working_set import Position, WorkingSet
 
 __all__ = ["newton"]
 
@@ -22,6 +22,8 @@ HALVINGS = 6
 # where the penalty falls along them; below this share of that of the whole slope it is rounding.
 FLAT = 1e-6
 ROUNDING = 1e-4
+# The objective may rise by so much of |y|^2, which is its rounding.
+RISE = 1e-12
 
 
 def newton(working_set: WorkingSet, max_products: int) -> int:
@@ -49,21 +51,38 @@ def _step(ws: WorkingSet, max_products: int) -> tuple[int, bool]:
     active[ws.unpenalized] |= ~bounded[ws.unpenalized]
     if not active.any():
         return 0, True
-    slope = np.where(active, ws.gradient() - ws.l1 * ws.quadratic.penalty.slope(old) - ws.l2 * old, 0.0)
+    c, here = ws.gradient(), ws.position()
+    slope = np.where(active, c - ws.l1 * ws.quadratic.penalty.slope(old) - ws.l2 * old, 0.0)
     step, products = ws.newton_step(slope, active, max_products)
     if (active & (step == 0.0)).any() and ws.newton_is_cheap():
         left = np.where(active, slope - _product(ws, step), 0.0)
         if _is_flat(left, slope, ws.l1):
             part = _along_flat_direction(ws, left, slope, active, bounded)
-            if slope @ part > 0.5 * part @ _product(ws, part):
-                ws.set_w(old + part)
+            if _lowers(ws, part, slope) and _moved(ws, part, here, c):
                 return products + 1, False
     for tried, part in enumerate(_parts(old, step, bounded)):
-        # F(w) - F(w + part) = slope' part - part' (G + l2) part / 2, while no sign changes.
-        if slope @ part > 0.5 * part @ _product(ws, part):
-            ws.set_w(old + part)
-            return products + 1, tried == 0
+        if _lowers(ws, part, slope):
+            return products + 1, not _moved(ws, part, here, c) or tried == 0
     return products + 1, True  # what is left is rounding
+
+
+def _lowers(ws: WorkingSet, part: Vector, slope: Vector) -> bool:
+    """Whether `F(w) - F(w + part) = slope' part - part' (G + l2) part / 2 > 0`, while no sign changes."""
+    return bool(slope @ part > 0.5 * part @ _product(ws, part))
+
+
+def _moved(ws: WorkingSet, part: Vector, here: Position, c: Vector) -> bool:
+    """Take a step from where the gradient is c; back if that raised the objective: of huge steps along what moves no
+    prediction, the fall in `_lowers` is rounding. Whoever models a loss checks the loss."""
+    if ws.is_model:
+        ws.set_w(here.w + part)
+        return True
+    most = ws.value(c) + RISE * ws.quadratic.null_deviance
+    ws.set_w(here.w + part)
+    if ws.value() <= most:
+        return True
+    ws.move_to(here)
+    return False
 
 
 def _parts(old: Vector, step: Vector, bounded: NDArray[np.bool_]) -> Iterator[Vector]:

@@ -366,7 +366,7 @@ def warn_uncertified(problem: Problem | RowsProblem | OutputProblem, result: Pat
 
 def warn_points(gaps: Vector, scale: float, tol: float, stacklevel: int = 3) -> None:
     """The same for the gaps of points."""
-    missed = np.flatnonzero(gaps > tol * scale)
+    missed = np.flatnonzero(~(gaps <= tol * scale))
     if missed.size:
         from sklearn.exceptions import ConvergenceWarning  # scikit-learn takes a second to import, pandas with it
 

@@ -61,9 +61,12 @@ class WorkingSet(ABC):
         Their stored entries.
     name : str
         What a path's record calls this way of moving them.
+    is_model : bool
+        Whether the objective is the model of a loss at a point.
     """
 
     name: ClassVar[str]
+    is_model: ClassVar[bool] = False
 
     def __init__(self, quadratic: Quadratic) -> None:
         self.quadratic = quadratic
@@ -130,9 +133,10 @@ class WorkingSet(ABC):
         """`|r|_s^2` from the gradient: r'r = r'y - c'w and r'y = y'y - c0'w."""
         return max(self.quadratic.null_deviance - float((self.c0 + c) @ self.w), 0.0)
 
-    def value(self) -> float:
-        """`S F` of the working set's objective."""
-        return 0.5 * self.squared_residual(self.gradient()) + self.quadratic.penalty.value(self.w, self.l1, self.l2)
+    def value(self, c: Vector | None = None) -> float:
+        """`S F` of the working set's objective; `c`: the gradient, if it is known."""
+        loss = 0.5 * self.squared_residual(self.gradient() if c is None else c)
+        return loss + self.quadratic.penalty.value(self.w, self.l1, self.l2)
 
     def gradient_of(self, cols: Int | None) -> Vector:
         """`c_j` of columns outside, or (None) of every observed column, from a residual for all rows."""

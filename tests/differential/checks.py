@@ -24,7 +24,8 @@ ABOUT = 10.0
 SHARE, FAILED = 1e-2, 1e-4
 # A fit that ends so many times above its tolerance did not converge slowly, but not at all.
 STALLED = 10.0
-# A coefficient that moves no prediction by more than this share is dust.
+# A coefficient that moves no prediction by more than this share is dust: of the largest move, or of the target where
+# larger ones cancel. Rounding is less than that.
 DUST = 1e-13
 
 
@@ -119,11 +120,12 @@ def _dust(claim: Claim, data: Data, l1: np.ndarray, l2: np.ndarray) -> list[Fail
     """Non-zero coefficients of columns that hold nothing, or that are nothing but rounding to the objective."""
     length = np.sqrt(data.s @ data.Xc**2 + l2)
     moved = np.abs(claim.w.astype(Real)) * length
-    dust = (claim.w != 0) & (moved <= DUST * moved.max(initial=0)) & (l1 > 0)
+    size = min(moved.max(initial=0), np.sqrt(data.null))
+    dust = (claim.w != 0) & (moved <= DUST * size) & (l1 > 0)
     if not dust.any():
         return []
     j = int(np.flatnonzero(dust)[0])
-    return [Failure("dust", f"column {j} at {claim.w[j]:.3g} moves {moved[j]:.2g} of {moved.max():.2g}")]
+    return [Failure("dust", f"column {j} at {claim.w[j]:.3g} moves {moved[j]:.2g} of {size:.2g}")]
 
 
 def _judge_ridge(problem: Problem, answer: Answer, claim: Claim, data: Data) -> list[Failure]:

@@ -17,6 +17,9 @@ from differential.calls import ask
 from differential.checks import examine
 from differential.oracle import Data, minimise, value
 from differential.problems import Problem, draw
+from sparsereg.objective.certificate import combine_gap, squared_fenchel_gap
+from sparsereg.penalties import GapTerms
+from sparsereg.solvers.path import warn_points
 
 
 def call(function: Any, *args: Any, **kwargs: Any) -> tuple[Any, bool]:
@@ -318,3 +321,17 @@ def test_bounded_columns_without_l1_beside_unpenalised_ones_are_certified():
     answer = ask(problem)
     assert answer.converged
     assert answer.fitted.n_iters.max() < 1000
+
+
+@pytest.mark.parametrize("seed", [6004353, 6005408])
+def test_newton_steps_whose_fall_is_rounding_are_not_taken(seed):
+    """Along what moves no prediction, of columns over twelve orders: coefficients once ended at 1e159 beside an
+    objective of 1e16."""
+    assert not examine(draw(seed))
+
+
+def test_an_unknown_gap_is_infinite_and_said():
+    unknown = GapTerms(l1_norm=np.nan, slope=np.nan, l2_sq=0.0, fenchel=np.nan, dual_norm=2.0)
+    assert combine_gap(unknown, squared_fenchel_gap(1.0)) == np.inf
+    with pytest.warns(ConvergenceWarning):
+        warn_points(np.array([0.0, np.nan]), 1.0, 1e-4)
