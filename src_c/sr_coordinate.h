@@ -46,7 +46,7 @@ SR_INLINE double sr_coordinate_step(const sr_coordinates *co, int64_t a, double 
     case SR_PENALTY_##name: best = sr_minimiser_##name(curvature, linear, co->l1[a], co->l2[a]); break;
         SR_FOR_EACH_PENALTY(SR_CASE)
 #undef SR_CASE
-        case SR_N_PENALTIES: break;
+        case SR_N_PENALTIES: break; /* not covered: no penalty; -Wswitch-enum wants every value */
     }
     return best - old;
 }
