@@ -112,3 +112,28 @@ def test_every_public_name_loads_and_is_documented():
         assert getattr(sparsereg, name).__doc__, name
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = sparsereg.nonsense
+
+
+def _length(function: ast.FunctionDef) -> int:
+    """Lines, without the docstring."""
+    first = function.body[0]
+    has_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    return function.end_lineno - function.lineno + 1 - (first.end_lineno - first.lineno + 1) * has_docstring
+
+
+def test_functions_are_short():
+    """Python functions have at most 50 lines without docstrings; C functions, macros among them, 60."""
+    long = [
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and _length(node) > 50
+    ]
+    for path in sorted((ROOT / "src_c").glob("*.[ch]")):
+        begin = 0
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if line[:1] not in ("", " ", "}", "#", "/", "*") and "(" in line:
+                begin = number
+            if line.startswith("}") and number - begin >= 60:
+                long.append(f"{path.name}:{begin}")
+    assert not long

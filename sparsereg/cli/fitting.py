@@ -133,23 +133,12 @@ def _by_folds(
     automatic = grid is None and eps is None
     grid = (AUTO_POINTS if automatic else 100) if grid is None else grid
     with terminal.path("Paths of all rows and of each fold", grid if isinstance(grid, int) else len(grid)) as advance:
-
-        def callback(i: int, n: int, alpha: float, n_nonzero: int, *_: float) -> None:
-            advance(i, n, alpha, n_nonzero)
-
-        validation = cross_validate_path(
-            X,
-            data.y,
-            cv=folds,
-            alphas=grid,
-            eps="auto" if eps is None else eps,
-            patience=options["patience"],
-            max_seconds=max(options["budget_seconds"] - terminal.seconds, 1e-3),
-            callback=callback,
-            keep_fold_paths=True,
-            **asked,
-        )
-    path, k = validation.path, validation.k
+        asked |= {"patience": options["patience"], "keep_fold_paths": True}
+        asked["max_seconds"] = max(options["budget_seconds"] - terminal.seconds, 1e-3)
+        asked["callback"] = lambda i, n, alpha, n_nonzero, *_: advance(i, n, alpha, n_nonzero)
+        eps = "auto" if eps is None else eps
+        validation = cross_validate_path(X, data.y, cv=folds, alphas=grid, eps=eps, **asked)
+    path, k, stopped = validation.path, validation.k, validation.chosen.stopped
     with terminal.working("Looking at the rows"):
         train = data.sample(X, path)
         assert validation.chosen.fold_paths is not None
@@ -159,7 +148,7 @@ def _by_folds(
         raise ValueError("the target is the same in all rows; there is nothing to predict.")
     meta |= {"point": k, "seed": options["seed"], "folds": len(folds), "held_out_r2": evidence.held}
     meta |= {"held_out_rows": int(data.y.size), "evidence": evidence.to_dict()}
-    meta |= {"remedies": remedies(options, path, validation.chosen.stopped)}
+    meta |= {"remedies": remedies(options, path, stopped)}
     meta |= with_ridge(options, path, evidence, train, folds[0], terminal)
     score = f"{score_name(meta, path.loss)} {evidence.held[k]:.4f} +- {evidence.null_error:.4f}"
     terminal.note(
@@ -167,9 +156,8 @@ def _by_folds(
         f" with {path.n_nonzero[k]:,} of {cross.n_features_out_:,} columns, and is the model's, fitted on all"
         f" {data.y.size:,} rows."
     )
-    stopped = validation.chosen.stopped
-    if stopped == "grid" and k == path.alphas.size - 1 and k > 0:
-        terminal.note("the best point is the last of the path; a smaller --eps may predict better still.")
+    if stopped == "grid":
+        _note_last(path, k, terminal)
     elif stopped in WHY_ENDED and automatic:
         falling = stopped == "max_seconds" and is_falling(validation.chosen.fold_losses)
         terminal.note(WHY_ENDED["falling" if falling else stopped])
@@ -205,13 +193,17 @@ def _by_held_out(
         f"{data.held_out.size:,} rows drawn with seed {options['seed']} were held out; point {best} predicts them best "
         f"({score_name(model.meta, path.loss)} {evidence.held[best]:.4f}) and is the model's."
     )
-    if best == path.alphas.size - 1 and best > 0:
-        terminal.note("the best point is the last of the path; a smaller --eps may predict better still.")
+    _note_last(path, best, terminal)
     return model
 
 
 def _with_classes(path: PathResult, options: dict[str, Any]) -> PathResult:
     return dataclasses.replace(path, classes=options["classes"])
+
+
+def _note_last(path: PathResult, k: int, terminal: Terminal) -> None:
+    if k == path.alphas.size - 1 and k > 0:
+        terminal.note("the best point is the last of the path; a smaller --eps may predict better still.")
 
 
 def _note_crosses(cross: FeatureCross, path: PathResult, k: int, terminal: Terminal) -> None:

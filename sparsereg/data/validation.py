@@ -13,9 +13,11 @@ from sparsereg.data.real_numbers import real_numbers, refuse_unreal_columns, sho
 __all__ = [
     "MOST_POINTS",
     "check_alphas",
+    "check_callback",
     "check_choice",
     "check_dense",
     "check_flag",
+    "check_flags",
     "check_number",
     "check_outputs",
     "check_penalty_factor",
@@ -65,6 +67,18 @@ def check_flag(name: str, value: Any) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise ValueError(f"{name}={value!r}: expected True or False.")  # noqa: TRY004 - like every other check here
     return bool(value)
+
+
+def check_flags(**flags: Any) -> None:
+    """Each True or False."""
+    for name, value in flags.items():
+        check_flag(name, value)
+
+
+def check_callback(callback: Any, arguments: str) -> None:
+    """A function, or None."""
+    if callback is not None and not callable(callback):
+        raise ValueError(f"callback={callback!r}: expected a function of ({arguments}), or None.")
 
 
 def check_vector(name: str, value: Any, length: int, of: str = "rows of X") -> Vector:

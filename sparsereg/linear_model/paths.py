@@ -13,7 +13,15 @@ from sklearn.utils import check_array, check_random_state
 
 from sparsereg.data.design import Design, as_design
 from sparsereg.data.real_numbers import refuse_unreal
-from sparsereg.data.validation import check_alphas, check_choice, check_flag, check_number, check_vector, check_weights
+from sparsereg.data.validation import (
+    check_alphas,
+    check_choice,
+    check_flag,
+    check_flags,
+    check_number,
+    check_vector,
+    check_weights,
+)
 from sparsereg.linear_model.gram_check import check_gram
 from sparsereg.linear_model.multi_task_path import PathRequest, multi_task_path
 from sparsereg.objective.problem import Coefficients, Problem, count_weights, make_problem
@@ -191,16 +199,7 @@ def enet_path(
     if isinstance(chosen, int):
         check_number("eps", eps, low=0, high=1, open_low=True)
     s = check_weights(options["sample_weight"], design.n_rows)
-    method = Options(
-        options["tol"],
-        EPOCHS * options["max_iter"],
-        options["solver"],
-        generator(options["selection"], options["random_state"]),
-    )
-    # A tolerance below the default asks for coefficients, not only for a certificate.
-    share = options["tol"] if options["tol"] >= PARAMS["tol"] else closer(options["tol"], 1.0, l1_ratio)
-    closely, report = share if share < options["tol"] else None, progress if verbose else None
-    how = PathRequest(float(l1_ratio), chosen, eps, method, closely, report, coef_init)
+    how = _request(options, l1_ratio, chosen, eps, progress if verbose else None, coef_init)
     if targets.ndim == 1:
         path, coefs, gaps = _one_target(design, check_vector("y", targets, design.n_rows), s, positive, how)
         check_gram(precompute, X, count_weights(design, s)[1], y=targets, Xy=Xy)
@@ -209,6 +208,14 @@ def enet_path(
         path, coefs, gaps = multi_task_path(design, targets, s, how)
         coefs = coefs if sparse_coefs else np.stack([one.toarray() for one in coefs])
     return (path.alphas, coefs, gaps, (-(-path.n_iters // EPOCHS)).tolist())[: 4 if return_n_iter else 3]
+
+
+def _request(options: dict[str, Any], l1_ratio: float, grid: Any, eps: float, report: Any, init: Any) -> PathRequest:
+    rng = generator(options["selection"], options["random_state"])
+    method = Options(options["tol"], EPOCHS * options["max_iter"], options["solver"], rng)
+    # A tolerance below the default asks for coefficients, not only for a certificate.
+    share = options["tol"] if options["tol"] >= PARAMS["tol"] else closer(options["tol"], 1.0, l1_ratio)
+    return PathRequest(float(l1_ratio), grid, eps, method, share if share < options["tol"] else None, report, init)
 
 
 def _one_target(
@@ -297,12 +304,6 @@ def closer(tol: float, alpha: float, l1_ratio: float) -> float:
 
     The lasso's gap is linear in the error of the coefficients, other gaps are quadratic."""
     return tol if alpha > 0 and l1_ratio == 1 else tol**2
-
-
-def check_flags(**flags: Any) -> None:
-    """Each True or False."""
-    for name, value in flags.items():
-        check_flag(name, value)
 
 
 def checked_start(design: Design, coef_init: Any, positive: bool) -> Coefficients:

@@ -12,8 +12,9 @@ from sparsereg.data.design import as_design
 from sparsereg.data.threads import thread_count
 from sparsereg.data.validation import (
     check_alphas,
+    check_callback,
     check_choice,
-    check_flag,
+    check_flags,
     check_number,
     check_penalty_factor,
     check_target,
@@ -31,7 +32,7 @@ from sparsereg.selection.results import CrossValidation
 from sparsereg.selection.rows_folds import RowsTask, validate_rows
 from sparsereg.selection.rules import check_rule
 from sparsereg.selection.walk import Progress
-from sparsereg.solvers.loop import SOLVERS, Options
+from sparsereg.solvers.loop import Options
 
 __all__ = ["check_ending", "check_ratios", "cross_validate_path"]
 
@@ -145,37 +146,28 @@ def cross_validate_path(
     >>> validation.path.point(validation.k)[0]
     array([ 0,  1,  9, 13])
     """
-    check_number("tol", tol, low=0)
-    check_number("max_iter", max_iter, low=1, integer=True)
-    check_choice("solver", solver, SOLVERS)
-    kind = as_loss(loss)
+    kind, options = as_loss(loss), Options.checked(tol, max_iter, solver)
     flags = {"fit_intercept": fit_intercept, "standardize": standardize, "positive": positive}
-    for name, flag in (*flags.items(), ("keep_fold_paths", keep_fold_paths)):
-        check_flag(name, flag)
+    check_flags(**flags, keep_fold_paths=keep_fold_paths)
+    check_callback(callback, "i, n_points, alpha, n_nonzero, mean_loss, seconds, seconds_left")
     grid, n_threads = check_alphas(alphas), thread_count(n_jobs)
-    ratios, ending, rule = check_ratios(l1_ratio), check_ending(eps, max_seconds, max_columns, grid), check_rule(rule)
-    if patience is not None:
-        ending = replace(ending, turned=0, patience=check_number("patience", patience, low=1, integer=True))
-    if callback is not None and not callable(callback):
-        raise ValueError(f"callback={callback!r}: expected a function of seven arguments, or None.")
+    ratios, rule, ending = check_ratios(l1_ratio), check_rule(rule), check_ending(eps, max_seconds, max_columns, grid)
+    ending = ending if patience is None else with_patience(ending, patience)
+    how = Settings(grid, eps, ending, n_threads, keep_fold_paths, callback)
     if isinstance(X, PartitionedRows):
         given = {"y": y, "sample_weight": sample_weight, "offset": offset, "groups": groups, "scoring": scoring}
-        over = RowsTask.of(X, kind, given, {"penalty_factor": penalty_factor} | flags, Options(tol, max_iter, solver))
-        settings = Settings(grid, eps, ending, 1, keep_fold_paths, callback)
-        return CrossValidation.of([validate_rows(over, cv, ratio, settings) for ratio in ratios], rule)
+        over = RowsTask.of(X, kind, given, {"penalty_factor": penalty_factor} | flags, options)
+        return CrossValidation.of([validate_rows(over, cv, ratio, how) for ratio in ratios], rule)
     design = as_design(X, n_threads=n_threads)
     target, s = check_target(y, design.n_rows), check_weights(sample_weight, design.n_rows)
     known = None if offset is None else check_vector("offset", offset, design.n_rows)
     if groups is not None and np.ndim(groups) == 0:
         raise ValueError(f"groups={groups!r}: expected one group for each of the {design.n_rows} rows of X, or None.")
-    folds = make_folds(
-        cv, X, target, {} if groups is None else {"groups": groups}, kind.link == "logit" and is_class(target)
-    )
+    stratified, by = kind.link == "logit" and is_class(target), {} if groups is None else {"groups": groups}
+    folds, measure = make_folds(cv, X, target, by, stratified), make_measure(scoring, kind)
     penalty = {"penalty_factor": check_penalty_factor(penalty_factor, design.n_features)} | flags
-    task = Task(design, target, s, known, kind, penalty, Options(tol, max_iter, solver))
-    settings = Settings(grid, eps, ending, n_threads, keep_fold_paths, callback)
-    measure = make_measure(scoring, kind)
-    return CrossValidation.of([validate(task, folds, measure, ratio, settings) for ratio in ratios], rule)
+    task = Task(design, target, s, known, kind, penalty, options)
+    return CrossValidation.of([validate(task, folds, measure, ratio, how) for ratio in ratios], rule)
 
 
 def check_ratios(l1_ratio: Any) -> list[float]:
@@ -200,6 +192,11 @@ def check_ending(eps: Any, max_seconds: Any, max_columns: Any, grid: int | NDArr
         check_number("max_columns", max_columns, low=1, integer=True)
     seconds, columns = (np.inf if limit is None else float(limit) for limit in (max_seconds, max_columns))
     return Ending(turned, seconds, columns)
+
+
+def with_patience(ending: Ending, patience: Any) -> Ending:
+    """The same after so many points without a better one, in place of the rule of `eps="auto"`."""
+    return replace(ending, turned=0, patience=check_number("patience", patience, low=1, integer=True))
 
 
 def is_class(y: NDArray[np.float64]) -> bool:

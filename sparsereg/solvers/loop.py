@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg.data.validation import check_choice, check_number
 from sparsereg.objective.quadratic import Quadratic
 from sparsereg.rows.contract import Coefficients
 from sparsereg.solvers.dual_projection import WorkingSetGap, projected_gap
@@ -67,6 +68,13 @@ class Options:
     method: str = "auto"
     rng: np.random.Generator | None = None
     projects: bool = True
+
+    @classmethod
+    def checked(cls, tol: Any, max_iter: Any, solver: Any) -> Options:
+        """As users pass them."""
+        check_number("tol", tol, low=0)
+        check_number("max_iter", max_iter, low=1, integer=True)
+        return cls(tol, max_iter, check_choice("solver", solver, SOLVERS))
 
 
 class Solution(NamedTuple):

@@ -12,24 +12,24 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sparsereg.data.design import as_design
+from sparsereg.data.design import Design, as_design
 from sparsereg.data.threads import thread_count
 from sparsereg.data.validation import (
     check_alphas,
-    check_choice,
-    check_flag,
+    check_callback,
+    check_flags,
     check_number,
     check_penalty_factor,
     check_weights,
 )
-from sparsereg.losses import Loss, as_path_loss
+from sparsereg.losses import Loss, Multinomial, as_path_loss
 from sparsereg.objective.multi_task import MultiTaskProblem
 from sparsereg.objective.multinomial import MultinomialProblem
 from sparsereg.objective.problem import Problem, count_weights
 from sparsereg.objective.targets import check_targets
 from sparsereg.results import PathResult
 from sparsereg.rows.partitioned import PartitionedRows
-from sparsereg.solvers.loop import SOLVERS, Options, Solution
+from sparsereg.solvers.loop import Options, Solution
 from sparsereg.solvers.loss_path import LossPathSolver, eliminate_for_loss
 from sparsereg.solvers.multi_task import MultiTaskSolver
 from sparsereg.solvers.multinomial import MultinomialSolver
@@ -187,40 +187,37 @@ def regularization_path(
     """
     check_number("l1_ratio", l1_ratio, low=0, high=1)
     check_number("eps", eps, low=0, high=1, open_low=True)
-    check_number("tol", tol, low=0)
-    check_number("max_iter", max_iter, low=1, integer=True)
-    check_choice("solver", solver, SOLVERS)
-    kind = as_path_loss(loss)
-    for name, flag in (("fit_intercept", fit_intercept), ("standardize", standardize), ("positive", positive)):
-        check_flag(name, flag)
-    if callback is not None and not callable(callback):
-        raise ValueError(f"callback={callback!r}: expected a function of (i, n_points, alpha, n_nonzero), or None.")
+    kind, options, grid = as_path_loss(loss), Options.checked(tol, max_iter, solver), check_alphas(alphas)
+    flags = {"fit_intercept": fit_intercept, "standardize": standardize, "positive": positive}
+    check_flags(**flags)
+    check_callback(callback, "i, n_points, alpha, n_nonzero")
     until = _until(max_seconds, stop_when)
-    grid = check_alphas(alphas)
+    given = {"y": y, "sample_weight": sample_weight, "offset": offset}
     if isinstance(X, PartitionedRows):
-        given = {"y": y, "sample_weight": sample_weight, "offset": offset}
-        problem = problem_of_rows(X, kind, given, penalty_factor, (fit_intercept, standardize, positive))
-        over_rows = RowsSolver(problem, float(l1_ratio), Options(tol, max_iter, solver))
+        over_rows = RowsSolver(problem_of_rows(X, kind, given, penalty_factor, flags), float(l1_ratio), options)
         return trace(over_rows, strengths_of(over_rows, grid, eps), callback=callback, until=until)
-    design = as_design(X, n_threads=thread_count(n_jobs))
-    targets = check_targets(kind, y, offset, design.n_rows, positive=positive)
-    design, s, target, offset = count_weights(design, check_weights(sample_weight, design.n_rows), *targets.vectors)
-    problems = [
-        targets.make(
-            design,
-            target,
-            sample_weight=s,
-            offset=offset,
-            penalty_factor=check_penalty_factor(penalty_factor, design.n_features),
-            fit_intercept=fit_intercept,
-            standardize=standardize,
-        )
-    ]
-    del design  # and with it what it knows of columns that are eliminated now
-    solver_, grid = path_solver(problems.pop(), float(l1_ratio), grid, eps, Options(tol, max_iter, solver))
-    settings = {"fit_intercept": fit_intercept, "standardize": standardize, "positive": positive}
-    settings |= {"penalty_factor": penalty_factor, "has_offset": offset is not None}
+    n_threads = thread_count(n_jobs)
+    solver_, grid = path_solver(  # no name holds the problem here, so that what it knows of eliminated columns goes
+        _problem(as_design(X, n_threads=n_threads), kind, given, penalty_factor, flags),
+        float(l1_ratio),
+        grid,
+        eps,
+        options,
+    )
+    settings = flags | {"penalty_factor": penalty_factor, "has_offset": offset is not None}
     return replace(trace(solver_, grid, callback=callback, until=until), settings=settings)
+
+
+def _problem(
+    design: Design, loss: Loss | Multinomial, given: dict[str, Any], penalty_factor: Any, flags: dict[str, bool]
+) -> Problem | OutputProblem:
+    """The problem of `regularization_path` for rows in memory."""
+    targets = check_targets(loss, given["y"], given["offset"], design.n_rows, positive=flags["positive"])
+    weights = check_weights(given["sample_weight"], design.n_rows)
+    design, s, y, offset = count_weights(design, weights, *targets.vectors)
+    factor = check_penalty_factor(penalty_factor, design.n_features)
+    given = {"sample_weight": s, "offset": offset, "penalty_factor": factor}
+    return targets.make(design, y, **given, fit_intercept=flags["fit_intercept"], standardize=flags["standardize"])
 
 
 def _until(max_seconds: Any, stop_when: Any) -> Until | None:

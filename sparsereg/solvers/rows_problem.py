@@ -70,7 +70,7 @@ def problem_of_rows(
     loss: Loss | Multinomial,
     given: dict[str, Any],
     penalty_factor: Any,
-    flags: tuple[bool, bool, bool],
+    flags: dict[str, bool],
 ) -> RowsProblem:
     """The problem of `regularization_path` for such rows; `flags` are fit_intercept, standardize and positive.
 
@@ -82,10 +82,7 @@ def problem_of_rows(
         message = "loss='multinomial' needs rows in memory; rows in parts have losses of one predictor."
         raise ValueError(message)  # noqa: TRY004
     factor = check_penalty_factor(penalty_factor, rows.n_features)
-    fit_intercept, standardize, positive = flags
-    return make_rows_problem(
-        rows, loss, penalty_factor=factor, fit_intercept=fit_intercept, standardize=standardize, positive=positive
-    )
+    return make_rows_problem(rows, loss, penalty_factor=factor, **flags)
 
 
 def make_rows_problem(
