@@ -314,15 +314,16 @@ def checked_start(design: Design, coef_init: Any, positive: bool) -> Coefficient
 
 def starting_point(design: Design, columns: NDArray[np.int64], values: NDArray[Any], positive: bool) -> Coefficients:
     """Coefficients of the observed columns, from those of columns of X; all others are 0 at the minimum."""
-    if not design.n_cols:
-        return Coefficients.zero()
-    order = np.argsort(design.columns)
-    place = np.searchsorted(design.columns, columns, sorter=order)
-    place[place == order.size] = 0
-    cols = order[place]
     w = np.maximum(values, 0.0) if positive else values
-    keep = (design.columns[cols] == columns) & (w != 0.0)
-    return Coefficients(cols[keep], w[keep].astype(np.float64))
+    columns, w = columns[w != 0.0], w[w != 0.0].astype(np.float64)
+    if not columns.size:
+        return Coefficients.zero()
+    order = np.argsort(columns)  # few, where the observed columns are many
+    place = np.searchsorted(columns, design.columns, sorter=order)
+    place[place == order.size] = 0
+    place = order[place]
+    cols = np.flatnonzero(columns[place] == design.columns)
+    return Coefficients(cols, w[place[cols]])
 
 
 def progress(i: int, n: int, alpha: float, n_nonzero: int) -> None:
