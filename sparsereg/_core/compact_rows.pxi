@@ -27,7 +27,9 @@ cdef class CodedRows:
                 "code_of does not fit")
         self.Xt, self.begin, self.end, self.code_of, self.n_codes = Xt, begin, end, code_of, n_codes
         start, stop = Xt.keep[:2]
-        self.codes = np.zeros((stop[begin:end] - start[begin:end]).sum(dtype=np.int64), dtype=np.uint16)
+        # A difference of sums, and no array of differences; wrapping around cancels.
+        entries = stop[begin:end].sum(dtype=np.int64) - start[begin:end].sum(dtype=np.int64)
+        self.codes = np.zeros(entries, dtype=np.uint16)
 
     def gradient_pass(self, const double[::1] y, double base, double[::1] c, const double[::1] w=None):
         """With `r = y - base - Z w` on these rows, add `Z' r` to c and return `sum r^2` and `max |r|`.

@@ -41,8 +41,8 @@ class CompactRows:
         code_of = np.resize(np.arange(n_own, n_codes, dtype=np.uint16), design.rows.shape[0])
         code_of[slice(n_own) if design.index_in_rows is None else design.index_in_rows[:n_own]] = np.arange(n_own)
         # Two parts with sums of their own, whatever the number of threads: results do not depend on it.
-        bounds = np.concatenate([[0], np.cumsum(design.rows.lengths())])
-        parts = split(bounds, worthwhile(design.nnz, 2))
+        parts = split(design.rows.start, worthwhile(design.nnz, 2))
+        parts[-1] = (parts[-1][0], design.rows.shape[1])
         self._parts = [CodedRows(design.rows, *part, code_of, n_codes) for part in parts]
         self._n_threads = min(worthwhile(design.nnz, design.n_threads), len(parts))
 
