@@ -15,11 +15,11 @@ from sparsereg.report.held_out import HeldOut
 from sparsereg.report.histograms import histogram_rows, reference_weights
 from sparsereg.report.outcomes import is_multinomial, null_predictors
 from sparsereg.report.samples import Sample
-from sparsereg.report.sources import FittedPoints, path_of
+from sparsereg.report.sources import FittedPoints, check_cross, path_of
+from sparsereg.results import PathResult
 
 if TYPE_CHECKING:
     from sparsereg.crosses.feature_cross import FeatureCross
-    from sparsereg.results import PathResult
 
 __all__ = ["GivenToPath", "PassedRows", "estimator_content", "model_content", "path_content"]
 
@@ -133,6 +133,11 @@ def path_content(
     if validated is not None:
         k = (path.k if hasattr(path, "k") else path.best) if k is None else k
         path = validated.path
+    if not isinstance(path, PathResult):
+        raise ValueError(  # noqa: TRY004 - as everywhere for a wrong argument
+            f"path={type(path).__name__}: expected a PathResult, or what cross_validate_path returns; for a fitted"
+            " model take SparsityReport.from_estimator."
+        )
     output, evidence = given.output, given.evidence
     k = checked_point(k, path.alphas.size)
     check_cross(cross, path.n_features)
@@ -199,15 +204,6 @@ def _class_in_words(path: Any, output: int, target: str | None) -> str | None:
 def checked_point(k: int | None, n_points: int) -> int | None:
     """The point counted from 0."""
     return None if k is None else int(check_number("k", k, low=-n_points, high=n_points - 1, integer=True)) % n_points
-
-
-def check_cross(cross: FeatureCross | None, n_columns: int) -> None:
-    """Raise a ValueError unless a cross makes so many columns."""
-    if cross is not None and cross.n_features_out_ != n_columns:
-        raise ValueError(
-            f"cross makes {cross.n_features_out_} columns but the coefficients have {n_columns}; "
-            "pass the FeatureCross that made X."
-        )
 
 
 def _with_degrees_of_freedom(

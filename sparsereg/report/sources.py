@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from sparsereg.results import OutputCoefficients, PathResult, SparseCoefficients
 
-__all__ = ["FittedPoints", "path_of"]
+if TYPE_CHECKING:
+    from sparsereg.crosses.feature_cross import FeatureCross
+
+__all__ = ["FittedPoints", "check_cross", "path_of"]
 
 Values = dict[str, Any]
 
@@ -41,10 +44,13 @@ class FittedPoints:
     loss: str = "squared"
 
     @classmethod
-    def of_path(cls, path: PathResult, scores: Mapping[str, Sequence[float]], output: int) -> FittedPoints:
-        """The points of a path, with further scores of each; the coefficients are those of one output."""
+    def of_path(cls, path: PathResult, scores: Any, output: int) -> FittedPoints:
+        """The points of a path, with a dict of further scores of each; the coefficients are those of one output."""
         n_points, coefs = path.alphas.size, path.outputs[output]
         unknown = [None] * n_points
+        if not isinstance(scores, Mapping):
+            kind = type(scores).__name__
+            raise ValueError(f"scores={kind}: expected a dict of names to one number a point.")  # noqa: TRY004
         for name, score in scores.items():
             if len(score) != n_points:
                 raise ValueError(f"scores[{name!r}] holds {len(score)} values; expected {n_points}, one a point.")
@@ -106,6 +112,19 @@ def _ratio_of_columns(estimator: Any) -> float:
     if getattr(estimator, "penalises_rows", False):
         return 0.0
     return _number(estimator, "l1_ratio_", "l1_ratio", default=0.0)
+
+
+def check_cross(cross: FeatureCross | None, n_columns: int) -> None:
+    """Raise a ValueError unless it is a fitted cross that makes so many columns, or None."""
+    if cross is None:
+        return
+    if not hasattr(cross, "n_features_out_"):
+        raise ValueError(f"cross={type(cross).__name__}: expected the fitted FeatureCross that made X, or None.")
+    if cross.n_features_out_ != n_columns:
+        raise ValueError(
+            f"cross makes {cross.n_features_out_} columns but the coefficients have {n_columns}; "
+            "pass the FeatureCross that made X."
+        )
 
 
 def path_of(fitted: Any) -> PathResult:

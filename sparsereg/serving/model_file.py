@@ -24,6 +24,7 @@ from sparsereg.crosses.table import Table
 from sparsereg.data.atomic_write import write_whole
 from sparsereg.data.validation import check_number
 from sparsereg.losses import as_loss
+from sparsereg.report.sources import check_cross
 from sparsereg.results import PathResult
 from sparsereg.serving.archive import read_arrays
 from sparsereg.serving.estimators import as_path
@@ -278,9 +279,8 @@ def load_model(file: str | os.PathLike[str]) -> Model:
 
 
 def _check_fit(cross: FeatureCross | None, path: PathResult, meta: Mapping[str, Any]) -> None:
-    width, n_points = path.n_features, path.alphas.size
-    if cross is not None and cross.n_features_out_ != width:
-        raise ValueError(f"cross makes {cross.n_features_out_} columns, but path was fitted on {width}.")
+    n_points = path.alphas.size
+    check_cross(cross, path.n_features)
     if not all(np.isfinite(part).all() for part in (path.intercepts, *(one.tocsc().data for one in path.outputs))):
         raise ValueError("the coefficients are not finite.")
     point = meta.get("point", 0)

@@ -28,7 +28,6 @@ import numpy as np
 import pandas as pd
 
 import sparsereg as S
-from fuzz.pending import DAMAGED, known
 
 Members = dict[str, Any]
 MOST_MEMORY, LARGE = 30_000_000, 60_000_000
@@ -195,13 +194,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=1000)
     parser.add_argument("--start", type=int, default=0)
-    parser.add_argument("--all", action="store_true", help="also what pending faults explain")
     args = parser.parse_args()
     failures = 0
     for case, trouble in run(args.start, args.start + args.cases):
-        if args.all or known(case, DAMAGED) is None:
-            print(f"{case}\t{trouble}", flush=True)
-            failures += 1
+        print(f"{case}\t{trouble}", flush=True)
+        failures += 1
     print(f"{args.cases} files from {args.start}; {failures} failures")
     return 1 if failures else 0
 
