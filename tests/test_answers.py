@@ -36,12 +36,13 @@ def test_answers_follow_the_checks(places):
     report = SparsityReport.from_path(path, cross, **rows, target="price")
     found = dict(answers(report))
     assert list(found) == ["What matters?", "Can I trust it?", "What to ship?"]
-    largest = max(report.blocks, key=lambda block: block["variance_share"])
+    largest = max(report.blocks, key=lambda block: abs(block["variance_share"]))
     assert found["What matters?"].startswith(largest["label"])
     assert found["What to ship?"][:20] in report.to_html()
     assert f"Point {report.point} of the path" in found["What to ship?"]
     failed = [check["id"] for check in report.checks if not check["passed"]]
-    assert found["Can I trust it?"].startswith("Yes")
+    assert found["Can I trust it?"].startswith("Its predictions yes, with care: " if failed else "Yes: ")
+    assert ("few rows" in found["Can I trust it?"]) == ("support" in failed)
     assert ("with care" in found["Can I trust it?"]) == bool(failed)
 
     def with_failed(name):
@@ -56,9 +57,29 @@ def test_answers_follow_the_checks(places):
     assert with_failed("outliers")["What to ship?"] == "Nothing before Outliers is put right."
     assert "see Strength" in with_failed("strength")["What to ship?"]
     unseen = dict(answers(SparsityReport.from_path(path, cross)))
-    assert "no rows were held out" in unseen["Can I trust it?"]
+    assert "No rows were held out" in unseen["Can I trust it?"]
     assert unseen["What to ship?"].startswith("Nothing before")
     assert dict(answers(SparsityReport.from_path(path, cross, 0)))["What matters?"].startswith("No column")
+
+
+def test_answers_name_all_that_matters(places):
+    """Crosses are named also where others carry more, with what a share below zero means; and a better reference is."""
+    path, cross, rows = places
+    report = SparsityReport.from_path(path, cross, **rows)
+    shares = zip(report.blocks, (0.7, 0.35, -0.05), strict=True)
+    report = replace(report, blocks=[block | {"variance_share": share, "n_nonzero": 1} for block, share in shares])
+    matters = dict(answers(report))["What matters?"]
+    assert matters.startswith("lat 70.0%, lon 35.0%, lat \u00d7 lon -5.0% of the variance of the predictions.")
+    assert matters.endswith("A share below zero corrects what the other fields say.")
+    extra = [report.blocks[0] | {"label": "kind", "variance_share": 0.2}]
+    matters = dict(answers(replace(report, blocks=extra + report.blocks)))["What matters?"]
+    assert "Of the crosses: lat \u00d7 lon -5.0%." in matters
+    held = report.path[report.point]["held"]
+    for gain, named in ((0.05, True), (0.0, False)):
+        ridge = {"name": "ridge", "point": None, "held": held + gain, "n_nonzero": 7}
+        assert (
+            "by ridge, with 7 columns" in dict(answers(replace(report, histograms=[ridge])))["What to ship?"]
+        ) == named
 
 
 def test_bins_are_named_in_words(places):

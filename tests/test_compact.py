@@ -159,38 +159,65 @@ def everything(zone="Europe/Paris", link="identity", **options):
     return Model(cross, path), table
 
 
-# So many rows in CI; 100,000 take a minute.
+# So many rows in CI; of 100,000 all losses take about two minutes.
 PARITY_ROWS = int(os.environ.get("SPARSEREG_PARITY_ROWS", "3000"))
+LOSSES = ["squared", "logistic", "multinomial", "poisson", "gamma", "tweedie:1.5", "huber:1", "squared_hinge"]
 
 
-@pytest.mark.parametrize("link", ["identity", "log", "logit", "softmax"])
+def target_of(loss, table, rng):
+    """A target that a loss takes, and that columns of several kinds explain."""
+    flag, code = table["flag"].fillna(False).astype(bool), table["code"].fillna(0)
+    z = 0.6 * (table["word"] == "a") + 0.5 * (table["age"] > 18) * flag + 0.2 * table["km"] + 0.5 * (code == 7)
+    z += 0.4 * (table["tags"] == "w") + 0.3 * (table["when"].dt.hour == 3) - 0.4 * (table["angle"] == 540.0)
+    z = z.to_numpy(dtype=np.float64) + 0.3 * rng.normal(size=len(table))
+    targets = {
+        "logistic": z > 0.3, "squared_hinge": np.where(z > 0.3, 1.0, -1.0), "gamma": np.exp(z),
+        "multinomial": np.digitize(z, [0.0, 0.6]), "poisson": rng.poisson(np.exp(z)), "tweedie": np.exp(z) * (z > 0),
+    }  # fmt: skip
+    return targets.get(loss.partition(":")[0], z).astype(np.float64)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("with_offset", [False, True])
-def test_parity_for_every_link_and_kind_of_column(link, with_offset):
-    """Rows with missing and unknown values and values on the edges of bins: X w, by plain NumPy, and both readers."""
-    model, _ = everything("Europe/Paris", link)
-    rng = np.random.default_rng(7)
-    table = table_of(rng, PARITY_ROWS, "Europe/Paris")
-    for column, unknown in (("word", "never seen"), ("code", 12345), ("tags", "never|u"), ("angle", 77.7)):
-        table[column] = table[column].where(rng.random(PARITY_ROWS) < 0.9, unknown)
-    z = model.cross.transform(table) @ sp.hstack([part.tocsc() for part in model.path.outputs]).toarray()
-    z += model.path.intercepts.reshape(1, -1)
+def test_parity_for_every_loss_and_kind_of_column(loss, with_offset):
+    """Fitted models on rows with missing and unknown values and values on the edges of bins: both readers beside the
+    transformed table times the coefficients, by plain NumPy."""
+    rng, zone = np.random.default_rng(7), "Europe/Paris"
+    fitted = table_of(rng, 2000, zone)
+    crosses = [("word", "place"), ("tags", "code"), ("flag", "when", "age"), ("weekday", "angle")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of texts that look the same
+        X = (cross := cross_of(crosses=crosses, min_count=2, rare="pool")).fit_transform(fitted)
+    is_log = S.losses.as_path_loss(loss).link == "log"
+    shift = rng.uniform(0.1, 2.0, 2000) if is_log else rng.normal(size=2000)
+    offset = np.log(shift) if is_log else shift
+    n_outputs = 3 if loss == "multinomial" else 1
+    given = {"offset": np.tile(offset[:, None], n_outputs).squeeze()} if with_offset else {}
+    path = S.regularization_path(X, target_of(loss, fitted, rng), loss=loss, alphas=12, eps=1e-3, **given)
+    column = {"column": "shift", "log": is_log}
+    compact = CompactModel.from_model(Model(cross, path, {"offset": column} if with_offset else {}), k=-1)
+    used = {name for name, _ in (pair for k in range(n_outputs) for pair in compact.weights(k))}
+    parts = {part.partition("=")[0] for name in used for part in name.split(" x ")}
+    assert parts >= set(fitted.columns) | {"degree", "weekday"}
+    assert any(" x " in name for name in used)
+
+    table = table_of(rng, PARITY_ROWS, zone)
+    for name, unknown in (("word", "never seen"), ("code", 12345), ("tags", "never|u"), ("angle", 77.7)):
+        table[name] = table[name].where(rng.random(PARITY_ROWS) < 0.9, unknown)
+    table["shift"] = rng.uniform(0.1, 2.0, PARITY_ROWS)
+    z = cross.transform(table) @ sp.hstack([part.tocsc()[:, [-1]] for part in path.outputs]).toarray()
+    z += path.intercepts.reshape(path.alphas.size, -1)[-1]
     if with_offset:
-        model = Model(model.cross, model.path, {"offset": {"column": "exposure", "log": True}})
-        table["exposure"] = rng.uniform(0.1, 2.0, PARITY_ROWS)
-        z += np.log(table["exposure"].to_numpy())[:, None]
+        z += (np.log(table["shift"]) if is_log else table["shift"]).to_numpy()[:, None]
     e = np.exp(z - z.max(axis=1, keepdims=True))
     means = {"identity": z, "log": np.exp(z), "logit": 1 / (1 + np.exp(-z)), "softmax": e / e.sum(axis=1)[:, None]}
-    expected = means[link] if link == "softmax" else means[link][:, 0]
-    compact = CompactModel.from_model(model)
-    # Sums of some twenty weights: relative to what is summed, not to what is left of it.
-    size = 1.0 if link in ("logit", "softmax") else np.maximum(np.abs(expected), 1.0 if link == "log" else 20.0)
-    error = np.abs(compact.predict(table) - expected) / size
-    assert error.max() <= 1e-12 * (20 if link == "log" else 1), error.max()
-    rows = table.to_dict("records")
-    one = np.abs(np.array([compact.predict_one(row) for row in rows]) - expected) / size
-    assert one.max() <= 1e-12 * (20 if link == "log" else 1), one.max()
-    if PARITY_ROWS > 3000:
-        print(f"{link}, offset {with_offset}: {error.max():.1e} in tables, {one.max():.1e} row by row")
+    expected = means[path.link] if path.link == "softmax" else means[path.link][:, 0]
+    size = np.maximum(np.abs(expected), np.abs(expected).mean())  # of sums near 0: relative to what is summed
+    errors = [np.abs(compact.predict(table) - expected) / size]
+    errors.append(np.abs(np.array([compact.predict_one(row) for row in table.to_dict("records")]) - expected) / size)
+    worst = [float(error.max()) for error in errors]
+    print(f"{loss}, offset {with_offset}: {len(used)} columns, {worst[0]:.1e} in tables, {worst[1]:.1e} row by row")
+    assert max(worst) <= 1e-12
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")

@@ -21,6 +21,15 @@ TITLES = {
 # A model that fails one of these is not for use; the other checks are about how to read and improve it.
 _SERIOUS = ("certified", "generalises", "predicts", "outliers")
 _NAMED = 3
+# A reference is named if it explains so much more.
+_BETTER = 0.001
+# What the others mean for a reader if they fail.
+_CARE = {
+    "strength": "a weaker penalty may predict better",
+    "support": "much of the weight rests on few rows and is not to be quoted",
+    "coverage": "many new rows have combinations that the fit never saw",
+    "decided": "some dropped columns might belong",
+}
 
 
 def answers(report: SparsityReport) -> list[tuple[str, str]]:
@@ -40,24 +49,34 @@ def _what_matters(report: SparsityReport) -> str:
         return f"{names}, the first by {report.rank}." if names else "No column: all coefficients are zero."
     share = "variance_share" if all(block["variance_share"] is not None for block in blocks) else "weight_share"
     of = "the variance of the predictions" if share == "variance_share" else "the absolute weight"
-    blocks.sort(key=lambda block: -block[share])
-    first = ", ".join(f"{block['label']} {percent(block[share])}" for block in blocks[:_NAMED])
-    text = f"{first} of {of}"
+    blocks.sort(key=lambda block: -abs(block[share]))
+    first = blocks[:_NAMED]
     crosses = [block for block in blocks if len(block["fields"]) > 1]
-    if crosses and not any(len(block["fields"]) > 1 for block in blocks[:_NAMED]):
-        text += f"; of the crosses {crosses[0]['label']}, {percent(crosses[0][share])}"
+    text = f"{_shares(first, share)} of {of}."
+    if others := [block for block in crosses[:_NAMED] if block not in first]:
+        text += f" Of the crosses{' also' if first and len(others) < len(crosses[:_NAMED]) else ''}: "
+        text += f"{_shares(others, share)}."
     elif not crosses and any(len(block["fields"]) > 1 for block in report.blocks):
-        text += "; no cross is kept"
-    return f"{text}."
+        text += " No cross is kept."
+    if any(block[share] < 0.0 for block in (*first, *others)):
+        text += " A share below zero corrects what the other fields say."
+    return text
+
+
+def _shares(blocks: list[Row], share: str) -> str:
+    return ", ".join(f"{block['label']} {percent(block[share])}" for block in blocks)
 
 
 def _failed(report: SparsityReport) -> list[str]:
     return [check["id"] for check in report.checks if not check["passed"]]
 
 
-def _names(checks: list[str]) -> str:
-    words = [TITLES.get(name, name) for name in checks]
+def _listed(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _names(checks: list[str]) -> str:
+    return _listed([TITLES.get(name, name) for name in checks])
 
 
 def _trust(report: SparsityReport) -> str:
@@ -71,10 +90,10 @@ def _trust(report: SparsityReport) -> str:
         return f"Not yet: {_names(serious)} failed; what to do is written beside each check."
     passed = f"all {n} checks passed" if n > 1 else "the check passed"
     if failed:
-        passed = f"{n - len(failed)} of {n} checks passed, read {_names(failed)} below"
+        passed = f"{n - len(failed)} of {n} checks passed; {_listed([_CARE.get(name, name) for name in failed])}"
     if not any(check["id"] == "predicts" for check in report.checks):
-        return f"In part: {passed}; no rows were held out."
-    return f"Yes, with care: {passed}." if failed else f"Yes: {passed}."
+        return f"In part: {passed}. No rows were held out."
+    return f"Its predictions yes, with care: {passed}." if failed else f"Yes: {passed}."
 
 
 def _ship(report: SparsityReport) -> str:
@@ -89,10 +108,11 @@ def _ship(report: SparsityReport) -> str:
     best += f" and {percent(row['held'])} explained on held-out rows."
     simple = None if report.one_se is None or report.one_se >= report.point else report.path[report.one_se]
     if simple is not None and simple["n_nonzero"] < row["n_nonzero"]:
-        best += (
-            f" Or point {report.one_se}, with {_columns(simple)} and {percent(simple['held'])}: as good, within one "
-        )
-        best += "standard error."
+        best += f" Or, for fewer columns, point {report.one_se}, with {_columns(simple)} and "
+        best += f"{percent(simple['held'])}: as good, within one standard error."
+    for other in report.histograms:
+        if other["point"] is None and other["held"] is not None and other["held"] >= row["held"] + _BETTER:
+            best += f" More, {percent(other['held'])}, is explained by {other['name']}, with {_columns(other)}."
     if "strength" in failed:
         best += " A weaker penalty may predict better still: see Strength."
     return best

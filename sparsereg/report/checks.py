@@ -213,5 +213,5 @@ def _simpler(facts: Facts) -> str:
     if simple["n_nonzero"] >= facts.row["n_nonzero"]:  # ridge keeps every column
         return ""
     cost = (facts.row["held"] or 0.0) - simple["held"]
-    lost = f"the loss is {points(cost)}" if cost > 0 else "nothing is lost"
-    return f" With {counted(simple['n_nonzero'], 'column')} {lost}, within one standard error."
+    lost = f"{points(cost)} less" if cost > 0 else "no less"
+    return f" With {counted(simple['n_nonzero'], 'column')} it is {lost}, within one standard error."

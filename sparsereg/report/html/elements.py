@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TypeAlias
 from xml.etree import ElementTree as ET
 
-__all__ = ["Child", "Node", "h", "name_of", "prose", "shortened", "to_html"]
+__all__ = ["Child", "Node", "breakable", "h", "name_of", "prose", "shortened", "to_html"]
 
 Node: TypeAlias = ET.Element
 Child: TypeAlias = "Node | str | None"
@@ -62,6 +62,12 @@ def prose(text: str) -> str:
 def name_of(text: str) -> str:
     """A name from the data as one line: control characters and marks of direction are written out."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def breakable(name: str) -> list[Child]:
+    """A name that may be broken after underscores, where a narrow column must break it."""
+    parts = re.split("(?<=_)(?=.)", name)
+    return [child for part in parts for child in (part, h("wbr"))][:-1]
 
 
 def shortened(name: str, length: int) -> str:

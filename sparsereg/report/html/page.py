@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 from sparsereg.report.html.along import alphas_of, certificate_chart, line_key, lines_chart, strength_chart
 from sparsereg.report.html.elements import Child, Node, h, name_of, prose, to_html
 from sparsereg.report.html.panels import calibration_panels, histogram_chart, map_chart
-from sparsereg.report.html.tables import answer_list, block_table, check_list, column_table, path_table, tiles
+from sparsereg.report.html.tables import (
+    PATH_ROWS,
+    answer_list,
+    block_table,
+    check_list,
+    column_table,
+    path_table,
+    tiles,
+)
 from sparsereg.report.words import compact, counted, percent
 
 if TYPE_CHECKING:
@@ -223,7 +231,9 @@ def _certificates(report: SparsityReport) -> Node:
 def _numbers(report: SparsityReport) -> Node:
     n = len(report.path)
     question = (
-        f"{counted(n, 'point')} in all." if n <= 14 else f"Some of {counted(n, 'point')}; to_frame() has them all."
+        f"{counted(n, 'point')} in all."
+        if n <= 14
+        else f"Some of {counted(n, 'point')}; the report as JSON has them all."
     )
     note = "Strength is alpha. Training and held out: the share of the null model's loss that is explained."
     return _section("numbers", "The path in numbers", question, _figure(path_table(report), note=note))

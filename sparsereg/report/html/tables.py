@@ -10,7 +10,7 @@ import numpy as np
 from sparsereg.report.answers import TITLES, answers
 from sparsereg.report.checks import FEW_ROWS
 from sparsereg.report.html.drawing import points_text
-from sparsereg.report.html.elements import Child, Node, h, name_of, prose, shortened
+from sparsereg.report.html.elements import Child, Node, breakable, h, name_of, prose, shortened
 from sparsereg.report.words import bytes_in_words, compact, counted, percent, signed, small
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def block_table(report: SparsityReport) -> Node:
         rows.append(
             h(
                 "tr",
-                h("th", shortened(block["label"], _LONGEST_NAME), scope="row", class_="name"),
+                h("th", breakable(shortened(block["label"], _LONGEST_NAME)), scope="row", class_="name"),
                 h("td", _bar(share / most, share < 0), prose(percent(share)), class_="bar-cell"),
                 h("td", f"{block['n_nonzero']:,}", class_="num"),
                 h("td", f"{block['n_observed']:,}", class_="num optional"),
@@ -154,7 +154,7 @@ def column_table(report: SparsityReport, columns: list[Row]) -> Node:
             h(
                 "tr",
                 h("td", str(place), class_="num rank"),
-                h("th", h("bdi", shortened(row["label"], _LONGEST_NAME)), badge, scope="row", class_="name"),
+                h("th", h("bdi", breakable(shortened(row["label"], _LONGEST_NAME))), badge, scope="row", class_="name"),
                 h("td", h("span", h("i", style=f"left:{left:.1f}%;width:{share:.1f}%",
                                     class_="plus" if row["coefficient"] > 0 else "minus"), class_="two-way"),
                   class_="bar-cell two"),
