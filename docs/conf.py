@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent))  # of the gallery's tables
 os.environ["COLUMNS"] = "100"  # of help texts
 
 import click
 import numpy as np
-import pandas as pd
+from gallery_tables import california
 
 import sparsereg
 import sparsereg.plot
@@ -106,25 +108,21 @@ def write_commands(folder: Path) -> None:
 
 
 def write_report(folder: Path) -> None:
-    """A report of generated houses."""
-    rng = np.random.default_rng(0)
-    n = 20_000
-    houses = pd.DataFrame({"latitude": rng.normal(37.7, 0.05, n), "longitude": rng.normal(-122.3, 0.05, n)})
-    houses["kind"] = rng.choice(["flat", "house", "villa"], n, p=[0.6, 0.35, 0.05])
-    centre = np.hypot(houses["latitude"] - 37.72, houses["longitude"] + 122.32)
-    price = 5 + 3 * np.exp(-((centre / 0.03) ** 2)) + 2.0 * (houses["kind"] == "villa") + rng.normal(size=n)
+    """A report on house values in California."""
+    houses = california()
+    value = np.log(houses["median_house_value"].to_numpy())
     minute = sparsereg.Width("1/60")
-    cross = sparsereg.FeatureCross(
-        bins=dict.fromkeys(["latitude", "longitude"], minute), crosses=[("latitude", "longitude")]
-    )
-    train, test = slice(0, 16_000), slice(16_000, n)
-    X, held = cross.fit_transform(houses[train]), cross.transform(houses[test])
-    y, z = price[train].to_numpy(), price[test].to_numpy()
-    path = sparsereg.regularization_path(X, y, eps=2e-3, alphas=60, tol=1e-7)
-    best = int(np.argmin([np.mean((z - path.predict(held, k)) ** 2) for k in range(path.alphas.size)]))
+    bins = dict.fromkeys(["latitude", "longitude"], minute) | {"median_income": sparsereg.Quantiles(20)}
+    fields = ["latitude", "longitude", "median_income", "ocean_proximity"]
+    crosses = [("latitude", "longitude"), ("ocean_proximity", "median_income")]
+    cross = sparsereg.FeatureCross(fields=fields, bins=bins, crosses=crosses)
+    held = np.random.default_rng(0).random(len(houses)) < 0.2
+    X, y, X_val, y_val = cross.fit_transform(houses[~held]), value[~held], cross.transform(houses[held]), value[held]
+    path = sparsereg.regularization_path(X, y, eps=2e-5, tol=1e-7)
     report = sparsereg.SparsityReport.from_path(
-        path, cross, best, X=X, y=y, X_val=held, y_val=z, title="Prices of generated houses", target="price"
-    )
+        path, cross, X=X, y=y, X_val=X_val, y_val=y_val, target="the log value", title="House values in California",
+        references={"ridge": sparsereg.Ridge(alpha=1.0).fit(X, y)},
+    )  # fmt: skip
     folder.mkdir(exist_ok=True)
     report.save_html(folder / "example_report.html")
 

@@ -101,9 +101,9 @@ def test_held_out_targets_stay_out_of_a_fold():
         rest.add(cells, 9, 3.0)
         rest.add(cells % 2, 2, 20.0)
     train = fold != 2
-    np.testing.assert_array_equal(one.r[2][train], two.r[2][train])
-    np.testing.assert_allclose((one.r[2] - y)[~train], (two.r[2] - other)[~train], atol=1e-12)
-    assert not np.array_equal(one.r[1][train], two.r[1][train])
+    np.testing.assert_array_equal(one.r[2][:, train], two.r[2][:, train])
+    np.testing.assert_allclose((one.r[2] - y)[:, ~train], (two.r[2] - other)[:, ~train], atol=1e-12)
+    assert not np.array_equal(one.r[1][:, train], two.r[1][:, train])
 
 
 def test_cells_of_crosses():
@@ -171,7 +171,8 @@ def test_given_rules_and_numbers_stay():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"y": np.array(["a", "b", "c"] * 100)}, "3 different texts, such as 'a'"),
+        ({"y": np.char.add("t", np.arange(300).astype(str))}, "300 different texts, such as 't0'"),
+        ({"y": np.ones((300, 2, 2))}, r"shape \(300, 2, 2\)"),
         ({"y": np.ones(4)}, r"shape \(4,\)"),
         ({"y": np.full(300, np.nan)}, "missing or infinite"),
         ({"degree": 4}, "beyond 3"),
@@ -183,6 +184,37 @@ def test_errors(arguments, message):
     table, y = shop(300)
     with pytest.raises(ValueError, match=message):
         choose_crosses(table, **({"y": y} | arguments))
+
+
+def test_gains_of_several_targets_are_shares_of_the_sum_of_their_variances():
+    rng = np.random.default_rng(0)
+    y, cells, fold = rng.normal(size=(300, 3)) * [1.0, 2.0, 3.0], rng.integers(0, 9, 300), rng.integers(0, 5, 300)
+    s = rng.uniform(0.5, 2.0, 300)
+    together, alone = Residuals(y, fold, s, 2), [Residuals(v, fold, s, 2) for v in y.T]
+    gain, own = together.gain(cells, 9), [rest.gain(cells, 9) for rest in alone]
+    scale = np.array([rest.scale for rest in alone])
+    if all(one.shrinkage == gain.shrinkage for one in own):
+        expected = (scale * [one.folds for one in own]).sum(axis=0) / scale.sum(axis=0)
+        np.testing.assert_allclose(gain.folds, expected, atol=1e-13)
+    np.testing.assert_allclose(together.scale, scale.sum(axis=0))
+    together.add(cells, 9, 20.0)
+    for k, rest in enumerate(alone):
+        rest.add(cells, 9, 20.0)
+        np.testing.assert_allclose([r[k] for r in together.r], [r[0] for r in rest.r], atol=1e-12)
+
+
+def test_crosses_are_chosen_by_several_classes():
+    """Where the pair of two fields decides which of three classes a row has, as labels and as indicators."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.integers(0, 3, (3000, 3)), columns=list("abc")).astype(str)
+    own = (table["a"].astype(int) + table["b"].astype(int)) % 3
+    label = np.where(rng.random(3000) < 0.7, own, rng.integers(0, 3, 3000))
+    names = np.array(["x", "y", "z"])[label]
+    choice = choose_crosses(table, names)
+    assert {block.fields for block in choice.blocks if len(block.fields) > 1} == {("a", "b")}
+    again = choose_crosses(table, (label[:, None] == np.arange(3)).astype(float))
+    assert again.to_code() == choice.to_code()
+    assert again.blocks == choice.blocks
 
 
 def test_text_classes_are_two():

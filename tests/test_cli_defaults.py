@@ -118,6 +118,53 @@ def test_patience_ends_the_path():
 
 
 @pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("loss", ["squared", "poisson --exposure years", "logistic", "multinomial --weight years"])
+def test_patience_on_held_out_rows(loss):
+    """The same path as without patience, up to so many strengths beyond the best; the model is of that point."""
+    rng = np.random.default_rng(0)
+    table = pl.DataFrame({name: rng.integers(0, 12, 1500) for name in "ab"})
+    table = table.with_columns(years=rng.uniform(0.5, 1.5, 1500))
+    mean = np.exp(0.4 * (table["a"] == 3).to_numpy() - 0.3 * (table["b"] == 5).to_numpy())
+    counts = rng.poisson(mean * table["years"].to_numpy())
+    limits = {"logistic": 1, "multinomial": 2}
+    table = table.with_columns(y=np.minimum(counts, limits.get(loss.split()[0], 99)))
+    table.write_csv("t.csv")
+    fit = f"fit t.csv --target y --exclude years --design pairs --loss {loss} --validate 0.3 --eps 1e-2 --model m.npz "
+    fit = fit.replace("--exclude years ", "") if "years" in loss else fit
+    succeed(fit)
+    whole = load_model("m.npz")
+    for k in (2, 5):
+        notes = " ".join(succeed(f"{fit} --patience {k}").stderr.split())
+        model = load_model("m.npz")
+        held = np.array(whole.meta["held_out_r2"])
+        n, best = next((i + 1, held[: i + 1].argmax()) for i in range(held.size) if i - held[: i + 1].argmax() == k)
+        assert (model.path.alphas.size, model.point) == (n, best)
+        np.testing.assert_allclose(model.meta["held_out_r2"], held[:n], atol=1e-3)
+        assert "after --patience strengths without a better" in notes
+
+
+@pytest.mark.usefixtures("folder")
+def test_crosses_are_chosen_and_folds_drawn_for_several_classes():
+    """A pair of fields decides the class; the design by default finds it, and folds choose the strength."""
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 3, (1500, 3))
+    table = pl.DataFrame({name: np.array(["r", "s", "t"])[column] for name, column in zip("abc", codes.T, strict=True)})
+    own = (codes[:, 0] + codes[:, 1]) % 3
+    label = np.where(rng.random(1500) < 0.8, own, rng.integers(0, 3, 1500))
+    table.with_columns(kind=np.array(["u", "v", "w"])[label]).write_csv("t.csv")
+    notes = " ".join(succeed("fit t.csv --target kind --folds 3 --model m.npz --html r.html").stderr.split())
+    assert "on held-out rows, most by a x b +" in notes
+    assert "3 folds drawn" in notes
+    model = load_model("m.npz")
+    assert ("a", "b") in model.cross.crosses
+    assert model.path.classes.tolist() == ["u", "v", "w"]
+    assert max(model.meta["held_out_r2"]) > 0.3
+    assert (model.predict(table) == np.array(["u", "v", "w"])[own]).mean() > 0.95
+    pl.DataFrame({"a": list("xyxy") * 9, "kind": ["u", "v", "w"] * 11 + ["u", "v", "q"]}).write_csv("t.csv")
+    assert "class 'q' has a single row" in fail("fit t.csv --target kind")
+
+
+@pytest.mark.usefixtures("folder")
 def test_designs_are_compared():
     lines = succeed("designs houses.csv --target median_house_value --folds 3 --no-ridge").stdout.splitlines()
     assert lines[0].split()[:4] == ["design", "penalty", "held-out", "R2"]

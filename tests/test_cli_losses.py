@@ -129,7 +129,7 @@ def test_probabilities_are_targets_of_the_logistic_loss():
         ("--target claims --exposure left --loss poisson", "an exposure must be positive"),
         ("--target claims --offset churn", "must hold numbers"),
         ("--target claims --offset claims", "is the target and cannot be the offset"),
-        ("--target kind --folds 3", "--validate SHARE"),
+        ("--target kind --folds 3 --positive", "one coefficient a column"),
         ("--target claims --loss logistic", "--loss logistic takes two"),
         ("--target claims --loss logit", "'logit' is not one of squared, logistic"),
         ("--target churn --loss poisson", "must hold numbers"),
@@ -205,7 +205,7 @@ def test_texts_of_several_values_are_classes():
     result = succeed(FIT + "--target kind --exclude left,churn,claims")
     notes = " ".join(result.stderr.split())
     assert "holds 3 texts, x, y, z: fitted with --loss multinomial" in notes
-    assert "10% of the rows are held out" in notes
+    assert "5 folds drawn with seed 0" in notes
     model, table = load_model("model.npz"), pl.read_csv("rows.csv")
     assert (model.path.loss, model.path.classes.tolist()) == ("multinomial", ["x", "y", "z"])
     assert "deviance explained 0.9" in succeed("predict model.npz rows.csv --keep a --out out.csv").stderr
@@ -265,7 +265,7 @@ def test_an_exposure_makes_rates(how):
     [
         ("--l1-ratio 2", "--l1-ratio"), ("--tol -1", "--tol"), ("--eps 0", "--eps"), ("--alphas 1,x", "neither"),
         ("--alphas 1,0.5 --eps 0.1", "choose one"), ("--l1-ratio 0", "name the strengths"),
-        ("--folds 3 --validate 0.1", "choose one"), ("--patience 3 --validate 0.1", "choose one"),
+        ("--folds 3 --validate 0.1", "choose one"), ("--patience 3 --validate 0", "holds none out"),
         ("--patience 3 --alphas 2,1", "choose one"), ("--loss squared_hinge --log-target", "--log-target fits squares"),
         ("--bin z=1/60 --numeric z", "--bin and --numeric"), ("--field a --exclude a", "used and excluded"),
         ("--design auto --degree 4", "at most 3 fields"), ("--design main --degree 2", "choose one"),

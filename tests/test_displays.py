@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import mean_poisson_deviance
 
 from sparsereg import (
     ElasticNet,
@@ -124,6 +125,26 @@ def test_strength_display(fitted):
     area = display.active_area_.get_paths()[0].vertices
     assert area[:, 1].max() == path.n_nonzero.max()
     assert display.frame()["active"].tolist() == path.n_nonzero.tolist()
+
+
+def test_displays_of_paths_with_an_offset():
+    """Rows come with their offset; without it they are refused, as scores without it are wrong."""
+    rng = np.random.default_rng(0)
+    X, exposure = rng.normal(size=(400, 5)), rng.uniform(0.2, 3.0, 400)
+    y = rng.poisson(exposure * np.exp(0.5 * X[:, 0])).astype(float)
+    offset = np.log(exposure)
+    path = regularization_path(X[:300], y[:300], loss="poisson", offset=offset[:300], alphas=8)
+    held = plot.StrengthDisplay.from_path(path, X[300:], y[300:], offset_val=offset[300:]).held
+    means = np.exp(X[300:] @ path.coef(-1).toarray()[0] + path.intercepts[-1]) * exposure[300:]
+    null = exposure[300:] * y[300:].sum() / exposure[300:].sum()
+    deviances = [mean_poisson_deviance(y[300:], mean) for mean in (means, null)]
+    assert held[-1] == pytest.approx(1 - deviances[0] / deviances[1], rel=1e-6)
+    with pytest.raises(ValueError, match="pass that of X_val as offset_val"):
+        plot.StrengthDisplay.from_path(path, X[300:], y[300:])
+    squares = regularization_path(X, y, offset=offset, alphas=8)
+    assert plot.CertificateDisplay.from_path(squares, X, y, offset=offset).undecided is not None
+    with pytest.raises(ValueError, match="pass that of X as offset"):
+        plot.CertificateDisplay.from_path(squares, X, y)
 
 
 def test_strength_of_cross_validation(fitted):

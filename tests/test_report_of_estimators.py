@@ -133,7 +133,9 @@ def test_squares_with_an_offset_know_which_columns_are_zero(shop):
     moved = S.regularization_path(shop["X"], shop["y"][:600] - offset, alphas=15, tol=1e-8)
     without = SparsityReport.from_path(moved, X=shop["X"], y=shop["y"][:600] - offset)
     assert [row["undecided"] for row in with_offset.path] == [row["undecided"] for row in without.path]
-    assert SparsityReport.from_path(path, X=shop["X"], y=shop["y"][:600]).path[3]["undecided"] is None
+    for name, rows in (("offset", ("X", "y")), ("offset_val", ("X_val", "y_val"))):
+        with pytest.raises(ValueError, match=f"fitted with an offset; pass that of {rows[0]} as {name},"):
+            SparsityReport.from_path(path, **dict(zip(rows, (shop["X"], shop["y"][:600]), strict=True)))
 
 
 def test_saving_pipelines_validations_and_classifiers(shop, tmp_path):

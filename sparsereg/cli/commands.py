@@ -16,7 +16,7 @@ from sparsereg.cli.demo import globe_cross, make_places, make_target
 from sparsereg.cli.designs_command import designs
 from sparsereg.cli.errors import Commands
 from sparsereg.cli.fit_options import check_fit_options
-from sparsereg.cli.fitting import fit_model, for_classes
+from sparsereg.cli.fitting import fit_model
 from sparsereg.cli.options import (
     bin_rules,
     column_names,
@@ -253,8 +253,7 @@ def fit(file: Path, **options: Any) -> None:
         roles.check(table)
         kind = choose_loss(options["loss"], table[roles.target], csv, roles.log_target, terminal.note)
         roles = dataclasses.replace(roles, kind=kind)
-        if kind.loss == "multinomial":
-            roles, options = for_classes(roles, options, terminal.note)
+        check_fit_options(options | {"loss": kind.loss if kind.loss == "multinomial" else options["loss"]})
         types = roles.column_types(table, csv)
         table = types.apply(table, is_csv, terminal.note)
     data = Training.prepare(table, roles, options["share"] or 0.0, options["seed"], terminal.note)

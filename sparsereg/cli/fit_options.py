@@ -42,8 +42,8 @@ def check_fit_options(options: dict[str, Any]) -> None:
         raise ValueError(f"--design {design} says how many fields are crossed, as --degree does; choose one.")
     if options["share"] is not None and given("folds"):
         raise ValueError("--folds and --validate both choose the strength; choose one.")
-    if options["patience"] is not None and options["share"] is not None:
-        raise ValueError("--patience needs folds, and --validate holds out one share of the rows; choose one.")
+    if options["patience"] is not None and options["share"] == 0:
+        raise ValueError("--patience needs rows that are held out, and --validate 0 holds none out; choose one.")
     if options["patience"] is not None and isinstance(options["alphas"], list):
         raise ValueError(
             "--patience ends the path by its held-out score, and --alphas names its strengths; choose one."

@@ -7,28 +7,30 @@ from typing import Any
 
 import numpy as np
 
-from sparsereg.cli.column_types import Note
 from sparsereg.cli.console import Terminal
-from sparsereg.cli.fit_options import given, remedies
+from sparsereg.cli.fit_options import remedies
 from sparsereg.cli.prediction import score_name
 from sparsereg.cli.ridge_reference import with_ridge
+from sparsereg.cli.targets import TargetKind
 from sparsereg.cli.training import ColumnRoles, Training
 from sparsereg.crosses.feature_cross import FeatureCross
-from sparsereg.losses import as_loss
+from sparsereg.data.design import as_design
+from sparsereg.losses import as_loss, as_path_loss
 from sparsereg.report.evidence import Evidence
 from sparsereg.report.samples import FoldSample
 from sparsereg.results import PathResult
-from sparsereg.selection.cross_validation import cross_validate_path
-from sparsereg.selection.ending import is_falling
+from sparsereg.selection.cross_validation import Rows, cross_validate_path, make_task
+from sparsereg.selection.ending import Ending, is_falling
+from sparsereg.selection.engine import Settings
+from sparsereg.selection.patience import HeldRows, path_with_patience
 from sparsereg.serving.model_file import Model
+from sparsereg.solvers.loop import Options
 from sparsereg.solvers.path import regularization_path
 
 __all__ = ["fit_model"]
 
 # At most this share of the seconds goes to the choice of the design.
 DESIGN_SHARE = 0.3
-# Of more than two classes, so many rows choose the strength.
-CLASSES_HELD_OUT = 0.1
 # The heaviest crosses that are named.
 HEAVIEST = 3
 # The automatic grid has so many points over a factor of 100 in alpha: 20 a decade.
@@ -41,23 +43,6 @@ WHY_ENDED = {
     "falling": "--budget-seconds ended the path where the held-out score was falling already.",
     "interrupted": "the path was interrupted; what was finished is kept.",
 }
-
-
-def for_classes(roles: ColumnRoles, options: dict[str, Any], note: Note) -> tuple[ColumnRoles, dict[str, Any]]:
-    """The defaults of more than two classes, for which there are no folds and no choice of crosses."""
-    if given("folds") or options["patience"] is not None:
-        raise ValueError(
-            "--folds and --patience are for numbers and two classes; of more, --validate SHARE holds rows out."
-        )
-    if roles.design == "auto":
-        raise ValueError("--design auto is for numbers and two classes; take main or pairs, or name crosses: --cross.")
-    if options["share"] is None:
-        note(f"of more than two classes {CLASSES_HELD_OUT:.0%} of the rows are held out, to choose the strength.")
-        options = options | {"share": CLASSES_HELD_OUT}
-    if roles.is_automatic:
-        note("of more than two classes no crosses are chosen; --design pairs makes all of two, --cross names some.")
-        roles = dataclasses.replace(roles, design="main")
-    return roles, options
 
 
 def fit_model(data: Training, roles: ColumnRoles, options: dict[str, Any], terminal: Terminal) -> Model:
@@ -82,7 +67,7 @@ def _design(data: Training, roles: ColumnRoles, options: dict[str, Any], termina
         return roles.cross(data.table, terminal.note)
     seconds = DESIGN_SHARE * options["budget_seconds"]
     with terminal.working("Choosing the design"):
-        y, weight = data.rates(as_loss(roles.kind.loss))
+        y, weight = data.targets_of_choice(roles.kind)
         choice = roles.choose(data.rows(data.train), y, weight, seconds, terminal.note)
     for note in choice.notes:
         terminal.note(note)
@@ -128,7 +113,7 @@ def _by_folds(
     terminal: Terminal,
 ) -> Model:
     """The strength that predicts best in cross-validation, on a path of all rows."""
-    folds = data.folds(options["folds"], options["seed"])
+    folds = data.folds(options["folds"], options["seed"], options["classes"])
     grid, eps = options["alphas"], options["eps"]
     automatic = grid is None and eps is None
     grid = (AUTO_POINTS if automatic else 100) if grid is None else grid
@@ -177,12 +162,15 @@ def _by_held_out(
     """The strength that predicts the held-out rows best, which stay out of the fit."""
     grid, eps = options["alphas"] or 100, options["eps"] or 1e-2
     with terminal.path("Fitting the path", grid if isinstance(grid, int) else len(grid)) as callback:
-        path = regularization_path(X, data.y[data.train], alphas=grid, eps=eps, callback=callback, **asked)
+        if options["patience"] is None or not data.held_out.size:
+            path = regularization_path(X, data.y[data.train], alphas=grid, eps=eps, callback=callback, **asked)
+        else:
+            path = _with_patience(data, cross, X, asked, options | {"alphas": grid, "eps": eps}, callback)
     with terminal.working("Looking at the rows"):
         evidence = data.evidence(cross, path, X)
     path = _with_classes(path, options)
     meta |= {"point": evidence.point, "seed": options["seed"], "evidence": evidence.to_dict()}
-    meta |= {"remedies": remedies(options, path, "grid")}
+    meta |= {"remedies": remedies(options, path, path.stopped or "grid")}
     if evidence.held is not None and options["html_file"] is not None:
         meta |= with_ridge(options, path, evidence, data.sample(X, path), data.held_sample(cross, path), terminal)
     if evidence.held is None:
@@ -194,7 +182,31 @@ def _by_held_out(
         f"({score_name(model.meta, path.loss)} {evidence.held[best]:.4f}) and is the model's."
     )
     _note_last(path, best, terminal)
+    if path.stopped is not None:
+        terminal.note(WHY_ENDED[path.stopped])
     return model
+
+
+def _with_patience(
+    data: Training, cross: FeatureCross, X: Any, asked: dict[str, Any], options: dict[str, Any], callback: Any
+) -> PathResult:
+    """The path on the rows of the fit, to so many strengths that do not predict the held-out ones better."""
+    penalty = {name: asked[name] for name in ("penalty_factor", "standardize", "positive")} | {"fit_intercept": True}
+    rows = Rows(as_design(X), data.y[data.train], asked["sample_weight"], asked["offset"])
+    task, measure, _ = make_task(rows, as_path_loss(asked["loss"]), penalty, Options(asked["tol"]), None)
+    kind, held = TargetKind(asked["loss"], options["classes"]), data.held_out
+    y, offset = data.y[held], data.offsets(held)
+    if task.y.ndim == 2:
+        y = kind.indicators(y)
+        offset = None if offset is None else offset[:, None]
+    ending = Ending(patience=options["patience"])
+
+    def progress(i: int, n: int, alpha: float, n_nonzero: int, *_: float) -> None:
+        callback(i, n, alpha, n_nonzero)
+
+    settings = Settings(options["alphas"], options["eps"], ending, progress=progress)
+    rows_held = HeldRows(cross.transform(data.table[held]), y, data.weights(held), offset)
+    return path_with_patience(task, measure, asked["l1_ratio"], settings, rows_held)
 
 
 def _with_classes(path: PathResult, options: dict[str, Any]) -> PathResult:
@@ -208,7 +220,8 @@ def _note_last(path: PathResult, k: int, terminal: Terminal) -> None:
 
 def _note_crosses(cross: FeatureCross, path: PathResult, k: int, terminal: Terminal) -> None:
     """Say which crosses carry weight."""
-    columns, w = path.point(k)
+    parts = [path.point(k, output) for output in range(len(path.outputs))]
+    columns, w = (np.concatenate(part) for part in zip(*parts, strict=True))
     blocks = [block for block in cross.blocks_ if len(block.fields) > 1]
     if not blocks or not w.size:
         return

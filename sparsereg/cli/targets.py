@@ -42,6 +42,12 @@ class TargetKind:
         """Whether the column must be read as it is written."""
         return self.classes is not None and self.classes.dtype.kind == "U"
 
+    def indicators(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The numbers of classes (n,) as a column for each class, 1 for the row's own."""
+        return np.asarray(
+            numbers[:, None] == np.arange(len(() if self.classes is None else self.classes)), dtype=np.float64
+        )
+
     def numbers(self, column: pl.Series) -> NDArray[np.float64]:
         """The values of a column of classes, which was read as `is_text` says; of more than two their numbers."""
         assert self.classes is not None

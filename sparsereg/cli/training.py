@@ -25,7 +25,7 @@ from sparsereg.crosses.choosing import choose_crosses
 from sparsereg.crosses.dates import DatePart
 from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.crosses.rules import Of
-from sparsereg.losses import Loss
+from sparsereg.losses import MULTINOMIAL, as_loss
 from sparsereg.report.evidence import Evidence
 from sparsereg.report.samples import Sample
 from sparsereg.results import PathResult
@@ -259,10 +259,13 @@ class Training:
         """Offsets of some rows."""
         return None if self.offset is None else self.offset[rows]
 
-    def rates(self, loss: Loss) -> tuple[Vector, Vector | None]:
+    def targets_of_choice(self, kind: TargetKind) -> tuple[Vector, Vector | None]:
         """Targets and weights for a choice of the design, which knows no offset: rates weighted by the exposure under a
-        log link, differences from the offset under the identity."""
+        log link, differences from the offset under the identity; of several classes a column each."""
         y, weight, offset = self.y[self.train], self.weights(self.train), self.offsets(self.train)
+        if kind.loss == MULTINOMIAL.name:
+            return kind.indicators(y), weight
+        loss = as_loss(kind.loss)
         if offset is None or loss.link not in ("log", "identity"):
             return y, weight
         if loss.link == "identity":
@@ -289,13 +292,16 @@ class Training:
         """The weighted mean of the target in the rows to fit: the prediction that R2 compares with."""
         return float(np.average(self.y[self.train], weights=self.weights(self.train)))
 
-    def folds(self, n_folds: int, seed: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Rows in random folds of equal size, of each target value alike where there are two."""
-        n = self.y.size
+    def folds(self, n_folds: int, seed: int, classes: Any = None) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Rows in random folds of equal size, of each target value alike where there are two, and of each class."""
+        n, values = self.y.size, np.unique(self.y, return_counts=True)
         if n < 3:
             raise ValueError(f"{n} rows are too few to hold out any; use --validate 0.")
+        if classes is not None and len(classes) > 2 and (values[1] < 2).any():
+            alone = classes[int(np.argmin(values[1]))]
+            raise ValueError(f"class {str(alone)!r} has a single row, which no fold can hold out; leave that row out.")
         order = np.random.default_rng(seed).permutation(n)
-        if np.unique(self.y).size == 2:
+        if values[0].size == 2 or (classes is not None and len(classes) > 2):
             order = order[np.argsort(self.y[order], kind="stable")]
         fold = np.empty(n, dtype=np.int64)
         fold[order] = np.arange(n) % min(n_folds, n)

@@ -42,8 +42,9 @@ def choose_crosses(
     Parameters
     ----------
     table : DataFrame of pandas, polars or Arrow, or array-like of shape (n, p)
-    y : array of shape (n,)
-        Numbers or two classes.
+    y : array of shape (n,) or (n, K)
+        Numbers, or texts of at most 50 classes. Of several targets or classes, gains are shares of the sum of their
+        variances.
     sample_weight : array of shape (n,), optional
     fields : list of str or int, optional
         Columns to use. Default: all.
@@ -69,7 +70,7 @@ def choose_crosses(
     Raises
     ------
     ValueError
-        If no column can be used, or the target is of another length, missing or of several texts.
+        If no column can be used, or the target is of another length, missing, or of more than 50 texts.
 
     Examples
     --------

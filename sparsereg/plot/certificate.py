@@ -61,14 +61,21 @@ class CertificateDisplay:
 
     @classmethod
     def from_path(
-        cls, path: PathResult, X: Any = None, y: Any = None, *, sample_weight: Any = None, output: int = 0
+        cls,
+        path: PathResult,
+        X: Any = None,
+        y: Any = None,
+        *,
+        sample_weight: Any = None,
+        offset: Any = None,
+        output: int = 0,
     ) -> Self:
         """The certificates of a path; with the rows of the fit, also which columns are proved zero.
 
         Parameters
         ----------
         path : PathResult
-        X, y, sample_weight : optional
+        X, y, sample_weight, offset : optional
             The rows of the fit.
         output : int, default=0
             Whose coefficients, if the path has several outputs.
@@ -81,7 +88,8 @@ class CertificateDisplay:
         undecided, k = None, path.alphas.size
         if X is not None:
             points = np.unique(np.linspace(0, k - 1, min(k, POINTS)).round().astype(int)).tolist()
-            counts = count_undecided(path, Sample.of("X", X, y, sample_weight, path, output), points, output)
+            rows = Sample.of("X", X, y, sample_weight, path, output, offset=offset)
+            counts = count_undecided(path, rows, points, output)
             if counts is not None:
                 known = dict(zip(points, counts, strict=True))
                 undecided = [known.get(place) for place in range(k)]

@@ -69,21 +69,33 @@ class StrengthDisplay:
 
     @classmethod
     def from_path(
-        cls, path: PathResult, X_val: Any = None, y_val: Any = None, *, sample_weight_val: Any = None, output: int = 0
+        cls,
+        path: PathResult,
+        X_val: Any = None,
+        y_val: Any = None,
+        *,
+        sample_weight_val: Any = None,
+        offset_val: Any = None,
+        output: int = 0,
     ) -> Self:
         """The scores of a path, on rows of the fit as the path states them, and on held-out rows.
 
         Parameters
         ----------
         path : PathResult
-        X_val, y_val, sample_weight_val : optional
+        X_val, y_val, sample_weight_val, offset_val : optional
             Rows that the fit never saw. The band is one standard error of the difference to the best point.
         output : int, default=0
             Whose coefficients, if the path has several outputs.
+
+        Raises
+        ------
+        ValueError
+            If the rows do not fit the path, or it was fitted with an offset and theirs is not given.
         """
         found: dict[str, Any] = {}
         if X_val is not None:
-            held = Sample.of("X_val", X_val, y_val, sample_weight_val, path, output)
+            held = Sample.of("X_val", X_val, y_val, sample_weight_val, path, output, offset=offset_val)
             seen = Evidence.measure(path, None, None, None, held, output)
             if seen.held is not None:
                 found = {"held": seen.held, "held_error": seen.held_error, "point": seen.best, "one_se": seen.one_se}

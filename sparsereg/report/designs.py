@@ -128,6 +128,10 @@ def compare_designs(
     limits = check_limits(3, min_count, max_columns, max_seconds)
     frame = nw.from_native(table, eager_only=True, pass_through=True)
     target = target_numbers(y, len(table))
+    if target.ndim > 1:
+        raise ValueError(
+            f"y holds {target.shape[1]} targets or different texts; designs are compared by one, or by two classes."
+        )
     penalties = [("lasso, standardized" if flag else "lasso", bool(flag)) for flag in standardize]
     kinds: list[tuple[str, bool | None]] = [*penalties, *([("ridge", None)] if ridge else [])]
     if not kinds:

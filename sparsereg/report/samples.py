@@ -56,6 +56,8 @@ class Sample:
             raise ValueError(f"{name} has {design.n_features} columns; the path was fitted on {path.n_features}.")
         if y is None:
             raise ValueError(f"{name} needs its targets; pass them in y{name[1:]}.")
+        if offset is None and path.settings is not None and path.settings.get("has_offset"):
+            raise ValueError(f"the path was fitted with an offset; pass that of {name} as offset{name[1:]}, or zeros.")
         columns = [check_target(column, design.n_rows) for column in _targets_of(path, y, f"y{name[1:]}")]
         return cls(
             sp.csr_array(X) if sp.issparse(X) else np.asarray(X, dtype=np.float64),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.data.design import as_design
+from sparsereg.data.design import Design, as_design
 from sparsereg.data.threads import thread_count
 from sparsereg.data.validation import (
     check_alphas,
@@ -16,25 +16,28 @@ from sparsereg.data.validation import (
     check_choice,
     check_flags,
     check_number,
+    check_outputs,
     check_penalty_factor,
     check_target,
     check_vector,
     check_weights,
 )
-from sparsereg.losses import Loss, as_loss
+from sparsereg.losses import Loss, Multinomial, as_loss, as_path_loss
+from sparsereg.objective.targets import check_classes
 from sparsereg.rows.partitioned import PartitionedRows
+from sparsereg.selection.class_folds import ClassDeviance, ClassTask, labels_of, make_class_measure
 from sparsereg.selection.ending import TURNED, Ending, turned_after
 from sparsereg.selection.engine import Settings, validate
 from sparsereg.selection.fold_fits import Task
 from sparsereg.selection.folds import make_folds
-from sparsereg.selection.measures import make_measure
+from sparsereg.selection.measures import Measure, make_measure
 from sparsereg.selection.results import CrossValidation
 from sparsereg.selection.rows_folds import RowsTask, validate_rows
 from sparsereg.selection.rules import check_rule
 from sparsereg.selection.walk import Progress
 from sparsereg.solvers.loop import Options
 
-__all__ = ["check_ending", "check_ratios", "cross_validate_path"]
+__all__ = ["Rows", "check_ending", "check_ratios", "cross_validate_path", "make_task"]
 
 
 def cross_validate_path(
@@ -74,7 +77,8 @@ def cross_validate_path(
     Parameters
     ----------
     X, y, loss, sample_weight, offset, penalty_factor, fit_intercept, standardize, positive, tol, max_iter, solver
-        As in `regularization_path`. Weights count in the fits and in the held-out losses.
+        As in `regularization_path`, of one target or, with ``loss="multinomial"``, of several classes. Weights count in
+        the fits and in the held-out losses.
         Rows in parts are solved one fold after the other, and have the mean deviance only.
     cv : int, splitter of scikit-learn, or iterable of (train, test), default 5
         A number means so many folds of consecutive rows, as in scikit-learn: shuffle rows that are sorted, with
@@ -146,7 +150,7 @@ def cross_validate_path(
     >>> validation.path.point(validation.k)[0]
     array([ 0,  1,  9, 13])
     """
-    kind, options = as_loss(loss), Options.checked(tol, max_iter, solver)
+    options = Options.checked(tol, max_iter, solver)
     flags = {"fit_intercept": fit_intercept, "standardize": standardize, "positive": positive}
     check_flags(**flags, keep_fold_paths=keep_fold_paths)
     check_callback(callback, "i, n_points, alpha, n_nonzero, mean_loss, seconds, seconds_left")
@@ -156,18 +160,52 @@ def cross_validate_path(
     how = Settings(grid, eps, ending, n_threads, keep_fold_paths, callback)
     if isinstance(X, PartitionedRows):
         given = {"y": y, "sample_weight": sample_weight, "offset": offset, "groups": groups, "scoring": scoring}
-        over = RowsTask.of(X, kind, given, {"penalty_factor": penalty_factor} | flags, options)
+        over = RowsTask.of(X, as_loss(loss), given, {"penalty_factor": penalty_factor} | flags, options)
         return CrossValidation.of([validate_rows(over, cv, ratio, how) for ratio in ratios], rule)
     design = as_design(X, n_threads=n_threads)
-    target, s = check_target(y, design.n_rows), check_weights(sample_weight, design.n_rows)
-    known = None if offset is None else check_vector("offset", offset, design.n_rows)
+    s = check_weights(sample_weight, design.n_rows)
     if groups is not None and np.ndim(groups) == 0:
         raise ValueError(f"groups={groups!r}: expected one group for each of the {design.n_rows} rows of X, or None.")
-    stratified, by = kind.link == "logit" and is_class(target), {} if groups is None else {"groups": groups}
-    folds, measure = make_folds(cv, X, target, by, stratified), make_measure(scoring, kind)
     penalty = {"penalty_factor": check_penalty_factor(penalty_factor, design.n_features)} | flags
-    task = Task(design, target, s, known, kind, penalty, options)
+    task, measure, target = make_task(Rows(design, y, s, offset), as_path_loss(loss), penalty, options, scoring)
+    folds = make_folds(cv, X, target.y, {} if groups is None else {"groups": groups}, target.is_class)
     return CrossValidation.of([validate(task, folds, measure, ratio, how) for ratio in ratios], rule)
+
+
+class SplitBy(NamedTuple):
+    """What a splitter sees of the targets, and whether they are classes, whose shares it keeps."""
+
+    y: NDArray[Any]
+    is_class: bool
+
+
+class Rows(NamedTuple):
+    """The design, and beside it what the caller gave for each row, of which the weights are checked."""
+
+    design: Design
+    y: Any
+    s: NDArray[np.float64] | None
+    offset: Any
+
+
+def make_task(
+    rows: Rows, loss: Loss | Multinomial, penalty: dict[str, Any], options: Options, scoring: Any
+) -> tuple[Task, Measure | ClassDeviance, SplitBy]:
+    """What is fitted, what is measured, and by what rows are split."""
+    n_rows = rows.design.n_rows
+    if isinstance(loss, Multinomial):
+        if penalty["positive"]:
+            raise ValueError("positive=True is for a single output; set positive=False.")
+        y, classes = check_classes(rows.y, n_rows)
+        offset = None if rows.offset is None else check_outputs("offset", rows.offset, *y.shape)
+        parts: Any = (rows.design, y, rows.s, offset, loss, penalty, options)
+        of_classes = ClassTask(*parts, classes=classes)
+        labels = labels_of(y)
+        return of_classes, make_class_measure(scoring, y, classes), SplitBy(y.argmax(axis=1), labels is not None)
+    y = check_target(rows.y, n_rows)
+    offset = None if rows.offset is None else check_vector("offset", rows.offset, n_rows)
+    task = Task(rows.design, y, rows.s, offset, loss, penalty, options)
+    return task, make_measure(scoring, loss), SplitBy(y, loss.link == "logit" and is_class(y))
 
 
 def check_ratios(l1_ratio: Any) -> list[float]:

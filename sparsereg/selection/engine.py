@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.data.design import Design
+from sparsereg.selection.class_folds import ClassDeviance
 from sparsereg.selection.ending import Ending
 from sparsereg.selection.fold_fits import FoldFit, Task
 from sparsereg.selection.folds import Fold
@@ -42,7 +43,9 @@ class Settings(NamedTuple):
     progress: Progress | None = None
 
 
-def validate(task: Task, folds: list[Fold], measure: Measure, l1_ratio: float, settings: Settings) -> ValidatedPath:
+def validate(
+    task: Task, folds: list[Fold], measure: Measure | ClassDeviance, l1_ratio: float, settings: Settings
+) -> ValidatedPath:
     """One path on all rows and in every fold."""
     eps = FLOOR if isinstance(settings.eps, str) else settings.eps
     shared = SharedFolds.of(task, folds, l1_ratio, settings.grid, eps) if isinstance(measure, MeanDeviance) else None
@@ -64,7 +67,7 @@ def validate(task: Task, folds: list[Fold], measure: Measure, l1_ratio: float, s
     walk = Walk(whole, fits, settings.ending, task.solve, settings.n_threads, settings.keep)
     validated = walk.go(alphas, settings.progress)
     path = replace(validated.path, settings=task.settings)
-    return replace(validated, path=path, is_deviance=isinstance(measure, MeanDeviance))
+    return replace(validated, path=path, is_deviance=isinstance(measure, (MeanDeviance, ClassDeviance)))
 
 
 def fold_options(task: Task, settings: Settings) -> Options:

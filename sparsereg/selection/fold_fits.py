@@ -21,7 +21,7 @@ from sparsereg.selection.relaxed import relaxed
 from sparsereg.solvers.loop import Options, Solution
 from sparsereg.solvers.path import PathSolvers, path_solver, solve_point
 
-__all__ = ["FoldFit", "FoldPoint", "Task", "check_fold_weights", "predictor"]
+__all__ = ["FoldFit", "FoldPoint", "Task", "check_fold_weights"]
 
 Vector = NDArray[np.float64]
 
@@ -82,6 +82,31 @@ class Task:
         solution = solve_point(solver, alpha, self.closer)
         return relaxed(solver, solution) if self.relax else solution
 
+    def check_training(self, s: Vector) -> None:
+        """Raise a ValueError where rows of these weights do not determine a model, such as those of one class."""
+        y = self.y[s > 0.0]
+        if self.loss.link == "logit" and (y == y[0]).all():
+            raise ValueError(
+                f"The training rows of a fold hold only y={y[0]:g}; use stratified folds, such as"
+                " cv=StratifiedKFold(5), or fewer of them."
+            )
+        if self.penalty["fit_intercept"]:
+            try:
+                self.loss.check_intercept(y)
+            except ValueError as error:
+                raise ValueError(f"On the training rows of a fold, {error} Or choose other folds.") from error
+
+    def predictor(self, solution: Solution) -> Vector:
+        """`offset + b0 + X w` of all rows."""
+        design = self.design
+        z = np.full(design.n_rows, solution.intercept)
+        if self.offset is not None:
+            z += self.offset
+        if solution.columns.size:
+            cols = self.column_order[np.searchsorted(design.columns, solution.columns, sorter=self.column_order)]
+            design.matrix.add_matvec(solution.coef.w, z, cols)
+        return z
+
 
 class FoldPoint(NamedTuple):
     """A fold at one strength: its solution on the training rows, and the held-out loss."""
@@ -107,7 +132,7 @@ class FoldFit:
         self.task, self.fold = task, fold
         self.measure: Measure = measure
         s = training_weights(task, fold)
-        total = float(task.y.size if task.s is None else task.s.sum())
+        total = float(len(task.y) if task.s is None else task.s.sum())
         self.scale = total / float(s.sum()) if task.summed else 1.0
         self.solver, _ = task.solver(s, l1_ratio, alphas * self.scale, 1.0)
         self._held_out = task.y[fold.test], None if task.s is None else task.s[fold.test]
@@ -122,7 +147,7 @@ class FoldFit:
     def held_out_loss(self, solution: Solution) -> float:
         """By predictions of all rows: O(n + entries of the columns in the solution)."""
         y, s = self._held_out
-        return self.measure(y, predictor(self.task, solution)[self.fold.test], s)
+        return self.measure(y, self.task.predictor(solution)[self.fold.test], s)
 
 
 def check_fold_weights(task: Task, fold: Fold) -> None:
@@ -141,30 +166,7 @@ def training_weights(task: Task, fold: Fold) -> Vector:
         Where no training row, or no held-out one, has weight; or for targets of one class.
     """
     check_fold_weights(task, fold)
-    counts = np.bincount(fold.train, minlength=task.y.size).astype(np.float64)
+    counts = np.bincount(fold.train, minlength=len(task.y)).astype(np.float64)
     s = counts if task.s is None else counts * task.s
-    if task.loss.link == "logit":
-        y = task.y[s > 0.0]
-        if (y == y[0]).all():
-            raise ValueError(
-                f"The training rows of a fold hold only y={y[0]:g}; use stratified folds, such as"
-                " cv=StratifiedKFold(5), or fewer of them."
-            )
-    if task.penalty["fit_intercept"]:
-        try:
-            task.loss.check_intercept(task.y[s > 0.0])
-        except ValueError as error:
-            raise ValueError(f"On the training rows of a fold, {error} Or choose other folds.") from error
+    task.check_training(s)
     return s
-
-
-def predictor(task: Task, solution: Solution) -> Vector:
-    """`offset + b0 + X w` of all rows."""
-    design = task.design
-    z = np.full(design.n_rows, solution.intercept)
-    if task.offset is not None:
-        z += task.offset
-    if solution.columns.size:
-        cols = task.column_order[np.searchsorted(design.columns, solution.columns, sorter=task.column_order)]
-        design.matrix.add_matvec(solution.coef.w, z, cols)
-    return z

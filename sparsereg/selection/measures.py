@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sparsereg.losses import Loss
 
-__all__ = ["MeanDeviance", "Measure", "make_measure"]
+__all__ = ["MeanDeviance", "Measure", "make_measure", "scorer_of"]
 
 Vector = NDArray[np.float64]
 # A measure of targets, linear predictors (the offset included) and weights of the held-out rows.
@@ -35,21 +35,25 @@ def make_measure(scoring: Any, loss: Loss) -> Measure:
     """
     if scoring is None:
         return MeanDeviance(loss)
-    from sklearn.metrics import get_scorer  # a slow import
-
-    estimator = _predictions(loss)
-    if not (isinstance(scoring, str) or callable(scoring)):
-        raise ValueError(f"scoring={scoring!r}: expected the name of one scorer, a function, or None.")  # noqa: TRY004
-    try:
-        scorer = get_scorer(scoring)
-    except (ValueError, KeyError) as error:
-        raise ValueError(f"scoring={scoring!r}: {error}") from error
+    scorer, estimator = scorer_of(scoring), _predictions(loss)
 
     def measure(y: Vector, z: Vector, s: Vector | None) -> float:
         weights = {} if s is None else {"sample_weight": s}
         return -float(scorer(estimator, loss.inverse_link(z)[:, None], y, **weights))
 
     return measure
+
+
+def scorer_of(scoring: Any) -> Any:
+    """A scorer of scikit-learn by name, or a function as it is."""
+    from sklearn.metrics import get_scorer  # a slow import
+
+    if not (isinstance(scoring, str) or callable(scoring)):
+        raise ValueError(f"scoring={scoring!r}: expected the name of one scorer, a function, or None.")  # noqa: TRY004
+    try:
+        return get_scorer(scoring)
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"scoring={scoring!r}: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from sparsereg.data.design import CsrDesign
 from sparsereg.objective.problem import Problem, problem_over
 from sparsereg.rows.folds import PartedRows, TrainingRows
 from sparsereg.rows.memory import MAX_CACHED_ROW_LENGTH, MemoryRows
-from sparsereg.selection.fold_fits import FoldPoint, Task, check_fold_weights, predictor
+from sparsereg.selection.fold_fits import FoldPoint, Task, check_fold_weights
 from sparsereg.selection.folds import Fold
 from sparsereg.selection.measures import MeanDeviance
 from sparsereg.solvers.loop import Options, Solution
@@ -50,8 +50,9 @@ class SharedFolds:
     def of(cls, task: Task, folds: list[Fold], l1_ratio: float, grid: int | Vector, eps: float) -> SharedFolds | None:
         """None where folds overlap or do not train on all other rows, or where the sums would cost more than they
         save."""
-        order = _order(folds, task.y.size)
-        if order is None or not _suits(task) or (isinstance(grid, int) and l1_ratio == 0.0):
+        if not _suits(task) or (isinstance(grid, int) and l1_ratio == 0.0):
+            return None
+        if (order := _order(folds, task.y.size)) is None:
             return None
         for fold in folds:
             check_fold_weights(task, fold)
@@ -103,7 +104,7 @@ class SharedFold:
             return error / parted.targets[self.f].weight
         task, test = self.shared.task, slice(*self.shared.parts[self.f])
         weights = None if task.s is None else task.s[test]
-        return MeanDeviance(task.loss)(task.y[test], predictor(task, solution)[test], weights)
+        return MeanDeviance(task.loss)(task.y[test], task.predictor(solution)[test], weights)
 
 
 def _order(folds: list[Fold], n: int) -> Int | None:

@@ -18,6 +18,9 @@ from sparsereg.data.printed import Printed
 
 __all__ = ["CrossChoice", "check_limits"]
 
+# Texts of more kinds are no classes: each kind takes as much time as a target.
+MOST_CLASSES = 50
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CrossChoice(Printed):
@@ -113,28 +116,30 @@ def check_limits(degree: int, min_count: int | None, max_columns: int, max_secon
 
 
 def target_numbers(y: Any, n_rows: int) -> NDArray[np.float64]:
-    """The target (n,) as numbers; of two classes 0 and 1.
+    """The target (n,) as numbers, of two classes 0 and 1; of more texts (n, K), 1 for the row's own.
 
     Raises
     ------
     ValueError
-        For another length, missing values, or texts of more than two kinds.
+        For another length, missing values, or texts of more than `MOST_CLASSES` kinds.
     """
     if y is None:
         raise ValueError("crosses='auto' chooses crosses by a target; pass y to fit, or name the crosses.")
     values = np.asarray(y)
-    if values.shape != (n_rows,):
-        raise ValueError(f"y has the shape {values.shape}; crosses are chosen by one target for each of {n_rows} rows.")
+    if values.shape[:1] != (n_rows,) or values.ndim > 2 or (values.ndim == 2 and not values.shape[1]):
+        raise ValueError(f"y has the shape {values.shape}; expected targets for each of {n_rows} rows.")
     if values.dtype.kind in "OUST":
         classes = np.unique(values.astype(np.str_))
         if classes.size > 2:
             try:
                 values = values.astype(np.float64)
             except (TypeError, ValueError):
-                raise ValueError(
-                    f"y holds {classes.size} different texts, such as {classes[0].item()!r}; crosses are chosen by"
-                    " numbers or two classes."
-                ) from None
+                if classes.size > MOST_CLASSES:
+                    raise ValueError(
+                        f"y holds {classes.size} different texts, such as {classes[0].item()!r}; crosses are chosen by"
+                        f" numbers or at most {MOST_CLASSES} classes."
+                    ) from None
+                values = values.astype(np.str_)[:, None] == classes
         else:
             values = values.astype(np.str_) == classes[-1]
     numbers = values.astype(np.float64)

@@ -62,7 +62,7 @@ class Chooser:
     Parameters
     ----------
     table : Table
-    y : float64 array of shape (n,)
+    y : float64 array of shape (n,) or (n, K)
     s : float64 array of shape (n,), or None
     limits : Limits
     """
@@ -87,7 +87,7 @@ class Chooser:
             self.notes.append(
                 f"the design was chosen on {rows.size:,} of {self.whole:,} rows, drawn with a fixed seed."
             )
-        n = self.y.size
+        n = len(self.y)
         if self.limits.min_count is None:
             self.limits = self.limits._replace(min_count=least_count(self.whole))
         self.min_count = self.limits.min_count or 1
@@ -105,7 +105,7 @@ class Chooser:
                 " taken for identifiers can be crossed by name."
             )
         self._encode(dict(found.rules))
-        if self.fold.max() < 1 or not self.y.std() > 0.0:
+        if self.fold.max() < 1 or not np.ptp(self.y, axis=0).any():
             self.notes.append("no crosses: rows of one target value, or a single row, choose nothing.")
             self._drop_codes(lambda _code, _bins: True)
             return self._parameters([name for name in found.rules if name not in found.finer], [])
@@ -256,7 +256,7 @@ class Chooser:
         sources = {name: self._column(name) for name in rules}
         spec = Specification(bins, sources, tuple(rules), (), frozenset(), 1, Keep(1, None, False, True, False))
         read = {name: self.table.column(self.table.names.index(name)) for name in dict.fromkeys(sources.values())}
-        encoding = Encoding.fit(spec, {name: read[source] for name, source in sources.items()}, self.y.size, None)
+        encoding = Encoding.fit(spec, {name: read[source] for name, source in sources.items()}, len(self.y), None)
         for block, places in zip(encoding.layout.categories, encoding.places(), strict=True):
             if not isinstance(places, Ragged):
                 self.codes[block.fields[0]] = (places.astype(np.int64), block.n_observed)

@@ -24,7 +24,7 @@ _DENSE = 4
 
 
 class Gain(NamedTuple):
-    """What a block explains of each fold's held-out variance, as a share of that of the target."""
+    """What a block explains of each fold's held-out variance, as a share of that of the target (of several, of all)."""
 
     folds: Vector
     shrinkage: float
@@ -57,11 +57,12 @@ def combine(codes: list[Int], sizes: list[int]) -> tuple[Int, int]:
 
 
 class Residuals:
-    """The residuals of every fold, (F, n), under the blocks added so far.
+    """The residuals of every fold, (F, K, n), under the blocks added so far.
 
     Parameters
     ----------
-    y : float64 array of shape (n,)
+    y : float64 array of shape (n,) or (n, K)
+        Of classes 1 for the row's own.
     fold : int array of shape (n,)
         The fold that holds each row out.
     s : float64 array of shape (n,), or None
@@ -73,22 +74,22 @@ class Residuals:
     def __init__(self, y: Vector, fold: Int, s: Vector | None, min_count: int) -> None:
         self.n_folds, self.min_count = int(fold.max()) + 1, min_count
         self.held = [np.flatnonzero(fold == f) for f in range(self.n_folds)]
-        self.s = np.ones(y.size) if s is None else s
+        self.s = np.ones(len(y)) if s is None else s
         self.train = [np.where(fold == f, 0.0, self.s) for f in range(self.n_folds)]
-        self.r = [y - np.average(y, weights=train) for train in self.train]
-        self.scale = [float(self.s[rows] @ r[rows] ** 2) for rows, r in zip(self.held, self.r, strict=True)]
+        outputs = np.atleast_2d(y.T)
+        self.r = [np.stack([v - np.average(v, weights=train) for v in outputs]) for train in self.train]
+        self.scale = [self._squares(f, r[:, rows]) for f, (rows, r) in enumerate(zip(self.held, self.r, strict=True))]
 
     def gain(self, cells: Int, n_cells: int) -> Gain:
         """Of a block beside those added, with the shrinkage that gains most."""
         shares = np.zeros((len(SHRINKAGES), self.n_folds))
         for f, rows in enumerate(self.held):
-            s, r = self.s[rows], self.r[f][rows]
-            before = float(s @ r**2)
+            r, at = self.r[f][:, rows], cells[rows]
+            before = self._squares(f, r)
             sums, counts = self._sums(f, cells, n_cells)
-            at = cells[rows]
             for i, shrinkage in enumerate(SHRINKAGES):
-                left = r - (sums / (counts + shrinkage))[at]
-                shares[i, f] = (before - float(s @ left**2)) / (self.scale[f] or 1.0)
+                left = r - (sums / (counts + shrinkage))[:, at]
+                shares[i, f] = (before - self._squares(f, left)) / (self.scale[f] or 1.0)
         best = int(np.argmax(shares.mean(axis=1)))
         return Gain(shares[best], SHRINKAGES[best])
 
@@ -96,11 +97,16 @@ class Residuals:
         """Subtract the effects of a block, each fold those of its own training rows."""
         for f, r in enumerate(self.r):
             sums, counts = self._sums(f, cells, n_cells)
-            r -= (sums / (counts + shrinkage))[cells]
+            r -= (sums / (counts + shrinkage))[:, cells]
+
+    def _squares(self, f: int, r: Vector) -> float:
+        """The weighted sum of squares of residuals (K, m) of the rows that a fold holds out."""
+        s = self.s[self.held[f]]
+        return sum(float(s @ v**2) for v in r)
 
     def _sums(self, f: int, cells: Int, n_cells: int) -> tuple[Vector, Vector]:
         train = self.train[f]
         counts = np.bincount(cells, weights=train, minlength=n_cells)
-        sums = np.bincount(cells, weights=train * self.r[f], minlength=n_cells)
-        sums[counts < self.min_count] = 0.0
+        sums = np.stack([np.bincount(cells, weights=train * v, minlength=n_cells) for v in self.r[f]])
+        sums[:, counts < self.min_count] = 0.0
         return sums.astype(np.float64, copy=False), counts.astype(np.float64, copy=False)

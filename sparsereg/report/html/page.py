@@ -230,11 +230,8 @@ def _certificates(report: SparsityReport) -> Node:
 
 def _numbers(report: SparsityReport) -> Node:
     n = len(report.path)
-    question = (
-        f"{counted(n, 'point')} in all."
-        if n <= 14
-        else f"Some of {counted(n, 'point')}; the report as JSON has them all."
-    )
+    every = n <= PATH_ROWS + 2
+    question = f"{counted(n, 'point')} in all." if every else f"Some of {n:,} points; the report as JSON has all."
     note = "Strength is alpha. Training and held out: the share of the null model's loss that is explained."
     return _section("numbers", "The path in numbers", question, _figure(path_table(report), note=note))
 

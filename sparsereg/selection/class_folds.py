@@ -1,0 +1,116 @@
+"""Folds of the multinomial loss: targets, predictors and losses have a column for each class. Knows no rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg.losses.multinomial import MULTINOMIAL
+from sparsereg.objective.multinomial import MultinomialProblem, make_multinomial_problem
+from sparsereg.selection.fold_fits import Task
+from sparsereg.selection.measures import Measure, scorer_of
+from sparsereg.solvers.outputs import RowSolution
+
+__all__ = ["ClassDeviance", "ClassTask", "labels_of", "make_class_measure"]
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ClassTask(Task):
+    """As `Task`, with y of shape (n, K), probabilities of the classes, and an offset of this shape or None.
+
+    Attributes
+    ----------
+    classes : array of shape (K,)
+    """
+
+    classes: NDArray[Any] = field(kw_only=True)
+
+    def problem(self, s: Vector | None) -> MultinomialProblem:  # type: ignore[override]
+        """The problem under these row weights."""
+        options = {name: self.penalty[name] for name in ("penalty_factor", "fit_intercept", "standardize")}
+        return make_multinomial_problem(
+            self.design, self.y, sample_weight=s, offset=self.offset, classes=self.classes, **options
+        )
+
+    def check_training(self, s: Vector) -> None:
+        """Raise a ValueError where a class has no row that trains: its intercept would be minus infinity."""
+        absent = np.flatnonzero(s @ self.y == 0.0)
+        if absent.size:
+            raise ValueError(
+                f"The training rows of a fold hold none of class {self.classes[absent[0]]}; use stratified folds, such"
+                " as cv=StratifiedKFold(5), or fewer of them, or leave the class out."
+            )
+
+    def predictor(self, solution: RowSolution) -> Vector:  # type: ignore[override]
+        """`offset + b + X W'` of all rows, (n, K)."""
+        K, columns = len(self.classes), self.design.columns
+        z = np.repeat(np.asarray(solution.intercepts, dtype=np.float64)[:, None], self.design.n_rows, axis=1)
+        if self.offset is not None:
+            z += self.offset.T
+        ends = np.searchsorted(solution.coef.outputs, np.arange(K + 1))
+        for k in range(K):
+            part = slice(ends[k], ends[k + 1])
+            if part.stop > part.start:
+                place = np.searchsorted(columns, solution.coef.columns[part], sorter=self.column_order)
+                self.design.matrix.add_matvec(solution.coef.w[part], z[k], self.column_order[place])
+        return z.T
+
+
+@dataclass(frozen=True)
+class ClassDeviance:
+    """Twice the mean loss, less what no predictor could avoid."""
+
+    def __call__(self, y: Vector, z: Vector, s: Vector | None) -> float:
+        total = MULTINOMIAL.total(y.T, MULTINOMIAL.log_probabilities(z.T), s) - MULTINOMIAL.saturated(y.T, s)
+        return 2.0 * total / float(len(y) if s is None else s.sum())
+
+
+def make_class_measure(scoring: Any, y: Vector, classes: NDArray[Any]) -> Measure | ClassDeviance:
+    """The measure of a scorer, which sees labels, or the mean deviance.
+
+    Raises
+    ------
+    ValueError
+        For a scorer that scikit-learn does not know, or one for targets that are no labels.
+    """
+    if scoring is None:
+        return ClassDeviance()
+    if labels_of(y) is None:
+        raise ValueError(f"scoring={scoring!r} compares labels, and y holds probabilities; leave scoring out.")
+    scorer, estimator = scorer_of(scoring), _predictions(classes)
+
+    def measure(y: Vector, z: Vector, s: Vector | None) -> float:
+        weights = {} if s is None else {"sample_weight": s}
+        p = np.exp(MULTINOMIAL.log_probabilities(z.T)).T
+        return -float(scorer(estimator, p, classes[y.argmax(axis=1)], **weights))
+
+    return measure
+
+
+def labels_of(y: Vector) -> NDArray[np.int64] | None:
+    """The number of each row's class; None where targets are probabilities."""
+    return y.argmax(axis=1) if bool(((y == 0.0) | (y == 1.0)).all()) else None
+
+
+def _predictions(classes: NDArray[Any]) -> Any:
+    """An estimator whose X is its probabilities, for scorers."""
+    from sklearn.base import BaseEstimator, ClassifierMixin
+
+    class Predicted(ClassifierMixin, BaseEstimator):
+        classes_ = classes
+
+        def predict(self, X: Any) -> Any:
+            return classes[X.argmax(axis=1)]
+
+        def predict_proba(self, X: Any) -> Any:
+            return X
+
+        decision_function: Callable[[Any, Any], Any] = predict_proba
+
+    return Predicted()
