@@ -162,9 +162,9 @@ sr_status sr_gram_column(const sr_matrix *X, const sr_matrix *Xt, const double *
 enum { SR_ABREAST = 3 };
 sr_status sr_with_dense(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, int64_t n_lanes,
                         int64_t *next, const sr_gram_work *work);
-/* Append member m to the Gram: its products with the m members and with itself, where not 0. SR_NEED_SPACE: nothing
- * changed, and the arena needs *need more entries.  O(m) on average */
-sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *need);
+/* Append member m to the Gram: its products with the m members and with itself, where not 0. Work space: at, m + 1.
+ * SR_NEED_SPACE: nothing changed, and the arena needs *need more entries.  O(m) on average */
+sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int32_t *at, int64_t *need);
 /* Entries in use once the m columns, in the `order` of their begin, stand close together, each with space to grow by a
  * quarter at most.  O(m) */
 int64_t sr_gram_compact_size(const sr_gram *G, int64_t m);

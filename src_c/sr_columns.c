@@ -170,10 +170,14 @@ sr_status sr_gram_column(const sr_matrix *X, const sr_matrix *Xt, const double *
     const int64_t members = SR_UNTRACKED + work->n_places;
     work->place = before < work->n_cached ? before : -1;
     SR_RUN(X, sr_gram_column, X, Xt, s, cols, m, j, work);
-    for (int64_t a = members; a <= members + m; a++)
-        products[a - members] = work->count ? (double)work->count[a] : work->sum[a];
-    if (work->count) memset(work->count + members, 0, (size_t)(m + 1) * sizeof *work->count);
-    else memset(work->sum + members, 0, (size_t)(m + 1) * sizeof *work->sum);
+    if (work->count) {
+        uint32_t *restrict count = work->count + members;
+        for (int64_t a = 0; a <= m; a++) products[a] = (double)count[a];
+        memset(count, 0, (size_t)(m + 1) * sizeof *count);
+    } else {
+        memcpy(products, work->sum + members, (size_t)(m + 1) * sizeof *products);
+        memset(work->sum + members, 0, (size_t)(m + 1) * sizeof *work->sum);
+    }
     if (!work->count || X->n_sparse == X->n_cols) return SR_OK;
     SR_RUN(X, sr_products_with_dense, X, cols, m, j, work, products);
     return SR_OK;

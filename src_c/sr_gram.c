@@ -63,12 +63,26 @@ void sr_gram_compact(sr_gram *G, int64_t m, const int64_t *order) {
     G->used = to;
 }
 
-sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *need) {
-    int64_t n_products = 1, moves = 0;
-    for (int64_t a = sr_next(products, 0, m); a < m; a = sr_next(products, a + 1, m)) {
-        n_products++;
-        if (G->len[a] == G->cap[a]) moves += 2 * G->cap[a];
+/* Positions a < m of the products that are not 0; room for m + 1. Returns how many. */
+static int64_t sr_find_nonzero(const double *products, int64_t m, int32_t *at) {
+    enum { STEP = SR_LINE / sizeof *products };
+    int64_t n = 0;
+    for (int64_t begin = 0; begin < m; begin += STEP) {
+        const int64_t end = begin + STEP <= m ? begin + STEP : m;
+        if (end == begin + STEP && sr_line_is_zero(products + begin)) continue;
+        for (int64_t a = begin; a < end; a++) {
+            at[n] = (int32_t)a;
+            n += products[a] != 0.0; /* no branch, which no processor could predict */
+        }
     }
+    return n;
+}
+
+sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int32_t *at, int64_t *need) {
+    const int64_t n = sr_find_nonzero(products, m, at), n_products = n + 1;
+    int64_t moves = 0;
+    for (int64_t k = 0; k < n; k++)
+        if (G->len[at[k]] == G->cap[at[k]]) moves += 2 * G->cap[at[k]];
     const int64_t own = n_products < SR_SMALLEST_COLUMN ? SR_SMALLEST_COLUMN : n_products + n_products / 4;
     *need = own + moves;
     if (G->used + *need > G->size) return SR_NEED_SPACE;
@@ -78,7 +92,8 @@ sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *n
     G->cap[m] = own;
     G->len[m] = n_products;
     G->used += own;
-    for (int64_t a = sr_next(products, 0, m); a < m; a = sr_next(products, a + 1, m)) {
+    for (int64_t k = 0; k < n; k++) {
+        const int64_t a = at[k];
         sr_gram_put(G, to++, a, products[a]);
         if (G->len[a] == G->cap[a]) {
             const int64_t end = G->used, cap = 2 * G->cap[a];

@@ -153,7 +153,7 @@ cdef extern from "sr.h" nogil:
     int64_t sr_nested(int64_t, const sr_factor *, const sr_factor *, int32_t *)
     sr_status sr_gram_column(const sr_matrix *, const sr_matrix *, const double *, const int64_t *, int64_t, int64_t,
                              sr_gram_work *, double *)
-    sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int64_t *need)
+    sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int32_t *at, int64_t *need)
     int64_t sr_gram_compact_size(const sr_gram *G, int64_t m)
     void sr_gram_compact(sr_gram *G, int64_t m, const int64_t *order)
     sr_status sr_products_take(sr_products *P, int64_t m, int64_t n, const sr_gram_work *work, double own)

@@ -21,7 +21,7 @@ cdef class GramStore:
     cdef const int32_t[::1] labels
     cdef const int64_t[::1] cached_cols
     cdef int64_t[::1] begin, lengths, cap, cols
-    cdef int32_t[::1] dense_position
+    cdef int32_t[::1] dense_position, nonzero
     cdef double[::1] sum, row, products
     cdef uint32_t[::1] count
     # Indices and entries, whole numbers where all are counts; resized in place, but others may read `shared` ones.
@@ -33,6 +33,8 @@ cdef class GramStore:
     cdef public bint shared
     # By label: the position of a column (see `sr_gram_work`), in 16 bits while they suffice.
     cdef object position
+    cdef void *position_data
+    cdef bint wide
     # Products of cached columns with the members: counts where sparse columns are of ones without weights, otherwise
     # values, in a buffer that is reallocated rather than copied.
     cdef readonly bint counting, whole
@@ -59,7 +61,7 @@ cdef class GramStore:
         self.arena = [np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32 if self.whole else np.float64)]
         self._view_arena()
         if Xt is not None:
-            self.position = untracked(np.arange(Xt.view.n_rows, dtype=np.int32)).astype(np.uint16)
+            self._set_position(untracked(np.arange(Xt.view.n_rows, dtype=np.int32)).astype(np.uint16))
         self.dense_position = np.full(max(n_dense, 1), -1, dtype=np.int32)
         self.row = self.sum = self.products = np.empty(0)
         self.begin = self.lengths = self.cap = self.cols = np.empty(0, dtype=np.int64)
@@ -76,14 +78,18 @@ cdef class GramStore:
         room = max(64, m + m // 2)
         self.lengths, self.cap, self.cols = grown(self.lengths, room), grown(self.cap, room), grown(self.cols, room)
         self.cached_begin, self.products = grown(self.cached_begin, room + 1), np.empty(room)
+        self.nonzero = np.empty(room, dtype=np.int32)
         self.cached.begin = &self.cached_begin[0]
         if self.counting:
             self.count = np.zeros(SR_UNTRACKED + self.n_places + room, dtype=np.uint32)
         else:
             self.sum = np.zeros(SR_UNTRACKED + self.n_places + room)
         if self.position is not None and SR_UNTRACKED + self.n_places + room > MAX_UINT16_CODES:
-            self.position = self.position.astype(np.int32, copy=False)
+            self._set_position(self.position.astype(np.int32, copy=False))
         self.begin = grown(self.begin, room)  # last: it is as long as the shortest of them
+
+    cdef int _set_position(self, position) except -1:
+        self.position, self.position_data, self.wide = position, <void *>address(position), position.itemsize > 2
 
     cdef int _make_room(self, int64_t need) except -1:
         """For so many more entries: by bringing the columns together where that frees an eighth, and by growing."""
@@ -131,8 +137,7 @@ cdef class GramStore:
 
     cdef sr_gram_work borrow_work(self):
         cdef sr_gram_work work
-        work.position = <void *>address(self.position)
-        work.wide = self.position is not None and self.position.itemsize > 2
+        work.position, work.wide = self.position_data, self.wide
         work.dense_position = &self.dense_position[0]
         work.labels = NULL if self.labels is None else &self.labels[0]
         work.n_places, work.n_cached, work.products = self.n_places, self.n_cached, &self.cached
@@ -167,7 +172,7 @@ cdef class GramStore:
     cdef int _push(self, const double *products) except -1:
         cdef int64_t need = 0
         cdef sr_gram gram = self.borrow()
-        while sr_gram_push(&gram, self.m, products, &need) == SR_NEED_SPACE:
+        while sr_gram_push(&gram, self.m, products, &self.nonzero[0], &need) == SR_NEED_SPACE:
             self._make_room(need)
             gram = self.borrow()
         self.used = gram.used
@@ -213,11 +218,17 @@ cdef class GramStore:
     def cache_index(self, const int64_t[::1] cols):
         """The place of each of these columns among the cached ones; -1 if it is not cached."""
         require_within(cols, self.X.view.n_cols)
-        sparse, labels, dense = self._of_labels(np.asarray(cols))
-        places = np.empty(cols.shape[0], dtype=np.int32)
-        places[sparse], places[~sparse] = self.position[labels], np.asarray(self.dense_position)[dense]
-        places -= SR_UNTRACKED
-        return np.where((places >= 0) & (places < self.n_cached), places, -1)
+        cdef int64_t[::1] out = np.empty(cols.shape[0], dtype=np.int64)
+        cdef int64_t a, label, at
+        for a in range(cols.shape[0]):
+            if cols[a] >= self.X.view.n_sparse:
+                at = self.dense_position[cols[a] - self.X.view.n_sparse]
+            else:
+                label = cols[a] if self.labels is None else self.labels[cols[a]]
+                at = (<int32_t *>self.position_data)[label] if self.wide else (<uint16_t *>self.position_data)[label]
+            at -= SR_UNTRACKED
+            out[a] = at if 0 <= at < self.n_cached else -1
+        return np.asarray(out)
 
     def subtract_cached(self, const double[::1] w, double[::1] out):
         """`out -= X_k' diag(s) X_M w` for the first cached columns k, as many as `out` is long; in place."""
