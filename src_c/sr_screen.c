@@ -104,6 +104,25 @@ void sr_screen(int64_t p, const sr_bounds *b, const sr_displacement *now, double
     *largest = below_max;
 }
 
+void sr_last_above(int64_t p, const sr_bounds *b, const sr_displacement *now, double threshold, int32_t *out,
+                   int64_t *n_out, double *widest) {
+    int64_t n = 0;
+    double grown = 0.0;
+    for (int64_t block = 0; block * SR_BLOCK < p; block++) {
+        if (!(b->blocks[block].c > threshold * b->blocks[block].factor)) continue;
+        const int64_t begin = block * SR_BLOCK, end = begin + SR_BLOCK < p ? begin + SR_BLOCK : p;
+        for (int64_t j = begin; j < end; j++) {
+            const double least = b->factor ? threshold * b->factor[j] : threshold;
+            if (b->norm2[j] < 0.0f || !((double)b->c[j] > least)) continue;
+            const double since = (sr_bound_on(b, j, now) - (double)b->c[j]) / least;
+            grown = since > grown ? since : grown;
+            out[n++] = (int32_t)j;
+        }
+    }
+    *n_out = n;
+    *widest = grown;
+}
+
 void sr_displacement_sums(const sr_move *move, double *reach, sr_moved *out) {
     sr_moved total = {0.0, 0.0, 0.0, 0.0};
     for (int64_t a = 0; a < move->m; a++) {

@@ -48,6 +48,12 @@ void sr_update_blocks(int64_t p, const sr_bounds *b, const int64_t *cols, int64_
 void sr_screen(int64_t p, const sr_bounds *b, const sr_displacement *now, double shift, double threshold, int32_t *out,
                int64_t *n_out, double *worst, double *largest);
 
+/* out[0 .. *n_out): the j, none skipped, whose gradient had a dual magnitude over threshold * factor_j when it was
+ * last evaluated. *widest: the largest share of its threshold by which the bound of one has grown since.  O(blocks +
+ * columns of blocks with one) */
+void sr_last_above(int64_t p, const sr_bounds *b, const sr_displacement *now, double threshold, int32_t *out,
+                   int64_t *n_out, double *widest);
+
 /* What m columns moved the residual by, from coefficients w_before to w, in sums over them with step = w - w_before. */
 typedef struct {
     double squared;  /* step' (c_before - c) = |X step|^2, c the centred gradients */

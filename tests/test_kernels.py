@@ -196,6 +196,27 @@ def test_binding_refuses_what_would_leave_memory():
         store.append(np.array([-1]), True)
 
 
+def test_columns_last_above_a_threshold():
+    rng = np.random.default_rng(0)
+    c, norms = rng.normal(size=1000), rng.uniform(0.5, 1.0, 1000).astype(np.float32)
+    skipped, factor = rng.uniform(size=1000) < 0.1, rng.uniform(0.5, 2.0, 1000)
+    for factors in (None, factor):
+        held = norms.copy()
+        bounds = kernels.Bounds(0, held, held, factors)
+        bounds.record(np.arange(1000), c)
+        held[skipped] = -np.inf
+        bounds.update_blocks(np.flatnonzero(skipped))
+        magnitude = np.abs(c) if factors is None else np.abs(c) / factor
+        for moved in (0.0, 0.25):
+            bounds.displace(moved, 1e9)
+            cols, found, widest = bounds.last_above(1.5)
+            expected = np.flatnonzero((magnitude > 1.5) & ~skipped)
+            assert cols.tolist() == expected.tolist()
+            np.testing.assert_allclose(found, magnitude[expected], rtol=1e-6)
+            share = moved * norms / (1.5 if factors is None else 1.5 * factor)
+            np.testing.assert_allclose(widest, share[expected].max(), rtol=1e-6)
+
+
 def test_bounds_outlast_their_visit_numbers():
     """Visits are numbered in 16 bits: when the numbers run out, every bound begins anew where it stands, and stays a
     bound."""

@@ -93,6 +93,19 @@ cdef class Bounds:
             sr_screen(self.p, &view, &self.now, shift, threshold, &found[0], &n, &worst, &largest)
         return np.asarray(found[:n]).astype(np.int64), worst, largest
 
+    def last_above(self, double threshold):
+        """Columns whose gradient had a dual magnitude above `threshold` (times factor) when it was last evaluated, that
+        magnitude (over the factor), to float32, and by which share of it at most one's bound has grown since."""
+        cdef sr_bounds view = self.borrow()
+        cdef int64_t n = 0
+        cdef double widest = 0.0
+        cdef int32_t[::1] found = np.empty(self.p, dtype=np.int32)
+        with nogil:
+            sr_last_above(self.p, &view, &self.now, threshold, &found[0], &n, &widest)
+        cols = np.asarray(found[:n]).astype(np.int64)
+        magnitude = np.asarray(self.c)[cols].astype(np.float64)
+        return cols, magnitude if self.factor is None else magnitude / np.asarray(self.factor)[cols], widest
+
 
 def displacement_sums(const double[::1] w, const double[::1] w_before, const double[::1] c, const double[::1] c_before,
                       const double[::1] c0, const double[::1] max_abs, const double[::1] sums):

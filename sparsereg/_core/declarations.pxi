@@ -196,6 +196,7 @@ cdef extern from "sr_screen.h" nogil:
     void sr_record(sr_penalty, int64_t, const int64_t *, int64_t, const double *, uint16_t, const sr_bounds *)
     void sr_rebase(int64_t p, const sr_displacement *now, uint16_t at, const sr_bounds *b)
     void sr_update_blocks(int64_t p, const sr_bounds *b, const int64_t *cols, int64_t m)
+    void sr_last_above(int64_t, const sr_bounds *, const sr_displacement *, double, int32_t *, int64_t *, double *)
     void sr_screen(int64_t, const sr_bounds *, const sr_displacement *, double, double, int32_t *, int64_t *, double *,
                    double *)
     ctypedef struct sr_moved:

@@ -19,6 +19,8 @@ Int = NDArray[np.int64]
 FREE_SQUARE = 2_000_000
 # Multiplications of a dense factor in the time of one entry of a product with the Gram matrix (measured).
 DENSE_PER_ENTRY = 100
+# Epochs after which q is computed anew when columns join.
+REFRESH_EPOCHS = 100
 # Epochs that a direct step is worth where conjugate gradients did not converge.
 WORTH_EPOCHS = 10
 
@@ -36,6 +38,7 @@ class GramCD(WorkingSet):
         self.gram = quadratic.rows.gram(quadratic.center) if gram is None else gram
         self.q = np.empty(0)
         self.r_sum = 0.0
+        self._epochs = 0  # since q was computed from w
 
     def cache_rows(self, c: Vector) -> None:
         self.gram.cache_rows(c)
@@ -66,7 +69,7 @@ class GramCD(WorkingSet):
 
     def _added(self, cols: Int) -> None:
         self.gram.extend(cols)
-        if not self.epoch_is_dear:
+        if self._epochs > REFRESH_EPOCHS and not self.epoch_is_dear:
             self._refresh()
             return
         first = self.q.size  # the new columns are at 0, so that q is right for those before
@@ -95,11 +98,13 @@ class GramCD(WorkingSet):
         self.q = self.c0.copy()
         self.gram.store.subtract(self.w, self.q)
         self.r_sum = -self.products_sum()
+        self._epochs = 0
 
     def descend(self, max_epochs: int, tol: float, order: Int) -> int:
         co = self._coordinates(self.r_sum)
         epochs, _ = self.gram.store.cd(co, order, self.q, max_epochs, tol)
         self.r_sum = co.r_sum
+        self._epochs += int(epochs)
         return int(epochs)
 
     def gradient(self) -> Vector:

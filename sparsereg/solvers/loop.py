@@ -267,9 +267,11 @@ class Descent:
 class WorkingSetLoop(Descent, ABC):
     """One quadratic objective, at one strength after the other; parameters as for `Descent`."""
 
+    _many_rounds = False  # whether the last strength took more than one
+
     def _run(self, target: float, max_epochs: int) -> tuple[int, Certificate]:
         """Until the gap of `S F` is at most `target`, nothing changes, or the epochs are used up."""
-        epochs, dual, last = 0, None, np.inf
+        epochs, rounds, dual, last = 0, 0, None, np.inf
         rounding = GAP_ROUNDING * self.quadratic.null_deviance
         while True:
             limit = max_epochs - epochs
@@ -281,6 +283,8 @@ class WorkingSetLoop(Descent, ABC):
             # Where the working set's own gap is rounding, a certificate no better than the last one stays as it is.
             stalled |= epochs > done and own.inner <= rounding and found.gap >= last
             last = found.gap
+            self._many_rounds = rounds > 0
+            rounds += 1
             if found.gap <= target or (stalled and not found.new.size) or epochs >= max_epochs:
                 return epochs, found
 

@@ -18,6 +18,7 @@ from sparsereg.rows.contract import Coefficients
 from sparsereg.solvers.gram_cd import GramCD
 from sparsereg.solvers.loop import (
     GAP_ROUNDING,
+    NEAR,
     Certificate,
     Options,
     Solution,
@@ -39,6 +40,8 @@ Int = NDArray[np.int64]
 MIN_ADDED = 10
 # Where a round is dear, columns over this share of their threshold are added, as many as there are: they would be next.
 LOOK_AHEAD = 0.7
+# Gradients whose bounds have grown by more than this share of the threshold do not tell what will be over it.
+STALE = 0.1
 # Columns added between two looks at the size of the Gram matrix.
 GRAM_BATCH = 256
 # A Gram matrix is given up when an epoch on it reads half as many entries as one on the residual and SMALL_GRAM, or
@@ -115,6 +118,8 @@ class PathSolver(WorkingSetLoop):
         w = dict(zip(coef.cols.tolist(), coef.w.tolist(), strict=True))
         self.working_set.set_w(np.array([w.get(j, 0.0) for j in self.working_set.cols.tolist()]))
         self._displace(self.working_set.gradient())
+        if not self.quadratic.rows.round_is_dear:
+            self.screening.record_all(self.working_set.gradient_of(None))
 
     def solve(self, alpha: float) -> Solution:
         """Minimise F at this alpha until certified, or until `max_iter` epochs.
@@ -143,6 +148,7 @@ class PathSolver(WorkingSetLoop):
     def _solve(self, alpha: float, tol: float, max_iter: int) -> Solution:
         self.working_set.set_strength(alpha, self.l1_ratio)
         self._threshold = self.quadratic.weight_sum * alpha * self.l1_ratio
+        self._add_foreseen()
         self._extrapolate(alpha)
         before = self.products
         epochs, found = self._run(tol * self.quadratic.null_deviance, max_iter)
@@ -196,14 +202,37 @@ class PathSolver(WorkingSetLoop):
         c = self.working_set.gradient_of(candidates)
         magnitude, worst = self.screening.record(candidates, c, dual_shift)
         gap = own(_ratio(max(worst, others), threshold))
-        limit = MIN_ADDED + 2 * int(np.count_nonzero(self.working_set.w))
+        if gap <= target:  # what is over its threshold now joins at the next strength
+            return Certificate(gap, own.squared_residual, none)
         # At a threshold of 0 only columns inside are certified beside a shift: those of dual magnitude 0 are added too.
         above = magnitude if threshold > 0.0 else np.maximum(magnitude, SMALLEST)
-        new = self._nearest(candidates, above, threshold, limit)
-        if new.size and not self.working_set.m:
-            first = self.screening.kept(self.working_set.best_first())
+        return Certificate(gap, own.squared_residual, self._to_add(candidates, above))
+
+    def _to_add(self, cols: Int, magnitude: Vector) -> Int:
+        """The nearest of `cols`, in a number that suits the working set."""
+        ws = self.working_set
+        limit = MIN_ADDED + 2 * int(np.count_nonzero(ws.w))
+        new = self._nearest(cols, magnitude, self._threshold, limit)
+        if new.size and not ws.m:
+            first = self.screening.kept(ws.best_first())
             new = np.concatenate([first, np.setdiff1d(new, first)])
-        return Certificate(gap, own.squared_residual, new)
+        return new
+
+    def _add_foreseen(self) -> None:
+        """Columns that were over the present threshold when they were last evaluated join before the descent; and those
+        nearly over it, if the last strength took more than one round.
+
+        Where bounds have grown much since, they are evaluated again first."""
+        ws, screening, threshold = self.working_set, self.screening, self._threshold
+        if threshold == 0.0 or self.quadratic.rows.round_is_dear:
+            return
+        cols, magnitude, widest = screening.last_above((NEAR if self._many_rounds else 1.0) * threshold)
+        if not cols.size:
+            return
+        self._displace(ws.gradient())
+        if widest > STALE:
+            magnitude, _ = screening.record(cols, ws.gradient_of(cols))
+        self._add(self._to_add(cols, magnitude))
 
     def _look_ahead(self, own: WorkingSetGap, target: float, eliminated: float) -> Certificate:
         """The gap from the gradients of all columns; where it is over the target, what to add so that the next

@@ -123,6 +123,12 @@ class Screening:
         cols, worst, largest = self._bounds.above_threshold(dual_shift * self.unit, threshold * self.unit)
         return cols, worst / self.unit, largest / self.unit
 
+    def last_above(self, threshold: float) -> tuple[Int, Vector, float]:
+        """Columns that were over `threshold * factor_j` when they were last evaluated, their dual magnitudes then (over
+        the factor), and by which share of their threshold at most the bound of one has grown since."""
+        cols, magnitude, widest = self._bounds.last_above(threshold * self.unit)
+        return cols, magnitude / self.unit, widest
+
 
 class NoScreening:
     """In place of bounds where a penalty has no kernel: every column outside is evaluated for every certificate.
@@ -158,6 +164,10 @@ class NoScreening:
     def above(self, threshold: float, dual_shift: float = 0.0) -> tuple[Int, float, float]:  # noqa: ARG002
         cols = np.flatnonzero(self._outside)
         return cols, np.inf if cols.size else 0.0, 0.0
+
+    def last_above(self, threshold: float) -> tuple[Int, Vector, float]:  # noqa: ARG002
+        """No gradients are kept."""
+        return np.empty(0, dtype=np.int64), np.empty(0), 0.0
 
 
 def _largest(magnitude: Vector, factor: Vector | None) -> float:

@@ -95,11 +95,12 @@ static sr_gram test_gram(const fixture *f, const sr_matrix *X, const sr_matrix *
                         0};
     sr_gram_work work = empty_work(g, order, n, &kept, Xt != NULL, counting, wide);
     double products[ROOM];
+    int32_t nonzero[ROOM];
     int64_t need = 0, refusals = 0, full = 0;
     for (int64_t m = 0; m < n; m++) {
         CHECK(sr_gram_column(X, Xt, s, order, m, order[m], &work, products) == SR_OK, "gram column");
         while (sr_products_take(&kept, m, CACHED, &work, products[m]) == SR_NEED_SPACE) kept.size += CACHED, full++;
-        while (sr_gram_push(&G, m, products, &need) == SR_NEED_SPACE) G.size = G.used + need, refusals++;
+        while (sr_gram_push(&G, m, products, nonzero, &need) == SR_NEED_SPACE) G.size = G.used + need, refusals++;
         CHECK(G.size <= ARENA && kept.size <= ROOM * CACHED, "too little room for the test");
         double met[CACHED] = {0};
         for (int64_t e = kept.begin[m]; e < kept.begin[m + 1]; e++)
@@ -273,6 +274,11 @@ static void test_screen(void) {
         CHECK(n == 1 && out[0] == 0 && close_to(worst, 3.0) && close_to(largest, 2.0), "screen: %d, %g, %g", (int)n,
               worst, largest);
         CHECK(worst >= 3.0 && largest >= 2.0, "a bound was rounded down");
+        /* when last evaluated: 1, 3 or -3 over a factor of 2, 2, passed over, 0.5 */
+        double widest;
+        sr_last_above(5, &bounds, &now, 0.9, out, &n, &widest);
+        CHECK(n == (one_sided ? 2 : 3) && out[0] == 0 && widest >= 2.0 / 0.9 && widest < 2.3, "last above: %d, %g",
+              (int)n, widest);
         /* a shift: Hoelder is of no use, 0.5 + 4 * 2.5 */
         sr_screen(5, &bounds, &now, 0.5, 2.5, out, &n, &worst, &largest);
         CHECK(n == 3 && out[2] == 4 && close_to(worst, 10.5), "shifted: %d, %g", (int)n, worst);
