@@ -274,11 +274,6 @@ static void test_screen(void) {
         CHECK(n == 1 && out[0] == 0 && close_to(worst, 3.0) && close_to(largest, 2.0), "screen: %d, %g, %g", (int)n,
               worst, largest);
         CHECK(worst >= 3.0 && largest >= 2.0, "a bound was rounded down");
-        /* when last evaluated: 1, 3 or -3 over a factor of 2, 2, passed over, 0.5 */
-        double widest;
-        sr_last_above(5, &bounds, &now, 0.9, out, &n, &widest);
-        CHECK(n == (one_sided ? 2 : 3) && out[0] == 0 && widest >= 2.0 / 0.9 && widest < 2.3, "last above: %d, %g",
-              (int)n, widest);
         /* a shift: Hoelder is of no use, 0.5 + 4 * 2.5 */
         sr_screen(5, &bounds, &now, 0.5, 2.5, out, &n, &worst, &largest);
         CHECK(n == 3 && out[2] == 4 && close_to(worst, 10.5), "shifted: %d, %g", (int)n, worst);
