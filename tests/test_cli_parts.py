@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from sparsereg import load_model
 from sparsereg.cli.commands import cli
 from sparsereg.crosses.parquet import ParquetRows
-from sparsereg.solvers import resumable
+from sparsereg.solvers import path as paths
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -163,7 +163,7 @@ def test_an_exposure_is_that_of_one_table():
 
 def test_an_interrupted_fit_goes_on(monkeypatch):
     succeed(FIT, "--model whole.npz --scratch other")
-    solve, solved = resumable.solve_point, []
+    solve, solved = paths.solve_point, []
 
     def interrupted(*args):
         if len(solved) == 7:
@@ -171,9 +171,9 @@ def test_an_interrupted_fit_goes_on(monkeypatch):
         solved.append(1)
         return solve(*args)
 
-    monkeypatch.setattr(resumable, "solve_point", interrupted)
+    monkeypatch.setattr(paths, "solve_point", interrupted)
     assert run(FIT, "--model parts.npz --scratch work").exit_code != 0
-    monkeypatch.setattr(resumable, "solve_point", lambda *args: solved.append(1) or solve(*args))
+    monkeypatch.setattr(paths, "solve_point", lambda *args: solved.append(1) or solve(*args))
     result = succeed(FIT, "--model parts.npz --scratch work")
     assert "not read again" in " ".join(result.stderr.split())
     assert len(solved) == 20

@@ -153,6 +153,40 @@ def test_digits_do_not_depend_on_threads():
         assert path.intercepts.tolist() == paths[0].intercepts.tolist()
 
 
+@pytest.mark.parametrize("loss", ["squared", "huber"])
+def test_a_path_goes_on_from_its_checkpoint(tmp_path, loss):
+    X, y, s = data(weighted=True)
+    pieces, file, solved = pieces_of(y, 3, "as is"), tmp_path / "points.npz", []
+    options = {"loss": loss, "alphas": 20, "tol": 1e-8, "penalty_factor": np.linspace(0.5, 1.0, X.shape[1])}
+    wanted = regularization_path(in_parts(X, y, s, pieces), **options)
+
+    def stop(i, *_):
+        solved.append(i)
+        if i == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        regularization_path(in_parts(X, y, s, pieces), checkpoint=file, callback=stop, **options)
+    ends = {"stop_when": lambda *_: True}
+    ended = regularization_path(in_parts(X, y, s, pieces), checkpoint=file, callback=stop, **ends, **options)
+    assert (ended.alphas.size, ended.stopped) == (8, "stop_when")
+    found = regularization_path(in_parts(X, y, s, pieces), checkpoint=str(file), callback=stop, **options)
+    assert solved == list(range(20))
+    assert found.certified.all()
+    np.testing.assert_allclose(found.deviance_explained, wanted.deviance_explained, atol=1e-8)
+    assert found.coefs[:, :8].data.tolist() == wanted.coefs[:, :8].data.tolist()
+    again = regularization_path(in_parts(X, y, s, pieces), checkpoint=file, callback=stop, **options)
+    assert again.coefs.data.tolist() == found.coefs.data.tolist()
+    for change in ({"tol": 1e-7}, {"alphas": 10}, {"positive": True}, {"penalty_factor": None}):
+        with pytest.raises(ValueError, match="with other options or data"):
+            regularization_path(in_parts(X, y, s, pieces), checkpoint=file, **options | change)
+    y[5] += 1e-6
+    with pytest.raises(ValueError, match="with other options or data"):
+        regularization_path(in_parts(X, y, s, pieces), checkpoint=file, **options)
+    with pytest.raises(ValueError, match="beside rows in memory"):
+        regularization_path(X, y, checkpoint=file)
+
+
 def test_parts_in_files_are_the_same(tmp_path):
     X, y, s = data(weighted=True)
     part = part_of(X, y, s, np.arange(100))

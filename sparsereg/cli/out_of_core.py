@@ -33,9 +33,9 @@ from sparsereg.rows.partition_loss import Losses
 from sparsereg.rows.partitioned import PartitionedRows
 from sparsereg.selection.cross_validation import cross_validate_path
 from sparsereg.serving.model_file import Model
+from sparsereg.solvers.checkpoint import Checkpoint
 from sparsereg.solvers.loop import Options
-from sparsereg.solvers.path import strengths_of
-from sparsereg.solvers.resumable import resumable_path
+from sparsereg.solvers.path import strengths_of, trace
 from sparsereg.solvers.rows_path import RowsSolver
 from sparsereg.solvers.rows_problem import RowsProblem, make_rows_problem
 
@@ -302,8 +302,8 @@ def _path(solver: RowsSolver, options: dict[str, Any], call: str, terminal: Term
     if place is not None:
         place.mkdir(parents=True, exist_ok=True)
     with terminal.path("Fitting the path", grid.size) as callback:
-        file = None if place is None else place / "checkpoint.npz"
-        return resumable_path(solver, grid, file, call + json.dumps(asked), callback)
+        noted = None if place is None else Checkpoint(place / "checkpoint.npz", call + json.dumps(asked))
+        return trace(solver, grid, callback=callback, checkpoint=noted)
 
 
 def _chosen(

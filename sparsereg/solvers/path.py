@@ -29,6 +29,7 @@ from sparsereg.objective.problem import Problem, count_weights
 from sparsereg.objective.targets import check_targets
 from sparsereg.results import PathResult
 from sparsereg.rows.partitioned import PartitionedRows
+from sparsereg.solvers.checkpoint import Checkpoint
 from sparsereg.solvers.loop import Options, Solution
 from sparsereg.solvers.loss_path import LossPathSolver, eliminate_for_loss
 from sparsereg.solvers.multi_task import MultiTaskSolver
@@ -47,6 +48,7 @@ __all__ = [
     "regularization_path",
     "solve_point",
     "strengths_of",
+    "trace",
 ]
 
 Vector = NDArray[np.float64]
@@ -99,6 +101,7 @@ def regularization_path(
     callback: Callback | None = None,
     max_seconds: float | None = None,
     stop_when: Callable[[float, int, float], Any] | None = None,
+    checkpoint: Any = None,
 ) -> PathResult:
     """Fit the lasso or elastic net along a whole path of strengths, with a certificate at every point.
 
@@ -111,7 +114,7 @@ def regularization_path(
     ----------
     X : sparse matrix or array, or dense array, of shape (n, p), float32 or float64; or `DiskRows`
         Borrowed, never written to. Rows in parts (`FeatureCross.encode`) bring y, weights and threads of their own, and
-        have the squared loss only. All-ones columns are detected and their values are not read again.
+        have any loss but "multinomial". All-ones columns are detected and their values are not read again.
     y : array of shape (n,) or (n, K)
         For loss="multinomial", labels of any kind, or probabilities of K classes, rows that sum to 1. Otherwise
         K columns, for the squared loss, are the multi-task problem: the loss is the sum over the columns, and in the
@@ -159,6 +162,9 @@ def regularization_path(
     stop_when : callable, optional
         Called as `stop_when(alpha, n_nonzero, deviance_explained)` after each point; the path ends there if it returns
         something true. `PathResult.stopped` says which of the two ended a path early.
+    checkpoint : path, optional
+        For rows in parts: a file that is written after each point. Where it is there already the path goes on behind
+        its points, if they are of the same arguments and rows.
 
     Returns
     -------
@@ -195,7 +201,13 @@ def regularization_path(
     given = {"y": y, "sample_weight": sample_weight, "offset": offset}
     if isinstance(X, PartitionedRows):
         over_rows = RowsSolver(problem_of_rows(X, kind, given, penalty_factor, flags), float(l1_ratio), options)
-        return trace(over_rows, strengths_of(over_rows, grid, eps), callback=callback, until=until)
+        grid = strengths_of(over_rows, grid, eps)
+        if checkpoint is not None:
+            asked = [penalty_factor, *map(float, (l1_ratio, *flags.values(), tol))]
+            checkpoint = Checkpoint.of(checkpoint, X, str(kind), grid, *asked)
+        return trace(over_rows, grid, callback=callback, until=until, checkpoint=checkpoint)
+    if checkpoint is not None:
+        raise ValueError(f"checkpoint={checkpoint!r} was passed beside rows in memory; leave it out.")
     n_threads = thread_count(n_jobs)
     solver_, grid = path_solver(  # no name holds the problem here, so that what it knows of eliminated columns goes
         _problem(as_design(X, n_threads=n_threads), kind, given, penalty_factor, flags),
@@ -291,20 +303,28 @@ def trace(
     tol: float | None = None,
     callback: Callback | None = None,
     until: Until | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> PathResult:
-    """Solve at each of the strengths, in order; more closely than the certificate asks where `tol` is given."""
+    """Solve at each of the strengths, in order; more closely than the certificate asks where `tol` is given. With a
+    checkpoint begin behind the points noted there, and note each (rows in parts)."""
     points, seconds, stopped, start = list[Any](), list[float](), None, perf_counter()
-    for i, alpha in enumerate(alphas.tolist()):
-        begin = perf_counter()
-        points.append(solve_point(solver, alpha, tol))
-        seconds.append(perf_counter() - begin)
-        if callback is not None:
-            callback(i, alphas.size, alpha, points[-1].coef.w.size)
-        if until is not None and i + 1 < alphas.size:
+    if checkpoint is not None:
+        points, seconds = checkpoint.read()
+        if 0 < len(points) < alphas.size and isinstance(solver, RowsSolver):
+            solver.start_from(points[-1].coef)
+    for i in range(len(points), alphas.size):
+        if until is not None and points:
             explained = 1.0 - points[-1].deviance / (2.0 * solver.problem.null_loss or 1.0)
-            stopped = until.reason(perf_counter() - start, alpha, points[-1].coef.w.size, explained)
+            stopped = until.reason(perf_counter() - start, float(alphas[i - 1]), points[-1].coef.w.size, explained)
             if stopped:
                 break
+        begin, alpha = perf_counter(), float(alphas[i])
+        points.append(solve_point(solver, alpha, tol))
+        seconds.append(perf_counter() - begin)
+        if checkpoint is not None:
+            checkpoint.write(points, seconds)
+        if callback is not None:
+            callback(i, alphas.size, alpha, points[-1].coef.w.size)
     result = collect(solver, alphas[: len(points)], points, np.array(seconds), stopped)
     warn_uncertified(solver.problem, result)
     return result
