@@ -183,6 +183,18 @@ def test_an_interrupted_fit_goes_on(monkeypatch):
     assert parts.path.coefs[:, :7].data.tolist() == whole.path.coefs[:, :7].data.tolist()
 
 
+@pytest.mark.parametrize("scratch", ["", "--scratch work"])
+def test_a_path_ends_where_columns_that_were_left_out_might_matter(monkeypatch, scratch):
+    from sparsereg.crosses import over_parts
+
+    monkeypatch.setattr(over_parts, "RESIDUAL_MARGIN", 0.3)
+    result = succeed(FIT, "--model parts.npz", scratch)
+    path = load_model("parts.npz").path
+    assert 1 < path.alphas.size < 20
+    assert f"ends after {path.alphas.size} of 20 points" in " ".join(result.stderr.split())
+    assert path.certified.all()
+
+
 def test_changed_files_and_other_options_are_refused():
     succeed(FIT, "--scratch work")
     for options, message in (

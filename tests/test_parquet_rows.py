@@ -136,6 +136,29 @@ def test_a_sample_that_misleads_is_mended(tmp_path, monkeypatch):
     assert names(found) == names(wanted)
 
 
+@pytest.mark.parametrize(("loss", "offset"), [("poisson", "exposure"), ("huber", None)])
+def test_a_sample_of_other_targets_leaves_the_screen_true(tmp_path, monkeypatch, loss, offset):
+    """The sample is the first rows of each part, whose targets are smaller here; the null model is that of all rows."""
+    from sparsereg.crosses import over_parts
+
+    monkeypatch.setattr(over_parts, "SAMPLE_ROWS", 1600)
+    rng, n = np.random.default_rng(0), 7200
+    a, b, later = rng.integers(0, 2, n), np.minimum(rng.zipf(1.2, n) - 1, 800), np.arange(n) % 900 >= 400
+    log_mean = -1.0 + 1.5 * later + 0.5 * (b == 1) - 0.3 * a
+    y = rng.poisson(np.exp(log_mean)) if loss == "poisson" else log_mean + rng.normal(size=n)
+    whole = pa.table({"a": a, "b": b, "y": y, "exposure": rng.uniform(0.1, 2.0, n)})
+    fields = {"fields": ["a", "b"], "crosses": [("a", "b")]}
+    rows = read(write(tmp_path, whole, 8), target="y", offset=offset, log_offset=offset is not None)
+    cross = FeatureCross(**fields)
+    path = regularization_path(cross.fit_transform(rows, eps=0.05, loss=loss), loss=loss, alphas=20, eps=0.05)
+    assert path.certified.all()
+    assert cross.eliminated_length_ > 0
+    X = FeatureCross(**fields).fit_transform(whole)
+    shift = None if offset is None else np.log(whole["exposure"].to_numpy())
+    wanted = regularization_path(X, y.astype(float), loss=loss, offset=shift, alphas=20, eps=0.05)
+    np.testing.assert_allclose(path.alphas, wanted.alphas, rtol=1e-9)
+
+
 def test_digits_do_not_depend_on_threads(tmp_path):
     pattern = write(tmp_path, table(), 3)
     paths = [

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from glob import has_magic
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -36,7 +37,7 @@ from sparsereg.serving.model_file import Model
 from sparsereg.solvers.checkpoint import Checkpoint
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.path import strengths_of, trace
-from sparsereg.solvers.rows_path import RowsSolver
+from sparsereg.solvers.rows_path import RowsSolver, ScreenedColumns
 from sparsereg.solvers.rows_problem import RowsProblem, make_rows_problem
 
 __all__ = ["TablePath", "fit_in_parts", "for_parts", "in_parts"]
@@ -298,12 +299,19 @@ def _path(solver: RowsSolver, options: dict[str, Any], call: str, terminal: Term
     asked = {name: options[name] for name in ("l1_ratio", "alphas", "eps", "tol", "standardize", "positive")}
     alphas = options["alphas"] if isinstance(options["alphas"], int) else np.sort(options["alphas"])[::-1]
     grid = strengths_of(solver, alphas, options["eps"])
-    place = None if options["scratch"] is None else Path(options["scratch"])
-    if place is not None:
+    with TemporaryDirectory() as temporary:
+        place = Path(options["scratch"] or temporary)
         place.mkdir(parents=True, exist_ok=True)
-    with terminal.path("Fitting the path", grid.size) as callback:
-        noted = None if place is None else Checkpoint(place / "checkpoint.npz", call + json.dumps(asked))
-        return trace(solver, grid, callback=callback, checkpoint=noted)
+        noted = Checkpoint(place / "checkpoint.npz", call + json.dumps(asked))
+        try:
+            with terminal.path("Fitting the path", grid.size) as callback:
+                return trace(solver, grid, callback=callback, checkpoint=noted)
+        except ScreenedColumns as error:
+            n = len(noted.read()[0])
+            if not n:
+                raise
+            terminal.note(f"the path ends after {n} of {grid.size} points: {error}")
+            return replace(trace(solver, grid[:n], checkpoint=noted), stopped="screen")
 
 
 def _chosen(

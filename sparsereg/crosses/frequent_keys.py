@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from sparsereg.crosses.block import Keep, Observed
 from sparsereg.crosses.keys import Combinations
 from sparsereg.crosses.layout import Layout
+from sparsereg.crosses.null_model import NullModel
 from sparsereg.crosses.part_tables import PartRows, TablePart
 from sparsereg.crosses.parts_plan import FitPlan
 from sparsereg.crosses.ragged import Codes, Ragged, align, values_of
 from sparsereg.crosses.vocabulary import Levels
-from sparsereg.losses import Loss
 
 __all__ = ["Names", "frequent_keys", "merged", "name_keys", "restrict_levels"]
 
@@ -28,14 +28,13 @@ CELLS_PER_ROW, MIN_CELLS = 4, 1 << 20
 
 
 class Names(NamedTuple):
-    """What a part names, with `sum s` and `sum s (y - offset)`."""
+    """What a part names, with `sum s`, `sum s (y - offset)` and the two of `NullModel.sums`."""
 
     layout: Layout
-    s_sum: float
-    sy_sum: float
+    sums: tuple[float, float, float, float]
 
 
-def name_keys(part: TablePart, plan: FitPlan, share: float, loss: Loss) -> Names | None:
+def name_keys(part: TablePart, plan: FitPlan, share: float, null: NullModel) -> Names | None:
     """The levels and combinations with at least this share of the part's rows; None for a part without rows.
 
     The targets must be some that the loss takes."""
@@ -44,13 +43,13 @@ def name_keys(part: TablePart, plan: FitPlan, share: float, loss: Loss) -> Names
     if not n:
         return None
     try:
-        loss.check_target(rows.y)
+        null.loss.check_target(rows.y)
         layout = frequent_keys(rows, plan, max(1, math.ceil(share * n * (1.0 - 1e-12))))
     except ValueError as error:
         raise ValueError(f"partition {part.number} ({part.name}): {error}") from error
     s_sum = float(n if rows.s is None else rows.s.sum())
     y = rows.y if rows.offset is None else rows.y - rows.offset
-    return Names(layout, s_sum, float(y.sum() if rows.s is None else rows.s @ y))
+    return Names(layout, (s_sum, float(y.sum() if rows.s is None else rows.s @ y), *null.sums(rows)))
 
 
 def frequent_keys(rows: PartRows, plan: FitPlan, least: int) -> Layout:

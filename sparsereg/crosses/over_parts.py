@@ -24,6 +24,7 @@ from sparsereg.crosses.block import Keep, Observed
 from sparsereg.crosses.frequent_keys import Names, frequent_keys, merged, name_keys, restrict_levels
 from sparsereg.crosses.keys import Combinations
 from sparsereg.crosses.layout import Layout
+from sparsereg.crosses.null_model import NullModel
 from sparsereg.crosses.part_tables import PartRows, TablePart
 from sparsereg.crosses.parts_plan import FitPlan, TableParts
 from sparsereg.crosses.ragged import Codes, Ragged, values_of
@@ -43,7 +44,7 @@ SAMPLE_ROWS = 250_000
 GUESS_SHARE = 0.5
 # The largest residual hardly grows along a path, but a solver's bound on it does; more so of other losses.
 RESIDUAL_MARGIN, LOSS_MARGIN = 1.1, 1.5
-# With an offset the null model is that of a sample: thresholds are lower by this share.
+# Where the null model is known only about, thresholds are lower by this share.
 SAMPLE_MARGIN = 0.9
 
 
@@ -86,37 +87,9 @@ class Screen:
         return LOSS_MARGIN * max(total.largest, total.highest * total.max_weight if loss.canonical else 0.0)
 
 
-@dataclass(frozen=True)
-class NullModel:
-    """The model without columns: the predictor is b0 and the offset."""
-
-    loss: Loss
-    b0: float
-
-    @classmethod
-    def of(cls, loss: Loss, sample: PartRows, mean: float | None = None) -> NullModel:
-        """From the mean of the targets where that is known and says all, else by a sample of rows."""
-        if loss.quadratic and mean is not None:
-            return cls(loss, mean)
-        if loss.canonical and mean is not None and sample.offset is None:
-            return cls(loss, float(loss.null_predictor(np.array([mean]), None)))
-        if sample.s is not None and not sample.s.any():
-            return cls(loss, 0.0)
-        if loss.quadratic:
-            y = sample.y if sample.offset is None else sample.y - sample.offset
-            return cls(loss, float(np.average(y, weights=sample.s)))
-        return cls(loss, float(loss.null_predictor(sample.y, sample.s, sample.offset)))
-
-    def residual(self, rows: PartRows) -> Vector:
-        """`-s loss'` of each row."""
-        z = np.full(rows.y.size, self.b0) if rows.offset is None else self.b0 + rows.offset
-        rho = self.loss.residual(rows.y, z)
-        return rho if rows.s is None else rows.s * rho
-
-
 class Counts(NamedTuple):
     """Over some rows: for each block the rows and `x_j' rho` of each combination, rho the `NullModel.residual`; `max
-    |rho|`, `max |y|`, `max s`."""
+    |rho|`, `max |y|`, `max s`, `sum rho`."""
 
     counts: list[NDArray[np.int64]]
     sums: list[Vector]
@@ -125,6 +98,7 @@ class Counts(NamedTuple):
     max_weight: float
     n_rows: int
     s_sum: float
+    slope: float
 
 
 def count_codes(found: PartCodes, layout: Layout, rows: PartRows, null: NullModel) -> Counts:
@@ -140,7 +114,7 @@ def count_codes(found: PartCodes, layout: Layout, rows: PartRows, null: NullMode
         sums.append(np.asarray(np.bincount(at, weights=weights, minlength=size)[1:], dtype=np.float64))
     largest, highest = (float(np.abs(v).max(initial=0.0)) for v in (d, rows.y))
     s_sum, max_weight = (rows.y.size, 1.0) if rows.s is None else (float(rows.s.sum()), float(rows.s.max(initial=0.0)))
-    return Counts(counts, sums, largest, highest, max_weight, rows.y.size, s_sum)
+    return Counts(counts, sums, largest, highest, max_weight, rows.y.size, s_sum, float(d.sum()))
 
 
 def count_part(
@@ -189,13 +163,14 @@ def fit_parts(
     sample = _sample(rows, list(dict.fromkeys(spec.sources.values())))
     plan = FitPlan.of(spec, sample)
     least = spec.keep.min_count
-    guess, loss = 0.0 if screen is None else _guess(plan, sample, rows, screen), (screen or Screen()).loss
+    guess, with_offset = 0.0 if screen is None else _guess(plan, sample, rows, screen), sample.offset is not None
+    by_sample = NullModel.of((screen or Screen()).loss, sample)
     while True:
         cut = max(least, math.floor(guess))
-        named, mean = _named(rows.engine.map(name_keys, rows.parts, plan, cut / rows.n_rows, loss))
-        null = NullModel.of(loss, sample, mean)
+        named, mean, sums = _named(rows.engine.map(name_keys, rows.parts, plan, cut / rows.n_rows, by_sample))
+        null = by_sample.of_all(mean, sums, with_offset)
         total = _total(rows.engine.map(count_part, rows.parts, plan, named, null, keep_codes))
-        length = 0.0 if screen is None else _threshold(total, screen, sample.offset is not None)
+        length = 0.0 if screen is None else _threshold(total, screen, null.follows_from_mean(with_offset))
         if max(least, math.ceil(length)) >= cut:
             break
         guess = length
@@ -204,19 +179,19 @@ def fit_parts(
     return PartsFit(layout, named, columns, plan, mean, final - 1 if final > least else 0)
 
 
-def _named(found: Iterable[Names | None]) -> tuple[Layout, float]:
-    """The names of all parts, and the mean of the targets."""
-    s_sum = sy_sum = 0.0
+def _named(found: Iterable[Names | None]) -> tuple[Layout, float, tuple[float, float]]:
+    """The names of all parts, the mean of the targets, and the sums of `NullModel.sums`."""
+    sums = np.zeros(4)
 
     def layouts() -> Iterator[Layout]:
-        nonlocal s_sum, sy_sum
         for one in found:
             if one is not None:
-                s_sum, sy_sum = s_sum + one.s_sum, sy_sum + one.sy_sum
+                sums[:] += one.sums
                 yield one.layout
 
     named = merged(layouts())
-    return named, sy_sum / (s_sum or 1.0)
+    s_sum, sy_sum, slope, curvature = sums.tolist()
+    return named, sy_sum / (s_sum or 1.0), (slope, curvature)
 
 
 class Forecast(NamedTuple):
@@ -260,18 +235,20 @@ def _guess(plan: FitPlan, sample: PartRows, rows: TableParts, screen: Screen) ->
     total = count_codes(part_codes(sample.table, plan, named), named, sample, null)
     known = rows.largest_target(null.b0) if screen.loss.quadratic else None
     total = total if known is None else total._replace(largest=max(known, total.largest))
-    found = GUESS_SHARE * _threshold(total, screen, sample.offset is not None)
+    found = GUESS_SHARE * _threshold(total, screen, null.follows_from_mean(sample.offset is not None))
     return found if screen.threshold is not None else found * rows.n_rows / sample.y.size
 
 
-def _threshold(total: Counts, screen: Screen, with_offset: bool) -> float:
-    """Columns of fewer rows stay 0 down to the weakest strength."""
-    top = max((float(np.abs(part).max(initial=0.0)) for part in total.sums), default=0.0)
+def _threshold(total: Counts, screen: Screen, exact: bool) -> float:
+    """Columns of fewer rows stay 0 down to the weakest strength. `exact`: the residuals are those of the null model;
+    else what is left of their mean is taken off."""
+    mean = 0.0 if exact else total.slope / max(total.n_rows, 1)
+    pairs = zip(total.sums, total.counts, strict=True)
+    top = max((float(np.abs(part - mean * count).max(initial=0.0)) for part, count in pairs), default=0.0)
     least = screen.eps * top if screen.alpha is None else screen.alpha * total.s_sum
     least = least if screen.threshold is None else screen.threshold
     largest = screen.largest(total)
-    share = 1.0 if screen.loss.quadratic or not with_offset else SAMPLE_MARGIN
-    return share * least / largest if largest > 0.0 else 0.0
+    return (1.0 if exact else SAMPLE_MARGIN) * least / largest if largest > 0.0 else 0.0
 
 
 def _total(found: Iterable[Counts]) -> Counts:
@@ -285,7 +262,8 @@ def _total(found: Iterable[Counts]) -> Counts:
         for sum_, more_ in zip(total.sums, one.sums, strict=True):
             sum_ += more_
         most = {name: max(getattr(total, name), getattr(one, name)) for name in ("largest", "highest", "max_weight")}
-        total = total._replace(n_rows=total.n_rows + one.n_rows, s_sum=total.s_sum + one.s_sum, **most)
+        most |= {name: getattr(total, name) + getattr(one, name) for name in ("n_rows", "s_sum", "slope")}
+        total = total._replace(**most)
     assert total is not None
     return total
 
