@@ -175,7 +175,9 @@ def test_an_interrupted_fit_goes_on(monkeypatch):
     assert run(FIT, "--model parts.npz --scratch work").exit_code != 0
     monkeypatch.setattr(paths, "solve_point", lambda *args: solved.append(1) or solve(*args))
     result = succeed(FIT, "--model parts.npz --scratch work")
-    assert "not read again" in " ".join(result.stderr.split())
+    said = " ".join(result.stderr.split())
+    assert "not read again" in said
+    assert "7 of 20 points are in" in said
     assert len(solved) == 20
     parts, whole = load_model("parts.npz"), load_model("whole.npz")
     assert parts.path.certified.all()

@@ -303,6 +303,8 @@ def _path(solver: RowsSolver, options: dict[str, Any], call: str, terminal: Term
         place = Path(options["scratch"] or temporary)
         place.mkdir(parents=True, exist_ok=True)
         noted = Checkpoint(place / "checkpoint.npz", call + json.dumps(asked))
+        if known := len(noted.read()[0]):
+            terminal.note(f"{known} of {grid.size} points are in {noted.file} already.")
         try:
             with terminal.path("Fitting the path", grid.size) as callback:
                 return trace(solver, grid, callback=callback, checkpoint=noted)
