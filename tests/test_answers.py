@@ -39,10 +39,10 @@ def test_answers_follow_the_checks(places):
     largest = max(report.blocks, key=lambda block: abs(block["variance_share"]))
     assert found["What matters?"].startswith(largest["label"])
     assert found["What to ship?"][:20] in report.to_html()
-    assert f"Point {report.point} of the path" in found["What to ship?"]
+    assert f"oint {report.point} of the path" in found["What to ship?"]
     failed = [check["id"] for check in report.checks if not check["passed"]]
-    assert found["Can I trust it?"].startswith("Its predictions yes, with care: " if failed else "Yes: ")
-    assert ("few rows" in found["Can I trust it?"]) == ("support" in failed)
+    assert found["Can I trust it?"].startswith("Its predictions, with care: " if failed else "Its predictions, yes: ")
+    assert ("a few rows" in found["Can I trust it?"]) == ("support" in failed)
     assert ("with care" in found["Can I trust it?"]) == bool(failed)
 
     def with_failed(name):
@@ -55,11 +55,24 @@ def test_answers_follow_the_checks(places):
         == "Not yet: Outliers failed; what to do is written beside each check."
     )
     assert with_failed("outliers")["What to ship?"] == "Nothing before Outliers is put right."
-    assert "see Strength" in with_failed("strength")["What to ship?"]
+    both = [check | {"passed": check["id"] not in ("outliers", "coverage")} for check in report.checks]
+    both = dict(answers(replace(report, checks=both)))["What to ship?"]
+    assert both == "Nothing before Outliers is put right, then look at Coverage."
+    assert with_failed("strength")["What to ship?"].startswith("First try a weaker penalty")
     unseen = dict(answers(SparsityReport.from_path(path, cross)))
     assert "No rows were held out" in unseen["Can I trust it?"]
     assert unseen["What to ship?"].startswith("Nothing before")
     assert dict(answers(SparsityReport.from_path(path, cross, 0)))["What matters?"].startswith("No column")
+
+
+def test_a_model_that_explains_next_to_nothing_is_not_called_good(places):
+    path, cross, rows = places
+    report = SparsityReport.from_path(path, cross, **rows)
+    points = [dict(row) for row in report.path]
+    points[report.point]["held"] = 0.0003
+    for name, words in (("", "There is little to trust: it explains 0.03%"), ("outliers", "which is next to nothing")):
+        checks = [check | {"passed": check["id"] != name} for check in report.checks]
+        assert words in dict(answers(replace(report, path=points, checks=checks)))["Can I trust it?"]
 
 
 def test_answers_name_all_that_matters(places):
@@ -70,7 +83,7 @@ def test_answers_name_all_that_matters(places):
     report = replace(report, blocks=[block | {"variance_share": share, "n_nonzero": 1} for block, share in shares])
     matters = dict(answers(report))["What matters?"]
     assert matters.startswith("lat 70.0%, lon 35.0%, lat \u00d7 lon -5.0% of the variance of the predictions.")
-    assert matters.endswith("A share below zero corrects what the other fields say.")
+    assert "A share below zero takes back a part of what the others say" in matters
     extra = [report.blocks[0] | {"label": "kind", "variance_share": 0.2}]
     matters = dict(answers(replace(report, blocks=extra + report.blocks)))["What matters?"]
     assert "Of the crosses: lat \u00d7 lon -5.0%." in matters
@@ -78,7 +91,8 @@ def test_answers_name_all_that_matters(places):
     for gain, named in ((0.05, True), (0.0, False)):
         ridge = {"name": "ridge", "point": None, "held": held + gain, "n_nonzero": 7}
         assert (
-            "by ridge, with 7 columns" in dict(answers(replace(report, histograms=[ridge])))["What to ship?"]
+            "ridge, which keeps 7 columns, explains more"
+            in dict(answers(replace(report, histograms=[ridge])))["What to ship?"]
         ) == named
 
 

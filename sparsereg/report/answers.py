@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sparsereg.report.words import counted, percent
+from sparsereg.report.words import compact, counted, percent
 
 if TYPE_CHECKING:
     from sparsereg.report.report import SparsityReport
@@ -23,12 +23,14 @@ _SERIOUS = ("certified", "generalises", "predicts", "outliers")
 _NAMED = 3
 # A reference is named if it explains so much more.
 _BETTER = 0.001
+# A model that explains less of what was held out is hardly better than one number for all rows.
+_LITTLE = 0.01
 # What the others mean for a reader if they fail.
 _CARE = {
     "strength": "a weaker penalty may predict better",
-    "support": "much of the weight rests on few rows and is not to be quoted",
-    "coverage": "many new rows have combinations that the fit never saw",
-    "decided": "some dropped columns might belong",
+    "support": "effects that rest on a few rows are not to be quoted",
+    "coverage": "many new rows have values or combinations that the fit never saw, and that count for nothing",
+    "decided": "of some dropped columns it is not known whether they belong",
 }
 
 
@@ -59,7 +61,7 @@ def _what_matters(report: SparsityReport) -> str:
     elif not crosses and any(len(block["fields"]) > 1 for block in report.blocks):
         text += " No cross is kept."
     if any(block[share] < 0.0 for block in (*first, *others)):
-        text += " A share below zero corrects what the other fields say."
+        text += " A share below zero takes back a part of what the others say, and matters as much as its size."
     return text
 
 
@@ -86,14 +88,18 @@ def _trust(report: SparsityReport) -> str:
     if "predicts" in failed:
         return "No: on rows that were held out it predicts no better than one number for all."
     serious = [name for name in failed if name in _SERIOUS]
+    held = report.path[report.point]["held"]
     if serious:
-        return f"Not yet: {_names(serious)} failed; what to do is written beside each check."
+        text = f"Not yet: {_names(serious)} failed; what to do is written beside each check."
+        return text + (f" It explains {percent(held)}, which is next to nothing." if _is_little(held) else "")
+    if _is_little(held):
+        return f"There is little to trust: it explains {percent(held)} of what was held out."
     passed = f"all {n} checks passed" if n > 1 else "the check passed"
     if failed:
         passed = f"{n - len(failed)} of {n} checks passed; {_listed([_CARE.get(name, name) for name in failed])}"
     if not any(check["id"] == "predicts" for check in report.checks):
         return f"In part: {passed}. No rows were held out."
-    return f"Its predictions yes, with care: {passed}." if failed else f"Yes: {passed}."
+    return f"Its predictions, with care: {passed}." if failed else f"Its predictions, yes: {passed}."
 
 
 def _ship(report: SparsityReport) -> str:
@@ -102,20 +108,31 @@ def _ship(report: SparsityReport) -> str:
     if row["held"] is None:
         return "Nothing before it has predicted rows that the fit never saw."
     if serious:
-        return f"Nothing before {_names(serious)} {'is' if len(serious) == 1 else 'are'} put right."
+        others = [name for name in failed if name not in _SERIOUS]
+        after = f", then look at {_names(others)}" if others else ""
+        return f"Nothing before {_names(serious)} {'is' if len(serious) == 1 else 'are'} put right{after}."
     many = len(report.path) > 1
-    best = f"{'Point ' + str(report.point) + ' of the path' if many else 'This model'}, with {_columns(row)}"
+    best = "First try a weaker penalty, which may predict better (see Strength). " if "strength" in failed else ""
+    best += f"{'Of these, point' if best else 'Point'} {_point(report, report.point)}" if many else "This model"
+    best += f", with {_columns(row)}"
     best += f" and {percent(row['held'])} explained on held-out rows."
     simple = None if report.one_se is None or report.one_se >= report.point else report.path[report.one_se]
-    if simple is not None and simple["n_nonzero"] < row["n_nonzero"]:
-        best += f" Or, for fewer columns, point {report.one_se}, with {_columns(simple)} and "
-        best += f"{percent(simple['held'])}: as good, within one standard error."
+    if simple is not None and report.one_se is not None and simple["n_nonzero"] < row["n_nonzero"]:
+        best += f" If small counts, point {_point(report, report.one_se)}, with {_columns(simple)} and "
+        best += f"{percent(simple['held'])}: the difference is within one standard error."
     for other in report.histograms:
         if other["point"] is None and other["held"] is not None and other["held"] >= row["held"] + _BETTER:
-            best += f" More, {percent(other['held'])}, is explained by {other['name']}, with {_columns(other)}."
-    if "strength" in failed:
-        best += " A weaker penalty may predict better still: see Strength."
+            best += f" If size does not count, {other['name']}, which keeps {_columns(other)}, explains more: "
+            best += f"{percent(other['held'])}."
     return best
+
+
+def _point(report: SparsityReport, point: int) -> str:
+    return f"{point} of the path (penalty {compact(report.path[point]['alpha'])})"
+
+
+def _is_little(held: float | None) -> bool:
+    return held is not None and held < _LITTLE
 
 
 def _columns(row: Row) -> str:

@@ -168,7 +168,7 @@ def _coverage(facts: Facts, limit: float) -> Made:
         return None
     sentence = f"{percent(facts.coverage)} of the held-out rows have a level or combination without a column, which "
     sentence += f"counts as zero (limit {percent(limit)})."
-    remedy = "Usual for fine crosses; see below that the coarse fields carry such rows."
+    remedy = "Usual for fine crosses: what is kept of the fields they are made of still counts for such rows."
     return facts.coverage < limit, facts.coverage, limit, sentence, remedy
 
 
