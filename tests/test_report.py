@@ -315,3 +315,28 @@ def test_alpha_that_was_chosen(fitted):
     _, y, cross, X, _ = fitted
     model = RidgeCV(alphas=[0.5, 2.0, 8.0]).fit(X, y)
     assert SparsityReport.from_estimator(model, cross).path[0]["alpha"] == model.alpha_
+
+
+def test_degrees_of_freedom_are_the_active_columns_of_a_lasso_or_it_is_said_why_not():
+    """Of every loss; with an l2 term, or rows that are penalised together, no number stands in for them."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 6))
+    z = X[:, 0] - X[:, 1] + rng.normal(size=200)
+    for loss, y in (
+        ("squared", z),
+        ("huber:1", z),
+        ("poisson", np.exp(z).round()),
+        ("multinomial", np.digitize(z, [0, 1])),
+    ):
+        of = "squared" if loss == "squared" else "other"
+        for ratio in (1.0, 0.5):
+            path = regularization_path(X, y, loss=loss, l1_ratio=ratio, alphas=4)
+            report = SparsityReport.from_path(path)
+            known = [row["n_nonzero"] if ratio == 1.0 else None for row in report.path]
+            assert [row["df"] for row in report.path] == known
+            text = " ".join(report.to_text(width=60).split())
+            assert ("Degrees of freedom are not given" in text) == (ratio < 1.0)
+            assert ("no settled definition" in text) == (ratio < 1.0 and of == "other")
+    together = SparsityReport.from_path(regularization_path(X, np.c_[z, z**2], alphas=4))
+    assert {row["df"] for row in together.path} == {None}
+    assert "penalised together" in " ".join(together.to_text().split())

@@ -62,7 +62,7 @@ class FittedPoints:
             "certified": unknown if np.isnan(path.gap_scale) else path.certified,
             "n_iter": path.n_iters,
             "seconds": unknown if path.seconds is None else path.seconds,
-            **_degrees_of_freedom(coefs.counts().tolist(), path.l1_ratio),
+            **_degrees_of_freedom(coefs.counts().tolist(), 0.0 if _penalises_rows(path) else path.l1_ratio),
         }
         if path.gradient_norms is not None:
             return cls(coefs, values | {"gradient_norm": path.gradient_norms} | dict(scores), None, loss=path.loss)
@@ -105,6 +105,11 @@ def _degrees_of_freedom(counts: Sequence[int], l1_ratio: float) -> dict[str, lis
     if l1_ratio != 1.0:
         return dict.fromkeys(("df", "df_error"), [None] * len(counts))
     return {"df": [float(count) for count in counts], "df_error": [0.0] * len(counts)}
+
+
+def _penalises_rows(path: PathResult) -> bool:
+    """Whether a column's coefficients for all targets are penalised together, so that df is no count."""
+    return len(path.outputs) > 1 and path.loss == "squared"
 
 
 def _ratio_of_columns(estimator: Any) -> float:

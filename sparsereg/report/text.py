@@ -26,6 +26,15 @@ _STANDARD_VALUES = {
 }  # fmt: skip
 
 
+# Of the lasso they are the active columns; why others are not given.
+_WHY_NO_DF = {
+    "squared": "Degrees of freedom are not given: with an l2 term, or targets that are penalised together, they are"
+    " not the number of active columns; degrees_of_freedom computes those of Ridge and ElasticNet from the rows.",
+    "other": "Degrees of freedom are not given: with an l2 term they are not the number of active columns, and this"
+    " loss has no settled definition.",
+}
+
+
 def report_text(report: SparsityReport, max_rows: int, width: int) -> str:
     """The report in lines of at most `width` characters; the table of strengths has at most `max_rows` rows."""
     sections = [_verdict(report, width) + _summary(report, width), _path_table(report, max_rows, width)]
@@ -79,6 +88,8 @@ def _df_differs(report: SparsityReport) -> bool:
 
 def _df_sentence(report: SparsityReport) -> str:
     row = report.path[report.point]
+    if row["df"] is None:
+        return _WHY_NO_DF["squared" if report.loss == "squared" else "other"]
     if not _df_differs(report):
         return ""
     how = "estimated by random probes" if row["df_error"] else "exactly"
@@ -161,13 +172,13 @@ def _block_table(report: SparsityReport, width: int) -> list[str]:
 
 
 def _df_table(report: SparsityReport, width: int) -> list[str]:
-    header = ["field or cross", "observed", "df", "df a column", "share of variance"]
+    known = any(block["df"] is not None for block in report.blocks)
+    header = ["field or cross", "observed", *["df", "df a column"] * known, "share of variance"]
     rows = [
         [
             block["name"],
             f"{block['n_observed']:,}",
-            _with_error(block["df"], block["df_error"]),
-            _number(block["shrinkage_factor"], ".3f"),
+            *[_with_error(block["df"], block["df_error"]), _number(block["shrinkage_factor"], ".3f")] * known,
             _UNKNOWN if block["variance_share"] is None else _share(block["variance_share"]),
         ]
         for block in report.blocks
