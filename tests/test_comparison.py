@@ -122,7 +122,14 @@ def test_refusals(two):
     models = {"plain": plain, "crossed": crossed}
     logistic = make_pipeline(FeatureCross(), LogisticRegression()).fit(table, y > 2)
     hashed = make_pipeline(FeatureCross(hashed=8), S.Lasso(0.1)).fit(table, y)
+    classes = make_pipeline(FeatureCross(), S.LogisticRegression(C=0.1)).fit(table, np.digitize(y, [1, 2]))
+    targets = make_pipeline(FeatureCross(), S.MultiTaskLasso(0.1)).fit(table, np.c_[y, -y])
     for arguments, words in (
+        (
+            ({"a": classes, "b": plain}, table, y),
+            "models\\['a'\\] has 3 outputs; compare models of one target, or of two",
+        ),
+        (({"a": plain, "b": targets}, table, y), "models\\['b'\\] has 2 outputs; compare models of one target"),
         (({"a": plain}, table, y), "a comparison is of two"),
         ((models, table, y[:5]), "shape"),
         ((models, table, np.full(y.size, 3.0)), "the same in all rows"),

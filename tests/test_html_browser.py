@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from test_cli import succeed
 
 from sparsereg import FeatureCross, Quantiles, SparsityReport, Width, regularization_path
 from sparsereg.report.html import along
@@ -106,10 +107,28 @@ def test_names_that_are_too_close_are_found(browser, report, monkeypatch):
     assert look(browser, report.to_html(), 1400)["overlap"]
 
 
-def test_paper(browser, report, tmp_path):
+def pages_of(browser, page, file):
+    """Pages on A4."""
     tab = browser.new_page()
-    tab.set_content(report.to_html())
-    tab.pdf(path=tmp_path / "r.pdf", format="A4", print_background=True, prefer_css_page_size=True)
+    tab.set_content(page)
+    tab.pdf(path=file, format="A4", print_background=True, prefer_css_page_size=True)
     tab.close()
-    pages = len(re.findall(rb"/Type\s*/Page\b(?!s)", (tmp_path / "r.pdf").read_bytes()))
-    assert 1 <= pages <= 8
+    return len(re.findall(rb"/Type\s*/Page\b(?!s)", file.read_bytes()))
+
+
+def test_paper(browser, report, tmp_path):
+    assert 1 <= pages_of(browser, report.to_html(), tmp_path / "r.pdf") <= 8
+
+
+def test_a_report_with_every_section_on_screens_and_paper(browser, real_data, tmp_path):
+    """House values in California: a map with insets, ridge beside the lasso, failed checks with remedies."""
+    file, page = real_data / "california_housing.csv.gz", tmp_path / "r.html"
+    bins = "--bin latitude=1/60 --bin longitude=1/60 --cross latitude,longitude"
+    how = f"--target median_house_value --log-target {bins} --validate 0.2 --eps 2e-4 --html"
+    succeed(f"fit {file} {how} {page}")
+    text = page.read_text(encoding="utf-8")
+    for width in WIDTHS:
+        found = look(browser, text, width)
+        assert found == {"overflow": False, "small": [], "scroll": [], "overlap": [], "faint": [], "requests": []}
+    assert {*re.findall(r'<section id="(\w+)"', text)} >= {"map", "weights", "panels", "columns", "certificates"}
+    assert 1 <= pages_of(browser, text, tmp_path / "r.pdf") <= 8
