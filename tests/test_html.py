@@ -322,3 +322,14 @@ def test_ticks_and_words():
     assert prose("R2 -2.5 at 3e-05, 1e-06 and 50% of x-1") == (
         "R\u00b2 \u22122.5 at 3\u00d710\u207b\u2075, 10\u207b\u2076 and 50\u202f% of x-1"
     )
+
+
+def test_gaps_have_the_unit_of_their_loss():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 5))
+    for loss, y, unit in (
+        ("squared", X[:, 0] + rng.normal(size=200), "duality gap, share of the mean square"),
+        ("poisson", rng.poisson(np.exp(X[:, 0] / 2)).astype(float), "duality gap, share of the null model's loss"),
+    ):
+        page = SparsityReport.from_path(regularization_path(X, y, loss=loss, alphas=6)).to_html()
+        assert page.count(unit) == 2  # the wide drawing and the narrow one

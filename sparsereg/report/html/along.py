@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sparsereg.report.html.drawing import Drawing, apart, text_width
 from sparsereg.report.html.elements import Node, h, name_of, prose, shortened
 from sparsereg.report.html.scales import Scale, linear_ticks, log_ticks
-from sparsereg.report.words import counted, percent, signed, small
+from sparsereg.report.words import counted, percent, signed, small, unit_of_gaps
 
 if TYPE_CHECKING:
     from sparsereg.report.report import SparsityReport
@@ -102,7 +102,7 @@ def _scores(draw: Drawing, report: SparsityReport, xs: list[float], y: Scale, ri
             draw.dots([xs[report.point]], [ys[report.point]], "held-dot", 4.0)
     if draw.narrow:
         for place, (_, words, cls) in enumerate(ends):
-            draw.text(right - 4, y.first - 8 - 16 * place, words, f"end label {cls}-name")
+            draw.text(xs[0] + 8, y.last + 16 + 16 * place, words, f"label {cls}-name")
         return
     for (_, words, cls), at in zip(ends, apart([end[0] for end in ends], 16.0, 40.0, y.first + 10), strict=True):
         draw.text(right + 8, at + 4, words, f"label {cls}-name")
@@ -212,7 +212,8 @@ def _gaps(
     top = max([tol or 0.0, *known, 1e-12])
     low = max(min([top / 10, *known]), top * 1e-6)
     scale = Scale(low, top * 2, *y, log=True)
-    draw.y_axis(scale, log_ticks(low, top * 2, 3), "duality gap, share of the mean square", *x)
+    unit = "mean square" if report.loss == "squared" else "null model's loss"
+    draw.y_axis(scale, log_ticks(low, top * 2, 3), f"duality gap, share of the {unit}", *x)
     if tol:
         draw.line(x, (scale(tol), scale(tol)), "limit")
         if not draw.narrow:
@@ -232,7 +233,7 @@ def _certificate_words(report: SparsityReport) -> str:
     gaps = [row["relative_gap"] for row in report.path if row["relative_gap"] is not None]
     row = report.path[report.point]
     words = f"Duality gaps of {counted(len(report.path), 'point')}"
-    words += f", the largest {small(max(gaps))} of the target's mean square" if gaps else ""
+    words += f", the largest {small(max(gaps))} of {unit_of_gaps(report.loss)}" if gaps else ""
     if row["undecided"] is not None:
         words += f"; at the chosen point {row['n_nonzero']:,} columns are active, {row['undecided']:,} undecided and "
         words += f"{row['proved_zero']:,} proved zero"
