@@ -24,12 +24,21 @@ static void sr_groups_copy(const sr_groups *g, int64_t from, int64_t to, int32_t
     g->eta[to] = g->eta[from], g->curvature[to] = g->curvature[from], g->reference[to] = g->reference[from];
 }
 
+sr_status sr_groups_meet(const sr_matrix *X, int64_t j, const sr_groups *g, int32_t *size_in, int32_t *list,
+                         int64_t *n_list, int64_t *n_new) {
+    if (j >= X->n_ones) return SR_BAD_INDEX;
+    const int64_t met = X->index == SR_I64 ? sr_groups_meet_i64(X, j, g, size_in, list)
+                                           : sr_groups_meet_i32(X, j, g, size_in, list);
+    *n_new = 0;
+    for (int64_t a = 0; a < met; a++) *n_new += size_in[list[a]] < g->size[list[a]];
+    *n_list = met;
+    return SR_OK;
+}
+
 sr_status sr_groups_split(const sr_matrix *X, int64_t j, int64_t member, const double *y, const double *s,
-                          sr_groups *g, int32_t *size_in, int32_t *target, int32_t *list, int64_t *n_list) {
+                          sr_groups *g, int32_t *size_in, int32_t *target, int32_t *list, int64_t n_list) {
     if (j >= X->n_ones || member + 1 > UINT16_MAX) return SR_BAD_INDEX;
-    const int wide = X->index == SR_I64;
-    const int64_t met = wide ? sr_groups_meet_i64(X, j, g, size_in, list) : sr_groups_meet_i32(X, j, g, size_in, list);
-    for (int64_t a = 0; a < met; a++) {
+    for (int64_t a = 0; a < n_list; a++) {
         const int32_t from = list[a];
         int32_t to = from;
         if (size_in[from] < g->size[from]) {
@@ -40,9 +49,8 @@ sr_status sr_groups_split(const sr_matrix *X, int64_t j, int64_t member, const d
         target[from] = list[a] = to;
         g->slots[to * g->stride + g->length[to]++] = (uint16_t)(member + 1);
     }
-    if (wide) sr_groups_move_i64(X, j, y, s, g, target);
+    if (X->index == SR_I64) sr_groups_move_i64(X, j, y, s, g, target);
     else sr_groups_move_i32(X, j, y, s, g, target);
-    *n_list = met;
     return SR_OK;
 }
 

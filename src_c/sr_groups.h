@@ -14,11 +14,15 @@ typedef struct {
     double *eta, *curvature, *reference;   /* of each group: the predictor, and two numbers that new groups inherit */
 } sr_groups;
 
-/* Column j, of ones, joins as number `member`: groups with rows in it and others not in it are split. list[0 ..
- * *n_list): the groups with it, at most min(n_groups, entries). There must be room for
- * so many new ones. Work space: size_in, zero before and after, and target, n_groups each.  O(entries of j) */
+/* list[0 .. *n_list): the groups with rows in column j, of ones, at most min(n_groups, entries); size_in[g]: how many of
+ * their rows, zero before; *n_new: how many groups have others too.  O(entries of j) */
+sr_status sr_groups_meet(const sr_matrix *X, int64_t j, const sr_groups *g, int32_t *size_in, int32_t *list,
+                         int64_t *n_list, int64_t *n_new);
+/* Column j joins as number `member`, after `sr_groups_meet`: groups with rows in it and others not in it are split, for
+ * which there must be room for n_new more; size_in becomes zero, `list` has the groups with the column. Work space:
+ * target, n_groups.  O(entries of j) */
 sr_status sr_groups_split(const sr_matrix *X, int64_t j, int64_t member, const double *y, const double *s,
-                          sr_groups *g, int32_t *size_in, int32_t *target, int32_t *list, int64_t *n_list);
+                          sr_groups *g, int32_t *size_in, int32_t *target, int32_t *list, int64_t n_list);
 /* out[a] = sum over the rows of column cols[a], of ones, of s_i mean[group of i].  O(entries of the columns) */
 sr_status sr_groups_column_sums(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s,
                                 const sr_groups *g, const double *mean, double *out);

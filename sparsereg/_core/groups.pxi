@@ -36,7 +36,10 @@ cdef class RowGroups:
         require(0 <= np.min(self.of_row) and np.max(self.of_row) < self.n_groups, "no such group")
         self.slots = np.zeros((self.n_groups, max(4 * ((longest + 3) // 4), 4)), dtype=np.uint16)
         self.length = np.zeros(self.n_groups, dtype=np.uint16)
-        self.size = np.bincount(self.of_row, minlength=self.n_groups).astype(np.int32)
+        if self.n_groups == 1:
+            self.size = np.array([self.of_row.shape[0]], dtype=np.int32)
+        else:
+            self.size = np.bincount(self.of_row, minlength=self.n_groups).astype(np.int32)
         self.size_in, self.target = np.zeros(self.n_groups, dtype=np.int32), np.zeros(self.n_groups, dtype=np.int32)
         self.numbers = np.zeros((6, self.n_groups))
         np.asarray(self.numbers)[3] = eta
@@ -58,12 +61,13 @@ cdef class RowGroups:
     def _reserve(self, int64_t k):
         """Room for k groups, of which there are never more than rows; one array after the other, as each is copied."""
         room, n = self.size.shape[0], self.n_groups
-        k = min(k, self.of_row.shape[0])
         if k <= room:
             return
         room = min(max(k, room + room // 4), self.of_row.shape[0])
         self.size, self.length, self.target = grown(self.size, room), grown(self.length, room), grown(self.target, room)
-        self.size_in = np.zeros(room, dtype=np.int32)
+        size_in = np.zeros(room, dtype=np.int32)
+        size_in[:n] = np.asarray(self.size_in)[:n]  # of groups that were met
+        self.size_in = size_in
         more = np.empty((room, self.slots.shape[1]), dtype=np.uint16)
         more[:n] = np.asarray(self.slots)[:n]
         self.slots = more
@@ -93,7 +97,7 @@ cdef class RowGroups:
         require_within(cols, self.X.view.n_ones)
         require(gram.m == self.m and self.m + cols.shape[0] < MAX_UINT16_CODES, "the Gram has other members")
         lengths = self.X.lengths(cols)
-        cdef int64_t a, n = 0
+        cdef int64_t a, n = 0, more = 0
         cdef int32_t[::1] groups = np.empty(max(<int64_t>lengths.max(initial=0), 1), dtype=np.int32)
         cdef double[::1] sums = np.empty(self.m + cols.shape[0] + 1)
         cdef sr_groups view
@@ -101,12 +105,16 @@ cdef class RowGroups:
         cdef sr_status status
         gram._reserve(self.m + cols.shape[0])
         for a in range(cols.shape[0]):
-            self._reserve(self.n_groups + min(<int64_t>lengths[a], self.n_groups))
+            view = self.borrow()
+            with nogil:
+                status = sr_groups_meet(&self.X.view, cols[a], &view, &self.size_in[0], &groups[0], &n, &more)
+            check(status)
+            self._reserve(self.n_groups + more)
             view = self.borrow()
             sums[: self.m + 2] = 0.0
             with nogil:
                 status = sr_groups_split(&self.X.view, cols[a], self.m, &self.y[0], weights, &view, &self.size_in[0],
-                                         &self.target[0], &groups[0], &n)
+                                         &self.target[0], &groups[0], n)
                 sr_groups_products(&view, &groups[0], n, &sums[0])
             check(status)
             self.n_groups = view.n_groups

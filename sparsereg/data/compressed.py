@@ -184,7 +184,7 @@ class Counted:
     def lengths(self, cols: Int | None = None) -> Int:
         """Stored entries of the listed columns, or of all."""
         lengths = np.diff(self.bounds) if cols is None else self.bounds[cols + 1] - self.bounds[cols]
-        return lengths.astype(np.int64)
+        return lengths.astype(np.int64, copy=False)
 
     def without(self, begin: int, end: int) -> Counted:
         """Less the columns of ones from `begin` to `end`; on arrays of its own."""

@@ -175,7 +175,7 @@ class Design(ABC):
 
     def count_long(self, length: float) -> tuple[int, int]:
         """How many columns of ones have at least `length` entries, the first ones, and the entries of the next one."""
-        lengths = self.lengths(np.arange(self.n_ones))
+        lengths = self.lengths()[: self.n_ones]
         n_long = int(np.count_nonzero(lengths >= min(length, MAX_SORTED_LENGTH)))
         return n_long, int(lengths[n_long]) if n_long < lengths.size else 0
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg._core.kernels import MEANS
-from sparsereg.losses.base import Loss
+from sparsereg.losses.base import Loss, row_blocks
 from sparsereg.losses.entropy import relative_entropy, sigmoid, softplus, xlogx
 
 __all__ = ["Logistic"]
@@ -61,7 +61,11 @@ class Logistic(Loss):
     def best_intercept(self, y: Vector, z: Vector, s: Vector | None) -> float:
         """The logit of the mean of y where all z are equal."""
         if (z == z[0]).all():
-            p, other = np.average(y, weights=s), np.average(1.0 - y, weights=s)
+            p = other = 0.0
+            for rows in row_blocks(y.size):
+                at, weights = y[rows], None if s is None else s[rows]
+                p += float(at.sum() if weights is None else weights @ at)
+                other += float((1.0 - at).sum() if weights is None else weights @ (1.0 - at))
             if p > 0.0 < other:
                 return float(np.log(p) - np.log(other) - z[0])
         return super().best_intercept(y, z, s)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg._core.kernels import GramStore, RowGroups, mean_moved
+from sparsereg.losses.base import row_blocks
 from sparsereg.rows.contract import Gram
 from sparsereg.rows.gram import ProductsGram
 from sparsereg.rows.loss_rows import LossRows
@@ -41,7 +42,8 @@ class GroupUnits(Units):
         if offset is not None:
             distinct, inverse = np.unique(offset, return_inverse=True)
             first = inverse.astype(np.int32)
-        design, whole = rows.design, rows.s is None and bool((rows.y == np.floor(rows.y)).all())
+        design, blocks = rows.design, row_blocks(rows.n_rows)
+        whole = rows.s is None and all((rows.y[at] == np.floor(rows.y[at])).all() for at in blocks)
         self._exact_sums = whole  # of integers: splitting groups leaves no rounding
         self._targets: Vector | None = None  # x_j' s y
         longest = min(design.max_row_length, MAX_PATTERN)

@@ -21,6 +21,7 @@ Vector = NDArray[np.float64]
 # Curvatures below this share of the largest possible (or observed) one are raised to it: a flat row would let a step
 # run away.
 MIN_CURVATURE = 1e-3
+COLUMN_CHUNK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,22 @@ class LossRows:
             self._null.append((b0, self._summed(self.loss.total, z), self._saturated()))
         return self._null[0]
 
-    def null_residual(self) -> Vector:
-        """`rho` of the model without columns."""
-        b0 = np.array([self.null_model()[0]])
+    def null_gradient(self) -> tuple[Vector, float]:
+        """`x_j' rho` of the model without columns, for every column as the rows number it, and the largest `|rho_i|`.
+
+        Of columns of ones with one mean for all rows no residual is needed: `x_j' y - n_j mean`."""
+        b0, y, s, design = np.array([self.null_model()[0]]), self.rows.y, self.rows.s, self.rows.design
+        if self.loss.canonical and self.offset is None and s is None and design.n_ones == design.n_cols:
+            mean, c = float(self.loss.inverse_link(b0)[0]), design.rmatvec_by_rows(y)
+            for begin in range(0, design.n_cols, COLUMN_CHUNK):
+                cols = np.arange(begin, min(begin + COLUMN_CHUNK, design.n_cols))
+                at = cols if design.index_in_rows is None else design.index_in_rows[cols]
+                c[at] -= mean * design.lengths(cols)
+            return c, max(float(y.max()) - mean, mean - float(y.min()))
         rho = self._residual(b0 if self.offset is None else b0 + self.offset)
-        return rho if self.rows.s is None else self.rows.s * rho
+        if s is not None:
+            rho *= s
+        return design.rmatvec_by_rows(rho), max(float(rho.max()), -float(rho.min()))
 
     def evaluate(self, coef: Coefficients, near: float = 0.0) -> Evaluation:
         """By full passes in double, with b0 at its best, looked for from `near` on: O(n + entries of X)."""
@@ -128,8 +140,11 @@ class LossRows:
         return self.null_model()[2]
 
     def _saturated(self) -> float:
-        least = -self.loss.conjugate(self.rows.y, np.zeros_like(self.rows.y))
-        return float(least.sum() if self.rows.s is None else self.rows.s @ least)
+        def least(y: Vector, zero: Vector, s: Vector | None) -> float:
+            values = -self.loss.conjugate(y, zero)
+            return float(values.sum() if s is None else s @ values)
+
+        return self._summed(least, np.zeros(1))
 
     def linearize(self, coef: Coefficients) -> MemoryRows:
         """The weighted least squares that model the loss to second order at `coef`: targets `z - offset + rho / h`,

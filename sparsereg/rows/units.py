@@ -87,7 +87,7 @@ class Units(ABC):
     def __init__(self, loss_rows: LossRows, cols: Int, intercept: float) -> None:
         self.loss_rows, self.cols, self.intercept = loss_rows, cols, intercept
         y, s = loss_rows.rows.y, loss_rows.rows.s
-        size = np.abs(y)
+        size = y if y.min() >= 0.0 else np.abs(y)
         total, self._largest_target = float(size.sum() if s is None else s @ size), float(size.max())
         self._zero = ZERO_SUM * max(total, loss_rows.rows.weight_sum)
 

@@ -35,13 +35,12 @@ def eliminate_for_loss(
     design, kernel = problem.design, problem.penalty.kernel
     if not (isinstance(problem.penalty.l1_factor, float) and kernel is not None and design.can_eliminate and l1_ratio):
         return problem, None
-    rho = problem.loss_rows.null_residual()
-    c = design.rmatvec_by_rows(rho)
+    c, largest = problem.loss_rows.null_gradient()
     top = float(problem.penalty.dual_magnitude(c).max())
     least = eps * top if isinstance(alphas, int) else float(alphas.min()) * l1_ratio * problem.weight_sum
-    largest = float(np.abs(rho).max())
     if problem.loss.canonical:  # as `Units.residual_max_abs` will have it
-        largest = max(largest, float(np.abs(problem.rows.y).max()) * problem.rows.max_weight)
+        y = problem.rows.y
+        largest = max(largest, max(float(y.max()), -float(y.min())) * problem.rows.max_weight)
     bound = min(RESIDUAL_MARGIN * largest, problem.loss.residual_bound * problem.rows.max_weight)
     if bound > 0.0:
         design = design.eliminate_short(least / bound * (1.0 - 1e-9))

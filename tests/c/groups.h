@@ -12,7 +12,7 @@ static void test_groups(const fixture *f, const sr_matrix *X, const double *s) {
     uint16_t slots[N * STRIDE] = {0}, length[N] = {0};
     double sums[N] = {0}, sy[N] = {0}, syy[N] = {0}, eta[N] = {0}, curvature[N] = {0.25}, reference[N] = {0};
     double y[N], step[N_ONES + 1] = {0}, out[N], products[N_ONES + 1] = {0}, c[N_ONES], largest;
-    int64_t n_list = 0, cols[N_ONES];
+    int64_t n_list = 0, n_new = 0, cols[N_ONES];
     sr_groups g = {1, STRIDE, of_row, size, slots, length, sums, sy, syy, eta, curvature, reference};
     for (int i = 0; i < N; i++) {
         y[i] = uniform() * 2.0;
@@ -20,13 +20,17 @@ static void test_groups(const fixture *f, const sr_matrix *X, const double *s) {
     }
     for (int a = 0; a < N_ONES; a++) {
         cols[a] = a, step[a + 1] = uniform() - 0.5;
-        CHECK(sr_groups_split(X, a, a, y, s, &g, size_in, target, list, &n_list) == SR_OK, "split");
+        CHECK(sr_groups_meet(X, a, &g, size_in, list, &n_list, &n_new) == SR_OK, "meet");
+        const int64_t before = g.n_groups;
+        CHECK(sr_groups_split(X, a, a, y, s, &g, size_in, target, list, n_list) == SR_OK, "split");
+        CHECK(g.n_groups == before + n_new, "new groups of column %d", a);
         double product[N_ONES + 1] = {0}, expected = 0.0;
         sr_groups_products(&g, list, n_list, product);
         for (int i = 0; i < N; i++) expected += 0.25 * (s ? s[i] : 1.0) * f->plain[i][a];
         CHECK(near(product[a + 1], expected), "product %d", a);
     }
-    CHECK(sr_groups_split(X, N_ONES, N_ONES, y, s, &g, size_in, target, list, &n_list) == SR_BAD_INDEX, "values");
+    CHECK(sr_groups_meet(X, N_ONES, &g, size_in, list, &n_list, &n_new) == SR_BAD_INDEX, "values");
+    CHECK(sr_groups_split(X, N_ONES, N_ONES, y, s, &g, size_in, target, list, n_list) == SR_BAD_INDEX, "values");
     largest = sr_groups_step(&g, step, 0.5, out);
     for (int i = 0; i < N; i++) {
         double expected = 0.5;
