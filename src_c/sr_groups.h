@@ -14,8 +14,8 @@ typedef struct {
     double *eta, *curvature, *reference;   /* of each group: the predictor, and two numbers that new groups inherit */
 } sr_groups;
 
-/* list[0 .. *n_list): the groups with rows in column j, of ones, at most min(n_groups, entries); size_in[g]: how many of
- * their rows, zero before; *n_new: how many groups have others too.  O(entries of j) */
+/* list[0 .. *n_list): the groups with rows in column j, of ones, at most min(n_groups, entries); size_in[g]: how many
+ * of their rows, zero before; *n_new: how many of them have other rows too.  O(entries of j) */
 sr_status sr_groups_meet(const sr_matrix *X, int64_t j, const sr_groups *g, int32_t *size_in, int32_t *list,
                          int64_t *n_list, int64_t *n_new);
 /* Column j joins as number `member`, after `sr_groups_meet`: groups with rows in it and others not in it are split, for

@@ -43,6 +43,19 @@ def test_half_of_the_input_does(crosses, solve):
     assert peak <= 0.5 * (X.data.nbytes + X.indices.nbytes + X.indptr.nbytes)
 
 
+def test_six_tenths_of_the_input_do_for_a_logistic_path(crosses):
+    X, y = crosses
+    y = (y > 1.0).astype(np.float64)
+    regularization_path(X[:1000], y[:1000], loss="logistic", alphas=3)
+    tracemalloc.start()
+    try:
+        regularization_path(X, y, loss="logistic")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak <= 0.6 * (X.data.nbytes + X.indices.nbytes + X.indptr.nbytes)
+
+
 def test_gram_of_thousands_of_active_columns_is_compact(crosses):
     """Most of what a deep path holds: counts of 4 bytes, with few spaces between them."""
     X = crosses[0][:40_000]
