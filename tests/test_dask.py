@@ -8,15 +8,28 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from sparsereg import FeatureCross, Lasso, ParquetRows, Ridge, load_model, regularization_path
+from sparsereg import (
+    CompactModel,
+    FeatureCross,
+    Lasso,
+    ParquetRows,
+    Ridge,
+    SparsityReport,
+    load_model,
+    regularization_path,
+    save_model,
+)
 
-pytest.importorskip("pyarrow")
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
 distributed = pytest.importorskip("distributed", reason="the extra [dask] is not installed")
 
 from dask_tables import CROSSES, OPTIONS, rows_of, same, table, write_files
 
 from sparsereg.dask import ElasticNet as DaskElasticNet
 from sparsereg.dask import Lasso as DaskLasso
+from sparsereg.dask import LogisticRegression as DaskLogistic
+from sparsereg.dask import PoissonRegressor as DaskPoisson
 from sparsereg.dask import Ridge as DaskRidge
 from sparsereg.dask import engine as engine_module
 from sparsereg.dask import regularization_path as dask_path
@@ -99,6 +112,25 @@ def test_ridge_is_that_of_one_table(client, files):
         assert model.n_rounds_ >= model.n_iter_ > 3
     with pytest.warns(ConvergenceWarning, match="stopped after 2 iterations"):
         DaskRidge(cross=FeatureCross(), max_iter=2, tol=1e-9, client=client).fit(f"{files}/*.parquet", "y")
+
+
+@pytest.mark.parametrize("make", [DaskLasso, DaskElasticNet, DaskRidge, DaskLogistic, DaskPoisson])
+def test_local_models_are_reported_and_exported(client, tmp_path, make):
+    """A report, a model file and a compact model of the same predictions, from every estimator."""
+    whole = table()
+    y = (whole["y"].to_numpy() > 10.0).astype(np.int64)
+    pq.write_table(whole.set_column(whole.column_names.index("y"), "y", pa.array(y)), tmp_path / "log.parquet")
+    model = make(cross=FeatureCross(crosses=CROSSES), client=client)
+    model.set_params(**({"C": 0.5} if make is DaskLogistic else {"alpha": 0.01}))
+    local = model.fit(f"{tmp_path}/log.parquet", "y").to_local()
+    fields = whole.drop_columns(["y"]).to_pandas()
+    X = local[0].transform(fields)
+    report = SparsityReport.from_estimator(local, X=fields, y=y)
+    assert "=" in report.columns[0]["name"]
+    save_model(tmp_path / "model.npz", local)
+    compact = CompactModel.from_model(load_model(tmp_path / "model.npz"))
+    wanted = local[-1].predict_proba(X)[:, 1] if make is DaskLogistic else local.predict(fields)
+    np.testing.assert_allclose(compact.predict(fields), wanted, rtol=1e-9, atol=1e-12)
 
 
 def test_errors_name_partition_and_file(client, files, tmp_path):

@@ -74,6 +74,11 @@ class Screen:
     threshold: float | None = None
     loss: Loss = LOSSES["squared"]
 
+    def weaker(self) -> Screen:
+        """That of half the strength, which leaves out less."""
+        alpha, threshold = (None if value is None else 0.5 * value for value in (self.alpha, self.threshold))
+        return replace(self, eps=0.5 * self.eps, alpha=alpha, threshold=threshold)
+
     def largest(self, total: Counts) -> float:
         """The largest residual that a path may meet.
 

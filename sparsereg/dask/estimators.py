@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -26,6 +27,7 @@ from sparsereg.results import PathResult
 from sparsereg.ridge.over_rows import solve_ridge_over_rows
 from sparsereg.rows.partitioned import PartitionedRows
 from sparsereg.solvers import path as paths
+from sparsereg.solvers.rows_path import ScreenedColumns
 
 __all__ = ["CertifiedModel", "DaskModel", "ElasticNet", "Lasso", "Ridge", "engine_of", "regularization_path"]
 
@@ -101,16 +103,11 @@ class DaskModel(BaseEstimator):
         """The client in use."""
         return engine_of(self.client).client
 
-    def _rows(
-        self, X: Any, y: str, sample_weight: str | None, screen: Screen | None
-    ) -> tuple[PartitionedRows, FeatureCross]:
-        rows, cross = self._encoded(tables_of(X, y, sample_weight, engine_of(self.client)), screen)
-        return rows if self.fit_intercept else rows.about(0.0), cross
-
     def _encoded(self, tables: DaskTables, screen: Screen | None) -> tuple[PartitionedRows, FeatureCross]:
         cross = FeatureCross() if self.cross is None else self.cross
         cross = cross if hasattr(cross, "n_features_out_") else clone(cross)
-        return encoded_rows(cross, tables, screen), cross
+        rows = encoded_rows(cross, tables, screen)
+        return rows if self.fit_intercept else rows.about(0.0), cross
 
     def _set(self, cross: FeatureCross, rows: PartitionedRows, coef: sp.csr_array, intercept: float) -> None:
         self.cross_, self.sparse_coef_, self.intercept_, self.n_rounds_ = cross, coef, intercept, rows.n_rounds
@@ -146,17 +143,28 @@ class CertifiedModel(DaskModel):
     tol: float
     max_iter: int
 
-    def _solve(self, rows: PartitionedRows, cross: FeatureCross, loss: str, alpha: float, l1_ratio: float) -> None:
-        found = paths.regularization_path(
-            rows,
-            loss=loss,
-            l1_ratio=l1_ratio,
-            alphas=[alpha],
-            fit_intercept=self.fit_intercept,
-            positive=self.positive,
-            tol=self.tol,
-            max_iter=self.max_iter,
-        )
+    def _solve(
+        self, tables: DaskTables, screen: Screen, alpha: Callable[[PartitionedRows], float], l1_ratio: float
+    ) -> None:
+        """Fit the cross and the model. Where the screen left out columns that might matter, both again with more."""
+        while True:
+            rows, cross = self._encoded(tables, screen)
+            try:
+                found = paths.regularization_path(
+                    rows,
+                    loss=screen.loss,
+                    l1_ratio=l1_ratio,
+                    alphas=[alpha(rows)],
+                    fit_intercept=self.fit_intercept,
+                    positive=self.positive,
+                    tol=self.tol,
+                    max_iter=self.max_iter,
+                )
+                break
+            except ScreenedColumns:
+                if cross is self.cross:  # fitted by the caller
+                    raise
+                screen = screen.weaker()
         self._set(cross, rows, found.coef(0), float(found.intercepts[0]))
         self.dual_gap_, self.n_iter_ = float(found.dual_gaps[0]), int(found.n_iters[0])
 
@@ -238,8 +246,8 @@ class ElasticNet(RegressorMixin, CertifiedModel):
         check_number("alpha", self.alpha, low=0, open_low=True)
         ratio = float(getattr(self, "l1_ratio", 1.0))
         check_number("l1_ratio", ratio, low=0, high=1, open_low=True)
-        rows, cross = self._rows(X, y, sample_weight, Screen(alpha=float(self.alpha) * ratio))
-        self._solve(rows, cross, "squared", float(self.alpha), ratio)
+        tables = tables_of(X, y, sample_weight, engine_of(self.client))
+        self._solve(tables, Screen(alpha=float(self.alpha) * ratio), lambda _: float(self.alpha), ratio)
         return self
 
     def _local(self) -> Any:
@@ -335,7 +343,7 @@ class Ridge(RegressorMixin, DaskModel):
         """Fit the cross, unless it is fitted, and the model; see `ElasticNet.fit`."""
         check_number("alpha", self.alpha, low=0, open_low=True)
         check_number("tol", self.tol, low=0, open_low=True)
-        rows, cross = self._rows(X, y, sample_weight, None)
+        rows, cross = self._encoded(tables_of(X, y, sample_weight, engine_of(self.client)), None)
         found = solve_ridge_over_rows(rows, float(self.alpha), self.fit_intercept, self.tol, self.max_iter)
         if not found.gradient_norm <= self.tol:
             warnings.warn(
@@ -349,4 +357,13 @@ class Ridge(RegressorMixin, DaskModel):
         return self
 
     def _local(self) -> Any:
-        return LocalRidge(self.alpha, fit_intercept=self.fit_intercept, tol=self.tol)
+        model = LocalRidge(self.alpha, fit_intercept=self.fit_intercept, tol=self.tol)
+        model.method_ = model.solver_ = "cg"
+        model.gradient_norm_, model.dual_gap_ = self.gradient_norm_, None
+        return model
+
+    def to_local(self) -> Pipeline:
+        """The fitted model as a scikit-learn pipeline of a cross and a linear model, which needs no cluster."""
+        local = super().to_local()
+        local[-1].n_iter_ = np.array([self.n_iter_])
+        return local

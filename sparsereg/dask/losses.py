@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +20,7 @@ from sparsereg.data.validation import check_number
 from sparsereg.linear_model.glm import PoissonRegressor as LocalPoisson
 from sparsereg.linear_model.logistic import LogisticRegression as LocalLogistic
 from sparsereg.losses import LOSSES
+from sparsereg.rows.partitioned import PartitionedRows
 
 __all__ = ["LogisticRegression", "PoissonRegressor"]
 
@@ -27,15 +30,12 @@ class LossModel(CertifiedModel):
 
     l1_ratio: float
 
-    def _fit(self, tables: DaskTables, loss: str, threshold: float, alpha: Any) -> None:
-        """`threshold`, or NaN: of gradients, for the screen; `alpha(rows)`: the strength."""
+    def _fit(self, tables: DaskTables, screen: Screen, alpha: Callable[[PartitionedRows], float]) -> None:
+        """`screen` for an l1_ratio of 1; `alpha(rows)`: the strength."""
         ratio = float(check_number("l1_ratio", self.l1_ratio, low=0, high=1, open_low=True))
-        kind = LOSSES[loss]
-        screen = Screen(alpha=alpha(None) * ratio, loss=kind)
-        if not np.isnan(threshold):
-            screen = Screen(threshold=threshold * ratio, loss=kind)
-        rows, cross = self._encoded(tables, screen)
-        self._solve(rows, cross, loss, alpha(rows), ratio)
+        strengths = {name: getattr(screen, name) for name in ("alpha", "threshold")}
+        scaled = {name: ratio * value for name, value in strengths.items() if value is not None}
+        self._solve(tables, replace(screen, **scaled), alpha, ratio)
 
 
 class LogisticRegression(ClassifierMixin, LossModel):
@@ -112,11 +112,7 @@ class LogisticRegression(ClassifierMixin, LossModel):
         if self.classes_.tolist() != [0, 1]:
             tables = tables.with_classes(tuple(self.classes_.tolist()))
         strength = 1.0 / float(self.C)
-
-        def alpha(rows: Any) -> float:
-            return strength if rows is None else strength / float(rows.weight_sum)
-
-        self._fit(tables, "logistic", strength, alpha)
+        self._fit(tables, Screen(threshold=strength, loss=LOSSES["logistic"]), lambda rows: strength / rows.weight_sum)
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -181,7 +177,8 @@ class PoissonRegressor(RegressorMixin, LossModel):
         """Fit the cross, unless it is fitted, and the model; see `LogisticRegression.fit`."""
         check_number("alpha", self.alpha, low=0, open_low=True)
         tables = tables_of(X, y, sample_weight, engine_of(self.client), offset)
-        self._fit(tables, "poisson", np.nan, lambda _: float(self.alpha))
+        alpha = float(self.alpha)
+        self._fit(tables, Screen(alpha=alpha, loss=LOSSES["poisson"]), lambda _: alpha)
         return self
 
     def _local(self) -> Any:
