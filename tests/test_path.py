@@ -182,6 +182,11 @@ def test_alpha_max_is_exact():
     top = regularization_path(X, y, alphas=1).alphas[0]
     assert regularization_path(X, y, alphas=[top], tol=1e-12).n_nonzero[0] == 0
     assert regularization_path(X, y, alphas=[0.99 * top], tol=1e-12).n_nonzero[0] > 0
+    for seed in range(20):  # bounds in single precision must not let a column in
+        rng = np.random.default_rng(seed)
+        X = sp.csr_array((rng.random((500, 60)) < 0.1) * 1.0)
+        path = regularization_path(X, rng.normal(size=500) + X[:, [seed]].toarray()[:, 0], alphas=3)
+        assert path.n_nonzero[0] == 0 < path.n_nonzero[1]
 
 
 def test_standardize_is_the_lasso_on_scaled_columns():

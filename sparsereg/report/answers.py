@@ -29,7 +29,7 @@ _LITTLE = 0.01
 _CARE = {
     "strength": "a weaker penalty may predict better",
     "support": "effects that rest on a few rows are not to be quoted",
-    "coverage": "many new rows have values or combinations that the fit never saw, and that count for nothing",
+    "coverage": "many new rows have values or combinations that the fit never saw and that count for nothing",
     "decided": "of some dropped columns it is not known whether they belong",
 }
 
@@ -96,7 +96,7 @@ def _trust(report: SparsityReport) -> str:
         return f"There is little to trust: it explains {percent(held)} of what was held out."
     passed = f"all {n} checks passed" if n > 1 else "the check passed"
     if failed:
-        passed = f"{n - len(failed)} of {n} checks passed; {_listed([_CARE.get(name, name) for name in failed])}"
+        passed = f"{n - len(failed)} of {n} checks passed; {'; '.join(_CARE.get(name, name) for name in failed)}"
     if not any(check["id"] == "predicts" for check in report.checks):
         return f"In part: {passed}. No rows were held out."
     return f"Its predictions, with care: {passed}." if failed else f"Its predictions, yes: {passed}."

@@ -42,6 +42,9 @@ MIN_ADDED = 10
 LOOK_AHEAD = 0.7
 # Gradients whose bounds have grown by more than this share of the threshold do not tell what will be over it.
 STALE = 0.1
+# Bounds are kept in single precision, rounded up: at alpha_max the first column is no more than this over its threshold,
+# and its coefficient is exactly 0.
+BOUND_ROUNDING = 1e-6
 # Columns added between two looks at the size of the Gram matrix.
 GRAM_BATCH = 256
 # A Gram matrix is given up when an epoch on it reads half as many entries as one on the residual and SMALL_GRAM, or
@@ -226,7 +229,8 @@ class PathSolver(WorkingSetLoop):
         ws, screening, threshold = self.working_set, self.screening, self._threshold
         if threshold == 0.0 or self.quadratic.rows.round_is_dear:
             return
-        cols, magnitude, widest = screening.last_above((NEAR if self._many_rounds else 1.0) * threshold)
+        share = NEAR if self._many_rounds else 1.0 + BOUND_ROUNDING
+        cols, magnitude, widest = screening.last_above(share * threshold)
         if not cols.size:
             return
         self._displace(ws.gradient())
