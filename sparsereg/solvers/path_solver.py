@@ -42,8 +42,8 @@ MIN_ADDED = 10
 LOOK_AHEAD = 0.7
 # Gradients whose bounds have grown by more than this share of the threshold do not tell what will be over it.
 STALE = 0.1
-# Bounds are kept in single precision, rounded up: at alpha_max the first column is no more than this over its threshold,
-# and its coefficient is exactly 0.
+# Bounds are kept in single precision, rounded up: at alpha_max the first column is over its threshold by less than this
+# and its coefficient is 0.
 BOUND_ROUNDING = 1e-6
 # Columns added between two looks at the size of the Gram matrix.
 GRAM_BATCH = 256
