@@ -135,6 +135,9 @@ typedef struct {
 /* Positions below this mean "neither cached nor a member": so many that additions to one seldom wait. */
 enum { SR_UNTRACKED = 256 };
 
+/* A bit of work->marks is for SR_MARKED positions, a word of it for SR_WORD. */
+enum { SR_MARKED = 64, SR_WORD = 64 * SR_MARKED };
+
 /* Work space for appending. The position of a column is its label % SR_UNTRACKED if it is neither cached nor a member,
  * SR_UNTRACKED + its place if it is cached, SR_UNTRACKED + n_places + its number if it is a member. */
 typedef struct {
@@ -150,21 +153,28 @@ typedef struct {
     int32_t place;               /* the new column's place if it is cached, or < 0; set by sr_gram_column */
     int32_t wide;
     double *with_dense;          /* n_places for each dense column: its products with cached ones; with `count` only */
+    uint64_t *marks;             /* one more than positions / SR_WORD, zero before and after: where a column of few
+                                    products has some; or NULL */
 } sr_gram_work;
 
-/* products[a] = x_a' s x_j for the members cols[0 .. m), and x_j' s x_j at m; column j then is member m. Its
- * products with cached columns are left in count or sum, for sr_products_take. With Xt: O(sum of row lengths over
- * the rows of j); with Xt NULL: O(entries of the members and of the cached columns). */
+/* The n products x_a' s x_j that are not 0 with the members cols[0 .. m), in order of the members, and last x_j' s x_j;
+ * column j then is member m. Its products with cached columns are left in count or sum, for sr_products_take. With Xt:
+ * O(sum of row lengths over the rows of j + m / 16); with Xt NULL: O(entries of the members and of the cached columns).
+ * at, products: m + 1 */
 sr_status sr_gram_column(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m,
-                         int64_t j, sr_gram_work *work, double *products);
+                         int64_t j, sr_gram_work *work, int32_t *at, double *products, int64_t *n);
+/* Of m + 1 numbers those that are not 0, and the last: how many. products may be `dense` itself.  O(m) */
+int64_t sr_find_nonzero(const double *dense, int64_t m, int32_t *at, double *products);
 /* Fill with_dense for the m dense columns `cols`, n_lanes rows of SR_ABREAST of them at a time. Work space: lanes,
  * SR_ABREAST n_lanes; next, n_cached.  O(entries of the cached columns) for SR_ABREAST dense columns */
 enum { SR_ABREAST = 3 };
 sr_status sr_with_dense(const sr_matrix *X, const int64_t *cols, int64_t m, double *lanes, int64_t n_lanes,
                         int64_t *next, const sr_gram_work *work);
-/* Append member m to the Gram: its products with the m members and with itself, where not 0. Work space: at, m + 1.
- * SR_NEED_SPACE: nothing changed, and the arena needs *need more entries.  O(m) on average */
-sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int32_t *at, int64_t *need);
+/* Append member m to the Gram by its n products as sr_gram_column gives them. SR_NEED_SPACE: nothing changed, and the
+ * arena needs *need more entries.  O(n) on average */
+sr_status sr_gram_push(sr_gram *G, int64_t m, const int32_t *at, const double *products, int64_t n, int64_t *need);
+/* out[a] = G_aa for the m members.  O(m log m) */
+void sr_gram_diagonal(const sr_gram *G, int64_t m, double *out);
 /* Entries in use once the m columns, in the `order` of their begin, stand close together, each with space to grow by a
  * quarter at most.  O(m) */
 int64_t sr_gram_compact_size(const sr_gram *G, int64_t m);

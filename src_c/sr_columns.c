@@ -164,22 +164,19 @@ static int32_t sr_make_member(const sr_matrix *X, int64_t m, int64_t j, const sr
 }
 
 sr_status sr_gram_column(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m,
-                         int64_t j,
-                         sr_gram_work *work, double *products) {
+                         int64_t j, sr_gram_work *work, int32_t *at, double *products, int64_t *n) {
     const int32_t before = sr_make_member(X, m, j, work) - SR_UNTRACKED;
     const int64_t members = SR_UNTRACKED + work->n_places;
     work->place = before < work->n_cached ? before : -1;
     SR_RUN(X, sr_gram_column, X, Xt, s, cols, m, j, work);
-    if (work->count) {
-        uint32_t *restrict count = work->count + members;
-        for (int64_t a = 0; a <= m; a++) products[a] = (double)count[a];
-        memset(count, 0, (size_t)(m + 1) * sizeof *count);
-    } else {
-        memcpy(products, work->sum + members, (size_t)(m + 1) * sizeof *products);
-        memset(work->sum + members, 0, (size_t)(m + 1) * sizeof *work->sum);
+    if (!work->count || X->n_sparse == X->n_cols) {
+        *n = sr_take_members(work, m, at, products);
+        return SR_OK;
     }
-    if (!work->count || X->n_sparse == X->n_cols) return SR_OK;
+    for (int64_t a = members; a <= members + m; a++) products[a - members] = work->count[a];
+    memset(work->count + members, 0, (size_t)(m + 1) * sizeof *work->count);
     SR_RUN(X, sr_products_with_dense, X, cols, m, j, work, products);
+    *n = sr_find_nonzero(products, m, at, products);
     return SR_OK;
 }
 

@@ -63,52 +63,103 @@ void sr_gram_compact(sr_gram *G, int64_t m, const int64_t *order) {
     G->used = to;
 }
 
-/* Positions a < m of the products that are not 0; room for m + 1. Returns how many. */
-static int64_t sr_find_nonzero(const double *products, int64_t m, int32_t *at) {
-    enum { STEP = SR_LINE / sizeof *products };
+int64_t sr_find_nonzero(const double *dense, int64_t m, int32_t *at, double *products) {
+    enum { STEP = SR_LINE / sizeof *dense };
     int64_t n = 0;
     for (int64_t begin = 0; begin < m; begin += STEP) {
         const int64_t end = begin + STEP <= m ? begin + STEP : m;
-        if (end == begin + STEP && sr_line_is_zero(products + begin)) continue;
+        if (end == begin + STEP && sr_line_is_zero(dense + begin)) continue;
         for (int64_t a = begin; a < end; a++) {
             at[n] = (int32_t)a;
-            n += products[a] != 0.0; /* no branch, which no processor could predict */
+            products[n] = dense[a];
+            n += dense[a] != 0.0; /* no branch, which no processor could predict */
+        }
+    }
+    at[n] = (int32_t)m, products[n] = dense[m];
+    return n + 1;
+}
+
+/* Counts of members from a to b, moved to products from n on. */
+static int64_t sr_take_member_counts(uint32_t *restrict count, int64_t a, int64_t b, int32_t *at, double *products,
+                                     int64_t n) {
+    enum { STEP = SR_LINE / sizeof *count };
+    for (int64_t begin = a; begin < b; begin += STEP) {
+        const int64_t end = begin + STEP <= b ? begin + STEP : b;
+        if (end == begin + STEP && sr_line_is_zero(count + begin)) continue;
+        for (int64_t k = begin; k < end; k++) {
+            at[n] = (int32_t)k, products[n] = count[k];
+            n += count[k] != 0;
+            count[k] = 0;
         }
     }
     return n;
 }
 
-sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int32_t *at, int64_t *need) {
-    const int64_t n = sr_find_nonzero(products, m, at), n_products = n + 1;
+int64_t sr_take_members(sr_gram_work *work, int64_t m, int32_t *at, double *products) {
+    const int64_t first = SR_UNTRACKED + work->n_places, limit = first + m;
+    uint32_t *count = work->count ? work->count + first : NULL;
+    double *sum = work->count ? NULL : work->sum + first;
+    int64_t n = 0, begin, end = first;
+    while (sr_next_block(work, limit, &begin, &end)) {
+        if (count) {
+            n = sr_take_member_counts(count, begin - first, end - first, at, products, n);
+            continue;
+        }
+        const int64_t last = end - first;
+        for (int64_t a = sr_next(sum, begin - first, last); a < last; a = sr_next(sum, a + 1, last)) {
+            at[n] = (int32_t)a, products[n++] = sum[a];
+            sum[a] = 0.0;
+        }
+    }
+    at[n] = (int32_t)m, products[n] = count ? (double)count[m] : sum[m];
+    if (count) count[m] = 0;
+    else sum[m] = 0.0;
+    return n + 1;
+}
+
+sr_status sr_gram_push(sr_gram *G, int64_t m, const int32_t *at, const double *products, int64_t n,
+                       int64_t *need) {
     int64_t moves = 0;
-    for (int64_t k = 0; k < n; k++)
+    for (int64_t k = 0; k + 1 < n; k++)
         if (G->len[at[k]] == G->cap[at[k]]) moves += 2 * G->cap[at[k]];
-    const int64_t own = n_products < SR_SMALLEST_COLUMN ? SR_SMALLEST_COLUMN : n_products + n_products / 4;
+    const int64_t own = n < SR_SMALLEST_COLUMN ? SR_SMALLEST_COLUMN : n + n / 4;
     *need = own + moves;
     if (G->used + *need > G->size) return SR_NEED_SPACE;
 
     int64_t to = G->used;
     G->begin[m] = to;
     G->cap[m] = own;
-    G->len[m] = n_products;
+    G->len[m] = n;
     G->used += own;
-    for (int64_t k = 0; k < n; k++) {
+    for (int64_t k = 0; k + 1 < n; k++) {
         const int64_t a = at[k];
-        sr_gram_put(G, to++, a, products[a]);
+        sr_gram_put(G, to++, a, products[k]);
         if (G->len[a] == G->cap[a]) {
             const int64_t end = G->used, cap = 2 * G->cap[a];
             sr_gram_move(G, a, end, cap);
             G->used = end + cap;
         }
-        sr_gram_put(G, G->begin[a] + G->len[a]++, m, products[a]);
+        sr_gram_put(G, G->begin[a] + G->len[a]++, m, products[k]);
     }
-    sr_gram_put(G, to, m, products[m]);
+    sr_gram_put(G, to, m, products[n - 1]);
     return SR_OK;
 }
 
-static int64_t sr_take_counts(sr_products *P, int64_t to, int64_t n, uint32_t *count) {
+void sr_gram_diagonal(const sr_gram *G, int64_t m, double *out) {
+    for (int64_t a = 0; a < m; a++) {
+        int64_t low = G->begin[a], high = low + G->len[a];
+        while (low < high) { /* indices of a column increase */
+            const int64_t middle = low + (high - low) / 2;
+            if (G->idx[middle] < a) low = middle + 1;
+            else high = middle;
+        }
+        out[a] = sr_gram_entry(G, low);
+    }
+}
+
+static int64_t sr_take_counts(sr_products *P, int64_t to, int64_t first, int64_t n, uint32_t *count) {
     enum { STEP = SR_LINE / sizeof *count };
-    for (int64_t begin = 0; begin < n; begin += STEP) {
+    for (int64_t begin = first; begin < n; begin += STEP) {
         const int64_t end = begin + STEP <= n ? begin + STEP : n;
         if (end == begin + STEP && sr_line_is_zero(count + begin)) continue;
         for (int64_t k = begin; k < end; k++) {
@@ -122,8 +173,8 @@ static int64_t sr_take_counts(sr_products *P, int64_t to, int64_t n, uint32_t *c
     return to;
 }
 
-static int64_t sr_take_values(sr_products *P, int64_t to, int64_t n, double *sum) {
-    for (int64_t k = sr_next(sum, 0, n); k < n; k = sr_next(sum, k + 1, n)) {
+static int64_t sr_take_values(sr_products *P, int64_t to, int64_t first, int64_t n, double *sum) {
+    for (int64_t k = sr_next(sum, first, n); k < n; k = sr_next(sum, k + 1, n)) {
         P->place[to] = (uint16_t)k, P->value[to++] = sum[k];
         sum[k] = 0.0;
     }
@@ -135,8 +186,14 @@ sr_status sr_products_take(sr_products *P, int64_t m, int64_t n, const sr_gram_w
     if (work->count && own > SR_MAX_COUNT)
         for (int64_t k = 0; k < n; k++) n_max += work->count[SR_UNTRACKED + k] / SR_MAX_COUNT;
     if (P->begin[m] + n_max > P->size) return SR_NEED_SPACE;
-    if (work->count) P->begin[m + 1] = sr_take_counts(P, P->begin[m], n, work->count + SR_UNTRACKED);
-    else P->begin[m + 1] = sr_take_values(P, P->begin[m], n, work->sum + SR_UNTRACKED);
+    int64_t to = P->begin[m], begin, end = SR_UNTRACKED;
+    while (sr_next_block(work, SR_UNTRACKED + n, &begin, &end)) {
+        const int64_t first = begin - SR_UNTRACKED, last = end - SR_UNTRACKED;
+        if (work->count) to = sr_take_counts(P, to, first, last, work->count + SR_UNTRACKED);
+        else to = sr_take_values(P, to, first, last, work->sum + SR_UNTRACKED);
+    }
+    P->begin[m + 1] = to;
+    if (sr_is_marked(work)) memset(work->marks, 0, (size_t)(sr_positions(work, m) / SR_WORD + 1) * sizeof *work->marks);
     return SR_OK;
 }
 

@@ -7,6 +7,41 @@
 /* The e-th entry of the arena. */
 static inline double sr_gram_entry(const sr_gram *G, int64_t e) { return G->val ? G->val[e] : G->count[e]; }
 
+/* A column whose rows have at most one entry for so many positions has the positions that it meets marked. */
+enum { SR_POSITIONS_PER_ENTRY = 128 };
+
+/* Positions in use while there are m members and a new one. */
+static inline int64_t sr_positions(const sr_gram_work *work, int64_t m) {
+    return SR_UNTRACKED + work->n_places + m + 1;
+}
+
+static inline void sr_mark(const sr_gram_work *work, int32_t position) {
+    work->marks[position / SR_WORD] |= (uint64_t)1 << (position % SR_WORD / SR_MARKED);
+}
+
+static inline int sr_is_marked(const sr_gram_work *work) { return work->marks && work->marks[0]; }
+
+/* Move the products of member m, the new one, with the members and itself from count or sum, as sr_gram_column gives
+ * them. */
+int64_t sr_take_members(sr_gram_work *work, int64_t m, int32_t *at, double *products);
+
+/* The next positions, from *end on and before `limit`, that products may stand at: all where none are marked. */
+static inline int sr_next_block(const sr_gram_work *work, int64_t limit, int64_t *begin, int64_t *end) {
+    *begin = *end;
+    *end = limit;
+    if (!sr_is_marked(work)) return *begin < limit;
+    while (*begin < limit) {
+        const uint64_t left = work->marks[*begin / SR_WORD] >> (*begin % SR_WORD / SR_MARKED);
+        if (left & 1) {
+            const int64_t next = (*begin / SR_MARKED + 1) * SR_MARKED;
+            if (next < limit) *end = next;
+            return 1;
+        }
+        *begin = left ? (*begin / SR_MARKED + 1) * SR_MARKED : (*begin / SR_WORD + 1) * SR_WORD;
+    }
+    return 0;
+}
+
 /* The first entry of member a with a place of at least k. */
 static inline int64_t sr_products_from(const sr_products *kept, int64_t a, int64_t k) {
     int64_t low = kept->begin[a], high = kept->begin[a + 1];

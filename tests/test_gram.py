@@ -122,6 +122,31 @@ def test_what_is_watched_is_checked():
         store.subtract_cached(np.empty(0), np.zeros(2))
 
 
+@pytest.mark.parametrize("kind", ["counts", "weights", "values"])
+def test_short_columns_among_many_positions(kind):
+    """Their products are looked for where their rows meet members and cached columns, in blocks of positions."""
+    rng = np.random.default_rng(5)
+    X = one_hot(6000, (3, 30, 6000, 6000), rng).tocsr()
+    X = X[:, np.diff(X.tocsc().indptr) > 0]
+    s = rng.random(6000) if kind == "weights" else None
+    if kind == "values":
+        X.data = rng.normal(size=X.nnz)
+    lengths = np.diff(X.tocsc().indptr)
+    order = np.argsort(-lengths, kind="stable")
+    cached, short = order[:4500], order[4500:]
+    members = np.concatenate([cached[3:60:4], short[:900], cached[4000:4400], short[900:1200]])
+    assert lengths[short].max() == 1
+    store = store_of(X, s, kind == "values")
+    store.cache(cached, 10**7)
+    store.append(members[:700], True)
+    store.append(members[700:], True)
+    gram = (X.T @ (X if s is None else sp.diags_array(s) @ X)).tocsr()
+    np.testing.assert_allclose(store.toarray(), gram[members][:, members].toarray(), atol=1e-11)
+    w, out, seen = rng.normal(size=members.size), np.zeros(4500), store.cache_index(cached) >= 0
+    store.subtract_cached(w, out)
+    np.testing.assert_allclose(out[seen], -(gram[cached][:, members] @ w)[seen], atol=1e-11)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("by_rows", [True, False])
 @pytest.mark.parametrize("at", [0, 3, 20])

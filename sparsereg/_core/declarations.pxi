@@ -61,7 +61,7 @@ cdef extern from "sr.h" nogil:
         double *value
         int64_t size
     enum:
-        SR_UNTRACKED, SR_ABREAST
+        SR_UNTRACKED, SR_ABREAST, SR_WORD
     ctypedef struct sr_gram_work:
         void *position
         int32_t *dense_position
@@ -73,6 +73,7 @@ cdef extern from "sr.h" nogil:
         double *sum
         double *row
         double *with_dense
+        uint64_t *marks
         int32_t place, wide
     ctypedef struct sr_compressed:
         int64_t n_major, n_minor
@@ -152,8 +153,10 @@ cdef extern from "sr.h" nogil:
     int64_t sr_majority(int64_t, const sr_factor *, const sr_factor *, int32_t *, int32_t *)
     int64_t sr_nested(int64_t, const sr_factor *, const sr_factor *, int32_t *)
     sr_status sr_gram_column(const sr_matrix *, const sr_matrix *, const double *, const int64_t *, int64_t, int64_t,
-                             sr_gram_work *, double *)
-    sr_status sr_gram_push(sr_gram *G, int64_t m, const double *products, int32_t *at, int64_t *need)
+                             sr_gram_work *, int32_t *, double *, int64_t *)
+    int64_t sr_find_nonzero(const double *, int64_t, int32_t *, double *)
+    sr_status sr_gram_push(sr_gram *G, int64_t m, const int32_t *, const double *, int64_t n, int64_t *need)
+    void sr_gram_diagonal(const sr_gram *G, int64_t m, double *out)
     int64_t sr_gram_compact_size(const sr_gram *G, int64_t m)
     void sr_gram_compact(sr_gram *G, int64_t m, const int64_t *order)
     sr_status sr_products_take(sr_products *P, int64_t m, int64_t n, const sr_gram_work *work, double own)

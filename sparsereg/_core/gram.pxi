@@ -24,6 +24,7 @@ cdef class GramStore:
     cdef int32_t[::1] dense_position, nonzero
     cdef double[::1] sum, row, products
     cdef uint32_t[::1] count
+    cdef uint64_t[::1] marks
     # Indices and entries, whole numbers where all are counts; resized in place, but others may read `shared` ones.
     cdef readonly list arena
     cdef int32_t[::1] idx, whole_val
@@ -64,6 +65,7 @@ cdef class GramStore:
             self._set_position(untracked(np.arange(Xt.view.n_rows, dtype=np.int32)).astype(np.uint16))
         self.dense_position = np.full(max(n_dense, 1), -1, dtype=np.int32)
         self.row = self.sum = self.products = np.empty(0)
+        self.nonzero, self.marks = np.empty(0, dtype=np.int32), np.zeros(1, dtype=np.uint64)
         self.begin = self.lengths = self.cap = self.cols = np.empty(0, dtype=np.int64)
         self.cached_begin, self.count = np.zeros(1, dtype=np.int64), np.empty(0, dtype=np.uint32)
 
@@ -79,6 +81,7 @@ cdef class GramStore:
         self.lengths, self.cap, self.cols = grown(self.lengths, room), grown(self.cap, room), grown(self.cols, room)
         self.cached_begin, self.products = grown(self.cached_begin, room + 1), np.empty(room)
         self.nonzero = np.empty(room, dtype=np.int32)
+        self.marks = np.zeros((SR_UNTRACKED + self.n_places + room) // SR_WORD + 1, dtype=np.uint64)
         self.cached.begin = &self.cached_begin[0]
         if self.counting:
             self.count = np.zeros(SR_UNTRACKED + self.n_places + room, dtype=np.uint32)
@@ -144,20 +147,21 @@ cdef class GramStore:
         work.cached = &self.cached_cols[0] if self.n_cached else NULL
         work.count = &self.count[0] if self.counting else NULL
         work.sum = NULL if self.counting else &self.sum[0]
-        work.row, work.with_dense = &self.row[0], &self.with_dense[0, 0]
+        work.row, work.with_dense, work.marks = &self.row[0], &self.with_dense[0, 0], &self.marks[0]
         return work
 
     cdef int _append_one(self, int64_t j, bint by_rows) except -1:
         cdef const sr_matrix *rows = &self.Xt.view if by_rows else NULL
         cdef const double *weights = doubles(self.s)
         cdef sr_gram_work work = self.borrow_work()
-        cdef double *products = &self.products[0]
+        cdef int64_t n = 0
         cdef sr_status status
         with nogil:
-            status = sr_gram_column(&self.X.view, rows, weights, &self.cols[0], self.m, j, &work, products)
+            status = sr_gram_column(&self.X.view, rows, weights, &self.cols[0], self.m, j, &work, &self.nonzero[0],
+                                    &self.products[0], &n)
         check(status)
-        self._take(products[self.m])
-        self._push(products)
+        self._take(self.products[n - 1])
+        self._push(n)
         self.cols[self.m - 1] = j
 
     cdef int _take(self, double own) except -1:
@@ -169,10 +173,13 @@ cdef class GramStore:
             else:
                 self.shrink_cache(self.n_cached * 3 // 4)
 
-    cdef int _push(self, const double *products) except -1:
+    cdef int _push_dense(self, const double *products) except -1:
+        self._push(sr_find_nonzero(products, self.m, &self.nonzero[0], &self.products[0]))
+
+    cdef int _push(self, int64_t n) except -1:
         cdef int64_t need = 0
         cdef sr_gram gram = self.borrow()
-        while sr_gram_push(&gram, self.m, products, &self.nonzero[0], &need) == SR_NEED_SPACE:
+        while sr_gram_push(&gram, self.m, &self.nonzero[0], &self.products[0], n, &need) == SR_NEED_SPACE:
             self._make_room(need)
             gram = self.borrow()
         self.used = gram.used
@@ -303,7 +310,7 @@ cdef class GramStore:
         require(products.shape[1] == self.m + n, "products has the wrong shape")
         self._reserve(self.m + n)
         for a in range(n):
-            self._push(&products[a, 0])
+            self._push_dense(&products[a, 0])
 
     def append_sums(self, list stores, const int64_t[::1] cols, const double[:, ::1] products):
         """As `append_products`; counts with cached columns are added up from stores over parts of these rows."""
@@ -318,7 +325,7 @@ cdef class GramStore:
                     self.count[SR_UNTRACKED + part.cached.place[e]] += part.cached.count[e]
             np.asarray(self.count)[SR_UNTRACKED + self.n_cached : SR_UNTRACKED + self.n_places] = 0
             self._take(products[a, self.m])
-            self._push(&products[a, 0])
+            self._push_dense(&products[a, 0])
             self.cols[self.m - 1] = cols[a]
 
     def gradient_by_rows(self, const int64_t[::1] wanted, const double[::1] y, const double[::1] w):
@@ -382,17 +389,9 @@ cdef class GramStore:
 
     def diagonal(self):
         """`x_a' diag(s) x_a` of each member."""
-        cdef int64_t a, low, high, middle
         cdef double[::1] out = np.zeros(self.m)
-        for a in range(self.m):  # indices of a column increase
-            low, high = self.begin[a], self.begin[a] + self.lengths[a]
-            while low < high:
-                middle = low + (high - low) // 2
-                if self.idx[middle] < a:
-                    low = middle + 1
-                else:
-                    high = middle
-            out[a] = self.entry(low)
+        cdef sr_gram gram = self.borrow()
+        sr_gram_diagonal(&gram, self.m, &out[0])
         return np.asarray(out)
 
     def toarray(self):

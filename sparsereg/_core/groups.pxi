@@ -119,7 +119,7 @@ cdef class RowGroups:
             check(status)
             self.n_groups = view.n_groups
             self.m += 1
-            gram._push(&sums[1])
+            gram._push_dense(&sums[1])
 
     def weigh(self, GramStore gram not None):
         """The values of the Gram matrix anew, at the present weights `s curvature`."""

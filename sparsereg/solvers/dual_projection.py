@@ -7,13 +7,15 @@ so a few sweeps do. `objective.dual_point` has the formula of the gap there.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.objective.certificate import combine_gap, squared_fenchel_gap
 from sparsereg.objective.dual_point import DualShift, combine_shifted_gap, shifted_gap_terms, to_orthogonal
 from sparsereg.penalties import GapTerms
-from sparsereg.solvers.working_set import Position, WorkingSet
+from sparsereg.solvers.working_set import ENOUGH_MARGINS, Position, WorkingSet
 
 __all__ = ["WorkingSetGap", "projected_gap", "projection_margin"]
 
@@ -26,10 +28,9 @@ PROJECTED_SHARE = 0.7
 # No projection while what the coefficients' gradients fall short of their thresholds costs more than this share of the
 # target: no dual point near mends that.
 SLACK_SHARE = 0.8
-# Violations left over may cost this share of the target, and going as far beyond the thresholds as much again; as a
-# share of a threshold at most so much.
+# Going beyond the thresholds may cost this share of the target, and as much again the square of what scaling the
+# violations away takes off the residual.
 VIOLATION_SHARE = 0.1
-MAX_MARGIN = 0.01
 
 
 class WorkingSetGap:
@@ -80,7 +81,9 @@ def projected_gap(ws: WorkingSet, own: WorkingSetGap, target: float, start: Posi
     """The gap at a projected dual point, or `own` where that is better or projecting cannot help yet.
 
     `own` is the gap at the residual; projections begin there, or at the dual point `start`."""
-    w, margin = ws.w, projection_margin(ws, ws.w, own.terms, own.c, target)
+    w, squares = ws.w, max(own.squared_residual, target)
+    most = math.sqrt(2.0 * VIOLATION_SHARE * target / squares) / ENOUGH_MARGINS
+    margin = projection_margin(ws, ws.w, own.terms, own.c, target, most)
     if margin is None:
         return own
     before = ws.position()
@@ -97,12 +100,14 @@ def projected_gap(ws: WorkingSet, own: WorkingSetGap, target: float, start: Posi
     return found if found.inner < own.inner else own
 
 
-def projection_margin(ws: WorkingSet, w: Vector, terms: GapTerms, c: Vector, target: float) -> float | None:
-    """How far projections are to go beyond thresholds, as a share of them; None where projecting cannot help yet: at
-    coefficients w of gradients c."""
+def projection_margin(
+    ws: WorkingSet, w: Vector, terms: GapTerms, c: Vector, target: float, most: float
+) -> float | None:
+    """How far projections are to go beyond thresholds, as a share of them, at most `most`; None where projecting cannot
+    help yet: at coefficients w of gradients c."""
     norm = terms.l1_norm
     slack = float(np.abs(ws.l1 * np.abs(w) - (c - ws.l2 * w) * w).sum())
-    return None if not norm > 0.0 or slack > SLACK_SHARE * target else min(VIOLATION_SHARE * target / norm, MAX_MARGIN)
+    return None if not norm > 0.0 or slack > SLACK_SHARE * target else min(VIOLATION_SHARE * target / norm, most)
 
 
 def _gradient_orthogonal_to_unpenalized(ws: WorkingSet) -> Vector | None:

@@ -45,8 +45,10 @@ STALE = 0.1
 # Bounds are kept in single precision, rounded up: at alpha_max the first column is over its threshold by less than this
 # and its coefficient is 0.
 BOUND_ROUNDING = 1e-6
-# Columns added between two looks at the size of the Gram matrix.
+# Columns added between two looks at the size of the Gram matrix, at least, and of those in the working set one for so
+# many.
 GRAM_BATCH = 256
+MEMBERS_PER_ADDED = 8
 # A Gram matrix is given up when an epoch on it reads half as many entries as one on the residual and SMALL_GRAM, or
 # when it takes more than half of what X takes in double with 32-bit indices, and more than FREE_GRAM bytes.
 SMALL_GRAM = 500_000
@@ -262,7 +264,9 @@ class PathSolver(WorkingSetLoop):
 
     def _add(self, cols: Int) -> None:
         """A batch at a time, so that a Gram matrix that grows too large is given up in time."""
-        size = max(cols.size, 1) if self.quadratic.rows.round_is_dear else GRAM_BATCH
+        size = max(GRAM_BATCH, self.working_set.m // MEMBERS_PER_ADDED)
+        if self.quadratic.rows.round_is_dear:
+            size = max(cols.size, 1)
         for begin in range(0, cols.size, size):
             batch = cols[begin : begin + size]
             self.working_set.add(batch)

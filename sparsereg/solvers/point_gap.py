@@ -31,8 +31,10 @@ Vector = NDArray[np.float64]
 # than this share of the curvatures.
 MAX_STEPS = 30
 MAX_APART = 0.5
-# Rounds of projections, each on gradients of the last one's dual point.
+# Rounds of projections, each on gradients of the last one's dual point; they go beyond thresholds by this share at
+# most.
 MAX_ROUNDS = 3
+MAX_MARGIN = 0.01
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def projected_point_gap(
     The direction d is found by projections on the model, whose weights may be of an earlier point; with the present
     ones the gradients that result differ a little, and another round follows."""
     units = ws.units
-    margin = projection_margin(ws, ws.at, own.terms, ws.c, target)
+    margin = projection_margin(ws, ws.at, own.terms, ws.c, target, MAX_MARGIN)
     if margin is None or ws.unpenalized.size:
         return own
     h, best, c = units.curvatures(), own, ws.c

@@ -12,15 +12,18 @@ from sparsereg.objective.quadratic import Quadratic
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.memory import MemoryRows
 from sparsereg.solvers.direct_step import direct_step
-from sparsereg.solvers.working_set import CHEAP_EPOCHS, MAX_DIRECT, MAX_SWEEPS, Position, WorkingSet
+from sparsereg.solvers.working_set import CHEAP_EPOCHS, ENOUGH_MARGINS, MAX_DIRECT, MAX_SWEEPS, Position, WorkingSet
 
 __all__ = ["ResidualCD"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# Sweeps of projections, over the columns that were violated once, between two passes over all.
-SWEEPS_PER_PASS = 5
+# Passes over all columns in search of a dual point, for how many of them a column counts as violated lately, and the
+# least number of sweeps after each.
+MAX_PASSES = 25
+LATELY = 5
+MIN_SWEEPS = 5
 
 
 class ResidualCD(WorkingSet):
@@ -54,17 +57,25 @@ class ResidualCD(WorkingSet):
         self.w, self.r, self.r_sum = there
 
     def project(self, start: Position, margin: float) -> Position:
-        """Sweeps over the columns that were violated once, between passes over all."""
-        u, r, matrix = start.w.copy(), start.state.copy(), self.rows.design.matrix
-        co, ever = self._coordinates(start.r_sum, u), np.zeros(self.m, dtype=np.bool_)
-        for _ in range(MAX_SWEEPS // SWEEPS_PER_PASS):
-            augmented = self._gradient_at(r, co.r_sum) - self.l2 * u
-            violated = self.quadratic.penalty.dual_magnitude(augmented) > (1.0 + margin) * self.l1
-            if not violated.any():
+        """Between two passes over all columns sweeps over those that were violated lately, for about as long: in the
+        end a few columns that share their rows take turns."""
+        u, r, matrix, lengths = (
+            start.w.copy(),
+            start.state.copy(),
+            self.rows.design.matrix,
+            self.rows.lengths(self.cols),
+        )
+        co, age, enough = self._coordinates(start.r_sum, u), np.full(self.m, LATELY), ENOUGH_MARGINS * margin
+        for _ in range(MAX_PASSES):
+            magnitude = self.quadratic.penalty.dual_magnitude(self._gradient_at(r, co.r_sum) - self.l2 * u)
+            if not (magnitude > (1.0 + enough) * self.l1).any():
                 break
-            ever |= violated
-            for _ in range(SWEEPS_PER_PASS):
-                if matrix.project_residual(self.cols, co, np.flatnonzero(ever), margin, r, self.rows.s) <= margin:
+            age += 1
+            age[magnitude > self.l1] = 0
+            order = np.flatnonzero(age < LATELY)
+            sweeps = min(max(MIN_SWEEPS, self.nnz // int(lengths[order].sum())), MAX_SWEEPS)
+            for _ in range(sweeps):
+                if matrix.project_residual(self.cols, co, order, margin, r, self.rows.s) <= margin:
                     break
         return Position(u, r, co.r_sum)
 

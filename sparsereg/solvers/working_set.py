@@ -17,7 +17,7 @@ from sparsereg._core.kernels import Coordinates
 from sparsereg.objective.quadratic import Quadratic
 from sparsereg.rows.contract import Coefficients
 
-__all__ = ["CHEAP_EPOCHS", "MAX_DIRECT", "MAX_SWEEPS", "Position", "WorkingSet"]
+__all__ = ["CHEAP_EPOCHS", "ENOUGH_MARGINS", "MAX_DIRECT", "MAX_SWEEPS", "Position", "WorkingSet"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -26,6 +26,9 @@ Int = NDArray[np.int64]
 DUST = 2e-13
 # Sweeps of projections in search of a dual point.
 MAX_SWEEPS = 100
+# Where sweeps are dear they end once no threshold is violated by more than so many margins: the largest violation is
+# shared with the columns outside, so that a smaller one gains little.
+ENOUGH_MARGINS = 3.0
 # Active columns up to which a Newton step is solved directly: a dense square of 2 MB, some milliseconds.
 MAX_DIRECT = 500
 # Products with the Gram matrix that a Newton step may take.
@@ -166,7 +169,7 @@ class WorkingSet(ABC):
 
     @abstractmethod
     def project(self, start: Position, margin: float) -> Position:
-        """A dual point r(u), u near `start`, that violates no threshold by more than about a share `margin`.
+        """A dual point r(u), u near `start`, that violates no threshold by more than a few times the share `margin`.
 
         Sweeps of projections: a column over its threshold moves until it is within by that share, the others stay."""
 

@@ -46,6 +46,7 @@ typedef struct {
     int32_t idx[ARENA], whole[ARENA], wide[P], dense_position[P - N_SPARSE];
     uint16_t position[P], kept_place[ROOM * CACHED], kept_count[ROOM * CACHED];
     uint32_t count[POSITIONS];
+    uint64_t marks[1];
     double val[ARENA], sum[POSITIONS], row[N], kept_value[ROOM * CACHED];
 } gram_room;
 
@@ -66,7 +67,7 @@ static sr_gram_work empty_work(gram_room *g, const int64_t *order, int64_t n, co
     for (int j = 0; j < P; j++) g->position[j] = (uint16_t)g->wide[j];
     void *position = wide ? (void *)g->wide : g->position;
     return (sr_gram_work){by_rows ? position : NULL, g->dense_position, NULL, CACHED, CACHED, order + n - CACHED, kept,
-                          counting ? g->count : NULL, counting ? NULL : g->sum, g->row, -1, wide, NULL};
+                          counting ? g->count : NULL, counting ? NULL : g->sum, g->row, -1, wide, NULL, g->marks};
 }
 
 /* The first two of the cached columns, against the members that came in before any of those. */
@@ -95,12 +96,12 @@ static sr_gram test_gram(const fixture *f, const sr_matrix *X, const sr_matrix *
                         0};
     sr_gram_work work = empty_work(g, order, n, &kept, Xt != NULL, counting, wide);
     double products[ROOM];
-    int32_t nonzero[ROOM];
-    int64_t need = 0, refusals = 0, full = 0;
+    int32_t at[ROOM];
+    int64_t need = 0, refusals = 0, full = 0, p = 0;
     for (int64_t m = 0; m < n; m++) {
-        CHECK(sr_gram_column(X, Xt, s, order, m, order[m], &work, products) == SR_OK, "gram column");
-        while (sr_products_take(&kept, m, CACHED, &work, products[m]) == SR_NEED_SPACE) kept.size += CACHED, full++;
-        while (sr_gram_push(&G, m, products, nonzero, &need) == SR_NEED_SPACE) G.size = G.used + need, refusals++;
+        CHECK(sr_gram_column(X, Xt, s, order, m, order[m], &work, at, products, &p) == SR_OK, "gram column");
+        while (sr_products_take(&kept, m, CACHED, &work, products[p - 1]) == SR_NEED_SPACE) kept.size += CACHED, full++;
+        while (sr_gram_push(&G, m, at, products, p, &need) == SR_NEED_SPACE) G.size = G.used + need, refusals++;
         CHECK(G.size <= ARENA && kept.size <= ROOM * CACHED, "too little room for the test");
         double met[CACHED] = {0};
         for (int64_t e = kept.begin[m]; e < kept.begin[m + 1]; e++)
@@ -109,14 +110,15 @@ static sr_gram test_gram(const fixture *f, const sr_matrix *X, const sr_matrix *
             CHECK(near(met[k], product(f, s, order[m], order[n - CACHED + k])), "cached %d with %d", (int)k, (int)m);
         for (int a = 0; a < POSITIONS; a++) CHECK(g->sum[a] == 0.0 && g->count[a] == 0, "sums or counts not left zero");
     }
-    CHECK(refusals > 0 && full > 0, "the refusals were never tested");
+    CHECK(refusals > 0 && full > 0 && !g->marks[0], "the refusals were never tested, or marks not left zero");
     for (int i = 0; i < N; i++) CHECK(g->row[i] == 0.0, "work row not left zero");
+    sr_gram_diagonal(&G, n, products);
     for (int64_t a = 0; a < n; a++) {
         double got[P] = {0};
         for (int64_t e = 0; e < G.len[a]; e++) got[G.idx[G.begin[a] + e]] += sr_gram_entry(&G, G.begin[a] + e);
         for (int64_t b = 0; b < n; b++) {
             const double sum = product(f, s, order[a], order[b]);
-            CHECK(near(got[b], sum), "gram %d %d: %g, not %g", (int)a, (int)b, got[b], sum);
+            CHECK(near(a == b ? products[a] : got[b], sum) && near(got[b], sum), "gram %d %d: %g", (int)a, (int)b, sum);
         }
     }
     test_cached(f, s, &kept, order, n), test_compact(&G, n);
@@ -209,7 +211,7 @@ static void test_descent(const fixture *f, const sr_matrix *X, const sr_matrix *
     if (Xt) {
         const int64_t wanted[2] = {cols[4], cols[8]};
         const sr_gram_work work = {wide ? (void *)room.wide : room.position, room.dense_position, NULL, CACHED, 0,
-                                   NULL, NULL, NULL, NULL, NULL, -1, wide, NULL};
+                                   NULL, NULL, NULL, NULL, NULL, -1, wide, NULL, NULL};
         double centred[N];
         for (int i = 0; i < N; i++) centred[i] = y[i] - mean / total;
         for (int a = 0; a < P; a++) at_place[SR_UNTRACKED + CACHED + a] = w_r[a];
@@ -349,8 +351,7 @@ static void test_compressed(const fixture *f, int real, int index) {
     }
     const int64_t sparse = total - A.after * N;
     CHECK(sr_transpose(&A, 0, wide ? (void *)place64 : place32, wide ? (void *)back64 : back32, shift, sparse,
-                       full ? (void *)out_d : out_f, sparse)
-          == SR_OK, "transpose without ends");
+                       full ? (void *)out_d : out_f, sparse) == SR_OK, "transpose without ends");
     for (int64_t e = shift; e < sparse; e++)
         CHECK(full ? out_d[e - shift] == f->values_d[e - shift] : out_f[e - shift] == f->values_f[e - shift],
               "value %d", (int)e);
@@ -358,8 +359,7 @@ static void test_compressed(const fixture *f, int real, int index) {
     CHECK(sr_take_ends(&A, full ? (void *)out_d : out_f, N) == SR_OK, "ends");
     for (int64_t e = 0; e < A.after * N; e++)
         CHECK(full ? out_d[e] == f->dense_d[e] : out_f[e] == f->dense_f[e], "dense value %d", (int)e);
-    A.after = 0;
-    free(own_d), free(own_f);
+    A.after = 0, free(own_d), free(own_f);
     double bad_d[MAX_ENTRIES];
     float bad_f[MAX_ENTRIES];
     memcpy(bad_d, f->row_values_d, sizeof bad_d), memcpy(bad_f, f->row_values_f, sizeof bad_f);
