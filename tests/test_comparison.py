@@ -87,6 +87,13 @@ def test_text_html_and_frame(two):
     assert frame["plain"].iloc[0] == found.columns[0]
 
 
+def test_repr_is_short(two):
+    plain, crossed, table, y = two
+    found = ModelComparison.from_models({"plain": plain, "crossed": crossed}, table, y)
+    assert repr(found).startswith(f"<ModelComparison: {found.verdict}; plain {found.scores[0]:.4g} and crossed ")
+    assert len(repr(found)) < 120
+
+
 def test_display(two):
     plain, crossed, table, y = two
     found = ModelComparison.from_models({"plain": plain, "crossed": crossed}, table, y)

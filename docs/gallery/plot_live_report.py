@@ -34,3 +34,4 @@ SparsityReport.from_path(
     target="the log price", references={"ridge": Ridge(alpha=1.0).fit(X, price[~held])},
     labels={"sqft_living": "living area", "long": "longitude", "lat": "latitude", "yr_built": "built"},
 )  # fmt: skip
+# sphinx_gallery_thumbnail_path = "images/report.png"

@@ -23,7 +23,7 @@ _LIMIT = 2.0
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ModelComparison:
     """Two models on the same rows.
 
@@ -154,6 +154,10 @@ class ModelComparison:
             survivors=survivors,
             changes=_changes(weights[0], weights[1], top),
         )
+
+    def __repr__(self) -> str:
+        scores = " and ".join(f"{name} {score:.4g}" for name, score in zip(self.names, self.scores, strict=True))
+        return f"<ModelComparison: {self.verdict}; {scores} on {self.n_rows:,} rows>"
 
     def to_text(self) -> str:
         """The comparison as a table of text."""
