@@ -11,6 +11,7 @@ import pytest
 import scipy.sparse as sp
 
 from sparsereg import FeatureCross, ParquetRows, Quantiles, Split, Width, regularization_path
+from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.disk import DiskRows
 
 pa = pytest.importorskip("pyarrow")
@@ -157,6 +158,23 @@ def test_a_sample_of_other_targets_leaves_the_screen_true(tmp_path, monkeypatch,
     shift = None if offset is None else np.log(whole["exposure"].to_numpy())
     wanted = regularization_path(X, y.astype(float), loss=loss, offset=shift, alphas=20, eps=0.05)
     np.testing.assert_allclose(path.alphas, wanted.alphas, rtol=1e-9)
+
+
+def test_the_screen_leaves_room_for_residuals_that_grow(tmp_path):
+    """Targets that end at a bound, as delays that were cut off do: predictions below all others leave larger residuals
+    than the mean does."""
+    rng, n = np.random.default_rng(0), 7200
+    a, c = rng.integers(0, 10, n), np.minimum(rng.zipf(1.2, n) - 1, 800)
+    y = np.where(rng.uniform(size=n) < 0.03, 10.0, 0.5 * rng.normal(size=n) - 4.0 * (a == 0))
+    whole = pa.table({"a": a, "c": c, "y": y})
+    rows = read(write(tmp_path, whole, 2), target="y")
+    cross = FeatureCross(fields=["a", "c"], crosses=[("a", "c")])
+    encoded = cross.fit_transform(rows)
+    path = regularization_path(encoded)
+    assert path.certified.all()
+    assert encoded.eliminated_length > 0
+    at, shift = Coefficients(*path.point(99)), path.intercepts[99] - encoded.center
+    assert encoded.residual_max_abs(at, shift) > 1.2 * encoded.totals.largest
 
 
 def test_digits_do_not_depend_on_threads(tmp_path):

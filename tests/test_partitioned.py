@@ -19,6 +19,7 @@ from sparsereg.rows.disk import ThreadEngine, load_partition, save_partition
 from sparsereg.rows.memory import MemoryRows
 from sparsereg.rows.partition import Partition
 from sparsereg.rows.partitioned import PartitionedRows
+from sparsereg.solvers import working_set
 
 N_CODES = 5 + 80 + 400
 
@@ -121,11 +122,13 @@ def test_penalty_factors_and_standardising():
         np.testing.assert_allclose(got.deviance_explained, wanted.deviance_explained, atol=1e-9)
 
 
-def test_rounds_are_few():
-    """A path asks for its columns a few times, not once a column."""
+@pytest.mark.parametrize("dear_epoch", [working_set.DEAR_EPOCH, 1])
+def test_rounds_are_few(monkeypatch, dear_epoch):
+    """A path asks for its columns a few times, not once a column or a strength; also where looks come early."""
+    monkeypatch.setattr(working_set, "DEAR_EPOCH", dear_epoch)
     X, y, _ = data(weighted=False)
     rows = in_parts(X, y, None, pieces_of(y, 2, "as is"))
-    path = regularization_path(rows)
+    path = regularization_path(rows, tol=1e-6)
     assert path.certified.all()
     assert path.n_nonzero[-1] > 30
     assert rows.n_rounds <= 20

@@ -5,8 +5,8 @@ rows or more in all has that share in some part (pigeonhole), so that the names 
 pass: their exact counts and gradients at 0.
 
 `cut` is `min_count`, and with a target the static safe screen: a column of n_j ones has `|x_j' r| <= n_j max|r|`, so
-that below `n_j = eps max_j|x_j' r0| / (1.1 max|r0|)` it stays 0 down to eps alpha_max while `max|r|` grows by no more
-than 10%, which solvers check. For other losses see `Screen.largest`. The first pass takes half of what a sample
+that below `n_j = eps max_j|x_j' r0| / (1.5 max|r0|)` it stays 0 down to eps alpha_max while `max|r|` grows by no more
+than half, which solvers check. For other losses see `Screen.largest`. The first pass takes half of what a sample
 suggests; the second pass gives the exact number. If that is less than was taken, both passes are repeated.
 """
 
@@ -42,8 +42,8 @@ KeepCodes = Callable[[int, "PartCodes", PartRows, Layout], None]
 SAMPLE_ROWS = 250_000
 # Of the threshold that the sample suggests.
 GUESS_SHARE = 0.5
-# The largest residual hardly grows along a path, but a solver's bound on it does; more so of other losses.
-RESIDUAL_MARGIN, LOSS_MARGIN = 1.1, 1.5
+# The largest residual grows by so much along a path, at most: by a fifth where targets end at a bound, as delays do.
+RESIDUAL_MARGIN = 1.5
 # Where the null model is known only about, thresholds are lower by this share.
 SAMPLE_MARGIN = 0.9
 
@@ -89,7 +89,7 @@ class Screen:
             return RESIDUAL_MARGIN * total.largest
         if np.isfinite(loss.residual_bound):
             return loss.residual_bound * total.max_weight
-        return LOSS_MARGIN * max(total.largest, total.highest * total.max_weight if loss.canonical else 0.0)
+        return RESIDUAL_MARGIN * max(total.largest, total.highest * total.max_weight if loss.canonical else 0.0)
 
 
 class Counts(NamedTuple):

@@ -273,9 +273,10 @@ class WorkingSetLoop(Descent, ABC):
         """Until the gap of `S F` is at most `target`, nothing changes, or the epochs are used up."""
         epochs, rounds, dual, last = 0, 0, None, np.inf
         rounding = GAP_ROUNDING * self.quadratic.null_deviance
+        soon = self.working_set.epoch_is_dear and not self.quadratic.rows.round_is_dear
         while True:
             limit = max_epochs - epochs
-            if not epochs and self.working_set.epoch_is_dear:  # a few show which columns are to be added
+            if not epochs and soon:  # a few show which columns are to be added
                 limit = min(DEAR_EPOCHS_PER_LOOK, limit)
             done, stalled, own = self._descend(target, limit, dual)
             epochs += done

@@ -241,13 +241,14 @@ class PathSolver(WorkingSetLoop):
         self._add(self._to_add(cols, magnitude))
 
     def _look_ahead(self, own: WorkingSetGap, target: float, eliminated: float) -> Certificate:
-        """The gap from the gradients of all columns; where it is over the target, what to add so that the next
+        """The gap from the gradients of all columns; where some are over the threshold, what to add so that the next
         strengths will need no more: gradients cost no round then, and columns do."""
         dual_shift, threshold = float(np.sqrt(own.squared_shift)), self._threshold
         outside = self.screening.kept(np.arange(self.quadratic.rows.n_cols))
         magnitude, worst = self.screening.record(outside, self.working_set.gradient_of(outside), dual_shift)
         gap = own(_ratio(max(worst, eliminated), threshold))
-        new = outside[magnitude > LOOK_AHEAD * threshold] if gap > target else outside[:0]
+        enter = gap > target and worst > threshold
+        new = outside[magnitude > LOOK_AHEAD * threshold] if enter else outside[:0]
         return Certificate(gap, own.squared_residual, new)
 
     def _eliminated_bound(self, threshold: float) -> float:
