@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 
 import sparsereg as S
@@ -124,18 +125,42 @@ def test_probabilities(two):
     assert "deviance explained" in found.to_text()
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_several_classes(two, weighted):
+    """The log-loss of scikit-learn, against that of the shares of the classes; weights are named by class."""
+    *_, table, y = two
+    label = np.array(["low", "mid", "top"])[np.digitize(y, [1.0, 2.5])]
+    s = np.random.default_rng(1).integers(1, 4, y.size).astype(float) if weighted else None
+    models = {
+        name: make_pipeline(FeatureCross(crosses=crosses), S.LogisticRegression(C=C, l1_ratio=1.0)).fit(table, label)
+        for name, crosses, C in (("plain", [], 0.05), ("crossed", [("a", "b")], 1.0))
+    }
+    found = ModelComparison.from_models(models, table, label, s)
+    losses = [log_loss(label, model.predict_proba(table), sample_weight=s) for model in models.values()]
+    shares = np.average(label[:, None] == ["low", "mid", "top"], axis=0, weights=s)
+    null = log_loss(label, np.tile(shares, (y.size, 1)), sample_weight=s)
+    np.testing.assert_allclose(found.scores, 1 - np.array(losses) / null, rtol=1e-9)
+    assert (found.loss, found.verdict) == ("multinomial", "crossed predicts better")
+    assert found.columns == tuple(model[-1].sparse_coef_.nnz for model in models.values())
+    assert {row["column"].split(": ")[0] for row in found.changes} <= {"low", "mid", "top"}
+    p, q = (model.predict_proba(table) for model in models.values())
+    assert found.quantiles[0.5] == pytest.approx(np.median(q - p), abs=1e-12)
+    assert "deviance explained on 200 rows" in found.to_text()
+    assert ComparisonDisplay.from_comparison(found).plot().figure_ is not None
+
+
 def test_refusals(two):
     plain, crossed, table, y = two
     models = {"plain": plain, "crossed": crossed}
     logistic = make_pipeline(FeatureCross(), LogisticRegression()).fit(table, y > 2)
     hashed = make_pipeline(FeatureCross(hashed=8), S.Lasso(0.1)).fit(table, y)
     classes = make_pipeline(FeatureCross(), S.LogisticRegression(C=0.1)).fit(table, np.digitize(y, [1, 2]))
+    classes_2 = make_pipeline(FeatureCross(), S.LogisticRegression(C=0.1)).fit(table, 1 + np.digitize(y, [1, 2]))
     targets = make_pipeline(FeatureCross(), S.MultiTaskLasso(0.1)).fit(table, np.c_[y, -y])
     for arguments, words in (
-        (
-            ({"a": classes, "b": plain}, table, y),
-            "models\\['a'\\] has 3 outputs; compare models of one target, or of two",
-        ),
+        (({"a": classes, "b": plain}, table, y), "compare models of one kind"),
+        (({"a": classes, "b": classes_2}, table, y), "the classes \\[0, 1, 2\\] and \\[1, 2, 3\\]"),
+        (({"a": classes, "b": classes}, table, np.full(y.size, 7)), "y holds 7, which is not one"),
         (({"a": plain, "b": targets}, table, y), "models\\['b'\\] has 2 outputs; compare models of one target"),
         (({"a": plain}, table, y), "a comparison is of two"),
         ((models, table, y[:5]), "shape"),
@@ -169,6 +194,14 @@ def test_command_line(tmp_path):
     parquet = run(cli, ["compare", one, two, str(tmp_path / "d.parquet"), "--target", "y"])
     assert parquet.output.splitlines()[0] == found.output.splitlines()[0]
     assert "<table>" in run(cli, ["compare", one, two, file, "--html"]).output
+    kinds = table.assign(y=np.array(["u", "v", "w"])[np.digitize(table["y"], [0.0, 1.0])])
+    for name, how in (("one", "--design main"), ("two", "--cross a,b")):
+        kinds.to_csv(tmp_path / "k.csv", index=False)
+        fit = ["fit", str(tmp_path / "k.csv"), "--target", "y", *how.split(), "--validate", "0.3"]
+        assert run(cli, [*fit, "--model", str(tmp_path / f"k{name}.npz")]).exit_code == 0
+    of_classes = run(cli, ["compare", str(tmp_path / "kone.npz"), str(tmp_path / "ktwo.npz"), str(tmp_path / "k.csv")])
+    assert of_classes.exit_code == 0, of_classes.output
+    assert "deviance explained on 500 rows" in of_classes.output
     for arguments, words in (
         (["compare", one, one, file], "twice"),
         (["compare", one, two, file, "--target", "z"], "'z'"),

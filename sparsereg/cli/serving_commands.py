@@ -118,9 +118,9 @@ def _compact_model(file: Path) -> CompactModel:
 
 
 def _predicted(model: CompactModel, table: pl.DataFrame, na: Sequence[str]) -> Any:
-    """The predictions (n,) for rows of texts, as `score` reads them."""
+    """The predictions (n,) or (n, K) for rows of texts, as `score` reads them."""
     rows = ([text or "" for text in row] for row in table.iter_rows())
-    return np.fromiter(predict_texts(model.scorer, table.columns, rows, na), dtype=np.float64, count=table.height)
+    return np.array(list(predict_texts(model.scorer, table.columns, rows, na)), dtype=np.float64)
 
 
 def _numbers(column: pl.Series) -> Any:

@@ -31,10 +31,10 @@ class ModelComparison:
     ----------
     names : tuple of two str
     n_rows : int
-    loss : {"squared", "logistic"}
+    loss : {"squared", "logistic", "multinomial"}
         What scores compare: squared errors, or for two models of probabilities their log-loss.
     columns, bytes : tuple of two int
-        Columns with weights, and the size of each as a compact model.
+        Columns with weights, of several classes counted for each, and the size of each as a compact model.
     scores : tuple of two float
         The share of the loss of the constant prediction that a model explains: R2 for squared errors.
     difference, error : float
@@ -95,7 +95,7 @@ class ModelComparison:
             Each a `CompactModel`, or what `CompactModel.from_model` takes.
         table : DataFrame of pandas, polars or Arrow, or array-like of shape (n, p)
         y : array-like of shape (n,)
-            The target in its own units; for models of probabilities, labels or 0 and 1.
+            The target in its own units; for models of probabilities, labels, or of two classes 0 and 1.
         sample_weight : array-like of shape (n,), optional
         top : int, default=15
             How many changes of weights to keep. 15 fit a page.
@@ -121,27 +121,31 @@ class ModelComparison:
         *,
         top: int = 15,
     ) -> Self:
-        """`from_models` with the predictions (n,) of each model at hand."""
+        """`from_models` with the predictions (n,), of several classes (n, K), of each model at hand."""
         if len(models) != 2:
             raise ValueError(f"models has {len(models)} entries; a comparison is of two, such as {{'A': a, 'B': b}}.")
+        for name, model in models.items():
+            if model.n_outputs > 1 and model.link != "softmax":
+                raise ValueError(f"models[{name!r}] has {model.n_outputs} outputs; compare models of one target.")
         check_number("top", top, low=0, integer=True)
         first, second = models
         one, two = predictions[first], predictions[second]
-        loss, target = _target(list(models.values()), y, one.size)
-        s = _weights(sample_weight, one.size)
-        null = float(np.average(_loss(loss, target, np.full(one.size, np.average(target, weights=s))), weights=s))
+        loss, target = _target(list(models.values()), y, len(one))
+        s = _weights(sample_weight, len(one))
+        mean_target = np.broadcast_to(np.average(target, axis=0, weights=s), target.shape)
+        null = float(np.average(_loss(loss, target, mean_target), weights=s))
         if null == 0:
             raise ValueError("y is the same in all rows, so that no score can be computed; use rows that differ.")
         losses = [_loss(loss, target, part) / null for part in (one, two)]
         mean, error = _mean_and_error(losses[0] - losses[1], s)
-        weights = [dict(model.weights()) for model in models.values()]
+        weights = [_named_weights(model) for model in models.values()]
         both = weights[0].keys() & weights[1].keys()
         survivors = {"both": len(both), first: len(weights[0]) - len(both), second: len(weights[1]) - len(both)}
         survivors["changed sign"] = sum(weights[0][name] * weights[1][name] < 0 for name in both)
         varies = np.ptp(one) > 0 and np.ptp(two) > 0
         return cls(
             names=(first, second),
-            n_rows=one.size,
+            n_rows=len(one),
             loss=loss,
             columns=(len(weights[0]), len(weights[1])),
             bytes=(len(models[first].to_json()), len(models[second].to_json())),
@@ -149,7 +153,7 @@ class ModelComparison:
             difference=mean,
             error=error,
             verdict=_verdict(first, second, mean, error),
-            correlation=float(np.corrcoef(one, two)[0, 1]) if varies else float("nan"),
+            correlation=float(np.corrcoef(one.ravel(), two.ravel())[0, 1]) if varies else float("nan"),
             quantiles=dict(zip(_QUANTILES, np.quantile(two - one, _QUANTILES).tolist(), strict=True)),
             survivors=survivors,
             changes=_changes(weights[0], weights[1], top),
@@ -179,29 +183,35 @@ class ModelComparison:
 
 def _compact(name: str, model: Any) -> CompactModel:
     try:
-        compact = model if isinstance(model, CompactModel) else CompactModel.from_model(model)
+        return model if isinstance(model, CompactModel) else CompactModel.from_model(model)
     except ValueError as error:
         raise ValueError(f"models[{name!r}] cannot be compared: {error}") from error
-    if compact.n_outputs > 1:
-        raise ValueError(
-            f"models[{name!r}] has {compact.n_outputs} outputs; compare models of one target, or of two classes."
-        )
-    return compact
+
+
+def _named_weights(model: CompactModel) -> dict[str, float]:
+    """The weight of each column by name, of several classes with the class before it."""
+    if model.n_outputs == 1:
+        return dict(model.weights())
+    labels = enumerate(model.data["classes"])
+    return {f"{label}: {name}": weight for k, label in labels for name, weight in model.weights(k)}
 
 
 def _target(models: list[CompactModel], y: ArrayLike, n_rows: int) -> tuple[str, Vector]:
-    """The loss, and the target as numbers (n,)."""
+    """The loss, and the target as numbers (n,); of several classes (n, K), 1 for the row's own."""
     refuse_unreal("y", y, text=False)
     values = np.asarray(y)
     if values.shape != (n_rows,):
         raise ValueError(f"y has shape {values.shape}, but the table has {n_rows} rows.")
     links = [model.link == "logit" for model in models]
-    if any(links) != all(links):
-        raise ValueError("one model predicts a probability and the other does not; compare models of one kind.")
-    if all(links):
+    several = [model.link == "softmax" for model in models]
+    if any(links) != all(links) or any(several) != all(several):
+        raise ValueError("one model predicts probabilities as the other does not; compare models of one kind.")
+    if all(links) or all(several):
         classes = [model.data.get("classes", [0, 1]) for model in models]
         if classes[0] != classes[1]:
             raise ValueError(f"the models have the classes {classes[0]} and {classes[1]}; compare models of the same.")
+        if all(several):
+            return "multinomial", _indicators(values, classes[0])
         known = set(values.tolist()) <= set(classes[0])
         values = (values == classes[0][1]).astype(np.float64) if known else values
     try:
@@ -216,6 +226,13 @@ def _target(models: list[CompactModel], y: ArrayLike, n_rows: int) -> tuple[str,
     return "logistic" if all(links) else "squared", target
 
 
+def _indicators(labels: NDArray[Any], classes: list[Any]) -> Vector:
+    unknown = [label for label in labels.tolist() if label not in classes]
+    if unknown:
+        raise ValueError(f"y holds {unknown[0]!r}, which is not one of the models' classes {classes}.")
+    return np.array([[label == own for own in classes] for label in labels.tolist()], dtype=np.float64)
+
+
 def _weights(sample_weight: ArrayLike | None, n_rows: int) -> Vector:
     s = check_weights(sample_weight, n_rows)
     return np.ones(n_rows) if s is None else s
@@ -225,6 +242,8 @@ def _loss(loss: str, y: Vector, prediction: Vector) -> Vector:
     if loss == "squared":
         return np.asarray((y - prediction) ** 2)
     p = np.clip(prediction, np.finfo(np.float64).tiny, 1 - np.finfo(np.float64).epsneg)
+    if loss == "multinomial":
+        return np.asarray(-(y * np.log(p)).sum(axis=1))
     return np.asarray(-(y * np.log(p) + (1 - y) * np.log1p(-p)))
 
 

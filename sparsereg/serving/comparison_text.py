@@ -12,7 +12,7 @@ __all__ = ["as_html", "as_rows", "as_text", "shortened"]
 
 # Names of columns are shortened in text, so that lines keep within 80 characters.
 _NAME = 40
-_SCORES = {"squared": "R2", "logistic": "deviance explained"}
+_SCORES = {"squared": "R2", "logistic": "deviance explained", "multinomial": "deviance explained"}
 
 
 def as_rows(one: ModelComparison) -> list[tuple[str, Any, Any]]:
