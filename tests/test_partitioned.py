@@ -16,7 +16,6 @@ from sparsereg.data.design import as_design
 from sparsereg.objective.problem import make_problem
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.disk import ThreadEngine, load_partition, save_partition
-from sparsereg.rows.memory import MemoryRows
 from sparsereg.rows.partition import Partition
 from sparsereg.rows.partitioned import PartitionedRows
 from sparsereg.solvers import working_set
@@ -56,36 +55,6 @@ def pieces_of(y, n_parts: int, order: str) -> list[np.ndarray]:
     if order == "uneven":  # one part of one row, and an empty one
         return [rows[:1], rows[1:1], *np.array_split(rows[1:], n_parts)]
     return np.array_split(rows, n_parts)
-
-
-@pytest.mark.parametrize("order", ["as is", "sorted", "uneven"])
-@pytest.mark.parametrize("n_parts", [1, 2, 7])
-@pytest.mark.parametrize("weighted", [False, True])
-def test_the_contract_is_answered_as_in_memory(n_parts, weighted, order):
-    X, y, s = data(weighted)
-    rows = in_parts(X, y, s, pieces_of(y, n_parts, order), np.uint32 if n_parts == 2 else np.uint16)
-    whole = MemoryRows(as_design(X), y - 9.5, s)
-    seen = np.argsort(whole.columns)  # observed columns of the design, by their number in X
-    own = whole.columns[seen].astype(np.int64)
-    assert (rows.n_rows, rows.nnz, rows.max_row_length) == (whole.n_rows, whole.nnz, whole.max_row_length)
-    assert rows.weight_sum == pytest.approx(whole.weight_sum, rel=1e-14)
-    assert rows.max_weight == whole.max_weight
-    np.testing.assert_array_equal(rows.lengths(own), whole.lengths(seen))
-    for mine, theirs in zip(rows.moments(own), whole.moments(seen), strict=True):
-        np.testing.assert_allclose(mine, theirs, rtol=1e-12, atol=1e-12)
-    for j in (0, int(own[-1])):
-        if s is None or j >= N_CODES:
-            assert rows.extent(j) == whole.extent(int(np.flatnonzero(whole.columns == j)[0]))
-    at = np.array([3, 40, own.size - 1, 11])
-    w = np.random.default_rng(1).normal(size=4)
-    for coef, other, base in ((None, None, 0.7), (Coefficients(own[at], w), Coefficients(seen[at], w), 0.3)):
-        for target in (True, False):
-            got, wanted = rows.gradients(coef, base, own, target), whole.gradients(other, base, seen, target)
-            np.testing.assert_allclose(got, wanted, rtol=1e-11, atol=1e-9)
-        assert rows.squared_residual(coef, base) == pytest.approx(whole.squared_residual(other, base), rel=1e-12)
-        assert rows.residual_max_abs(coef, base) >= whole.residual_max_abs(other, base) * (1 - 1e-12)
-    got, wanted = rows.products(own[at], own), whole.products(seen[at], seen)
-    np.testing.assert_allclose(got, wanted, rtol=1e-12, atol=1e-10)
 
 
 @pytest.mark.parametrize(("n_parts", "order"), [(1, "as is"), (2, "sorted"), (7, "uneven")])
