@@ -7,8 +7,8 @@ answers a round (products of entering columns with all others) at 275 million en
 `benchmarks/out_of_core.py` measures on a quiet machine, where files are in the page cache; a task costs the scheduler a
 millisecond (`benchmarks/cluster.py`); a part has 5 million entries, and a task so many parts that each worker has at
 least four; eight answers at a time are added up on a worker, over links of 10 Gbit/s; 16 rounds; columns that the
-static screen leaves: 33,000, and 12 bytes for each of their products with 600 columns that enter, of which a fifth is not 0 in
-the sum. Not measured on a cluster.
+static screen leaves: 33,000, and 12 bytes for each of their products with 600 columns that enter, of which a fifth is
+not 0 in the sum. Not measured on a cluster.
 """
 
 from __future__ import annotations
