@@ -31,7 +31,7 @@ def parted(kind):
         X.data = rng.normal(size=X.nnz)
     s = rng.uniform(0.5, 2.0, 300) if kind == "weighted" else None
     rows = MemoryRows(as_design(X), y, s)
-    return rows, PartedRows(rows, PARTS)
+    return rows, PartedRows(rows, np.arange(300), PARTS)
 
 
 def training(rows, shared, held_out):
@@ -59,6 +59,29 @@ def test_training_rows_answer_as_rows_with_weights(kind, held_out):
     assert ours.weight_sum == pytest.approx(oracle.weight_sum)
     for found, expected in zip(ours.moments(cols), oracle.moments(cols), strict=True):
         np.testing.assert_allclose(found[expected != 1.0], expected[expected != 1.0], atol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize("kind", KINDS)
+def test_columns_by_parts_of_rows_in_any_order(kind, dtype, index):
+    X, _ = crosses(300)
+    rng = np.random.default_rng(1)
+    X.data = rng.normal(size=X.nnz) if kind == "values" else X.data
+    X = sp.csr_array((X.data.astype(dtype), X.indices.astype(index), X.indptr.astype(index)), shape=X.shape)
+    of, v = rng.integers(0, 3, 300), rng.normal(size=300)
+    order = np.argsort(of, kind="stable")
+    ends = np.cumsum(np.bincount(of)).tolist()
+    design, parts, sums = as_design(X).in_parts(order, ends, v)
+    y = rng.normal(size=300)
+    np.testing.assert_allclose(design.rmatvec(y[order]), as_design(X).rmatvec(y), rtol=1e-12)
+    np.testing.assert_array_equal(design.observed().toarray(), X.toarray()[order][:, design.columns])
+    for k, part in enumerate(parts):
+        mine = X.toarray()[:, design.columns][of == k]
+        np.testing.assert_allclose(part.rmatvec(y[order]), mine.T @ y[of == k], rtol=1e-5, atol=1e-12)
+        np.testing.assert_allclose(sums[k], mine.T @ v[of == k], rtol=1e-5, atol=1e-12)
+        assert part.residual_max_abs(np.ones(1), np.zeros(1, dtype=np.int64), y[order], 0.0) > 0.0
+    np.testing.assert_array_equal(sum(part.lengths() for part in parts), design.lengths())
 
 
 def dense(store):
@@ -132,7 +155,7 @@ def test_counts_beyond_16_bits_make_room_for_all_their_pieces():
     X[[0, 1], [20, 22]] = 1.0
     X = sp.hstack([sp.csr_array(np.ones((n, 20))), X[:, [20]], np.ones((n, 1)), X[:, [22]]]).tocsr()
     rows = MemoryRows(as_design(X), np.zeros(n), None)
-    shared = PartedRows(rows, [(0, 35_000), (35_000, n)])
+    shared = PartedRows(rows, np.arange(n), [(0, 35_000), (35_000, n)])
     lengths = rows.lengths(np.arange(23))
     members = np.array([*np.flatnonzero(lengths == 1)[:1], np.flatnonzero(lengths == n)[-1]])
     members = np.append(members, np.flatnonzero(lengths == 1)[1])

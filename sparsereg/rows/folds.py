@@ -67,19 +67,24 @@ class PartedRows:
     ----------
     rows : MemoryRows
         A CSR without dense columns.
+    order : int64 array of shape (n,)
+        The rows of each part in turn, in increasing order; those of the parts are numbered so.
     parts : list of (int, int)
         Rows from a to b; together all of them.
+
+    Attributes
+    ----------
+    rows : MemoryRows
+        In that order.
     """
 
-    def __init__(self, rows: MemoryRows, parts: list[tuple[int, int]]) -> None:
-        design, self.rows, self.parts = rows.design, rows, parts
-        assert isinstance(design, CsrDesign)
-        self.design = design
-        self.columns = design.counted.row_parts(design.matrix, parts)
-        self.counts = rows.s is None and design.n_ones == design.n_cols
-        self.lengths = [part.lengths() for part in self.columns]
+    def __init__(self, rows: MemoryRows, order: Int, parts: list[tuple[int, int]]) -> None:
+        assert isinstance(rows.design, CsrDesign)
         target = rows.y if rows.s is None else rows.s * rows.y
-        self.target_products = [part.rmatvec(target) for part in self.columns]
+        self.design, self.columns, self.target_products = rows.design.in_parts(order, [b for _, b in parts], target)
+        self.rows = MemoryRows(self.design, rows.y[order], None if rows.s is None else rows.s[order])
+        self.parts, self.counts = parts, rows.s is None and self.design.n_ones == self.design.n_cols
+        self.lengths = [part.lengths() for part in self.columns]
         self.lock = RLock()  # folds may be solved in threads of their own
         self.in_use: WeakSet[TrainingGram] = WeakSet()
         self._begin()

@@ -24,6 +24,9 @@ __all__ = ["SharedFolds"]
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
+# Folds that have a number in 16 bits, beside that of rows that are never held out.
+MAX_FOLDS = 65_534
+
 
 class SharedFolds:
     """A solver on all rows, and one for each fold, on rows put in the order of the folds; no entry of X is copied.
@@ -37,12 +40,13 @@ class SharedFolds:
         Of each fold's training rows.
     """
 
-    def __init__(self, task: Task, parts: list[tuple[int, int]], problem: Problem, l1_ratio: float) -> None:
+    def __init__(
+        self, task: Task, order: Int, parts: list[tuple[int, int]], problem: Problem, l1_ratio: float
+    ) -> None:
         self.task, self.parts, self.alphas = task, parts, np.empty(0)
-        self.problem, self.parted = problem, PartedRows(problem.rows, parts)
-        every = tuple(range(len(parts)))
-        self.every = every
-        rows = TrainingRows(problem.design, problem.rows.y, problem.rows.s, parted=self.parted, others=every)
+        self.parted = parted = PartedRows(problem.rows, order, parts)
+        self.every = every = tuple(range(len(parts)))
+        rows = TrainingRows(parted.design, parted.rows.y, parted.rows.s, parted=parted, others=every)
         self.whole = PrefilteredSolver(_with_rows(problem, rows), l1_ratio, task.options)
         self.problems: list[Problem] = []
 
@@ -56,26 +60,26 @@ class SharedFolds:
             return None
         for fold in folds:
             check_fold_weights(task, fold)
-        n_folds, (task, parts) = len(folds), _reordered(task, folds, order)
         problem = task.problem(task.s)
-        s = np.ones(task.y.size) if task.s is None else task.s
-        share = 1.0 - max(float(s[a:b].sum()) for a, b in parts[:n_folds]) / float(s.sum())
+        weights = [float(fold.test.size if task.s is None else task.s[fold.test].sum()) for fold in folds]
+        share = 1.0 - max(weights) / problem.weight_sum
         if problem.quadratic.shift is not None or not _unshifted(problem) or share <= 0.0:
             return None
         # A fold's thresholds are smaller by its share of the weight.
         scaled = grid if isinstance(grid, int) else grid * share
         problem, _ = eliminate_columns(problem, l1_ratio, scaled, eps * share)
-        shared = cls(task, parts, problem, l1_ratio)
-        shared.problems = [shared._fold_problem(f) for f in range(n_folds)]
+        shared = cls(task, order, _parts(folds, order.size), problem, l1_ratio)
+        shared.problems = [shared._fold_problem(f) for f in range(len(folds))]
         shared.alphas = strengths_of(shared.whole, grid, eps)
         return shared if all(map(_unshifted, shared.problems)) else None
 
     def _fold_problem(self, f: int) -> Problem:
         """The problem of the training rows of a fold."""
-        s = np.ones(self.task.y.size) if self.task.s is None else self.task.s.copy()
+        every = self.parted.rows
+        s = np.ones(every.n_rows) if every.s is None else every.s.copy()
         s[slice(*self.parts[f])] = 0.0
         others = tuple(j for j in self.every if j != f)
-        rows = TrainingRows(self.problem.design, self.problem.rows.y, s, parted=self.parted, others=others)
+        rows = TrainingRows(every.design, every.y, s, parted=self.parted, others=others)
         return problem_over(rows, **self.task.penalty)
 
     def fit(self, f: int, l1_ratio: float, options: Options) -> SharedFold:
@@ -102,24 +106,37 @@ class SharedFold:
         if self.solver.problem.design is parted.design and (parted.number(solution.coef.cols) >= 0).all():
             error = parted.squared_error(self.f, solution.coef, solution.intercept)
             return error / parted.targets[self.f].weight
-        task, test = self.shared.task, slice(*self.shared.parts[self.f])
-        weights = None if task.s is None else task.s[test]
-        return MeanDeviance(task.loss)(task.y[test], task.predictor(solution)[test], weights)
+        rows, test = self.solver.problem.rows, slice(*self.shared.parts[self.f])
+        predicted = rows.predictor(solution.coef)[test] + solution.intercept
+        weights = None if parted.rows.s is None else parted.rows.s[test]
+        return MeanDeviance(self.shared.task.loss)(rows.y[test], predicted, weights)
 
 
 def _order(folds: list[Fold], n: int) -> Int | None:
     """The rows held out by each fold in turn, then all others; None where folds are no parts of the rows."""
-    held_out = np.concatenate([fold.test for fold in folds])
-    times = np.bincount(held_out, minlength=n)
-    if len(folds) < 2 or times.max() > 1:
+    if not 2 <= len(folds) <= MAX_FOLDS:
         return None
-    for fold in folds:
-        trains = np.zeros(n, dtype=np.bool_)
-        trains[fold.train] = True
-        none_twice = fold.train.size == np.count_nonzero(trains) == n - fold.test.size
-        if not none_twice or trains[fold.test].any():
+    by = np.full(n, len(folds), dtype=np.uint16)  # the fold that holds a row out
+    for f, fold in enumerate(folds):
+        by[fold.test] = f
+    groups = [np.flatnonzero(by == f) for f in range(len(folds) + 1)]
+    if any(group.size != fold.test.size for group, fold in zip(groups[:-1], folds, strict=True)):
+        return None
+    for f, fold in enumerate(folds):
+        if fold.train.size != n - fold.test.size or (by[fold.train] == f).any() or not _distinct(fold.train, n):
             return None
-    return np.concatenate([*(np.sort(fold.test) for fold in folds), np.flatnonzero(times == 0)])
+    return np.concatenate(groups)
+
+
+def _distinct(rows: Int, n: int) -> bool:
+    """Whether no row is there twice."""
+    return bool((rows[1:] > rows[:-1]).all()) or int(np.bincount(rows, minlength=n).max()) == 1
+
+
+def _parts(folds: list[Fold], n: int) -> list[tuple[int, int]]:
+    """The rows that each fold holds out, in the order of `_order`, and those that none does."""
+    ends = np.cumsum([0, *(fold.test.size for fold in folds)]).tolist()
+    return list(pairwise(ends if ends[-1] == n else [*ends, n]))
 
 
 def _suits(task: Task) -> bool:
@@ -131,17 +148,6 @@ def _suits(task: Task) -> bool:
     if task.s is not None and design.n_ones < design.n_cols:
         return False
     return task.loss.quadratic and by_coordinates and short and design.is_csr and design.n_sparse == design.n_cols
-
-
-def _reordered(task: Task, folds: list[Fold], order: Int) -> tuple[Task, list[tuple[int, int]]]:
-    """The task with the rows in this order, and the parts of the rows: those that each fold holds out, and others."""
-    s, offset = (None if v is None else v[order] for v in (task.s, task.offset))
-    task = replace(task, design=task.design.select_rows(order), y=task.y[order], s=s, offset=offset)
-    ends = np.cumsum([0, *(fold.test.size for fold in folds)]).tolist()
-    parts = list(pairwise(ends))
-    if ends[-1] < order.size:  # rows that are never held out
-        parts.append((ends[-1], order.size))
-    return task, parts
 
 
 def _unshifted(problem: Problem) -> bool:
