@@ -32,6 +32,7 @@ cdef class GramStore:
     cdef int64_t used
     cdef readonly int64_t m, entries
     cdef public bint shared
+    cdef GramStore leader
     # By label: the position of a column (see `sr_gram_work`), in 16 bits while they suffice.
     cdef object position
     cdef void *position_data
@@ -74,6 +75,20 @@ cdef class GramStore:
         PyMem_RawFree(self.cached.count)
         PyMem_RawFree(self.cached.value)
 
+    def follow(self, GramStore leader not None):
+        """Use the work space of a store over other rows, which before this one gets the same columns, one by one: also
+        where its products have no room, see `n_cached`. Before the first member; needs `n_sparse == n_cols`."""
+        alike = self.X.view.n_cols == self.X.view.n_sparse == leader.X.view.n_sparse == leader.X.view.n_cols
+        require(alike and self.counting == leader.counting and self.Xt is leader.Xt, "the stores differ")
+        require(self.m == leader.m == self.n_places == leader.n_places == 0, "there are members or cached columns")
+        self.leader = leader
+        self._take_over()
+
+    cdef int _take_over(self) except -1:
+        if self.leader is not None:
+            self._set_position(self.leader.position)
+            self.count, self.sum = self.leader.count, self.leader.sum
+
     def _reserve(self, int64_t m):
         if m <= self.begin.shape[0]:
             return
@@ -83,11 +98,14 @@ cdef class GramStore:
         self.nonzero = np.empty(room, dtype=np.int32)
         self.marks = np.zeros((SR_UNTRACKED + self.n_places + room) // SR_WORD + 1, dtype=np.uint64)
         self.cached.begin = &self.cached_begin[0]
-        if self.counting:
+        if self.leader is not None:
+            self._take_over()
+        elif self.counting:
             self.count = np.zeros(SR_UNTRACKED + self.n_places + room, dtype=np.uint32)
         else:
             self.sum = np.zeros(SR_UNTRACKED + self.n_places + room)
-        if self.position is not None and SR_UNTRACKED + self.n_places + room > MAX_UINT16_CODES:
+        wide = SR_UNTRACKED + self.n_places + room > MAX_UINT16_CODES
+        if self.position is not None and self.leader is None and wide:
             self._set_position(self.position.astype(np.int32, copy=False))
         self.begin = grown(self.begin, room)  # last: it is as long as the shortest of them
 
@@ -197,7 +215,8 @@ cdef class GramStore:
         self.n_places = self.n_cached = cols.shape[0]
         self.cached_cols = cols
         self._reserve(1)
-        self._place(np.asarray(cols), np.arange(SR_UNTRACKED, SR_UNTRACKED + cols.shape[0], dtype=np.int32))
+        if self.leader is None:
+            self._place(np.asarray(cols), np.arange(SR_UNTRACKED, SR_UNTRACKED + cols.shape[0], dtype=np.int32))
         self.max_products = max_bytes // (sizeof(uint16_t) + (sizeof(uint16_t) if self.counting else sizeof(double)))
 
     def _of_labels(self, cols):
@@ -286,7 +305,10 @@ cdef class GramStore:
             self.row = np.zeros(self.X.view.n_rows)
         if self.counting and dense.size:
             self._fill_with_dense(dense)
+        require(self.leader is None or self.leader.m == self.m + cols.shape[0] == self.m + 1,
+                "the other store has not got this column, and no other, yet")
         self._reserve(self.m + cols.shape[0])
+        self._take_over()
         for a in range(cols.shape[0]):
             self._append_one(cols[a], by_rows and cols[a] < self.X.view.n_sparse)
             PyErr_CheckSignals()

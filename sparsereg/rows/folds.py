@@ -93,6 +93,8 @@ class PartedRows:
         """No members yet."""
         design, rows = self.design, self.rows
         self.stores = [GramStore(part, design.sparse_rows, design.index_in_rows, rows.s) for part in self.columns]
+        for store in self.stores[1:]:
+            store.follow(self.stores[0])
         # The members' Gram on all rows, of which counts may be subtracted, as they do not round.
         self.whole = GramStore(design.matrix, design.sparse_rows, design.index_in_rows) if self.counts else None
         self.cols, self._place = np.empty(0, dtype=np.int64), np.full(design.n_cols, -1)
@@ -166,8 +168,13 @@ class PartedRows:
             if new.size:
                 self._place[new] = self.cols.size + np.arange(new.size)
                 self.cols = np.concatenate([self.cols, new])
+                for j in range(new.size):  # a column at a time, as stores share their work space
+                    for store in self.stores:
+                        store.append(new[j : j + 1], True)
+                kept = min(store.n_cached for store in self.stores)
                 for store in self.stores:
-                    store.append(new, True)
+                    if store.n_cached > kept:
+                        store.shrink_cache(kept)
                 if self.whole is not None:
                     rows, every = self._place[new], np.arange(self.cols.size)
                     products = _added([store.block(rows, every) for store in self.stores])
