@@ -9,7 +9,7 @@ from sklearn.model_selection import KFold
 from test_path import crosses
 
 from sparsereg import cross_validate_path
-from sparsereg._core.kernels import Coordinates, GramStore
+from sparsereg._core.kernels import Coordinates, GramStore, append_sums
 from sparsereg.data.design import as_design
 from sparsereg.rows import folds as folds_of_rows
 from sparsereg.rows.contract import Coefficients
@@ -125,6 +125,13 @@ def test_the_held_out_error_follows_from_sums(kind):
         assert shared.targets[j].weight == pytest.approx(s.sum())
 
 
+def append_to(stores, members):
+    """As `PartedRows.extend` does, but for the number of cached columns."""
+    for j in range(members.size):
+        for store in stores:
+            store.append(members[j : j + 1], True)
+
+
 def test_cached_products_that_leave_for_want_of_room():
     """Counts of the parts add up to those of all rows, also where some have dropped columns."""
     rows, shared = parted("ones")
@@ -133,12 +140,9 @@ def test_cached_products_that_leave_for_want_of_room():
     whole.cache(cached, 4 * 100)
     for store, room in zip(shared.stores, (4 * 100, 4 * 20, 4 * 12), strict=True):
         store.cache(cached, room)
-    members = np.array([30, 31, 0, 40, 41, 42])
-    for store in shared.stores:
-        store.append(members, True)
-    every = np.arange(members.size)
-    products = sum(store.block(every, every) for store in shared.stores)
-    whole.append_sums(shared.stores, members, products)
+    members, every = np.array([30, 31, 0, 40, 41, 42]), np.arange(6)
+    append_to(shared.stores, members)
+    append_sums(whole, shared.stores, members)
     n = min(store.n_cached for store in (whole, *shared.stores))
     assert 0 < n < 20
     w, c = np.random.default_rng(0).normal(size=members.size), np.zeros(n)
@@ -164,9 +168,9 @@ def test_counts_beyond_16_bits_make_room_for_all_their_pieces():
     whole.cache(cached, 4 * 45)
     for store in shared.stores:
         store.cache(cached, 2**16)
-        store.append(members, True)
+    append_to(shared.stores, members)
     every = np.arange(3)
-    whole.append_sums(shared.stores, members, sum(store.block(every, every) for store in shared.stores))
+    append_sums(whole, shared.stores, members)
     kept = whole.n_cached
     assert kept + 2 * kept <= 45  # one place for the first member, two for the second
     c = np.zeros(kept)

@@ -75,19 +75,10 @@ cdef class GramStore:
         PyMem_RawFree(self.cached.count)
         PyMem_RawFree(self.cached.value)
 
-    def follow(self, GramStore leader not None):
-        """Use the work space of a store over other rows, which before this one gets the same columns, one by one: also
-        where its products have no room, see `n_cached`. Before the first member; needs `n_sparse == n_cols`."""
-        alike = self.X.view.n_cols == self.X.view.n_sparse == leader.X.view.n_sparse == leader.X.view.n_cols
-        require(alike and self.counting == leader.counting and self.Xt is leader.Xt, "the stores differ")
-        require(self.m == leader.m == self.n_places == leader.n_places == 0, "there are members or cached columns")
-        self.leader = leader
-        self._take_over()
-
-    cdef int _take_over(self) except -1:
+    cdef int _take_over(self) except -1:  # see `share_work_space`
         if self.leader is not None:
             self._set_position(self.leader.position)
-            self.count, self.sum = self.leader.count, self.leader.sum
+            self.count, self.sum, self.marks = self.leader.count, self.leader.sum, self.leader.marks
 
     def _reserve(self, int64_t m):
         if m <= self.begin.shape[0]:
@@ -305,8 +296,7 @@ cdef class GramStore:
             self.row = np.zeros(self.X.view.n_rows)
         if self.counting and dense.size:
             self._fill_with_dense(dense)
-        require(self.leader is None or self.leader.m == self.m + cols.shape[0] == self.m + 1,
-                "the other store has not got this column, and no other, yet")
+        require(self.leader is None or self.leader.m == self.m + cols.shape[0] == self.m + 1, "not the leader's last")
         self._reserve(self.m + cols.shape[0])
         self._take_over()
         for a in range(cols.shape[0]):
@@ -333,22 +323,6 @@ cdef class GramStore:
         self._reserve(self.m + n)
         for a in range(n):
             self._push_dense(&products[a, 0])
-
-    def append_sums(self, list stores, const int64_t[::1] cols, const double[:, ::1] products):
-        """As `append_products`; counts with cached columns are added up from stores over parts of these rows."""
-        cdef GramStore part
-        cdef int64_t a, e, n = products.shape[0]
-        require(self.counting and products.shape[1] == self.m + n == self.m + cols.shape[0], "products do not fit")
-        self._reserve(self.m + n)
-        for a in range(n):
-            for part in stores:
-                require(part.counting and part.n_places == self.n_places and part.m > self.m, "a part does not fit")
-                for e in range(part.cached_begin[self.m], part.cached_begin[self.m + 1] if self.n_cached else 0):
-                    self.count[SR_UNTRACKED + part.cached.place[e]] += part.cached.count[e]
-            np.asarray(self.count)[SR_UNTRACKED + self.n_cached : SR_UNTRACKED + self.n_places] = 0
-            self._take(products[a, self.m])
-            self._push_dense(&products[a, 0])
-            self.cols[self.m - 1] = cols[a]
 
     def gradient_by_rows(self, const int64_t[::1] wanted, const double[::1] y, const double[::1] w):
         """`x_j' diag(s) (y - X_M w)` for the columns `wanted`, reading only their own rows. Needs Xt."""

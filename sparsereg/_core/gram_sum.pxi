@@ -7,6 +7,43 @@ cdef double[::1] with_room(x):
     return out
 
 
+def append_sums(GramStore whole not None, list stores not None, const int64_t[::1] cols):
+    """Append to a store columns that stores over parts of its rows have got: their products, and those with cached
+    columns, are the sums of theirs, which are counts."""
+    cdef GramStore part
+    cdef int64_t a, e, end, m
+    require(whole.whole and len(stores) > 0, "products are no counts")
+    whole._reserve(whole.m + cols.shape[0])
+    for a in range(cols.shape[0]):
+        m = whole.m
+        np.asarray(whole.products)[: m + 1] = 0.0
+        for part in stores:
+            require(part.whole and part.n_places == whole.n_places and part.m > m, "a part does not fit")
+            for e in range(part.begin[m], part.begin[m] + part.lengths[m]):
+                if part.idx[e] <= m:
+                    whole.products[part.idx[e]] += part.whole_val[e]
+            end = part.cached_begin[m + 1] if whole.n_cached else 0
+            for e in range(part.cached_begin[m] if whole.n_cached else 0, end):
+                whole.count[SR_UNTRACKED + part.cached.place[e]] += part.cached.count[e]
+        np.asarray(whole.count)[SR_UNTRACKED + whole.n_cached : SR_UNTRACKED + whole.n_places] = 0
+        whole._take(whole.products[m])
+        whole._push_dense(&whole.products[0])
+        whole.cols[m] = cols[a]
+
+
+def share_work_space(list stores not None):
+    """Have all stores use that of the first one: they are over other rows, and get the same columns, one by one, the
+    first store before the others. Where one drops cached columns the others must too, see `n_cached`. Before the first
+    member; needs `n_sparse == n_cols`."""
+    cdef GramStore first = stores[0], store
+    for store in stores[1:]:
+        alike = store.X.view.n_cols == store.X.view.n_sparse == first.X.view.n_sparse == first.X.view.n_cols
+        require(alike and store.counting == first.counting and store.Xt is first.Xt, "the stores differ")
+        require(store.m == first.m == store.n_places == first.n_places == 0, "there are members or cached columns")
+        store.leader = first
+        store._take_over()
+
+
 cdef class GramSum:
     """`sum_t signs[t] G_t` over stores that have the same members, as a growing choice of these members sees it.
 
@@ -96,6 +133,25 @@ cdef class GramSum:
         with nogil:
             sr_gram_subtract(terms, self.m, &x[0], &room[0])
         out[:] = room[: self.m]
+
+    def cached_gradients(self, const double[::1] c0, const double[::1] sums, double shift, const double[::1] w):
+        """`c0 - shift * sums - X_k' S X w` for the first cached columns k, as many as `c0` is long."""
+        require(w.shape[0] == self.m and c0.shape[0] == sums.shape[0], "w or sums has the wrong length")
+        cdef double[::1] out = np.empty(c0.shape[0]), step = np.empty(self.m)
+        cdef GramStore store
+        cdef int64_t t, k
+        for k in range(c0.shape[0]):
+            out[k] = c0[k] - shift * sums[k]
+        with self.lock:
+            for t in range(len(self.stores)):
+                store = self.stores[t]
+                require(out.shape[0] <= store.n_cached, "fewer columns are cached")
+                require_within(self.at, store.m)
+                for k in range(self.m):
+                    step[k] = self.signs[t] * w[k]
+                if self.m:
+                    sr_products_subtract(&store.cached, &self.at[0], self.m, &step[0], out.shape[0], &out[0])
+        return np.asarray(out)
 
     def subtract_members(self, const int64_t[::1] members, const double[::1] x, double[::1] out):
         """The same for any members, by their numbers, whether or not they are columns of the sum."""

@@ -18,7 +18,7 @@ from weakref import WeakSet
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import GramStore, GramSum
+from sparsereg._core.kernels import GramStore, GramSum, append_sums, share_work_space
 from sparsereg.data.design import ColumnStats, CsrDesign
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.memory import MIN_CACHE_BYTES, MemoryGram, MemoryRows, columns_to_cache
@@ -31,6 +31,8 @@ Int = NDArray[np.int64]
 # The Gram matrices of all folds together may have so many entries (288 MB), or else so many times those that the one of
 # a path may have.
 FREE_ENTRIES, FOLDS_SHARE = 24_000_000, 2
+# Columns with cached products even where rows are long: every fold asks for their gradients.
+FOLDS_CACHED_COLS = 32_000
 
 
 class Targets(NamedTuple):
@@ -93,12 +95,12 @@ class PartedRows:
         """No members yet."""
         design, rows = self.design, self.rows
         self.stores = [GramStore(part, design.sparse_rows, design.index_in_rows, rows.s) for part in self.columns]
-        for store in self.stores[1:]:
-            store.follow(self.stores[0])
+        share_work_space(self.stores)
         # The members' Gram on all rows, of which counts may be subtracted, as they do not round.
         self.whole = GramStore(design.matrix, design.sparse_rows, design.index_in_rows) if self.counts else None
         self.cols, self._place = np.empty(0, dtype=np.int64), np.full(design.n_cols, -1)
         self.cached: Int | None = None
+        self.n_cached = 0  # cached columns whose products no part has dropped for want of room
 
     @cached_property
     def sums(self) -> list[Vector]:
@@ -111,14 +113,13 @@ class PartedRows:
         """The columns whose products with every member are kept; chosen at the first call."""
         with self.lock:
             if self.cached is None:
-                self.cached = columns_to_cache(self.design, True)
+                self.cached = columns_to_cache(self.design, True, FOLDS_CACHED_COLS)
                 self.cached_place = np.full(self.design.n_cols, -1)
                 self.cached_place[self.cached] = np.arange(self.cached.size)
                 if self.cached.size:
-                    for store in self.stores:
-                        store.cache(self.cached, MIN_CACHE_BYTES + self.design.nnz // 2)
-                    if self.whole is not None:
-                        self.whole.cache(self.cached, MIN_CACHE_BYTES + self.design.nnz // 2)
+                    for store in self.stores if self.whole is None else [*self.stores, self.whole]:
+                        store.cache(self.cached, MIN_CACHE_BYTES + self.design.nnz)
+                self.n_cached = self.cached.size
             return self.cached
 
     def gram_of(self, others: tuple[int, ...]) -> GramSum:
@@ -144,23 +145,6 @@ class PartedRows:
         """The parts that are not among these."""
         return [j for j in range(len(self.parts)) if j not in others]
 
-    def subtract_cached(self, others: tuple[int, ...], at: Int, w: Vector, c: Vector) -> None:
-        """`c -= X_k' S X_at w` over some of the parts, for the first cached columns k; in the order of `at`."""
-        with self.lock:
-            if self.whole is None:
-                for j in others:
-                    self.stores[j].subtract_cached_of(at, w, c)
-                return
-            self.whole.subtract_cached_of(at, w, c)
-            for j in self.without(others):
-                self.stores[j].subtract_cached_of(at, -w, c)
-
-    @property
-    def n_cached(self) -> int:
-        """Cached columns whose products no part has dropped for want of room."""
-        stores = self.stores if self.whole is None else [self.whole, *self.stores]
-        return min(store.n_cached for store in stores)
-
     def extend(self, cols: Int) -> Int:
         """Make these columns members of every part's Gram matrix; their numbers among the members."""
         with self.lock:
@@ -176,9 +160,9 @@ class PartedRows:
                     if store.n_cached > kept:
                         store.shrink_cache(kept)
                 if self.whole is not None:
-                    rows, every = self._place[new], np.arange(self.cols.size)
-                    products = _added([store.block(rows, every) for store in self.stores])
-                    self.whole.append_sums(self.stores, new, products)
+                    append_sums(self.whole, self.stores, new)
+                    kept = min(kept, self.whole.n_cached)
+                self.n_cached = kept
             return np.asarray(self._place[cols])
 
     def number(self, cols: Int) -> Int:
@@ -349,15 +333,11 @@ class TrainingGram(MemoryGram):
 
     def _cache_index(self, cols: Int) -> Int:
         """The place among the cached columns, where every part still has it."""
-        places = self.parted.cached_place[cols]
-        n = self.parted.n_cached
+        places, n = self.parted.cached_place[cols], self.parted.n_cached
         return places if n == self.cached.size else np.where(places < n, places, -1)
 
     def _cached_gradients(self, n: int, w: Vector, shift: float) -> Vector:
-        c = self._cached_c0[:n] - self._cached_sums[:n] * shift
-        active = np.flatnonzero(w)
-        self.parted.subtract_cached(self.others, self.at[active], w[active], c)
-        return c
+        return np.asarray(self.store.cached_gradients(self._cached_c0[:n], self._cached_sums[:n], shift, w))
 
     def _on_own_rows(self, cols: Int, w: Vector, base: float) -> Vector:
         with self.parted.lock:

@@ -172,16 +172,16 @@ class MemoryRows:
         return r
 
 
-def columns_to_cache(design: Design, counting: bool) -> Int:
+def columns_to_cache(design: Design, counting: bool, least: int = CACHED_COLS[0]) -> Int:
     """The columns whose Gram rows are worth caching, the longest first; none where rows are too long.
 
-    `counting`: whether products with dense columns are kept apart."""
+    `counting`: whether products with dense columns are kept apart. `least`: so many even where rows are long."""
     n_dense = design.n_cols - design.n_sparse
     row_length = design.nnz / design.n_rows - n_dense
     none = np.empty(0, dtype=np.int64)
     if design.rows is None or row_length > MAX_CACHED_ROW_LENGTH:
         return none
-    limit = int(np.clip(CACHED_ENTRIES / max(row_length, 1.0), *CACHED_COLS))
+    limit = int(np.clip(CACHED_ENTRIES / max(row_length, 1.0), least, CACHED_COLS[1]))
     # Each kind of column has its longest first. Products with a few dense columns are kept with those; of many dense
     # columns, each would have a product with every dense column of the working set.
     dense = [] if counting or n_dense > MAX_CACHED_ROW_LENGTH else [design.n_cols]
