@@ -68,7 +68,7 @@ cdef class Matrix:
         Rows of part k follow those of the parts before. Returns the columns' entries in each part, on the same arrays,
         and `X_k' v` of each: float64 of shape (n_parts, n_cols); v by the old numbers. See `sr_part_rows`."""
         start, stop, indices, data = self.keep[:4]
-        require(self.view.n_sparse == self.view.n_cols and self.view.before == self.view.after == 0, "columns do not fit")
+        require(self.view.n_sparse == self.view.n_cols and self.view.before == self.view.after == 0, "dense columns")
         require(place.shape[0] == part.shape[0] == v.shape[0] == self.view.n_rows and place.dtype == indices.dtype,
                 "place, part or v does not fit")
         require(n_parts > 0 and (not part.shape[0] or np.max(part) < n_parts), "there are more parts")

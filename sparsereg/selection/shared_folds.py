@@ -40,9 +40,7 @@ class SharedFolds:
         Of each fold's training rows.
     """
 
-    def __init__(
-        self, task: Task, order: Int, parts: list[tuple[int, int]], problem: Problem, l1_ratio: float
-    ) -> None:
+    def __init__(self, task: Task, order: Int, parts: list[tuple[int, int]], problem: Problem, l1_ratio: float) -> None:
         self.task, self.parts, self.alphas = task, parts, np.empty(0)
         self.parted = parted = PartedRows(problem.rows, order, parts)
         self.every = every = tuple(range(len(parts)))
