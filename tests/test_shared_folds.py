@@ -11,6 +11,7 @@ from test_path import crosses
 from sparsereg import cross_validate_path
 from sparsereg._core.kernels import Coordinates, GramStore, append_sums
 from sparsereg.data.design import as_design
+from sparsereg.data.row_parts import in_parts
 from sparsereg.rows import folds as folds_of_rows
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.folds import PartedRows, TrainingRows
@@ -72,7 +73,7 @@ def test_columns_by_parts_of_rows_in_any_order(kind, dtype, index):
     of, v = rng.integers(0, 3, 300), rng.normal(size=300)
     order = np.argsort(of, kind="stable")
     ends = np.cumsum(np.bincount(of)).tolist()
-    design, parts, sums = as_design(X).in_parts(order, ends, v)
+    design, parts, sums = in_parts(as_design(X), order, ends, v)
     y = rng.normal(size=300)
     np.testing.assert_allclose(design.rmatvec(y[order]), as_design(X).rmatvec(y), rtol=1e-12)
     np.testing.assert_array_equal(design.observed().toarray(), X.toarray()[order][:, design.columns])

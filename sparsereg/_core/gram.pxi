@@ -64,7 +64,7 @@ cdef class GramStore:
         self._view_arena()
         if Xt is not None:
             self._set_position(untracked(np.arange(Xt.view.n_rows, dtype=np.int32)).astype(np.uint16))
-        self.dense_position, self.marks = np.full(max(n_dense, 1), -1, dtype=np.int32), np.empty(0, dtype=np.uint8)
+        self.dense_position = np.full(max(n_dense, 1), -1, dtype=np.int32)
         self.row = self.sum = self.products = np.empty(0)
         self.nonzero, self.marks = np.empty(0, dtype=np.int32), np.zeros(1, dtype=np.uint64)
         self.begin = self.lengths = self.cap = self.cols = np.empty(0, dtype=np.int64)

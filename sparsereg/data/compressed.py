@@ -220,18 +220,6 @@ class Counted:
         sparse = bounds[: self.n_sparse + 1]
         return Matrix(X.shape[0], sparse[:-1], sparse[1:], indices, self.n_ones, data, shift, dense)
 
-    def build_parts(
-        self, order: Int, ends: list[int], v: NDArray[np.float64], n_threads: int
-    ) -> tuple[Matrix, list[Matrix], NDArray[np.float64]]:
-        """The columns of the rows in this order, on new arrays; the same in consecutive parts of these rows that end at
-        `ends`, on the same arrays; and their products with v, in the old order, over each part. Needs no dense columns.
-
-        Rows of a part must be in increasing order."""
-        matrix, sizes = self.build(n_threads), np.diff([0, *ends])
-        place, part = np.empty(order.size, dtype=self.rows.indices.dtype), np.empty(order.size, dtype=np.uint16)
-        place[order], part[order] = np.arange(order.size), np.repeat(np.arange(sizes.size, dtype=np.uint16), sizes)
-        return matrix, *matrix.part_rows(place, part, sizes.size, v)
-
     def _places(self, parts: list[tuple[int, int]]) -> list[NDArray[Any]]:
         """For each part of the rows, where it writes the next entry of each column of `rows`."""
         X = self.rows

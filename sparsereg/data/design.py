@@ -256,14 +256,6 @@ class CsrDesign(Design):
             return CsrDesign(counted, self._numbers, self.n_features, self.dtype, self.n_threads)
         return CsrDesign.of(selected, self._numbers, self.n_features, self.dtype, self.n_threads)
 
-    def in_parts(self, order: Int, ends: list[int], v: Vector) -> tuple[CsrDesign, list[Matrix], NDArray[np.float64]]:
-        """The design of `X[order]`, of all rows; see `Counted.build_parts`. Eliminated columns stay eliminated."""
-        counted = replace(self.counted, rows=self.borrowed.select(order))
-        rest = (self._numbers, self.n_features, self.dtype, self.n_threads, self.eliminated_length)
-        design = CsrDesign(counted, *rest)
-        design._matrix, parts, sums = self.counted.build_parts(order, ends, v, self.n_threads)
-        return design, parts, sums
-
     def observed(self) -> Any:
         """The borrowed rows, their columns numbered as in `columns`."""
         data, indices, indptr = self.borrowed.triple(self.dtype)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from sparsereg._core.kernels import GramStore, GramSum, append_sums, share_work_space
 from sparsereg.data.design import ColumnStats, CsrDesign
+from sparsereg.data.row_parts import in_parts
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.memory import MIN_CACHE_BYTES, MemoryGram, MemoryRows, columns_to_cache
 
@@ -83,7 +84,7 @@ class PartedRows:
     def __init__(self, rows: MemoryRows, order: Int, parts: list[tuple[int, int]]) -> None:
         assert isinstance(rows.design, CsrDesign)
         target = rows.y if rows.s is None else rows.s * rows.y
-        self.design, self.columns, self.target_products = rows.design.in_parts(order, [b for _, b in parts], target)
+        self.design, self.columns, self.target_products = in_parts(rows.design, order, [b for _, b in parts], target)
         self.rows = MemoryRows(self.design, rows.y[order], None if rows.s is None else rows.s[order])
         self.parts, self.counts = parts, rows.s is None and self.design.n_ones == self.design.n_cols
         self.lengths = [part.lengths() for part in self.columns]
