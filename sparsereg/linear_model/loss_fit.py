@@ -16,12 +16,13 @@ from sparsereg.losses.predictors import PredictorLoss, Softmax, WeightedLoss
 from sparsereg.objective.certificate import combine_gap
 from sparsereg.objective.problem import Coefficients, count_weights, make_problem
 from sparsereg.penalties import GapTerms, Penalty
+from sparsereg.ridge.weighted_step import WeightedStep
 from sparsereg.solvers.loop import Options, Solution
 from sparsereg.solvers.loss_path import LossPathSolver, eliminate_for_loss
 from sparsereg.solvers.noise import Noise, NoisedLogistic, Squares
 from sparsereg.solvers.path_solver import PathSolver
 from sparsereg.solvers.proximal_descent import on_support, proximal_descent
-from sparsereg.solvers.smooth_newton import SmoothProblem, smooth_newton
+from sparsereg.solvers.smooth_newton import MAX_PRODUCTS, SmoothProblem, smooth_newton
 
 __all__ = ["Fitted", "Task", "fit_task"]
 
@@ -88,10 +89,18 @@ class _Fit:
         offset = self.offset if self.multinomial else self.problem.loss_rows.offset
         parts = self.problem.design, self.loss, self.l2, self.task.fit_intercept, offset
         if self.task.noise is None:
-            return SmoothProblem(*parts)
+            return SmoothProblem(*parts, solve=self._step_of_ridge)
         rate, deviation = (values[self.problem.design.columns] for values in self.task.noise)
         squares = Squares.of(self.problem.design, self.rows_of_x)
         return NoisedLogistic(*parts, noise=Noise(squares, rate / (1.0 - rate), deviation**2))
+
+    @property
+    def _step_of_ridge(self) -> WeightedStep | None:
+        """Newton steps by ridge's preconditioners, for one output on columns of ones, all penalized."""
+        design = self.problem.design
+        if self.multinomial or not self.task.convex or not (self.l2 > 0.0).all() or design.n_ones < design.n_cols:
+            return None
+        return WeightedStep(design, self.l2, self.task.fit_intercept, MAX_PRODUCTS)
 
     @cached_property
     def intercepts_alone(self) -> SmoothProblem:

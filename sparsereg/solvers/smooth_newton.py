@@ -9,6 +9,7 @@ direction of negative curvature. Knows no estimators. (Nocedal & Wright 2006, ch
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from sparsereg.data.design import Design
 from sparsereg.losses.predictors import Curvature, PredictorLoss
 from sparsereg.rows.memory import MemoryRows
 
-__all__ = ["SmoothProblem", "SmoothSolution", "State", "smooth_newton"]
+__all__ = ["MAX_PRODUCTS", "SmoothProblem", "SmoothSolution", "State", "smooth_newton"]
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -61,6 +62,9 @@ class SmoothProblem:
         g.
     mask : bool array of shape (m, K), or None
         The coefficients that may move; None for all.
+    solve : callable or None
+        `solve(h, r, tol)`: where there is one output, the d with `(Xc' diag(h) Xc + diag(l2)) d = r` to a residual of
+        `tol |r|`, X centred by its means under h where there is an intercept. None: conjugate gradients on products.
     """
 
     design: Design
@@ -71,12 +75,13 @@ class SmoothProblem:
     cols: Int | None = None
     linear: Matrix | None = None
     mask: NDArray[np.bool_] | None = None
+    solve: Callable[[Vector, Vector, float], Vector] | None = None
 
     def restricted(
         self, cols: Int, linear: Matrix | None = None, mask: NDArray[np.bool_] | None = None
     ) -> SmoothProblem:
         """The same with coefficients on some columns only, of a problem with all."""
-        return replace(self, cols=cols, l2=self.l2[cols], linear=linear, mask=mask)
+        return replace(self, cols=cols, l2=self.l2[cols], linear=linear, mask=mask, solve=None)
 
     def products(self, W: Matrix) -> Matrix:
         """`X W`, of shape (n, K)."""
@@ -277,7 +282,11 @@ class _Step:
         inverse, problem = self._intercept_inverse(), self.problem
         g, g_b = self.state.g, self.state.g_b
         shift = -inverse @ g_b  # of the intercepts alone
-        r = -(g + problem.intercept_products(self.curvature, shift)) / self.scale
+        r = -(g + problem.intercept_products(self.curvature, shift))
+        if problem.solve is not None:
+            d = problem.solve(self.curvature.diagonal()[:, 0], r[:, 0], tol)[:, None]
+            return d, shift + problem.eliminated_product(self.curvature, d, inverse)[1]
+        r /= self.scale
         x, p, rr = np.zeros_like(r), r.copy(), float(np.sum(r * r))
         first = rr
         for _ in range(MAX_PRODUCTS):
