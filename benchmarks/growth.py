@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ.update({f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM")})
 
@@ -20,6 +21,9 @@ import numpy as np
 import synthetic
 
 from sparsereg import regularization_path
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 RESULTS = Path(__file__).parent / "results"
 FIELDS = ("against", "size", "cpu_seconds", "exponent", "remark", "rows", "columns", "entries", "points", "active")
@@ -111,6 +115,11 @@ def draw(rows: list[dict[str, object]], path: Path) -> None:
     axes.minorticks_off()
     axes.grid(color="0.9")
     axes.legend(fontsize=8, title="against (base)")
+    save(figure, path)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure, replacing the file at once."""
     temporary = path.with_suffix(".tmp")
     figure.savefig(temporary, format=path.suffix[1:], metadata={"Date": None} if path.suffix == ".svg" else None)
     temporary.replace(path)
