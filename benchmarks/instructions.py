@@ -77,10 +77,10 @@ def count(name: str, folder: Path) -> tuple[Counter[str], str]:
     """Instructions by object file, and the non-zeros of the last point."""
     switch, out = folder / "switch.so", folder / f"{name}.out"
     if not switch.exists():
-        compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")[0]
+        compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
         source = folder / "switch.c"
         source.write_text(SWITCH)
-        subprocess.run([compiler, "-shared", "-fPIC", "-o", str(switch), str(source)], check=True)
+        subprocess.run([*compiler, "-shared", "-fPIC", "-o", str(switch), str(source)], check=True)
     options = ["--instr-atstart=no", "--dump-line=no", "--compress-strings=no", "--compress-pos=no"]
     command = ["valgrind", "--tool=callgrind", *options, f"--callgrind-out-file={out}"]
     command += [sys.executable, __file__, "--solve", name, "--switch", str(switch)]

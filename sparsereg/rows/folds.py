@@ -286,7 +286,8 @@ class TrainingGram(MemoryGram):
         self.parted, self.others = rows._parted, rows.others
         self.sparse_row_length = self.design.nnz / self.design.n_rows
         self.store = self.parted.gram_of(self.others)
-        self.cols, self.nnz, self.at = np.empty(0, dtype=np.int64), 0, np.empty(0, dtype=np.int64)
+        self.cols = self._lengths = self.at = np.empty(0, dtype=np.int64)
+        self.nnz = 0
         self.parted.in_use.add(self)
         self.cached = np.empty(0, dtype=np.int64)
         self._cached_c0, self._cached_sums = np.empty(0), np.empty(0)
@@ -306,8 +307,8 @@ class TrainingGram(MemoryGram):
 
     def extend(self, cols: Int) -> None:
         new = self.parted.extend(cols)
-        self.cols, self.at = np.concatenate([self.cols, cols]), np.concatenate([self.at, new])
-        self.nnz += int(self.design.lengths(cols).sum())
+        self._take_note(cols, self.design.lengths(cols))
+        self.at = np.concatenate([self.at, new])
         self.store.extend(new)
 
     def known_gradients(self, cols: Int, w: Vector, shift: float) -> tuple[Vector, NDArray[np.bool_]] | None:

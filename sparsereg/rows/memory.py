@@ -212,7 +212,8 @@ class MemoryGram:
         n_dense = design.n_cols - design.n_sparse
         self.sparse_row_length = design.nnz / design.n_rows - n_dense
         self.store = GramStore(design.matrix, design.sparse_rows, design.index_in_rows, rows.s)
-        self.cols, self.nnz = np.empty(0, dtype=np.int64), 0
+        self.cols = self._lengths = np.empty(0, dtype=np.int64)
+        self.nnz = 0
         self.cached = np.empty(0, dtype=np.int64)
         self._cached_c0, self._cached_sums = np.empty(0), np.empty(0)
 
@@ -243,16 +244,20 @@ class MemoryGram:
         """Through the rows of the new columns, or by a dot product with each column of the working set, whichever reads
         less."""
         design = self.design
-        entries = int(design.lengths(cols).sum())
+        lengths = design.lengths(cols)
+        entries = int(lengths.sum())
         by_rows = entries * self.sparse_row_length
         fewer = design.rows is not None and by_rows <= cols.size * self.nnz + design.n_rows
         self.store.append(cols, fewer or self.cached.size > 0)
-        self.cols = np.concatenate([self.cols, cols])
-        self.nnz += entries
+        self._take_note(cols, lengths)
         n = self.store.n_cached
         if n < self.cached.size:  # the products of all did not fit into the budget
             self.cached, self._cached_c0 = self.cached[:n].copy(), self._cached_c0[:n].copy()
             self._cached_sums = self._cached_sums[:n].copy()
+
+    def _take_note(self, cols: Int, lengths: Int) -> None:
+        self.cols, self._lengths = np.concatenate([self.cols, cols]), np.concatenate([self._lengths, lengths])
+        self.nnz += int(lengths.sum())
 
     def known_gradients(self, cols: Int, w: Vector, shift: float) -> tuple[Vector, NDArray[np.bool_]] | None:
         if self.design.rows is None:
@@ -278,10 +283,10 @@ class MemoryGram:
     def _own_rows_are_cheaper(self, cols: Int, w: Vector) -> bool:
         """Whether the rows of these columns cost less to read than a residual for all rows, counted in entries."""
         design = self.design
-        active = self.cols[w != 0.0]
-        n_dense = np.count_nonzero(active >= design.n_sparse)
+        active = w != 0.0
+        n_dense = np.count_nonzero(active & (self.cols >= design.n_sparse))
         dense = n_dense * design.n_rows
-        own, entries = design.lengths(cols).sum(), design.lengths(active).sum() - dense + dense // SEQUENTIAL_ENTRIES
+        own, entries = design.lengths(cols).sum(), self._lengths @ active - dense + dense // SEQUENTIAL_ENTRIES
         cost = own * (ROW_COST + ENTRY_COST * self.sparse_row_length + DENSE_COST * n_dense)
         return bool(cost <= design.n_rows + entries + own)
 

@@ -235,7 +235,8 @@ class PathSolver(WorkingSetLoop):
         cols, magnitude, widest = screening.last_above(share * threshold)
         if not cols.size:
             return
-        self._displace(ws.gradient())
+        if not np.array_equal(ws.w, self._w_reference):  # the last dual point was another
+            self._displace(ws.gradient())
         if widest > STALE:
             magnitude, _ = screening.record(cols, ws.gradient_of(cols))
         self._add(self._to_add(cols, magnitude))

@@ -36,7 +36,7 @@ MAX_PRODUCTS = 50
 # A Newton step that costs as many epochs is cheap.
 CHEAP_EPOCHS = 6
 # An epoch that reads fewer entries costs little more than the call.
-DEAR_EPOCH = 50_000
+DEAR_EPOCH = 10_000
 
 
 class Position(NamedTuple):
