@@ -15,7 +15,7 @@ if os.environ.get("SPARSEREG_DEBUG"):
     flags += ["-O1", "-g"]
 if os.environ.get("SPARSEREG_SANITIZE"):  # with LD_PRELOAD, see .ci/sanitize
     link = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    flags += ["-O1", "-g", "-fno-omit-frame-pointer", *link]
+    flags += ["-O0", "-g1", "-fno-omit-frame-pointer", *link]
 if os.environ.get("SPARSEREG_COVERAGE"):  # see .ci/coverage
     link = ["--coverage"]
     flags += ["-O0", *link]

@@ -315,14 +315,14 @@ def _inverse(square: Matrix2, shift: Vector | float) -> tuple[Inverse, bool]:
     return lambda g: np.asarray((vectors / values) @ (vectors.T @ g)), False
 
 
-def _singular_values(slabs: CenteredSlabs) -> tuple[Matrix2, Vector, Matrix2]:
-    """`B V^-1/2 = left diag(values) right`, V over its largest entry, without values that are rounding. Requires
-    positive factors."""
+def _singular_values(slabs: CenteredSlabs) -> tuple[Matrix2, Vector, Matrix2, Matrix2]:
+    """`B V^-1/2 = left diag(values) right`, V over its largest entry, without values that are rounding; and the left
+    vectors of those. Requires positive factors."""
     B = slabs.scaled()
     graded = slabs.equations.summary.graded
     left, values, right = graded_svd(B) if graded else scipy.linalg.svd(B, full_matrices=False)
     keep = values > (0.0 if graded else max(B.shape) * np.finfo(float).eps * values[0])
-    return left[:, keep], values[keep], right[keep]
+    return left[:, keep], values[keep], right[keep], left[:, ~keep]
 
 
 def graded_svd(B: Matrix2) -> tuple[Matrix2, Vector, Matrix2]:
@@ -339,15 +339,22 @@ def graded_svd(B: Matrix2) -> tuple[Matrix2, Vector, Matrix2]:
     return left[:, :rank], values[:rank], right[:, :rank].T
 
 
-def _by_singular_values(system: System, left: Matrix2, values: Vector, right: Matrix2) -> RidgeSolution:
-    """The solution at any alpha, also 0, where it has the least norm."""
+def _by_singular_values(
+    system: System, left: Matrix2, values: Vector, right: Matrix2, dropped: Matrix2
+) -> RidgeSolution:
+    """The solution at any alpha, also 0, where it has the least norm.
+
+    Along the left vectors that were `dropped`, what is left of y could be fitted but for a penalty."""
     largest = float(system.equations.factor.max())
     scale, alpha = 1.0 / np.sqrt(system.equations.factor / largest), system.alpha * largest
     y = system.equations.root_weights * system.y
     w = scale * (right.T @ (values / (values**2 + alpha) * (left.T @ y)))
     projected = right @ (scale * system.gradient(w))
     solution = system.solution(w, 1)
-    return replace(solution, dual_gap=min(solution.dual_gap, float(np.sum(projected**2 / (values**2 + alpha)))))
+    z = system.equations.product(w)
+    rest = dropped.T @ (system.equations.root_weights * (system.y - z + system.equations.mean(z)))
+    gap = float(np.sum(projected**2 / (values**2 + alpha))) + float(rest @ rest)
+    return replace(solution, dual_gap=min(solution.dual_gap, gap))
 
 
 def column_degrees(equations: NormalEquations, alpha: float, method: str) -> Vector:
@@ -358,7 +365,7 @@ def column_degrees(equations: NormalEquations, alpha: float, method: str) -> Vec
     """
     slabs, factor = CenteredSlabs(equations), equations.factor
     if method == "svd":
-        _, values, right = _singular_values(slabs)
+        _, values, right, _ = _singular_values(slabs)
         alpha *= float(factor.max())
         return np.clip((right**2).T @ (values**2 / (values**2 + alpha)), 0.0, 1.0)
     out = np.empty(factor.size)

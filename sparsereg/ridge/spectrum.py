@@ -152,6 +152,8 @@ class Spectrum:
         `squares` are these sums, of shape (k, T). A target that is constant, to rounding, has none that matter."""
         means = np.array([self.equations.mean(y) for y in Y.T])
         varies = np.linalg.norm(self.root[:, None] * (Y - means), axis=0) > CONSTANT * self._sizes(Y)
+        if not varies.any():
+            return np.zeros(alphas.size, dtype=np.bool_)
         Y, squares = Y[:, varies], squares[:, varies]
         small = (squares < SMALL_SHARE * self._sizes(Y) ** 2).any(axis=1)
         doubtful = np.flatnonzero(small | (alphas < WEAK_SHARE * self.squares.max(initial=0.0)))

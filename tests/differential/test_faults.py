@@ -335,3 +335,12 @@ def test_an_unknown_gap_is_infinite_and_said():
     assert combine_gap(unknown, squared_fenchel_gap(1.0)) == np.inf
     with pytest.warns(ConvergenceWarning):
         warn_points(np.array([0.0, np.nan]), 1.0, 1e-4)
+
+
+def test_leaving_one_out_of_a_constant_target_with_rows_that_do_not_count():
+    assert not examine(draw(20002384))
+
+
+def test_directions_that_singular_values_lose_are_in_the_gap():
+    """Without a penalty: columns that differ by 1e-15 of their length could still fit what is left of y."""
+    assert not examine(draw(20001479))
