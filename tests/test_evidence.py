@@ -123,6 +123,9 @@ def test_rows_and_influence_of_columns(shop):
         {"positive": True},
         {"penalty_factor": np.linspace(0.5, 2, 40)},
         {"loss": "logistic"},
+        {"loss": "poisson"},
+        {"loss": "poisson", "l1_ratio": 0.7, "fit_intercept": False},
+        {"loss": "gamma"},
     ],
     ids=str,
 )
@@ -130,7 +133,9 @@ def test_proved_zero_is_zero_at_the_exact_solution(options):
     rng = np.random.default_rng(3)
     X = sp.random_array((120, 40), density=0.3, rng=rng, format="csr")
     y = X @ (rng.normal(size=40) * (rng.random(40) < 0.2)) * 3 + rng.normal(size=120)
-    y = (y > 0).astype(float) if options.get("loss") == "logistic" else y
+    y = {"logistic": (y > 0) * 1.0, "poisson": rng.poisson(np.exp(y / 3)) * 1.0, "gamma": np.exp(y / 3)}.get(
+        options.get("loss"), y
+    )
     s = rng.random(120) + 0.5
     loose = regularization_path(X, y, alphas=12, tol=1e-3, sample_weight=s, **options)
     exact = regularization_path(
@@ -145,6 +150,39 @@ def test_proved_zero_is_zero_at_the_exact_solution(options):
     assert proved[:6].sum() > 20, "the bound proves something"
     assert (np.array(exact_counts) <= counts).all()
     assert np.array(exact_counts).sum() <= 3
+
+
+@pytest.mark.parametrize("loss", ["poisson", "gamma"])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_the_reach_of_gradients_under_exponential_curvature(loss, fit_intercept):
+    """No gradient at the optimum is further than the bound says, from points near and far, with weights and offsets."""
+    from sparsereg.data.design import as_design
+    from sparsereg.objective.problem import Coefficients, make_problem
+    from sparsereg.report.decided import _reach
+
+    rng = np.random.default_rng(5)
+    X, offset, s = rng.normal(size=(80, 30)), 0.3 * rng.normal(size=80), rng.random(80) + 0.2
+    X[:, 20:] = (X[:, 20:] > 1.0) * 1.0
+    z = 0.5 * X[:, 0] + offset
+    y = rng.poisson(np.exp(z)) * 1.0 if loss == "poisson" else np.exp(z + 0.3 * rng.normal(size=80))
+    given = {"loss": loss, "offset": offset, "fit_intercept": fit_intercept, "sample_weight": s}
+    alpha = 0.08
+    w = regularization_path(X, y, alphas=[alpha], tol=1e-12, **given).coef(0).toarray()[0]
+    problem = make_problem(as_design(X), y, **given)
+    best = problem.loss_rows.evaluate(Coefficients(np.arange(30), w).nonzero()).c
+    tight = []
+    for share in (1e-4, 1e-3, 1e-2, 0.1, 0.3):
+        for _ in range(20):
+            near = w + np.where(rng.random(30) < 0.5, share * rng.normal(size=30), 0.0)
+            coef = Coefficients(np.arange(30), near).nonzero()
+            total = problem.loss_rows.total(coef) + problem.weight_sum * alpha * np.abs(near).sum()
+            optimum = Coefficients(np.arange(30), w).nonzero()
+            least = problem.loss_rows.total(optimum) + problem.weight_sum * alpha * np.abs(w).sum()
+            moved = np.abs(problem.loss_rows.evaluate(coef).c - best)
+            reach = _reach(problem, coef, max(total - least, 0.0) + 1e-9, np.zeros(30))
+            assert (moved <= reach).all()
+            tight.append(float((moved / reach).max()))
+    assert max(tight) > 0.3, "the bound is of the size of what it bounds"
 
 
 def test_each_proof_is_right():

@@ -48,6 +48,8 @@ class Loss(ABC):
         target and the sum of their weights.
     kernel : int or None
         Its number among the C kernels for a'(z) and a''(z), if it is canonical.
+    exponential : bool
+        Whether `l''(z + t) = l''(z) exp(+-t)`, with one sign for all z.
     self_concordant : bool
         Whether `|l'''| <= l''`, so that slopes at both ends of a step bound the loss between them, and l'' is concave
         as a function of l', so that at the point with `l'(z_t) = t l'(z)` it is at least `t l''(z)`.
@@ -60,6 +62,7 @@ class Loss(ABC):
     residual_bound: ClassVar[float] = np.inf
     canonical: ClassVar[bool] = False
     kernel: ClassVar[int | None] = None
+    exponential: ClassVar[bool] = False
     self_concordant: ClassVar[bool] = False
 
     def __str__(self) -> str:

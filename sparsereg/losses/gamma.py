@@ -18,6 +18,7 @@ class Gamma(Loss):
 
     name = "gamma"
     link = "log"
+    exponential = True
     self_concordant = True
 
     def check_target(self, y: Vector) -> None:

@@ -24,6 +24,7 @@ class Poisson(Loss):
     link = "log"
     canonical = True
     kernel = MEANS["poisson"]
+    exponential = True
     self_concordant = True
 
     def check_target(self, y: Vector) -> None:

@@ -5,6 +5,12 @@ the optimum, smoothness gives `sum_i (rho_i - rho*_i)^2 / s_i <= 2 L G`; the l2 
 `sum_j l2_j (w_j - w*_j)^2`. By Cauchy-Schwarz the gradient of column j moves by at most
 `sqrt(2 G) sqrt(L |x_j|_s^2 + l2_j)`, with x_j centred where there is an intercept. A column whose gradient stays below
 its threshold all the same is 0 at every optimum.
+
+Curvatures that are an exponential of the predictor, as those of Poisson and gamma losses, have no bound L. With h those
+at w, d the differences of the slopes, `phi(u) = (1 + u) log(1 + u) - u` and its conjugate `psi(v) = exp(v) - 1 - v`,
+the Bregman divergence of the loss from the optimum to w is `sum_i s_i h_i phi(d_i / h_i) <= G`. For any lambda > 0 then
+`lambda sum_i s_i x_i d_i <= G + sum_i s_i h_i psi(lambda x_i)`, and the best lambda gives Bernstein's bound
+`sqrt(2 G sum_i s_i h_i x_i^2) + G max |x_i| / 3`. With an intercept `sum_i s_i d_i = 0`, so that x_j may be centred.
 """
 
 from __future__ import annotations
@@ -25,14 +31,18 @@ if TYPE_CHECKING:
 
 __all__ = ["count_undecided", "proved_zero"]
 
+Vector = NDArray[np.float64]
+
 # Largest difference of the deviance explained by the rows of the fit, computed twice.
 _TOLERANCE = 1e-5
+# What a difference of squares may lose.
+_ROUNDING = 1e-14
 
 
 def count_undecided(path: PathResult, sample: Sample, points: Sequence[int], output: int = 0) -> list[int] | None:
     """For some points, the columns that are neither active nor proved zero.
 
-    None where it cannot be known: the path does not say which objective it had, has several outputs, or its loss has no
+    None where it cannot be known: the path does not say which objective it had, has several outputs, or its loss has neither
     bound on its curvature. Two passes over X a point.
     """
     settings = path.settings
@@ -40,7 +50,7 @@ def count_undecided(path: PathResult, sample: Sample, points: Sequence[int], out
         len(path.outputs) > 1
         or settings is None
         or bool(settings.get("has_offset")) != (sample.offset is not None)
-        or not math.isfinite(loss_of(path).curvature_bound)
+        or not (math.isfinite(loss_of(path).curvature_bound) or loss_of(path).exponential)
     ):
         return None
     arguments = {name: settings[name] for name in ("penalty_factor", "fit_intercept", "standardize", "positive")}
@@ -69,9 +79,21 @@ def proved_zero(problem: Problem, coef: Coefficients, alpha: float, l1_ratio: fl
     l1, l2 = problem.penalty.strengths(problem.weight_sum * alpha, l1_ratio, every)
     c = problem.loss_rows.evaluate(coef).c
     c[coef.cols] -= l2[coef.cols] * coef.w
-    sq_norm = np.maximum(problem.quadratic.moments().centered_sq_norm, 0.0)
-    reach = math.sqrt(max(2.0 * problem.weight_sum * gap, 0.0)) * np.sqrt(problem.loss.curvature_bound * sq_norm + l2)
-    return problem.penalty.dual_magnitude(c) + reach < l1
+    return problem.penalty.dual_magnitude(c) + _reach(problem, coef, max(problem.weight_sum * gap, 0.0), l2) < l1
+
+
+def _reach(problem: Problem, coef: Coefficients, gap: float, l2: Vector) -> Vector:
+    """How far the gradient of each column is from that of any optimum, at most; `gap` is that of `S F`."""
+    if not problem.loss.exponential:
+        sq_norm = np.maximum(problem.quadratic.moments().centered_sq_norm, 0.0)
+        return math.sqrt(2.0 * gap) * np.sqrt(problem.loss.curvature_bound * sq_norm + l2)
+    rows = problem.loss_rows
+    h = problem.loss.curvature(rows.rows.y, rows.predictor(coef)[0])
+    h = h if rows.rows.s is None else rows.rows.s * h
+    found = problem.design.column_stats(h)
+    mean = found.sums / h.sum() if rows.fit_intercept else np.zeros(found.sums.size)
+    sq_norm = np.maximum(found.sq_norm - h.sum() * mean**2, 0.0) + _ROUNDING * found.sq_norm
+    return np.sqrt(2.0 * gap * (sq_norm + l2)) + gap * (found.max_abs + np.abs(mean)) / 3.0
 
 
 def _check_rows(problem: Problem, coef: Coefficients, point: int, expected: float) -> None:
