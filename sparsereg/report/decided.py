@@ -42,8 +42,8 @@ _ROUNDING = 1e-14
 def count_undecided(path: PathResult, sample: Sample, points: Sequence[int], output: int = 0) -> list[int] | None:
     """For some points, the columns that are neither active nor proved zero.
 
-    None where it cannot be known: the path does not say which objective it had, has several outputs, or its loss has neither
-    bound on its curvature. Two passes over X a point.
+    None where it cannot be known: the path does not say which objective it had, has several outputs, or its loss has
+    curvatures that are neither bounded nor exponential. Two passes over X a point.
     """
     settings = path.settings
     if (
