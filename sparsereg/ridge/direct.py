@@ -174,7 +174,10 @@ def solve_direct(method: str, systems: list[System]) -> list[RidgeSolution]:
     slabs = CenteredSlabs(systems[0].equations)
     if method == "svd":
         decomposition = _singular_values(slabs)
-        return [_by_singular_values(system, *decomposition) for system in systems]
+        solutions = [_by_singular_values(system, *decomposition) for system in systems]
+        if not decomposition[-1].size or small_slabs(slabs.equations) is None:
+            return solutions
+        return [_by_augmented(system, slabs, found) for system, found in zip(systems, solutions, strict=True)]
     square = slabs.gram() if method == "gram" else slabs.kernel()
     inverse = cache(lambda alpha: _inverse(square, alpha * slabs.equations.factor if method == "gram" else alpha))
     solutions = refined_solutions(systems, inverse, dual=method == "dual")

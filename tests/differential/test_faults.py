@@ -344,3 +344,7 @@ def test_leaving_one_out_of_a_constant_target_with_rows_that_do_not_count():
 def test_directions_that_singular_values_lose_are_in_the_gap():
     """Without a penalty: columns that differ by 1e-15 of their length could still fit what is left of y."""
     assert not examine(draw(20001479))
+
+
+def test_factors_over_orders_hide_no_direction_where_there_is_no_penalty():
+    assert not examine(draw(20020641))
