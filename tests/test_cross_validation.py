@@ -15,6 +15,7 @@ from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, TimeSeriesS
 from sparsereg import cross_validate_path, regularization_path
 from sparsereg.losses import as_loss
 from sparsereg.selection import ending, engine
+from sparsereg.selection.fold_fits import Task
 
 
 def one_hot(n=400, seed=0, levels=(6, 15, 40)):
@@ -347,3 +348,29 @@ def test_the_path_says_what_its_objective_was():
     expected = regularization_path(X, y, alphas=3, **given).settings
     np.testing.assert_array_equal(ours.pop("penalty_factor"), expected.pop("penalty_factor"))
     assert ours == expected
+
+
+def test_folds_of_rows_and_folds_by_weights_give_the_same_losses(monkeypatch):
+    X, y = one_hot()
+    X.data[-1] = 2.0  # a column of few rows, which some held-out rows lack
+    target = (y > np.median(y)).astype(float)
+    offset = np.linspace(-0.5, 0.5, target.size)
+    train = np.r_[np.arange(200), np.arange(50)]  # rows may repeat
+    folds = [(np.arange(100, 400), np.arange(100)), (train, np.arange(200, 400))]
+    asked = {"loss": "logistic", "cv": folds, "alphas": 8, "tol": 1e-9, "offset": offset}
+    by_rows = cross_validate_path(X, target, **asked)
+    monkeypatch.setattr(Task, "by_rows", False)
+    by_weights = cross_validate_path(X, target, **asked)
+    np.testing.assert_allclose(by_rows.chosen.fold_losses, by_weights.chosen.fold_losses, rtol=1e-4)
+
+
+def test_rows_held_out_without_entries_are_predicted_by_the_intercept():
+    X, y = one_hot()
+    X = sp.vstack([X, sp.csr_array((5, X.shape[1]))]).tocsr()
+    target = np.r_[(y > np.median(y)).astype(float), 0.0, 1.0, 0.0, 1.0, 1.0]
+    every = np.arange(405)
+    folds = [(every[:400], every[400:]), (every[100:], every[:100])]
+    found = cross_validate_path(X, target, loss="logistic", cv=folds, alphas=5, keep_fold_paths=True).chosen
+    b0 = found.fold_paths[0].intercepts
+    expected = 2.0 * np.mean(np.logaddexp(0.0, b0)[:, None] - np.outer(b0, target[400:]), axis=1)
+    np.testing.assert_allclose(found.fold_losses[:, 0], expected, rtol=1e-12)

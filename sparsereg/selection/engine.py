@@ -53,7 +53,8 @@ def validate(
     if shared is not None:
         whole, alphas = shared.whole, shared.alphas
     else:
-        _ = task.design.matrix  # all folds share its columns
+        if not task.by_rows:
+            _ = task.design.matrix  # all folds share its columns
         whole, alphas = task.solver(task.s, l1_ratio, settings.grid, eps)
     if isinstance(settings.grid, int) and isinstance(settings.eps, str):
         alphas = automatic_grid(float(alphas[0]), settings.grid)

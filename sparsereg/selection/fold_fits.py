@@ -1,11 +1,13 @@
 """One fold: its path on the rows that train, and what is measured on those held out. Knows no rules.
 
-Rows that do not train have weight 0, so that X is neither copied nor viewed anew: all folds share its columns.
+Rows that do not train have weight 0, so that X is neither copied nor viewed anew: all folds share its columns. For
+losses other than squares on a CSR without weights, a fold views its rows and builds the columns that it needs
+(`Task.by_rows`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -102,10 +104,23 @@ class Task:
         z = np.full(design.n_rows, solution.intercept)
         if self.offset is not None:
             z += self.offset
-        if solution.columns.size:
-            cols = self.column_order[np.searchsorted(design.columns, solution.columns, sorter=self.column_order)]
-            design.matrix.add_matvec(solution.coef.w, z, cols)
+        if solution.columns.size and design.n_cols:  # those that these rows have
+            place = np.searchsorted(design.columns, solution.columns, sorter=self.column_order)
+            cols = self.column_order[np.minimum(place, design.n_cols - 1)]
+            found = design.columns[cols] == solution.columns
+            design.matrix.add_matvec(solution.coef.w[found], z, cols[found])
         return z
+
+    @property
+    def by_rows(self) -> bool:
+        """Whether folds take rows of their own, of which no entry is copied, and build the columns that they need:
+        sooner solved than with weights of 0, for which no column is eliminated and rows are not counted alike."""
+        return type(self) is Task and self.design.is_csr and not self.loss.quadratic and self.s is None
+
+    def of_rows(self, rows: NDArray[np.int64]) -> Task:
+        """The same over these rows."""
+        offset = None if self.offset is None else self.offset[rows]
+        return replace(self, design=self.design.select_rows(rows), y=self.y[rows], offset=offset)
 
 
 class FoldPoint(NamedTuple):
@@ -116,7 +131,7 @@ class FoldPoint(NamedTuple):
 
 
 class FoldFit:
-    """A fold of any loss, solved with weights of 0 on rows that do not train.
+    """A fold of any loss, solved over its training rows, or with weights of 0 on rows that do not train.
 
     Parameters
     ----------
@@ -134,7 +149,9 @@ class FoldFit:
         s = training_weights(task, fold)
         total = float(len(task.y) if task.s is None else task.s.sum())
         self.scale = total / float(s.sum()) if task.summed else 1.0
-        self.solver, _ = task.solver(s, l1_ratio, alphas * self.scale, 1.0)
+        self.held_out = task.of_rows(fold.test) if task.by_rows else None
+        training, weights = (task.of_rows(fold.train), None) if task.by_rows else (task, s)
+        self.solver, _ = training.solver(weights, l1_ratio, alphas * self.scale, 1.0)
         self._held_out = task.y[fold.test], None if task.s is None else task.s[fold.test]
         if isinstance(measure, MeanDeviance):
             self.measure = measure.of(*self._held_out)
@@ -145,8 +162,10 @@ class FoldFit:
         return FoldPoint(solution, self.held_out_loss(solution))
 
     def held_out_loss(self, solution: Solution) -> float:
-        """By predictions of all rows: O(n + entries of the columns in the solution)."""
+        """By predictions, of all rows where they are not taken apart: O(n + entries of the columns in the solution)."""
         y, s = self._held_out
+        if self.held_out is not None:
+            return self.measure(y, self.held_out.predictor(solution), s)
         return self.measure(y, self.task.predictor(solution)[self.fold.test], s)
 
 
