@@ -41,7 +41,9 @@ def test_answers_follow_the_checks(places):
     assert found["What to ship?"][:20] in report.to_html()
     assert f"oint {report.point} of the path" in found["What to ship?"]
     failed = [check["id"] for check in report.checks if not check["passed"]]
-    assert found["Can I trust it?"].startswith("Its predictions, with care: " if failed else "Its predictions, yes: ")
+    assert found["Can I trust it?"].startswith(
+        "Its predictions, with care: " if failed else "Its predictions, yes, for rows like these: "
+    )
     assert ("a few rows" in found["Can I trust it?"]) == ("support" in failed)
     assert ("with care" in found["Can I trust it?"]) == bool(failed)
 
@@ -58,7 +60,7 @@ def test_answers_follow_the_checks(places):
     both = [check | {"passed": check["id"] not in ("outliers", "coverage")} for check in report.checks]
     both = dict(answers(replace(report, checks=both)))["What to ship?"]
     assert both == "Nothing before Outliers is put right, then look at Coverage."
-    assert with_failed("strength")["What to ship?"].startswith("First try a weaker penalty")
+    assert with_failed("strength")["What to ship?"].startswith("Not yet: fit again with a weaker penalty")
     unseen = dict(answers(SparsityReport.from_path(path, cross)))
     assert "No rows were held out" in unseen["Can I trust it?"]
     assert unseen["What to ship?"].startswith("Nothing before")
@@ -91,7 +93,7 @@ def test_answers_name_all_that_matters(places):
     for gain, named in ((0.05, True), (0.0, False)):
         ridge = {"name": "ridge", "point": None, "held": held + gain, "n_nonzero": 7}
         assert (
-            "ridge, which keeps 7 columns, explains more"
+            "Ridge, which keeps 7 columns, explains more"
             in dict(answers(replace(report, histograms=[ridge])))["What to ship?"]
         ) == named
 

@@ -29,8 +29,8 @@ _LITTLE = 0.01
 _CARE = {
     "strength": "a weaker penalty may predict better",
     "support": "effects that rest on a few rows are not to be quoted",
-    "coverage": "many new rows have values or combinations that the fit never saw and that count for nothing",
-    "decided": "of some dropped columns it is not known whether they belong",
+    "coverage": "many new rows have values or combinations that the fit never saw: other fields alone predict them",
+    "decided": "it is not proved of all dropped columns that they do not belong",
 }
 
 
@@ -61,7 +61,9 @@ def _what_matters(report: SparsityReport) -> str:
     elif not crosses and any(len(block["fields"]) > 1 for block in report.blocks):
         text += " No cross is kept."
     if any(block[share] < 0.0 for block in (*first, *others)):
-        text += " A share below zero takes back a part of what the others say, and matters as much as its size."
+        text += (
+            " A share below zero takes back a part of what the others say, and matters by its size, whatever the sign."
+        )
     return text
 
 
@@ -99,7 +101,9 @@ def _trust(report: SparsityReport) -> str:
         passed = f"{n - len(failed)} of {n} checks passed; {'; '.join(_CARE.get(name, name) for name in failed)}"
     if not any(check["id"] == "predicts" for check in report.checks):
         return f"In part: {passed}. No rows were held out."
-    return f"Its predictions, with care: {passed}." if failed else f"Its predictions, yes: {passed}."
+    if failed:
+        return f"Its predictions, with care: {passed}."
+    return f"Its predictions, yes, for rows like these: {passed}. Effects are not causes."
 
 
 def _ship(report: SparsityReport) -> str:
@@ -112,17 +116,21 @@ def _ship(report: SparsityReport) -> str:
         after = f", then look at {_names(others)}" if others else ""
         return f"Nothing before {_names(serious)} {'is' if len(serious) == 1 else 'are'} put right{after}."
     many = len(report.path) > 1
-    best = "First try a weaker penalty, which may predict better (see Strength). " if "strength" in failed else ""
-    best += f"{'Of these, point' if best else 'Point'} {_point(report, report.point)}" if many else "This model"
+    best = (
+        "Not yet: fit again with a weaker penalty, which may predict better (see Strength). "
+        if "strength" in failed
+        else ""
+    )
+    best += f"{'Until then point' if best else 'Point'} {_point(report, report.point)}" if many else "This model"
     best += f", with {_columns(row)}"
     best += f" and {percent(row['held'])} explained on held-out rows."
     simple = None if report.one_se is None or report.one_se >= report.point else report.path[report.one_se]
     if simple is not None and report.one_se is not None and simple["n_nonzero"] < row["n_nonzero"]:
-        best += f" If small counts, point {_point(report, report.one_se)}, with {_columns(simple)} and "
+        best += f" For fewer columns, point {_point(report, report.one_se)}, with {_columns(simple)} and "
         best += f"{percent(simple['held'])}: the difference is within one standard error."
     for other in report.histograms:
         if other["point"] is None and other["held"] is not None and other["held"] >= row["held"] + _BETTER:
-            best += f" If size does not count, {other['name']}, which keeps {_columns(other)}, explains more: "
+            best += f" {other['name'].capitalize()}, which keeps {_columns(other)}, explains more: "
             best += f"{percent(other['held'])}."
     return best
 

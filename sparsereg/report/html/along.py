@@ -133,7 +133,8 @@ def lines_chart(report: SparsityReport, narrow: bool, groups: dict[str, int]) ->
     low, high = max(min(0.0, *named, *rest), -most), min(max(0.0, *named, *rest), most)
     margin = 0.04 * (high - low or 1.0)
     y = Scale(low - margin, high + margin, bottom, 44.0)
-    words = f"weight, in units of {name_of(report.target)}"
+    linked = any(row.get("effect_on") for row in report.columns)  # weights are then differences of logarithms
+    words = "weight" if linked else f"weight, in units of {name_of(report.target)}"
     marked = x(alphas[report.point if report.one_se is None else min(report.one_se, report.point)])
     fits = left + text_width(words) + text_width("1 std. error") < marked and not narrow
     draw.y_axis(y, linear_ticks(low, high, 5), words if fits else "weight", left, right)

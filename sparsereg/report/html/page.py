@@ -110,6 +110,7 @@ def _figure(*content: Child | list[Child], note: str) -> Node:
 
 def _strength(report: SparsityReport) -> Node:
     note = "Training rows always gain from a weaker penalty; rows that were held out show where it stops to help."
+    note += " Figures at the right are those of the weakest penalty."
     if report.path[report.point]["held"] is None:
         note = "No rows were held out: the training score always gains from a weaker penalty, and chooses nothing."
     elif report.path[report.point]["held_error"] is not None:
@@ -170,7 +171,7 @@ def _blocks(report: SparsityReport) -> Node:
 def _columns(report: SparsityReport) -> Node:
     further: Child = None
     if report.columns_by_weight:
-        summary = h("summary", "The same by absolute weight (with care: many rest on few rows)")
+        summary = h("summary", "The same by absolute weight (with care: the largest often rest on few rows)")
         further = h("details", summary, column_table(report, report.columns_by_weight))
     on = report.columns[0].get("effect_on")
     unit = f", in units of {name_of(report.target)}," if on is None and report.target != "the target" else ""
