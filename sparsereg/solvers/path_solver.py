@@ -88,6 +88,7 @@ class PathSolver(WorkingSetLoop):
     ) -> None:
         super().__init__(quadratic, l1_ratio, options, _working_set(quadratic, options.method))
         self.eliminated_length, self._residual_max_abs = eliminated_length, np.inf
+        self._foresees = not (quadratic.rows.round_is_dear or quadratic.rows.is_dense)
         c = self.working_set.gradient_of(None) if c is None else c
         self.working_set.cache_rows(c)
         self.screening = Screening(quadratic, c) if quadratic.penalty.kernel is not None else NoScreening(quadratic, c)
@@ -207,7 +208,7 @@ class PathSolver(WorkingSetLoop):
         c = self.working_set.gradient_of(candidates)
         magnitude, worst = self.screening.record(candidates, c, dual_shift)
         gap = own(_ratio(max(worst, others), threshold))
-        if gap <= target:  # what is over its threshold now joins at the next strength
+        if gap <= target and self._foresees:  # what is over its threshold now joins at the next strength
             return Certificate(gap, own.squared_residual, none)
         # At a threshold of 0 only columns inside are certified beside a shift: those of dual magnitude 0 are added too.
         above = magnitude if threshold > 0.0 else np.maximum(magnitude, SMALLEST)
@@ -227,9 +228,10 @@ class PathSolver(WorkingSetLoop):
         """Columns that were over the present threshold when they were last evaluated join before the descent; and those
         nearly over it, if the last strength took more than one round.
 
-        Where bounds have grown much since, they are evaluated again first."""
+        Where bounds have grown much since, they are evaluated again first. Not on dense X, where of correlated columns
+        most that are over their threshold no longer are once the first are in."""
         ws, screening, threshold = self.working_set, self.screening, self._threshold
-        if threshold == 0.0 or self.quadratic.rows.round_is_dear:
+        if threshold == 0.0 or not self._foresees:
             return
         share = NEAR if self._many_rounds else 1.0 + BOUND_ROUNDING
         cols, magnitude, widest = screening.last_above(share * threshold)
