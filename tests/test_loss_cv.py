@@ -95,13 +95,60 @@ def test_logistic_grid_scorers_and_class_weights():
     assert ((accuracy.scores_ >= 0.0) & (accuracy.scores_ <= 1.0)).all()
     auc = LogisticRegressionCV(Cs=[0.1, 1.0], l1_ratios=[0.5, 1.0], scoring="roc_auc").fit(X, y)
     assert auc.scores_.shape == (5, 2, 2)
-    with pytest.raises(ValueError, match="3 classes"):
-        LogisticRegressionCV().fit(X, np.arange(90) % 3)
     with pytest.raises(ValueError, match=r"Cs\[1\]"):
         LogisticRegressionCV(Cs=[1.0, -1.0]).fit(X, y)
 
 
-@pytest.mark.parametrize("model", [LogisticRegressionCV(Cs=3, cv=3)], ids=str)
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.7])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_folds_of_several_classes_are_scikit_learns(l1_ratio, weighted):
+    X, z = data(n=120)
+    y = np.array(["a", "b", "c"])[np.searchsorted(np.quantile(z, [0.3, 0.7]), z)]
+    s = np.random.default_rng(1).uniform(0.5, 2.0, 120) if weighted else None
+    cv, Cs = StratifiedKFold(3), np.array([0.1, 1.0, 3.0])
+    model = LogisticRegressionCV(Cs=Cs, cv=cv, l1_ratios=l1_ratio, tol=1e-8).fit(sp.csr_array(X), y, sample_weight=s)
+    for f, (train, test) in enumerate(cv.split(X, y)):
+        for k, C in enumerate(Cs):
+            solver = "saga" if l1_ratio else "newton-cg"
+            theirs = linear_model.LogisticRegression(C=C, l1_ratio=l1_ratio, solver=solver, tol=1e-7, max_iter=50_000)
+            theirs.fit(X[train], y[train], sample_weight=None if s is None else s[train])
+            own = None if s is None else s[test]
+            expected = log_loss(y[test], theirs.predict_proba(X[test]), sample_weight=own)
+            assert model.scores_[f, 0, k] == pytest.approx(-2.0 * expected, rel=1e-3)
+    assert pytest.approx(Cs[np.argmax(model.scores_[:, 0].mean(axis=0))]) == model.C_
+    alone = LogisticRegression(C=model.C_, l1_ratio=l1_ratio, max_iter=1000, tol=1e-8).fit(X, y, sample_weight=s)
+    np.testing.assert_allclose(model.predict_proba(X), alone.predict_proba(X), atol=1e-4)
+    assert model.coef_.shape == (3, X.shape[1])
+    accuracy = LogisticRegressionCV(Cs=[0.1, 1.0, 10.0], cv=3, scoring="accuracy", l1_ratios=l1_ratio).fit(X, y)
+    assert accuracy.Cs_[np.argmax(accuracy.scores_[:, 0].mean(axis=0))] == accuracy.C_
+    automatic = LogisticRegressionCV(cv=3).fit(X, y)
+    assert automatic.validation_.chosen.stopped == "turned"
+    assert automatic.score(X, y) > 0.6
+
+
+def test_parameters_of_scikit_learn_are_taken_or_refused():
+    X, z = data(n=90)
+    y = z > np.median(z)
+    plain = LogisticRegressionCV(Cs=3, cv=3, l1_ratios=(0.0,)).fit(X, y)
+    with pytest.warns(FutureWarning, match="'penalty' was deprecated"):
+        named = LogisticRegressionCV(Cs=3, cv=3, penalty="l2", solver="saga", random_state=1).fit(X, y)
+    given = LogisticRegressionCV(Cs=3, cv=3, l1_ratios=None, use_legacy_attributes=False, dual=False).fit(X, y)
+    for model in (named, given):
+        np.testing.assert_array_equal(model.coef_, plain.coef_)
+    for options, words in (
+        ({"refit": False}, "leave refit at True"),
+        ({"use_legacy_attributes": True}, "attributes are arrays here"),
+        ({"solver": "adam"}, "solver='adam'"),
+        ({"penalty": "l3"}, "penalty='l3'"),
+        ({"intercept_scaling": 0.0}, "intercept_scaling"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            LogisticRegressionCV(Cs=3, **options).fit(X, y)
+    with pytest.raises(ValueError, match="positive=True"):
+        LogisticRegressionCV(Cs=3, positive=True).fit(X, np.arange(90) % 3)
+
+
+@pytest.mark.parametrize("model", [LogisticRegressionCV(Cs=[0.1, 1.0], cv=3)], ids=str)
 def test_check_estimator(model):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

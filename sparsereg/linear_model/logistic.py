@@ -182,11 +182,7 @@ class LogisticRegression(LossClassifier):
         X, y = self._checked(X, y)
         design, targets = self._design(X), ClassTargets.of(y, classes)
         K = targets.classes.size
-        if self.positive and K > 2:
-            raise ValueError(
-                f"Only binary classification is supported with positive=True. y holds {K} classes, of which only"
-                " differences of coefficients count."
-            )
+        self._check_positive(K)
         targets, s = targets.weighted(self.class_weight, self._weights(sample_weight, design.n_rows))
         targets = targets.smoothed(float(self.label_smoothing), self.smoothing_distribution, s)
         total = float(design.n_rows if s is None else s.sum())
@@ -274,6 +270,13 @@ class LogisticRegression(LossClassifier):
         check_flag("dual", self.dual)
         self._check_common(l1_ratio)
         return float(C), float(l1_ratio)
+
+    def _check_positive(self, K: int) -> None:
+        if self.positive and K > 2:
+            raise ValueError(
+                f"Only binary classification is supported with positive=True. y holds {K} classes, of which only"
+                " differences of coefficients count."
+            )
 
     def _deprecated_l1_ratio(self) -> Any:
         l1_ratio: Any = self.l1_ratio

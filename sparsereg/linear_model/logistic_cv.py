@@ -1,19 +1,22 @@
-"""`LogisticRegressionCV`: two classes, the strength chosen by folds."""
+"""`LogisticRegressionCV`: two classes or several, the strength chosen by folds."""
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
-from sparsereg.data.validation import MOST_POINTS, check_number, check_vector
+from sparsereg.data.validation import MOST_POINTS, check_choice, check_flag, check_number, check_vector
 from sparsereg.linear_model.class_targets import ClassTargets
 from sparsereg.linear_model.coefficients import set_parameters
-from sparsereg.linear_model.logistic import LogisticRegression
+from sparsereg.linear_model.logistic import PENALTIES, SOLVERS, LogisticRegression
 from sparsereg.linear_model.loss_fit import Task as FitTask
 from sparsereg.linear_model.path_choice import PathChoice
 from sparsereg.linear_model.paths import EPOCHS
 from sparsereg.losses import LOSSES
+from sparsereg.losses.multinomial import MULTINOMIAL
+from sparsereg.selection.class_folds import ClassTask, make_class_measure
 from sparsereg.selection.cross_validation import check_ratios
 from sparsereg.selection.engine import Settings, validate
 from sparsereg.selection.fold_fits import Task
@@ -27,11 +30,10 @@ __all__ = ["LogisticRegressionCV"]
 
 
 class LogisticRegressionCV(PathChoice, LogisticRegression):
-    """Logistic regression of two classes whose strength is chosen by cross-validation, for wide sparse X.
+    """Logistic regression, of two classes or multinomial, whose strength is chosen by cross-validation.
 
     The objective is that of `LogisticRegression`, in each fold over its training rows. As there, C stands beside a sum,
-    so that with `Cs` given a fold of 4/5 of the rows is penalised as scikit-learn's is. X is not copied. For more than
-    two classes use `GridSearchCV` with `LogisticRegression`.
+    so that with `Cs` given a fold of 4/5 of the rows is penalised as scikit-learn's is. X is not copied.
 
     Parameters
     ----------
@@ -39,8 +41,8 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         Inverse strengths. A number means so many, spread geometrically from 1e-4 to 1e4, as in scikit-learn. "auto"
         begins where all coefficients are 0 and goes on until the mean held-out loss has turned for good, as in
         `ElasticNetCV`; it needs `l1_ratios` above 0.
-    l1_ratios : array of floats in [0, 1], or one, default (1.0,)
-        1 is the lasso, 0 ridge.
+    l1_ratios : array of floats in [0, 1], one of these, or None, default (1.0,)
+        1 is the lasso, 0 ridge, which is also what None means, as in scikit-learn.
     fit_intercept, class_weight, penalty_factor, standardize, positive, n_jobs
         As in `LogisticRegression`.
     cv : int, splitter, iterable or None, default None
@@ -55,6 +57,14 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         Print a line a strength, with the time left, to stderr.
     max_seconds, max_columns, keep_fold_paths
         As in `ElasticNetCV`.
+    penalty
+        Deprecated, as in scikit-learn: "l2" is ``l1_ratios=(0,)``, "l1" is ``l1_ratios=(1,)``.
+    solver, dual, intercept_scaling, random_state
+        Taken for compatibility and checked; they change nothing.
+    refit : bool, default True
+        Only True: coefficients are those of a fit on all rows.
+    use_legacy_attributes : bool or "warn", default "warn"
+        Attributes are arrays, as scikit-learn's are with False, which "warn" means here too; True is refused.
 
     Attributes
     ----------
@@ -94,6 +104,13 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         class_weight: Any = None,
         n_jobs: int | None = None,
         verbose: bool | int = False,
+        penalty: Any = "deprecated",
+        solver: str = "lbfgs",
+        dual: bool = False,
+        intercept_scaling: float = 1.0,
+        random_state: Any = None,
+        refit: bool = True,
+        use_legacy_attributes: Any = "warn",
         penalty_factor: Any = None,
         standardize: bool = False,
         positive: bool = False,
@@ -114,10 +131,10 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         X : sparse matrix or array, dense array, or data frame of numbers, of shape (n, p)
             Not copied where the layout allows, never written to.
         y : array of shape (n,)
-            Labels of two classes.
+            Labels.
         sample_weight : float or array of shape (n,), optional
             Non-negative weights, in the fits and within the held-out losses.
-        offset : array of shape (n,), optional
+        offset : array of shape (n,), or (n, K) for more than two classes, optional
             Known part of the predictor.
         **params
             Metadata for the splitter, such as groups, with `sklearn.set_config(enable_metadata_routing=True)`.
@@ -129,25 +146,20 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         Raises
         ------
         ValueError
-            For parameters, labels or weights out of range, input that is not finite, and folds without rows or with one
-            class only.
+            For parameters, labels or weights out of range, input that is not finite, and folds without rows or without
+            a class.
 
         Warns
         -----
         ConvergenceWarning
             When strengths are not solved to `tol` within `max_iter` iterations.
         """
-        self._check_loss_fit()
-        check_rule(self.rule)
-        ratios = check_ratios(self.l1_ratios)
+        ratios = self._ratios()
         X, y = self._checked(X, y)
         design, targets = self._design(X), ClassTargets.of(y)
-        if targets.classes.size > 2:
-            raise ValueError(
-                "Only binary classification is supported. The type of the target is multiclass: y has"
-                f" {targets.classes.size} classes. For more than two use GridSearchCV(LogisticRegression())."
-            )
-        labels, known = targets.codes, self._offset(offset, design.n_rows)
+        labels, K = targets.codes, targets.classes.size
+        self._check_positive(K)
+        known = self._class_offset(offset, design.n_rows, K)
         targets, s = targets.weighted(self.class_weight, self._weights(sample_weight, design.n_rows))
         total, factor = float(design.n_rows if s is None else s.sum()), self._factor(design.n_features)
         if not total > 0.0:
@@ -155,17 +167,15 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         flags: dict[str, Any] = {
             name: bool(getattr(self, name)) for name in ("fit_intercept", "standardize", "positive")
         }
-        loss, target, settings = LOSSES["logistic"], targets.target(), self._grid(total)
-        options = Options(float(self.tol), EPOCHS * int(self.max_iter))
-        penalty, given = {"penalty_factor": factor, **flags}, not isinstance(self.Cs, str)
-        task = Task(design, target, s, known, loss, penalty, options, summed=given)
+        target, settings, penalty = targets.target(), self._grid(total), {"penalty_factor": factor, **flags}
+        task, measure = self._task(targets.classes, (design, target, s, known), penalty)
         folds = make_folds(self.cv, X, labels, self._split_parameters(params), classifier=True)
-        measure = make_measure(self.scoring, loss)
         paths = [validate(task, folds, measure, ratio, settings) for ratio in ratios]
         self._set_choice(CrossValidation.of(paths, self.rule), total)
         chosen = self.validation_
         fitted = self._fit_task(
-            FitTask(design, target, loss, s, known, chosen.alpha, chosen.l1_ratio, factor, **flags), 1
+            FitTask(design, target, LOSSES["logistic"], s, known, chosen.alpha, chosen.l1_ratio, factor, **flags),
+            1 if K == 2 else K,
         )
         self._sparse, self.classes_ = False, targets.classes
         self.intercept_ = fitted.intercept.astype(design.dtype)
@@ -174,8 +184,44 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
 
     def __sklearn_tags__(self) -> Any:
         tags = super(LogisticRegression, self).__sklearn_tags__()  # whose own reads parameters that are none here
-        tags.classifier_tags.multi_class = False
+        tags.classifier_tags.multi_class = not self.positive
         return tags
+
+    def _ratios(self) -> list[float]:
+        """The `l1_ratios`, after all checks of parameters but `Cs`."""
+        self._check_loss_fit()
+        check_rule(self.rule)
+        check_choice("solver", self.solver, SOLVERS)
+        check_flag("dual", self.dual)
+        check_number("intercept_scaling", self.intercept_scaling, low=0, open_low=True)
+        if not check_flag("refit", self.refit):
+            raise ValueError("refit=False: coefficients averaged over folds have no certificate; leave refit at True.")
+        if self.use_legacy_attributes != "warn" and check_flag("use_legacy_attributes", self.use_legacy_attributes):
+            raise ValueError("use_legacy_attributes=True: attributes are arrays here, not dicts; pass False.")
+        ratios = (0.0,) if self.l1_ratios is None else self.l1_ratios
+        if isinstance(self.penalty, str) and self.penalty == "deprecated":
+            return check_ratios(ratios)
+        check_choice("penalty", self.penalty, tuple(PENALTIES))
+        warnings.warn(
+            "'penalty' was deprecated in version 1.8 and will be removed in 1.10. Leave it at its default and use"
+            " l1_ratios=(0,) in place of penalty='l2', and l1_ratios=(1,) in place of penalty='l1'.",
+            FutureWarning,
+            stacklevel=3,
+        )
+        own = PENALTIES[self.penalty]
+        return check_ratios(ratios if own is None else (own,))
+
+    def _task(self, classes: Any, parts: Any, penalty: dict[str, Any]) -> tuple[Any, Any]:
+        """What the folds fit and measure; `parts` are the design, targets, weights and offset."""
+        options = Options(float(self.tol), EPOCHS * int(self.max_iter))
+        design, y, s, known = parts
+        summed, loss = not isinstance(self.Cs, str), LOSSES["logistic"]
+        if len(classes) == 2:
+            task = Task(design, y, s, known, loss, penalty, options, summed=summed)
+            return task, make_measure(self.scoring, loss)
+        several: Any = MULTINOMIAL
+        of_classes = ClassTask(design, y, s, known, several, penalty, options, summed=summed, classes=classes)
+        return of_classes, make_class_measure(self.scoring, y, classes)
 
     def _grid(self, total: float) -> Settings:
         """The strengths beside the mean of the losses, and how to validate."""
