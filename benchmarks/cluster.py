@@ -92,7 +92,7 @@ def main() -> None:
     if not files.exists():
         make(files, options.entries // BLOCKS)
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as client,
     ):
         tables = tables_of(ParquetRows(f"{files}/*.parquet", target="y"), None, None, DaskEngine(client))

@@ -39,7 +39,7 @@ from sparsereg.rows.disk import ThreadEngine
 @pytest.fixture(scope="module")
 def client():
     """Two workers in threads of this process, which has imported everything already."""
-    options = {"threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    options = {"threads_per_worker": 1, "processes": False, "dashboard_address": ":0"}
     with (
         distributed.LocalCluster(n_workers=2, **options) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,

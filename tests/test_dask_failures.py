@@ -30,7 +30,7 @@ from sparsereg.dask.tables import encoded_rows, tables_of
 @pytest.fixture(scope="module")
 def processes():
     """Two processes, started anew where they are killed; none is left at the end."""
-    options = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}
+    options = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": ":0"}
     with (
         distributed.LocalCluster(n_workers=2, **options) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,

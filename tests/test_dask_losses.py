@@ -26,7 +26,7 @@ TARGETS = ["clicked", "count", "share", "offset"]
 
 @pytest.fixture(scope="module")
 def client():
-    options = {"threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    options = {"threads_per_worker": 1, "processes": False, "dashboard_address": ":0"}
     with (
         distributed.LocalCluster(n_workers=2, **options) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,

@@ -25,7 +25,7 @@ KINDS = ["threads", "disk", "fold", "dask"]
 def client():
     """Two workers in threads of this process."""
     distributed = pytest.importorskip("distributed", reason="the extra [dask] is not installed")
-    options = {"threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    options = {"threads_per_worker": 1, "processes": False, "dashboard_address": ":0"}
     with (
         distributed.LocalCluster(n_workers=2, **options) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
