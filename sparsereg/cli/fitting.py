@@ -19,7 +19,7 @@ from sparsereg.losses import as_loss, as_path_loss
 from sparsereg.report.evidence import Evidence
 from sparsereg.report.samples import FoldSample
 from sparsereg.results import PathResult
-from sparsereg.selection.cross_validation import Rows, cross_validate_path, make_task
+from sparsereg.selection.cross_validation import GivenRows, cross_validate_path, make_task
 from sparsereg.selection.ending import Ending, is_falling
 from sparsereg.selection.engine import Settings
 from sparsereg.selection.patience import HeldRows, path_with_patience
@@ -192,7 +192,7 @@ def _with_patience(
 ) -> PathResult:
     """The path on the rows of the fit, to so many strengths that do not predict the held-out ones better."""
     penalty = {name: asked[name] for name in ("penalty_factor", "standardize", "positive")} | {"fit_intercept": True}
-    rows = Rows(as_design(X), data.y[data.train], asked["sample_weight"], asked["offset"])
+    rows = GivenRows(as_design(X), data.y[data.train], asked["sample_weight"], asked["offset"])
     task, measure, _ = make_task(rows, as_path_loss(asked["loss"]), penalty, Options(asked["tol"]), None)
     kind, held = TargetKind(asked["loss"], options["classes"]), data.held_out
     y, offset = data.y[held], data.offsets(held)

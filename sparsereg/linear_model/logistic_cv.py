@@ -158,6 +158,10 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         X, y = self._checked(X, y)
         design, targets = self._design(X), ClassTargets.of(y)
         labels, K = targets.codes, targets.classes.size
+        if labels is None:
+            raise ValueError(
+                f"y has shape {y.shape}; expected labels of shape (n,). For probabilities use cross_validate_path."
+            )
         self._check_positive(K)
         known = self._class_offset(offset, design.n_rows, K)
         targets, s = targets.weighted(self.class_weight, self._weights(sample_weight, design.n_rows))

@@ -17,7 +17,7 @@ from sparsereg.objective.multi_task import MultiTaskProblem, make_multi_task_pro
 from sparsereg.objective.multinomial import MultinomialProblem, make_multinomial_problem
 from sparsereg.objective.problem import Problem, make_problem
 
-__all__ = ["Targets", "check_classes", "check_targets"]
+__all__ = ["Targets", "check_classes", "check_targets", "refuse_positive"]
 
 Vector = NDArray[np.float64]
 
@@ -50,13 +50,13 @@ class Targets:
 def check_targets(loss: Loss | Multinomial, y: Any, offset: Any, n_rows: int, *, positive: bool) -> Targets:
     """One output or several, by the loss and the dimensions of y."""
     if isinstance(loss, Multinomial):
-        _refuse_positive(positive)
+        refuse_positive(positive)
         table, classes = check_classes(y, n_rows)
         return Targets((table, _checked_offset(offset, table)), partial(make_multinomial_problem, classes=classes))
     if not (loss.quadratic and np.ndim(y) == 2):
         vectors = check_target(y, n_rows), None if offset is None else check_vector("offset", offset, n_rows)
         return Targets(vectors, partial(make_problem, loss=loss, positive=positive))
-    _refuse_positive(positive)
+    refuse_positive(positive)
     table = check_outputs("y", y, n_rows)
     return Targets((table, _checked_offset(offset, table)), make_multi_task_problem)
 
@@ -97,6 +97,7 @@ def _checked_offset(offset: Any, y: Vector) -> Vector | None:
     return None if offset is None else check_outputs("offset", offset, *y.shape)
 
 
-def _refuse_positive(positive: bool) -> None:
+def refuse_positive(positive: bool) -> None:
+    """A ValueError where coefficients of several outputs are to be positive."""
     if positive:
         raise ValueError("positive=True is for a single output; set positive=False.")

@@ -23,7 +23,7 @@ from sparsereg.data.validation import (
     check_weights,
 )
 from sparsereg.losses import Loss, Multinomial, as_loss, as_path_loss
-from sparsereg.objective.targets import check_classes
+from sparsereg.objective.targets import check_classes, refuse_positive
 from sparsereg.rows.partitioned import PartitionedRows
 from sparsereg.selection.class_folds import ClassDeviance, ClassTask, labels_of, make_class_measure
 from sparsereg.selection.ending import TURNED, Ending, turned_after
@@ -37,7 +37,7 @@ from sparsereg.selection.rules import check_rule
 from sparsereg.selection.walk import Progress
 from sparsereg.solvers.loop import Options
 
-__all__ = ["Rows", "check_ending", "check_ratios", "cross_validate_path", "make_task"]
+__all__ = ["GivenRows", "check_ending", "check_ratios", "cross_validate_path", "make_task"]
 
 
 def cross_validate_path(
@@ -167,7 +167,7 @@ def cross_validate_path(
     if groups is not None and np.ndim(groups) == 0:
         raise ValueError(f"groups={groups!r}: expected one group for each of the {design.n_rows} rows of X, or None.")
     penalty = {"penalty_factor": check_penalty_factor(penalty_factor, design.n_features)} | flags
-    task, measure, target = make_task(Rows(design, y, s, offset), as_path_loss(loss), penalty, options, scoring)
+    task, measure, target = make_task(GivenRows(design, y, s, offset), as_path_loss(loss), penalty, options, scoring)
     folds = make_folds(cv, X, target.y, {} if groups is None else {"groups": groups}, target.is_class)
     return CrossValidation.of([validate(task, folds, measure, ratio, how) for ratio in ratios], rule)
 
@@ -179,7 +179,7 @@ class SplitBy(NamedTuple):
     is_class: bool
 
 
-class Rows(NamedTuple):
+class GivenRows(NamedTuple):
     """The design, and beside it what the caller gave for each row, of which the weights are checked."""
 
     design: Design
@@ -189,13 +189,12 @@ class Rows(NamedTuple):
 
 
 def make_task(
-    rows: Rows, loss: Loss | Multinomial, penalty: dict[str, Any], options: Options, scoring: Any
+    rows: GivenRows, loss: Loss | Multinomial, penalty: dict[str, Any], options: Options, scoring: Any
 ) -> tuple[Task, Measure | ClassDeviance, SplitBy]:
     """What is fitted, what is measured, and by what rows are split."""
     n_rows = rows.design.n_rows
     if isinstance(loss, Multinomial):
-        if penalty["positive"]:
-            raise ValueError("positive=True is for a single output; set positive=False.")
+        refuse_positive(penalty["positive"])
         y, classes = check_classes(rows.y, n_rows)
         offset = None if rows.offset is None else check_outputs("offset", rows.offset, *y.shape)
         parts: Any = (rows.design, y, rows.s, offset, loss, penalty, options)

@@ -79,6 +79,6 @@ class Checkpoint:
             raise ValueError(f"checkpoint {str(file)!r} cannot be read ({error}); delete it to begin anew.") from error
         if not same:
             raise ValueError(
-                f"checkpoint {str(file)!r} is of a fit with other options or data; delete it, or name another folder."
+                f"checkpoint {str(file)!r} is of a fit with other options or data; delete it, or choose another place."
             )
         return points, seconds

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sparsereg.data.design import Design, as_design
+from sparsereg.data.design import as_design
 from sparsereg.data.threads import thread_count
 from sparsereg.data.validation import (
     check_alphas,
@@ -208,22 +208,24 @@ def regularization_path(
         return trace(over_rows, grid, callback=callback, until=until, checkpoint=checkpoint)
     if checkpoint is not None:
         raise ValueError(f"checkpoint={checkpoint!r} was passed beside rows in memory; leave it out.")
-    n_threads = thread_count(n_jobs)
-    solver_, grid = path_solver(  # no name holds the problem here, so that what it knows of eliminated columns goes
-        _problem(as_design(X, n_threads=n_threads), kind, given, penalty_factor, flags),
-        float(l1_ratio),
-        grid,
-        eps,
-        options,
+    # No name holds the problem here, so that what it knows of eliminated columns is freed.
+    solver_, grid = path_solver(
+        _problem(X, thread_count(n_jobs), kind, given, penalty_factor, flags), float(l1_ratio), grid, eps, options
     )
     settings = flags | {"penalty_factor": penalty_factor, "has_offset": offset is not None}
     return replace(trace(solver_, grid, callback=callback, until=until), settings=settings)
 
 
 def _problem(
-    design: Design, loss: Loss | Multinomial, given: dict[str, Any], penalty_factor: Any, flags: dict[str, bool]
+    X: Any,
+    n_threads: int,
+    loss: Loss | Multinomial,
+    given: dict[str, Any],
+    penalty_factor: Any,
+    flags: dict[str, bool],
 ) -> Problem | OutputProblem:
     """The problem of `regularization_path` for rows in memory."""
+    design = as_design(X, n_threads=n_threads)
     targets = check_targets(loss, given["y"], given["offset"], design.n_rows, positive=flags["positive"])
     weights = check_weights(given["sample_weight"], design.n_rows)
     design, s, y, offset = count_weights(design, weights, *targets.vectors)
