@@ -20,6 +20,7 @@ from sparsereg import (
     SparsityReport,
     SquaredHingeClassifier,
     TweedieRegressor,
+    information_criterion,
     load_model,
     regularization_path,
     save_model,
@@ -260,12 +261,36 @@ def test_an_exposure_makes_rates(how):
 
 
 @pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("target", ["churn", "kind", "claims --loss poisson --exposure years --l1-ratio 0.5"])
+def test_a_criterion_chooses_on_all_rows(target):
+    table = pl.read_csv("rows.csv")
+    table.with_columns(years=np.random.default_rng(0).uniform(0.5, 1.5, table.height)).write_csv("rows.csv")
+    fit = f"{FIT} --target {target} "
+    points = []
+    for criterion in ("aic", "bic"):
+        result = succeed(f"{fit} --criterion {criterion}")
+        model = load_model("model.npz")
+        X, known = model.cross.transform(table), None
+        if "exposure" in target:
+            known = np.log(pl.read_csv("rows.csv")["years"].to_numpy())
+        found = information_criterion(model.path, X, criterion=criterion, offset=known)
+        assert f"{criterion.upper()} is least at point {found.k}," in " ".join(result.stderr.split())
+        assert (model.point, model.meta["rows"]) == (found.k, 1500)
+        assert "held_out_r2" not in model.meta
+        points.append(found.k)
+    assert points[1] <= points[0]
+
+
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ("--l1-ratio 2", "--l1-ratio"), ("--tol -1", "--tol"), ("--eps 0", "--eps"), ("--alphas 1,x", "neither"),
         ("--alphas 1,0.5 --eps 0.1", "choose one"), ("--l1-ratio 0", "name the strengths"),
         ("--folds 3 --validate 0.1", "choose one"), ("--patience 3 --validate 0", "holds none out"),
+        ("--criterion bic --folds 3", "--criterion and --folds"), ("--criterion aic --validate 0", "--criterion and"),
+        ("--criterion aic --patience 3", "holds none out"), ("--criterion x", "--criterion"),
+        ("--criterion bic --loss huber", "--loss huber:1.35 does not"), ("--criterion aic --loss tweedie", "folds"),
         ("--patience 3 --alphas 2,1", "choose one"), ("--loss squared_hinge --log-target", "--log-target fits squares"),
         ("--bin z=1/60 --numeric z", "--bin and --numeric"), ("--field a --exclude a", "used and excluded"),
         ("--design auto --degree 4", "at most 3 fields"), ("--design main --degree 2", "choose one"),

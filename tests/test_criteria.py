@@ -6,7 +6,10 @@ import math
 
 import numpy as np
 import pytest
+import scipy.optimize
 import scipy.sparse as sp
+import scipy.special
+import scipy.stats
 from test_dropin import data
 
 from sparsereg import (
@@ -60,6 +63,134 @@ def test_criteria_of_counts_use_the_deviance():
         )
 
 
+def counts_of(loss: str, X: np.ndarray) -> np.ndarray:
+    rng, z = np.random.default_rng(1), 0.6 * X[:, 0] - 0.4 * X[:, 1]
+    mean = np.exp(z)
+    draw = {
+        "logistic": lambda: (rng.random(z.size) < scipy.special.expit(z)) * 1.0,
+        "poisson": lambda: rng.poisson(mean) * 1.0,
+        "gamma": lambda: mean * rng.gamma(3.0, size=z.size),
+        "tweedie": lambda: mean * rng.poisson(1.0, size=z.size) * rng.gamma(2.0, size=z.size),
+    }
+    return draw[loss]()
+
+
+@pytest.mark.parametrize("name", ["aic", "aicc", "bic", "ebic"])
+@pytest.mark.parametrize("loss", ["logistic", "poisson", "gamma"])
+def test_without_a_penalty_they_are_those_of_the_likelihood(loss, name):
+    """Differences between points, as what depends on y only is left out: -2 log-likelihood, by scipy's densities."""
+    X = data(n=90)[0]
+    y = counts_of(loss, X)
+    path = regularization_path(X, y, loss=loss, alphas=[0.2, 0.05, 1e-9], tol=1e-10)
+
+    def minus_two_log_likelihood(k):
+        mean = path.means(path.predict(X, k))
+        if loss == "logistic":
+            return -2.0 * scipy.stats.bernoulli.logpmf(y, mean).sum()
+        if loss == "poisson":
+            return -2.0 * scipy.stats.poisson.logpmf(y, mean).sum()
+
+        def at_shape(log_shape):
+            shape = np.exp(log_shape)
+            return -2.0 * scipy.stats.gamma.logpdf(y, shape, scale=mean / shape).sum()
+
+        return scipy.optimize.minimize_scalar(
+            at_shape, bounds=(-5.0, 10.0), method="bounded", options={"xatol": 1e-10}
+        ).fun
+
+    found = information_criterion(path, X, criterion=name)
+    own = [
+        expected(name, minus_two_log_likelihood(k), 90, int(path.n_nonzero[k]), int(path.n_nonzero[k]), 12)
+        for k in range(3)
+    ]
+    assert path.n_nonzero[2] == 12
+    np.testing.assert_allclose(np.diff(found.values), np.diff(own), rtol=1e-7)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "poisson", "gamma", ("tweedie", 1.5)])
+def test_the_trace_of_an_elastic_net_is_at_the_curvature_of_its_points(loss):
+    X = data(n=90)[0]
+    y = counts_of(loss if isinstance(loss, str) else loss[0], X)
+    rng = np.random.default_rng(2)
+    s, offset, v = rng.uniform(0.5, 2.0, 90), 0.3 * rng.normal(size=90), rng.uniform(0.5, 2.0, 12)
+    arguments = {"loss": loss, "l1_ratio": 0.5, "sample_weight": s, "offset": offset, "tol": 1e-9}
+    path = regularization_path(X, y, alphas=4, penalty_factor=v, standardize=True, **arguments)
+    known = {"sample_weight": s, "offset": offset, "dispersion": 1.7}
+    found = information_criterion(path, sp.csr_array(X), criterion="aic", **known)
+    sigma2 = np.average((X - np.average(X, axis=0, weights=s)) ** 2, axis=0, weights=s)
+    for k, alpha in enumerate(path.alphas):
+        columns, mean = path.point(k)[0], path.means(path.predict(X, k) + offset)
+        h = s * {"logistic": mean * (1.0 - mean), "poisson": mean, "gamma": np.ones(90)}.get(loss, np.sqrt(mean))
+        A = X[:, columns] - np.average(X[:, columns], axis=0, weights=h)
+        H = A.T @ (h[:, None] * A)
+        hat = np.linalg.solve(H + np.diag(0.5 * alpha * s.sum() * v[columns] * sigma2[columns]), H)
+        assert found.degrees[k] == pytest.approx(np.trace(hat), rel=1e-6, abs=1e-12)
+        deviance = 2.0 * path.gap_scale * (1.0 - path.deviance_explained[k])
+        assert found.values[k] == pytest.approx(90 * deviance / 1.7 + 2.0 * (np.trace(hat) + 1.0), rel=1e-6)
+    with pytest.raises(ValueError, match="pass it as offset"):
+        information_criterion(path, X, sample_weight=s, dispersion=1.0)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.6])
+def test_several_classes_by_their_dense_hessian(l1_ratio, fit_intercept):
+    X = np.hstack([data(n=90)[0], data(n=90)[0][:, :1]])  # a copy of a column
+    rng, K = np.random.default_rng(3), 3
+    y = rng.integers(0, K, 90) + 0
+    y[X[:, 0] > 0.5] = 0
+    s, offset = rng.uniform(0.5, 2.0, 90), 0.2 * rng.normal(size=(90, K))
+    arguments = {"loss": "multinomial", "l1_ratio": l1_ratio, "fit_intercept": fit_intercept, "tol": 1e-9}
+    path = regularization_path(X, y, alphas=5, eps=1e-3, sample_weight=s, offset=offset, **arguments)
+    found = information_criterion(path, X, criterion="aicc", sample_weight=s, offset=offset)
+    for k, alpha in enumerate(path.alphas):
+        W = path.coef(k).toarray()
+        p = path.means(path.predict(X, k) + offset)
+        curvature = np.array([np.diag(row) - np.outer(row, row) for row in p])  # (n, K, K)
+        one = np.ones((90, 1)) if fit_intercept else np.zeros((90, 0))
+        # Coordinates in the order of the classes; the intercepts of all of them come last.
+        blocks = np.hstack(
+            [np.kron(np.eye(K)[c], X[:, [j]]).reshape(90, 1, K) for c, j in np.argwhere(W)] or [np.zeros((90, 0, K))]
+        )
+        last = np.hstack([np.kron(np.eye(K)[c], one).reshape(90, -1, K) for c in range(K)])
+        J = np.concatenate([blocks, last], axis=1)
+        H, m = np.einsum("i,iak,ikl,ibl->ab", s, J, curvature, J), blocks.shape[1]
+        H = H[:m, :m] - H[:m, m:] @ np.linalg.pinv(H[m:, m:]) @ H[m:, :m]
+        l2 = alpha * (1.0 - l1_ratio) * s.sum()
+        degrees = np.trace(np.linalg.solve(H + l2 * np.eye(m), H)) if l2 else np.linalg.matrix_rank(H, tol=1e-8)
+        assert found.degrees[k] == pytest.approx(degrees, abs=1e-6)
+        total = -2.0 * np.average(np.log(p[np.arange(90), y]), weights=s) * 90
+        d = degrees + (K - 1) * fit_intercept
+        assert found.values[k] == pytest.approx(total + 2.0 * d + 2.0 * d * (d + 1) / (90 - d - 1), rel=1e-6)
+    assert l1_ratio < 1.0 or found.degrees[-1] < path.n_nonzero[-1]
+
+
+def test_degrees_of_an_elastic_net_know_penalty_factors_and_scales():
+    X, y = data(n=80)
+    v = np.random.default_rng(0).uniform(0.0, 3.0, 12)
+    v[3] = 0.0
+    arguments = {"l1_ratio": 0.5, "penalty_factor": v, "standardize": True, "fit_intercept": False}
+    path = regularization_path(X, y, alphas=6, tol=1e-10, **arguments)
+    found = information_criterion(path, X)
+    for k, alpha in enumerate(path.alphas):
+        model = ElasticNet(alpha=alpha, **arguments, tol=1e-10).fit(X, y)
+        assert found.degrees[k] == pytest.approx(degrees_of_freedom(model, X).total, abs=1e-5)
+        n, residual = int(path.n_nonzero[k]), np.mean((y - path.predict(X, k)) ** 2)
+        assert found.values[k] == pytest.approx(80 * math.log(residual) + math.log(80) * found.degrees[k], rel=1e-6), n
+
+
+@pytest.mark.parametrize(
+    ("loss", "match"),
+    [("huber", "loss='huber:1.35' is not the likelihood"), ("squared_hinge", "loss='squared_hinge' is not"),
+     (("tweedie", 1.5), "dispersion=None")],
+)  # fmt: skip
+def test_losses_without_a_likelihood_are_refused_by_name(loss, match):
+    X, y = data()
+    y = np.sign(y - np.median(y)) if loss == "squared_hinge" else np.abs(y)
+    path = regularization_path(X, y, loss=loss, alphas=3)
+    with pytest.raises(ValueError, match=match):
+        information_criterion(path, X)
+
+
 def test_aicc_is_infinite_where_columns_outnumber_rows():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(12, 40)), rng.normal(size=12)
@@ -77,6 +208,10 @@ def test_criteria_refuse_what_they_do_not_cover():
         information_criterion(path, X, criterion="dic")
     with pytest.raises(ValueError, match="X has 11 columns"):
         information_criterion(path, X[:, :11])
+    with pytest.raises(ValueError, match=r"dispersion=0\.0"):
+        information_criterion(path, X, dispersion=0.0)
+    with pytest.raises(ValueError, match="several targets"):
+        information_criterion(regularization_path(X, np.column_stack([y, y]), alphas=3), X)
     with pytest.raises(ValueError, match="ridge"):
         information_criterion(ridge_path(X, y, alphas=[1.0]), X)
 

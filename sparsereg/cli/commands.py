@@ -39,6 +39,7 @@ from sparsereg.cli.training import ColumnRoles, Training
 from sparsereg.data.atomic_write import check_place, write_whole
 from sparsereg.report.report import SparsityReport
 from sparsereg.report.words import bytes_in_words
+from sparsereg.selection.criteria import CRITERIA
 from sparsereg.serving.model_file import Model, load_model, save_model
 from sparsereg.solvers.path import regularization_path
 
@@ -172,7 +173,7 @@ def cli() -> None:
 @click.option(
     "--eps",
     type=float,
-    help="The weakest strength, as a share of the strongest. Default: while held-out rows gain; 0.01 with --validate.",
+    help="The weakest strength, as a share of the strongest. Default: while held-out rows gain; 0.01 without folds.",
 )
 @click.option(
     "--tol",
@@ -189,6 +190,11 @@ def cli() -> None:
     metavar="SHARE",
     help="Instead of folds, choose the strength by this share of rows, which stay out of the fit; 0 fits all rows and "
     "chooses the weakest.",
+)
+@click.option(
+    "--criterion",
+    type=click.Choice(list(CRITERIA)),
+    help="Instead of folds, choose the strength by this information criterion, on a path of all rows.",
 )
 @click.option(
     "--seed",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import click
+import numpy as np
 
 from sparsereg.data.validation import check_alphas, check_number
 from sparsereg.losses import as_path_loss
@@ -42,6 +43,11 @@ def check_fit_options(options: dict[str, Any]) -> None:
         raise ValueError(f"--design {design} says how many fields are crossed, as --degree does; choose one.")
     if options["share"] is not None and given("folds"):
         raise ValueError("--folds and --validate both choose the strength; choose one.")
+    if options["criterion"] is not None and (options["share"] is not None or given("folds")):
+        other = "--folds" if given("folds") else "--validate"
+        raise ValueError(f"--criterion and {other} both choose the strength; choose one.")
+    if options["criterion"] is not None and options["patience"] is not None:
+        raise ValueError("--patience needs rows that are held out, and --criterion holds none out; choose one.")
     if options["patience"] is not None and options["share"] == 0:
         raise ValueError("--patience needs rows that are held out, and --validate 0 holds none out; choose one.")
     if options["patience"] is not None and isinstance(options["alphas"], list):
@@ -53,6 +59,14 @@ def check_fit_options(options: dict[str, Any]) -> None:
 
 def _check_loss(options: dict[str, Any]) -> None:
     name, log_target = options["loss"], options["log_target"]
+    if options["criterion"] is not None and name is not None:
+        try:
+            as_path_loss(name).fit_term(np.ones(1), None)
+        except ValueError:
+            raise ValueError(
+                f"--criterion needs the likelihood of a distribution, which --loss {name} does not give; leave it out,"
+                " so that folds choose the strength."
+            ) from None
     if log_target and name not in (None, "squared"):
         raise ValueError(f"--log-target fits squares of the logarithm; leave it out with --loss {name}.")
     if options["offset"] is not None and options["exposure"] is not None:

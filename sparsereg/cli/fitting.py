@@ -19,6 +19,7 @@ from sparsereg.losses import as_loss, as_path_loss
 from sparsereg.report.evidence import Evidence
 from sparsereg.report.samples import FoldSample
 from sparsereg.results import PathResult
+from sparsereg.selection.criteria import information_criterion
 from sparsereg.selection.cross_validation import GivenRows, cross_validate_path, make_task
 from sparsereg.selection.ending import Ending, is_falling
 from sparsereg.selection.engine import Settings
@@ -57,7 +58,7 @@ def fit_model(data: Training, roles: ColumnRoles, options: dict[str, Any], termi
     if asked["offset"] is not None and roles.kind.loss == "multinomial":
         asked["offset"] = np.tile(asked["offset"][:, None], len(roles.kind.classes or ()))
     meta = _meta(data, roles, options)
-    if options["share"] is None:
+    if options["share"] is None and options["criterion"] is None:
         return _by_folds(data, cross, X, asked, meta, options, terminal)
     return _by_held_out(data, cross, X, asked, meta, options, terminal)
 
@@ -159,7 +160,7 @@ def _by_held_out(
     options: dict[str, Any],
     terminal: Terminal,
 ) -> Model:
-    """The strength that predicts the held-out rows best, which stay out of the fit."""
+    """The strength that predicts the held-out rows best, which stay out of the fit; of none, that of a criterion."""
     grid, eps = options["alphas"] or 100, options["eps"] or 1e-2
     with terminal.path("Fitting the path", grid if isinstance(grid, int) else len(grid)) as callback:
         if options["patience"] is None or not data.held_out.size:
@@ -167,7 +168,8 @@ def _by_held_out(
         else:
             path = _with_patience(data, cross, X, asked, options | {"alphas": grid, "eps": eps}, callback)
     with terminal.working("Looking at the rows"):
-        evidence = data.evidence(cross, path, X)
+        k = _by_criterion(path, X, asked, options, terminal)
+        evidence = data.evidence(cross, path, X, k)
     path = _with_classes(path, options)
     meta |= {"point": evidence.point, "seed": options["seed"], "evidence": evidence.to_dict()}
     meta |= {"remedies": remedies(options, path, path.stopped or "grid")}
@@ -185,6 +187,22 @@ def _by_held_out(
     if path.stopped is not None:
         terminal.note(WHY_ENDED[path.stopped])
     return model
+
+
+def _by_criterion(
+    path: PathResult, X: Any, asked: dict[str, Any], options: dict[str, Any], terminal: Terminal
+) -> int | None:
+    """The point of least criterion, where one is asked for."""
+    if options["criterion"] is None:
+        return None
+    given = {name: asked[name] for name in ("sample_weight", "offset")}
+    found = information_criterion(path, X, criterion=options["criterion"], **given)
+    terminal.note(
+        f"{options['criterion'].upper()} is least at point {found.k}, with {found.degrees[found.k]:.4g} degrees of"
+        f" freedom and {path.n_nonzero[found.k]:,} columns, which is the model's."
+    )
+    _note_last(path, found.k, terminal)
+    return found.k
 
 
 def _with_patience(

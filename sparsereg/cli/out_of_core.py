@@ -74,7 +74,7 @@ def for_parts(options: dict[str, Any]) -> dict[str, Any]:
     """The options with the defaults of files in parts: a share of the rows is held out, unless folds are asked for."""
     source = click.get_current_context().get_parameter_source
     given = {name for name in options if source(name) is click.core.ParameterSource.COMMANDLINE}
-    for name in ("design", "budget_seconds", "patience"):
+    for name in ("design", "budget_seconds", "patience", "criterion"):
         if name in given:
             raise ValueError(f"--{name.replace('_', '-')} needs the table in memory; leave it out for files in parts.")
     by_folds = "folds" in given

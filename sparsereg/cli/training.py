@@ -318,11 +318,12 @@ class Training:
         weight, offset = self.weights(self.held_out), self.offsets(self.held_out)
         return Sample.of("X_val", encoded, self.y[self.held_out], weight, path, 0, offset=offset)
 
-    def evidence(self, cross: FeatureCross, path: PathResult, X: Any) -> Evidence:
-        """What the rows say of a path: those of the fit, encoded as X, and those held out."""
+    def evidence(self, cross: FeatureCross, path: PathResult, X: Any, k: int | None = None) -> Evidence:
+        """What the rows say of a path: those of the fit, encoded as X, and those held out. Without these it describes
+        point k, by default the last."""
         train = self.sample(X, path)
         if not self.held_out.size:
-            return Evidence.measure(path, cross, None, train, None)
+            return Evidence.measure(path, cross, k, train, None)
         held = self.held_sample(cross, path)
         found = Evidence.measure(path, cross, None, train, held)
         if found.held is None:

@@ -132,6 +132,21 @@ class Loss(ABC):
 
         return enclosed_newton(slope_and_curvature, 0.0)
 
+    def fit_term(self, deviance: Vector, dispersion: float | None) -> Vector:  # noqa: ARG002
+        """Minus twice the log-likelihood of a row, but for what depends on y alone, at these mean unit deviances.
+
+        A `dispersion` of None is 1, or where the distribution has another its best value.
+
+        Raises
+        ------
+        ValueError
+            Where there is no such distribution, or its best dispersion does not follow from deviances.
+        """
+        raise ValueError(
+            f"loss='{self}' is not the likelihood of a distribution, as criteria need it; choose the strength by"
+            " held-out rows, with cross_validate_path."
+        )
+
     # ---- for losses with `canonical` or `self_concordant` --------------------------------------------------------
 
     def above_least(self, s: Vector, sy: Vector, z: Vector, largest: float) -> Vector:

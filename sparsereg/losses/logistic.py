@@ -44,6 +44,9 @@ class Logistic(Loss):
                 " classes, or fit_intercept=False."
             )
 
+    def fit_term(self, deviance: Vector, dispersion: float | None) -> Vector:
+        return deviance / (dispersion or 1.0)
+
     def value(self, y: Vector, z: Vector) -> Vector:
         """Its terms are not negative: `(1 - y) z` or `-y z`, and `log(1 + exp(-|z|))`."""
         return np.where(z >= 0.0, (1.0 - y) * z, -y * z) + np.log1p(np.exp(-np.abs(z)))

@@ -26,6 +26,10 @@ class Multinomial:
     def __str__(self) -> str:
         return self.name
 
+    def fit_term(self, deviance: Vector, dispersion: float | None) -> Vector:
+        """As `Loss.fit_term`."""
+        return deviance / (dispersion or 1.0)
+
     def log_probabilities(self, z: Vector) -> Vector:
         """`z_k - log sum exp(z)`, for predictors of any size."""
         z = z - z.max(axis=0)

@@ -41,6 +41,9 @@ class Poisson(Loss):
                 " fit_intercept=False."
             )
 
+    def fit_term(self, deviance: Vector, dispersion: float | None) -> Vector:
+        return deviance / (dispersion or 1.0)
+
     def value(self, y: Vector, z: Vector) -> Vector:
         mu = self.inverse_link(z)
         return relative_entropy(y, z, mu, y - mu)

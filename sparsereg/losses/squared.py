@@ -19,6 +19,10 @@ class Squared(Loss):
     quadratic = True
     curvature_bound = 1.0
 
+    def fit_term(self, deviance: Vector, dispersion: float | None) -> Vector:
+        """Of a normal distribution, whose best variance is the mean square."""
+        return np.log(deviance) if dispersion is None else deviance / dispersion
+
     def value(self, y: Vector, z: Vector) -> Vector:
         return 0.5 * (y - z) ** 2
 

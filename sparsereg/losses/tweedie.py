@@ -61,6 +61,15 @@ class Tweedie(Loss):
                 " fit_intercept=False."
             )
 
+    def fit_term(self, deviance: Vector, dispersion: float | None) -> Vector:
+        if dispersion is None:
+            raise ValueError(
+                f"dispersion=None: the best one for loss='{self}' does not follow from its deviance. Pass a number,"
+                " such as the mean square of y - mean over mean^power at a weak penalty, or choose the strength by"
+                " held-out rows, with cross_validate_path."
+            )
+        return deviance / dispersion
+
     def _parts(self, y: Vector, z: Vector) -> tuple[Vector, Vector]:
         """`exp(a z)` and `y exp(-b z)`."""
         with np.errstate(over="ignore"):

@@ -6,15 +6,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from sparsereg.data.design import Design, as_design
+from sparsereg.data.design import as_design
 from sparsereg.data.printed import Printed
-from sparsereg.data.validation import check_choice, check_flag, check_number, check_weights
+from sparsereg.data.validation import (
+    check_choice,
+    check_flag,
+    check_number,
+    check_outputs,
+    check_penalty_factor,
+    check_vector,
+    check_weights,
+)
+from sparsereg.losses import Loss, Multinomial, as_path_loss
 from sparsereg.results import PathResult
-from sparsereg.rows.memory import MemoryRows
+from sparsereg.selection.path_degrees import PathDegrees
 
 __all__ = ["CRITERIA", "InformationCriterion", "information_criterion"]
 
@@ -22,10 +30,6 @@ Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 CRITERIA = ("aic", "aicc", "bic", "ebic")
-# Up to so many active columns their rank, or the trace, is computed; of more, their number is taken.
-MAX_ACTIVE = 2000
-# Squared lengths below this share of a column's own are rounding: the column depends on others.
-DEPENDENT = 1e-10
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -70,10 +74,12 @@ def information_criterion(
     *,
     criterion: str = "bic",
     sample_weight: Any = None,
-    fit_intercept: bool = True,
+    offset: Any = None,
+    fit_intercept: bool | None = None,
     gamma: float = 1.0,
+    dispersion: float | None = None,
 ) -> InformationCriterion:
-    """AIC, AICc, BIC or EBIC at every point of a path of one output.
+    """AIC, AICc, BIC or EBIC at every point of a path, for losses that are the likelihood of a distribution.
 
     With n rows of positive weight, d degrees of freedom and the fit term D::
 
@@ -82,10 +88,15 @@ def information_criterion(
         bic   D + log(n) d
         ebic  bic + 2 gamma log(number of choices of as many columns among p)
 
-    For the squared loss D is `n log(residual sum of squares / n)`, for other losses the deviance, scaled to n rows. An
-    intercept has one more degree of freedom. For the lasso the others are the rank of the active columns, for the
-    elastic net the trace of the hat matrix on these (as `degrees_of_freedom` has them for the squared loss), for more
-    than 2,000 active columns their number.
+    D is minus twice the log-likelihood, less what depends on y alone: for the logistic, Poisson and multinomial losses
+    the deviance, scaled to n rows; for squares `n log(residual sum of squares / n)`, whose variance is the best one;
+    for the gamma loss at its best shape. With a `dispersion` it is the deviance over that. Huber and the squared hinge
+    are no likelihoods.
+
+    An intercept has one more degree of freedom, those of K classes K - 1. For the lasso the others are the rank of the
+    active columns (of several classes, of their coefficients: at most K - 1 a column), for the elastic net the trace of
+    the hat matrix on these, at the curvature of the point (as `degrees_of_freedom` has them for the squared loss); of
+    more than 2,000 coefficients their number.
 
     Parameters
     ----------
@@ -98,11 +109,17 @@ def information_criterion(
         that do not matter. BIC and, with many more columns than rows, EBIC (Chen & Chen 2008) look for the columns that
         do.
     sample_weight : array of shape (n,), optional
-        The weights it was fitted with.
-    fit_intercept : bool, default True
-        Whether there was an intercept.
+        The weights it was fitted with. Where they are exposures of rates, `dispersion` undoes that D is scaled to n
+        rows: n over their sum.
+    offset : array of shape (n,) or (n, K), optional
+        The offset it was fitted with. It only counts for elastic nets of losses other than squares.
+    fit_intercept : bool, optional
+        Whether there was an intercept. Default: as the path says, or True for one from a file.
     gamma : float in [0, 1], default 1.0
         For EBIC: 0 is BIC.
+    dispersion : float, optional
+        The variance of the noise for squares, the variance over that of the distribution for others: above 1 for counts
+        that vary more than Poisson's. Default: 1, or for squares and gamma the best one. Tweedie needs it.
 
     Returns
     -------
@@ -111,7 +128,7 @@ def information_criterion(
     Raises
     ------
     ValueError
-        For a path of several outputs or of ridge, and for an X of another width.
+        For a path of ridge or of several targets, a loss that is no likelihood, and for an X of another width.
 
     Examples
     --------
@@ -119,71 +136,71 @@ def information_criterion(
     >>> from sparsereg import information_criterion, regularization_path
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(200, 20))
-    >>> path = regularization_path(X, X[:, 0] - 2.0 * X[:, 1] + rng.normal(size=200))
+    >>> z = X[:, 0] - 2.0 * X[:, 1]
+    >>> path = regularization_path(X, z + rng.normal(size=200))
     >>> path.point(information_criterion(path, X).k)[0]
     array([ 0,  1,  9, 13])
+    >>> path = regularization_path(X, rng.poisson(np.exp(0.3 * z)), loss="poisson")
+    >>> path.point(information_criterion(path, X, criterion="ebic").k)[0]
+    array([0, 1])
     """
     check_choice("criterion", criterion, CRITERIA)
-    check_flag("fit_intercept", fit_intercept)
     check_number("gamma", gamma, low=0, high=1)
-    if len(path.outputs) > 1 or path.deviance_explained is None or path.gradient_norms is not None:
-        raise ValueError("path has several outputs, or is one of ridge; expected a lasso or elastic-net path of one.")
+    if dispersion is not None:
+        check_number("dispersion", dispersion, low=0, open_low=True)
+    loss, K = _loss_of(path), len(path.outputs)
     design = as_design(X)
     if design.n_features != path.n_features:
         raise ValueError(f"X has {design.n_features} columns; the path was fitted on {path.n_features}.")
-    s = check_weights(sample_weight, design.n_rows)
+    s, settings = check_weights(sample_weight, design.n_rows), path.settings or {}
     n = design.n_rows if s is None else int(np.count_nonzero(s))
-    degrees = _degrees(path, design, s, fit_intercept)
-    d, mean = degrees + fit_intercept, path.gap_scale * (1.0 - path.deviance_explained)
+    if fit_intercept is None:
+        fit_intercept = settings.get("fit_intercept", True)
+    check_flag("fit_intercept", fit_intercept)
+    factor = check_penalty_factor(settings.get("penalty_factor"), design.n_features)
+    known = _checked_offset(path, loss, offset, design.n_rows)
+    standardize = bool(settings.get("standardize", False))
+    degrees = PathDegrees(path, loss, design, s, known, bool(fit_intercept), factor, standardize).every()
+    values = _values(path, loss, n, degrees + bool(fit_intercept) * max(K - 1, 1), criterion, dispersion)
+    if criterion == "ebic":
+        values = values + 2.0 * gamma * _log_choices(path.n_features * K, path.n_nonzero)
+    return InformationCriterion(criterion, values, degrees, int(np.argmin(values)))
+
+
+def _values(
+    path: PathResult, loss: Loss | Multinomial, n: int, d: Vector, criterion: str, dispersion: float | None
+) -> Vector:
+    """Of d degrees of freedom at each point, the intercept's among them; EBIC's without its own term."""
+    assert path.deviance_explained is not None
+    deviance = path.gap_scale * (1.0 - path.deviance_explained) * (1.0 if loss.quadratic else 2.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        fit = n * np.log(mean) if path.loss == "squared" else 2.0 * n * mean
-        values = fit + (np.log(n) if criterion in ("bic", "ebic") else 2.0) * d
+        values = n * loss.fit_term(deviance, dispersion) + (np.log(n) if criterion in ("bic", "ebic") else 2.0) * d
         if criterion == "aicc":
             left = n - d - 1.0
             values = np.where(left > 0.0, values + 2.0 * d * (d + 1.0) / left, np.inf)
-    if criterion == "ebic":
-        values = values + 2.0 * gamma * _log_choices(path.n_features, path.n_nonzero)
-    return InformationCriterion(criterion, values, degrees, int(np.argmin(values)))
+    return np.asarray(values)
+
+
+def _loss_of(path: PathResult) -> Loss | Multinomial:
+    """The loss of a path of one output, or of the classes of one target."""
+    loss = as_path_loss(path.loss)
+    several = len(path.outputs) > 1 and not isinstance(loss, Multinomial)
+    if several or path.deviance_explained is None or path.gradient_norms is not None:
+        raise ValueError(
+            "path has several targets, or is one of ridge; expected a lasso or elastic-net path of one target."
+        )
+    return loss
+
+
+def _checked_offset(path: PathResult, loss: Loss | Multinomial, offset: Any, n_rows: int) -> Vector | None:
+    K = len(path.outputs)
+    if offset is None:
+        if path.l1_ratio < 1.0 and not loss.quadratic and (path.settings or {}).get("has_offset"):
+            raise ValueError("the path was fitted with an offset; pass it as offset.")
+        return None
+    return check_outputs("offset", offset, n_rows, K) if K > 1 else check_vector("offset", offset, n_rows)
 
 
 def _log_choices(p: int, k: Int) -> Vector:
     """The logarithm of the number of ways to choose k of p columns."""
     return np.asarray(gammaln(p + 1.0) - gammaln(k + 1.0) - gammaln(p - k + 1.0))
-
-
-def _degrees(path: PathResult, design: Design, s: Vector | None, centred: bool) -> Vector:
-    """Of every point; the Gram matrix of all columns that are ever active is computed once where it is small."""
-    rows = MemoryRows(design, np.zeros(design.n_rows), s)
-    order = np.argsort(design.columns)
-    ever = np.unique(path.outputs[0].tocsc().indices).astype(np.int64)
-    cols = order[np.searchsorted(design.columns, ever, sorter=order)]
-    out, counts = np.empty(path.alphas.size), path.n_nonzero
-    gram = _gram(rows, cols, centred) if 0 < cols.size <= MAX_ACTIVE else None
-    for k, alpha in enumerate(path.alphas.tolist()):
-        if not 0 < counts[k] <= MAX_ACTIVE:
-            out[k] = counts[k]
-            continue
-        at = np.searchsorted(ever, path.point(k)[0])
-        own = _gram(rows, cols[at], centred) if gram is None else gram[np.ix_(at, at)]
-        out[k] = _rank_or_trace(own, rows.weight_sum * alpha * (1.0 - path.l1_ratio))
-    return out
-
-
-def _gram(rows: MemoryRows, cols: Int, centred: bool) -> NDArray[np.float64]:
-    sums = rows.moments(cols).sums
-    products = rows.products(cols, cols)
-    return products - np.outer(sums, sums) / rows.weight_sum if centred else products
-
-
-def _rank_or_trace(gram: NDArray[np.float64], l2: float) -> float:
-    """The rank; with an l2 penalty the trace of `(G + l2)^-1 G`."""
-    if l2 > 0.0:
-        inverse = scipy.linalg.solve(gram + l2 * np.eye(len(gram)), gram, assume_a="pos")
-        return float(np.trace(inverse))
-    length = np.sqrt(np.maximum(np.diag(gram), 0.0))
-    kept = length > 0.0
-    unit = gram[np.ix_(kept, kept)] / np.outer(length[kept], length[kept])
-    if not unit.size:
-        return 0.0
-    _, _, rank, _ = scipy.linalg.lapack.dpstrf(unit, tol=DEPENDENT)
-    return float(rank)
