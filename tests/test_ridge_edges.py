@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -119,8 +121,67 @@ def test_a_factorisation_that_fails_says_so() -> None:
     rng = np.random.default_rng(0)
     X, y, s = rng.normal(size=(40, 5)), rng.normal(size=40), 10.0 ** rng.uniform(-6, 6, 40)
     with pytest.warns(ConvergenceWarning, match="what is left is rounding"):
-        Ridge(alpha=1e-8, solver="dual").fit(X, y, s)
-    assert Ridge(alpha=1e-8).fit(X, y, s).gradient_norm_ < 1e-12
+        Ridge(alpha=1e-12, solver="dual").fit(X, y, s)
+    assert Ridge(alpha=1e-12).fit(X, y, s).gradient_norm_ < 1e-12
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("entry", "alpha"), [(Ridge, 1e-10), (Ridge, 1e-11), (ridge_path, 1e-8), (ridge_path, 1e-10)])
+def test_digits_that_a_weak_penalty_costs_the_kernel_are_restored(entry, alpha: float, weighted: bool) -> None:
+    """The coefficients of the rows are the residual over alpha, and cancel in those of the columns."""
+    rng = np.random.default_rng(0)
+    X, y, s = rng.normal(size=(40, 5)), rng.normal(size=40), rng.uniform(0.1, 10.0, 40) if weighted else None
+    exact = Ridge(alpha=alpha, solver="svd").fit(X, y, s).coef_
+    if entry is Ridge:
+        found = Ridge(alpha=alpha, solver="dual", tol=1e-12).fit(X, y, s).coef_  # a warning is an error here
+    else:
+        found = ridge_path(X, y, alphas=[alpha], solver="dual", tol=1e-12, sample_weight=s).coefs.toarray()[:, 0]
+    np.testing.assert_allclose(found, exact, rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array, sp.csc_array])
+@pytest.mark.parametrize("solver", ["gram", "cg", "dual", "svd"])
+def test_gradients_where_one_row_holds_nearly_all_the_weight_are_true(solver: str, kind: type) -> None:
+    """Means are nearly that row, and columns nearly constant."""
+    rng = np.random.default_rng(1)
+    X, y, s = np.ceil(rng.uniform(0, 1, (12, 6)) - 0.4), rng.normal(size=12), np.ones(12)
+    X[0], s[0] = 1.0, 1e4
+    model = Ridge(alpha=1e-3, solver=solver, tol=1e-11).fit(kind(X), y, s)
+    real = np.longdouble
+    X, s, w = X.astype(real), s.astype(real), model.coef_.astype(real)
+    Xc, yc = X - s @ X / s.sum(), y - s @ y.astype(real) / s.sum()
+    g = Xc.T @ (s * (yc - Xc @ w)) - real(1e-3) * w
+    true = float(np.linalg.norm(g.astype(float)) / np.linalg.norm((Xc.T @ (s * yc)).astype(float)))
+    assert true <= model.gradient_norm_ + 1e-14
+
+
+def nearly_singular(solver: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, float, np.ndarray]:
+    """Smooth columns beside constant ones, y, the weights, alpha and factors."""
+    if solver == "gram":
+        t, y, s = np.zeros((10, 6)), np.array([0, 1, 1, 1, 1, 0, 0, 0, 0, 0]), np.zeros(10)
+        s[2:] = [1.019, 1, 66578.669, 0.378, 169410.656, 1883.88, 0.029, 3334.437]
+        t[3:, 0] = [0.001, 0.48, 0.083, 0.028, 0.023, 0.003, 0.002]
+        t[4:, 3] = [0.005, 0.082, 0.202, 0.226, 0.554, 0.616]
+        t[4:, 4] = [0.001, 0.033, 0.097, 0.111, 0.345, 0.398]
+        t[5:, 5] = [0.001, 0.005, 0.006, 0.036, 0.047]
+        t[:, 1:3] = 5280395.77580992
+        return t, 2.0 * y - 1.0, s, 1.32628527e-08, np.array([1, 0, 1, 1, 1, 1])
+    rng = np.random.default_rng(14)
+    x = np.sort(rng.uniform(-1, 1, 10))
+    bumps = np.exp(-((x[:, None] - np.linspace(-1, 1, 25)) ** 2) / rng.choice([0.002, 0.02, 0.1, 1]))
+    v = np.ones(29)
+    v[[3, 28]] = 0.0
+    return np.column_stack([bumps, np.full((10, 4), 5280395.776)]), x > 0.5, 10.0 ** rng.uniform(-6, 6, 10), 1e-8, v
+
+
+@pytest.mark.parametrize("solver", ["gram", "cg"])
+def test_constant_columns_stay_at_0_where_others_are_singular(solver: str) -> None:
+    X, y, s, alpha, v = nearly_singular(solver)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = Ridge(alpha=alpha, penalty_factor=v, solver=solver).fit(X, y, s)
+    assert len(caught) == (solver == "cg")  # of which nothing is left but rounding
+    assert not model.coef_[np.ptp(X, axis=0) == 0.0].any()
 
 
 @pytest.mark.parametrize("kind", [Ridge, RidgeCV])

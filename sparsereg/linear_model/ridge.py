@@ -75,7 +75,7 @@ class Ridge(LinearRegressor):
         Most iterations of the iterative methods, 10,000 by default.
     tol : float, default 1e-4
         Iterative methods stop when the relative gradient `|g| / |Xc' S yc|` is at most `tol / 100`; the relative error
-        of the coefficients is then about `tol`. Direct methods do not depend on it.
+        of the coefficients is then about `tol`. What direct methods leave is compared with it, and warned of.
     solver : str, default "auto"
         The method:
 
@@ -212,8 +212,8 @@ class Ridge(LinearRegressor):
         -----
         ConvergenceWarning
             When an iterative method did not reach its tolerance, or a factorisation left a relative gradient above
-            1e-4; the message gives the gradient. With early stopping, when the held-out error still fell after
-            `max_iter` steps.
+            that and 1e-10; the message gives the gradient. With early stopping, when the held-out error still fell
+            after `max_iter` steps.
         """
         solver = self._check_parameters()
         X, y = checked_targets(self, X, y)

@@ -167,8 +167,8 @@ def ridge_path(
     Warns
     -----
     ConvergenceWarning
-        When iterations ended before a relative gradient of `tol / 100`, or a factorisation left more than 1e-4; the
-        message gives the gradient.
+        When iterations ended before a relative gradient of `tol / 100`, or a factorisation left more than that and
+        1e-10; the message gives the gradient.
 
     Examples
     --------

@@ -16,9 +16,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.ridge.direct import Augmented, CenteredSlabs
+from sparsereg.ridge.direct import Augmented
 from sparsereg.ridge.normal_equations import UNIT_RATIO, RidgeSolution, System
 from sparsereg.ridge.pcg import ApproximateInverse, Preconditioner, conjugate_gradients, refine
+from sparsereg.ridge.slabs import CenteredSlabs
 
 __all__ = ["checked_coefficients"]
 
@@ -91,8 +92,7 @@ def _by_singular_values(system: System, solution: RidgeSolution, slabs: Centered
         solution = replace(solution, dual_gap=gap)
         if error <= UNIT_RATIO * tol or n_steps == 2:
             break
-        w = np.where(system.equations.diagonal == 0.0, 0.0, solution.w + step)  # of constant columns it is rounding
-        solution = system.solution(w, solution.n_iter + 1)
+        solution = system.solution(solution.w + step, solution.n_iter + 1)
     return solution if error <= UNIT_RATIO * tol else _claimed(solution, error)
 
 

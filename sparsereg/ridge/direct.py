@@ -1,6 +1,6 @@
 """Ridge by factorising a small matrix: the Gram, the kernel, or X itself.
 
-All three are defined by `B = S^1/2 Xc`, which is formed in dense slabs:
+All three are defined by `B = S^1/2 Xc`, which is formed in dense slabs (`slabs`):
 
 ======  ==============================  =========================  ============================================
 method  factorises                      of shape                   for
@@ -15,26 +15,23 @@ Newton steps on the true gradient restore the digits that forming a Gram loses.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from typing import Any
 
 import numpy as np
 import scipy.linalg
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sparsereg.ridge.normal_equations import NormalEquations, RidgeSolution, System
+from sparsereg.ridge.slabs import CenteredSlabs, small_slabs
 
 __all__ = [
     "Augmented",
-    "CenteredSlabs",
     "Inverse",
     "column_degrees",
     "graded_svd",
     "refined_solutions",
-    "small_slabs",
     "solve_direct",
 ]
 
@@ -42,18 +39,14 @@ Vector = NDArray[np.float64]
 Matrix2 = NDArray[np.float64]
 Inverse = Callable[[Vector], Vector]
 
-# Entries of a dense slab: 32 MB of doubles.
-SLAB = 4_000_000
-# A sparse product performs about a tenth as many operations a second as a dense one.
-SPARSE_PENALTY = 10.0
 # Right-hand sides that are solved for at a time.
 RIGHT_SIDES = 256
 # Most Newton steps; each gains the digits that the factorisation has.
 NEWTON_STEPS = 6
+# A relative gradient above this has digits to restore.
+DIGITS_LOST = 1e-12
 # Squared ratio of Cholesky pivots below which H is treated as singular.
 SINGULAR = 1e-14
-# Operations up to which a system that is singular to rounding is solved again by singular values: a tenth of a second.
-SMALL_AUGMENTED = 1e8
 # Penalties below this share of a column's curvature may leave degrees of freedom by an inverse of H few digits.
 WEAK_COLUMN = 1e-8
 # Of a singular vector, in units of the largest value over its own.
@@ -62,108 +55,6 @@ ROUNDING = 16 * float(np.finfo(np.float64).eps)
 LOWER = 1e-10
 # Roots of curvatures that differ by more than this hide directions of a singular H from each other.
 GRADED = 1e3
-
-
-class CenteredSlabs:
-    """`B = S^1/2 Xc` as dense slabs of rows or columns in double precision, and its two square products."""
-
-    def __init__(self, equations: NormalEquations) -> None:
-        self.equations = equations
-        self.shape = equations.design.n_rows, equations.factor.size
-        self.X = equations.design.observed()
-        self.constant = equations.diagonal == 0.0
-
-    def augmented(self, penalty: Vector) -> tuple[Matrix2, Vector, Matrix2, Vector]:
-        """`left diag(values) right diag(length)` of B above P^1/2, without values that are rounding."""
-        equations = self.equations
-        B = np.concatenate(list(self.rows()))
-        if equations.fit_intercept:  # once more: means are rounded, and would be a direction of their own
-            B -= np.outer(equations.root_weights, equations.root_weights @ B / equations.weight_sum)
-        A = np.concatenate([B, np.diag(np.sqrt(penalty))])
-        length = np.sqrt(np.einsum("ij,ij->j", A, A))
-        empty = length == 0.0
-        length[empty] = 1.0
-        left, values, right = scipy.linalg.svd(A / length, full_matrices=False)
-        right[:, empty] = 0.0
-        keep = values > max(A.shape) * np.finfo(float).eps * values[0]
-        return left[:, keep], values[keep], right[keep], length
-
-    def rows(self) -> Iterator[Matrix2]:
-        """B by slabs of rows."""
-        n, m = self.shape
-        step = max(1, SLAB // m)
-        for begin in range(0, n, step):
-            rows = slice(begin, begin + step)
-            yield self._dense(self.X[rows], rows, slice(None))
-
-    def scaled(self) -> Matrix2:
-        """All of `B V^-1/2`, V over its largest entry."""
-        factor = self.equations.factor
-        return np.asarray(np.concatenate(list(self.rows())) / np.sqrt(factor / factor.max()))
-
-    def columns(self) -> Iterator[tuple[slice, Matrix2]]:
-        """B by slabs of columns."""
-        n, m = self.shape
-        step = max(1, SLAB // n)
-        X = self.X.tocsc() if sp.issparse(self.X) else self.X
-        for begin in range(0, m, step):
-            cols = slice(begin, min(begin + step, m))
-            yield cols, self._dense(X[:, cols], slice(None), cols)
-
-    def gram(self) -> Matrix2:
-        """`B' B`; exactly 0 in constant columns."""
-        n, m = self.shape
-        if self._sparse_is_cheaper(n, m):
-            A, means = self._weighted(), self.equations.means
-            out = np.asarray((A.T @ A).toarray())
-            out -= self.equations.weight_sum * np.outer(means, means)
-        else:
-            out = np.zeros((m, m))
-            for slab in self.rows():
-                out += slab.T @ slab
-        out[self.constant] = out[:, self.constant] = 0.0
-        return out
-
-    def kernel(self) -> Matrix2:
-        """`B V^-1 B'`."""
-        n, m = self.shape
-        v = self.equations.factor
-        if not self._sparse_is_cheaper(m, n):
-            out = np.zeros((n, n))
-            for cols, slab in self.columns():
-                out += (slab / v[cols]) @ slab.T
-            return out
-        A, means, root = self._weighted(), self.equations.means, self.equations.root_weights
-        inverse = np.where(self.constant, 0.0, 1.0 / v)
-        scaled = A @ sp.diags_array(inverse)
-        out = np.asarray((scaled @ A.T).toarray())
-        cross = np.outer(scaled @ means, root)
-        return out - cross - cross.T + (means * inverse @ means) * np.outer(root, root)
-
-    def _dense(self, part: Any, rows: slice, cols: slice) -> Matrix2:
-        """A slab of B from the same part of X."""
-        part = part.toarray() if sp.issparse(part) else part
-        slab = np.subtract(part, self.equations.means[cols], dtype=np.float64)
-        slab[:, self.constant[cols]] = 0.0  # rounding of a mean may be large beside other columns
-        return slab if self.equations.s is None else slab * self.equations.root_weights[rows, None]
-
-    def _weighted(self) -> Any:
-        """`S^1/2 X`, sparse."""
-        A = self.X.astype(np.float64)
-        return A if self.equations.s is None else sp.diags_array(self.equations.root_weights) @ A
-
-    def _sparse_is_cheaper(self, long: int, short: int) -> bool:
-        """Whether `short x short` products are cheaper summed over `long` sparse slices than over dense ones."""
-        if not sp.issparse(self.X):
-            return False
-        entries = self.X.nnz / long
-        return bool(SPARSE_PENALTY * entries**2 < short**2)
-
-
-def small_slabs(equations: NormalEquations, times: int = 1) -> CenteredSlabs | None:
-    """Of a problem for which so many decompositions above a square cost little, or None."""
-    n, m = equations.design.n_rows, equations.factor.size
-    return CenteredSlabs(equations) if times * (n + m) * m**2 <= SMALL_AUGMENTED else None
 
 
 def solve_direct(method: str, systems: list[System]) -> list[RidgeSolution]:
@@ -198,15 +89,15 @@ def refined_solutions(
     return [_newton(system, *inverse(system.alpha)) for system in systems]
 
 
-def _newton(system: System, inverse: Inverse, full_rank: bool) -> RidgeSolution:
+def _newton(system: System, inverse: Inverse, full_rank: bool, start: Vector | None = None) -> RidgeSolution:
     """Newton steps on the true gradient while they shorten it. From 0 the first gives the solution, the others its
     lost digits.
 
     With an inverse of full rank, `g' H^-1 g` bounds the gap. A pseudo-inverse says nothing about the directions it
     omits.
     """
-    w = np.zeros(system.penalty.size)
-    g, steps = system.b, 0
+    w = np.zeros(system.penalty.size) if start is None else start
+    g, steps = system.b if start is None else system.gradient(w), 0
     while steps < NEWTON_STEPS:
         steps += 1
         w_new = w + inverse(g)
@@ -276,7 +167,8 @@ def _newton_dual(system: System, inverse: Inverse) -> RidgeSolution:
     """Newton steps on the residual e of `(K + alpha) t = S^1/2 yc`, `K = B V^-1 B'`; the solution is `w = V^-1 B' t`.
 
     No power of 1/alpha multiplies e. The gradient is `B' e`, and the gap is at most `e' e`, because
-    `B H^-1 B' = K (K + alpha)^-1 <= 1`.
+    `B H^-1 B' = K (K + alpha)^-1 <= 1`. What the columns leave of y makes t as large as 1 / alpha, and `B' t` cancels:
+    under a weak penalty the digits of w that are lost so are restored by steps in w, whose g has no such part.
     """
     equations, root = system.equations, system.equations.root_weights
     t, e, w = np.zeros(system.y.size), root * system.y, np.zeros(system.penalty.size)
@@ -284,21 +176,41 @@ def _newton_dual(system: System, inverse: Inverse) -> RidgeSolution:
     while steps < NEWTON_STEPS:
         steps += 1
         t_new = t + inverse(e)
-        w_new = equations.rmatvec(np.divide(t_new, root, out=np.zeros_like(t), where=root > 0)) / equations.factor
+        w_new = _by_rows(equations, t_new)
         z = equations.product(w_new)
         e_new = root * (system.y - z + equations.mean(z)) - system.alpha * t_new
         if not np.linalg.norm(e_new) < np.linalg.norm(e):
             break
         t, e, w = t_new, e_new, w_new
     solution = system.solution(w, steps)
-    return replace(solution, dual_gap=min(solution.dual_gap, float(e @ e)))
+    solution = replace(solution, dual_gap=min(solution.dual_gap, float(e @ e)))
+    if not solution.gradient_norm > DIGITS_LOST:
+        return solution
+    again = _newton(system, lambda g: _primal_step(system, inverse, g), full_rank=False, start=w)
+    if not again.gradient_norm < solution.gradient_norm:
+        return solution
+    return replace(again, n_iter=steps + again.n_iter)
+
+
+def _by_rows(equations: NormalEquations, t: Vector) -> Vector:
+    """`V^-1 B' t`."""
+    root = equations.root_weights
+    return equations.rmatvec(np.divide(t, root, out=np.zeros_like(t), where=root > 0)) / equations.factor
+
+
+def _primal_step(system: System, inverse: Inverse, g: Vector) -> Vector:
+    """`H^-1 g = (g - B' (K + alpha)^-1 B V^-1 g) / (alpha V)`."""
+    equations = system.equations
+    z = equations.product(own := g / equations.factor)
+    t = inverse(equations.root_weights * (z - equations.mean(z)))
+    return np.asarray((own - _by_rows(equations, t)) / system.alpha)
 
 
 def _inverse(square: Matrix2, shift: Vector | float) -> tuple[Inverse, bool]:
     """The inverse of `H = square + diag(shift)`, and True; if H is singular to rounding, its pseudo-inverse and False.
 
     With the pseudo-inverse, solutions have the least norm. H is scaled to a diagonal of 1 before it is judged and
-    factorised, so that a column's unit cannot make it seem singular. Constant columns without penalty stay at 0.
+    factorised, so that a column's unit cannot make it seem singular. Constant columns stay at 0.
     """
     H = square + np.diag(np.broadcast_to(shift, len(square)))
     diagonal = np.diag(H)
@@ -315,6 +227,7 @@ def _inverse(square: Matrix2, shift: Vector | float) -> tuple[Inverse, bool]:
     values, vectors = scipy.linalg.eigh(H * scale * scale[:, None])
     keep = values > H.shape[0] * np.finfo(float).eps * max(values[-1], 0.0)
     values, vectors = values[keep], scale[:, None] * vectors[:, keep]
+    vectors[np.diag(square) == 0.0] = 0.0  # nothing couples these to others but the rounding of eigenvectors
     return lambda g: np.asarray((vectors / values) @ (vectors.T @ g)), False
 
 

@@ -194,7 +194,7 @@ class NormalEquations:
         return centered_sq_norms(sums, squares, self.weight_sum, lambda j: self.design.extent(j, self.s))[0]
 
     @cached_property
-    def _constant(self) -> NDArray[np.int64]:
+    def constant(self) -> NDArray[np.int64]:
         """Columns in which a centred product is rounding only."""
         return np.flatnonzero(self.diagonal == 0.0)
 
@@ -217,12 +217,15 @@ class NormalEquations:
         return by_rows
 
     def rmatvec(self, z: Vector) -> Vector:
-        """`Xc' S z`, overwriting z. Once the weighted mean of z is 0, X' and Xc' agree; nothing else is centred."""
+        """`Xc' S z`, overwriting z. Once the weighted mean of z is 0, X' and Xc' agree but for the rounding of its sum,
+        which counts where one row holds nearly all the weight."""
         z -= self.mean(z)
         if self.s is not None:
             z *= self.s
         out = self._uncentered_rmatvec(z)
-        out[self._constant] = 0.0
+        if self.fit_intercept:
+            out -= self.means * z.sum()
+        out[self.constant] = 0.0
         return out
 
     def residual_products(self, y: Vector, w: Vector) -> Vector:
@@ -236,7 +239,7 @@ class NormalEquations:
         total = design.rows.residual_products(w, y, shift, out, self.s)
         out = self._numbered_as_columns(out)
         out -= self.means * total  # total is rounding: the shift has centred the residual
-        out[self._constant] = 0.0
+        out[self.constant] = 0.0
         return out
 
     def relative_gradient(self, g: Vector, b: Vector, penalty: Vector) -> float:
@@ -293,7 +296,14 @@ class System:
         return self.equations.residual_products(self.y, w) - self.penalty * w
 
     def solution(self, w: Vector, n_iter: int, g: Vector | None = None) -> RidgeSolution:
-        """w with the certificate that its gradient alone gives; pass g if it is known already."""
+        """w with the certificate that its gradient alone gives; pass g if it is known already.
+
+        Constant columns belong to the intercept, or to nothing: what iterations left there is rounding."""
+        constant = self.equations.constant
+        if w[constant].any():
+            w = w.copy()
+            w[constant] = 0.0
+            g = None
         g = self.gradient(w) if g is None else g
         with np.errstate(divide="ignore"):
             gap = float(g @ np.divide(g, self.penalty, out=np.zeros(g.size), where=g != 0.0))

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.ridge.coefficient_error import checked_coefficients
-from sparsereg.ridge.direct import CenteredSlabs, small_slabs
 from sparsereg.ridge.normal_equations import NormalEquations, RidgeSolution, System
 from sparsereg.ridge.pcg import conjugate_gradients
 from sparsereg.ridge.preconditioners.choose import PreconditionerFactory, choose_preconditioner
@@ -24,6 +23,7 @@ from sparsereg.ridge.preconditioners.two_level import Identity
 from sparsereg.ridge.reduced_basis import Combination, ReducedBasis
 from sparsereg.ridge.saturated_basis import SaturatedBasis
 from sparsereg.ridge.sketched_basis import Certificates, PathPoint, SketchedBasis, StoppingRule
+from sparsereg.ridge.slabs import CenteredSlabs, small_slabs
 from sparsereg.ridge.solve import (
     SolverSettings,
     above_rounding,

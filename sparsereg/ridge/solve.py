@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from sparsereg.objective.problem import make_problem
 from sparsereg.ridge.coefficient_error import checked_coefficients
-from sparsereg.ridge.direct import small_slabs, solve_direct
+from sparsereg.ridge.direct import solve_direct
 from sparsereg.ridge.normal_equations import EMPTY, NormalEquations, ProblemSummary, RidgeSolution, System
 from sparsereg.ridge.pcg import Preconditioner, conjugate_gradients
 from sparsereg.ridge.preconditioners.choose import choose_preconditioner
 from sparsereg.ridge.preconditioners.two_level import Identity
+from sparsereg.ridge.slabs import small_slabs
 from sparsereg.ridge.units import MAX_EXPONENT
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.path_solver import PathSolver
@@ -44,8 +45,8 @@ LARGEST_SVD = 1e8
 WEAK_PENALTY = 1e-10
 # Penalties below this share of the largest curvature are rounding: the solution of least norm is computed instead.
 LOST_PENALTY = 1e-14
-# A relative gradient above this means that a factorisation has failed.
-FAILED_GRADIENT = 1e-4
+# Relative gradients below this are not warned of after a factorisation, whatever the tolerance.
+FAILED_GRADIENT = 1e-10
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from sparsereg.ridge.direct import CenteredSlabs, Inverse, graded_svd, refined_solutions
+from sparsereg.ridge.direct import Inverse, graded_svd, refined_solutions
 from sparsereg.ridge.normal_equations import NormalEquations, RidgeSolution
+from sparsereg.ridge.slabs import CenteredSlabs
 
 __all__ = ["Spectrum"]
 
