@@ -21,7 +21,7 @@ from sparsereg.linear_model.lasso import POLISHED, ElasticNet, ElasticNetBase
 from sparsereg.linear_model.path_choice import PathChoice
 from sparsereg.linear_model.paths import EPOCHS, PARAMS, closer, enet_path, lasso_path
 from sparsereg.losses import LOSSES
-from sparsereg.selection.cross_validation import check_ratios
+from sparsereg.selection.cross_validation import check_ratios, check_relax
 from sparsereg.selection.engine import Settings, is_small, validate
 from sparsereg.selection.fold_fits import Task
 from sparsereg.selection.folds import make_folds
@@ -167,8 +167,7 @@ class ElasticNetCV(PathChoice, ElasticNetBase):
         ratios, settings = self._check_choice()
         design, target, y = self._check_single(X, y)
         weights = check_weights(sample_weight, design.n_rows)
-        if self.relax and self.positive:
-            raise ValueError("relax=True with positive=True is not supported; set one of them to False.")
+        check_relax(self.relax, self.positive)
         folds = make_folds(self.cv, X, y, self._split_parameters(params))
         flags = {name: bool(getattr(self, name)) for name in ("fit_intercept", "standardize", "positive")}
         penalty = {"penalty_factor": check_penalty_factor(self.penalty_factor, design.n_features), **flags}

@@ -51,6 +51,9 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         What chooses the strength; see `cross_validate_path`.
     scoring : str or callable, optional
         A scorer, to be maximised. Default: the mean deviance, twice the log loss, to be minimised.
+    relax : bool, default False
+        Fit the chosen columns again without the l1 term, in the folds too; see `cross_validate_path`. `dual_gap_` is
+        that of the fit before.
     tol, max_iter : float, int
         As in `LogisticRegression`, with at most 1000 iterations at each strength.
     verbose : bool or int, default False
@@ -99,6 +102,7 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         cv: Any = None,
         rule: Any = "min",
         scoring: Any = None,
+        relax: bool = False,
         tol: float = 1e-4,
         max_iter: int = 1000,
         class_weight: Any = None,
@@ -182,7 +186,7 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
             1 if K == 2 else K,
         )
         self._sparse, self.classes_ = False, targets.classes
-        self.intercept_ = fitted.intercept.astype(design.dtype)
+        self.intercept_ = self._relaxed(fitted).astype(design.dtype)
         self.n_iter_ = np.array([fitted.n_iter], dtype=np.int32)
         return self
 
@@ -219,12 +223,13 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         """What the folds fit and measure; `parts` are the design, targets, weights and offset."""
         options = Options(float(self.tol), EPOCHS * int(self.max_iter))
         design, y, s, known = parts
-        summed, loss = not isinstance(self.Cs, str), LOSSES["logistic"]
+        how: dict[str, Any] = {"summed": not isinstance(self.Cs, str), "relax": bool(self.relax)}
+        loss = LOSSES["logistic"]
         if len(classes) == 2:
-            task = Task(design, y, s, known, loss, penalty, options, summed=summed)
+            task = Task(design, y, s, known, loss, penalty, options, **how)
             return task, make_measure(self.scoring, loss)
         several: Any = MULTINOMIAL
-        of_classes = ClassTask(design, y, s, known, several, penalty, options, summed=summed, classes=classes)
+        of_classes = ClassTask(design, y, s, known, several, penalty, options, classes=classes, **how)
         return of_classes, make_class_measure(self.scoring, y, classes)
 
     def _grid(self, total: float) -> Settings:

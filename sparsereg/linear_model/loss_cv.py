@@ -38,6 +38,7 @@ class LossRegressorCV(PathChoice, LossRegressor):
         cv: Any = None,
         rule: Any = "min",
         scoring: Any = None,
+        relax: bool = False,
         fit_intercept: bool = True,
         max_iter: int = 1000,
         tol: float = 1e-4,
@@ -99,7 +100,7 @@ class LossRegressorCV(PathChoice, LossRegressor):
         }
         task = Task(
             design, target, s, known, loss, {"penalty_factor": factor, **flags},
-            Options(float(self.tol), EPOCHS * int(self.max_iter)),
+            Options(float(self.tol), EPOCHS * int(self.max_iter)), relax=bool(self.relax),
         )  # fmt: skip
         folds = make_folds(self.cv, X, target, self._split_parameters(params))
         measure = make_measure(self.scoring, loss)
@@ -109,7 +110,7 @@ class LossRegressorCV(PathChoice, LossRegressor):
         fitted = self._fit_task(
             FitTask(design, target, loss, s, known, chosen.alpha, chosen.l1_ratio, factor, **flags), 1
         )
-        self.intercept_, self.n_iter_ = float(fitted.intercept[0]), fitted.n_iter
+        self.intercept_, self.n_iter_ = float(self._relaxed(fitted)[0]), fitted.n_iter
         return self
 
 
@@ -133,6 +134,9 @@ class PoissonRegressorCV(LossRegressorCV):
         What chooses the strength; see `cross_validate_path`.
     scoring : str or callable, optional
         A scorer of predicted means, to be maximised. Default: the mean deviance, to be minimised.
+    relax : bool, default False
+        Fit the chosen columns again without the l1 term, in the folds too; see `cross_validate_path`. `dual_gap_` is
+        that of the fit before.
     fit_intercept, max_iter, tol, penalty_factor, standardize, positive, n_jobs
         As in `PoissonRegressor`, with at most 1000 iterations at each strength.
     verbose : bool or int, default False
@@ -217,6 +221,7 @@ class TweedieRegressorCV(LossRegressorCV):
         cv: Any = None,
         rule: Any = "min",
         scoring: Any = None,
+        relax: bool = False,
         fit_intercept: bool = True,
         max_iter: int = 1000,
         tol: float = 1e-4,

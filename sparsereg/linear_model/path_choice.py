@@ -14,7 +14,8 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 
 from sparsereg.data.threads import thread_count
 from sparsereg.data.validation import check_alphas, check_choice, check_flag, check_number
-from sparsereg.selection.cross_validation import check_ending
+from sparsereg.linear_model.loss_task import Fitted
+from sparsereg.selection.cross_validation import check_ending, check_relax
 from sparsereg.selection.engine import Settings
 from sparsereg.selection.results import CrossValidation
 from sparsereg.selection.rules import check_rule
@@ -52,10 +53,19 @@ class PathChoice:
 
     def _check_loss_fit(self) -> None:
         """The parameters that fits of a loss by folds share."""
-        for name in ("fit_intercept", "standardize", "positive", "keep_fold_paths"):
+        for name in ("fit_intercept", "standardize", "positive", "keep_fold_paths", "relax"):
             check_flag(name, getattr(self, name))
+        check_relax(self.relax, self.positive)
         check_number("tol", self.tol, low=0)
         check_number("max_iter", self.max_iter, low=1, integer=True)
+
+    def _relaxed(self, fitted: Fitted) -> Any:
+        """The intercepts of the fit at the choice; with `relax` those of the path, whose coefficients are set too."""
+        if not self.relax:
+            return fitted.intercept
+        k, path = self.validation_.k, self.validation_.path
+        self._coef = path.coef(k).astype(fitted.coef.dtype)
+        return np.atleast_1d(path.intercepts[k])
 
     def _split_parameters(self, params: dict[str, Any]) -> dict[str, Any]:
         """What the splitter gets, such as groups."""

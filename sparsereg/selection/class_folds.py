@@ -13,7 +13,9 @@ from sparsereg.losses.multinomial import MULTINOMIAL
 from sparsereg.objective.multinomial import MultinomialProblem, make_multinomial_problem
 from sparsereg.selection.fold_fits import Task
 from sparsereg.selection.measures import Measure, scorer_of
+from sparsereg.selection.relaxed import relaxed_classes
 from sparsereg.solvers.outputs import RowSolution
+from sparsereg.solvers.path import solve_point
 
 __all__ = ["ClassDeviance", "ClassTask", "labels_of", "make_class_measure"]
 
@@ -37,6 +39,11 @@ class ClassTask(Task):
         return make_multinomial_problem(
             self.design, self.y, sample_weight=s, offset=self.offset, classes=self.classes, **options
         )
+
+    def solve(self, solver: Any, alpha: float) -> Any:
+        """The next point of a solver."""
+        solution = solve_point(solver, alpha, self.closer)
+        return relaxed_classes(solver, solution, alpha) if self.relax else solution
 
     def check_training(self, s: Vector) -> None:
         """Raise a ValueError where a class has no row that trains: its intercept would be minus infinity."""

@@ -37,7 +37,7 @@ from sparsereg.selection.rules import check_rule
 from sparsereg.selection.walk import Progress
 from sparsereg.solvers.loop import Options
 
-__all__ = ["GivenRows", "check_ending", "check_ratios", "cross_validate_path", "make_task"]
+__all__ = ["GivenRows", "check_ending", "check_ratios", "check_relax", "cross_validate_path", "make_task"]
 
 
 def cross_validate_path(
@@ -64,6 +64,7 @@ def cross_validate_path(
     max_seconds: float | None = None,
     max_columns: int | None = None,
     patience: int | None = None,
+    relax: bool = False,
     keep_fold_paths: bool = False,
     n_jobs: int | None = None,
     callback: Progress | None = None,
@@ -115,6 +116,10 @@ def cross_validate_path(
         Non-zero coefficients on all rows at which the path ends.
     patience : int, optional
         Points without a better mean held-out loss after which the path ends, in place of the rule of ``eps="auto"``.
+    relax : bool, default False
+        Fit the columns of each point again without the l1 term, in the folds too: the least loss there is for the
+        lasso, ridge for the elastic net. Where that has no minimum, as for columns that tell two classes apart, ridge
+        at the same alpha takes its place, with a warning. Not with `positive`, nor for rows in parts.
     keep_fold_paths : bool, default False
         Keep the folds' coefficients, sparse, as `fold_paths`.
     n_jobs : int, optional
@@ -152,7 +157,8 @@ def cross_validate_path(
     """
     options = Options.checked(tol, max_iter, solver)
     flags = {"fit_intercept": fit_intercept, "standardize": standardize, "positive": positive}
-    check_flags(**flags, keep_fold_paths=keep_fold_paths)
+    check_flags(**flags, keep_fold_paths=keep_fold_paths, relax=relax)
+    check_relax(relax, positive, isinstance(X, PartitionedRows))
     check_callback(callback, "i, n_points, alpha, n_nonzero, mean_loss, seconds, seconds_left")
     grid, n_threads = check_alphas(alphas), thread_count(n_jobs)
     ratios, rule, ending = check_ratios(l1_ratio), check_rule(rule), check_ending(eps, max_seconds, max_columns, grid)
@@ -164,12 +170,19 @@ def cross_validate_path(
         return CrossValidation.of([validate_rows(over, cv, ratio, how) for ratio in ratios], rule)
     design = as_design(X, n_threads=n_threads)
     s = check_weights(sample_weight, design.n_rows)
-    if groups is not None and np.ndim(groups) == 0:
-        raise ValueError(f"groups={groups!r}: expected one group for each of the {design.n_rows} rows of X, or None.")
+    split_by = _groups(groups, design.n_rows)
     penalty = {"penalty_factor": check_penalty_factor(penalty_factor, design.n_features)} | flags
     task, measure, target = make_task(GivenRows(design, y, s, offset), as_path_loss(loss), penalty, options, scoring)
-    folds = make_folds(cv, X, target.y, {} if groups is None else {"groups": groups}, target.is_class)
+    task = replace(task, relax=bool(relax))
+    folds = make_folds(cv, X, target.y, split_by, target.is_class)
     return CrossValidation.of([validate(task, folds, measure, ratio, how) for ratio in ratios], rule)
+
+
+def _groups(groups: Any, n_rows: int) -> dict[str, Any]:
+    """What a splitter gets beside X and y."""
+    if groups is not None and np.ndim(groups) == 0:
+        raise ValueError(f"groups={groups!r}: expected one group for each of the {n_rows} rows of X, or None.")
+    return {} if groups is None else {"groups": groups}
 
 
 class SplitBy(NamedTuple):
@@ -205,6 +218,14 @@ def make_task(
     offset = None if rows.offset is None else check_vector("offset", rows.offset, n_rows)
     task = Task(rows.design, y, rows.s, offset, loss, penalty, options)
     return task, make_measure(scoring, loss), SplitBy(y, loss.link == "logit" and is_class(y))
+
+
+def check_relax(relax: bool, positive: bool, in_parts: bool = False) -> None:
+    """ValueError for what cannot be fitted again."""
+    if relax and in_parts:
+        raise ValueError("relax=True was passed beside rows in parts, which do not take it; leave it out.")
+    if relax and positive:
+        raise ValueError("relax=True with positive=True is not supported; set one of them to False.")
 
 
 def check_ratios(l1_ratio: Any) -> list[float]:

@@ -82,7 +82,7 @@ class Task:
     def solve(self, solver: PathSolvers, alpha: float) -> Solution:
         """The next point of a solver."""
         solution = solve_point(solver, alpha, self.closer)
-        return relaxed(solver, solution) if self.relax else solution
+        return relaxed(solver, solution, alpha) if self.relax else solution
 
     def check_training(self, s: Vector) -> None:
         """Raise a ValueError where rows of these weights do not determine a model, such as those of one class."""

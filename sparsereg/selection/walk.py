@@ -18,6 +18,7 @@ from sparsereg.data.threads import run
 from sparsereg.results import PathResult
 from sparsereg.selection.ending import Ending, has_turned
 from sparsereg.selection.fold_fits import FoldPoint
+from sparsereg.selection.relaxed import WITHOUT_END
 from sparsereg.selection.results import ValidatedPath
 from sparsereg.solvers.loop import Solution
 from sparsereg.solvers.path import PathSolvers, collect, warn_uncertified
@@ -74,6 +75,7 @@ class Walk:
         self.fold_points: list[list[Solution]] = [[] for _ in fits]
         self.ends, self.going = [0] * len(self.fits), list(range(len(self.fits)))
         self.tol, self.missed = max((fit.solver.options.tol for fit in self.fits), default=0.0), 0
+        self.without_end = 0
 
     def go(self, alphas: Vector, progress: Progress | None = None) -> ValidatedPath:
         """Through the strengths in order. An interrupt keeps the points that all folds have finished."""
@@ -130,6 +132,7 @@ class Walk:
         """Point i of fold f."""
         losses[f], self.ends[f] = point.loss, i + 1
         self.missed += point.solution.dual_gap > self.tol * self.fits[f].solver.problem.gap_scale
+        self.without_end += point.solution.method == WITHOUT_END
         if self.keep:
             self.fold_points[f][i:] = [point.solution]
 
@@ -149,6 +152,7 @@ class Walk:
         path = collect(self.whole, alphas[:n], self.points[:n], np.array(self.seconds[:n]))
         warn_uncertified(self.whole.problem, path)
         self._warn_missed()
+        self._warn_without_end()
         fold_paths: tuple[PathResult, ...] | None = None
         if self.keep:
             pairs = zip(self.fits, self.fold_points, self.ends, strict=True)
@@ -166,5 +170,16 @@ class Walk:
                 f"{self.missed} points of the folds did not reach tol={self.tol:g}. Increase max_iter, or look only at"
                 " stronger alphas.",
                 ConvergenceWarning,
+                stacklevel=5,
+            )
+
+    def _warn_without_end(self) -> None:
+        """Say so where columns have no best coefficients without a penalty."""
+        n = self.without_end + sum(point.method == WITHOUT_END for point in self.points)
+        if n:
+            warnings.warn(
+                f"relax=True: at {n} points, of the folds or all rows, the loss has no minimum without a penalty, as"
+                " columns tell targets apart; ridge at the same alpha took its place. Look only at stronger alphas, or"
+                " take an l1_ratio below 1, whose l2 term stays.",
                 stacklevel=5,
             )

@@ -136,7 +136,7 @@ LOSSES = [
     estimator("MultiTaskElasticNet", several, {**MULTI, "l1_ratio": COMMON["l1_ratio"]}),
     estimator("LassoCV", rows, {**FOLDS, "relax": values.FLAG, "selection": values.CHOICE}),
     estimator("ElasticNetCV", rows, {**FOLDS, "l1_ratio": RATIOS}),
-    estimator("PoissonRegressorCV", positive_y, {**FOLDS, "l1_ratio": RATIOS}),
+    estimator("PoissonRegressorCV", positive_y, {**FOLDS, "l1_ratio": RATIOS, "relax": values.FLAG}),
     estimator(
         "LogisticRegressionCV",
         labelled,
