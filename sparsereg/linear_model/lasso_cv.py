@@ -67,7 +67,7 @@ class ElasticNetCV(PathChoice, ElasticNetBase):
         change the last digit of a loss.
     random_state, selection
         As in `ElasticNet`, for the last fit.
-    rule : {"min", "1se", "1se-unpaired"}, "within x%", or callable, default "min"
+    rule : {"min", "1se", "1se-rows", "1se-unpaired"}, "within x%", or callable, default "min"
         What chooses the strength; see `cross_validate_path`. (scikit-learn's `selection` is the order of coordinates.)
     scoring : str or callable, optional
         A scorer to be maximised; `mse_path_` then holds its negative. Default: the mean squared error.

@@ -47,7 +47,7 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         As in `LogisticRegression`.
     cv : int, splitter, iterable or None, default None
         Folds; None is 5 stratified folds.
-    rule : {"min", "1se", "1se-unpaired"}, "within x%", or callable, default "min"
+    rule : {"min", "1se", "1se-rows", "1se-unpaired"}, "within x%", or callable, default "min"
         What chooses the strength; see `cross_validate_path`.
     scoring : str or callable, optional
         A scorer, to be maximised. Default: the mean deviance, twice the log loss, to be minimised.

@@ -130,7 +130,7 @@ class PoissonRegressorCV(LossRegressorCV):
         The smallest strength over the largest, where `alphas` is a number.
     cv : int, splitter, iterable or None, default None
         Folds; None is 5 folds of consecutive rows.
-    rule : {"min", "1se", "1se-unpaired"}, "within x%", or callable, default "min"
+    rule : {"min", "1se", "1se-rows", "1se-unpaired"}, "within x%", or callable, default "min"
         What chooses the strength; see `cross_validate_path`.
     scoring : str or callable, optional
         A scorer of predicted means, to be maximised. Default: the mean deviance, to be minimised.

@@ -49,7 +49,7 @@ class PathChoice:
             ending = check_ending(eps, self.max_seconds, self.max_columns, grid)
         progress = _print_progress if self.verbose else None
         keep = bool(self.keep_fold_paths)
-        return Settings(grid, eps, ending, thread_count(self.n_jobs), keep, progress)
+        return Settings(grid, eps, ending, thread_count(self.n_jobs), keep, progress, self.rule)
 
     def _check_loss_fit(self) -> None:
         """The parameters that fits of a loss by folds share."""

@@ -141,13 +141,10 @@ class StrengthDisplay:
         validation : CrossValidation
             What `cross_validate_path` returns. The band is one standard error of the difference to the best point.
         """
-        from sparsereg.selection.rules import choose_point, paired_differences
-
         chosen = validation.chosen
-        _, errors = paired_differences(chosen.fold_losses, chosen.best)
         return cls(
-            alphas=chosen.alphas, held=-chosen.mean_losses, held_error=errors, active=chosen.n_nonzero,
-            point=validation.k, one_se=choose_point("1se", chosen.fold_losses, chosen.n_nonzero),
+            alphas=chosen.alphas, held=-chosen.mean_losses, held_error=chosen.differences[1],
+            active=chosen.n_nonzero, point=validation.k, one_se=chosen.choose("1se"),
             score="negative held-out loss",
         )  # fmt: skip
 

@@ -132,9 +132,9 @@ class Evidence:
         known: Row = {"point": k, "best": validated.best, "one_se": validated.choose("1se")}
         losses, scale = validated.mean_losses, float(validated.mean_losses[0])
         if validated.is_deviance and scale > 0.0 and validated.n_nonzero[0] == 0:
-            errors = [paired_differences(validated.fold_losses, point)[1] / scale for point in (validated.best, 0)]
-            known |= {"held": (1.0 - losses / scale).tolist(), "held_error": errors[0].tolist()}
-            known |= {"null_error": float(errors[1][k])}
+            known |= {"held": (1.0 - losses / scale).tolist()}
+            known |= {"held_error": (validated.differences[1] / scale).tolist()}
+            known |= {"null_error": float(paired_differences(validated.fold_losses, 0)[1][k] / scale)}
         return replace(found, **known)
 
     def to_dict(self) -> Row:

@@ -77,6 +77,10 @@ class ClassDeviance:
         total = MULTINOMIAL.total(y.T, MULTINOMIAL.log_probabilities(z.T), s) - MULTINOMIAL.saturated(y.T, s)
         return 2.0 * total / float(len(y) if s is None else s.sum())
 
+    def rows(self, y: Vector, z: Vector) -> Vector:
+        """Twice the loss of each row."""
+        return -2.0 * np.einsum("ki,ik->i", MULTINOMIAL.log_probabilities(z.T), y)
+
 
 def make_class_measure(scoring: Any, y: Vector, classes: NDArray[Any]) -> Measure | ClassDeviance:
     """The measure of a scorer, which sees labels, or the mean deviance.

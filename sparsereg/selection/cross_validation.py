@@ -92,12 +92,13 @@ def cross_validate_path(
     scoring : str or callable, optional
         A scorer of scikit-learn, whose negative is the loss. Default: the mean deviance on the held-out rows, which is
         the mean squared error for the squared loss.
-    rule : {"min", "1se", "1se-unpaired"}, "within x%", or callable, default "min"
+    rule : {"min", "1se", "1se-rows", "1se-unpaired"}, "within x%", or callable, default "min"
         "min" takes the point of least mean loss over the folds. "1se" takes the strongest penalty whose mean
-        difference to that point is at most the standard error of this difference over the folds. "1se-unpaired"
-        compares with the standard error of the best point's own loss, as glmnet does. "within 2%" takes the fewest
-        columns among points whose mean loss is at most 2% above the least. A function gets a `ValidatedPath` and
-        returns the number of a point. No named rule chooses a weaker penalty than the best point.
+        difference to that point is at most the standard error of this difference over the folds, or of a single one
+        over its rows. "1se-rows" is over the rows of all folds, for few folds of many rows. "1se-unpaired" compares
+        with the standard error of the best point's own loss, as glmnet does. "within 2%" takes the fewest columns among
+        points whose mean loss is at most 2% above the least. A function gets a `ValidatedPath` and returns the number
+        of a point. No named rule chooses a weaker penalty than the best point.
     l1_ratio : float in [0, 1], or a list of these, default 1.0
         With a list, the path whose best point has the least mean loss is chosen first, then a point on it.
     alphas : int or array, default 100
@@ -163,7 +164,7 @@ def cross_validate_path(
     grid, n_threads = check_alphas(alphas), thread_count(n_jobs)
     ratios, rule, ending = check_ratios(l1_ratio), check_rule(rule), check_ending(eps, max_seconds, max_columns, grid)
     ending = ending if patience is None else with_patience(ending, patience)
-    how = Settings(grid, eps, ending, n_threads, keep_fold_paths, callback)
+    how = Settings(grid, eps, ending, n_threads, keep_fold_paths, callback, rule)
     if isinstance(X, PartitionedRows):
         given = {"y": y, "sample_weight": sample_weight, "offset": offset, "groups": groups, "scoring": scoring}
         over = RowsTask.of(X, as_loss(loss), given, {"penalty_factor": penalty_factor} | flags, options)

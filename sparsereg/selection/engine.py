@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from sparsereg.selection.fold_fits import FoldFit, Task
 from sparsereg.selection.folds import Fold
 from sparsereg.selection.measures import MeanDeviance, Measure
 from sparsereg.selection.results import ValidatedPath
+from sparsereg.selection.row_differences import row_differences
+from sparsereg.selection.rules import BY_ROWS, check_rule_of_folds
 from sparsereg.selection.shared_folds import SharedFolds
 from sparsereg.selection.walk import Advancing, Progress, Walk
 from sparsereg.solvers.loop import Options
@@ -33,7 +35,8 @@ ORDINARY, OF_FOLDS, SMALL_ENTRIES = 1e-4, 1e-3, 50_000
 
 
 class Settings(NamedTuple):
-    """How a path is validated: the number of points or the strengths, `eps`, when to end, and how to go about it."""
+    """How a path is validated: the number of points or the strengths, `eps`, when to end, how to go about it, and the
+    rule that will choose."""
 
     grid: int | Vector
     eps: float | str
@@ -41,12 +44,16 @@ class Settings(NamedTuple):
     n_threads: int = 1
     keep: bool = False
     progress: Progress | None = None
+    rule: Any = "min"
 
 
 def validate(
     task: Task, folds: list[Fold], measure: Measure | ClassDeviance, l1_ratio: float, settings: Settings
 ) -> ValidatedPath:
     """One path on all rows and in every fold."""
+    of_rows = measure if isinstance(measure, (MeanDeviance, ClassDeviance)) else None
+    check_rule_of_folds(settings.rule, len(folds), of_rows is not None)
+    by_rows = of_rows if len(folds) == 1 or settings.rule == BY_ROWS else None
     eps = FLOOR if isinstance(settings.eps, str) else settings.eps
     shared = SharedFolds.of(task, folds, l1_ratio, settings.grid, eps) if isinstance(measure, MeanDeviance) else None
     whole: PathSolvers
@@ -65,10 +72,11 @@ def validate(
     else:
         of_fold = replace(task, options=of_folds)
         fits = [FoldFit(of_fold, fold, measure, l1_ratio, alphas) for fold in folds]
-    walk = Walk(whole, fits, settings.ending, task.solve, settings.n_threads, settings.keep)
+    walk = Walk(whole, fits, settings.ending, task.solve, settings.n_threads, settings.keep, by_rows is not None)
     validated = walk.go(alphas, settings.progress)
     path = replace(validated.path, settings=task.settings)
-    return replace(validated, path=path, is_deviance=isinstance(measure, (MeanDeviance, ClassDeviance)))
+    rows = None if by_rows is None else row_differences(task, folds, by_rows, walk.fold_points, validated.best)
+    return replace(validated, path=path, is_deviance=of_rows is not None, by_rows=rows)
 
 
 def fold_options(task: Task, settings: Settings) -> Options:

@@ -70,6 +70,10 @@ class MeanDeviance:
         own = self._unavoidable(y, s)
         return lambda y, z, s: 2.0 * (float(np.average(self.loss.value(y, z), weights=s)) + own)
 
+    def rows(self, y: Vector, z: Vector) -> Vector:
+        """Twice the loss of each row."""
+        return 2.0 * self.loss.value(y, z)
+
     def _unavoidable(self, y: Vector, s: Vector | None) -> float:
         """Minus the least mean loss that any predictors could reach."""
         return float(np.average(self.loss.conjugate(y, np.zeros_like(y)), weights=s))

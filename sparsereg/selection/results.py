@@ -37,6 +37,9 @@ class ValidatedPath(Printed):
         The folds' own paths, where they were asked for.
     is_deviance : bool
         Whether the losses are mean deviances; False for those of a scorer.
+    by_rows : pair of float64 arrays of shape (k,), or None
+        Of each point up to the best the mean difference of the held-out rows' losses to those of the best point, and
+        its standard error by rows: for a single fold, and where the rule asks for it.
     """
 
     path: PathResult
@@ -45,6 +48,7 @@ class ValidatedPath(Printed):
     stopped: str
     fold_paths: tuple[PathResult, ...] | None = None
     is_deviance: bool = True
+    by_rows: tuple[Vector, Vector] | None = None
 
     @property
     def alphas(self) -> Vector:
@@ -75,9 +79,17 @@ class ValidatedPath(Printed):
         """The point that a rule chooses; see `cross_validate_path`."""
         return choose_point(rule, self.fold_losses, self.n_nonzero, self)
 
+    @property
+    def differences(self) -> tuple[Vector, Vector]:
+        """Of each point the mean difference to the best one, and its standard error, in pairs: over the folds, or of a
+        single one over its rows."""
+        if self.fold_losses.shape[1] == 1 and self.by_rows is not None:
+            return self.by_rows
+        return paired_differences(self.fold_losses, self.best)
+
     def columns_of_table(self) -> dict[str, NDArray[Any]]:
         """A row a point: see `CrossValidation.results`."""
-        differences, paired = paired_differences(self.fold_losses, self.best)
+        differences, paired = paired_differences(self.fold_losses, self.best)[0], self.differences[1]
         table = {
             "l1_ratio": np.full(self.alphas.size, self.l1_ratio),
             "alpha": self.alphas,

@@ -18,6 +18,7 @@ from sparsereg.rows.partitioned import PartitionedRows
 from sparsereg.selection.engine import FLOOR, Settings, automatic_grid
 from sparsereg.selection.fold_fits import FoldPoint
 from sparsereg.selection.results import ValidatedPath
+from sparsereg.selection.rules import check_rule_of_folds
 from sparsereg.selection.walk import Walk
 from sparsereg.solvers.loop import Options, Solution
 from sparsereg.solvers.path import solve_point, strengths_of
@@ -83,6 +84,7 @@ class RowsFold:
 def validate_rows(task: RowsTask, cv: Any, l1_ratio: float, settings: Settings) -> ValidatedPath:
     """One path on all rows and in every fold."""
     rule, turned = _rule(cv, len(task.rows.parts)), isinstance(settings.eps, str)
+    check_rule_of_folds(settings.rule, rule.n_folds, rows_apart=False)
     whole = task.solver(task.rows, l1_ratio)
     alphas = strengths_of(whole, settings.grid, FLOOR if isinstance(settings.eps, str) else settings.eps)
     if isinstance(settings.grid, int) and turned:

@@ -4,7 +4,8 @@ Points come in the order of decreasing strength. Each rule starts from the best 
 the folds, and never chooses a weaker penalty than that.
 
 The loss of one fold differs from that of another for reasons that all strengths share: some rows are harder. So a point
-is compared with the best one fold by fold, and the standard error is that of the mean of these differences.
+is compared with the best one fold by fold, and the standard error is that of the mean of these differences; or row by
+row, for a single fold, or few.
 """
 
 from __future__ import annotations
@@ -16,12 +17,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RULES", "best_point", "check_rule", "choose_point", "paired_differences", "standard_errors"]
+__all__ = [
+    "BY_ROWS",
+    "RULES",
+    "best_point",
+    "check_rule",
+    "check_rule_of_folds",
+    "choose_point",
+    "paired_differences",
+    "standard_errors",
+]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-RULES = ("min", "1se", "1se-unpaired", "within x%")
+BY_ROWS = "1se-rows"
+RULES = ("min", "1se", BY_ROWS, "1se-unpaired", "within x%")
 
 
 def best_point(losses: Vector) -> int:
@@ -57,9 +68,21 @@ def check_rule(rule: Any) -> Any:
     if callable(rule) or rule in RULES[:-1] or (isinstance(rule, str) and _share(rule) is not None):
         return rule
     raise ValueError(
-        f"rule={rule!r}: expected 'min', '1se', '1se-unpaired', a share such as 'within 2%', or a function of a"
-        " validated path that returns the number of a point. For 'aic', 'bic' and the like use information_criterion."
+        f"rule={rule!r}: expected 'min', '1se', '1se-rows', '1se-unpaired', a share such as 'within 2%', or a function"
+        " of a validated path that returns the number of a point. For 'aic', 'bic' and the like use"
+        " information_criterion."
     )
+
+
+def check_rule_of_folds(rule: Any, n_folds: int, rows_apart: bool) -> None:
+    """ValueError for a rule whose error so many folds do not give; `rows_apart`: whether rows have losses."""
+    if rule == BY_ROWS and not rows_apart:
+        raise ValueError(
+            f"rule={rule!r} compares the losses of rows, which a scorer does not give, nor rows in parts; use"
+            " rule='1se', over the folds."
+        )
+    if n_folds == 1 and (rule == "1se-unpaired" or (rule == "1se" and not rows_apart)):
+        raise ValueError(f"rule={rule!r} needs the error over two folds or more, and cv gives one; use rule='min'.")
 
 
 def choose_point(rule: Any, losses: Vector, n_nonzero: Int, validated: Any = None) -> int:
@@ -70,7 +93,8 @@ def choose_point(rule: Any, losses: Vector, n_nonzero: Int, validated: Any = Non
     rule : str or callable
         - "min": the best point.
         - "1se": the strongest penalty whose mean difference to the best point is at most the standard error of that
-          difference over the folds; see `one_se_index` for the same over rows.
+          difference over the folds, or of a single one over its rows; see `one_se_index` for given losses.
+        - "1se-rows": the same over the rows of all folds, which `validated` has measured.
         - "1se-unpaired": the strongest penalty whose mean loss is at most that of the best point and one standard error
           of the best point's own loss, as `lambda.1se` of glmnet.
         - "within x%": the fewest coefficients among the points whose mean loss is at most x% above the best.
@@ -78,14 +102,17 @@ def choose_point(rule: Any, losses: Vector, n_nonzero: Int, validated: Any = Non
     losses : float64 array of shape (k, F)
     n_nonzero : int array of shape (k,)
     validated : ValidatedPath, optional
-        For functions.
+        For functions, and for what is over rows.
     """
     if callable(rule):
         return _checked(rule(validated), losses.shape[0], rule)
     best = best_point(losses)
     choices: dict[str, Callable[[], int]] = {
         "min": lambda: best,
-        "1se": lambda: _one_standard_error(losses, best),
+        "1se": lambda: _one_standard_error(
+            paired_differences(losses, best) if validated is None else validated.differences, best
+        ),
+        BY_ROWS: lambda: _one_standard_error(validated.by_rows, best),
         "1se-unpaired": lambda: _unpaired(losses, best),
     }
     if rule in choices:
@@ -95,8 +122,8 @@ def choose_point(rule: Any, losses: Vector, n_nonzero: Int, validated: Any = Non
     return _sparsest(losses, n_nonzero, best, share)
 
 
-def _one_standard_error(losses: Vector, best: int) -> int:
-    means, errors = paired_differences(losses, best)
+def _one_standard_error(differences: tuple[Vector, Vector], best: int) -> int:
+    means, errors = differences
     within = means <= errors
     within[best] = True
     return int(np.argmax(within))

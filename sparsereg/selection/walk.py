@@ -54,8 +54,8 @@ class Walk:
         `solve(whole, alpha)` gives the next point on all rows.
     n_threads : int
         Folds solved at a time.
-    keep : bool
-        Whether to keep the folds' coefficients.
+    keep, by_rows : bool
+        Whether to keep the folds' coefficients, as their paths, or only as `fold_points`.
     """
 
     def __init__(
@@ -66,9 +66,11 @@ class Walk:
         solve: Callable[[Any, float], Solution],
         n_threads: int = 1,
         keep: bool = False,
+        by_rows: bool = False,
     ) -> None:
         self.whole, self.fits, self.ending = whole, list(fits), ending
         self.solve, self.n_threads, self.keep = solve, n_threads, keep
+        self.by_rows = by_rows
         self.points: list[Solution] = []
         self.losses: list[list[float]] = []
         self.seconds: list[float] = []
@@ -133,7 +135,7 @@ class Walk:
         losses[f], self.ends[f] = point.loss, i + 1
         self.missed += point.solution.dual_gap > self.tol * self.fits[f].solver.problem.gap_scale
         self.without_end += point.solution.method == WITHOUT_END
-        if self.keep:
+        if self.keep or self.by_rows:
             self.fold_points[f][i:] = [point.solution]
 
     def _extrapolated(self) -> list[float]:
