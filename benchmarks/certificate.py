@@ -173,7 +173,7 @@ def _projected_dual(
     A column with |x_j' r - l2 u_j| > l1 moves until it is within, the others stay. Each u with its own residual then
     is as good as any in `_best_dual`. `between` are the primal value and the dual value that is enough.
     """
-    (primal, enough), columns, means, sweeps = between, X.columns, X.means, _compiled_sweeps()
+    (primal, enough), columns, means, sweeps = between, X.columns, X.means, compiled_sweeps()
     matrix = (columns.indptr, columns.indices, columns.data)
     (l1, l2), u, best, margin = penalty, w.copy(), -np.inf, MARGIN
     ever = np.zeros(len(u), dtype=bool)
@@ -207,7 +207,8 @@ def _sweeps(which, matrix, columns, state, numbers):  # type: ignore[no-untyped-
 
 
 @cache
-def _compiled_sweeps():  # type: ignore[no-untyped-def]
+def compiled_sweeps():  # type: ignore[no-untyped-def]
+    """`_sweeps`, compiled where numba is there."""
     try:
         import numba
     except ImportError:

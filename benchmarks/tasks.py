@@ -178,7 +178,7 @@ class Logistic:
         coefs, intercepts = sp.csc_array(fitted.coefs), np.asarray(fitted.intercepts, dtype=np.float64)
         data, scale = (self.X, self.y), logistic.null_loss(self.y)
         if self.spec.by == "gap":
-            objective, gaps = logistic.certify(data, coefs, intercepts, self.alphas)
+            objective, gaps = logistic.certify(data, coefs, intercepts, self.alphas, 0.7 * self.spec.required)
         else:
             objective = logistic.objectives(data, coefs, intercepts, self.alphas)
             gaps = objective - logistic.lower_bounds(self.spec.workload, data, self.alphas)

@@ -205,6 +205,33 @@ def test_the_logistic_gap_bounds_the_distance_to_the_minimum():
     assert 0.0 < shares[0] < shares[1] < 1.0
 
 
+def test_the_logistic_gap_is_recomputed_at_projected_probabilities():
+    """Nearly solved, with correlated columns: below the minimum, and much closer to it than scaled probabilities."""
+    import certificate
+    import logistic
+
+    from sparsereg import regularization_path
+
+    rng = np.random.default_rng(0)
+    codes = [rng.integers(k, size=1000) for k in (30, 20)]
+    codes.append(codes[0] * 20 + codes[1])
+    X = sp.hstack([sp.csr_array((np.ones(1000), (np.arange(1000), c))) for c in codes]).tocsr()
+    y = (rng.random(1000) < 1.0 / (1.0 + np.exp(-X @ rng.normal(size=X.shape[1])))).astype(np.float64)
+    alphas = certificate.alpha_max(X, y, 1.0) * np.array([0.3, 0.1, 3e-3, 1e-3])
+    options, scale = {"loss": "logistic", "alphas": alphas}, logistic.null_loss(y)
+    best = regularization_path(X, y, tol=1e-11, **options)
+    least = logistic.objectives((X, y), best.coefs, best.intercepts, alphas)
+    for tol, gain in ((1e-1, 50.0), (1e-3, 10.0), (1e-5, 1.0)):
+        found = regularization_path(X, y, tol=tol, **options)
+        point = (X, y), found.coefs, found.intercepts, alphas
+        values, scaled = logistic.certify(*point, good_gap=np.inf)
+        _, projected = logistic.certify(*point, good_gap=0.0)
+        assert (values - projected <= least + 1e-12 * scale).all()
+        assert (projected <= scaled).all()
+        assert (projected / scale <= 2.0 * tol).all()
+        assert gain * projected[-1] <= scaled[-1]
+
+
 def test_the_loosest_good_tolerance_is_found():
     import measure
 
