@@ -16,6 +16,9 @@ enum { SR_AHEAD = 16 };
 #define SR_PREFETCH(address) ((void)(address))
 #endif
 
+/* Products with a vector of more rows read it by blocks of rows: 1 MB stays in a cache while so many columns read it,
+ * those with as many entries a block at least. */
+enum { SR_ROWS_ABREAST = 1 << 17, SR_TILE = 128, SR_BLOCK_ENTRIES = 64 };
 enum { SR_KIND_ONES, SR_KIND_VALUED, SR_KIND_DENSE };
 SR_INLINE int sr_kind_of(const sr_matrix *X, int64_t j) {
     return j < X->n_ones ? SR_KIND_ONES : j < X->n_sparse ? SR_KIND_VALUED : SR_KIND_DENSE;

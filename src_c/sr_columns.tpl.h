@@ -66,9 +66,46 @@ SR_WIDE static void SR_FN(axpy)(const sr_matrix *X, int64_t j, double step, cons
     }
 }
 
+/* Entries before the first one in row `end` or beyond. */
+SR_INLINE int64_t SR_FN(entries_below)(SR_FN(column) x, int64_t from, int64_t end) {
+    int64_t to = x.n;
+    if (to > from && (int64_t)x.rows[to - 1] < end) return to;
+    while (from < to) {
+        const int64_t middle = from + (to - from) / 2;
+        if ((int64_t)x.rows[middle] < end) from = middle + 1;
+        else to = middle;
+    }
+    return from;
+}
+
+/* k sparse columns j, of results out[at], block of rows by block. */
+SR_WIDE static void SR_FN(dots_by_blocks)(const sr_matrix *X, const int64_t *j, const int64_t *at, int64_t k,
+                                          const double *v, double *out) {
+    int64_t next[SR_TILE] = {0};
+    for (int64_t a = 0; a < k; a++) out[at[a]] = 0.0;
+    for (int64_t end = SR_ROWS_ABREAST; end < X->n_rows + SR_ROWS_ABREAST; end += SR_ROWS_ABREAST)
+        for (int64_t a = 0; a < k; a++) {
+            SR_FN(column) x = SR_FN(column_at)(X, j[a]);
+            const int64_t from = next[a], to = next[a] = SR_FN(entries_below)(x, from, end);
+            x.rows += from, x.n = to - from;
+            if (x.values) x.values += from;
+            out[at[a]] += x.values ? SR_FN(dot_kind)(x, v, SR_KIND_VALUED) : SR_FN(dot_kind)(x, v, SR_KIND_ONES);
+        }
+}
+
 static void SR_FN(rmatvec)(const sr_matrix *X, const int64_t *cols, int64_t first, int64_t m, const double *v,
                            double *out) {
-    for (int64_t a = 0; a < m; a++) out[a] = SR_FN(dot)(X, cols ? cols[a] : first + a, v);
+    const int64_t blocks = (X->n_rows + SR_ROWS_ABREAST - 1) / SR_ROWS_ABREAST;
+    int64_t j[SR_TILE], at[SR_TILE], k = 0;
+    for (int64_t a = 0; a < m; a++) {
+        const int64_t col = cols ? cols[a] : first + a;
+        const int by_blocks = blocks > 1 && col < X->n_sparse &&
+                              SR_FN(column_at)(X, col).n >= blocks * SR_BLOCK_ENTRIES;
+        if (by_blocks) at[k] = a, j[k++] = col;
+        else out[a] = SR_FN(dot)(X, col, v);
+        if (k == SR_TILE) SR_FN(dots_by_blocks)(X, j, at, k, v, out), k = 0;
+    }
+    if (k) SR_FN(dots_by_blocks)(X, j, at, k, v, out);
 }
 
 /* Three dense columns at once: out is read and written once for all. */

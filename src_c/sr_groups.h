@@ -69,6 +69,9 @@ sr_status sr_mean_curvature(sr_mean kind, int64_t n, const double *eta, double *
 sr_status sr_mean_value(sr_mean kind, int64_t n, const double *s, const double *sy, const double *eta, double *value);
 /* mean += share a'', in place; a'' follows from the mean.  O(n) */
 sr_status sr_mean_correct(sr_mean kind, int64_t n, double share, double *mean);
+/* out = m log(m / mu) - m + mu with m = mu + difference, to a few units in the last place where |difference| <= mu / 2;
+ * how many are further apart is returned, and what is written there is of no use.  O(n) */
+int64_t sr_near_entropies(int64_t n, const double *mu, const double *difference, double *out);
 /* *squared = sum s (mean - reference)^2, *largest = max |mean - reference|; then reference = mean.  O(n) */
 void sr_mean_moved(int64_t n, const double *s, const double *mean, double *reference, double *squared,
                    double *largest);

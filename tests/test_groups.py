@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, localcontext
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -16,6 +18,7 @@ from sparsereg._core.kernels import (
     mean_moved,
     mean_of,
     mean_value,
+    near_entropies,
 )
 from sparsereg.data.design import as_design
 from sparsereg.losses import LOSSES
@@ -116,6 +119,25 @@ def test_means_are_those_of_the_loss(name, n):
     moved = mean_moved(s, mean, reference)
     assert moved == pytest.approx((float(s @ (mean - eta) ** 2), np.abs(mean - eta).max()))
     np.testing.assert_array_equal(reference, mean)
+
+
+def test_relative_entropies_keep_their_digits():
+    """Against 60 digits, from differences of 1e-13 of mu on; and what is far apart, is told."""
+    rng = np.random.default_rng(2)
+    size = 10.0 ** rng.uniform(-13, -0.31, 200)
+    x = np.concatenate([size, -size, [-0.5, 0.5, 0.0]])
+    mu = 10.0 ** rng.uniform(-300, 300, x.size)
+    difference, out = x * mu, np.empty(x.size)
+    assert near_entropies(mu, difference, out) == 0
+    with localcontext() as context:
+        context.prec = 60
+        shares = [Decimal(d) / Decimal(m) for d, m in zip(difference.tolist(), mu.tolist(), strict=True)]
+        exact = [float(Decimal(m) * ((1 + r) * (1 + r).ln() - r)) for m, r in zip(mu.tolist(), shares, strict=True)]
+    np.testing.assert_allclose(out, exact, rtol=2e-15, atol=0.0)
+    apart = np.array([0.1, 0.51, -0.51, -1.0, 1e300, np.inf, np.nan, 0.0])
+    assert near_entropies(np.ones(8), apart, np.empty(8)) == 6
+    assert near_entropies(np.array([0.0, np.inf]), np.array([0.0, -np.inf]), np.empty(2)) == 2
+    assert near_entropies(np.empty(0), np.empty(0), np.empty(0)) == 0
 
 
 @pytest.mark.parametrize("name", sorted(MEANS))

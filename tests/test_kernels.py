@@ -63,6 +63,28 @@ def test_products_and_stats(real, index, ones, n_dense, weighted):
     np.testing.assert_array_equal(X.lengths(), np.where(np.arange(plain.shape[1]) < P, (plain != 0).sum(axis=0), N))
 
 
+@pytest.mark.parametrize(("real", "index", "ones"), VARIANTS)
+def test_products_over_many_rows(real, index, ones):
+    """Vectors of more rows than are read at once: columns of many entries and of few, of none in a block of rows, and
+    at its very ends; more columns than are read side by side."""
+    n, rng = (1 << 18) + 5, np.random.default_rng(3)
+    block = 1 << 17
+    rows = [np.sort(rng.choice(n, size, replace=False)) for size in rng.integers(150, 260, 300)]
+    rows += [np.arange(5), np.arange(block - 2, block + 300), np.arange(block), np.arange(2 * block, n), np.arange(n)]
+    rows.append(np.concatenate([np.arange(200), np.arange(n - 200, n)]))
+    start = np.concatenate([[0], np.cumsum([at.size for at in rows])]).astype(index)
+    values = np.ones(start[-1]) if ones else rng.normal(size=start[-1]).astype(real)
+    n_ones = len(rows) if ones else 0
+    data = None if ones else values
+    X = kernels.Matrix(n, start[:-1], start[1:], np.concatenate(rows).astype(index), n_ones, data)
+    v = rng.normal(size=n)
+    parts = np.split(values, start[1:-1])
+    expected = np.array([v[at] @ part for at, part in zip(rows, parts, strict=True)])
+    np.testing.assert_allclose(X.rmatvec(v), expected, atol=1e-9)
+    cols = rng.permutation(len(rows))[:200]
+    np.testing.assert_array_equal(X.rmatvec(v, cols), X.rmatvec(v)[cols])
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("by_rows", [False, True])
 @pytest.mark.parametrize(("real", "index", "ones"), VARIANTS)

@@ -265,4 +265,5 @@ cdef extern from "sr_groups.h" nogil:
     sr_status sr_mean_curvature(sr_mean, int64_t, const double *, double *)
     sr_status sr_mean_value(sr_mean, int64_t, const double *, const double *, const double *, double *)
     sr_status sr_mean_correct(sr_mean kind, int64_t n, double share, double *mean)
+    int64_t sr_near_entropies(int64_t, const double *, const double *, double *)
     void sr_mean_moved(int64_t, const double *, const double *, double *, double *, double *)

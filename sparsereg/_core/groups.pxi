@@ -236,6 +236,17 @@ def mean_correct(int kind, double share, double[::1] mean):
     check(sr_mean_correct(<sr_mean>kind, mean.shape[0], share, &mean[0]))
 
 
+def near_entropies(const double[::1] mu, const double[::1] difference, double[::1] out):
+    """Relative entropies of `mu + difference` and mu, where they are no further apart than mu / 2; returns how many
+    are."""
+    require(mu.shape[0] == difference.shape[0] == out.shape[0], "lengths differ")
+    cdef int64_t far = 0
+    if mu.shape[0]:
+        with nogil:
+            far = sr_near_entropies(mu.shape[0], &mu[0], &difference[0], &out[0])
+    return far
+
+
 def mean_moved(const double[::1] s, const double[::1] mean, double[::1] reference):
     """`sum s (mean - reference)^2` and `max |mean - reference|`; then `reference = mean`, in place."""
     require(s.shape[0] == mean.shape[0] == reference.shape[0], "lengths differ")

@@ -12,7 +12,7 @@ from sklearn.utils import check_array
 from sparsereg.data.real_numbers import refuse_unreal
 from sparsereg.data.validation import check_choice, check_number
 from sparsereg.linear_model.coefficients import set_parameters
-from sparsereg.linear_model.input import checked_data
+from sparsereg.linear_model.input import FITTED, checked_data
 from sparsereg.linear_model.loss_fit import Task
 from sparsereg.linear_model.loss_model import LossModel
 from sparsereg.losses import LOSSES, Loss, as_loss
@@ -95,7 +95,7 @@ class LossRegressor(RegressorMixin, LossModel):
         check_choice("solver", self.solver, ("lbfgs", "newton-cholesky"))
         if y is not None:
             refuse_unreal("y", y, text=True)
-        X, y = checked_data(self, X, y, y_numeric=True, order="F")
+        X, y = checked_data(self, X, y, y_numeric=True, **FITTED)
         design, loss = self._design(X), self._loss()
         target = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
         check_range(loss, target)

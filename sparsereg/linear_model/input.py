@@ -11,9 +11,11 @@ from sklearn.utils.validation import validate_data
 from sparsereg.data.real_numbers import refuse_unreal, refuse_unreal_columns
 from sparsereg.data.sparse_format import as_compressed
 
-__all__ = ["check_labels", "check_matrix", "checked_data", "checked_targets"]
+__all__ = ["FITTED", "check_labels", "check_matrix", "checked_data", "checked_targets"]
 
 OPTIONS = {"accept_sparse": ("csr", "csc"), "dtype": (np.float64, np.float32)}
+# Where `as_design` follows, which says where a number is not finite.
+FITTED: dict[str, Any] = {"order": "F", "ensure_all_finite": False}
 
 
 def checked_data(estimator: Any, X: Any, y: Any = "no_validation", **options: Any) -> Any:

@@ -19,7 +19,7 @@ from sparsereg.data.threads import thread_count
 from sparsereg.data.validation import check_choice, check_flag, check_number, check_penalty_factor, check_weights
 from sparsereg.linear_model.coefficients import LinearRegressor, nonzero, set_parameters
 from sparsereg.linear_model.gram_check import check_gram
-from sparsereg.linear_model.input import checked_targets
+from sparsereg.linear_model.input import FITTED, checked_targets
 from sparsereg.linear_model.paths import EPOCHS, closer, enet_path, generator, starting_point
 from sparsereg.objective.dual_point import duality_gap_at
 from sparsereg.objective.problem import Coefficients, Problem, count_weights, make_problem
@@ -60,7 +60,7 @@ class ElasticNetBase(LinearRegressor):
     def _check_data(self, X: Any, y: Any, check_input: bool) -> tuple[Design, Vector]:
         """X as a design and y as float64, either of shape (n,) or (n, n_targets)."""
         if check_input and not sp.issparse(X):
-            X, y = checked_targets(self, X, y, order="F", ensure_all_finite=False)  # `as_design` says where
+            X, y = checked_targets(self, X, y, **FITTED)
         else:
             refuse_unreal("y", y, text=True)
             validate_data(self, X, y, skip_check_array=True)

@@ -11,7 +11,7 @@ from sklearn import get_config
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sparsereg.linear_model.input import check_labels, checked_data
+from sparsereg.linear_model.input import FITTED, check_labels, checked_data
 from sparsereg.linear_model.loss_model import LossModel
 
 __all__ = ["LossClassifier"]
@@ -109,4 +109,4 @@ class LossClassifier(ClassifierMixin, LossModel):
         if y is not None:
             check_labels(y)
         shape = () if y is None else np.asarray(y).shape
-        return checked_data(self, X, y, multi_output=len(shape) == 2 and shape[1] > 1, order="F")
+        return checked_data(self, X, y, multi_output=len(shape) == 2 and shape[1] > 1, **FITTED)

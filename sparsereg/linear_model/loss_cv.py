@@ -10,7 +10,7 @@ from sparsereg.data.real_numbers import refuse_unreal
 from sparsereg.data.validation import check_number
 from sparsereg.linear_model.coefficients import set_parameters
 from sparsereg.linear_model.glm import LossRegressor, check_range
-from sparsereg.linear_model.input import checked_data
+from sparsereg.linear_model.input import FITTED, checked_data
 from sparsereg.linear_model.loss_fit import Task as FitTask
 from sparsereg.linear_model.path_choice import PathChoice
 from sparsereg.linear_model.paths import EPOCHS
@@ -89,7 +89,7 @@ class LossRegressorCV(PathChoice, LossRegressor):
         settings, ratios, loss = self._settings(), check_ratios(self.l1_ratio), self._loss()
         if y is not None:
             refuse_unreal("y", y, text=True)
-        X, y = checked_data(self, X, y, y_numeric=True, order="F")
+        X, y = checked_data(self, X, y, y_numeric=True, **FITTED)
         design = self._design(X)
         target = check_array(y, dtype=float, ensure_2d=False, input_name="y")
         check_range(loss, target)

@@ -18,7 +18,7 @@ from sparsereg.objective.problem import Coefficients, count_weights, make_proble
 from sparsereg.penalties import GapTerms, Penalty
 from sparsereg.ridge.weighted_step import WeightedStep
 from sparsereg.solvers.loop import Options, Solution
-from sparsereg.solvers.loss_path import LossPathSolver, eliminate_for_loss
+from sparsereg.solvers.loss_path import LossPathSolver
 from sparsereg.solvers.noise import Noise, NoisedLogistic, Squares
 from sparsereg.solvers.path_solver import PathSolver
 from sparsereg.solvers.proximal_descent import on_support, proximal_descent
@@ -234,13 +234,14 @@ class _Fit:
     def _sparse(self, W: Matrix) -> Fitted:
         task, options = self.task, Options(self.tol, EPOCHS * self.max_iter, projects=False)
         solver: PathSolver | LossPathSolver
-        c = None if W.any() else self._leave_out_short()
+        if not W.any():
+            self._leave_out_short()
         if len(W) > self.problem.design.n_cols:
             W = np.zeros((self.problem.design.n_cols, 1))
         if self.problem.loss.quadratic:
             solver = PathSolver(self.problem.quadratic, task.l1_ratio, options)
         else:
-            solver = LossPathSolver(self.problem, task.l1_ratio, options, c)
+            solver = LossPathSolver(self.problem, task.l1_ratio, options)
         epochs = 0
         if W.any():
             solver.start_from(Coefficients(np.arange(len(W)), W[:, 0]).nonzero())
@@ -272,24 +273,19 @@ class _Fit:
         other = self.fitted(moved.W, moved.b, n_iter, None)
         return other if other.dual_gap < fitted.dual_gap else fitted
 
-    def _leave_out_short(self) -> Vector | None:
-        """Leave out columns of ones too short to pass their threshold whatever the residual. Returns the gradient at
-        w = 0 of those left, where it was worked out."""
-        loss = self.problem.loss
-        if loss.quadratic or not np.isfinite(loss.residual_bound) or not self.task.l1_ratio:
-            return None
-        problem, c = eliminate_for_loss(self.problem, self.task.l1_ratio, np.array([self.task.alpha]), 1.0)
-        length, left_out = problem.design.eliminated_length, problem.design.n_cols < self.problem.design.n_cols
-        threshold = problem.weight_sum * self.task.alpha * self.task.l1_ratio
-        if length * problem.rows.max_weight * loss.residual_bound > threshold:
-            return None
-        if not left_out:
-            return c
-        self.problem = problem
-        self.l1, self.l2 = problem.penalty.strengths(
-            problem.weight_sum * self.task.alpha, self.task.l1_ratio, np.arange(problem.design.n_cols)
-        )
-        return c
+    def _leave_out_short(self) -> None:
+        """Leave out columns of ones too short to pass their threshold whatever the residual."""
+        problem, task = self.problem, self.task
+        bound, penalty = problem.loss.residual_bound * problem.rows.max_weight, problem.penalty
+        same_penalty = isinstance(penalty.l1_factor, float) and penalty.kernel is not None
+        if not (same_penalty and task.l1_ratio and 0.0 < bound < np.inf and problem.design.can_eliminate):
+            return
+        threshold = problem.weight_sum * task.alpha * task.l1_ratio
+        design = problem.design.eliminate_short(threshold / bound * (1.0 - 1e-9))
+        if design is not problem.design:
+            self.problem = problem.with_design(design)
+            every = np.arange(design.n_cols)
+            self.l1, self.l2 = penalty.strengths(problem.weight_sum * task.alpha, task.l1_ratio, every)
 
     def _own(self, found: Solution) -> Coefficients:
         """A solution's coefficients by this problem's columns: the solver may have left some out."""

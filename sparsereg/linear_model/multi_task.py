@@ -18,7 +18,7 @@ from sparsereg.data.real_numbers import refuse_unreal
 from sparsereg.data.threads import thread_count
 from sparsereg.data.validation import check_choice, check_flag, check_number, check_penalty_factor, check_weights
 from sparsereg.linear_model.coefficients import LinearRegressor, set_parameters
-from sparsereg.linear_model.input import checked_targets
+from sparsereg.linear_model.input import FITTED, checked_targets
 from sparsereg.linear_model.lasso import POLISHED
 from sparsereg.linear_model.multi_task_path import starting_rows
 from sparsereg.linear_model.paths import EPOCHS, closer, enet_path, generator
@@ -74,7 +74,7 @@ class MultiTaskBase(LinearRegressor):
     def _check_data(self, X: Any, y: Any) -> tuple[Design, Vector]:
         """X as a design and y as float64 of shape (n, n_targets)."""
         if not sp.issparse(X):
-            X, y = checked_targets(self, X, y, order="F", ensure_all_finite=False)  # `as_design` says where
+            X, y = checked_targets(self, X, y, **FITTED)
         else:
             refuse_unreal("y", y, text=True)
             validate_data(self, X, y, skip_check_array=True)

@@ -23,6 +23,8 @@ Vector = NDArray[np.float64]
 # Newton's method for the null model has converged when a step moves the predictor by less than this share.
 NULL_TOL = 1e-14
 MAX_NULL_STEPS = 200
+# Of a self-concordant loss: the next step would be of half the square of this one, at most.
+QUADRATIC = 1e-7
 # A sum of residuals below this share of the sum of their sizes is rounding.
 ZERO_SLOPE = 1e-15
 ROWS_AT_A_TIME = 1 << 13
@@ -119,18 +121,18 @@ class Loss(ABC):
     def best_intercept(self, y: Vector, z: Vector, s: Vector | None) -> float:
         """The b minimising `sum_i s_i l(y_i, z_i + b)`."""
         held = None if self.kernel is None else (np.ones_like(y), y) if s is None else (s, s * y)
-        mean = np.empty_like(y)
+        mean, targets = np.empty_like(y), 0.0 if held is None else float(held[1].sum())
 
         def slope_and_curvature(b: float) -> tuple[float, float]:
             if held is not None and self.kernel is not None:
                 slope, total, _ = mean_of(self.kernel, (*held, held[1]), z, None, 0.0, b, mean)
-                size = float(held[0] @ mean) + float(held[1].sum())
+                size = float(held[0] @ mean) + targets
                 return (slope if abs(slope) > ZERO_SLOPE * size else 0.0), total
             rho, h = self.residual(y, z + b), self.curvature(y, z + b)
             slope, total, size = (float(v.sum() if s is None else s @ v) for v in (rho, h, np.abs(rho)))
             return (slope if abs(slope) > ZERO_SLOPE * size else 0.0), total
 
-        return enclosed_newton(slope_and_curvature, 0.0)
+        return enclosed_newton(slope_and_curvature, 0.0, QUADRATIC if self.self_concordant else 0.0)
 
     def fit_term(self, deviance: Vector, dispersion: float | None) -> Vector:  # noqa: ARG002
         """Minus twice the log-likelihood of a row, but for what depends on y alone, at these mean unit deviances.
@@ -173,27 +175,30 @@ class Loss(ABC):
         return np.where(s > 0.0, np.maximum(terms, 0.0), 0.0)
 
 
-def enclosed_newton(slope_and_curvature: Callable[[float], tuple[float, float]], enough: float) -> float:
+def enclosed_newton(
+    slope_and_curvature: Callable[[float], tuple[float, float]], enough: float, settled: float = 0.0
+) -> float:
     """The b where a decreasing slope is at most `enough`, by Newton steps kept between the points that enclose it.
 
     Where those do not exist yet, steps are at most twice as long as the last; where the slope falls slowly, the
-    interval is halved."""
+    interval is halved. A Newton step of at most `settled` is the last."""
     b, low, high, reach, last = 0.0, -np.inf, np.inf, 4.0, np.inf
     for _ in range(MAX_NULL_STEPS):
         slope, total = slope_and_curvature(b)
         if abs(slope) <= enough:
             break
         low, high = (b, high) if slope > 0.0 else (low, b)
-        step = slope / total if total > 0.0 and np.isfinite(slope / total) else float(np.copysign(np.inf, slope))
+        newton = slope / total if total > 0.0 else np.inf
+        step = newton = newton if np.isfinite(newton) else float(np.copysign(np.inf, slope))
         enclosed = np.isfinite(low) and np.isfinite(high)
         if enclosed and (not low < b + step < high or abs(slope) > 0.5 * last):
             step = 0.5 * (low + high) - b
         if not enclosed and abs(step) > reach:
             step, reach = float(np.copysign(reach, step)), 2.0 * reach
         last = abs(slope)
-        if abs(step) <= NULL_TOL * max(1.0, abs(b)):
-            break
         b += step
+        if abs(step) <= (settled if step == newton else 0.0) or abs(step) <= NULL_TOL * max(1.0, abs(b)):
+            break
     return float(b)
 
 

@@ -7,12 +7,14 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg._core.kernels import near_entropies
+
 __all__ = ["relative_entropy", "sigmoid", "softplus", "xlogx"]
 
 Vector = NDArray[np.float64]
 
-# Below this relative difference the entropy is taken from its series, of six terms: relative error 1e-13.
-SERIES = 4e-3
+# Up to this relative difference the entropy is taken from its series.
+NEAR = 0.5
 
 
 def relative_entropy(
@@ -29,22 +31,16 @@ def relative_entropy(
     difference : float64 array of shape (n,)
         `m - mu`, by a formula without cancellation.
     """
-    m, mu, difference = np.broadcast_arrays(m, mu, difference)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        x = difference / mu
-        y = np.where(np.abs(x) < 0.5, x, 0.0)
-        out = y * y * (0.5 - y * (1 / 6 - y * (1 / 12 - y * (1 / 20 - y * (1 / 30 - y / 42)))))
-        large = np.abs(y) >= SERIES
-        if large.any():
-            out[large] = (1.0 + y[large]) * np.log1p(y[large]) - y[large]
-        out *= mu
-        far = ~(np.abs(x) < 0.5)
-        if far.any():
+    m, mu, difference = (np.ascontiguousarray(v) for v in np.broadcast_arrays(m, mu, difference))
+    out = np.empty(mu.shape)
+    if near_entropies(mu, difference, out):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            far = ~(np.abs(difference / mu) <= NEAR)
             m, mu = m[far], mu[far]
             log = log_mu(far) if callable(log_mu) else np.broadcast_to(log_mu, far.shape)[far]
             entropy = np.where(m > 0.0, m * (np.log(np.where(m > 0.0, m, 1.0)) - log), 0.0) - m + mu
-            out[far] = np.where(np.isposinf(mu), np.inf, entropy)
-    return np.maximum(out, 0.0)
+            out[far] = np.maximum(np.where(np.isposinf(mu), np.inf, entropy), 0.0)
+    return out
 
 
 def xlogx(x: Vector) -> Vector:

@@ -87,7 +87,8 @@ class Logistic(Loss):
     def fenchel_gap(self, y: Vector, z: Vector, s: Vector | None, t: float) -> float:
         """The relative entropy of `(1 - t) y + t p` and p: no large number is subtracted from a large one."""
         e = np.exp(-np.abs(z))
-        large, small, right = 1.0 / (1.0 + e), e / (1.0 + e), z >= 0.0
+        large, right = 1.0 / (1.0 + e), z >= 0.0
+        small = e * large
         p, other = np.where(right, large, small), np.where(right, small, large)
         away = (1.0 - t) * (y * other - (1.0 - y) * p)
         terms = relative_entropy(p + away, lambda far: -softplus(-z[far]), p, away)

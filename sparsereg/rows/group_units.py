@@ -100,11 +100,18 @@ class GroupUnits(Units):
     def gradients(self, cols: Int | None, mean: Vector | None = None) -> Vector:
         """On the columns' own rows, or from a residual for all rows, whichever reads less."""
         rows, mean = self.loss_rows.rows, self.at.mean if mean is None else mean
+        if cols is None and self.n == 1 and rows.s is None and rows.design.n_ones == rows.n_cols:
+            return self._target_sums() - mean[0] * rows.lengths()
         if cols is not None and (cols < rows.design.n_ones).all() and rows.lengths(cols).sum() < OWN_ROWS * rows.n_rows:
-            if self._targets is None:
-                self._targets = rows.design.rmatvec(rows.y if rows.s is None else rows.s * rows.y)
-            return self._targets[cols] - self._groups.column_sums(cols, mean)
+            return self._target_sums()[cols] - self._groups.column_sums(cols, mean)
         return rows.design.rmatvec(self._groups.residuals(mean), cols)
+
+    def _target_sums(self) -> Vector:
+        """`x_j' s y` of every column."""
+        rows = self.loss_rows.rows
+        if self._targets is None:
+            self._targets = rows.design.rmatvec(rows.y if rows.s is None else rows.s * rows.y)
+        return self._targets
 
     def residual_products(self, at: At) -> Vector:
         return self._groups.residual_products(at.mean)

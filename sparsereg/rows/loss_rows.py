@@ -73,11 +73,26 @@ class LossRows:
     def null_model(self) -> tuple[float, float, float]:
         """b0 of the model without columns, its total loss, and the least total that any predictors could reach."""
         if not self._null:
-            z, b0 = self.predictor(Coefficients.zero())
             if self.offset is None:  # one predictor for all rows
-                z = z[:1]
-            self._null.append((b0, self._summed(self.loss.total, z), self._saturated()))
+                y, s = self._distinct_targets()
+                b0 = self.loss.null_predictor(y, s) if self.fit_intercept else 0.0
+                self._null.append((b0, _summed(self.loss.total, y, b0, s), _summed(self._least, y, 0.0, s)))
+            else:
+                z, b0 = self.predictor(Coefficients.zero())
+                y, s = self.rows.y, self.rows.s
+                self._null.append((b0, _summed(self.loss.total, y, z, s), _summed(self._least, y, 0.0, s)))
         return self._null[0]
+
+    def _distinct_targets(self) -> tuple[Vector, Vector | None]:
+        """Targets and weights with the same sums as the rows' at one predictor of all: two, where targets are two
+        numbers, as classes are."""
+        y, s = self.rows.y, self.rows.s
+        low, high = float(y.min()), float(y.max())
+        upper = y == high
+        if low == high or not (upper | (y == low)).all():
+            return y, s
+        weights = [np.count_nonzero(at) if s is None else s[at].sum() for at in (~upper, upper)]
+        return np.array([low, high]), np.array(weights, dtype=np.float64)
 
     def null_gradient(self) -> tuple[Vector, float]:
         """`x_j' rho` of the model without columns, for every column as the rows number it, and the largest `|rho_i|`.
@@ -108,8 +123,8 @@ class LossRows:
         return Evaluation(
             intercept,
             self.rows.design.rmatvec(rho),
-            lambda t: self._summed(self.loss.fenchel_gap, z, t),
-            lambda: self._summed(self.loss.total, z),
+            lambda t: _summed(self.loss.fenchel_gap, self.rows.y, z, s, t),
+            lambda: _summed(self.loss.total, self.rows.y, z, s),
         )
 
     def _residual(self, z: Vector) -> Vector:
@@ -120,31 +135,21 @@ class LossRows:
             out[rows] = self.loss.residual(y[rows], z[rows])
         return out
 
-    def _summed(self, of: Callable[..., float], z: Vector, *more: float) -> float:
-        """A sum over the rows, `of(y, z, s, ...)`, at predictors of shape (n,) or (1,)."""
-        y, s = self.rows.y, self.rows.s
-        z = np.broadcast_to(z, y.shape)
-        parts = (of(y[rows], z[rows], None if s is None else s[rows], *more) for rows in row_blocks(y.size))
-        return float(sum(parts))
-
     def intercept(self, coef: Coefficients) -> float:
         """b0 at its best."""
         return self.predictor(coef)[1]
 
     def total(self, coef: Coefficients) -> float:
         """`sum_i s_i loss(y_i, z_i)` with b0 at its best."""
-        return self._summed(self.loss.total, self.predictor(coef)[0])
+        return _summed(self.loss.total, self.rows.y, self.predictor(coef)[0], self.rows.s)
 
     def saturated(self) -> float:
         """The least total that any predictors could reach: `-sum_i s_i loss*(y_i, 0)`."""
         return self.null_model()[2]
 
-    def _saturated(self) -> float:
-        def least(y: Vector, zero: Vector, s: Vector | None) -> float:
-            values = -self.loss.conjugate(y, zero)
-            return float(values.sum() if s is None else s @ values)
-
-        return self._summed(least, np.zeros(1))
+    def _least(self, y: Vector, zero: Vector, s: Vector | None) -> float:
+        values = -self.loss.conjugate(y, zero)
+        return float(values.sum() if s is None else s @ values)
 
     def linearize(self, coef: Coefficients) -> MemoryRows:
         """The weighted least squares that model the loss to second order at `coef`: targets `z - offset + rho / h`,
@@ -170,3 +175,10 @@ class LossRows:
         more = self.loss.best_intercept(self.rows.y, z, self.rows.s)
         z += more
         return z, near + more
+
+
+def _summed(of: Callable[..., float], y: Vector, z: Vector | float, s: Vector | None, *more: float) -> float:
+    """A sum over rows, `of(y, z, s, ...)`, at their predictors or at one for all."""
+    z = np.broadcast_to(z, y.shape)
+    parts = (of(y[rows], z[rows], None if s is None else s[rows], *more) for rows in row_blocks(y.size))
+    return float(sum(parts))

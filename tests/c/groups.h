@@ -69,6 +69,10 @@ static void test_means(void) {
         CHECK(sr_mean_value((sr_mean)k, 700, s, sy, eta, &value) == SR_OK && value == value, "value");
         CHECK(sr_mean_correct((sr_mean)k, 700, 0.0, mean) == SR_OK, "no correction");
     }
+    const double mu[3] = {2.0, 2.0, 0.0}, apart[3] = {1.0, -1.01, 0.0};
+    double entropy[3];
+    CHECK(sr_near_entropies(3, mu, apart, entropy) == 2, "entropies far apart");
+    CHECK(fabs(entropy[0] - (3.0 * log(1.5) - 1.0)) < 1e-14, "entropy");
     sr_mean_moved(700, s, eta, mean, &squared, &largest);
     CHECK(squared > 0.0 && largest > 0.0 && mean[5] == eta[5], "moved");
 }
