@@ -24,7 +24,7 @@ from sparsereg.objective.problem import Coefficients, Problem
 from sparsereg.objective.quadratic import MAX_UNPENALIZED, Quadratic
 from sparsereg.penalties import GapTerms, Penalty
 
-__all__ = ["DualShift", "combine_shifted_gap", "duality_gap_at", "projected_dual", "shifted_gap_terms", "to_orthogonal"]
+__all__ = ["DualShift", "combine_shifted_gap", "duality_gap_at", "projected_dual", "to_orthogonal"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -42,16 +42,10 @@ class DualShift:
     squared: float
 
 
-def shifted_gap_terms(
-    penalty: Penalty, w: Vector, u: Vector, c_u: Vector, strengths: tuple[Vector, Vector]
-) -> GapTerms:
-    """Sums over the columns for `combine_shifted_gap`; `c_u` are the gradients `X' r` at u, without `- l2 u`."""
-    l1, l2 = strengths
-    return Penalty.gap_terms(penalty, w, c_u - l2 * (u - w), l1, l2)  # which takes l2 w off
-
-
 def combine_shifted_gap(terms: GapTerms, squared_residual: float, shift: DualShift, outside: float = 0.0) -> float:
-    """The gap of `S F` at the dual point r(u), scaled until feasible; `outside` as in `combine_gap`. O(1)."""
+    """The gap of `S F` at the dual point r(u), scaled until feasible; `outside` as in `combine_gap`. O(1).
+
+    `terms`: the sums over the columns at w and `X' r(u) - l2 (u - w)`."""
     dual_norm = max(terms.dual_norm, outside, 1.0)
     if not math.isfinite(dual_norm):
         return math.inf
@@ -94,7 +88,7 @@ def duality_gap_at(problem: Problem, coef: Coefficients, dual: Coefficients, alp
     s = problem.rows.s
     squared = float(moved @ (moved if s is None else s * moved) + l2 @ (a * a))
     shift = DualShift(float((found.c - l2 * w) @ a), squared)
-    terms = shifted_gap_terms(problem.penalty, w, u, c_u, (l1, l2))
+    terms = Penalty.gap_terms(problem.penalty, w, c_u - l2 * a, l1, l2)  # which takes l2 w off
     return min(plain, combine_shifted_gap(terms, 2.0 * found.total, shift) / problem.weight_sum)
 
 

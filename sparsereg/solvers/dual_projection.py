@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.objective.certificate import combine_gap, squared_fenchel_gap
-from sparsereg.objective.dual_point import DualShift, combine_shifted_gap, shifted_gap_terms, to_orthogonal
+from sparsereg.objective.dual_point import DualShift, combine_shifted_gap, to_orthogonal
 from sparsereg.penalties import GapTerms
 from sparsereg.solvers.working_set import ENOUGH_MARGINS, Position, WorkingSet
 
@@ -95,7 +95,7 @@ def projected_gap(ws: WorkingSet, own: WorkingSetGap, target: float, start: Posi
         return own
     at_w, at_u, a = own.c - ws.l2 * w, c - ws.l2 * there.w, there.w - w
     shift = DualShift(float(at_w @ a), max(float(a @ (at_w - at_u)), 0.0))
-    terms = shifted_gap_terms(ws.quadratic.penalty, w, there.w, c, (ws.l1, ws.l2))
+    terms = ws.quadratic.penalty.gap_terms(w, c - ws.l2 * a, ws.l1, ws.l2)  # which takes l2 w off
     found = WorkingSetGap(terms, own.squared_residual, 0.0, c, (there, shift))
     return found if found.inner < own.inner else own
 

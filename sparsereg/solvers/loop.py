@@ -147,8 +147,8 @@ class Descent:
         working_set, null_deviance = self.working_set, self.quadratic.null_deviance
         epochs, since, slow, own, least = 0, 0, False, None, np.inf
         if self._crawls and max_epochs > EPOCHS_PER_LOOK and working_set.newton_is_cheap():
-            epochs = self._newton(1)  # where the support stays, that is all there is to do
-            own = self._own_gap()
+            epochs, c = self._newton(1)  # where the support stays, that is all there is to do
+            own = self._own_gap(c)
         if dual is not None:
             own = self._look(target, dual)
         gap = before = own.inner if own else np.inf
@@ -175,8 +175,8 @@ class Descent:
             if since >= EPOCHS_PER_LOOK or enters:
                 if gap > SLOW * before and epochs < max_epochs:
                     slow = True
-                    epochs += self._newton(min(MAX_PRODUCTS, max_epochs - epochs))
-                    own = None
+                    spent, c = self._newton(min(MAX_PRODUCTS, max_epochs - epochs), own.c if own.dual is None else None)
+                    epochs, own = epochs + spent, None
                 before, since = gap, 0
         return epochs, False, own or self._own_gap()
 
@@ -198,11 +198,11 @@ class Descent:
         if not ws.value() < value:
             ws.move_to(here)
 
-    def _newton(self, max_products: int) -> int:
-        """Newton steps, counted."""
-        spent = newton(self.working_set, max_products)
+    def _newton(self, max_products: int, c: Vector | None = None) -> tuple[int, Vector | None]:
+        """Newton steps, counted; `c`: the gradient here, returned: that at the end, where they are known."""
+        spent, c = newton(self.working_set, max_products, c)
         self.products += spent
-        return spent
+        return spent, c
 
     def _epochs_per_look(self) -> int:
         return DEAR_EPOCHS_PER_LOOK if self.working_set.epoch_is_dear else EPOCHS_PER_LOOK
@@ -225,9 +225,10 @@ class Descent:
             return own
         return projected_gap(self.working_set, own, target, dual)
 
-    def _own_gap(self) -> WorkingSetGap:
+    def _own_gap(self, c: Vector | None = None) -> WorkingSetGap:
+        """`c`: the gradient here, where it is known."""
         working_set, quadratic = self.working_set, self.quadratic
-        c = at = working_set.gradient()
+        c = at = working_set.gradient() if c is None else c
         squared_shift = 0.0
         if working_set.unpenalized.size:
             squared_shift, at = quadratic.project_out(working_set.unpenalized, c, working_set.cols)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.solvers.working_set import Position, WorkingSet
+from sparsereg.solvers.working_set import WorkingSet
 
 __all__ = ["newton"]
 
@@ -26,63 +26,63 @@ ROUNDING = 1e-4
 RISE = 1e-12
 
 
-def newton(working_set: WorkingSet, max_products: int) -> int:
+def newton(working_set: WorkingSet, max_products: int, c: Vector | None = None) -> tuple[int, Vector | None]:
     """Steps towards the minimum over the columns with w != 0 or no penalty; returns the products with the Gram matrix
-    they took, the tries of a step counted as one.
+    they took, the tries of a step counted as one, and the gradient at the end if there was a step.
 
     While signs hold, the objective is a quadratic there. It is solved directly or by conjugate gradients, which need
     the square root of the iterations that coordinate descent needs. Coordinates that would change sign stop at 0. If
     that does not lower the objective, half of the step does, or a smaller part; where steps are cheap the next one
-    follows.
+    follows. `c`: the gradient at the beginning, if it is known.
     """
     spent, done = 0, False
     while not done and spent < max_products:
-        products, done = _step(working_set, max_products - spent)
+        products, c, done = _step(working_set, max_products - spent, c)
         spent += products
         done = done or not working_set.newton_is_cheap()
-    return spent
+    return spent, c
 
 
-def _step(ws: WorkingSet, max_products: int) -> tuple[int, bool]:
-    """One step; returns its products, and whether another would have nothing to do."""
-    old, sign = ws.w.copy(), np.sign(ws.w)
+def _step(ws: WorkingSet, max_products: int, c: Vector | None) -> tuple[int, Vector | None, bool]:
+    """One step from where the gradient is c; returns its products, the gradient after it, and whether another would
+    have nothing to do."""
+    old = ws.w  # a step replaces it
     bounded = (ws.l1 > 0.0) | ws.quadratic.penalty.positive
-    active = sign != 0.0
+    active = old != 0.0
     active[ws.unpenalized] |= ~bounded[ws.unpenalized]
     if not active.any():
-        return 0, True
-    c, here = ws.gradient(), ws.position()
-    slope = np.where(active, c - ws.l1 * ws.quadratic.penalty.slope(old) - ws.l2 * old, 0.0)
+        return 0, c, True
+    c = ws.gradient() if c is None else c
+    kink = ws.l1 * ws.quadratic.penalty.slope(old)
+    slope = np.where(active, c - kink - ws.l2 * old, 0.0)
     step, products = ws.newton_step(slope, active, max_products)
     if (active & (step == 0.0)).any() and ws.newton_is_cheap():
         left = np.where(active, slope - _product(ws, step), 0.0)
         if _is_flat(left, slope, ws.l1):
             part = _along_flat_direction(ws, left, slope, active, bounded)
-            if _lowers(ws, part, slope) and _moved(ws, part, here, c):
-                return products + 1, False
+            if part.any() and (there := _moved(ws, part, c, kink, 0.0)) is not None:
+                return products + 1, there, False
     for tried, part in enumerate(_parts(old, step, bounded)):
-        if _lowers(ws, part, slope):
-            return products + 1, not _moved(ws, part, here, c) or tried == 0
-    return products + 1, True  # what is left is rounding
+        if (there := _moved(ws, part, c, kink, 0.0 if tried else RISE)) is not None:
+            return products + 1, there, tried == 0
+    return products + 1, c, True  # what is left is rounding
 
 
-def _lowers(ws: WorkingSet, part: Vector, slope: Vector) -> bool:
-    """Whether `F(w) - F(w + part) = slope' part - part' (G + l2) part / 2 > 0`, while no sign changes."""
-    return bool(slope @ part > 0.5 * part @ _product(ws, part))
+def _moved(ws: WorkingSet, part: Vector, before: Vector, kink: Vector, rise: float) -> Vector | None:
+    """Take a step from where the gradient is `before`, and the l1 penalty's slope `kink`, both kept by signs that hold;
+    return the gradient there. None, and back, if the objective rose by more than the share `rise` of |y|^2.
 
-
-def _moved(ws: WorkingSet, part: Vector, here: Position, c: Vector) -> bool:
-    """Take a step from where the gradient is c; back if that raised the objective: of huge steps along what moves no
-    prediction, the fall in `_lowers` is rounding. Whoever models a loss checks the loss."""
-    if ws.is_model:
-        ws.set_w(here.w + part)
-        return True
-    most = ws.value(c) + RISE * ws.quadratic.null_deviance
+    A quadratic falls by the step times the mean of the gradients at its ends; of huge steps along what moves no
+    prediction that is rounding, but no loss falls by more than it was. Whoever models a loss checks the loss."""
+    here, null_deviance = ws.position(), ws.quadratic.null_deviance
+    loss = np.inf if ws.is_model else 0.5 * ws.squared_residual(before) + rise * null_deviance
     ws.set_w(here.w + part)
-    if ws.value() <= most:
-        return True
+    after = ws.gradient()
+    penalty = float(part @ (kink + 0.5 * ws.l2 * (here.w + ws.w)))
+    if penalty < min(0.5 * float(part @ (before + after)) + rise * null_deviance, loss):
+        return after
     ws.move_to(here)
-    return False
+    return None
 
 
 def _parts(old: Vector, step: Vector, bounded: NDArray[np.bool_]) -> Iterator[Vector]:

@@ -205,10 +205,10 @@ class NewtonPath(Descent):
             done, moved = done + more, self._move(target)
         return max(done, 1), moved
 
-    def _own_gap(self) -> WorkingSetGap:
+    def _own_gap(self, c: Vector | None = None) -> WorkingSetGap:
         """Of the model, where unpenalized columns count by their own curvature."""
         ws = self.working_set
-        c = ws.gradient()
+        c = ws.gradient() if c is None else c
         at, free = c, ws.unpenalized
         shift = 0.0
         if free.size:

@@ -146,7 +146,7 @@ class PathSolver(WorkingSetLoop):
         if found.dual_gap > self.options.tol * gap_scale:
             return found
         limit = max(100, 2 * found.epochs)
-        spent = self._newton(min(MAX_PRODUCTS, limit))
+        spent, _ = self._newton(min(MAX_PRODUCTS, limit))
         closer = self._solve(alpha, tol, limit - spent)
         good = max(found.dual_gap, max(tol, GAP_ROUNDING) * gap_scale)
         return (closer if closer.dual_gap <= good else found)._replace(epochs=found.epochs)

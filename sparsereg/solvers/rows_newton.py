@@ -169,10 +169,10 @@ class RowsNewton(Descent):
         at[np.searchsorted(cols, self.cols[kept])] = w[kept]
         self.point, self.cols, self.at = point, cols, at
 
-    def _own_gap(self) -> WorkingSetGap:
+    def _own_gap(self, c: Vector | None = None) -> WorkingSetGap:
         """Of the model."""
         ws = self.working_set
-        c = ws.gradient()
+        c = ws.gradient() if c is None else c
         terms = ws.quadratic.penalty.gap_terms(ws.w, c, ws.l1, ws.l2)
         return WorkingSetGap(terms, ws.squared_residual(c), 0.0, c)
 

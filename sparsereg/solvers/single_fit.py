@@ -166,7 +166,7 @@ class SingleFit(WorkingSetLoop):
         epochs, _, own = super()._descend(self._enough * weight_sum, limit)
         if epochs < limit:
             spare, w, gap = max(MIN_POLISHING, epochs), working_set.w.copy(), own(0.0)
-            super()._descend(self._close * weight_sum, spare - newton(working_set, min(MAX_PRODUCTS, spare)))
+            super()._descend(self._close * weight_sum, spare - newton(working_set, min(MAX_PRODUCTS, spare))[0])
             newton(working_set, MAX_PRODUCTS)
             if self._own_gap()(0.0) > max(gap, self._close * weight_sum):
                 working_set.set_w(w)
