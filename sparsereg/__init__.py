@@ -5,10 +5,10 @@ Names are loaded when first used, so that `import sparsereg` stays quick.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as type checkers read it; importing `typing` takes longer than all else here
 if TYPE_CHECKING:
+    from typing import Any
+
     from sparsereg.crosses.auto.choice import CrossChoice
     from sparsereg.crosses.binning import Edges, Quantiles, Width
     from sparsereg.crosses.choosing import choose_crosses
@@ -196,6 +196,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'sparsereg' has no attribute {name!r}")
+    import importlib
+
     return getattr(importlib.import_module(f"sparsereg.{_MODULES[name]}"), name)
 
 

@@ -300,7 +300,7 @@ def test_interrupted_work_leaves_no_file(folder, monkeypatch, module, step):
 
     monkeypatch.setattr(module, step, interrupt)
     result = run(HOUSES)
-    assert result.exit_code == 1
+    assert result.exit_code == 130
     assert "Aborted!" in result.stderr
     assert [path.name for path in folder.iterdir()] == ["houses.csv"]
 

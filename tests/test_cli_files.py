@@ -297,19 +297,3 @@ def test_a_reader_that_stops_early():
         message = process.stderr.read()
     assert b"rror" not in message
     assert process.returncode == 0
-
-
-def test_ctrl_c_while_starting():
-    code = """
-import sys
-class Interrupting:
-    def find_spec(self, name, *_):
-        if name == "sparsereg.cli.commands":
-            raise KeyboardInterrupt
-sys.meta_path.insert(0, Interrupting())
-from sparsereg.cli import main
-main()
-"""
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert result.stderr == "Aborted!\n"
-    assert result.returncode == 1

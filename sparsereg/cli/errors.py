@@ -41,6 +41,9 @@ def _one_line_errors() -> Iterator[None]:
         raise click.ClickException(_one_line(what)) from error
     except MemoryError as error:
         raise click.ClickException("there is not enough memory; use fewer crosses or wider bins.") from error
+    except KeyboardInterrupt:  # click would exit with 1
+        click.echo("Aborted!", err=True)
+        raise click.exceptions.Exit(130) from None
     except (ValueError, pl.exceptions.PolarsError) as error:
         raise click.ClickException(_one_line(str(error))) from error
 
