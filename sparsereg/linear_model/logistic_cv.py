@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
+from sklearn import get_config
+from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.validation import check_is_fitted
 
 from sparsereg.data.validation import MOST_POINTS, check_choice, check_flag, check_number, check_vector
 from sparsereg.linear_model.class_targets import ClassTargets
@@ -18,15 +22,18 @@ from sparsereg.losses import LOSSES
 from sparsereg.losses.multinomial import MULTINOMIAL
 from sparsereg.selection.class_folds import ClassTask, make_class_measure
 from sparsereg.selection.cross_validation import check_ratios
-from sparsereg.selection.engine import Settings, validate
+from sparsereg.selection.engine import validate
 from sparsereg.selection.fold_fits import Task
 from sparsereg.selection.folds import make_folds
-from sparsereg.selection.measures import make_measure
-from sparsereg.selection.results import CrossValidation
+from sparsereg.selection.measures import make_measure, scorer_of
+from sparsereg.selection.results import CrossValidation, ValidatedPath
 from sparsereg.selection.rules import check_rule
 from sparsereg.solvers.loop import Options
 
 __all__ = ["LogisticRegressionCV"]
+
+Vector = NDArray[np.float64]
+AS_SCIKIT_LEARN = 10  # strengths
 
 
 class LogisticRegressionCV(PathChoice, LogisticRegression):
@@ -40,7 +47,7 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
     Cs : "auto", int or array, default "auto"
         Inverse strengths. A number means so many, spread geometrically from 1e-4 to 1e4, as in scikit-learn. "auto"
         begins where all coefficients are 0 and goes on until the mean held-out loss has turned for good, as in
-        `ElasticNetCV`; it needs `l1_ratios` above 0.
+        `ElasticNetCV`; for ridge, which has no such strength, it means 10.
     l1_ratios : array of floats in [0, 1], one of these, or None, default (1.0,)
         1 is the lasso, 0 ridge, which is also what None means, as in scikit-learn.
     fit_intercept, class_weight, penalty_factor, standardize, positive, n_jobs
@@ -50,7 +57,8 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
     rule : {"min", "1se", "1se-rows", "1se-unpaired"}, "within x%", or callable, default "min"
         What chooses the strength; see `cross_validate_path`.
     scoring : str or callable, optional
-        A scorer, to be maximised. Default: the mean deviance, twice the log loss, to be minimised.
+        A scorer, to be maximised, which is also what `score` returns. Default: the mean deviance, twice the log loss,
+        to be minimised; `score` is the accuracy then.
     relax : bool, default False
         Fit the chosen columns again without the l1 term, in the folds too; see `cross_validate_path`. `dual_gap_` is
         that of the fit before.
@@ -77,6 +85,10 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         Inverse strengths, increasing.
     scores_ : array of shape (n_folds, n_l1_ratios, n_Cs)
         Held-out scores, or minus the mean deviance.
+    l1_ratios_ : array of shape (n_l1_ratios,)
+    coefs_paths_ : array of shape (n_folds, n_l1_ratios, n_Cs, 1 or K, p + 1)
+        Coefficients of the folds, and last their intercepts where there are any; with `keep_fold_paths=True`, and made
+        on access. Sparse: `validation_.paths[i].fold_paths`.
     cv_results_, validation_
         As in `ElasticNetCV`, with `alpha = 1 / (C S)`, S the sum of the weights.
     coef_, sparse_coef_, intercept_, classes_, dual_gap_, n_iter_, n_features_in_, feature_names_in_
@@ -92,6 +104,9 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
     >>> int(np.argmax(np.abs(model.coef_[0])))
     0
     """
+
+    # It is the scorer that may ask for weights.
+    __metadata_request__score: ClassVar[dict[str, Any]] = {"sample_weight": UNUSED}
 
     def __init__(
         self,
@@ -175,8 +190,10 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         flags: dict[str, Any] = {
             name: bool(getattr(self, name)) for name in ("fit_intercept", "standardize", "positive")
         }
-        target, settings, penalty = targets.target(), self._grid(total), {"penalty_factor": factor, **flags}
-        task, measure = self._task(targets.classes, (design, target, s, known), penalty)
+        target, Cs = targets.target(), self._strengths(ratios)
+        settings = self._settings_of("auto" if Cs is None else 1.0 / (Cs * total), 1e-2, "Cs")
+        penalty = {"penalty_factor": factor, **flags}
+        task, measure = self._task(targets.classes, (design, target, s, known), penalty, summed=Cs is not None)
         folds = make_folds(self.cv, X, labels, self._split_parameters(params), classifier=True)
         paths = [validate(task, folds, measure, ratio, settings) for ratio in ratios]
         self._set_choice(CrossValidation.of(paths, self.rule), total)
@@ -217,32 +234,37 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
             stacklevel=3,
         )
         own = PENALTIES[self.penalty]
+        if self.penalty == "elasticnet" and self.l1_ratios is None:
+            raise ValueError("l1_ratios=None with penalty='elasticnet': expected numbers in [0, 1].")
         return check_ratios(ratios if own is None else (own,))
 
-    def _task(self, classes: Any, parts: Any, penalty: dict[str, Any]) -> tuple[Any, Any]:
+    def _task(self, classes: Any, parts: Any, penalty: dict[str, Any], *, summed: bool) -> tuple[Any, Any]:
         """What the folds fit and measure; `parts` are the design, targets, weights and offset."""
         options = Options(float(self.tol), EPOCHS * int(self.max_iter))
         design, y, s, known = parts
-        how: dict[str, Any] = {"summed": not isinstance(self.Cs, str), "relax": bool(self.relax)}
+        how: dict[str, Any] = {"summed": summed, "relax": bool(self.relax)}
         loss = LOSSES["logistic"]
         if len(classes) == 2:
             task = Task(design, y, s, known, loss, penalty, options, **how)
-            return task, make_measure(self.scoring, loss)
+            return task, make_measure(self.scoring, loss, classes)
         several: Any = MULTINOMIAL
         of_classes = ClassTask(design, y, s, known, several, penalty, options, classes=classes, **how)
         return of_classes, make_class_measure(self.scoring, y, classes)
 
-    def _grid(self, total: float) -> Settings:
-        """The strengths beside the mean of the losses, and how to validate."""
-        if isinstance(self.Cs, str):
-            return self._settings_of(self.Cs, 1e-2, "Cs")
-        if np.ndim(self.Cs) == 0:
-            Cs = np.logspace(-4, 4, check_number("Cs", self.Cs, low=1, high=MOST_POINTS, integer=True))
-        else:
-            Cs = check_vector("Cs", self.Cs, np.shape(self.Cs)[0], of="points")
+    def _strengths(self, ratios: list[float]) -> Vector | None:
+        """The inverse strengths; None where they are found on the way."""
+        Cs = self.Cs
+        if isinstance(Cs, str):
+            check_choice("Cs", Cs, ("auto",))
+            if min(ratios) > 0.0:
+                return None
+            Cs = AS_SCIKIT_LEARN
+        if np.ndim(Cs) == 0:
+            return np.logspace(-4, 4, check_number("Cs", Cs, low=1, high=MOST_POINTS, integer=True))
+        Cs = check_vector("Cs", Cs, np.shape(Cs)[0], of="points")
         for i, C in enumerate(Cs.tolist()):
             check_number(f"Cs[{i}]", C, low=0, open_low=True, high=np.finfo(np.float64).max)
-        return self._settings_of(1.0 / (Cs * total), 1e-2, "Cs")
+        return Cs
 
     def _set_choice(self, validation: CrossValidation, total: float) -> None:
         self.validation_, self.cv_results_ = validation, validation.results
@@ -251,3 +273,65 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         Cs = 1.0 / (alphas * total)
         self.Cs_ = Cs[0] if len(Cs) == 1 else Cs
         self.scores_ = -np.moveaxis(losses, 2, 0)
+        self.l1_ratios_ = np.array([path.l1_ratio for path in validation.paths])
+
+    @property
+    def coefs_paths_(self) -> Vector:
+        """Coefficients and intercepts of the folds, of shape (n_folds, n_l1_ratios, n_Cs, 1 or K, p + 1)."""
+        check_is_fitted(self, "validation_")
+        if not self.keep_fold_paths:
+            raise AttributeError("coefs_paths_ is there only after a fit with keep_fold_paths=True.")
+        return np.stack([fold_coefficients(path, self.fit_intercept) for path in self.validation_.paths], axis=1)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> float:
+        """The score by `scoring`, or the accuracy.
+
+        Parameters
+        ----------
+        X : sparse matrix or array, dense array, or data frame of numbers, of shape (n, p)
+        y : array of shape (n,)
+            Labels.
+        sample_weight : array of shape (n,), optional
+        **params
+            Metadata for the scorer, with `sklearn.set_config(enable_metadata_routing=True)`.
+
+        Returns
+        -------
+        float
+        """
+        given = params if sample_weight is None else params | {"sample_weight": sample_weight}
+        if params and not get_config()["enable_metadata_routing"]:
+            raise ValueError(
+                f"{', '.join(params)}: metadata for the scorer is only supported if enable_metadata_routing=True;"
+                " call sklearn.set_config(enable_metadata_routing=True) first."
+            )
+        if get_config()["enable_metadata_routing"]:
+            given = process_routing(self, "score", **given).scorer.score
+        return float(self._scorer()(self, X, y, **given))
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """The routing of metadata to the splitter and the scorer.
+
+        Returns
+        -------
+        sklearn.utils.metadata_routing.MetadataRouter
+        """
+        mapping = MethodMapping().add(caller="fit", callee="score").add(caller="score", callee="score")
+        return super().get_metadata_routing().add(scorer=self._scorer(), method_mapping=mapping)
+
+    def _scorer(self) -> Any:
+        return scorer_of("accuracy" if self.scoring is None else self.scoring)
+
+
+def fold_coefficients(validated: ValidatedPath, fit_intercept: bool) -> Vector:
+    """Of all folds and points, (F, k, K, p + 1), NaN after the end of a fold."""
+    assert validated.fold_paths is not None
+    found = []
+    for path in validated.fold_paths:
+        parts = np.stack([np.asarray(output.tocsc().T.toarray()) for output in path.outputs], axis=1)
+        if fit_intercept:
+            parts = np.concatenate([parts, path.intercepts.reshape(len(parts), -1, 1)], axis=2)
+        rows = np.full((validated.alphas.size, *parts.shape[1:]), np.nan)
+        rows[: len(parts)] = parts
+        found.append(rows)
+    return np.stack(found)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sparsereg.losses.multinomial import MULTINOMIAL
 from sparsereg.objective.multinomial import MultinomialProblem, make_multinomial_problem
 from sparsereg.selection.fold_fits import Task
-from sparsereg.selection.measures import Measure, scorer_of
+from sparsereg.selection.measures import Measure, scorer_of, weights_for
 from sparsereg.selection.relaxed import relaxed_classes
 from sparsereg.solvers.outputs import RowSolution
 from sparsereg.solvers.path import solve_point
@@ -46,9 +46,9 @@ class ClassTask(Task):
         return relaxed_classes(solver, solution, alpha) if self.relax else solution
 
     def check_training(self, s: Vector) -> None:
-        """Raise a ValueError where a class has no row that trains: its intercept would be minus infinity."""
+        """Raise a ValueError where a class has no row that trains and its intercept would be minus infinity."""
         absent = np.flatnonzero(s @ self.y == 0.0)
-        if absent.size:
+        if absent.size and self.penalty["fit_intercept"]:
             raise ValueError(
                 f"The training rows of a fold hold none of class {self.classes[absent[0]]}; use stratified folds, such"
                 " as cv=StratifiedKFold(5), or fewer of them, or leave the class out."
@@ -97,9 +97,8 @@ def make_class_measure(scoring: Any, y: Vector, classes: NDArray[Any]) -> Measur
     scorer, estimator = scorer_of(scoring), _predictions(classes)
 
     def measure(y: Vector, z: Vector, s: Vector | None) -> float:
-        weights = {} if s is None else {"sample_weight": s}
         p = np.exp(MULTINOMIAL.log_probabilities(z.T)).T
-        return -float(scorer(estimator, p, classes[y.argmax(axis=1)], **weights))
+        return -float(scorer(estimator, p, classes[y.argmax(axis=1)], **weights_for(scorer, s)))
 
     return measure
 

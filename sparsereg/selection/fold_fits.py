@@ -85,18 +85,19 @@ class Task:
         return relaxed(solver, solution, alpha) if self.relax else solution
 
     def check_training(self, s: Vector) -> None:
-        """Raise a ValueError where rows of these weights do not determine a model, such as those of one class."""
+        """Raise a ValueError where rows of these weights determine no intercept, such as those of one class."""
+        if not self.penalty["fit_intercept"]:
+            return
         y = self.y[s > 0.0]
         if self.loss.link == "logit" and (y == y[0]).all():
             raise ValueError(
                 f"The training rows of a fold hold only y={y[0]:g}; use stratified folds, such as"
                 " cv=StratifiedKFold(5), or fewer of them."
             )
-        if self.penalty["fit_intercept"]:
-            try:
-                self.loss.check_intercept(y)
-            except ValueError as error:
-                raise ValueError(f"On the training rows of a fold, {error} Or choose other folds.") from error
+        try:
+            self.loss.check_intercept(y)
+        except ValueError as error:
+            raise ValueError(f"On the training rows of a fold, {error} Or choose other folds.") from error
 
     def predictor(self, solution: Solution) -> Vector:
         """`offset + b0 + X w` of all rows."""

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from sparsereg.losses import Loss
 
-__all__ = ["MeanDeviance", "Measure", "make_measure", "scorer_of"]
+__all__ = ["MeanDeviance", "Measure", "make_measure", "scorer_of", "weights_for"]
 
 Vector = NDArray[np.float64]
 # A measure of targets, linear predictors (the offset included) and weights of the held-out rows.
 Measure = Callable[[Vector, Vector, Vector | None], float]
 
 
-def make_measure(scoring: Any, loss: Loss) -> Measure:
+def make_measure(scoring: Any, loss: Loss, classes: NDArray[Any] | None = None) -> Measure:
     """The measure of a scorer, or of a loss.
 
     Parameters
@@ -27,6 +27,8 @@ def make_measure(scoring: Any, loss: Loss) -> Measure:
         None: the mean deviance, which for the squared loss is the mean squared error. A scorer of scikit-learn by name,
         or `scorer(estimator, X, y)`: its score is negated; the estimator predicts, and X are the predictions.
     loss : Loss
+    classes : array of shape (2,), optional
+        The labels that targets of 0 and 1 stand for, which the scorer then sees.
 
     Raises
     ------
@@ -35,11 +37,11 @@ def make_measure(scoring: Any, loss: Loss) -> Measure:
     """
     if scoring is None:
         return MeanDeviance(loss)
-    scorer, estimator = scorer_of(scoring), _predictions(loss)
+    scorer, estimator = scorer_of(scoring), _predictions(loss, classes)
 
     def measure(y: Vector, z: Vector, s: Vector | None) -> float:
-        weights = {} if s is None else {"sample_weight": s}
-        return -float(scorer(estimator, loss.inverse_link(z)[:, None], y, **weights))
+        labels = y if classes is None else classes[y.astype(np.int64)]
+        return -float(scorer(estimator, loss.inverse_link(z)[:, None], labels, **weights_for(scorer, s)))
 
     return measure
 
@@ -54,6 +56,20 @@ def scorer_of(scoring: Any) -> Any:
         return get_scorer(scoring)
     except (ValueError, KeyError) as error:
         raise ValueError(f"scoring={scoring!r}: {error}") from error
+
+
+def weights_for(scorer: Any, s: Vector | None) -> dict[str, Any]:
+    """The weights as a scorer takes them: none where metadata are routed and it asked for none."""
+    if s is None:
+        return {}
+    from sklearn import get_config
+    from sklearn.utils.metadata_routing import get_routing_for_object
+
+    if get_config()["enable_metadata_routing"]:
+        asked = get_routing_for_object(scorer)
+        if asked.score.requests.get("sample_weight") is False:
+            return {}
+    return {"sample_weight": s}
 
 
 @dataclass(frozen=True)
@@ -79,17 +95,17 @@ class MeanDeviance:
         return float(np.average(self.loss.conjugate(y, np.zeros_like(y)), weights=s))
 
 
-def _predictions(loss: Loss) -> Any:
+def _predictions(loss: Loss, labels: NDArray[Any] | None) -> Any:
     """An estimator whose X is its predictions, for scorers."""
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
     if loss.link == "logit":
 
         class Predicted(ClassifierMixin, BaseEstimator):
-            classes_ = np.array([0.0, 1.0])
+            classes_ = np.array([0.0, 1.0]) if labels is None else labels
 
             def predict(self, X: Any) -> Any:
-                return (X[:, 0] > 0.5) * 1.0
+                return self.classes_[(X[:, 0] > 0.5).astype(np.int64)]
 
             def predict_proba(self, X: Any) -> Any:
                 return np.column_stack([1.0 - X[:, 0], X[:, 0]])

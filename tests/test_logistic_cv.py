@@ -1,0 +1,112 @@
+"""`LogisticRegressionCV` beside scikit-learn's, where labels, scorers and attributes are concerned."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn import config_context
+from sklearn.linear_model import LogisticRegressionCV as Reference
+from sklearn.metrics import accuracy_score, fbeta_score, get_scorer, log_loss
+from sklearn.model_selection import KFold
+
+from sparsereg import LogisticRegressionCV, cross_validate_path
+
+
+def labelled(n=150, classes=2, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 4))
+    z = X @ rng.normal(size=(4, classes)) + rng.gumbel(size=(n, classes))
+    return X, np.array(["no", "yes", "well"])[z.argmax(axis=1)], rng
+
+
+def test_scorers_see_the_labels_of_two_classes():
+
+    def of_no(estimator, X, y):
+        return fbeta_score(y, estimator.predict(X), beta=0.5, pos_label="no")
+
+    X, y, _ = labelled()
+    given = {"Cs": [0.01, 1.0], "cv": 3, "tol": 1e-8, "l1_ratios": (0.0,), "use_legacy_attributes": False}
+    for scorer in (of_no, get_scorer("neg_log_loss")):
+        ours = LogisticRegressionCV(scoring=scorer, **given).fit(X, y)
+        theirs = Reference(scoring=scorer, **given).fit(X, y)
+        np.testing.assert_allclose(ours.scores_, theirs.scores_, rtol=1e-4)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_score_is_that_of_scoring(classes):
+    X, y, rng = labelled(classes=classes)
+    s = rng.uniform(0.5, 2.0, y.size)
+    model = LogisticRegressionCV(Cs=[0.1, 1.0], cv=3, scoring="neg_log_loss").fit(X, y)
+    assert model.score(X, y) == pytest.approx(-log_loss(y, model.predict_proba(X)))
+    assert model.score(X, y, sample_weight=s) == pytest.approx(-log_loss(y, model.predict_proba(X), sample_weight=s))
+    plain = LogisticRegressionCV(Cs=[0.1, 1.0], cv=3).fit(X, y)
+    weighted = accuracy_score(y, plain.predict(X), sample_weight=s)
+    assert plain.score(X, y, s) == plain.score(X, y, sample_weight=s) == pytest.approx(weighted)
+    with pytest.raises(ValueError, match="is only supported if enable_metadata_routing=True"):
+        model.score(X, y, groups=y)
+
+
+def test_scorers_ask_for_weights():
+    X, y, rng = labelled()
+    s = rng.integers(1, 9, y.size).astype(float)
+    with config_context(enable_metadata_routing=True):
+        found, scores = [], []
+        for asks in (True, False):
+            scorer = get_scorer("accuracy").set_score_request(sample_weight=asks)
+            model = LogisticRegressionCV(Cs=[0.01, 1.0], l1_ratios=(0.0,), scoring=scorer, cv=3)
+            found.append(model.set_fit_request(sample_weight=True).fit(X, y, sample_weight=s))
+            scores.append(found[-1].scores_)
+        assert not np.allclose(*scores)
+        assert found[0].score(X, y, sample_weight=s) == pytest.approx(
+            accuracy_score(y, found[0].predict(X), sample_weight=s)
+        )
+        with pytest.raises(TypeError, match="got unexpected argument"):
+            found[1].score(X, y, sample_weight=s)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_coefficients_of_the_folds(classes, fit_intercept):
+    X, y, _ = labelled(classes=classes)
+    given = {"Cs": [0.01, 0.1, 1.0], "l1_ratios": (0.0, 0.5), "tol": 1e-8, "fit_intercept": fit_intercept, "cv": 3}
+    model = LogisticRegressionCV(keep_fold_paths=True, **given).fit(X, y)
+    reference = Reference(
+        solver="saga", max_iter=10_000, use_legacy_attributes=False, scoring="neg_log_loss", random_state=0, **given
+    ).fit(X, y)
+    assert model.coefs_paths_.shape == reference.coefs_paths_.shape
+    found, expected = model.coefs_paths_, reference.coefs_paths_
+    zero = ~found[..., :4].any(axis=(3, 4))  # saga does not look at its intercepts, and stops there at once
+    np.testing.assert_allclose(found[~zero], expected[~zero], atol=2e-4)
+    assert not expected[zero][..., :4].any()
+    assert model.l1_ratios_.tolist() == [0.0, 0.5]
+    with pytest.raises(AttributeError, match="keep_fold_paths=True"):
+        LogisticRegressionCV(**given).fit(X, y).coefs_paths_  # noqa: B018
+
+
+def test_strengths_of_their_own_for_ridge():
+    """It has no strength at which all coefficients are 0; the default is then scikit-learn's."""
+    X, y, _ = labelled()
+    model = LogisticRegressionCV(l1_ratios=(0.0,), cv=3).fit(X, y)
+    np.testing.assert_allclose(model.Cs_, np.logspace(-4, 4, 10))
+    assert model.scores_.shape == (3, 1, 10)
+
+
+def test_the_elastic_net_wants_ratios():
+    X, y, _ = labelled()
+    with pytest.warns(FutureWarning, match="penalty"), pytest.raises(ValueError, match="l1_ratios=None"):
+        LogisticRegressionCV(penalty="elasticnet", l1_ratios=None).fit(X, y)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_class_without_training_rows(classes):
+    """Without an intercept the fit is there; with one it would be infinite."""
+    X, y, _ = labelled(30, classes)
+    X, y = X[np.argsort(y)], np.sort(y)
+    loss, folds = "logistic" if classes == 2 else "multinomial", KFold(classes)
+    target = (y == "yes") * 1.0 if classes == 2 else y
+    first = np.searchsorted(y, np.unique(y)[1])
+    folds = [(np.arange(first, 30), np.arange(first)), (np.arange(0, 30, 2), np.arange(1, 30, 2))]
+    path = cross_validate_path(X, target, loss=loss, fit_intercept=False, cv=folds, alphas=4, tol=1e-8)
+    assert np.isfinite(path.chosen.fold_losses).all()
+    with pytest.raises(ValueError, match="use stratified folds"):
+        cross_validate_path(X, target, loss=loss, cv=folds, alphas=4)
