@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, log_expit, log_softmax, softmax
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
 
 from sparsereg.data.validation import check_choice, check_flag, check_number, check_vector
 from sparsereg.linear_model.class_targets import ClassTargets
 from sparsereg.linear_model.coefficients import set_parameters
 from sparsereg.linear_model.loss_classifier import LossClassifier
-from sparsereg.linear_model.loss_fit import Task
+from sparsereg.linear_model.loss_fit import Fitted, Task
+from sparsereg.linear_model.stopped_fit import EarlyStopping, check_descent, fit_stopped
 from sparsereg.losses import LOSSES
+from sparsereg.ridge.early_stopping import N_ITER_NO_CHANGE, VALIDATION_FRACTION
 
 __all__ = ["LogisticRegression"]
 
@@ -54,7 +58,7 @@ class LogisticRegression(LossClassifier):
     class_weight : dict, "balanced" or None, default None
         Weights of the classes, which multiply those of the rows.
     random_state : int, RandomState or None, default None
-        Taken for compatibility, without effect: nothing is random.
+        Draws the rows that early stopping holds out; nothing else is random.
     solver : str, default "lbfgs"
         scikit-learn's names are taken, without effect: Newton steps where there is no l1 penalty, coordinate descent on
         a working set where there is one. All names take every penalty.
@@ -88,6 +92,15 @@ class LogisticRegression(LossClassifier):
         the weights `p_i (1 - p_i)` adapt to the fit: see `confidence_penalty`. With C infinite it is the only penalty.
     gaussian_noise : float >= 0, or array of shape (p,), default 0.0
         Independent noise of this standard deviation on every entry of a column, zeros too, averaged likewise.
+    early_stopping : bool, default False
+        Gradient descent from 0 on a part of the rows, stopped when the loss of the held-out rows stops falling. This
+        acts as a ridge penalty chosen by the data, in addition to C, which infinity leaves to it alone. With
+        `l1_ratio=0`; `max_iter` then counts hundreds of steps.
+    validation_fraction : float in (0, 1), default 0.1
+        The share of the rows of positive weight that early stopping holds out.
+    n_iter_no_change : int, default 5
+        Early stopping ends after so many evaluations in a row without a lower held-out loss. It is evaluated after each
+        of the first steps, later whenever the number of steps has grown by a twentieth.
 
     Attributes
     ----------
@@ -98,7 +111,11 @@ class LogisticRegression(LossClassifier):
     intercept_ : array of shape (1,) or (K,)
     dual_gap_ : float
         Upper bound on the distance of the mean objective (divided by S) from its minimum, by a full pass in double at
-        the coefficients as they are handed out. Infinite where a column is not penalised, or the loss is not convex.
+        the coefficients as they are handed out. Infinite where a column is not penalised, or the loss is not convex,
+        and after early stopping.
+    equivalent_C_ : float
+        After early stopping: the C of a fit that penalises about as much, `1 / (1/C + 1/(eta t))` for t steps of length
+        eta on the sum of the losses.
     gradient_norm_ : float
         The gradient (with an l1 penalty, the distance from stationarity) over that of the model without columns, both
         in units of the root of the curvature. It decides where `dual_gap_` is infinite; with an l1 penalty on every
@@ -144,6 +161,9 @@ class LogisticRegression(LossClassifier):
         confidence_penalty: float = 0.0,
         dropout_rate: Any = 0.0,
         gaussian_noise: Any = 0.0,
+        early_stopping: bool = False,
+        validation_fraction: float = VALIDATION_FRACTION,
+        n_iter_no_change: int = N_ITER_NO_CHANGE,
     ) -> None:
         set_parameters(self, locals())
 
@@ -269,7 +289,25 @@ class LogisticRegression(LossClassifier):
         check_choice("solver", self.solver, SOLVERS)
         check_flag("dual", self.dual)
         self._check_common(l1_ratio)
+        check_descent(self, l1_ratio)
         return float(C), float(l1_ratio)
+
+    def _solved(self, task: Task, start: tuple[Any, Any]) -> Fitted:
+        self.__dict__.pop("equivalent_C_", None)  # of an earlier fit
+        if not self.early_stopping:
+            return super()._solved(task, start)
+        rng = check_random_state(self.random_state)
+        stopping = EarlyStopping(float(self.validation_fraction), int(self.n_iter_no_change), rng)
+        found = fit_stopped(task, (float(self.tol), int(self.max_iter)), stopping)
+        self.equivalent_C_ = 1.0 / found.penalty if found.penalty > 0.0 else np.inf
+        if found.still_falling:
+            warnings.warn(
+                f"The held-out loss was still falling after max_iter={self.max_iter} hundreds of steps; increase"
+                " max_iter, or decrease C.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        return found.fitted
 
     def _check_positive(self, K: int) -> None:
         if self.positive and K > 2:

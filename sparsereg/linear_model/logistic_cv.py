@@ -139,6 +139,8 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
     ) -> None:
         set_parameters(self, locals())
 
+    early_stopping = False  # the strength is chosen already
+
     def _start(self, n_features: int, n_outputs: int) -> tuple[Any, Any]:  # noqa: ARG002 - always anew
         return None, None
 

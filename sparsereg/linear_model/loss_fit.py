@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -24,7 +25,7 @@ from sparsereg.solvers.path_solver import PathSolver
 from sparsereg.solvers.proximal_descent import on_support, proximal_descent
 from sparsereg.solvers.smooth_newton import MAX_PRODUCTS, SmoothProblem, smooth_newton
 
-__all__ = ["Fitted", "Task", "fit_task"]
+__all__ = ["STEPS", "Fit", "Fitted", "Task", "fit_task"]
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -39,11 +40,13 @@ POLISHED_ENTRIES = 1_000_000
 STATIONARY = 1e-6
 
 
-class _Fit:
-    """The parts of a task put together."""
+class Fit:
+    """The parts of a task put together; rows of weight 0 may be left out, unless `every_row`."""
 
-    def __init__(self, task: Task, tol: float, max_iter: int) -> None:
-        parts = count_weights(task.design, task.s, task.target, task.offset)
+    def __init__(self, task: Task, tol: float, max_iter: int, *, every_row: bool = False) -> None:
+        parts: tuple[Any, ...] = task.design, task.s, task.target, task.offset
+        if not every_row:
+            parts = count_weights(*parts)
         self.task, self.tol, self.max_iter = task, tol, max_iter
         design, self.s, self.target, self.offset = parts
         self.multinomial = self.target.ndim == 2
@@ -326,4 +329,4 @@ def fit_task(
         fitted = fit_multinomial(task, tol, max_iter, start)
         if fitted.dual_gap <= tol * fitted.gap_scale:
             return fitted
-    return _Fit(task, tol, max_iter).solve(*start)
+    return Fit(task, tol, max_iter).solve(*start)

@@ -24,7 +24,14 @@ from sparsereg.data.validation import (
 from sparsereg.linear_model.coefficients import LinearRegressor, set_coefficients, set_parameters
 from sparsereg.linear_model.input import checked_targets
 from sparsereg.ridge.dropout import dropout_factor
-from sparsereg.ridge.early_stopping import descend_until_worse, hold_out, step_length
+from sparsereg.ridge.early_stopping import (
+    N_ITER_NO_CHANGE,
+    VALIDATION_FRACTION,
+    check_stopping,
+    descend_until_worse,
+    hold_out,
+    step_length,
+)
 from sparsereg.ridge.normal_equations import EMPTY, NormalEquations, RidgeSolution
 from sparsereg.ridge.solve import SolverSettings, choose_method, handed_out, solve_ridge
 from sparsereg.ridge.units import equilibrated
@@ -51,8 +58,6 @@ GRADIENT_SHARE = 1e-2
 FLOOR = 10 * float(np.finfo(np.float64).eps)
 MAX_ITER = 10_000
 # scikit-learn's defaults for early stopping.
-VALIDATION_FRACTION = 0.1
-N_ITER_NO_CHANGE = 5
 
 
 class Ridge(LinearRegressor):
@@ -251,14 +256,9 @@ class Ridge(LinearRegressor):
         return solver
 
     def _check_early_stopping(self) -> None:
-        check_number("validation_fraction", self.validation_fraction, low=0, high=1, open_low=True)
-        check_number("n_iter_no_change", self.n_iter_no_change, low=1, integer=True)
-        if not check_flag("early_stopping", self.early_stopping):
+        if not check_stopping(self):
             if self.solver == "gradient":
                 raise ValueError("solver='gradient' is for early_stopping=True; set that, or solver='auto'.")
-            for name, usual in (("validation_fraction", VALIDATION_FRACTION), ("n_iter_no_change", N_ITER_NO_CHANGE)):
-                if (value := getattr(self, name)) != usual:
-                    raise ValueError(f"{name}={value!r} has an effect only with early_stopping=True; set that too.")
         elif self.solver not in ("auto", "gradient") or self.positive:
             raise ValueError(
                 f"early_stopping=True is gradient descent without bounds; solver={self.solver!r} with"

@@ -17,14 +17,28 @@ Held-out rows have weight 0, so X is not copied, and a single product X w gives 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg.data.validation import check_flag, check_number
 from sparsereg.ridge.normal_equations import NormalEquations, RidgeSolution, System
 from sparsereg.ridge.solve import SolverSettings, check_finite
 
-__all__ = ["EarlyStop", "HeldOutRows", "descend_until_worse", "hold_out", "step_length"]
+__all__ = [
+    "N_ITER_NO_CHANGE",
+    "VALIDATION_FRACTION",
+    "Descent",
+    "EarlyStop",
+    "HeldOutRows",
+    "Stop",
+    "check_stopping",
+    "descend_until_worse",
+    "hold_out",
+    "step_length",
+    "stop_early",
+]
 
 Vector = NDArray[np.float64]
 
@@ -36,6 +50,9 @@ CHECK_GROWTH = 1.05
 POWER_STEPS = 50
 POWER_TOL = 1e-4
 POWER_MARGIN = 1.1
+# What estimators have by default.
+VALIDATION_FRACTION = 0.1
+N_ITER_NO_CHANGE = 5
 
 
 @dataclass(frozen=True)
@@ -64,6 +81,24 @@ class EarlyStop:
     solution: RidgeSolution
     equivalent_alpha: float
     still_falling: bool
+
+
+def check_stopping(model: Any) -> bool:
+    """The parameters of an estimator about early stopping, checked; whether it is asked for.
+
+    Raises
+    ------
+    ValueError
+        For those out of range, and for others than the usual ones where they have no effect.
+    """
+    check_number("validation_fraction", model.validation_fraction, low=0, high=1, open_low=True)
+    check_number("n_iter_no_change", model.n_iter_no_change, low=1, integer=True)
+    if check_flag("early_stopping", model.early_stopping):
+        return True
+    for name, usual in (("validation_fraction", VALIDATION_FRACTION), ("n_iter_no_change", N_ITER_NO_CHANGE)):
+        if (value := getattr(model, name)) != usual:
+            raise ValueError(f"{name}={value!r} has an effect only with early_stopping=True; set that too.")
+    return False
 
 
 def hold_out(
@@ -101,36 +136,80 @@ def step_length(equations: NormalEquations, alpha: float, rng: np.random.RandomS
     return 1.0 / (min(POWER_MARGIN * value, bound) + alpha or 1.0)
 
 
+class Descent(Protocol):
+    """A point that goes downhill, from 0."""
+
+    def advance(self) -> bool:
+        """Take a step; whether the descent had converged before it."""
+
+    def error(self) -> float:
+        """The loss of the held-out rows."""
+
+    def point(self) -> Any:
+        """The present coefficients, which later steps leave as they are."""
+
+
+class Stop(NamedTuple):
+    """The best point of a descent, after t steps; whether it had converged there, or the loss was still falling."""
+
+    point: Any
+    t: int
+    converged: bool
+    still_falling: bool
+
+    def penalty(self, step: float) -> float:
+        """The ridge penalty that stopping amounts to: `1 / (step t)`, infinite at t = 0, and 0 after convergence."""
+        if self.converged:
+            return 0.0
+        return 1.0 / (step * self.t) if self.t else np.inf
+
+
+def stop_early(descent: Descent, patience: int, max_iter: int) -> Stop:
+    """Take steps until the held-out loss was not lower for so many checks, the descent has converged, or `max_iter`."""
+    best, best_error, best_t, checks, next_check = descent.point(), descent.error(), 0, 0, 1
+    t, converged = 0, False
+    while checks < patience and t < max_iter and not converged:
+        converged = descent.advance()
+        t += 1
+        if t < next_check and t < max_iter and not converged:
+            continue
+        next_check = max(t + 1, int(CHECK_GROWTH * t))
+        error = descent.error()
+        checks += 1
+        if error < best_error:
+            best, best_error, best_t, checks = descent.point(), error, t, 0
+    return Stop(best, best_t, converged and best_t == t > 1, checks < patience and not converged)
+
+
 def descend_until_worse(system: System, step: float, held: HeldOutRows, settings: SolverSettings) -> EarlyStop:
     """Gradient descent from 0, stopped after `held.patience` checks without a lower held-out error; the best iterate.
 
     It also stops if the relative gradient reaches the tolerance of the settings: the descent has converged.
     """
-    equations, alpha = system.equations, system.alpha
-    w, z = np.zeros(system.penalty.size), np.zeros(system.y.size)
-    best, best_error, best_t, checks, next_check = w.copy(), _held_out_error(system, z, held), 0, 0, 1
-    t, converged, limit = 0, False, settings.tol * float(np.linalg.norm(system.b))
-    while checks < held.patience and t < settings.max_iter and not converged:
-        g = equations.rmatvec(system.y - z) - system.penalty * w
+    descent = _Squares(system, step, held, settings.tol * float(np.linalg.norm(system.b)))
+    found = stop_early(descent, held.patience, settings.max_iter)
+    return EarlyStop(system.solution(found.point, found.t), system.alpha + found.penalty(step), found.still_falling)
+
+
+class _Squares:
+    """The descent of a ridge problem; converged at a gradient of `limit`."""
+
+    def __init__(self, system: System, step: float, held: HeldOutRows, limit: float) -> None:
+        self.system, self.step, self.held, self.limit = system, step, held, limit
+        self.w, self.z = np.zeros(system.penalty.size), np.zeros(system.y.size)
+
+    def advance(self) -> bool:
+        system, equations = self.system, self.system.equations
+        g = equations.rmatvec(system.y - self.z) - system.penalty * self.w
         check_finite(norm := float(np.linalg.norm(g)))
-        converged = norm <= limit
-        w += step * g / equations.factor
-        z = equations.product(w)
-        t += 1
-        if t < next_check and t < settings.max_iter and not converged:
-            continue
-        next_check = max(t + 1, int(CHECK_GROWTH * t))
-        error = _held_out_error(system, z, held)
-        checks += 1
-        if error < best_error:
-            best, best_error, best_t, checks = w.copy(), error, t, 0
-    implicit = 1.0 / (step * best_t) if best_t else np.inf
-    if converged and best_t == t > 1:
-        implicit = 0.0
-    return EarlyStop(system.solution(best, best_t), alpha + implicit, checks < held.patience and not converged)
+        self.w += self.step * g / equations.factor
+        self.z = equations.product(self.w)
+        return norm <= self.limit
 
+    def error(self) -> float:
+        """The weighted squares of the held-out rows, with the intercept that fits the other rows."""
+        r = (self.system.y - self.z)[self.held.rows] + self.system.equations.mean(self.z)
+        return float(self.held.weights @ r**2)
 
-def _held_out_error(system: System, z: Vector, held: HeldOutRows) -> float:
-    """The weighted squares of the held-out rows, with the intercept that fits the other rows."""
-    r = (system.y - z)[held.rows] + system.equations.mean(z)
-    return float(held.weights @ r**2)
+    def point(self) -> Vector:
+        return self.w.copy()
