@@ -189,6 +189,10 @@ cdef extern from "sr.h" nogil:
     sr_status sr_transpose(const sr_compressed *, int64_t, void *, void *, int64_t, int64_t, void *, int64_t)
     sr_status sr_take_ends(const sr_compressed *A, void *out, int64_t stride)
 
+cdef extern from "sr_gram.h" nogil:
+    enum: SR_POSITIONS_PER_ENTRY
+    void sr_mark(const sr_gram_work *, int32_t)
+
 cdef extern from "sr_screen.h" nogil:
     ctypedef struct sr_displacement:
         double two, one

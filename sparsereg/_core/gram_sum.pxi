@@ -7,28 +7,64 @@ cdef double[::1] with_room(x):
     return out
 
 
+def append_parts(list stores not None, const int64_t[::1] cols):
+    """Append columns to stores that share their work space, through their rows: each column to all stores in turn."""
+    cdef GramStore store, first = stores[0]
+    cdef int64_t a
+    require_within(cols, first.X.view.n_sparse)
+    for store in stores:
+        require(store.leader is first or store is first, "the stores do not share their work space")
+        require(store.m == first.m, "the stores differ in their members")
+        store._reserve(first.m + cols.shape[0])
+    for store in stores:
+        store._take_over()
+    for a in range(cols.shape[0]):
+        for store in stores:
+            store._append_one(cols[a], True)
+        PyErr_CheckSignals()
+
+
 def append_sums(GramStore whole not None, list stores not None, const int64_t[::1] cols):
     """Append to a store columns that stores over parts of its rows have got: their products, and those with cached
     columns, are the sums of theirs, which are counts."""
     cdef GramStore part
-    cdef int64_t a, e, end, m
+    cdef int64_t a, k, m, met
     require(whole.whole and len(stores) > 0, "products are no counts")
     whole._reserve(whole.m + cols.shape[0])
     for a in range(cols.shape[0]):
         m = whole.m
-        np.asarray(whole.products)[: m + 1] = 0.0
+        met = 0
+        for k in range(m + 1):
+            whole.products[k] = 0.0
         for part in stores:
             require(part.whole and part.n_places == whole.n_places and part.m > m, "a part does not fit")
-            for e in range(part.begin[m], part.begin[m] + part.lengths[m]):
-                if part.idx[e] <= m:
-                    whole.products[part.idx[e]] += part.whole_val[e]
-            end = part.cached_begin[m + 1] if whole.n_cached else 0
-            for e in range(part.cached_begin[m] if whole.n_cached else 0, end):
-                whole.count[SR_UNTRACKED + part.cached.place[e]] += part.cached.count[e]
-        np.asarray(whole.count)[SR_UNTRACKED + whole.n_cached : SR_UNTRACKED + whole.n_places] = 0
+            met += part.cached_begin[m + 1] - part.cached_begin[m]
+        for part in stores:
+            add_counts(whole, part, m, met * SR_POSITIONS_PER_ENTRY < whole.n_places)
+        for k in range(SR_UNTRACKED + whole.n_cached, SR_UNTRACKED + whole.n_places):
+            whole.count[k] = 0
         whole._take(whole.products[m])
         whole._push_dense(&whole.products[0])
         whole.cols[m] = cols[a]
+
+
+cdef int add_counts(GramStore whole, GramStore part, int64_t m, bint few) except -1:
+    """Add the products of member m in a part: those with cached columns to `count`, and marks of them if they are
+    few."""
+    cdef sr_gram_work work = whole.borrow_work()
+    cdef int64_t e
+    for e in range(part.begin[m], part.begin[m] + part.lengths[m]):
+        if part.idx[e] <= m:
+            whole.products[part.idx[e]] += part.whole_val[e]
+    if not whole.n_cached:
+        return 0
+    if few:
+        work.marks[0] |= 1
+    for e in range(part.cached_begin[m], part.cached_begin[m + 1]):
+        whole.count[SR_UNTRACKED + part.cached.place[e]] += part.cached.count[e]
+        if few:
+            sr_mark(&work, SR_UNTRACKED + part.cached.place[e])
+    return 0
 
 
 def share_work_space(list stores not None):

@@ -18,7 +18,7 @@ from weakref import WeakSet
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import GramStore, GramSum, append_sums, share_work_space
+from sparsereg._core.kernels import GramStore, GramSum, append_parts, append_sums, share_work_space
 from sparsereg.data.design import ColumnStats, CsrDesign
 from sparsereg.data.row_parts import in_parts
 from sparsereg.rows.contract import Coefficients
@@ -153,9 +153,7 @@ class PartedRows:
             if new.size:
                 self._place[new] = self.cols.size + np.arange(new.size)
                 self.cols = np.concatenate([self.cols, new])
-                for j in range(new.size):  # a column at a time, as stores share their work space
-                    for store in self.stores:
-                        store.append(new[j : j + 1], True)
+                append_parts(self.stores, new)
                 kept = min(store.n_cached for store in self.stores)
                 for store in self.stores:
                     if store.n_cached > kept:

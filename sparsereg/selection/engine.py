@@ -68,7 +68,7 @@ def validate(
     fits: list[Advancing]
     of_folds = fold_options(task, settings)
     if shared is not None:
-        fits = [shared.fit(f, l1_ratio, of_folds) for f in range(len(folds))]
+        fits = [shared.fit(f, l1_ratio, of_folds, alphas) for f in range(len(folds))]
     else:
         of_fold = replace(task, options=of_folds)
         fits = [FoldFit(of_fold, fold, measure, l1_ratio, alphas) for fold in folds]

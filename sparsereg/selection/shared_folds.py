@@ -80,23 +80,33 @@ class SharedFolds:
         rows = TrainingRows(every.design, every.y, s, parted=self.parted, others=others)
         return problem_over(rows, **self.task.penalty)
 
-    def fit(self, f: int, l1_ratio: float, options: Options) -> SharedFold:
-        """The fold, ready to be solved."""
-        return SharedFold(self, f, PrefilteredSolver(self.problems[f], l1_ratio, options))
+    def fit(self, f: int, l1_ratio: float, options: Options, alphas: Vector) -> SharedFold:
+        """The fold, ready to be solved at these strengths."""
+        return SharedFold(self, f, PrefilteredSolver(self.problems[f], l1_ratio, options), alphas)
 
 
 class SharedFold:
     """A fold as `FoldFit`, whose held-out loss follows from sums over the rows held out."""
 
-    def __init__(self, shared: SharedFolds, f: int, solver: PrefilteredSolver) -> None:
-        self.shared, self.f = shared, f
+    def __init__(self, shared: SharedFolds, f: int, solver: PrefilteredSolver, alphas: Vector) -> None:
+        self.shared, self.f, self.task = shared, f, shared.task
         self.solver: PathSolvers = solver
+        self._left, self._ahead = alphas.tolist(), list[Solution]()
 
     def advance(self, alpha: float) -> FoldPoint:
-        """Solve at the next strength, and measure."""
-        solution = self.shared.task.solve(self.solver, alpha)
-        self.shared.parted.release()
+        """Solve at the next strength, or at several, and measure."""
+        if not self._ahead:
+            self._ahead = self._solve(alpha)
+            self.shared.parted.release()
+        solution = self._ahead.pop(0)
+        self._left.pop(0)
         return FoldPoint(solution, self.held_out_loss(solution))
+
+    def _solve(self, alpha: float) -> list[Solution]:
+        if self.task.closer is not None or self.task.relax:
+            return [self.task.solve(self.solver, alpha)]
+        assert isinstance(self.solver, PrefilteredSolver)
+        return [found._replace(dual=None) for found in self.solver.solve_ahead(self._left)]
 
     def held_out_loss(self, solution: Solution) -> float:
         """From sums where the solver still works on the shared ones; else by predictions."""
@@ -107,7 +117,7 @@ class SharedFold:
         rows, test = self.solver.problem.rows, slice(*self.shared.parts[self.f])
         predicted = rows.predictor(solution.coef)[test] + solution.intercept
         weights = None if parted.rows.s is None else parted.rows.s[test]
-        return MeanDeviance(self.shared.task.loss)(rows.y[test], predicted, weights)
+        return MeanDeviance(self.task.loss)(rows.y[test], predicted, weights)
 
 
 def _order(folds: list[Fold], n: int) -> Int | None:

@@ -86,6 +86,12 @@ class GramCD(WorkingSet):
     def move_to(self, there: Position) -> None:
         self.w, self.q, self.r_sum = there
 
+    def position_of(self, w: Vector) -> Position:
+        """That of the coefficients `w`, without moving there."""
+        q = self.c0.copy()
+        self.gram.store.subtract(w, q)
+        return Position(w, q, -float(self.sums @ w))
+
     def project(self, start: Position, margin: float) -> Position:
         """A sweep costs the columns, and the Gram entries of those that are violated."""
         u, q = start.w.copy(), start.state.copy()
@@ -95,9 +101,7 @@ class GramCD(WorkingSet):
 
     def _refresh(self) -> None:
         """q and r_sum from w, so that rounding does not accumulate: c0 is q at w = 0, where sum(r) = 0."""
-        self.q = self.c0.copy()
-        self.gram.store.subtract(self.w, self.q)
-        self.r_sum = -self.products_sum()
+        _, self.q, self.r_sum = self.position_of(self.w)
         self._epochs = 0
 
     def descend(self, max_epochs: int, tol: float, order: Int) -> int:

@@ -8,6 +8,7 @@ every other column (`screening`).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from sparsereg._core.kernels import displacement_sums
 from sparsereg.objective.quadratic import MAX_UNPENALIZED, Quadratic
 from sparsereg.rows.contract import Coefficients
+from sparsereg.solvers.between import DualPoint, can_interpolate, solve_between
 from sparsereg.solvers.gram_cd import GramCD
 from sparsereg.solvers.loop import (
     GAP_ROUNDING,
@@ -54,6 +56,8 @@ MEMBERS_PER_ADDED = 8
 SMALL_GRAM = 500_000
 GRAM_BYTES_PER_ENTRY = 6
 FREE_GRAM = 48_000_000
+# Solutions between two strengths are near the line through theirs while one is at least this share of the other.
+LINE = 0.8
 # The least positive number.
 SMALLEST = float(np.finfo(np.float64).smallest_subnormal)
 # What goes on, in its way, without a Gram matrix.
@@ -87,6 +91,8 @@ class PathSolver(WorkingSetLoop):
         eliminated_length: int = 0,
     ) -> None:
         super().__init__(quadratic, l1_ratio, options, _working_set(quadratic, options.method))
+        self._alpha, self._stride = np.inf, 1
+        self._dual_point: DualPoint | None = None
         self.eliminated_length, self._residual_max_abs = eliminated_length, np.inf
         self._foresees = not (quadratic.rows.round_is_dear or quadratic.rows.is_dense)
         c = self.working_set.gradient_of(None) if c is None else c
@@ -137,6 +143,35 @@ class PathSolver(WorkingSetLoop):
         """
         return self._solve(alpha, self.options.tol, self.options.max_iter)
 
+    def solve_ahead(self, alphas: Sequence[float]) -> list[Solution]:
+        """The solutions at the next of these strengths, one at least: the last of them is solved, and those before it
+        follow from the line through its dual point and the present one, where that certifies them."""
+        first, n = self._dual_point, self._next_stride(alphas)
+        last = self.solve(alphas[n - 1])
+        if n == 1:
+            self._stride = 2
+            return [last]
+        end, between = self._dual_point, None
+        assert first is not None
+        assert end is not None
+        if last.dual_gap <= self.options.tol * self.quadratic.gap_scale and can_interpolate(self):
+            between = solve_between(self, first, end, alphas[: n - 1])
+        self._stride = 2 * n if between is not None else n // 2
+        if between is None:
+            between = [self.solve(alpha) for alpha in alphas[: n - 1]]
+            self._dual_point = end
+            self.working_set.set_w(end.padded(self.working_set.m))
+        return [*between, last]
+
+    def _next_stride(self, alphas: Sequence[float]) -> int:
+        """How many of these strengths to solve at once."""
+        n = 0
+        if self._dual_point is not None and can_interpolate(self):
+            before, least = self._dual_point.alpha, LINE * self._dual_point.alpha
+            while n < min(self._stride, len(alphas)) and least <= alphas[n] < before:
+                before, n = alphas[n], n + 1
+        return max(n, 1)
+
     def solve_closely(self, alpha: float, tol: float) -> Solution:
         """`solve`, and once certified on to a smaller `tol`, for about twice as many epochs again, which are not
         counted.
@@ -152,6 +187,7 @@ class PathSolver(WorkingSetLoop):
         return (closer if closer.dual_gap <= good else found)._replace(epochs=found.epochs)
 
     def _solve(self, alpha: float, tol: float, max_iter: int) -> Solution:
+        self._alpha = alpha
         self.working_set.set_strength(alpha, self.l1_ratio)
         self._threshold = self.quadratic.weight_sum * alpha * self.l1_ratio
         self._add_foreseen()
@@ -198,16 +234,19 @@ class PathSolver(WorkingSetLoop):
         candidates, worst, others = self.screening.above(threshold, dual_shift)
         eliminated = self._eliminated_bound(threshold)
         others = max(others, eliminated)
-        gap = own(_ratio(max(worst, others), threshold))
+        outside = _ratio(max(worst, others), threshold)
+        gap = own(outside)
         if gap > target and eliminated > threshold:
             raise EliminatedColumns
+        self._dual_point = DualPoint(self._alpha, self.working_set.w.copy(), outside)
         if gap <= target or not candidates.size:
             return Certificate(gap, own.squared_residual, none)
         if self.quadratic.rows.round_is_dear:
             return self._look_ahead(own, target, eliminated)
         c = self.working_set.gradient_of(candidates)
         magnitude, worst = self.screening.record(candidates, c, dual_shift)
-        gap = own(_ratio(max(worst, others), threshold))
+        self._dual_point = self._dual_point._replace(outside=_ratio(max(worst, others), threshold))
+        gap = own(self._dual_point.outside)
         if gap <= target and self._foresees:  # what is over its threshold now joins at the next strength
             return Certificate(gap, own.squared_residual, none)
         # At a threshold of 0 only columns inside are certified beside a shift: those of dual magnitude 0 are added too.

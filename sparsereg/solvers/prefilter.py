@@ -7,7 +7,7 @@ coefficient is 0: on crosses that holds for nearly every column, and for a fifth
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -127,6 +127,10 @@ class PrefilteredSolver(RestoringSolver):
         self.problem, self.l1_ratio, self.options = problem, l1_ratio, options
         length = problem.design.eliminated_length
         self.solver = PathSolver(problem.quadratic, l1_ratio, options, c, length)
+
+    def solve_ahead(self, alphas: Sequence[float]) -> list[Solution]:
+        """The solutions at the next of these strengths, one at least; see `PathSolver.solve_ahead`."""
+        return self._with_all_if_needed(lambda: self.solver.solve_ahead(alphas))
 
     def coefficients(self) -> Coefficients:
         coef: Coefficients = self.solver.working_set.coefficients()

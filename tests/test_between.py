@@ -1,0 +1,93 @@
+"""Strengths certified on the line between two dual points: their gaps against full passes and close solutions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from test_path import crosses
+
+from sparsereg.data.design import as_design
+from sparsereg.losses import Squared
+from sparsereg.objective.problem import make_problem
+from sparsereg.solvers import path_solver
+from sparsereg.solvers.loop import Options
+from sparsereg.solvers.path_solver import PathSolver
+
+OPTIONS = [{}, {"l1_ratio": 0.5}, {"positive": True}, {"sample_weight": True}, {"penalty_factor": True},
+           {"standardize": True}, {"fit_intercept": False}]  # fmt: skip
+
+
+def values(n=400):
+    rng = np.random.default_rng(3)
+    X = sp.random_array((n, 150), density=0.2, rng=rng, format="csr")
+    return X, X[:, :20] @ rng.normal(size=20) + rng.normal(size=n)
+
+
+def made(data, options, tol=1e-4):
+    """A solver, its problem, and fifty strengths over a factor of ten."""
+    X, y = data
+    rng, options = np.random.default_rng(0), dict(options)
+    l1_ratio = options.pop("l1_ratio", 1.0)
+    drawn = {"sample_weight": rng.uniform(0.5, 2.0, y.size), "penalty_factor": rng.uniform(0.5, 2.0, X.shape[1])}
+    problem = make_problem(as_design(X), y, loss=Squared(), **{k: drawn.get(k, v) for k, v in options.items()})
+    solver = PathSolver(problem.quadratic, l1_ratio, Options(tol=tol))
+    top = solver.alpha_max()
+    return solver, problem, np.geomspace(top, 0.1 * top, 50).tolist()
+
+
+def walked(solver, alphas):
+    """The solutions, and how many strengths were taken at a time."""
+    found, steps = [], []
+    while len(found) < len(alphas):
+        new = solver.solve_ahead(alphas[len(found) :])
+        found, steps = found + new, [*steps, len(new)]
+    return found, steps
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("data", [crosses(1500), values()], ids=["ones", "values"])
+def test_gaps_bound_the_distance_to_the_minimum(data, options):
+    solver, problem, alphas = made(data, options)
+    certified = []
+    certify = solver._certify
+    solver._certify = lambda *a: certified.append(solver._alpha) or certify(*a)
+    found, steps = walked(solver, alphas)
+    assert max(steps) >= 3
+    assert len(set(certified)) < 0.7 * len(alphas)  # the others by the line
+    close, _, _ = made(data, options, tol=1e-12)
+    for alpha, point in zip(alphas, found, strict=True):
+        value = problem.objective(point.coef, alpha, solver.l1_ratio)
+        best = close.solve(alpha)
+        least = problem.objective(best.coef, alpha, solver.l1_ratio)
+        assert value - least <= point.dual_gap + 1e-12 * problem.gap_scale
+        assert point.dual_gap <= 1e-4 * problem.gap_scale
+
+
+def test_where_the_line_does_not_certify_strengths_are_solved(monkeypatch):
+    """Over steps that are too long, with as many columns as before and the next steps from the last strength."""
+    monkeypatch.setattr(path_solver, "LINE", 0.01)
+    solver, problem, alphas = made(crosses(1500), {}, tol=1e-7)
+    solver._stride = 30
+    solver.solve_ahead(alphas[:1])
+    solver._stride = 30
+    fallen_back = []
+    solve = solver.solve
+    solver.solve = lambda alpha: fallen_back.append(alpha) or solve(alpha)
+    found, steps = walked(solver, alphas[1:])
+    assert steps[0] == 30
+    assert fallen_back[:3] == [alphas[30], alphas[1], alphas[2]]
+    gaps = np.array([point.dual_gap for point in found])
+    assert (gaps <= 1e-7 * problem.gap_scale).all()
+
+
+@pytest.mark.parametrize("alphas", [[0.5, 0.5, 0.49, 0.48], [0.4, 0.45, 0.41, 0.42], [0.3]], ids=str)
+def test_strengths_in_any_order_are_solved(alphas):
+    solver, problem, (top, *_) = made(crosses(1500), {})
+    found, _ = walked(solver, [top * alpha for alpha in alphas])
+    assert len(found) == len(alphas)
+    plain, _, _ = made(crosses(1500), {})
+    for alpha, point in zip(alphas, found, strict=True):
+        again = plain.solve(top * alpha)
+        assert point.deviance == pytest.approx(again.deviance, rel=1e-3)
+        assert point.dual_gap <= 1e-4 * problem.gap_scale
