@@ -169,3 +169,16 @@ def test_dependent_columns_are_left_in_one_step_each(working_set):
     active = ws.w != 0.0
     assert np.abs(ws.w).sum() < 20.0
     np.testing.assert_allclose((ws.gradient() - ws.l1 * np.sign(ws.w))[active], 0.0, atol=1e-9)
+
+
+@pytest.mark.parametrize("noise", [1e-6, 1e-7, 1e-8, 1e-10])
+def test_columns_that_are_nearly_copies(noise):
+    """A direct step takes them for dependent; what the loss falls along them then is small, but not rounding."""
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        base = np.maximum(0, 2 - np.abs(np.arange(40)[:, None] - np.linspace(0, 40, 12)) / 3).round()
+        X = np.hstack([base, base[:, rng.integers(0, 12, 12)] + noise * rng.normal(size=(40, 12))])
+        y = base @ rng.normal(size=12) + 0.1 * rng.normal(size=40)
+        for form in (X, sp.csr_array(X)):
+            path = regularization_path(form, y, alphas=[0.005], tol=1e-9, max_iter=500)
+            assert path.certified.all()

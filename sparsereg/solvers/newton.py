@@ -19,8 +19,9 @@ Vector = NDArray[np.float64]
 # Of a step on which coefficients change sign.
 HALVINGS = 6
 # A direct step that leaves out dependent columns leaves a slope of more than this share of the largest l1 strength
-# where the penalty falls along them; below this share of that of the whole slope it is rounding.
-FLAT = 1e-6
+# where the penalty, or the loss of columns that are nearly copies, falls along them; below this share of that of the
+# whole slope it is rounding.
+FLAT = 1e-10
 ROUNDING = 1e-4
 # The objective may rise by so much of |y|^2, which is its rounding.
 RISE = 1e-12
