@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 from seeds import seeds
 
-from sparsereg import regularization_path
+from sparsereg import LogisticRegression, cross_validate_path, regularization_path
 from sparsereg._core.kernels import Pairs, SoftmaxModel
 from sparsereg.data.design import as_design
 from sparsereg.losses.multinomial import MULTINOMIAL
@@ -78,10 +78,14 @@ def drawn(seed):
     return X, store(X), Y, s, O, factor, bool(rng.random() < 0.7), rng.choice([1.0, 0.9, 0.5, 0.01])
 
 
+@pytest.mark.parametrize("unpenalized", [False, True])
 @pytest.mark.parametrize("seed", seeds(40))
-def test_against_proximal_gradient(seed):
+def test_against_proximal_gradient(seed, unpenalized):
     """The claimed gap is small and bounds what the oracle still gains, from the solution and from 0."""
     X, stored, Y, s, O, factor, fit_intercept, l1_ratio = drawn(seed)
+    if unpenalized:
+        factor *= np.random.default_rng(seed + 1000).random(factor.size) < 0.75
+        factor[0] = 0.0
     options = {"penalty_factor": factor, "fit_intercept": fit_intercept, "l1_ratio": l1_ratio, "offset": O}
     path = regularization_path(stored, Y, loss="multinomial", sample_weight=s, alphas=3, tol=1e-8, **options)
     X = X.astype(np.float64)
@@ -93,8 +97,43 @@ def test_against_proximal_gradient(seed):
         for start, at in ((W, b), (np.zeros_like(W), np.zeros_like(b))):
             best = improved(X, Y, s, O, start, at, l1, l2, fit_intercept)
             assert found - best <= path.dual_gaps[k] + 1e-14 * (1.0 + found)
-    assert path.n_nonzero[0] == 0
+    free = factor == 0.0
+    assert abs(path.coef(0)).toarray()[:, ~free].max(initial=0.0) <= 1e-12 * (1.0 + abs(path.coef(0)).max())
+    np.testing.assert_allclose(
+        path.coef(2).toarray()[:, free].sum(axis=0), 0.0, atol=1e-9 * (1.0 + abs(path.coef(2)).max())
+    )
     assert fit_intercept or not path.intercepts.any()
+
+
+def test_unpenalized_columns_that_are_constant_dependent_or_many(rng):
+    """A constant column without an intercept under `standardize`, a block of indicators beside an intercept, and ridge;
+    the estimator agrees."""
+    X, y = rng.normal(size=(60, 4)), rng.integers(0, 3, size=60)
+    constant = np.column_stack([X, np.full(60, -2.0)])
+    for tol in (1e-4, 1e-9):
+        path = regularization_path(constant, y, loss="multinomial", standardize=True, fit_intercept=False, tol=tol)
+        assert path.certified.all()
+        own = regularization_path(X, y, loss="multinomial", standardize=True, alphas=path.alphas, tol=tol)
+        np.testing.assert_allclose(path.predict(constant), own.predict(X), atol=30.0 * tol**0.5)
+    blocks = sp.csr_array(np.hstack([np.eye(4)[rng.integers(0, 4, 60)], np.eye(5)[rng.integers(0, 5, 60)], X]))
+    factor = np.r_[np.zeros(9), np.ones(4)]
+    for l1_ratio in (1.0, 0.3, 0.0):
+        options = {"l1_ratio": l1_ratio, "alphas": [0.05, 0.01], "penalty_factor": factor, "tol": 1e-9}
+        path = regularization_path(blocks, y, loss="multinomial", **options)
+        assert path.certified.all()
+        model = LogisticRegression(C=1.0 / (60 * 0.01), l1_ratio=l1_ratio, penalty_factor=factor, tol=1e-9)
+        model.fit(blocks, y)
+        np.testing.assert_allclose(model.predict_proba(blocks), path.means(path.predict(blocks)), atol=1e-4)
+        assert l1_ratio == 0.0 or model.dual_gap_ <= 1e-9 * path.gap_scale
+
+
+def test_unpenalized_columns_in_folds(rng):
+    X, y = rng.normal(size=(90, 5)), np.arange(90) % 3
+    factor = [0.0, 1.0, 1.0, 1.0, 0.0]
+    options = {"loss": "multinomial", "penalty_factor": factor, "cv": 3, "alphas": 5, "keep_fold_paths": True}
+    validation = cross_validate_path(X, y, **options)
+    assert all(path.certified.all() for path in (validation.path, *validation.chosen.fold_paths))
+    assert set(validation.path.point(0)[0]) == {0, 4}
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
@@ -189,11 +228,9 @@ def test_options_that_do_not_apply(rng):
     X, y = rng.normal(size=(20, 3)), np.arange(20) % 3
     with pytest.raises(ValueError, match="positive=True"):
         regularization_path(X, y, loss="multinomial", positive=True)
-    with pytest.raises(ValueError, match="penalty_factor holds 0"):
-        regularization_path(X, y, loss="multinomial", penalty_factor=[0.0, 1.0, 1.0])
-    constant = np.column_stack([X, np.full(20, -2.0)])
-    with pytest.raises(ValueError, match="standardize=True meets a constant column without an intercept"):
-        regularization_path(constant, y, loss="multinomial", standardize=True, fit_intercept=False)
+    wide = sp.random_array((20, 700), density=0.2, rng=0, format="csr")
+    with pytest.raises(ValueError, match=r"penalty_factor holds 0 .*for 693 columns; of 3 classes .* can certify 666"):
+        regularization_path(wide, y, loss="multinomial", penalty_factor=np.zeros(700))
     with pytest.raises(ValueError, match="alpha=0 with loss='multinomial'"):
         regularization_path(X, y, loss="multinomial", alphas=[0.1, 0.0])
     with pytest.raises(ValueError, match="offset has shape"):

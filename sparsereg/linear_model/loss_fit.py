@@ -324,8 +324,7 @@ def fit_task(
     start : tuple, default (None, None)
         Coefficients of shape (K, p) and intercepts to begin at.
     """
-    penalized = task.factor is None or task.factor.all()
-    if task.target.ndim == 2 and task.convex and penalized and task.alpha * task.l1_ratio > 0.0:
+    if task.target.ndim == 2 and task.convex and task.alpha * task.l1_ratio > 0.0:
         fitted = fit_multinomial(task, tol, max_iter, start)
         if fitted.dual_gap <= tol * fitted.gap_scale:
             return fitted

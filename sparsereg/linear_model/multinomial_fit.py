@@ -75,7 +75,7 @@ def _polished(
     smooth = SmoothProblem(problem.design, loss, l2, task.fit_intercept, offset, coef.cols)
     smooth = replace(smooth, linear=l1[:, None] * np.sign(coef.w), mask=moving)
     found = smooth_newton(smooth, (coef.w, b), problem.null_loss, 20)
-    if (found.W * coef.w <= 0.0)[moving].any():
+    if (found.W * coef.w <= 0.0)[moving & (l1 > 0.0)[:, None]].any():
         return coef, b
     moved = RowCoefficients(coef.cols, found.W)
     return (moved, found.b) if problem.duality_gap(moved, task.alpha, task.l1_ratio) < gap else (coef, b)

@@ -36,7 +36,7 @@ def check_descent(model: Any, l1_ratio: float) -> None:
     ------
     ValueError
     """
-    if not check_stopping(model):
+    if not check_stopping(model, idle=("n_iter_no_change",)):  # scikit-learn's checks set it for every classifier
         return
     for name, value, plain in (
         ("l1_ratio", l1_ratio, 0.0),

@@ -10,6 +10,7 @@ Certificate: any probabilities q with `sum_i s_i (y_ik - q_ik) = 0` for every cl
 the dual point `theta_ik = s_i (y_ik - q_ik)`, and so does `t theta`, which belongs to `(1 - t) y + t q`. The gap is
 `sum_i s_i KL(q_i | p_i)` plus the penalty's terms. q is p, moved along the Hessian of the intercepts by what rounding
 and unfinished iterations leave of the sums: `q_ik = p_ik (1 + e_k - sum_l p_il e_l)`, which sums to 1.
+Columns without a penalty are treated as intercepts are: see `softmax_free`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from sparsereg.losses.multinomial import MULTINOMIAL, Multinomial
 from sparsereg.objective.certificate import combine_gap
 from sparsereg.objective.multi_task import RowCoefficients
 from sparsereg.objective.problem import make_problem
+from sparsereg.objective.quadratic import MAX_UNPENALIZED
+from sparsereg.objective.softmax_free import orthogonal_probabilities
 from sparsereg.penalties import GapTerms, Penalty
 
 __all__ = ["MultinomialEvaluation", "MultinomialProblem", "make_multinomial_problem"]
@@ -116,6 +119,11 @@ class MultinomialProblem:
         return float(self.design.n_rows if self.s is None else self.s.sum())
 
     @cached_property
+    def free(self) -> Int:
+        """The columns without a penalty."""
+        return np.flatnonzero((np.asarray(self.penalty.l1_factor) == 0.0) & (self.curvatures > 0.0))
+
+    @cached_property
     def saturated(self) -> float:
         """The least total that any predictors could reach."""
         return self.loss.saturated(self.y, self.s)
@@ -159,7 +167,11 @@ class MultinomialProblem:
             if np.abs(self._intercept_terms(np.exp(log_p))[0]).max() > UNFINISHED * self.weight_sum:
                 b, total, log_p = self._annealed_intercepts(z, b)
         p = np.exp(log_p)
-        q, valid = self._dual_probabilities(p) if self.fit_intercept else (p, True)
+        q, valid = p, True
+        if self.free.size:
+            q, valid = orthogonal_probabilities(self.design, (self.y, self.s, p), self.free, self.fit_intercept)
+        elif self.fit_intercept:
+            q, valid = self._dual_probabilities(p)
         return MultinomialEvaluation(b, total, p, log_p, q, valid)
 
     def _best_intercepts(self, z: Vector, b: Vector, total: float, log_p: Vector) -> tuple[Vector, float, Vector]:
@@ -224,9 +236,10 @@ class MultinomialProblem:
         """`|x_j|' s` of every observed column, which no gradient can exceed: `|y - q| <= 1`."""
         return self.design.column_stats(self.s)[2]
 
-    def gradients(self, found: MultinomialEvaluation, k: int, cols: Int | None = None) -> Vector:
-        """`x_j' s (y_k - q_k)` of these columns, or of every observed one, for one class: a pass over their entries."""
-        theta = self.y[k] - found.q[k]
+    def gradients(self, found: MultinomialEvaluation, k: int, cols: Int | None = None, dual: bool = True) -> Vector:
+        """`x_j' s (y_k - q_k)` of these columns, or of every observed one, for one class: a pass over their entries.
+        With p in place of q those of the loss itself."""
+        theta = self.y[k] - (found.q[k] if dual else found.p[k])
         if self.s is not None:
             theta *= self.s
         c = self.design.rmatvec(theta, cols)
@@ -256,19 +269,21 @@ class MultinomialProblem:
         visit: Callable[[int, Int, Vector], None] | None = None,
     ) -> float:
         """The same from what the loss says at `coef`. Columns too short to reach their threshold are passed over.
-        `visit(k, cols, c)` is handed each class's gradients, which are not kept: a vector over the columns is held."""
+        `visit(k, cols, c)` is handed each class's gradients (of the loss itself where columns have no penalty), which
+        are not kept: a vector over the columns is held."""
         l1, l2 = self.penalty.strengths(self.weight_sum * alpha, l1_ratio, np.arange(self.design.n_cols))
         cols = np.union1d(np.flatnonzero(self.l1_norms * (1.0 + 1e-12) >= l1), coef.cols)
         l1, l2, w, terms = l1[cols], l2[cols], coef.on(cols), []
-        active = w.any(axis=1)
+        active, free = w.any(axis=1), np.isin(cols, self.free, assume_unique=True)
         for k in range(self.n_outputs):
             c = self.gradients(found, k, cols)
             if visit is not None:
-                visit(k, cols, c)
+                visit(k, cols, self.gradients(found, k, cols, dual=False) if self.free.size else c)
+            c[free] = 0.0  # nothing but rounding where q is valid
             at = np.flatnonzero(active | (np.abs(c) > l1))
             terms.append(Penalty.gap_terms(self.penalty, w[at, k].copy(), c[at], l1[at], l2[at]))
-        # Where a column has no penalty at all its gradient would have to be 0: no dual point is known then.
-        if not found.valid or ((l1 + l2 == 0.0) & (self.curvatures[cols] > 0.0)).any():
+        # Where all columns have none, at alpha = 0, no dual point is known.
+        if not found.valid or ((l1 + l2 == 0.0) & (self.curvatures[cols] > 0.0) & ~free).any():
             return np.inf
 
         def fenchel_gap(t: float) -> float:
@@ -307,11 +322,6 @@ def make_multinomial_problem(
     """Put the objective together from checked parts: y, probabilities, and `offset` of shape (n, K). `options`:
     `penalty_factor`, `fit_intercept` and `standardize` as in `make_problem`."""
     fit_intercept = bool(options.get("fit_intercept", True))
-    factor = options.get("penalty_factor")
-    if factor is not None and (factor == 0.0).any():
-        raise ValueError(
-            "penalty_factor holds 0, which loss='multinomial' cannot certify; use a small positive factor."
-        )
     weights = y.sum(axis=0) if sample_weight is None else sample_weight @ y
     if fit_intercept and not weights.all():
         k = int(np.flatnonzero(weights == 0.0)[0])
@@ -323,10 +333,12 @@ def make_multinomial_problem(
     least_squares = make_problem(design, np.ascontiguousarray(y[:, 0]), sample_weight=sample_weight, **options)
     quadratic = least_squares.quadratic
     squares = quadratic.moments().centered_sq_norm
-    if ((np.asarray(quadratic.penalty.l1_factor) == 0.0) & (squares > 0.0)).any():
+    n_free = y.shape[1] * int(np.count_nonzero((np.asarray(quadratic.penalty.l1_factor) == 0.0) & (squares > 0.0)))
+    if n_free > MAX_UNPENALIZED:
         raise ValueError(
-            "standardize=True meets a constant column without an intercept, which is not penalised then;"
-            " loss='multinomial' cannot certify that. Leave the column out, or set fit_intercept=True."
+            f"penalty_factor holds 0 (or standardize=True meets constant columns) for {n_free // y.shape[1]} columns;"
+            f" of {y.shape[1]} classes loss='multinomial' can certify {MAX_UNPENALIZED // y.shape[1]}: use small"
+            " factors."
         )
     return MultinomialProblem(
         least_squares.design,

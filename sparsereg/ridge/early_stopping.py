@@ -83,8 +83,10 @@ class EarlyStop:
     still_falling: bool
 
 
-def check_stopping(model: Any) -> bool:
+def check_stopping(model: Any, idle: tuple[str, ...] = ()) -> bool:
     """The parameters of an estimator about early stopping, checked; whether it is asked for.
+
+    `idle` names those that may have other values without it.
 
     Raises
     ------
@@ -96,7 +98,7 @@ def check_stopping(model: Any) -> bool:
     if check_flag("early_stopping", model.early_stopping):
         return True
     for name, usual in (("validation_fraction", VALIDATION_FRACTION), ("n_iter_no_change", N_ITER_NO_CHANGE)):
-        if (value := getattr(model, name)) != usual:
+        if (value := getattr(model, name)) != usual and name not in idle:
             raise ValueError(f"{name}={value!r} has an effect only with early_stopping=True; set that too.")
     return False
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sparsereg.data.design import Design
 from sparsereg.losses import Loss, Multinomial
 from sparsereg.objective.problem import make_problem
+from sparsereg.objective.softmax_free import softmax_hessian
 from sparsereg.results import PathResult
 from sparsereg.rows.memory import MemoryRows
 
@@ -132,17 +133,10 @@ class PathDegrees:
 
     def _softmax(self, p: Matrix, cols: Int, classes: Int) -> Matrix:
         """The Hessian at these probabilities (K, n), less what the intercepts take up."""
-        K = len(p)
-        hessian, sums, totals = np.zeros((cols.size, cols.size)), np.zeros((cols.size, K)), np.zeros((K, K))
-        for k in range(K):
-            for m in range(k, K):
-                sign, rows = (1.0 if k == m else -1.0), self._rows(p[k] * (1.0 - p[k] if k == m else p[m]))
-                one, other = np.flatnonzero(classes == k), np.flatnonzero(classes == m)
-                block = sign * rows.products(cols[one], cols[other])
-                hessian[np.ix_(one, other)], hessian[np.ix_(other, one)] = block, block.T
-                sums[one, m], sums[other, k] = (sign * rows.moments(cols[at]).sums for at in (one, other))
-                totals[k, m] = totals[m, k] = sign * rows.weight_sum
-        return hessian - sums @ scipy.linalg.pinvh(totals) @ sums.T if self.fit_intercept else hessian
+        parts = softmax_hessian(self._problem.design, self.s, p, cols, classes)
+        if not self.fit_intercept:
+            return parts.coefficients
+        return np.asarray(parts.coefficients - parts.sums @ scipy.linalg.pinvh(parts.totals) @ parts.sums.T)
 
 
 def _rank(hessian: Matrix) -> float:

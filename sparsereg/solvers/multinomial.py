@@ -47,6 +47,8 @@ LEAST_MIXED, MOST_MIXED = 1e-3, 0.3
 # taken, at most so many in a row.
 ROUNDING = 4e-15
 MAX_IDLE = 8
+# Newton steps for the first fit of columns without a penalty, which may tell classes apart.
+FREE_STEPS = 30
 
 
 class MultinomialSolver:
@@ -66,11 +68,29 @@ class MultinomialSolver:
         self.b = np.zeros(problem.n_outputs)
         self.pairs = WorkingPairs(problem)
         self._mixed = 0.0
+        if problem.free.size:
+            self._fit_free()
+
+    def _fit_free(self) -> None:
+        """Begin at the best coefficients of the columns without a penalty, which stay in the working set."""
+        free, K = self.problem.free, self.problem.n_outputs
+        smooth = self._smooth_on(free, np.zeros(free.size))
+        found = smooth_newton(smooth, (np.zeros((free.size, K)), self.b), self.problem.null_loss, FREE_STEPS)
+        self.coef = RowCoefficients(free, found.W - found.W.mean(axis=1, keepdims=True)).nonzero()
+        self.b = found.b
+        self.pairs.add(np.tile(free, K), np.repeat(np.arange(K), free.size))
+
+    def _smooth_on(self, cols: Int, l2: Vector) -> SmoothProblem:
+        """The loss and an l2 penalty, with coefficients on these columns."""
+        problem = self.problem
+        loss = Softmax(np.asfortranarray(problem.y.T), problem.s)
+        offset = None if problem.offset is None else problem.offset.T
+        return SmoothProblem(problem.design, loss, l2, problem.fit_intercept, offset, cols)
 
     def alpha_max(self) -> float:
         """The smallest alpha at which every coefficient is 0."""
         problem = self.problem
-        found = problem.evaluate(RowCoefficients.zero(problem.n_outputs))
+        found = problem.evaluate(self.coef, self.b)
         factor, _ = problem.penalty.strengths(1.0, 1.0, np.arange(problem.design.n_cols))
         worst = 0.0
         for k in range(problem.n_outputs):
@@ -154,9 +174,10 @@ class MultinomialSolver:
                 epochs += step.newton()
             t = 1.0
             for _ in range(1 if mixed == 1.0 else MAX_HALVINGS):
-                coef = self._centred(pairs.rows(w + t * (step.w - w)))
-                new = problem.evaluate(coef, found.intercepts)
-                gain = before - new.total - problem.penalty_value(coef, alpha, self.l1_ratio)
+                with np.errstate(over="ignore", invalid="ignore"):  # a step without end is shortened
+                    coef = self._centred(pairs.rows(w + t * (step.w - w)))
+                    new = problem.evaluate(coef, found.intercepts)
+                    gain = before - new.total - problem.penalty_value(coef, alpha, self.l1_ratio)
                 if gain >= -ROUNDING * before:
                     self._mixed = self._remixed(t if mixed < 1.0 else 0.0)
                     self.coef, self.b = coef, new.intercepts
@@ -173,6 +194,9 @@ class MultinomialSolver:
     def _centred(self, coef: RowCoefficients) -> RowCoefficients:
         """Rows shifted by the number that lowers the penalty most, where 0 is not that."""
         l1, l2 = self.pairs.strengths(coef.cols)
+        if (free := l1 + l2 == 0.0).any():
+            w = np.where(free[:, None], coef.w - coef.w.mean(axis=1, keepdims=True), coef.w)
+            coef = RowCoefficients(coef.cols, w)
         n_zero = np.count_nonzero(coef.w == 0.0, axis=1)
         pull = l1 * np.sign(coef.w).sum(axis=1) + l2 * coef.w.sum(axis=1)
         rows = np.flatnonzero(np.abs(pull) > l1 * n_zero * (1.0 + 1e-12))
@@ -188,9 +212,7 @@ class MultinomialSolver:
         problem = self.problem
         every = np.arange(problem.design.n_cols)
         _, l2 = problem.penalty.strengths(problem.weight_sum * alpha, self.l1_ratio, every)
-        loss = Softmax(np.asfortranarray(problem.y.T), problem.s)
-        offset = None if problem.offset is None else problem.offset.T
-        smooth = SmoothProblem(problem.design, loss, l2, problem.fit_intercept, offset)
+        smooth = self._smooth_on(every, l2)
         w, epochs = self.coef.on(every), 0
         for _ in range(2):  # once more where it ended short of the target
             done = smooth_newton(smooth, (w, self.b), problem.null_loss, self.options.max_iter)

@@ -176,9 +176,9 @@ class SoftmaxStep:
         self.mean += step @ self.p
 
     def newton(self) -> int:
-        """A step on the coordinates that are not 0, by conjugate gradients; those that would change sign stop at 0.
-        Returns the products it took."""
-        pairs, active = self.pairs, np.flatnonzero(self.w)
+        """A step on the coordinates that are not 0, by conjugate gradients; those of a penalty that would change sign
+        stop at 0. Returns the products it took."""
+        pairs, active = self.pairs, np.flatnonzero((self.w != 0.0) | (self.pairs.l1 == 0.0))
         if not active.size:
             return 0
         slope = self.c[active] - self._gathered(self._curved(self.d, self.mean), active)
@@ -208,7 +208,7 @@ class SoftmaxStep:
         slope = self.c[active] - self._gathered(curved, active)
         for done in range(MAX_HALVINGS):
             new = old + t * x
-            step = np.where(new * old < 0.0, 0.0, new) - old
+            step = np.where((new * old < 0.0) & (pairs.l1[active] > 0.0), 0.0, new) - old
             d, mean = self._moved(step, active)
             penalty = pairs.l1[active] @ (np.abs(old + step) - np.abs(old))
             penalty += 0.5 * (pairs.l2[active] @ ((old + step) ** 2 - old**2))
