@@ -22,8 +22,8 @@ from sparsereg.objective.quadratic import MAX_UNPENALIZED
 from sparsereg.ridge.degrees_of_freedom import ColumnGroups, probe_group_degrees
 from sparsereg.ridge.direct import column_degrees
 from sparsereg.ridge.normal_equations import NormalEquations
-from sparsereg.ridge.solve import choose_method
 from sparsereg.ridge.slabs import small_slabs
+from sparsereg.ridge.solve import choose_method
 from sparsereg.ridge.units import equilibrated
 
 __all__ = [
