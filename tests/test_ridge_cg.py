@@ -11,6 +11,7 @@ from factor_designs import B, crossed, one_hot, saturated, table
 from sklearn.exceptions import ConvergenceWarning
 
 from sparsereg import Ridge, ridge_path
+from sparsereg.ridge import direct
 from sparsereg.ridge.preconditioners.factors import Factors
 
 
@@ -177,3 +178,48 @@ def test_a_small_wide_rank_is_kept(entry: object) -> None:
     else:
         coef = ridge_path(X, y, alphas=[alpha], solver="cg").coefs.toarray()[:, 0]
     np.testing.assert_allclose(coef, exact, rtol=1e-4)
+
+
+def hard_problem(n: int, free: int, twins: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """700 normal columns, of which half may be nearly the others', y, and factors of which some are 0."""
+    rng = np.random.default_rng(0)
+    X, v = rng.normal(size=(n, 700)), np.ones(700)
+    if twins:
+        X[:, 350:] = X[:, :350] + 1e-4 * rng.normal(size=(n, 350))
+    v[:free] = 0.0
+    return X, X[:, :30] @ rng.normal(size=30) + rng.normal(size=n), v
+
+
+HARD = [(150, 0, 6e-3, False), (150, 20, 1e-6, False), (150, 100, 1e-8, False), (300, 20, 1e-8, True)]
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize(("n", "free", "share", "twins"), [*HARD, (800, 0, 1e-8, True), (800, 20, 1e-8, True)])
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])
+def test_coefficients_of_a_weak_penalty_are_right_or_warned_of(
+    kind: type, n: int, free: int, share: float, twins: bool, large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also beside columns without penalty, for which gradients alone bound nothing."""
+    X, y, v = hard_problem(n, free, twins)
+    exact = Ridge(share * n, solver="gram", penalty_factor=v).fit(X, y).coef_
+    if large:  # as where no square is small enough to be factorised
+        monkeypatch.setattr(direct, "SMALL_SQUARE", 100)
+        monkeypatch.setattr(direct, "DENSE_SQUARE", 100)
+    tol = 2e-4
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = Ridge(share * n, solver="cg", penalty_factor=v, tol=tol).fit(kind(X), y)
+        path = ridge_path(kind(X), y, alphas=[10 * share * n, share * n], solver="cg", penalty_factor=v, tol=tol)
+    assert not caught or (large and n == 800)
+    if not caught:
+        for found in (model.coef_, path.coefs.toarray()[:, 1]):
+            assert np.linalg.norm(found - exact) <= 10 * tol * np.linalg.norm(exact)
+
+
+def test_a_gap_is_known_beside_columns_without_penalty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(direct, "DENSE_SQUARE", 100)
+    X, y, v = hard_problem(150, 20, False)
+    found, exact = (Ridge(1.0, solver=s, penalty_factor=v, tol=1e-3).fit(X, y) for s in ("cg", "gram"))
+    Z, z = X - X.mean(axis=0), y - y.mean()
+    values = [np.sum((z - Z @ one.coef_) ** 2) + np.sum(v * one.coef_**2) for one in (found, exact)]
+    assert 0.0 < values[0] - values[1] <= found.dual_gap_ < 1e-4 * values[1]

@@ -17,7 +17,7 @@ from sklearn.model_selection import KFold, cross_val_predict
 
 from sparsereg import Ridge, RidgeCV
 from sparsereg.data.design import as_design
-from sparsereg.ridge import cross_validation, solve
+from sparsereg.ridge import cross_validation, direct
 from sparsereg.ridge.cross_validation import Probes, choose_validation, fit_fold, generalized_cv, left_out_spectrum
 from sparsereg.ridge.degrees_of_freedom import difference_error, probe_traces, trace_error
 from sparsereg.ridge.normal_equations import NormalEquations
@@ -243,7 +243,7 @@ def test_fold_scores_and_their_error() -> None:
 
 
 def test_large_data_is_scored_by_probes_and_by_folds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(solve, "SMALL_SQUARE", 100)
+    monkeypatch.setattr(direct, "SMALL_SQUARE", 100)
     X, y = wide_fields(1, 800, 400)
     model = RidgeCV(alphas=np.geomspace(0.01, 1e3, 15), store_cv_results=True).fit(X, y)
     assert model.cv_method_ == "gcv-cg"

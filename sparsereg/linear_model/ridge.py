@@ -133,7 +133,7 @@ class Ridge(LinearRegressor):
         too large, a hundredth of that error, or of a bound on it, relative to their size.
     dual_gap_ : float, or array of shape (n_targets,)
         Upper bound on the distance of the objective from its minimum, in the units of the objective. Infinite after
-        "cg" with unpenalised columns, for which no cheap bound is known, unless the problem is small.
+        "cg" with unpenalised columns that depend on each other, or are thousands, unless the problem is small.
     equivalent_alpha_ : float, or array of shape (n_targets,), only after early stopping
         The alpha of the ridge fit to the same rows that corresponds to the stopped one: `alpha + 1 / (step length *
         n_iter_)`. Infinite where no step lowered the held-out error; alpha where descent converged within `tol` first.

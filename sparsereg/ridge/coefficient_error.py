@@ -12,18 +12,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.ridge.direct import Augmented
-from sparsereg.ridge.normal_equations import UNIT_RATIO, RidgeSolution, System
+from sparsereg.ridge.direct import Augmented, refined_solutions, small_inverse, smallest_square
+from sparsereg.ridge.free_columns import FreeColumns
+from sparsereg.ridge.normal_equations import UNIT_RATIO, NormalEquations, RidgeSolution, System
 from sparsereg.ridge.pcg import ApproximateInverse, Preconditioner, conjugate_gradients, refine
-from sparsereg.ridge.slabs import CenteredSlabs
+from sparsereg.ridge.slabs import CenteredSlabs, small_slabs
 
-__all__ = ["checked_coefficients"]
+__all__ = ["CoefficientCheck"]
 
 Vector = NDArray[np.float64]
+Matrix2 = NDArray[np.float64]
 
 # Coefficients are "about" as accurate as asked for: up to so many times the tolerance, for bounds that are seldom met.
 ABOUT = 10.0
@@ -33,51 +36,118 @@ WEAK_RATIO = 1e3
 PATIENCE, AFFORDABLE = 3, 50
 # Iterations within the span of the rows, in units of those before, and how many are always affordable.
 ROW_SPACE_PATIENCE, AFFORDABLE_IN_ROW_SPACE = 4, 500
+# Without a bound: to which share of the gradient the iteration goes on.
+SETTLED = 0.1
 
 
-def checked_coefficients(
-    system: System,
-    solution: RidgeSolution,
-    make: Callable[[System], Preconditioner],
-    limits: tuple[float, int],
-    slabs: CenteredSlabs | None = None,
-) -> RidgeSolution:
-    """The solution, or a better one if its coefficients may be less accurate than asked for.
+class CoefficientCheck:
+    """Judges the solutions of one problem, of which there will be `times`."""
 
-    Parameters
-    ----------
-    make : function
-        Makes the preconditioner that led there.
-    limits : (float, int)
-        The relative gradient asked for, a hundredth of the error of the coefficients; and the most iterations.
-    slabs : CenteredSlabs, optional
-        Of a problem small enough for singular values.
+    def __init__(self, equations: NormalEquations, times: int = 1) -> None:
+        self.equations, self.slabs = equations, small_slabs(equations, times)
+        self.direct = smallest_square(equations.summary)
 
-    If the error stays too large, or unknown after the coefficients moved, its bound, in the units of the gradient,
-    becomes the relative gradient that is claimed.
-    """
-    tol, max_iter = limits
-    if solution.gradient_norm > tol and solution.n_iter >= max_iter:
-        return solution  # which is said
-    if slabs is not None:
-        return _by_singular_values(system, solution, slabs, tol)
-    if not system.penalty.min() > 0.0 or _error(system, solution) <= UNIT_RATIO * tol:
-        return solution
-    if system.equations.n_weighted >= system.penalty.size:
-        if _error(system, solution) <= ABOUT * UNIT_RATIO * tol:
+    @cached_property
+    def free(self) -> FreeColumns | None:
+        """The columns without penalty, if there are some, and they can be solved by themselves."""
+        return None if self.equations.summary.least_factor > 0.0 else FreeColumns.of(self.equations)
+
+    def __call__(
+        self,
+        system: System,
+        solution: RidgeSolution,
+        make: Callable[[System], Preconditioner],
+        limits: tuple[float, int],
+    ) -> RidgeSolution:
+        """The solution, or a better one if its coefficients may be less accurate than asked for.
+
+        Parameters
+        ----------
+        make : function
+            Makes the preconditioner that led there.
+        limits : (float, int)
+            The relative gradient asked for, a hundredth of the error of the coefficients; and the most iterations.
+
+        If the error stays too large, or unknown after the coefficients moved, its bound, in the units of the gradient,
+        becomes the relative gradient that is claimed.
+        """
+        tol, max_iter = limits
+        if solution.gradient_norm > tol and solution.n_iter >= max_iter:
+            return solution  # which is said
+        if self.slabs is not None:
+            return _by_singular_values(system, solution, self.slabs, tol)
+        if not system.penalty.any():
             return solution
-        longer = _continued(system, make(system), solution, tol, max_iter)
-        moved = _relative(system, solution.w - longer.w, longer.w)
-        if _error(system, longer) <= ABOUT * UNIT_RATIO * tol or moved <= ABOUT * UNIT_RATIO * tol:
-            return longer
-        solution = longer
-        max_iter = min(max_iter, max(AFFORDABLE_IN_ROW_SPACE, ROW_SPACE_PATIENCE * solution.n_iter))
-    elif not float(np.median(system.equations.diagonal / system.penalty)) > WEAK_RATIO:
+        solution, goal = self._bounded(system, solution, tol), ABOUT * UNIT_RATIO * tol
+        if (error := _error(system, solution)) <= UNIT_RATIO * tol:
+            return solution
+        if self.direct is not None:
+            found = self._factorised(system)
+            return replace(found, n_iter=solution.n_iter + found.n_iter)
+        if np.isinf(error):
+            return _settled(system, make(system), solution, limits)
+        if not self._leaves_directions(system):
+            if error <= goal:
+                return solution
+            solution, exhausted = self._continued(system, make(system), solution, limits)
+            if _error(system, solution) <= goal or not exhausted:
+                return solution
+            max_iter = min(max_iter, max(AFFORDABLE_IN_ROW_SPACE, ROW_SPACE_PATIENCE * solution.n_iter))
+        again = conjugate_gradients(system, ByPenalty(system, self.free), tol, max_iter)
+        again = self._bounded(system, again, tol)
+        if again.gradient_norm <= tol and (self._few_rows or _error(system, again) <= goal):
+            return replace(again, n_iter=solution.n_iter + again.n_iter)
+        return _claimed(solution, _error(system, solution))
+
+    @cached_property
+    def _square(self) -> Matrix2:
+        slabs = CenteredSlabs(self.equations)
+        return slabs.kernel() if self.direct == "dual" else slabs.gram()
+
+    def _factorised(self, system: System) -> RidgeSolution:
+        """By the square that is small enough."""
+        shift = system.alpha if self.direct == "dual" else system.penalty
+        inverse = small_inverse(self._square, shift)
+        return refined_solutions([system], lambda _: inverse, self.direct == "dual")[0]
+
+    @property
+    def _few_rows(self) -> bool:
+        return self.equations.n_weighted < self.equations.factor.size
+
+    def _leaves_directions(self, system: System) -> bool:
+        """Whether the rows are fewer than the columns, and the penalty that decides the rest is weak."""
+        return self._few_rows and float(np.median(self.equations.diagonal - WEAK_RATIO * system.penalty)) > 0.0
+
+    def _bounded(self, system: System, solution: RidgeSolution, tol: float) -> RidgeSolution:
+        """The solution with a bound on its gap also where columns have no penalty, if one is known."""
+        if np.isfinite(solution.dual_gap) or self.free is None:
+            return solution
+        solved = self.free.solved(system, solution)
+        if solved.gradient_norm <= max(tol, solution.gradient_norm):
+            return solved
         return solution
-    again = conjugate_gradients(system, ByPenalty(system), tol, max_iter)
-    if again.gradient_norm <= tol:
-        return replace(again, n_iter=solution.n_iter + again.n_iter)
-    return _claimed(solution, _error(system, solution))
+
+    def _continued(
+        self, system: System, preconditioner: Preconditioner, solution: RidgeSolution, limits: tuple[float, int]
+    ) -> tuple[RidgeSolution, bool]:
+        """More iterations, until the bound holds, or it should have held if the data determined the coefficients.
+
+        Also whether they were used up: otherwise what is left is rounding."""
+        tol, max_iter = limits
+        goal = ABOUT * UNIT_RATIO * tol
+        ratio = _error(system, solution) / goal
+        digits = -math.log10(min(max(solution.gradient_norm, 1e-15), 0.1))
+        budget = AFFORDABLE + int(PATIENCE * solution.n_iter * math.log10(ratio) / digits)
+        budget = min(budget, max_iter - solution.n_iter)
+        while budget > 0 and goal < (error := _error(system, solution)) < np.inf:
+            g = system.gradient(solution.w)
+            before = float(np.linalg.norm(g))
+            w, g, done = refine(system, preconditioner, (solution.w, g), 0.5 * goal / error * before, budget)
+            budget -= done
+            if not float(np.linalg.norm(g)) < before:
+                break
+            solution = self._bounded(system, system.solution(w, solution.n_iter + done, g), tol)
+        return solution, budget <= 0
 
 
 def _by_singular_values(system: System, solution: RidgeSolution, slabs: CenteredSlabs, tol: float) -> RidgeSolution:
@@ -96,23 +166,18 @@ def _by_singular_values(system: System, solution: RidgeSolution, slabs: Centered
     return solution if error <= UNIT_RATIO * tol else _claimed(solution, error)
 
 
-def _continued(
-    system: System, preconditioner: Preconditioner, solution: RidgeSolution, tol: float, max_iter: int
+def _settled(
+    system: System, preconditioner: Preconditioner, solution: RidgeSolution, limits: tuple[float, int]
 ) -> RidgeSolution:
-    """More iterations, until the bound holds, or it should have held if the data determined the coefficients."""
-    ratio = _error(system, solution) / (ABOUT * UNIT_RATIO * tol)
-    digits = -math.log10(min(max(solution.gradient_norm, 1e-15), 0.1))
-    budget = AFFORDABLE + int(PATIENCE * solution.n_iter * math.log10(ratio) / digits)
-    budget = min(budget, max_iter - solution.n_iter)
-    while budget > 0 and (error := _error(system, solution)) > (goal := ABOUT * UNIT_RATIO * tol):
-        g = system.gradient(solution.w)
-        before = float(np.linalg.norm(g))
-        w, g, done = refine(system, preconditioner, (solution.w, g), 0.5 * goal / error * before, budget)
-        budget -= done
-        if not float(np.linalg.norm(g)) < before:
-            break
-        solution = system.solution(w, solution.n_iter + done, g)
-    return solution
+    """Where no bound is known: what is left after iterations to a tenth of the gradient has moved as far as it may."""
+    tol, max_iter = limits
+    g = system.gradient(solution.w)
+    budget = max(AFFORDABLE, min(solution.n_iter, max_iter - solution.n_iter))
+    w, g, done = refine(system, preconditioner, (solution.w, g), SETTLED * float(np.linalg.norm(g)), budget)
+    longer, curvature = system.solution(w, solution.n_iter + done, g), system.equations.diagonal + system.penalty
+    size = float(curvature @ w**2)
+    moved = math.sqrt(float(curvature @ (w - solution.w) ** 2) / size) if size > 0.0 else 0.0
+    return longer if moved <= ABOUT * UNIT_RATIO * tol else _claimed(longer, moved)
 
 
 def _error(system: System, solution: RidgeSolution) -> float:
@@ -123,24 +188,28 @@ def _error(system: System, solution: RidgeSolution) -> float:
     return math.sqrt(solution.dual_gap / size) if size > 0.0 else np.inf
 
 
-def _relative(system: System, step: Vector, w: Vector) -> float:
-    """The length of a step relative to that of w, in the norm of the penalty."""
-    size = float(system.penalty @ w**2)
-    return math.sqrt(float(system.penalty @ step**2) / size) if size > 0.0 else np.inf
-
-
 def _claimed(solution: RidgeSolution, error: float) -> RidgeSolution:
     """The solution with an error of its coefficients as its relative gradient, if that is larger."""
     return replace(solution, gradient_norm=max(solution.gradient_norm, min(1.0, error / UNIT_RATIO)))
 
 
 class ByPenalty(ApproximateInverse):
-    """`V^-1`: from 0, the coefficients stay combinations of the rows of X, divided by V, as the solution is."""
+    """The inverse of the penalty, once columns without one are eliminated: from 0, the other coefficients stay
+    combinations of the rows of X, less what these columns explain, divided by V, as the solution is."""
 
-    def __init__(self, system: System) -> None:
-        self.system = system
+    def __init__(self, system: System, free: FreeColumns | None) -> None:
+        self.system, self.free = system, free
+        penalty = system.penalty
+        self.inverse = np.divide(1.0, penalty, out=np.zeros(penalty.size), where=penalty > 0.0)
 
     def apply(self, g: Vector) -> tuple[Vector, Vector]:
-        """`(z, H z)` with `z = V^-1 g`."""
-        z = g / self.system.equations.factor
-        return z, self.system.times(z)
+        """`(z, H z)` with z near `H^-1 g`."""
+        if self.free is None or not self.free.cols.size:
+            z = g * self.inverse
+            return z, self.system.times(z)
+        first = self.free.step(g)
+        image = self.system.times(first)
+        z = (g - image) * self.inverse
+        Hz = self.system.times(z)
+        last = self.free.step(Hz)
+        return first + z - last, image + Hz - self.system.times(last)

@@ -153,15 +153,16 @@ def generalized_cv(
     """Generalised cross-validation; with "cg", the trace is estimated by as many probes as the choice needs."""
     iterative = settings.method == "cg"
     shared = path_preconditioning(equations, alphas) if iterative else None
-    paths = solve_paths(equations, Y, alphas, settings, shared)
+    spectrum = None if iterative else Spectrum(equations, settings.method)
+    paths = solve_paths(equations, Y, alphas, settings, shared or spectrum)
     squares = np.array(
         [
             [_mean_square(equations, y, path.w(k)) for path, y in zip(paths, Y.T, strict=True)]
             for k in range(alphas.size)
         ]
     )
-    if not iterative:
-        traces = Spectrum(equations, settings.method).traces(alphas)[None]
+    if spectrum is not None:
+        traces = spectrum.traces(alphas)[None]
         return GeneralizedCV(equations, alphas, squares, paths, traces, np.zeros_like(traces), 0)
     none = np.empty((0, alphas.size))
     found = GeneralizedCV(equations, alphas, squares, paths, none, none, 0)

@@ -23,7 +23,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from sparsereg.ridge.normal_equations import NormalEquations, RidgeSolution, System
+from sparsereg.ridge.normal_equations import NormalEquations, ProblemSummary, RidgeSolution, System
 from sparsereg.ridge.slabs import CenteredSlabs, small_slabs
 
 __all__ = [
@@ -32,6 +32,8 @@ __all__ = [
     "column_degrees",
     "graded_svd",
     "refined_solutions",
+    "small_inverse",
+    "smallest_square",
     "solve_direct",
 ]
 
@@ -39,6 +41,11 @@ Vector = NDArray[np.float64]
 Matrix2 = NDArray[np.float64]
 Inverse = Callable[[Vector], Vector]
 
+# Up to this side a square matrix is always factorised: 32 MB, and a fraction of a second.
+SMALL_SQUARE = 2_000
+# The same for a dense X, of which it is no more than twice the size: it costs as much as a hundred iterations, which no
+# structure of the columns makes fewer.
+DENSE_SQUARE = 5_000
 # Right-hand sides that are solved for at a time.
 RIGHT_SIDES = 256
 # Most Newton steps; each gains the digits that the factorisation has.
@@ -57,6 +64,15 @@ LOWER = 1e-10
 GRADED = 1e3
 
 
+def smallest_square(summary: ProblemSummary) -> str | None:
+    """The method, "gram" or "dual", of the smaller square if that is always factorised."""
+    n, m = summary.n_rows, summary.n_cols
+    most = DENSE_SQUARE if summary.dense else SMALL_SQUARE
+    if n < m and n <= most and summary.least_factor > 0.0 and not (summary.graded and m <= most):
+        return "dual"
+    return "gram" if m <= most else None
+
+
 def solve_direct(method: str, systems: list[System]) -> list[RidgeSolution]:
     """Each system by a factorisation that equal strengths share; method "gram", "dual" or "svd".
 
@@ -70,7 +86,7 @@ def solve_direct(method: str, systems: list[System]) -> list[RidgeSolution]:
             return solutions
         return [_by_augmented(system, slabs, found) for system, found in zip(systems, solutions, strict=True)]
     square = slabs.gram() if method == "gram" else slabs.kernel()
-    inverse = cache(lambda alpha: _inverse(square, alpha * slabs.equations.factor if method == "gram" else alpha))
+    inverse = cache(lambda alpha: small_inverse(square, alpha * slabs.equations.factor if method == "gram" else alpha))
     solutions = refined_solutions(systems, inverse, dual=method == "dual")
     if small_slabs(slabs.equations) is None:
         return solutions
@@ -206,17 +222,16 @@ def _primal_step(system: System, inverse: Inverse, g: Vector) -> Vector:
     return np.asarray((own - _by_rows(equations, t)) / system.alpha)
 
 
-def _inverse(square: Matrix2, shift: Vector | float) -> tuple[Inverse, bool]:
+def small_inverse(square: Matrix2, shift: Vector | float) -> tuple[Inverse, bool]:
     """The inverse of `H = square + diag(shift)`, and True; if H is singular to rounding, its pseudo-inverse and False.
 
     With the pseudo-inverse, solutions have the least norm. H is scaled to a diagonal of 1 before it is judged and
     factorised, so that a column's unit cannot make it seem singular. Constant columns stay at 0.
     """
-    H = square + np.diag(np.broadcast_to(shift, len(square)))
-    diagonal = np.diag(H)
+    diagonal = np.diag(square) + shift
     scale = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
-    try:
-        factor = scipy.linalg.cho_factor(H * scale * scale[:, None], lower=True, overwrite_a=True)
+    try:  # .T: LAPACK works in place on column-major storage
+        factor = scipy.linalg.cho_factor(_scaled(square, shift, scale).T, lower=True, overwrite_a=True)
         pivots = np.diag(factor[0])
         if (pivots.min() / pivots.max()) ** 2 > SINGULAR:
             return lambda g: np.asarray((scipy.linalg.cho_solve(factor, (g.T * scale).T).T * scale).T), True
@@ -224,11 +239,19 @@ def _inverse(square: Matrix2, shift: Vector | float) -> tuple[Inverse, bool]:
         pass
     if scale.max() <= GRADED * scale.min():
         scale = np.ones(len(scale))  # the least norm in the columns' own units
-    values, vectors = scipy.linalg.eigh(H * scale * scale[:, None])
-    keep = values > H.shape[0] * np.finfo(float).eps * max(values[-1], 0.0)
+    values, vectors = scipy.linalg.eigh(_scaled(square, shift, scale))
+    keep = values > len(square) * np.finfo(float).eps * max(values[-1], 0.0)
     values, vectors = values[keep], scale[:, None] * vectors[:, keep]
     vectors[np.diag(square) == 0.0] = 0.0  # nothing couples these to others but the rounding of eigenvectors
     return lambda g: np.asarray((vectors / values) @ (vectors.T @ g)), False
+
+
+def _scaled(square: Matrix2, shift: Vector | float, scale: Vector) -> Matrix2:
+    """`square + diag(shift)` with rows and columns scaled."""
+    H = square * scale
+    H *= scale[:, None]
+    H.flat[:: len(H) + 1] += shift * scale**2
+    return np.asarray(H)
 
 
 def _singular_values(slabs: CenteredSlabs) -> tuple[Matrix2, Vector, Matrix2, Matrix2]:
@@ -286,12 +309,12 @@ def column_degrees(equations: NormalEquations, alpha: float, method: str) -> Vec
         return np.clip((right**2).T @ (values**2 / (values**2 + alpha)), 0.0, 1.0)
     out = np.empty(factor.size)
     if method == "dual":
-        inverse, _ = _inverse(slabs.kernel(), alpha)
+        inverse, _ = small_inverse(slabs.kernel(), alpha)
         for cols, slab in slabs.columns():
             out[cols] = np.einsum("ij,ij->j", slab, inverse(slab)) / factor[cols]
     else:
         square = slabs.gram()
-        inverse, full_rank = _inverse(square, alpha * factor)
+        inverse, full_rank = small_inverse(square, alpha * factor)
         weak = bool((alpha * factor < WEAK_COLUMN * np.diag(square)).any())
         if (weak or not full_rank) and small_slabs(equations):  # see `_by_augmented`
             left, values, right, _ = slabs.augmented(alpha * factor)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from sparsereg._core.kernels import Matrix
 from sparsereg.data.column_statistics import centered_sq_norms
-from sparsereg.data.design import Design
+from sparsereg.data.design import DenseDesign, Design
 
 __all__ = [
     "EMPTY",
@@ -80,6 +80,7 @@ class ProblemSummary(NamedTuple):
     largest_factor: float
     largest_curvature: float
     graded: bool = False  # columns were brought to like units, so that penalties differ by orders
+    dense: bool = False
 
 
 class Units(NamedTuple):
@@ -118,7 +119,8 @@ class NormalEquations:
         largest = float(self.diagonal.max(initial=0.0)) if np.isfinite(self.diagonal).all() else np.inf
         factors = float(self.factor.min(initial=1.0)), float(self.factor.max(initial=0.0))
         graded = self.units is not None and self.units.scale.max() > self.units.scale.min()
-        return ProblemSummary(self.design.n_rows, self.factor.size, *factors, largest, graded)
+        dense = isinstance(self.design, DenseDesign)
+        return ProblemSummary(self.design.n_rows, self.factor.size, *factors, largest, graded, dense)
 
     @property
     def dtype(self) -> np.dtype[Any]:

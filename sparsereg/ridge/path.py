@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.ridge.coefficient_error import checked_coefficients
+from sparsereg.ridge.coefficient_error import CoefficientCheck
 from sparsereg.ridge.normal_equations import NormalEquations, RidgeSolution, System
 from sparsereg.ridge.pcg import conjugate_gradients
 from sparsereg.ridge.preconditioners.choose import PreconditionerFactory, choose_preconditioner
@@ -23,7 +23,6 @@ from sparsereg.ridge.preconditioners.two_level import Identity
 from sparsereg.ridge.reduced_basis import Combination, ReducedBasis
 from sparsereg.ridge.saturated_basis import SaturatedBasis
 from sparsereg.ridge.sketched_basis import Certificates, PathPoint, SketchedBasis, StoppingRule
-from sparsereg.ridge.slabs import CenteredSlabs, small_slabs
 from sparsereg.ridge.solve import (
     SolverSettings,
     above_rounding,
@@ -113,11 +112,12 @@ def solve_paths(
     Y: Vector,
     alphas: Vector,
     settings: SolverSettings,
-    shared: PreconditionerFactory | None = None,
+    shared: PreconditionerFactory | Spectrum | None = None,
 ) -> list[PathSolution]:
     """Every target of Y, of shape (n, T), at every alpha.
 
-    `shared` is what `path_preconditioning` gives, if the caller has it; only "cg" needs it. Raises as `solve_ridge`.
+    `shared` is what the caller has already: for "cg" what `path_preconditioning` gives, for "gram" and "dual" the
+    spectrum. Raises as `solve_ridge`.
     """
     n_cols = equations.factor.size
     if not n_cols:
@@ -125,13 +125,16 @@ def solve_paths(
     check_feasible(settings.method, equations.summary)
     check_scale(equations, alphas)
     if settings.method == "cg":
-        shared = shared or path_preconditioning(equations, alphas)
+        if not isinstance(shared, PreconditionerFactory):
+            shared = path_preconditioning(equations, alphas)
         stop = StoppingRule(settings.tol, settings.max_iter)
         return [solve_path(equations, y, alphas, stop, shared) for y in Y.T]
     decompose = settings.method in ("gram", "dual") and not (
         is_weak(equations.summary, alphas) or equations.summary.graded
     )
-    spectrum = Spectrum(equations, settings.method) if decompose else None
+    spectrum = None
+    if decompose:
+        spectrum = shared if isinstance(shared, Spectrum) else Spectrum(equations, settings.method)
     paths = []
     for y in Y.T:
         repeated = np.broadcast_to(y[:, None], (y.size, alphas.size))
@@ -151,18 +154,18 @@ def solve_path(
     `shared` is what `path_preconditioning` gives for these equations and alphas.
     """
     path = PathSolution.zeros(equations.factor.size, alphas.size)
-    regular, slabs = above_rounding(equations.summary, alphas), small_slabs(equations, alphas.size)
+    regular, check = above_rounding(equations.summary, alphas), CoefficientCheck(equations, alphas.size)
     if regular.any():
         assert shared is not None
         order = np.argsort(-alphas, kind="stable")  # easy strengths, which cost little, come first
         _solve_by_basis(path, order[regular[order]], _new_basis(equations.system(y, 0.0), shared), alphas, stop)
-        if not stop.gap_share and (equations.design.n_ones < equations.factor.size or slabs is not None):
-            _certify_from_x(path, np.flatnonzero(regular), (equations, y, alphas), (shared, stop, slabs))
+        if not stop.gap_share and (equations.design.n_ones < equations.factor.size or check.slabs is not None):
+            _certify_from_x(path, np.flatnonzero(regular), (equations, y, alphas), (shared, stop, check))
     for k in np.flatnonzero(~regular):
         system = equations.system(y, float(alphas[k]))
         solution = conjugate_gradients(system, Identity(system), stop.tol, stop.max_iter)
-        if slabs is not None and not stop.gap_share:
-            solution = checked_coefficients(system, solution, Identity, (stop.tol, stop.max_iter), slabs)
+        if check.slabs is not None and not stop.gap_share:
+            solution = check(system, solution, Identity, (stop.tol, stop.max_iter))
         path.set_point(int(k), solution, equations)
         path.explained[k] = system.b @ solution.w if stop.gap_share else 0.0
     return path
@@ -172,19 +175,19 @@ def _certify_from_x(
     path: PathSolution,
     places: NDArray[np.intp],
     problem: tuple[NormalEquations, Vector, Vector],
-    means: tuple[PreconditionerFactory, StoppingRule, CenteredSlabs | None],
+    means: tuple[PreconditionerFactory, StoppingRule, CoefficientCheck],
 ) -> None:
     """Gradients of points in one pass over X each: where columns hold values, what recurrences sum up may cancel.
 
     A point that is found to miss the tolerance is solved by itself."""
-    (equations, y, alphas), (shared, stop, slabs) = problem, means
+    (equations, y, alphas), (shared, stop, check) = problem, means
     for k in places.tolist():
         system = equations.system(y, float(alphas[k]))
         solution = system.solution(path_w := path.w(k), int(path.n_iters[k]))
         if solution.gradient_norm > stop.tol:
             again = conjugate_gradients(system, shared(system), stop.tol, stop.max_iter)
             solution = min(again, solution, key=lambda one: one.gradient_norm)
-        kept = checked_coefficients(system, solution, shared, (stop.tol, stop.max_iter), slabs)
+        kept = check(system, solution, shared, (stop.tol, stop.max_iter))
         if kept.w is not path_w:
             path.set_point(k, kept, equations)
         path.gradient_norms[k], path.dual_gaps[k] = kept.gradient_norm, kept.dual_gap

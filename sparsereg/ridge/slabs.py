@@ -26,13 +26,15 @@ SMALL_AUGMENTED = 1e8
 
 
 class CenteredSlabs:
-    """`B = S^1/2 Xc` as dense slabs of rows or columns in double precision, and its two square products."""
+    """`B = S^1/2 Xc`, or a copy of some columns, as dense slabs of rows or columns in double precision, and its two
+    square products."""
 
-    def __init__(self, equations: NormalEquations) -> None:
+    def __init__(self, equations: NormalEquations, cols: NDArray[np.int64] | None = None) -> None:
+        X, some = equations.design.observed(), slice(None) if cols is None else cols
         self.equations = equations
-        self.shape = equations.design.n_rows, equations.factor.size
-        self.X = equations.design.observed()
-        self.constant = equations.diagonal == 0.0
+        self.X = X if cols is None else X[:, cols]
+        self.shape = self.X.shape
+        self.means, self.constant = equations.means[some], equations.diagonal[some] == 0.0
 
     def augmented(self, penalty: Vector) -> tuple[Matrix2, Vector, Matrix2, Vector]:
         """`left diag(values) right diag(length)` of B above P^1/2, without values that are rounding."""
@@ -75,7 +77,7 @@ class CenteredSlabs:
         """`B' B`; exactly 0 in constant columns."""
         n, m = self.shape
         if self._sparse_is_cheaper(n, m):
-            A, means = self._weighted(), self.equations.means
+            A, means = self._weighted(), self.means
             out = np.asarray((A.T @ A).toarray())
             out -= self.equations.weight_sum * np.outer(means, means)
         else:
@@ -94,7 +96,7 @@ class CenteredSlabs:
             for cols, slab in self.columns():
                 out += (slab / v[cols]) @ slab.T
             return out
-        A, means, root = self._weighted(), self.equations.means, self.equations.root_weights
+        A, means, root = self._weighted(), self.means, self.equations.root_weights
         inverse = np.where(self.constant, 0.0, 1.0 / v)
         scaled = A @ sp.diags_array(inverse)
         out = np.asarray((scaled @ A.T).toarray())
@@ -104,7 +106,7 @@ class CenteredSlabs:
     def _dense(self, part: Any, rows: slice, cols: slice) -> Matrix2:
         """A slab of B from the same part of X."""
         part = part.toarray() if sp.issparse(part) else part
-        slab = np.subtract(part, self.equations.means[cols], dtype=np.float64)
+        slab = np.subtract(part, self.means[cols], dtype=np.float64)
         slab[:, self.constant[cols]] = 0.0  # rounding of a mean may be large beside other columns
         return slab if self.equations.s is None else slab * self.equations.root_weights[rows, None]
 

@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.objective.problem import make_problem
-from sparsereg.ridge.coefficient_error import checked_coefficients
-from sparsereg.ridge.direct import solve_direct
+from sparsereg.ridge.coefficient_error import CoefficientCheck
+from sparsereg.ridge.direct import smallest_square, solve_direct
 from sparsereg.ridge.normal_equations import EMPTY, NormalEquations, ProblemSummary, RidgeSolution, System
 from sparsereg.ridge.pcg import Preconditioner, conjugate_gradients
 from sparsereg.ridge.preconditioners.choose import choose_preconditioner
 from sparsereg.ridge.preconditioners.two_level import Identity
-from sparsereg.ridge.slabs import small_slabs
 from sparsereg.ridge.units import MAX_EXPONENT
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.path_solver import PathSolver
@@ -34,8 +33,6 @@ Vector = NDArray[np.float64]
 
 METHODS = ("gram", "dual", "svd", "cg", "bounded")
 
-# Up to this side a square matrix is always factorised: 32 MB, and a fraction of a second.
-SMALL_SQUARE = 2_000
 # Beyond this side a square matrix is refused: 3 GB.
 LARGEST_SQUARE = 20_000
 # Up to so many operations singular values are nearly free; beyond so many entries they are refused.
@@ -72,14 +69,12 @@ class SolverSettings:
 def choose_method(summary: ProblemSummary, alphas: Vector) -> str:
     """One of `METHODS`, from the counts of rows and observed columns and the least penalty."""
     n, m = summary.n_rows, summary.n_cols
-    penalized = summary.least_factor > 0.0
-    if summary.graded and m <= SMALL_SQUARE:
-        return "gram"
-    if penalized and is_weak(summary, alphas) and n * m * min(n, m) <= SMALL_SVD:
+    direct = smallest_square(summary)
+    if summary.graded and direct == "gram":
+        return direct
+    if summary.least_factor > 0.0 and is_weak(summary, alphas) and n * m * min(n, m) <= SMALL_SVD:
         return "svd"
-    if penalized and n < m and n <= SMALL_SQUARE:
-        return "dual"
-    return "gram" if m <= SMALL_SQUARE else "cg"
+    return direct or "cg"
 
 
 def is_weak(summary: ProblemSummary, alphas: Vector) -> bool:
@@ -172,13 +167,13 @@ def _solve_iteratively(systems: list[System], alphas: Vector, settings: SolverSe
     regular = above_rounding(equations.summary, alphas)
     make = choose_preconditioner(equations, alphas[regular].min() * equations.factor) if regular.any() else Identity
     made: dict[float, Preconditioner] = {}
-    slabs, limits, solutions = small_slabs(equations), (settings.tol, settings.max_iter), []
+    check, limits, solutions = CoefficientCheck(equations), (settings.tol, settings.max_iter), []
     for system, is_regular in zip(systems, regular, strict=True):
         if system.alpha not in made:
             made[system.alpha] = make(system) if is_regular else Identity(system)
         solution = conjugate_gradients(system, made[system.alpha], *limits)
-        if is_regular or slabs is not None:
-            solution = checked_coefficients(system, solution, lambda one: made[one.alpha], limits, slabs)
+        if is_regular or check.slabs is not None:
+            solution = check(system, solution, lambda one: made[one.alpha], limits)
         solutions.append(solution)
     return solutions
 
