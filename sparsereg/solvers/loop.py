@@ -136,6 +136,7 @@ class Descent:
         self.working_set = working_set
         self.products = 0  # in Newton steps, at all strengths so far
         self._crawls = False  # whether ten epochs were once not enough
+        self._enters = False  # whether columns enter a few at a time from the first epoch on
         self._last_alphas, self._w_before_last = (np.inf, np.inf), np.empty(0)
         self._projects = quadratic.rows.in_memory and quadratic.penalty.kernel is not None
 
@@ -145,7 +146,7 @@ class Descent:
         `dual`: the last dual point, if only added columns may violate it: the coefficients may then be good enough
         already."""
         working_set, null_deviance = self.working_set, self.quadratic.null_deviance
-        epochs, since, slow, own, least = 0, 0, False, None, np.inf
+        epochs, since, slow, own, least = 0, 0, self._enters, None, np.inf
         if self._crawls and max_epochs > EPOCHS_PER_LOOK and working_set.newton_is_cheap():
             epochs, c = self._newton(1)  # where the support stays, that is all there is to do
             own = self._own_gap(c)

@@ -58,6 +58,10 @@ GRAM_BYTES_PER_ENTRY = 6
 FREE_GRAM = 48_000_000
 # Solutions between two strengths are near the line through theirs while one is at least this share of the other.
 LINE = 0.8
+# Once a strength took more Newton steps than these, and so many for each active column at its end, columns enter a few at
+# a time from then on: most of the steps took out, one by one, columns that ten epochs had brought in.
+MANY_STEPS = 20
+STEPS_PER_ACTIVE = 3
 # The least positive number.
 SMALLEST = float(np.finfo(np.float64).smallest_subnormal)
 # What goes on, in its way, without a Gram matrix.
@@ -194,7 +198,9 @@ class PathSolver(WorkingSetLoop):
         self._extrapolate(alpha)
         before = self.products
         epochs, found = self._run(tol * self.quadratic.null_deviance, max_iter)
-        return self._solution(self.working_set.coefficients(), found, epochs, self.products - before)
+        coef, products = self.working_set.coefficients(), self.products - before
+        self._enters |= products > MANY_STEPS + STEPS_PER_ACTIVE * coef.w.size
+        return self._solution(coef, found, epochs, products)
 
     def _products_sum(self, coef: Coefficients) -> float:  # noqa: ARG002 - those of the working set
         return self.working_set.products_sum()
