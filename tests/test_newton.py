@@ -104,6 +104,16 @@ def test_duplicates_do_not_stop_newton_steps_at_once(monkeypatch, loss):
     assert path.n_iters.sum() < 15_000  # 23,000 and 27,000 where the step stops at the first change of sign
 
 
+def test_smooth_columns_enter_a_few_at_a_time():
+    """Ten epochs bring in a hundred bumps, which Newton steps would take out one by one at each strength."""
+    rng, t = np.random.default_rng(7), np.linspace(0, 1, 300)
+    X = np.exp(-0.5 * ((t[:, None] - np.linspace(0, 1, 500)) / 0.02) ** 2)
+    y = np.sin(12 * t) + 2 * (t > 0.6) + 0.3 * rng.normal(size=300)
+    path = regularization_path(X, y, alphas=60)
+    assert path.certified.all()
+    assert path.n_iters.sum() < 3_000  # 4,958 where each strength begins with ten epochs
+
+
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
 @pytest.mark.parametrize("weights", [False, True])
 def test_proximal_gradient_steps_agree_on_the_gram_matrix_and_on_the_residual(weights, l1_ratio):

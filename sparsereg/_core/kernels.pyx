@@ -53,7 +53,11 @@ cdef int require(bint condition, str what) except -1:
 cdef int require_within(const int64_t[::1] numbers, int64_t end) except -1:
     """Require every number to be in [0, end): kernels do not check the positions that they are given."""
     cdef int64_t a
+    cdef uint64_t number, outside = 0  # its first bit: whether one is negative, or not less than end
     for a in range(numbers.shape[0]):
+        number = <uint64_t>numbers[a]
+        outside |= number | ~(number - <uint64_t>end)
+    for a in range(numbers.shape[0] if outside >> 63 else 0):
         if numbers[a] < 0 or numbers[a] >= end:
             raise KernelError(f"position {numbers[a]} outside [0, {end})")
     return 0

@@ -61,6 +61,8 @@ class Options:
     projects : bool
         Whether losses other than squares may be certified at a better dual point than the scaled residual, which
         coefficients alone do not give away.
+    keeps_dual : bool
+        Whether solutions hold their dual point.
     """
 
     tol: float = 1e-4
@@ -68,6 +70,7 @@ class Options:
     method: str = "auto"
     rng: np.random.Generator | None = None
     projects: bool = True
+    keeps_dual: bool = True
 
     @classmethod
     def checked(cls, tol: Any, max_iter: Any, solver: Any) -> Options:
@@ -112,12 +115,12 @@ class Solution(NamedTuple):
 
 
 class Certificate(NamedTuple):
-    """A gap of `S F` at some coefficients, and columns in the way of a smaller one; `dual` as in `Solution`."""
+    """A gap of `S F` at some coefficients, and columns in the way of a smaller one; `dual` as in `WorkingSetGap`."""
 
     gap: float
     squared_residual: float
     new: Int
-    dual: Coefficients | None = None
+    dual: Position | None = None
 
 
 class Descent:
@@ -249,6 +252,7 @@ class Descent:
 
     def _solution(self, coef: Coefficients, found: Certificate, epochs: int, products: int = 0) -> Solution:
         quadratic, name = self.quadratic, self.working_set.name
+        keeps = found.dual is not None and self.options.keeps_dual
         return Solution(
             coef,
             quadratic.rows.columns[coef.cols],
@@ -256,7 +260,7 @@ class Descent:
             found.gap / quadratic.weight_sum,
             epochs,
             found.squared_residual,
-            found.dual,
+            self.working_set.coefficients(found.dual.w) if keeps else None,
             products,
             name if found.dual is None else f"{name}, projected dual",
         )
@@ -302,7 +306,7 @@ class WorkingSetLoop(Descent, ABC):
         before = self.working_set.position()
         self.working_set.move_to(own.dual)
         try:
-            found = self._certify(own, target)._replace(dual=self.working_set.coefficients())
+            found = self._certify(own, target)._replace(dual=own.dual)
             self._add(found.new)
             return found, self.working_set.position() if found.new.size else None
         finally:

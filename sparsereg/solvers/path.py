@@ -193,7 +193,8 @@ def regularization_path(
     """
     check_number("l1_ratio", l1_ratio, low=0, high=1)
     check_number("eps", eps, low=0, high=1, open_low=True)
-    kind, options, grid = as_path_loss(loss), Options.checked(tol, max_iter, solver), check_alphas(alphas)
+    kind, grid = as_path_loss(loss), check_alphas(alphas)
+    options = replace(Options.checked(tol, max_iter, solver), keeps_dual=False)
     flags = {"fit_intercept": fit_intercept, "standardize": standardize, "positive": positive}
     check_flags(**flags)
     check_callback(callback, "i, n_points, alpha, n_nonzero")

@@ -58,8 +58,8 @@ GRAM_BYTES_PER_ENTRY = 6
 FREE_GRAM = 48_000_000
 # Solutions between two strengths are near the line through theirs while one is at least this share of the other.
 LINE = 0.8
-# Once a strength took more Newton steps than these, and so many for each active column at its end, columns enter a few at
-# a time from then on: most of the steps took out, one by one, columns that ten epochs had brought in.
+# Once a strength took more Newton steps than these, and so many for each active column at its end, columns enter a few
+# at a time from then on: most of the steps took out, one by one, columns that ten epochs had brought in.
 MANY_STEPS = 20
 STEPS_PER_ACTIVE = 3
 # The least positive number.

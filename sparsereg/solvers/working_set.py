@@ -110,21 +110,22 @@ class WorkingSet(ABC):
         else:
             (self.unpenalized,) = (self.l1 + self.l2 == 0.0).nonzero()
 
-    def coefficients(self) -> Coefficients:
-        """The non-zero ones, in the order of the columns."""
-        (keep,) = self._beyond_rounding().nonzero()
+    def coefficients(self, w: Vector | None = None) -> Coefficients:
+        """The non-zero ones, in the order of the columns; of `w`, earlier ones of the first columns, if given."""
+        w = self.w if w is None else w
+        (keep,) = self._beyond_rounding(w).nonzero()
         cols = self.cols[keep]
         order = cols.argsort()
-        return Coefficients(cols[order], self.w[keep[order]])
+        return Coefficients(cols[order], w[keep[order]])
 
     def without_rounding(self) -> Vector:
         """`w`; those that move nothing beyond rounding are 0."""
-        return np.where(self._beyond_rounding(), self.w, 0.0)
+        return np.where(self._beyond_rounding(self.w), self.w, 0.0)
 
-    def _beyond_rounding(self) -> NDArray[np.bool_]:
+    def _beyond_rounding(self, w: Vector) -> NDArray[np.bool_]:
         """Which coefficients move something, with the curvature of the penalty: leaving one out adds `(sq + l2) w^2 /
         2` to the objective."""
-        moved = np.abs(self.w) * np.sqrt(self.sq + self.l2)
+        moved = np.abs(w) * np.sqrt(self.sq[: w.size] + self.l2[: w.size])
         least = DUST * min(float(moved.max(initial=0.0)), math.sqrt(max(self.quadratic.null_deviance, 0.0)))
         return moved > least
 
