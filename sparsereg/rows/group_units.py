@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import GramStore, RowGroups, mean_moved
+from sparsereg._core.kernels import GramStore, RowGroups, mean_moved, mean_value
 from sparsereg.losses.base import row_blocks
-from sparsereg.rows.contract import Gram
+from sparsereg.rows.contract import Coefficients, Gram
 from sparsereg.rows.gram import ProductsGram
 from sparsereg.rows.loss_rows import LossRows
 from sparsereg.rows.units import At, Units
 
-__all__ = ["GroupUnits", "groups_suit"]
+__all__ = ["GroupUnits", "GroupedLoss", "groups_suit"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -32,24 +32,28 @@ def groups_suit(loss_rows: LossRows) -> bool:
     return loss_rows.loss.kernel is not None and design.n_ones > 0 and design.max_row_length <= MAX_PATTERN
 
 
+def _groups_by_offset(loss_rows: LossRows, intercept: float) -> RowGroups:
+    """Rows of equal offset as groups, before any column joins."""
+    rows, distinct, first = loss_rows.rows, np.zeros(1), np.zeros(loss_rows.rows.n_rows, dtype=np.int32)
+    if loss_rows.offset is not None:
+        distinct, inverse = np.unique(loss_rows.offset, return_inverse=True)
+        first = inverse.astype(np.int32)
+    longest = min(rows.design.max_row_length, MAX_PATTERN)
+    return RowGroups(rows.design.matrix, rows.y, rows.s, first, distinct + intercept, longest)
+
+
 class GroupUnits(Units):
     """Groups of rows with the same columns of the working set, which are columns of ones; see `groups_suit`."""
 
     def __init__(self, loss_rows: LossRows, intercept: float) -> None:
         super().__init__(loss_rows, np.empty(0, dtype=np.int64), intercept)
-        rows, offset = loss_rows.rows, loss_rows.offset
-        distinct, first = np.zeros(1), np.zeros(rows.n_rows, dtype=np.int32)
-        if offset is not None:
-            distinct, inverse = np.unique(offset, return_inverse=True)
-            first = inverse.astype(np.int32)
-        design, blocks = rows.design, row_blocks(rows.n_rows)
+        rows, blocks = loss_rows.rows, row_blocks(loss_rows.rows.n_rows)
         whole = rows.s is None and all((rows.y[at] == np.floor(rows.y[at])).all() for at in blocks)
         self._exact_sums = whole  # of integers: splitting groups leaves no rounding
         self._targets: Vector | None = None  # x_j' s y
-        longest = min(design.max_row_length, MAX_PATTERN)
-        self._groups = RowGroups(design.matrix, rows.y, rows.s, first, distinct + intercept, longest)
+        self._groups = _groups_by_offset(loss_rows, intercept)
         self._gram = ProductsGram(lambda new, cols: np.empty((new.size, cols.size)))
-        self._gram.store = GramStore(design.matrix, None)
+        self._gram.store = GramStore(rows.design.matrix, None)
         self._values: tuple[Vector, ...] = self._groups.values()
         self.eta = self._values[3]
         self._begin()
@@ -125,3 +129,40 @@ class GroupUnits(Units):
         squared, largest = mean_moved(values[0], self.at.mean if mean is None else mean, values[5])
         self._pending = 0.0, 0.0
         return float(np.sqrt(squared)) + before2, largest + before1
+
+
+class GroupedLoss:
+    """The loss of rows at one solution after the other, by groups that differ in the columns of any so far.
+
+    Parameters
+    ----------
+    loss_rows : LossRows
+        For which `groups_suit`, without an intercept of its own.
+    """
+
+    def __init__(self, loss_rows: LossRows) -> None:
+        rows, self._loss_rows = loss_rows.rows, loss_rows
+        self._groups = _groups_by_offset(loss_rows, 0.0)
+        self._gram = GramStore(rows.design.matrix, None)  # of weights 0, and so empty
+        self._place = np.full(rows.n_cols, -1, dtype=np.int32)
+        _, at_zero, least = loss_rows.null_model()
+        self._constant = at_zero - least - self._value(np.zeros(0), 0.0)
+
+    def above_least(self, coef: Coefficients, intercept: float) -> float | None:
+        """`sum_i s_i loss_i`, less what no predictors could avoid; None for columns that rows are not grouped by."""
+        new = coef.cols[self._place[coef.cols] < 0]
+        if (new >= self._loss_rows.rows.design.n_ones).any() or self._groups.m + new.size > MAX_MEMBERS:
+            return None
+        if new.size:
+            self._place[new] = self._groups.m + np.arange(new.size, dtype=np.int32)
+            self._groups.join(new, self._gram)
+        w = np.zeros(self._groups.m)
+        w[self._place[coef.cols]] = coef.w
+        return self._value(w, intercept) + self._constant
+
+    def _value(self, w: Vector, intercept: float) -> float:
+        """But for a number that depends on the targets only."""
+        kernel, (s, sy, _, offset, *_) = self._loss_rows.loss.kernel, self._groups.values()
+        assert kernel is not None
+        eta, _ = self._groups.predictor_step(w, intercept)
+        return mean_value(kernel, s, sy, eta + offset)

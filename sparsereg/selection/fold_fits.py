@@ -17,6 +17,10 @@ from numpy.typing import NDArray
 from sparsereg.data.design import Design
 from sparsereg.losses import Loss
 from sparsereg.objective.problem import Problem, make_problem
+from sparsereg.rows.contract import Coefficients
+from sparsereg.rows.group_units import GroupedLoss, groups_suit
+from sparsereg.rows.loss_rows import LossRows
+from sparsereg.rows.memory import MemoryRows
 from sparsereg.selection.folds import Fold
 from sparsereg.selection.measures import MeanDeviance, Measure
 from sparsereg.selection.relaxed import relaxed
@@ -101,16 +105,23 @@ class Task:
 
     def predictor(self, solution: Solution) -> Vector:
         """`offset + b0 + X w` of all rows."""
-        design = self.design
-        z = np.full(design.n_rows, solution.intercept)
+        z = np.full(self.design.n_rows, solution.intercept)
         if self.offset is not None:
             z += self.offset
-        if solution.columns.size and design.n_cols:  # those that these rows have
-            place = np.searchsorted(design.columns, solution.columns, sorter=self.column_order)
-            cols = self.column_order[np.minimum(place, design.n_cols - 1)]
-            found = design.columns[cols] == solution.columns
-            design.matrix.add_matvec(solution.coef.w[found], z, cols[found])
+        coef = self.coefficients(solution)
+        if coef.cols.size:
+            self.design.matrix.add_matvec(coef.w, z, coef.cols)
         return z
+
+    def coefficients(self, solution: Solution) -> Coefficients:
+        """Those of columns that these rows have."""
+        design = self.design
+        if not (solution.columns.size and design.n_cols):
+            return Coefficients.zero()
+        place = np.searchsorted(design.columns, solution.columns, sorter=self.column_order)
+        cols = self.column_order[np.minimum(place, design.n_cols - 1)]
+        found = design.columns[cols] == solution.columns
+        return Coefficients(cols[found], solution.coef.w[found])
 
     @property
     def by_rows(self) -> bool:
@@ -154,8 +165,18 @@ class FoldFit:
         training, weights = (task.of_rows(fold.train), None) if task.by_rows else (task, s)
         self.solver, _ = training.solver(weights, l1_ratio, alphas * self.scale, 1.0)
         self._held_out = task.y[fold.test], None if task.s is None else task.s[fold.test]
+        self._grouped: GroupedLoss | None = None
         if isinstance(measure, MeanDeviance):
             self.measure = measure.of(*self._held_out)
+            self._grouped = self._groups(measure)
+
+    def _groups(self, measure: MeanDeviance) -> GroupedLoss | None:
+        """The rows held out by groups, where they are apart and suit that; with offsets, groups would be rows."""
+        if self.held_out is None or self.held_out.offset is not None:
+            return None
+        held_out = MemoryRows(self.held_out.design, self.held_out.y, None)
+        rows = LossRows(held_out, measure.loss, None, fit_intercept=False)
+        return GroupedLoss(rows) if groups_suit(rows) else None
 
     def advance(self, alpha: float) -> FoldPoint:
         """Solve at the next strength, and measure."""
@@ -165,6 +186,10 @@ class FoldFit:
     def held_out_loss(self, solution: Solution) -> float:
         """By predictions, of all rows where they are not taken apart: O(n + entries of the columns in the solution)."""
         y, s = self._held_out
+        if self._grouped is not None and self.held_out is not None:
+            above = self._grouped.above_least(self.held_out.coefficients(solution), solution.intercept)
+            if above is not None:
+                return 2.0 * above / y.size
         if self.held_out is not None:
             return self.measure(y, self.held_out.predictor(solution), s)
         return self.measure(y, self.task.predictor(solution)[self.fold.test], s)
