@@ -64,11 +64,6 @@ class LossPathSolver(RestoringSolver):
     def __init__(self, problem: Problem, l1_ratio: float, options: Options, c: Vector | None = None) -> None:
         self.problem, self.l1_ratio, self.options = problem, l1_ratio, options
         if options.method == "prox_gradient" or problem.penalty.kernel is None:
-            if np.any(np.asarray(problem.penalty.l1_factor) + np.asarray(problem.penalty.l2_factor) == 0.0):
-                raise ValueError(
-                    "penalty_factor holds 0 (or standardize=True meets a constant column), which"
-                    f" solver='prox_gradient' does not take with loss={problem.loss.name!r}; use solver='cd'."
-                )
             self.solver = ProxNewton(problem, l1_ratio, options)
         else:
             self.solver = NewtonPath(problem, l1_ratio, options, c)

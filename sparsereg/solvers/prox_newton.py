@@ -12,12 +12,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg.losses.predictors import WeightedLoss
 from sparsereg.objective.problem import Problem
 from sparsereg.objective.quadratic import Quadratic
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.loss_rows import Evaluation
 from sparsereg.solvers.loop import Options, Solution
 from sparsereg.solvers.path_solver import PathSolver
+from sparsereg.solvers.smooth_newton import SmoothProblem, smooth_newton
 
 __all__ = ["ProxNewton"]
 
@@ -29,6 +31,8 @@ MIN_MODEL_TOL = 1e-12
 # F must fall by this share of the decrease that the directional derivative promises; steps are halved at most so often.
 ARMIJO = 1e-4
 MAX_HALVINGS = 40
+# Newton steps for the first fit of columns without a penalty.
+FREE_STEPS = 30
 
 
 class ProxNewton:
@@ -45,13 +49,27 @@ class ProxNewton:
     def __init__(self, problem: Problem, l1_ratio: float, options: Options) -> None:
         self.problem, self.l1_ratio, self.options = problem, l1_ratio, options
         self.coef = Coefficients.zero()
+        factors = np.asarray(problem.penalty.l1_factor) + np.asarray(problem.penalty.l2_factor)
+        self.free = np.flatnonzero(factors == 0.0)
+        if self.free.size:
+            self._fit_free()
+
+    def _fit_free(self) -> None:
+        """Begin at the best coefficients of the columns without a penalty."""
+        rows, loss_rows = self.problem.rows, self.problem.loss_rows
+        self.free = self.free[self.problem.quadratic.moments(self.free).centered_sq_norm > 0.0]
+        loss = WeightedLoss(self.problem.loss, rows.y, rows.s)
+        parts = np.zeros(self.free.size), loss_rows.fit_intercept, loss_rows.offset, self.free
+        smooth, start = SmoothProblem(rows.design, loss, *parts), np.array([loss_rows.null_model()[0]])
+        found = smooth_newton(smooth, (np.zeros((self.free.size, 1)), start), self.problem.null_loss, FREE_STEPS)
+        self.coef = Coefficients(self.free, found.W[:, 0]).nonzero()
 
     def alpha_max(self) -> float:
-        """The smallest alpha at which every penalized coefficient is 0."""
-        c, factor = self.problem.loss_rows.evaluate(Coefficients.zero()).c, self.problem.penalty.l1_factor
-        c[self.problem.quadratic.moments().centered_sq_norm == 0.0] = 0.0
-        with np.errstate(divide="ignore", invalid="ignore"):
-            magnitude = self.problem.penalty.dual_magnitude(c) / factor
+        """The smallest alpha at which every penalized coefficient is 0. Only before the first `solve`."""
+        c, factor = self.problem.loss_rows.evaluate(self.coef).c, self.problem.penalty.l1_factor
+        c[self.free] = c[self.problem.quadratic.moments().centered_sq_norm == 0.0] = 0.0
+        magnitude = self.problem.penalty.dual_magnitude(c)
+        magnitude = np.divide(magnitude, factor, out=np.zeros_like(magnitude), where=np.asarray(factor) > 0.0)
         return float(magnitude.max(initial=0.0)) / (self.problem.weight_sum * self.l1_ratio)
 
     def start_from(self, coef: Coefficients) -> None:
@@ -68,7 +86,10 @@ class ProxNewton:
         target = tol * problem.gap_scale
         while True:
             found = problem.loss_rows.evaluate(self.coef)
-            gap = problem.gap_of(found, self.coef, alpha, self.l1_ratio)
+            if self.free.size:
+                gap = problem.duality_gap(self.coef, alpha, self.l1_ratio)
+            else:
+                gap = problem.gap_of(found, self.coef, alpha, self.l1_ratio)
             if gap <= target or epochs >= self.options.max_iter:
                 break
             done, moved = self._step(found, alpha, MODEL_SHARE * min(gap, target) / problem.gap_scale)
