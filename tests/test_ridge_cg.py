@@ -223,3 +223,19 @@ def test_a_gap_is_known_beside_columns_without_penalty(monkeypatch: pytest.Monke
     Z, z = X - X.mean(axis=0), y - y.mean()
     values = [np.sum((z - Z @ one.coef_) ** 2) + np.sum(v * one.coef_**2) for one in (found, exact)]
     assert 0.0 < values[0] - values[1] <= found.dual_gap_ < 1e-4 * values[1]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_few_rows_decide_beside_columns_without_penalty(
+    weighted: bool, fit_intercept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a square of the side of the rows, where that of the columns is too large."""
+    X, y, v = hard_problem(150, 20, False)
+    s = 10.0 ** np.random.default_rng(1).uniform(-6, 0, 150) if weighted else None
+    exact = Ridge(1e-8, solver="gram", penalty_factor=v, fit_intercept=fit_intercept).fit(X, y, s)
+    monkeypatch.setattr(direct, "SMALL_SQUARE", 200)
+    model = Ridge(1e-8, solver="cg", penalty_factor=v, fit_intercept=fit_intercept, tol=1e-6).fit(sp.csr_array(X), y, s)
+    assert np.linalg.norm(model.coef_ - exact.coef_) <= 1e-5 * np.linalg.norm(exact.coef_)
+    assert np.isfinite(model.dual_gap_)
+    assert model.gradient_norm_ < 1e-12

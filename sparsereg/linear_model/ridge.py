@@ -90,7 +90,8 @@ class Ridge(LinearRegressor):
         - "cg": preconditioned conjugate gradients on the normal equations, for large data. One-hot factors and their
           crosses are recognised. Memory beside X by columns and, for a CSC, by rows: about ten vectors of length n and
           of length n_cols, 4 bytes for each entry of a row in a factor that no other refines (at first, for each
-          entry), and a dense factor of at most 2,000 columns;
+          entry), and a dense factor of at most 2,000 columns. Where coefficients may be less accurate than asked for,
+          and a Gram matrix of at most 2,000 rows or columns (5,000 of a dense X) decides them, it is factorised;
         - "auto": one of these, chosen by the numbers of rows and observed columns and the penalty; with `positive=True`
           coordinate descent.
 

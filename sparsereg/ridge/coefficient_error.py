@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.ridge.direct import Augmented, refined_solutions, small_inverse, smallest_square
+from sparsereg.ridge.direct import Augmented, largest_side, refined_solutions, small_inverse, smallest_square
 from sparsereg.ridge.free_columns import FreeColumns
 from sparsereg.ridge.normal_equations import UNIT_RATIO, NormalEquations, RidgeSolution, System
 from sparsereg.ridge.pcg import ApproximateInverse, Preconditioner, conjugate_gradients, refine
@@ -36,8 +36,8 @@ WEAK_RATIO = 1e3
 PATIENCE, AFFORDABLE = 3, 50
 # Iterations within the span of the rows, in units of those before, and how many are always affordable.
 ROW_SPACE_PATIENCE, AFFORDABLE_IN_ROW_SPACE = 4, 500
-# Without a bound: to which share of the gradient the iteration goes on.
-SETTLED = 0.1
+# Without a bound: to which share of the gradient the iteration goes on, and from which it has ended.
+SETTLED, STALLED = 0.1, 0.5
 
 
 class CoefficientCheck:
@@ -45,7 +45,6 @@ class CoefficientCheck:
 
     def __init__(self, equations: NormalEquations, times: int = 1) -> None:
         self.equations, self.slabs = equations, small_slabs(equations, times)
-        self.direct = smallest_square(equations.summary)
 
     @cached_property
     def free(self) -> FreeColumns | None:
@@ -81,7 +80,7 @@ class CoefficientCheck:
         solution, goal = self._bounded(system, solution, tol), ABOUT * UNIT_RATIO * tol
         if (error := _error(system, solution)) <= UNIT_RATIO * tol:
             return solution
-        if self.direct is not None:
+        if self.direct:
             found = self._factorised(system)
             return replace(found, n_iter=solution.n_iter + found.n_iter)
         if np.isinf(error):
@@ -93,21 +92,32 @@ class CoefficientCheck:
             if _error(system, solution) <= goal or not exhausted:
                 return solution
             max_iter = min(max_iter, max(AFFORDABLE_IN_ROW_SPACE, ROW_SPACE_PATIENCE * solution.n_iter))
-        again = conjugate_gradients(system, ByPenalty(system, self.free), tol, max_iter)
+        by_penalty = ByPenalty(system, self.free)
+        again = conjugate_gradients(system, by_penalty, tol, max_iter)
+        if again.gradient_norm <= tol and self._few_rows:
+            again = _settled(system, by_penalty, again, (tol, max_iter))
         again = self._bounded(system, again, tol)
         if again.gradient_norm <= tol and (self._few_rows or _error(system, again) <= goal):
             return replace(again, n_iter=solution.n_iter + again.n_iter)
         return _claimed(solution, _error(system, solution))
 
     @cached_property
+    def direct(self) -> str | None:
+        """The square that is small enough: "gram", "dual", or "bordered" where some columns have no penalty."""
+        summary = self.equations.summary
+        bordered = self._few_rows and summary.n_rows <= largest_side(summary) and self.free is not None
+        return smallest_square(summary) or ("bordered" if bordered else None)
+
+    @cached_property
     def _square(self) -> Matrix2:
         slabs = CenteredSlabs(self.equations)
-        return slabs.kernel() if self.direct == "dual" else slabs.gram()
+        return slabs.gram() if self.direct == "gram" else slabs.kernel()
 
     def _factorised(self, system: System) -> RidgeSolution:
         """By the square that is small enough."""
-        shift = system.alpha if self.direct == "dual" else system.penalty
-        inverse = small_inverse(self._square, shift)
+        inverse = small_inverse(self._square, system.penalty if self.direct == "gram" else system.alpha)
+        if self.direct == "bordered" and self.free is not None:
+            return self.free.by_rows(system, inverse[0])
         return refined_solutions([system], lambda _: inverse, self.direct == "dual")[0]
 
     @property
@@ -169,15 +179,21 @@ def _by_singular_values(system: System, solution: RidgeSolution, slabs: Centered
 def _settled(
     system: System, preconditioner: Preconditioner, solution: RidgeSolution, limits: tuple[float, int]
 ) -> RidgeSolution:
-    """Where no bound is known: what is left after iterations to a tenth of the gradient has moved as far as it may."""
+    """Where no bound is known: iterations go on until a tenth of the gradient no longer moves the coefficients."""
     tol, max_iter = limits
-    g = system.gradient(solution.w)
-    budget = max(AFFORDABLE, min(solution.n_iter, max_iter - solution.n_iter))
-    w, g, done = refine(system, preconditioner, (solution.w, g), SETTLED * float(np.linalg.norm(g)), budget)
-    longer, curvature = system.solution(w, solution.n_iter + done, g), system.equations.diagonal + system.penalty
-    size = float(curvature @ w**2)
-    moved = math.sqrt(float(curvature @ (w - solution.w) ** 2) / size) if size > 0.0 else 0.0
-    return longer if moved <= ABOUT * UNIT_RATIO * tol else _claimed(longer, moved)
+    curvature = system.equations.diagonal + system.penalty
+    while True:
+        g = system.gradient(solution.w)
+        before = float(np.linalg.norm(g))
+        budget = max(AFFORDABLE, min(solution.n_iter, max_iter - solution.n_iter))
+        w, g, done = refine(system, preconditioner, (solution.w, g), SETTLED * before, budget)
+        size = float(curvature @ w**2)
+        moved = math.sqrt(float(curvature @ (w - solution.w) ** 2) / size) if size > 0.0 else 0.0
+        solution = system.solution(w, solution.n_iter + done, g)
+        if moved <= ABOUT * UNIT_RATIO * tol:
+            return solution
+        if solution.n_iter >= max_iter or not float(np.linalg.norm(g)) < STALLED * before:
+            return _claimed(solution, moved)
 
 
 def _error(system: System, solution: RidgeSolution) -> float:

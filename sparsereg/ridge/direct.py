@@ -30,7 +30,9 @@ __all__ = [
     "Augmented",
     "Inverse",
     "column_degrees",
+    "combined_rows",
     "graded_svd",
+    "largest_side",
     "refined_solutions",
     "small_inverse",
     "smallest_square",
@@ -64,10 +66,14 @@ LOWER = 1e-10
 GRADED = 1e3
 
 
+def largest_side(summary: ProblemSummary) -> int:
+    """Of a square that is always factorised."""
+    return DENSE_SQUARE if summary.dense else SMALL_SQUARE
+
+
 def smallest_square(summary: ProblemSummary) -> str | None:
     """The method, "gram" or "dual", of the smaller square if that is always factorised."""
-    n, m = summary.n_rows, summary.n_cols
-    most = DENSE_SQUARE if summary.dense else SMALL_SQUARE
+    n, m, most = summary.n_rows, summary.n_cols, largest_side(summary)
     if n < m and n <= most and summary.least_factor > 0.0 and not (summary.graded and m <= most):
         return "dual"
     return "gram" if m <= most else None
@@ -192,7 +198,7 @@ def _newton_dual(system: System, inverse: Inverse) -> RidgeSolution:
     while steps < NEWTON_STEPS:
         steps += 1
         t_new = t + inverse(e)
-        w_new = _by_rows(equations, t_new)
+        w_new = combined_rows(equations, t_new)
         z = equations.product(w_new)
         e_new = root * (system.y - z + equations.mean(z)) - system.alpha * t_new
         if not np.linalg.norm(e_new) < np.linalg.norm(e):
@@ -208,10 +214,11 @@ def _newton_dual(system: System, inverse: Inverse) -> RidgeSolution:
     return replace(again, n_iter=steps + again.n_iter)
 
 
-def _by_rows(equations: NormalEquations, t: Vector) -> Vector:
-    """`V^-1 B' t`."""
-    root = equations.root_weights
-    return equations.rmatvec(np.divide(t, root, out=np.zeros_like(t), where=root > 0)) / equations.factor
+def combined_rows(equations: NormalEquations, t: Vector) -> Vector:
+    """`V^-1 B' t`; 0 in columns without penalty."""
+    root, v = equations.root_weights, equations.factor
+    out = equations.rmatvec(np.divide(t, root, out=np.zeros_like(t), where=root > 0))
+    return np.divide(out, v, out=np.zeros_like(out), where=v > 0.0)
 
 
 def _primal_step(system: System, inverse: Inverse, g: Vector) -> Vector:
@@ -219,7 +226,7 @@ def _primal_step(system: System, inverse: Inverse, g: Vector) -> Vector:
     equations = system.equations
     z = equations.product(own := g / equations.factor)
     t = inverse(equations.root_weights * (z - equations.mean(z)))
-    return np.asarray((own - _by_rows(equations, t)) / system.alpha)
+    return np.asarray((own - combined_rows(equations, t)) / system.alpha)
 
 
 def small_inverse(square: Matrix2, shift: Vector | float) -> tuple[Inverse, bool]:

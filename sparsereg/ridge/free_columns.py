@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.ridge.direct import Inverse, small_inverse
+from sparsereg.ridge.direct import NEWTON_STEPS, Inverse, combined_rows, small_inverse
 from sparsereg.ridge.normal_equations import NormalEquations, RidgeSolution, System
 from sparsereg.ridge.preconditioners.two_level import GRAM_PASSES, MAX_HEAVY
 from sparsereg.ridge.slabs import SPARSE_PENALTY, CenteredSlabs
@@ -56,6 +56,29 @@ class FreeColumns:
         coupled = system.times(step)[penalized]
         length = float(np.linalg.norm(g[penalized] / root) + np.linalg.norm(coupled / root))
         return replace(system.solution(w, solution.n_iter, g), dual_gap=length**2 + max(float(g @ step), 0.0))
+
+    def by_rows(self, system: System, inverse: Inverse) -> RidgeSolution:
+        """The solution by the kernel of the other columns; `inverse` is that of `K + alpha` (see `direct`).
+
+        With B of these columns, `(K + alpha) t + B u = S^1/2 y` and `B' t = 0`."""
+        equations, root = system.equations, system.equations.root_weights
+        B = np.concatenate(list(CenteredSlabs(equations, self.cols).rows()))
+        solved = inverse(B)
+        schur = small_inverse(B.T @ solved, 0.0)[0]
+        t, e, w, steps = np.zeros(root.size), root * system.y, np.zeros(equations.factor.size), 0
+        while steps < NEWTON_STEPS:
+            steps += 1
+            step = inverse(e)
+            u = schur(B.T @ (t + step))
+            t_new, w_new = t + step - solved @ u, w.copy()
+            w_new[self.cols] += u
+            w_new[system.penalty > 0.0] = combined_rows(equations, t_new)[system.penalty > 0.0]
+            z = equations.product(w_new)
+            e_new = root * (system.y - z + equations.mean(z)) - system.alpha * t_new
+            if not np.linalg.norm(e_new) < np.linalg.norm(e):
+                break
+            t, e, w = t_new, e_new, w_new
+        return self.solved(system, system.solution(w, steps))
 
     def step(self, g: Vector) -> Vector:
         """To the minimum over these columns."""

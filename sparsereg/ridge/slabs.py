@@ -88,9 +88,10 @@ class CenteredSlabs:
         return out
 
     def kernel(self) -> Matrix2:
-        """`B V^-1 B'`."""
+        """`B V^-1 B'`, of the columns with a penalty."""
         n, m = self.shape
         v = self.equations.factor
+        v = np.where(v > 0.0, v, np.inf)
         if not self._sparse_is_cheaper(m, n):
             out = np.zeros((n, n))
             for cols, slab in self.columns():
