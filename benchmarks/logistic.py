@@ -22,7 +22,9 @@ Data = tuple["sp.csr_array | np.ndarray", np.ndarray]
 LATE = 15.0
 TIGHT = 1e-6
 LEAST = 1.0 / 3000.0
-# Curvatures in projections are at least this.
+# Projections go beyond thresholds by this share of them at first, then by half each pass; curvatures are at least so
+# much.
+MARGIN = 1e-4
 LEAST_CURVATURE = 1e-6
 
 
@@ -102,7 +104,7 @@ def _largest_dual(data: Data, point: tuple[np.ndarray, float], alpha: float, bet
     Columns that pass their threshold move until they are within, as far as a model to second order says, the others
     stay; again from the probabilities that result. `between` are F and the entropy that is enough."""
     (X, y), (w, b), (value, enough), threshold = data, point, between, len(data[1]) * alpha
-    u, best, margin, ever = w.copy(), -np.inf, certificate.MARGIN, np.zeros(len(w), dtype=bool)
+    u, best, margin, ever = w.copy(), -np.inf, MARGIN, np.zeros(len(w), dtype=bool)
     for passes in range(certificate.MAX_PASSES):
         q, b = _balanced(X @ u, b, y)
         gradient, before = X.T @ (y - q), best

@@ -28,7 +28,8 @@ Int = NDArray[np.int64]
 
 # The working set's own gap is brought to this share of the target before the others are looked at.
 MEMBER_SHARE = 0.7
-# The weights of the model are renewed after a strength that took more steps, and at every second one beyond.
+# The weights of the model are renewed at every second step beyond so many at one strength, and before the next strength
+# where steps beyond have followed since.
 STEPS_BEFORE_WEIGHING = 3
 # A step at first moves no predictor by more, and by twice as much after each that went so far: beyond, a model to
 # second order says nothing.
@@ -72,6 +73,7 @@ class NewtonPath(Descent):
         super().__init__(ws.quadratic, l1_ratio, options, ws)
         self._value_at_zero = units.value()
         self._steps, self._reach, self._threshold = 0, MAX_MOVE, 0.0
+        self._slow = False  # whether weights of an earlier point made a strength take many steps
         self._decrease = 0.0  # of the objective, by the last step
         self.screening = Screening(problem.quadratic, units.gradients(None) if c is None else c)
         ws.linearize(np.empty(0))
@@ -149,8 +151,8 @@ class NewtonPath(Descent):
         self._threshold = ws.scale * self.l1_ratio
         target = tol * self.problem.null_loss
         self.units.accuracy = INTERCEPT_SHARE * target
-        if self._steps > STEPS_BEFORE_WEIGHING:
-            ws.weigh()
+        if self._slow:
+            self._weigh()
         self.quadratic = ws.quadratic
         if self.problem.loss.self_concordant and self._projects:  # models of other losses lead astray from there
             self._extrapolate(alpha)
@@ -193,8 +195,9 @@ class NewtonPath(Descent):
         """Descend on the model and take the step; returns the epochs, and whether anything moved."""
         ws = self.working_set
         self._steps += 1
-        if self._steps > STEPS_BEFORE_WEIGHING and self._steps % 2 == 0:
-            ws.weigh()
+        self._slow |= self._steps > STEPS_BEFORE_WEIGHING
+        if self._slow and self._steps % 2 == 0:
+            self._weigh()
         self.quadratic = ws.quadratic
         done, _, _ = self._descend(target, max_epochs)
         moved = self._move(target)
@@ -204,6 +207,10 @@ class NewtonPath(Descent):
             more, _, _ = self._descend(target, max_epochs)
             done, moved = done + more, self._move(target)
         return max(done, 1), moved
+
+    def _weigh(self) -> None:
+        self.working_set.weigh()
+        self._slow = False
 
     def _own_gap(self, c: Vector | None = None) -> WorkingSetGap:
         """Of the model, where unpenalized columns count by their own curvature."""
