@@ -303,22 +303,21 @@ class WorkingSetLoop(Descent, ABC):
             found = self._certify(own, target)
             self._add(found.new)
             return found, None
-        before = self.working_set.position()
-        self.working_set.move_to(own.dual)
+        working_set = self.working_set
+        before = working_set.position()
+        working_set.move_to(own.dual)
         try:
             found = self._certify(own, target)._replace(dual=own.dual)
             self._add(found.new)
             return found, self.working_set.position() if found.new.size else None
         finally:
-            self._return_to(before)
-
-    def _return_to(self, before: Position) -> None:
-        """Columns that were added since start at 0."""
-        added = self.working_set.m - before.w.size
-        if added:
-            self.working_set.set_w(np.concatenate([before.w, np.zeros(added)]))
-        else:
-            self.working_set.move_to(before)
+            now = self.working_set
+            if now.m == before.w.size:
+                now.move_to(before)
+            elif now is working_set:
+                now.return_to(before)
+            else:  # without its Gram matrix, whose state that was
+                now.set_w(np.concatenate([before.w, np.zeros(now.m - before.w.size)]))
 
     @abstractmethod
     def _certify(self, own: WorkingSetGap, target: float) -> Certificate:

@@ -19,11 +19,12 @@ __all__ = ["ResidualCD"]
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# Passes over all columns in search of a dual point, for how many of them a column counts as violated lately, and the
-# least number of sweeps after each.
+# Passes over all columns in search of a dual point, for how many of them a column counts as violated lately, the least
+# number of sweeps after each, and for how many of these a column goes on without being violated.
 MAX_PASSES = 25
-LATELY = 5
+LATELY = 3
 MIN_SWEEPS = 5
+QUIET_SWEEPS = 2
 
 
 class ResidualCD(WorkingSet):
@@ -56,15 +57,15 @@ class ResidualCD(WorkingSet):
     def move_to(self, there: Position) -> None:
         self.w, self.r, self.r_sum = there
 
+    def return_to(self, before: Position) -> None:
+        """Columns at 0 leave the residual as it was."""
+        added = np.zeros(self.m - before.w.size)
+        self.move_to(before._replace(w=np.concatenate([before.w, added])))
+
     def project(self, start: Position, margin: float) -> Position:
         """Between two passes over all columns sweeps over those that were violated lately, for about as long: in the
         end a few columns that share their rows take turns."""
-        u, r, matrix, lengths = (
-            start.w.copy(),
-            start.state.copy(),
-            self.rows.design.matrix,
-            self.rows.lengths(self.cols),
-        )
+        u, r = start.w.copy(), start.state.copy()
         co, age, enough = self._coordinates(start.r_sum, u), np.full(self.m, LATELY), ENOUGH_MARGINS * margin
         for _ in range(MAX_PASSES):
             magnitude = self.quadratic.penalty.dual_magnitude(self._gradient_at(r, co.r_sum) - self.l2 * u)
@@ -72,12 +73,23 @@ class ResidualCD(WorkingSet):
                 break
             age += 1
             age[magnitude > self.l1] = 0
-            order = np.flatnonzero(age < LATELY)
-            sweeps = min(max(MIN_SWEEPS, self.nnz // int(lengths[order].sum())), MAX_SWEEPS)
-            for _ in range(sweeps):
-                if matrix.project_residual(self.cols, co, order, margin, r, self.rows.s) <= margin:
-                    break
+            self._sweep(np.flatnonzero(age < LATELY), co, u, r, margin)
         return Position(u, r, co.r_sum)
+
+    def _sweep(self, order: Int, co: Coordinates, u: Vector, r: Vector, margin: float) -> None:
+        """Sweeps of projections over the columns in `order`, without those that were not violated in the last ones:
+        their entries would be read for nothing."""
+        lengths, left = self.rows.lengths(self.cols), self.nnz
+        quiet = np.zeros(self.m, dtype=np.int8)
+        for sweep in range(MAX_SWEEPS):
+            if not order.size or (sweep >= MIN_SWEEPS and left <= 0):
+                break
+            before = u[order]
+            left -= int(lengths[order].sum())
+            if self.rows.design.matrix.project_residual(self.cols, co, order, margin, r, self.rows.s) <= margin:
+                break
+            quiet[order] = np.where(u[order] == before, quiet[order] + 1, 0)
+            order = order[quiet[order] < QUIET_SWEEPS]
 
     def descend(self, max_epochs: int, tol: float, order: Int) -> int:
         co = self._coordinates(self.r_sum)
@@ -90,6 +102,12 @@ class ResidualCD(WorkingSet):
 
     def gradient(self) -> Vector:
         return self._gradient_at(self.r, self.r_sum)
+
+    def gradient_of(self, cols: Int | None) -> Vector:
+        """From the residual, which is at hand."""
+        mean = self.r_sum / self.quadratic.weight_sum
+        centered = self.r if mean == 0.0 else self.r - mean * (1.0 if self.rows.s is None else self.rows.s)
+        return self.rows.design.rmatvec(centered, cols)
 
     def gram_product(self, x: Vector) -> Vector:
         z = np.zeros_like(self.r)

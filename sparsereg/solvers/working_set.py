@@ -168,6 +168,10 @@ class WorkingSet(ABC):
     def move_to(self, there: Position) -> None:
         """Move to a position of these same columns; its arrays are taken over."""
 
+    def return_to(self, before: Position) -> None:
+        """Move to a position of the first columns; those that were added since are at 0."""
+        self.set_w(np.concatenate([before.w, np.zeros(self.m - before.w.size)]))
+
     @abstractmethod
     def project(self, start: Position, margin: float) -> Position:
         """A dual point r(u), u near `start`, that violates no threshold by more than a few times the share `margin`.
