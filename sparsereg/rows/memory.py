@@ -266,9 +266,12 @@ class MemoryGram:
         known = places >= 0
         if known.any():
             c[known] = self._cached_gradients(int(places.max()) + 1, w, shift)[places[known]]
-        if not known.all() and self._own_rows_are_cheaper(cols[~known], w):
-            c[~known] = self._on_own_rows(cols[~known], w, self.center + shift)
-            known[:] = True
+        del places
+        if not known.all():  # there may be as many as X has columns: their numbers once, no more vectors as long
+            others = cols[~known]
+            if self._own_rows_are_cheaper(others, w):
+                c[~known] = self._on_own_rows(others, w, self.center + shift)
+                known[:] = True
         return c, known
 
     def _cache_index(self, cols: Int) -> Int:
@@ -286,9 +289,10 @@ class MemoryGram:
         active = w != 0.0
         n_dense = np.count_nonzero(active & (self.cols >= design.n_sparse))
         dense = n_dense * design.n_rows
-        own, entries = design.lengths(cols).sum(), self._lengths @ active - dense + dense // SEQUENTIAL_ENTRIES
-        cost = own * (ROW_COST + ENTRY_COST * self.sparse_row_length + DENSE_COST * n_dense)
-        return bool(cost <= design.n_rows + entries + own)
+        passes = design.n_rows + self._lengths @ active - dense + dense // SEQUENTIAL_ENTRIES
+        more = ROW_COST + ENTRY_COST * self.sparse_row_length + DENSE_COST * n_dense - 1
+        # Beyond so many columns they have more entries, whatever their lengths.
+        return bool(cols.size * more <= passes and design.lengths(cols).sum() * more <= passes)
 
     def _on_own_rows(self, cols: Int, w: Vector, base: float) -> Vector:
         c: Vector = self.store.gradient_by_rows(cols, self.rows.y, w)
