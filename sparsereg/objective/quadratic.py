@@ -26,13 +26,15 @@ from sparsereg.penalties import Penalty
 from sparsereg.rows.contract import Coefficients, Rows
 from sparsereg.rows.memory import MemoryRows
 
-__all__ = ["MAX_UNPENALIZED", "ColumnMoments", "Quadratic"]
+__all__ = ["MAX_UNPENALIZED", "TINY", "ColumnMoments", "Quadratic"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 # Unpenalized columns are eliminated by a dense square: 32 MB at most.
 MAX_UNPENALIZED = 2000
+# Squares of numbers below this, and of the coefficients that they ask for, leave double precision.
+TINY = 1e-120
 # Squared lengths of directions among columns of length 1: below the first share of the largest they are measured on the
 # rows, below the second the columns are dependent.
 UNCERTAIN, DEPENDENT = 1e-4, 1e-26
@@ -112,6 +114,11 @@ class Quadratic:
         sums, squares, _, max_abs = self.rows.moments(cols)
         lost = np.flatnonzero((max_abs != 1.0) | (sums != squares))
         if lost.size:
+            if max_abs[lost[0]] < TINY:
+                raise ValueError(
+                    f"Column {self.rows.columns[cols[lost[0]]]} of X reaches only {max_abs[lost[0]]:.3g}, too small to"
+                    " square. Rescale X."
+                )
             raise ValueError(
                 f"Column {self.rows.columns[cols[lost[0]]]} of the sparse X (up to {max_abs[lost[0]]:.6g}) varies by"
                 " less than 1/300,000 of its mean; subtract a constant from it, or pass X dense."

@@ -17,6 +17,7 @@ from sparsereg._core.kernels import displacement_sums
 from sparsereg.objective.quadratic import MAX_UNPENALIZED, Quadratic
 from sparsereg.rows.contract import Coefficients
 from sparsereg.solvers.between import DualPoint, can_interpolate, solve_between
+from sparsereg.solvers.gap_rounding import EPS, gap_by_a_pass, hidden_by_rounding, length_of
 from sparsereg.solvers.gram_cd import GramCD
 from sparsereg.solvers.loop import (
     GAP_ROUNDING,
@@ -157,14 +158,14 @@ class PathSolver(WorkingSetLoop):
             return [last]
         end, between = self._dual_point, None
         assert first is not None
-        assert end is not None
-        if last.dual_gap <= self.options.tol * self.quadratic.gap_scale and can_interpolate(self):
+        if end is not None and last.dual_gap <= self.options.tol * self.quadratic.gap_scale and can_interpolate(self):
             between = solve_between(self, first, end, alphas[: n - 1])
         self._stride = 2 * n if between is not None else n // 2
         if between is None:
             between = [self.solve(alpha) for alpha in alphas[: n - 1]]
             self._dual_point = end
-            self.working_set.set_w(end.padded(self.working_set.m))
+            if end is not None:
+                self.working_set.set_w(end.padded(self.working_set.m))
         return [*between, last]
 
     def _next_stride(self, alphas: Sequence[float]) -> int:
@@ -200,7 +201,20 @@ class PathSolver(WorkingSetLoop):
         epochs, found = self._run(tol * self.quadratic.null_deviance, max_iter)
         coef, products = self.working_set.coefficients(), self.products - before
         self._enters |= products > MANY_STEPS + STEPS_PER_ACTIVE * coef.w.size
+        if self._loses_digits(found.gap):
+            gap = gap_by_a_pass(self.quadratic, coef, alpha, self.l1_ratio)
+            found, self._dual_point = found._replace(gap=gap, dual=None), None
         return self._solution(coef, found, epochs, products)
+
+    def _loses_digits(self, gap: float) -> bool:
+        """Whether the rounding of the working set's gradients may hide more than a tenth of a gap."""
+        ws, rows = self.working_set, self.quadratic.rows
+        if not rows.in_memory or self.eliminated_length or not np.isfinite(gap):
+            return False
+        length = length_of(self.quadratic, ws.sq, ws.sums)
+        error = EPS * float(length @ np.abs(ws.w)) * length
+        hidden = hidden_by_rounding(error, ws.w, ws.l1, ws.l2)
+        return hidden > max(0.1 * gap, GAP_ROUNDING * self.quadratic.null_deviance)
 
     def _products_sum(self, coef: Coefficients) -> float:  # noqa: ARG002 - those of the working set
         return self.working_set.products_sum()

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg._core.kernels import Bounds
-from sparsereg.objective.quadratic import Quadratic
+from sparsereg.objective.quadratic import TINY, Quadratic
 
 __all__ = ["NoScreening", "Screening"]
 
@@ -24,8 +24,6 @@ Int = NDArray[np.int64]
 # Columns measured at a time: statistics of all columns would take 32 bytes each.
 COLUMN_CHUNK = 1 << 16
 FLOAT32_INF = np.float32(np.inf)
-# Squares of numbers below this, and of the coefficients that they ask for, leave double precision.
-TINY = 1e-120
 
 
 class Screening:

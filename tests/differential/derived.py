@@ -15,8 +15,8 @@ from differential.problems import Problem
 
 # Relative errors from which on a number is wrong, not rounded.
 WRONG_SCORE, WRONG_TRACE = 1e-2, 1e-4
-# Columns that are others to so many digits may count as dependent.
-UNDECIDED = 1e-9
+# Columns that are others to so many digits, or sums of several, may count as dependent.
+UNDECIDED, UNDECIDED_SINGLE = 1e-9, 1e-7
 # Rounding of the sums of long doubles below.
 ROUNDING = 64 * float(np.finfo(np.longdouble).eps)
 
@@ -81,7 +81,10 @@ def _degrees(problem: Problem, answer: Answer) -> list[Failure]:
     l2 = Real(problem.alphas[0]) * scale * v * sigma**2
     factor = _factor(data, l2, cols)
     true = float(np.sum(factor.Q[: len(data.s), : factor.size] ** 2))
-    undecided = int(np.sum(np.abs(np.diag(factor.R)[: factor.size]) < UNDECIDED))
+    limit = UNDECIDED_SINGLE if problem.X.dtype == np.float32 else UNDECIDED
+    triangle = factor.R[: factor.size, : factor.size]
+    singular = np.linalg.svd(np.triu(triangle).astype(np.float64), compute_uv=False)
+    undecided = max(int(np.sum(np.abs(np.diag(triangle)) < limit)), int(np.sum(singular < limit)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -348,3 +348,17 @@ def test_directions_that_singular_values_lose_are_in_the_gap():
 
 def test_factors_over_orders_hide_no_direction_where_there_is_no_penalty():
     assert not examine(draw(20020641))
+
+
+# Once a false certificate, from gradients that lost their digits in products with a Gram matrix, as those of columns of
+# 10^11 without an intercept do; and once no solution, of columns that are nearly copies.
+@pytest.mark.parametrize(("seed", "allowed"), [(20005803, {"stalled"}), (20001784, set())])
+def test_seeds_of_random_problems(seed, allowed):
+    assert {failure.kind for failure in examine(draw(seed))} <= allowed
+
+
+def test_columns_too_small_to_square_are_refused_by_that_name():
+    """Sparse ones of less than 1e-161, whose squares hold no deviation."""
+    X = sp.csr_array(np.array([[1.1e-162], [1.1e-162], [1.1e-162], [0.0], [1.1e-162]]))
+    with pytest.raises(ValueError, match="too small to square"):
+        S.regularization_path(X, np.array([9.6, 9.4, 8.5, 10.0, 9.4]), alphas=[1e-162])
