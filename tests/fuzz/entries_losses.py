@@ -137,13 +137,21 @@ LOSSES = [
     estimator("LassoCV", rows, {**FOLDS, "relax": values.FLAG, "selection": values.CHOICE}),
     estimator("ElasticNetCV", rows, {**FOLDS, "l1_ratio": RATIOS}),
     estimator("PoissonRegressorCV", positive_y, {**FOLDS, "l1_ratio": RATIOS, "relax": values.FLAG}),
+    estimator("GammaRegressorCV", positive_y, {**FOLDS, "l1_ratio": RATIOS}),
+    estimator("TweedieRegressorCV", positive_y, {**FOLDS, "l1_ratio": RATIOS, "power": values.NUMBER}),
     estimator(
         "LogisticRegressionCV",
         labelled,
         {name: make for name, make in FOLDS.items() if name not in ("alphas", "eps")}
-        | {"Cs": values.STRENGTHS, "l1_ratios": RATIOS},
+        | {"Cs": values.STRENGTHS, "l1_ratios": RATIOS, "relax": values.FLAG, "solver": values.CHOICE}
+        | {"penalty": values.CHOICE, "refit": values.FLAG, "dual": values.FLAG, "keep_fold_paths": values.FLAG},
     ),
     estimator("MultiTaskLassoCV", several, {name: FOLDS[name] for name in ("cv", "alphas", "tol", "max_iter")}),
+    estimator(
+        "MultiTaskElasticNetCV",
+        several,
+        {name: FOLDS[name] for name in ("cv", "alphas", "tol", "max_iter", "eps")} | {"l1_ratio": RATIOS},
+    ),
     function(
         "cross_validate_path",
         {
