@@ -297,3 +297,11 @@ def test_a_reader_that_stops_early():
         message = process.stderr.read()
     assert b"rror" not in message
     assert process.returncode == 0
+
+
+def test_advice_is_in_options(tmp_path):
+    lines = [f"{text},{i}.{j}" for i, text in enumerate(("a", "a ", "b", "c")) for j in range(20)]
+    (tmp_path / "t.csv").write_text("\n".join(["k,y", *lines]))
+    words = " ".join(succeed("fit t.csv --target y").stderr.split())
+    assert "differ only in surrounding blanks or Unicode form; write them alike to treat them as one" in words
+    assert "normalize_text" not in words

@@ -17,6 +17,13 @@ from sparsereg.report.words import bytes_in_words
 
 __all__ = ["Terminal"]
 
+# What warnings advise, in words of the command line.
+_IN_OPTIONS = {
+    "set normalize_text=True to treat such levels as one": "write them alike to treat them as one",
+    "set min_count to 2": "take --min-count 2",
+    "name it as numeric or give it a rule for bins": "name it in --numeric or --bin",
+}
+
 
 class Terminal:
     """Progress and notes on the standard error; the standard output holds results only.
@@ -89,7 +96,10 @@ class Terminal:
             yield
         for warning in caught:
             if not issubclass(warning.category, (DeprecationWarning, PendingDeprecationWarning)):
-                self.note(str(warning.message))
+                text = str(warning.message)
+                for in_python, here in _IN_OPTIONS.items():
+                    text = text.replace(in_python, here)
+                self.note(text)
 
 
 def _peak_memory() -> int | None:

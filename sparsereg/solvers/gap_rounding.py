@@ -7,12 +7,17 @@ of `|x_j| |r|`, which large columns that cancel in the residual do not spoil.
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.objective.certificate import squared_fenchel_gap
+from sparsereg.objective.dual_point import DualShift, combine_shifted_gap
 from sparsereg.objective.problem import Coefficients
 from sparsereg.objective.quadratic import Quadratic
+from sparsereg.penalties import Penalty
+from sparsereg.rows.memory import MemoryRows
 
 __all__ = ["EPS", "gap_by_a_pass", "hidden_by_rounding", "length_of"]
 
@@ -40,17 +45,33 @@ def length_of(quadratic: Quadratic, sq: Vector, sums: Vector) -> Vector:
     return np.sqrt(sq + sums * sums / quadratic.weight_sum)
 
 
-def gap_by_a_pass(quadratic: Quadratic, coef: Coefficients, alpha: float, l1_ratio: float) -> float:
-    """The gap of `S F` at the residual, from gradients by a pass over the rows, and what rounding may hide in it."""
-    rows = quadratic.rows
-    sums, sq = quadratic.moments()[:2]
-    base = quadratic.base(float(sums[coef.cols] @ coef.w))
-    c = rows.gradients(coef, base)
-    l1, l2 = quadratic.penalty.strengths(quadratic.weight_sum * alpha, l1_ratio, np.arange(c.size))
-    squares, w = rows.squared_residual(coef, base), np.zeros(c.size)
-    w[coef.cols] = coef.w
-    length = length_of(quadratic, sq, sums)
-    hidden = hidden_by_rounding(EPS * np.sqrt(squares) * length, w, l1, l2)
+def gap_by_a_pass(
+    quadratic: Quadratic, coef: Coefficients, dual: Coefficients | None, alpha: float, l1_ratio: float
+) -> float:
+    """The gap of `S F`, from gradients by passes over rows in memory, and what rounding may hide in it: the better of
+    those at the residual of `coef` and at that of `dual`."""
+    rows, (sums, sq) = cast(MemoryRows, quadratic.rows), quadratic.moments()[:2]
+    every, length = np.arange(sq.size), length_of(quadratic, sq, sums)
+    l1, l2 = quadratic.penalty.strengths(quadratic.weight_sum * alpha, l1_ratio, every)
+
+    def evaluated(at: Coefficients) -> tuple[Vector, Vector, float]:
+        """Coefficients, gradients and `|r|^2`."""
+        w, base = np.zeros(sq.size), quadratic.base(float(sums[at.cols] @ at.w))
+        w[at.cols] = at.w
+        r = rows.residual(at, base)
+        c = rows.design.rmatvec(r) - sums * (float(r.sum()) / quadratic.weight_sum)
+        c[sq == 0.0] = 0.0  # a constant column: nothing but rounding
+        return w, c, rows.squared_residual(at, base)
+
+    w, c, squares = evaluated(coef)
+    error = EPS * np.sqrt(squares) * length
+    hidden = hidden_by_rounding(error, w, l1, l2)
     hidden += 0.5 * (EPS * float(length @ np.abs(w))) ** 2  # that of the residual, beside the dual point
-    gap = quadratic.gap_from(coef, l1, l2, squared_fenchel_gap(squares), np.arange(c.size), c)
-    return gap * quadratic.weight_sum + hidden
+    gap = quadratic.gap_from(coef, l1, l2, squared_fenchel_gap(squares), every, c.copy()) * quadratic.weight_sum
+    if dual is not None and not ((l1 + l2 == 0.0) & (sq > 0.0)).any():
+        u, c_u, _ = evaluated(dual)
+        at_w, at_u, a = c - l2 * w, c_u - l2 * u, u - w
+        shift = DualShift(float(at_w @ a), max(float(a @ (at_w - at_u)), 0.0) + float(error @ np.abs(a)))
+        terms = Penalty.gap_terms(quadratic.penalty, w, c_u - l2 * a, l1, l2)
+        gap = min(gap, combine_shifted_gap(terms, squares, shift) + float(error @ np.abs(a)))
+    return gap + hidden

@@ -252,7 +252,7 @@ class Descent:
 
     def _solution(self, coef: Coefficients, found: Certificate, epochs: int, products: int = 0) -> Solution:
         quadratic, name = self.quadratic, self.working_set.name
-        keeps = found.dual is not None and self.options.keeps_dual
+        dual = found.dual if self.options.keeps_dual else None
         return Solution(
             coef,
             quadratic.rows.columns[coef.cols],
@@ -260,7 +260,7 @@ class Descent:
             found.gap / quadratic.weight_sum,
             epochs,
             found.squared_residual,
-            self.working_set.coefficients(found.dual.w) if keeps else None,
+            None if dual is None else self.working_set.coefficients(dual.w),
             products,
             name if found.dual is None else f"{name}, projected dual",
         )

@@ -63,6 +63,9 @@ LINE = 0.8
 # at a time from then on: most of the steps took out, one by one, columns that ten epochs had brought in.
 MANY_STEPS = 20
 STEPS_PER_ACTIVE = 3
+# Gaps are as good as gradients by products with the Gram matrix, while these hide at most this share of the target's
+# sum of squares: with an intercept, where far columns are shifted, they do.
+HIDDEN = 1e-7
 # The least positive number.
 SMALLEST = float(np.finfo(np.float64).smallest_subnormal)
 # What goes on, in its way, without a Gram matrix.
@@ -202,8 +205,9 @@ class PathSolver(WorkingSetLoop):
         coef, products = self.working_set.coefficients(), self.products - before
         self._enters |= products > MANY_STEPS + STEPS_PER_ACTIVE * coef.w.size
         if self._loses_digits(found.gap):
-            gap = gap_by_a_pass(self.quadratic, coef, alpha, self.l1_ratio)
-            found, self._dual_point = found._replace(gap=gap, dual=None), None
+            dual = None if found.dual is None else self.working_set.coefficients(found.dual.w)
+            gap = gap_by_a_pass(self.quadratic, coef, dual, alpha, self.l1_ratio)
+            found, self._dual_point = found._replace(gap=gap), None
         return self._solution(coef, found, epochs, products)
 
     def _loses_digits(self, gap: float) -> bool:
@@ -214,7 +218,7 @@ class PathSolver(WorkingSetLoop):
         length = length_of(self.quadratic, ws.sq, ws.sums)
         error = EPS * float(length @ np.abs(ws.w)) * length
         hidden = hidden_by_rounding(error, ws.w, ws.l1, ws.l2)
-        return hidden > max(0.1 * gap, GAP_ROUNDING * self.quadratic.null_deviance)
+        return hidden > max(0.1 * gap, HIDDEN * self.quadratic.null_deviance)
 
     def _products_sum(self, coef: Coefficients) -> float:  # noqa: ARG002 - those of the working set
         return self.working_set.products_sum()
