@@ -100,6 +100,7 @@ class PathSolver(WorkingSetLoop):
     ) -> None:
         super().__init__(quadratic, l1_ratio, options, _working_set(quadratic, options.method))
         self._alpha, self._stride = np.inf, 1
+        self._lengths, self._spread = np.empty(0), 1.0  # of the working set's columns
         self._dual_point: DualPoint | None = None
         self.eliminated_length, self._residual_max_abs = eliminated_length, np.inf
         self._foresees = not (quadratic.rows.round_is_dear or quadratic.rows.is_dense)
@@ -212,13 +213,17 @@ class PathSolver(WorkingSetLoop):
 
     def _loses_digits(self, gap: float) -> bool:
         """Whether the rounding of the working set's gradients may hide more than a tenth of a gap."""
-        ws, rows = self.working_set, self.quadratic.rows
-        if not rows.in_memory or self.eliminated_length or not np.isfinite(gap):
+        ws, rows, most = self.working_set, self.quadratic.rows, HIDDEN * self.quadratic.null_deviance
+        if not (ws.m and rows.in_memory and math.isfinite(gap)) or self.eliminated_length:
             return False
-        length = length_of(self.quadratic, ws.sq, ws.sums)
-        error = EPS * float(length @ np.abs(ws.w)) * length
-        hidden = hidden_by_rounding(error, ws.w, ws.l1, ws.l2)
-        return hidden > max(0.1 * gap, HIDDEN * self.quadratic.null_deviance)
+        if self._lengths.size != ws.m:
+            self._lengths = length_of(self.quadratic, ws.sq, ws.sums)
+            self._spread = float(self._lengths.max() / np.where(self._lengths > 0.0, self._lengths, np.inf).min())
+        reach = float(self._lengths @ np.abs(ws.w))
+        if ws.quadratic.penalty.is_uniform and ws.l1[0] > 0.0 and EPS * reach**2 * (1.0 + self._spread) <= most:
+            return False  # as `hidden_by_rounding` would say: soon known
+        hidden = hidden_by_rounding(EPS * reach * self._lengths, ws.w, ws.l1, ws.l2)
+        return hidden > max(0.1 * gap, most)
 
     def _products_sum(self, coef: Coefficients) -> float:  # noqa: ARG002 - those of the working set
         return self.working_set.products_sum()
