@@ -17,6 +17,8 @@ coefficients of a column for all classes changes the penalty only; the best numb
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,6 +51,9 @@ ROUNDING = 4e-15
 MAX_IDLE = 8
 # Newton steps for the first fit of columns without a penalty, which may tell classes apart.
 FREE_STEPS = 30
+# Where offsets are apart by more, hardly any row has curvature: after so many epochs without a certificate predictors
+# are annealed, in so many epochs each time.
+FAR, BEFORE_ANNEALING, EPOCHS_EACH = 50.0, 100, 500
 
 
 class MultinomialSolver:
@@ -117,12 +122,50 @@ class MultinomialSolver:
         self.pairs.set_strength(alpha, self.l1_ratio)
         if self.l1_ratio == 0.0:
             return self._solve_smooth(alpha, target)
+        limit, far = self.options.max_iter, self._far()
+        found, gap, epochs = self._descend(alpha, target, min(limit, BEFORE_ANNEALING) if far > FAR else limit)
+        if gap > target and epochs < limit and far > FAR:
+            best = (gap, self.coef, found)
+            epochs += self._anneal(alpha, tol, far, limit - epochs)
+            found, gap, more = self._descend(alpha, target, max(limit - epochs, 1))
+            epochs += more
+            gap, self.coef, found = min(best, (gap, self.coef, found), key=lambda state: state[0])
+        return self._solution(found, gap, epochs)
+
+    def _far(self) -> float:
+        """How far offsets are from equal ones."""
+        offset = self.problem.offset
+        return 0.0 if offset is None else float(np.abs(offset - offset.mean(axis=0)).max())
+
+    def _anneal(self, alpha: float, tol: float, far: float, limit: int) -> int:
+        """Move to where a solution is near although rows have no curvature: first for predictors over some T, from the
+        farthest offset down to 2, each from where the last one ended. Returns the epochs.
+
+        With u = w / T the loss is that of offsets over T, and `T alpha (l1_ratio |u| + (1 - l1_ratio) T u^2 / 2)`."""
+        coef, b, epochs, ratio = self.coef, self.b, 0, self.l1_ratio
+        for T in np.geomspace(far, 1.0, 2 + int(np.log2(far)))[:-1].tolist():
+            assert self.problem.offset is not None
+            mix = ratio + (1.0 - ratio) * T
+            problem, options = replace(self.problem, offset=self.problem.offset / T), self.options
+            solver = MultinomialSolver(problem, ratio / mix, options)
+            solver.start_from(RowCoefficients(coef.cols, coef.w / T), b / T)
+            solver.pairs.set_strength(alpha * mix, ratio / mix)
+            most = max(min(limit - epochs, EPOCHS_EACH), 1)
+            _, _, more = solver._descend(alpha * mix, tol * problem.gap_scale, most)
+            coef, b, epochs = RowCoefficients(solver.coef.cols, solver.coef.w * T), solver.b * T, epochs + more
+        self.coef, self.b = coef, b
+        return epochs
+
+    def _descend(self, alpha: float, target: float, limit: int) -> tuple[MultinomialEvaluation, float, int]:
+        """Steps until the gap of `S F` a row is at most the target, or so many epochs; what holds then, the gap, the
+        epochs."""
+        problem = self.problem
         found, epochs, idle, last = problem.evaluate(self.coef, self.b), 0, 0, np.inf
         best = (np.inf, self.coef, found)
         while True:
             gap, entering = self._certify(found, alpha)
             best = min(best, (gap, self.coef, found), key=lambda state: state[0])
-            if gap <= target or epochs >= self.options.max_iter or idle > MAX_IDLE:
+            if gap <= target or epochs >= limit or idle > MAX_IDLE:
                 break
             self.pairs.add(*entering)
             new, done, gain = self._step(found, alpha, crawls=gap > SLOW * last and not entering[0].size)
@@ -130,7 +173,8 @@ class MultinomialSolver:
             idle = 0 if entering[0].size or gain > ROUNDING * found.total else idle + 1
             found = new
         gap, self.coef, found = best
-        return self._solution(found, gap, epochs)
+        self.b = found.intercepts
+        return found, gap, epochs
 
     def _solution(self, found: MultinomialEvaluation, gap: float, epochs: int) -> RowSolution:
         problem = self.problem

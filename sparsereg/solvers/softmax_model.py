@@ -178,9 +178,17 @@ class SoftmaxStep:
     def newton(self) -> int:
         """A step on the coordinates that are not 0, by conjugate gradients; those of a penalty that would change sign
         stop at 0. Returns the products it took."""
-        pairs, active = self.pairs, np.flatnonzero((self.w != 0.0) | (self.pairs.l1 == 0.0))
+        active = np.flatnonzero((self.w != 0.0) | (self.pairs.l1 == 0.0))
         if not active.size:
             return 0
+        # Coordinates without curvature have steps without end, which are not taken.
+        with np.errstate(over="ignore", invalid="ignore"):
+            x, products = self._conjugate_gradients(active)
+            return products + self._shortened(active, x)
+
+    def _conjugate_gradients(self, active: Int) -> tuple[Vector, int]:
+        """The step of the active coordinates to the minimum of the model where no sign changes, and the products."""
+        pairs = self.pairs
         slope = self.c[active] - self._gathered(self._curved(self.d, self.mean), active)
         slope -= pairs.l1[active] * np.sign(self.w[active]) + pairs.l2[active] * self.w[active]
         inverse = 1.0 / np.maximum(self.h[active] + pairs.l2[active], np.finfo(float).tiny)
@@ -199,7 +207,7 @@ class SoftmaxStep:
             z = inverse * r
             new = float(r @ z)
             direction, rz = z + new / rz * direction, new
-        return products + self._shortened(active, x)
+        return x, products
 
     def _shortened(self, active: Int, x: Vector) -> int:
         """Take the first of x, x/2, x/4, ... that lowers the model; returns the products it took."""
