@@ -239,3 +239,15 @@ def test_few_rows_decide_beside_columns_without_penalty(
     assert np.linalg.norm(model.coef_ - exact.coef_) <= 1e-5 * np.linalg.norm(exact.coef_)
     assert np.isfinite(model.dual_gap_)
     assert model.gradient_norm_ < 1e-12
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array, sp.csc_array])
+def test_constant_columns_of_a_large_mean_leave_sweeps_alone(kind: type) -> None:
+    """Their products are rounding, which a small penalty enlarged until the sweeps overflowed."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=(40, 20)), np.full((40, 4), 1532621488128.0)])
+    y = X[:, :3].sum(axis=1) + rng.normal(size=40)
+    path = ridge_path(kind(X), y, alphas=[400.0, 4.0], solver="cg")  # a warning is an error here
+    plain = ridge_path(X[:, :20], y, alphas=[400.0, 4.0], solver="gram")
+    np.testing.assert_allclose(path.coefs.toarray()[:20], plain.coefs.toarray(), atol=1e-5)
+    assert not path.coefs.toarray()[20:].any()

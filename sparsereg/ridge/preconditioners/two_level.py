@@ -73,13 +73,18 @@ class HeavyBlock:
 
 
 class TwoLevel(ApproximateInverse):
-    """Sweep, heavy block, sweep in reverse. Columns with neither penalty nor curvature stay at 0."""
+    """Sweep, heavy block, sweep in reverse. Columns with neither penalty nor curvature stay at 0.
+
+    Constant columns have no part in this: what the rounding of a large mean leaves of them over a small penalty would
+    grow from sweep to sweep."""
 
     def __init__(self, system: System, heavy: HeavyBlock) -> None:
         self.system, self.heavy = system, heavy
         equations = system.equations
         H = equations.diagonal + system.penalty
         inverse = np.divide(1.0, H, out=np.zeros_like(H), where=H > 0.0)
+        self.constant = equations.constant
+        self.alone, inverse[self.constant] = inverse[self.constant], 0.0
         self.sums = equations.weight_sum * equations.means
         self.quadratic = RidgeQuadratic(self.sums, system.penalty, inverse, equations.weight_sum)
         self.forward = _by_curvature(equations.diagonal, heavy.cols)
@@ -94,7 +99,11 @@ class TwoLevel(ApproximateInverse):
         v_sum = X.gauss_seidel(self.forward, self.quadratic, g, z, v, 0.0, s)
         v_sum = self._solve_heavy(g, z, v, v_sum)
         v_sum = X.gauss_seidel(self.backward, self.quadratic, g, z, v, v_sum, s)
-        return z, X.rmatvec(v) - equations.means * v_sum + self.system.penalty * z
+        z[self.constant] = g[self.constant] * self.alone
+        Hz = X.rmatvec(v) - equations.means * v_sum
+        Hz[self.constant] = 0.0
+        Hz += self.system.penalty * z
+        return z, Hz
 
     def _solve_heavy(self, g: Vector, z: Vector, v: Vector, v_sum: float) -> float:
         """Update z and `v = S X z` in place; returns the new `sum(v)`."""
