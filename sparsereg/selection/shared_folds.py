@@ -47,6 +47,7 @@ class SharedFolds:
         rows = TrainingRows(parted.design, parted.rows.y, parted.rows.s, parted=parted, others=every)
         self.whole = PrefilteredSolver(_with_rows(problem, rows), l1_ratio, task.options)
         self.problems: list[Problem] = []
+        self._ones: dict[int, Vector] = {}
 
     @classmethod
     def of(cls, task: Task, folds: list[Fold], l1_ratio: float, grid: int | Vector, eps: float) -> SharedFolds | None:
@@ -74,11 +75,20 @@ class SharedFolds:
     def _fold_problem(self, f: int) -> Problem:
         """The problem of the training rows of a fold."""
         every = self.parted.rows
-        s = np.ones(every.n_rows) if every.s is None else every.s.copy()
-        s[slice(*self.parts[f])] = 0.0
+        s = self._ones_without(*self.parts[f]) if every.s is None else every.s.copy()
+        if every.s is not None:
+            s[slice(*self.parts[f])] = 0.0
         others = tuple(j for j in self.every if j != f)
         rows = TrainingRows(every.design, every.y, s, parted=self.parted, others=others)
         return problem_over(rows, **self.task.penalty)
+
+    def _ones_without(self, a: int, b: int) -> Vector:
+        """Ones, with zeros from a to b: a view, as parts of equal length differ only in where theirs begins."""
+        n, size = self.parted.rows.n_rows, b - a
+        if size not in self._ones:
+            self._ones[size] = np.ones(2 * n - size)
+            self._ones[size][n - size : n] = 0.0
+        return self._ones[size][n - size - a :][:n]
 
     def fit(self, f: int, l1_ratio: float, options: Options, alphas: Vector) -> SharedFold:
         """The fold, ready to be solved at these strengths."""

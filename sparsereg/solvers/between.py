@@ -64,23 +64,20 @@ def can_interpolate(solver: PathSolver) -> bool:
 
 def solve_between(
     solver: PathSolver, first: DualPoint, last: DualPoint, alphas: Sequence[float]
-) -> list[Solution] | None:
-    """The solutions at strengths between those of two dual points, or None where one is not certified so.
+) -> list[Solution | None]:
+    """The solutions at strengths between those of two dual points; None for those that are not certified so.
 
     The solver's coefficients stay as they are; its strength does not. Needs `can_interpolate`."""
     ws = solver.working_set
     assert isinstance(ws, GramCD)
     here, ends = ws.position(), [ws.position_of(end.padded(ws.m)) for end in (first, last)]
-    found: list[Solution] = []
+    found: list[Solution | None] = []
     try:
         for alpha in alphas:
             t = (first.alpha - alpha) / (first.alpha - last.alpha)
             ws.set_strength(alpha, solver.l1_ratio)
             ws.move_to(Position(*((1.0 - t) * a + t * b for a, b in zip(*ends, strict=True))))
-            solution = _descend_from_line(solver, max(first.outside, last.outside))
-            if solution is None:
-                return None
-            found.append(solution)
+            found.append(_descend_from_line(solver, max(first.outside, last.outside)))
     finally:
         ws.move_to(here)
     return found

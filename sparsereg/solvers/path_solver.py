@@ -160,17 +160,18 @@ class PathSolver(WorkingSetLoop):
         if n == 1:
             self._stride = 2
             return [last]
-        end, between = self._dual_point, None
+        end, between = self._dual_point, list[Solution | None]([None] * (n - 1))
         assert first is not None
         if end is not None and last.dual_gap <= self.options.tol * self.quadratic.gap_scale and can_interpolate(self):
             between = solve_between(self, first, end, alphas[: n - 1])
-        self._stride = 2 * n if between is not None else n // 2
-        if between is None:
-            between = [self.solve(alpha) for alpha in alphas[: n - 1]]
+        good = None not in between
+        self._stride = 2 * n if good else n // 2
+        found = [self.solve(alpha) if known is None else known for alpha, known in zip(alphas, between, strict=False)]
+        if not good:
             self._dual_point = end
             if end is not None:
                 self.working_set.set_w(end.padded(self.working_set.m))
-        return [*between, last]
+        return [*found, last]
 
     def _next_stride(self, alphas: Sequence[float]) -> int:
         """How many of these strengths to solve at once."""
