@@ -170,14 +170,14 @@ class Descent:
                 break
             if last <= gap <= GAP_ROUNDING * null_deviance:
                 return epochs, True, own
-            if slow and np.isinf(gap):  # only the objective tells whether more epochs are of use
+            if np.isinf(gap):  # only the objective tells whether more epochs are of use
                 value = working_set.value()
                 if value >= least - GAP_ROUNDING * null_deviance:
                     return epochs, True, own
                 least = value
             self._crawls = True
             if since >= EPOCHS_PER_LOOK or enters:
-                if gap > SLOW * before and epochs < max_epochs:
+                if (np.isinf(gap) or gap > SLOW * before) and epochs < max_epochs:
                     slow = True
                     spent, c = self._newton(min(MAX_PRODUCTS, max_epochs - epochs), own.c if own.dual is None else None)
                     epochs, own = epochs + spent, None

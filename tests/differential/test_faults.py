@@ -362,3 +362,8 @@ def test_columns_too_small_to_square_are_refused_by_that_name():
     X = sp.csr_array(np.array([[1.1e-162], [1.1e-162], [1.1e-162], [0.0], [1.1e-162]]))
     with pytest.raises(ValueError, match="too small to square"):
         S.regularization_path(X, np.array([9.6, 9.4, 8.5, 10.0, 9.4]), alphas=[1e-162])
+
+
+def test_newton_steps_are_taken_at_infinite_gaps():
+    """Coordinates alone took 10,000 epochs a strength, with a non-negative least squares in every look."""
+    assert not examine(draw(41023826))
