@@ -8,11 +8,12 @@ import scipy.sparse as sp
 
 from sparsereg.data.design import as_design
 from sparsereg.objective.problem import make_problem
-from sparsereg.solvers import gram_cd, path_solver
+from sparsereg.solvers import gram_cd, newton as newton_steps, path_solver
 from sparsereg.solvers.gram_cd import GramCD
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.newton import newton
 from sparsereg.solvers.path import regularization_path
+from sparsereg.solvers.path_solver import PathSolver
 from sparsereg.solvers.prox_gradient import ProxGradient, ProxGradientOnResidual
 from sparsereg.solvers.residual_cd import ResidualCD
 
@@ -192,3 +193,37 @@ def test_columns_that_are_nearly_copies(noise):
         for form in (X, sp.csr_array(X)):
             path = regularization_path(form, y, alphas=[0.005], tol=1e-9, max_iter=500)
             assert path.certified.all()
+
+
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("noise", [1e-6, 1e-8, 1e-10])
+def test_no_step_raises_the_objective_beyond_rounding(monkeypatch, noise, fit_intercept):
+    """Of huge steps along columns that are nearly copies, what the gradients say of the fall is their rounding."""
+    rises, moved = [], newton_steps._moved
+
+    def value(ws):
+        """The objective from the rows, in long double."""
+        w = ws.w.astype(np.longdouble)
+        r = y - X[:, ws.cols].astype(np.longdouble) @ w
+        r -= r.mean() if fit_intercept else 0.0
+        return 0.5 * (r @ r) + ws.l1 @ np.abs(w) + 0.5 * (ws.l2 @ (w * w))
+
+    def watched(ws, *step):
+        before, gradient = value(ws), moved(ws, *step)
+        if gradient is not None:
+            rises.append(float((value(ws) - before) / ws.quadratic.null_deviance))
+        return gradient
+
+    monkeypatch.setattr(newton_steps, "_moved", watched)
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(80, 20))
+        X = np.asfortranarray(np.hstack([X, X * (1.0 + noise * rng.normal(size=X.shape))]))
+        y = X @ rng.normal(size=40) + 0.1 * rng.normal(size=80)
+        options = {"fit_intercept": fit_intercept, "penalty_factor": np.where(rng.random(40) < 0.2, 0.0, 1.0)}
+        solver = PathSolver(make_problem(as_design(X), y, **options).quadratic, 1.0, Options(1e-10, max_iter=200))
+        top = solver.alpha_max()
+        for alpha in np.geomspace(top, 1e-5 * top, 6):
+            solver.solve(alpha)
+    assert len(rises) > 100
+    assert max(rises) <= 1e-10

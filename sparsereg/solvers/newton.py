@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg.solvers.gap_rounding import EPS, length_of
 from sparsereg.solvers.working_set import WorkingSet
 
 __all__ = ["newton"]
@@ -73,14 +74,15 @@ def _moved(ws: WorkingSet, part: Vector, before: Vector, kink: Vector, rise: flo
     """Take a step from where the gradient is `before`, and the l1 penalty's slope `kink`, both kept by signs that hold;
     return the gradient there. None, and back, if the objective rose by more than the share `rise` of |y|^2.
 
-    A quadratic falls by the step times the mean of the gradients at its ends; of huge steps along what moves no
-    prediction that is rounding, but no loss falls by more than it was. Whoever models a loss checks the loss."""
-    here, null_deviance = ws.position(), ws.quadratic.null_deviance
-    loss = np.inf if ws.is_model else 0.5 * ws.squared_residual(before) + rise * null_deviance
+    A quadratic falls by the step times the mean of the gradients at its ends, of which only what is beyond their
+    rounding counts: of huge steps along what moves no prediction there is nothing else. Whoever models a loss checks
+    the loss."""
+    here, quadratic = ws.position(), ws.quadratic
     ws.set_w(here.w + part)
-    after = ws.gradient()
+    after, length = ws.gradient(), length_of(quadratic, ws.sq, ws.sums)
     penalty = float(part @ (kink + 0.5 * ws.l2 * (here.w + ws.w)))
-    if penalty < min(0.5 * float(part @ (before + after)) + rise * null_deviance, loss):
+    hidden = EPS * float(length @ np.abs(part)) * float(length @ np.maximum(np.abs(here.w), np.abs(ws.w)))
+    if penalty + hidden < 0.5 * float(part @ (before + after)) + rise * quadratic.null_deviance:
         return after
     ws.move_to(here)
     return None
