@@ -14,6 +14,7 @@ from test_dropin import data
 
 from sparsereg import (
     ElasticNet,
+    cross_validate_path,
     degrees_of_freedom,
     information_criterion,
     regularization_path,
@@ -256,3 +257,22 @@ def test_stability_threads_and_errors():
             stability_selection(X, y, **arguments)
     with pytest.raises(ValueError, match="3 rows"):
         stability_selection(X[:3], y[:3])
+
+
+def test_fits_without_error_and_nearly_so():
+    """A likelihood has no bound there; just above, the shape of gamma is one over the deviance."""
+    X = data()[0]
+    for loss in ("squared", "gamma"):
+        path = regularization_path(X, np.full(X.shape[0], 2.0), loss=loss, alphas=[0.1, 0.01])
+        assert (information_criterion(path, X).values == -np.inf).all()
+    deviance = np.array([1e-300, 1e-12, 0.99e-8, 1.01e-8])
+    expected = np.log(2.0 * np.pi * deviance) + 1.0
+    np.testing.assert_allclose(LOSSES["gamma"].fit_term(deviance, None), expected, atol=1e-5)
+
+
+def test_what_is_no_path_is_refused_by_its_kind():
+    X, y = data()
+    with pytest.raises(ValueError, match="path is a CrossValidation; expected a PathResult"):
+        information_criterion(cross_validate_path(X, y, alphas=3, cv=2), X)
+    with pytest.raises(ValueError, match="dispersion=inf"):
+        information_criterion(regularization_path(X, y, alphas=3), X, dispersion=np.inf)

@@ -146,3 +146,14 @@ def test_estimators_take_the_rule_and_say_what_it_cannot():
     rows, _ = in_parts(sp.csr_array(X), y, None, 3)
     with pytest.raises(ValueError, match="nor rows in parts"):
         cross_validate_path(rows, cv=3, rule="1se-rows")
+
+
+def test_a_rule_chosen_afterwards_says_what_was_not_measured():
+    X, y = data(n=120)
+    one = [(np.arange(80), np.arange(80, 120))]
+    with pytest.raises(ValueError, match="rule='1se-rows' compares the losses of rows, which were not kept"):
+        cross_validate_path(X, y, cv=2, alphas=5).chosen.choose("1se-rows")
+    with pytest.raises(ValueError, match="needs the error over two folds or more"):
+        cross_validate_path(X, y, cv=one, alphas=5).chosen.choose("1se-unpaired")
+    with pytest.raises(ValueError, match="needs the error over two folds or more"):
+        cross_validate_path(X, y, cv=one, alphas=5, scoring="r2").chosen.choose("1se")

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from scipy.optimize import minimize
+from sklearn.exceptions import ConvergenceWarning
 
+from sparsereg import LogisticRegression
 from sparsereg.data.design import as_design
 from sparsereg.losses import LOSSES
 from sparsereg.losses.confidence import ConfidentLogistic
@@ -102,3 +104,23 @@ def test_proximal_descent_ends_at_a_stationary_point(penalty, beta):
     assert 0 < np.count_nonzero(w) < 6
     assert found.value < problem.state(*start).value
     assert found.value == pytest.approx(problem.state(found.W, found.b).value + l1 @ np.abs(w), rel=1e-12)
+
+
+X_FOUR, Y_FOUR = np.array([[1.0], [1.0], [1.0], [-1.0]]), np.array([1, 1, 0, 0])
+
+
+def test_a_start_is_no_solution_because_the_rows_have_no_curvature_at_zero():
+    """There the gradient in units of the root of the curvature is 1e130, beside which every other one is small."""
+    model = LogisticRegression(C=np.inf, fit_intercept=False, warm_start=True).fit(X_FOUR, Y_FOUR)
+    plain = model.coef_[0, 0]
+    model.coef_ = np.array([[605.0]])
+    model.fit(X_FOUR, Y_FOUR, offset=-600.0 * X_FOUR[:, 0])
+    assert model.coef_[0, 0] - 600.0 == pytest.approx(plain, rel=1e-6)
+
+
+def test_curvatures_too_small_to_be_divided_by_are_no_error():
+    X = np.kron(np.eye(2), X_FOUR)
+    with pytest.warns(ConvergenceWarning):
+        LogisticRegression(C=np.inf, fit_intercept=False, max_iter=10).fit(
+            X, np.tile(Y_FOUR, 2), offset=-720.0 * X[:, 0]
+        )

@@ -15,6 +15,8 @@ Vector = NDArray[np.float64]
 
 # For the best shape: from Minka's start two or three steps reach rounding.
 SHAPE_STEPS = 5
+# Below this deviance the shape is one over it, to a relative error of this size: digits of its logarithm are lost.
+SHARP = 1e-8
 
 
 class Gamma(Loss):
@@ -36,11 +38,12 @@ class Gamma(Loss):
         """At the best shape a, with `log a - digamma(a) = deviance / 2`: Newton steps in 1 / a (Minka 2002)."""
         if dispersion is not None:
             return deviance / dispersion
-        half = 0.5 * deviance
+        sharp = np.log(2.0 * np.pi * deviance) + 1.0  # minus infinity for a fit without error
+        half = 0.5 * np.maximum(deviance, SHARP)
         a = (3.0 - half + np.sqrt((half - 3.0) ** 2 + 24.0 * half)) / (12.0 * half)
         for _ in range(SHAPE_STEPS):
             a = 1.0 / (1.0 / a + (np.log(a) - digamma(a) - half) / (a - a * a * polygamma(1, a)))
-        return 2.0 * (gammaln(a) - a * np.log(a) + a * (1.0 + half))
+        return np.where(deviance < SHARP, sharp, 2.0 * (gammaln(a) - a * np.log(a) + a * (1.0 + half)))
 
     def value(self, y: Vector, z: Vector) -> Vector:
         """`exp(d) - 1 - d` with `d = log y - z`."""

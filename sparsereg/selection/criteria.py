@@ -101,7 +101,7 @@ def information_criterion(
     Parameters
     ----------
     path : PathResult
-        From `regularization_path`, `cross_validate_path` or a file.
+        From `regularization_path`, a file, or as `path` of what `cross_validate_path` returns.
     X : sparse matrix or array, or dense array, of shape (n, p)
         The X it was fitted on.
     criterion : {"aic", "aicc", "bic", "ebic"}, default "bic"
@@ -147,7 +147,7 @@ def information_criterion(
     check_choice("criterion", criterion, CRITERIA)
     check_number("gamma", gamma, low=0, high=1)
     if dispersion is not None:
-        check_number("dispersion", dispersion, low=0, open_low=True)
+        check_number("dispersion", dispersion, low=0, open_low=True, high=np.finfo(np.float64).max)
     loss, K = _loss_of(path), len(path.outputs)
     design = as_design(X)
     if design.n_features != path.n_features:
@@ -172,7 +172,7 @@ def _values(
 ) -> Vector:
     """Of d degrees of freedom at each point, the intercept's among them; EBIC's without its own term."""
     assert path.deviance_explained is not None
-    deviance = path.gap_scale * (1.0 - path.deviance_explained) * (1.0 if loss.quadratic else 2.0)
+    deviance = path.gap_scale * np.maximum(1.0 - path.deviance_explained, 0.0) * (1.0 if loss.quadratic else 2.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         values = n * loss.fit_term(deviance, dispersion) + (np.log(n) if criterion in ("bic", "ebic") else 2.0) * d
         if criterion == "aicc":
@@ -183,6 +183,11 @@ def _values(
 
 def _loss_of(path: PathResult) -> Loss | Multinomial:
     """The loss of a path of one output, or of the classes of one target."""
+    if not isinstance(path, PathResult):
+        raise ValueError(  # noqa: TRY004
+            f"path is a {type(path).__name__}; expected a PathResult, from regularization_path, or the path of a"
+            " CrossValidation."
+        )
     loss = as_path_loss(path.loss)
     several = len(path.outputs) > 1 and not isinstance(loss, Multinomial)
     if several or path.deviance_explained is None or path.gradient_norms is not None:

@@ -106,6 +106,13 @@ def choose_point(rule: Any, losses: Vector, n_nonzero: Int, validated: Any = Non
     """
     if callable(rule):
         return _checked(rule(validated), losses.shape[0], rule)
+    if validated is not None:
+        if rule == BY_ROWS and validated.by_rows is None:
+            raise ValueError(
+                f"rule={rule!r} compares the losses of rows, which were not kept; pass it as rule to"
+                " cross_validate_path."
+            )
+        check_rule_of_folds(rule, losses.shape[1], validated.by_rows is not None)
     best = best_point(losses)
     choices: dict[str, Callable[[], int]] = {
         "min": lambda: best,

@@ -241,7 +241,7 @@ class _Step:
         diagonal = np.diag(H)
         unit = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
         try:
-            factor = cho_factor(H * np.outer(unit, unit))
+            factor = cho_factor(unit[:, None] * H * unit)
             if np.diag(factor[0]).min() < 1e-7:  # the last digits only
                 raise LinAlgError
             d = -unit * cho_solve(factor, unit * g)
@@ -333,10 +333,12 @@ def smooth_newton(problem: SmoothProblem, start: tuple[Matrix, Vector], scale: f
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         state = problem.state(*start)
         zero = state if not state.W.any() else problem.state(np.zeros_like(state.W), np.zeros_like(state.b))
-        first, n_iter, stopped, last, norm = 0.0, 0, False, False, 0.0
+        at_zero, n_iter, stopped, last = _Step(problem, zero).norm(zero.g, zero.g_b), 0, False, False
         while True:
             step = _Step(problem, state)
-            norm, first = step.norm(state.g, state.g_b), first or _Step(problem, zero).norm(zero.g, zero.g_b)
+            # Where no row has curvature at 0, such as under large offsets, the gradient there is beyond all measure in
+            # its own units.
+            norm, first = step.norm(state.g, state.g_b), min(at_zero, step.norm(zero.g, zero.g_b))
             if last or norm <= NO_DECREMENT**0.5 * max(first, 1e-300) or n_iter >= max_iter:
                 break
             relative = norm / first if first else 0.0
