@@ -8,7 +8,8 @@ import scipy.sparse as sp
 
 from sparsereg.data.design import as_design
 from sparsereg.objective.problem import make_problem
-from sparsereg.solvers import gram_cd, newton as newton_steps, path_solver
+from sparsereg.solvers import gram_cd, path_solver
+from sparsereg.solvers import newton as newton_steps
 from sparsereg.solvers.gram_cd import GramCD
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.newton import newton
