@@ -198,6 +198,8 @@ def test_errors_about_losses_name_options_and_a_remedy():
     assert "--loss tweedie:1.5" in gamma
     assert "loss=" not in gamma
     assert "--positive is for one coefficient" in run(FIT + "--target kind --loss multinomial --positive").stderr
+    for given in ("--loss multinomial", ""):
+        assert "changes no probability" in run(FIT + f"--target kind {given} --offset claims").stderr
     assert "--loss squared for 0" in run(FIT + "--target claims --loss tweedie:3").stderr
 
 

@@ -76,6 +76,11 @@ def _check_loss(options: dict[str, Any]) -> None:
         raise ValueError("--exposure is for rates, whose loss has a log link; add --loss poisson, gamma or tweedie.")
     if name == "multinomial" and options["positive"]:
         raise ValueError("--positive is for one coefficient a column, and --loss multinomial has one for each class.")
+    if name == "multinomial" and options["offset"] is not None:
+        raise ValueError(
+            "--offset adds the same number for every class, which changes no probability of --loss multinomial; leave"
+            " it out."
+        )
     if log_target and options["offset"] is not None:
         raise ValueError("--offset adds to the target itself, and --log-target fits its logarithm; choose one.")
 

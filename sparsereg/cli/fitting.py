@@ -55,8 +55,6 @@ def fit_model(data: Training, roles: ColumnRoles, options: dict[str, Any], termi
     asked = {name: options[name] for name in ("l1_ratio", "tol", "standardize", "positive")}
     asked |= {"loss": roles.kind.loss, "sample_weight": data.weights(data.train), "penalty_factor": factor}
     asked["offset"] = data.offsets(data.train)
-    if asked["offset"] is not None and roles.kind.loss == "multinomial":
-        asked["offset"] = np.tile(asked["offset"][:, None], len(roles.kind.classes or ()))
     meta = _meta(data, roles, options)
     if options["share"] is None and options["criterion"] is None:
         return _by_folds(data, cross, X, asked, meta, options, terminal)
@@ -216,7 +214,6 @@ def _with_patience(
     y, offset = data.y[held], data.offsets(held)
     if task.y.ndim == 2:
         y = kind.indicators(y)
-        offset = None if offset is None else offset[:, None]
     ending = Ending(patience=options["patience"])
 
     def progress(i: int, n: int, alpha: float, n_nonzero: int, *_: float) -> None:
