@@ -110,3 +110,14 @@ def test_a_class_without_training_rows(classes):
     assert np.isfinite(path.chosen.fold_losses).all()
     with pytest.raises(ValueError, match="use stratified folds"):
         cross_validate_path(X, target, loss=loss, cv=folds, alphas=4)
+
+
+def test_coefficients_of_folds_whose_paths_have_different_lengths():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(200, 6))
+    y = X[:, 0] - 0.5 * X[:, 1] + rng.logistic(size=200) > 0.0
+    model = LogisticRegressionCV(cv=3, l1_ratios=(0.1, 1.0), keep_fold_paths=True).fit(X, y)
+    sizes = [path.alphas.size for path in model.validation_.paths]
+    assert sizes[0] != sizes[1]
+    assert model.coefs_paths_.shape == (3, 2, max(sizes), 1, 7)
+    np.testing.assert_array_equal(np.isnan(model.coefs_paths_[:, :, :, 0, 0]).all(axis=0), np.isnan(model.scores_[0]))

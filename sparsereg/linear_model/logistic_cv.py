@@ -16,7 +16,7 @@ from sparsereg.linear_model.class_targets import ClassTargets
 from sparsereg.linear_model.coefficients import set_parameters
 from sparsereg.linear_model.logistic import PENALTIES, SOLVERS, LogisticRegression
 from sparsereg.linear_model.loss_fit import Task as FitTask
-from sparsereg.linear_model.path_choice import PathChoice
+from sparsereg.linear_model.path_choice import PathChoice, rectangle
 from sparsereg.linear_model.paths import EPOCHS
 from sparsereg.losses import LOSSES
 from sparsereg.losses.multinomial import MULTINOMIAL
@@ -283,7 +283,8 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         check_is_fitted(self, "validation_")
         if not self.keep_fold_paths:
             raise AttributeError("coefs_paths_ is there only after a fit with keep_fold_paths=True.")
-        return np.stack([fold_coefficients(path, self.fit_intercept) for path in self.validation_.paths], axis=1)
+        parts = [fold_coefficients(path, self.fit_intercept).swapaxes(0, 1) for path in self.validation_.paths]
+        return np.asarray(np.moveaxis(rectangle(parts), 2, 0))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> float:
         """The score by `scoring`, or the accuracy.

@@ -20,7 +20,7 @@ from sparsereg.selection.engine import Settings
 from sparsereg.selection.results import CrossValidation
 from sparsereg.selection.rules import check_rule
 
-__all__ = ["PathChoice"]
+__all__ = ["PathChoice", "rectangle"]
 
 # Points of the grid where none is given.
 N_ALPHAS = 100
@@ -93,7 +93,7 @@ class PathChoice:
     def _arrays(validation: CrossValidation) -> tuple[Any, Any]:
         """Strengths and losses of all paths, (L, k) and (L, k, F)."""
         paths = validation.paths
-        return _rectangle([p.alphas for p in paths]), _rectangle([p.fold_losses for p in paths])
+        return rectangle([p.alphas for p in paths]), rectangle([p.fold_losses for p in paths])
 
     def _set_l1_ratio(self, l1_ratio: float) -> None:
         self.l1_ratio_ = l1_ratio
@@ -117,7 +117,7 @@ def _check_grid(alphas: Any) -> Any:
     return check_alphas(alphas)
 
 
-def _rectangle(arrays: list[Any]) -> Any:
+def rectangle(arrays: list[Any]) -> Any:
     """Arrays of different lengths one above the other, the shorter ones with NaN at their ends."""
     out = np.full((len(arrays), max(map(len, arrays)), *arrays[0].shape[1:]), np.nan)
     for row, array in zip(out, arrays, strict=True):
