@@ -178,8 +178,9 @@ class Descent:
             self._crawls = True
             if since >= EPOCHS_PER_LOOK or enters:
                 if (np.isinf(gap) or gap > SLOW * before) and epochs < max_epochs:
+                    c = own.c if own.dual is None else None
+                    spent, c = self._newton(min(MAX_PRODUCTS, max_epochs - epochs), c, stuck=slow)
                     slow = True
-                    spent, c = self._newton(min(MAX_PRODUCTS, max_epochs - epochs), own.c if own.dual is None else None)
                     epochs, own = epochs + spent, None
                 before, since = gap, 0
         return epochs, False, own or self._own_gap()
@@ -202,9 +203,9 @@ class Descent:
         if not ws.value() < value:
             ws.move_to(here)
 
-    def _newton(self, max_products: int, c: Vector | None = None) -> tuple[int, Vector | None]:
+    def _newton(self, max_products: int, c: Vector | None = None, stuck: bool = False) -> tuple[int, Vector | None]:
         """Newton steps, counted; `c`: the gradient here, returned: that at the end, where they are known."""
-        spent, c = newton(self.working_set, max_products, c)
+        spent, c = newton(self.working_set, max_products, c, stuck)
         self.products += spent
         return spent, c
 

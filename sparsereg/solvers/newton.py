@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.solvers.gap_rounding import EPS, length_of
-from sparsereg.solvers.working_set import WorkingSet
+from sparsereg.solvers.working_set import MAX_DIRECT, WorkingSet
 
 __all__ = ["newton"]
 
@@ -28,24 +28,27 @@ ROUNDING = 1e-4
 RISE = 1e-12
 
 
-def newton(working_set: WorkingSet, max_products: int, c: Vector | None = None) -> tuple[int, Vector | None]:
+def newton(
+    working_set: WorkingSet, max_products: int, c: Vector | None = None, stuck: bool = False
+) -> tuple[int, Vector | None]:
     """Steps towards the minimum over the columns with w != 0 or no penalty; returns the products with the Gram matrix
     they took, the tries of a step counted as one, and the gradient at the end if there was a step.
 
     While signs hold, the objective is a quadratic there. It is solved directly or by conjugate gradients, which need
     the square root of the iterations that coordinate descent needs. Coordinates that would change sign stop at 0. If
     that does not lower the objective, half of the step does, or a smaller part; where steps are cheap the next one
-    follows. `c`: the gradient at the beginning, if it is known.
+    follows. `c`: the gradient at the beginning, if it is known. `stuck`: the last call was not enough; steps along
+    dependent columns, each to the first coefficient that reaches 0, are then taken where they are not cheap too, one
+    after the other: coordinate descent would bring that coefficient back.
     """
     spent, done = 0, False
     while not done and spent < max_products:
-        products, c, done = _step(working_set, max_products - spent, c)
+        products, c, done = _step(working_set, max_products - spent, c, stuck)
         spent += products
-        done = done or not working_set.newton_is_cheap()
     return spent, c
 
 
-def _step(ws: WorkingSet, max_products: int, c: Vector | None) -> tuple[int, Vector | None, bool]:
+def _step(ws: WorkingSet, max_products: int, c: Vector | None, stuck: bool) -> tuple[int, Vector | None, bool]:
     """One step from where the gradient is c; returns its products, the gradient after it, and whether another would
     have nothing to do."""
     old = ws.w  # a step replaces it
@@ -58,7 +61,8 @@ def _step(ws: WorkingSet, max_products: int, c: Vector | None) -> tuple[int, Vec
     kink = ws.l1 * ws.quadratic.penalty.slope(old)
     slope = np.where(active, c - kink - ws.l2 * old, 0.0)
     step, products = ws.newton_step(slope, active, max_products)
-    if (active & (step == 0.0)).any() and ws.newton_is_cheap():
+    few = stuck and np.count_nonzero(active) <= MAX_DIRECT
+    if (active & (step == 0.0)).any() and (few or ws.newton_is_cheap()):
         left = np.where(active, slope - _product(ws, step), 0.0)
         if _is_flat(left, slope, ws.l1):
             part = _along_flat_direction(ws, left, slope, active, bounded)
@@ -66,7 +70,7 @@ def _step(ws: WorkingSet, max_products: int, c: Vector | None) -> tuple[int, Vec
                 return products + 1, there, False
     for tried, part in enumerate(_parts(old, step, bounded)):
         if (there := _moved(ws, part, c, kink, 0.0 if tried else RISE)) is not None:
-            return products + 1, there, tried == 0
+            return products + 1, there, tried == 0 or not ws.newton_is_cheap()
     return products + 1, c, True  # what is left is rounding
 
 
