@@ -56,6 +56,8 @@ NEWTON_STEPS = 6
 DIGITS_LOST = 1e-12
 # Squared ratio of Cholesky pivots below which H is treated as singular.
 SINGULAR = 1e-14
+# Below this one the inverse has too few digits for bounds: H is rounded by its side times 1e-16.
+UNCERTAIN = 1e-11
 # Penalties below this share of a column's curvature may leave degrees of freedom by an inverse of H few digits.
 WEAK_COLUMN = 1e-8
 # Of a singular vector, in units of the largest value over its own.
@@ -230,7 +232,8 @@ def _primal_step(system: System, inverse: Inverse, g: Vector) -> Vector:
 
 
 def small_inverse(square: Matrix2, shift: Vector | float) -> tuple[Inverse, bool]:
-    """The inverse of `H = square + diag(shift)`, and True; if H is singular to rounding, its pseudo-inverse and False.
+    """The inverse of `H = square + diag(shift)`, and whether bounds may be taken from it; if H is singular to rounding,
+    its pseudo-inverse and False.
 
     With the pseudo-inverse, solutions have the least norm. H is scaled to a diagonal of 1 before it is judged and
     factorised, so that a column's unit cannot make it seem singular. Constant columns stay at 0.
@@ -240,8 +243,9 @@ def small_inverse(square: Matrix2, shift: Vector | float) -> tuple[Inverse, bool
     try:  # .T: LAPACK works in place on column-major storage
         factor = scipy.linalg.cho_factor(_scaled(square, shift, scale).T, lower=True, overwrite_a=True)
         pivots = np.diag(factor[0])
-        if (pivots.min() / pivots.max()) ** 2 > SINGULAR:
-            return lambda g: np.asarray((scipy.linalg.cho_solve(factor, (g.T * scale).T).T * scale).T), True
+        if (ratio := (pivots.min() / pivots.max()) ** 2) > SINGULAR:
+            known = bool(ratio > UNCERTAIN)
+            return lambda g: np.asarray((scipy.linalg.cho_solve(factor, (g.T * scale).T).T * scale).T), known
     except np.linalg.LinAlgError:
         pass
     if scale.max() <= GRADED * scale.min():
