@@ -37,6 +37,9 @@ NEAR = 0.95
 ACTIVE_PER_ENTERING = 20
 # Where ten epochs leave more than this share of the gap, coordinate descent crawls: a Newton step is tried.
 SLOW = 0.3
+# So many looks in a row that find the gap within a thousandth of the last, and the objective lower by rounding, end it:
+# other columns may help.
+STILL, SAME = 30, 0.999
 # Steps whose decrease is below this share of |y|^2 are rounding: coordinate descent has nothing left to do.
 STEP_ROUNDING = 1e-32
 # Gaps below this share of |y|^2 differ by rounding.
@@ -170,11 +173,12 @@ class Descent:
                 break
             if last <= gap <= GAP_ROUNDING * null_deviance:
                 return epochs, True, own
-            if np.isinf(gap):  # only the objective tells whether more epochs are of use
+            if slow or np.isinf(gap):  # the objective tells whether more epochs are of use
                 value = working_set.value()
-                if value >= least - GAP_ROUNDING * null_deviance:
+                rests = value >= least - GAP_ROUNDING * null_deviance and gap >= SAME * last
+                still, least = still + 1 if rests else 0, value
+                if still >= STILL or (rests and np.isinf(gap)):
                     return epochs, True, own
-                least = value
             self._crawls = True
             if since >= EPOCHS_PER_LOOK or enters:
                 if (np.isinf(gap) or gap > SLOW * before) and epochs < max_epochs:
