@@ -152,7 +152,7 @@ class Descent:
         `dual`: the last dual point, if only added columns may violate it: the coefficients may then be good enough
         already."""
         working_set, null_deviance = self.working_set, self.quadratic.null_deviance
-        epochs, since, slow, own, least = 0, 0, self._enters, None, np.inf
+        epochs, since, still, slow, own, least = 0, 0, 0, self._enters, None, np.inf
         if self._crawls and max_epochs > EPOCHS_PER_LOOK and working_set.newton_is_cheap():
             epochs, c = self._newton(1)  # where the support stays, that is all there is to do
             own = self._own_gap(c)
