@@ -151,7 +151,8 @@ def regularization_path(
     max_iter : int, default 10,000
         Most epochs at one point.
     solver : {"auto", "cd", "prox_gradient"}, default "auto"
-        Coordinate descent, or accelerated proximal gradient: the same certified answer. "auto" is "cd".
+        Coordinate descent, or accelerated proximal gradient: the same certified answer. "auto" is "cd". Several targets
+        and classes have one method, which descends by rows of coefficients: it runs whichever is named.
     n_jobs : int, optional
         Threads for taking X in and for passes over all of it, by scikit-learn's convention: None is 1 (or what a
         `joblib.parallel_config` says), -1 every core. The result is the same to the last digit.
