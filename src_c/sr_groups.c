@@ -288,9 +288,8 @@ sr_status sr_mean_curvature(sr_mean kind, int64_t n, const double *eta, double *
     return SR_OK;
 }
 
-/* log(1 + x) for x in [0, 1], as 2 atanh(u) with u = x / (2 + x) at most 1/3: sixteen terms. */
-SR_INLINE double sr_log1p(double x) {
-    const double u = x / (2.0 + x), v = u * u;
+/* 1/3 + v/5 + v^2/7 + ..., sixteen terms: atanh(u) = u (1 + v times this) with v = u^2 at most 1/9. */
+SR_INLINE double sr_atanh_terms(double v) {
     double p = 1.0 / 33.0;
     p = p * v + 1.0 / 31.0;
     p = p * v + 1.0 / 29.0;
@@ -307,8 +306,13 @@ SR_INLINE double sr_log1p(double x) {
     p = p * v + 1.0 / 7.0;
     p = p * v + 1.0 / 5.0;
     p = p * v + 1.0 / 3.0;
-    p = p * v + 1.0 / 1.0;
-    return 2.0 * u * p;
+    return p;
+}
+
+/* log(1 + x) for x in [0, 1], as 2 atanh(u) with u = x / (2 + x) at most 1/3. */
+SR_INLINE double sr_log1p(double x) {
+    const double u = x / (2.0 + x), v = u * u;
+    return 2.0 * u * (sr_atanh_terms(v) * v + 1.0);
 }
 
 SR_WIDE sr_status sr_mean_value(sr_mean kind, int64_t n, const double *s, const double *sy, const double *eta,
@@ -332,23 +336,7 @@ SR_WIDE sr_status sr_mean_value(sr_mean kind, int64_t n, const double *s, const 
  * + ...)), of which sixteen terms count, and nothing cancels. */
 SR_INLINE double sr_entropy(double x) {
     const double u = x / (2.0 + x), v = u * u;
-    double p = 1.0 / 33.0;
-    p = p * v + 1.0 / 31.0;
-    p = p * v + 1.0 / 29.0;
-    p = p * v + 1.0 / 27.0;
-    p = p * v + 1.0 / 25.0;
-    p = p * v + 1.0 / 23.0;
-    p = p * v + 1.0 / 21.0;
-    p = p * v + 1.0 / 19.0;
-    p = p * v + 1.0 / 17.0;
-    p = p * v + 1.0 / 15.0;
-    p = p * v + 1.0 / 13.0;
-    p = p * v + 1.0 / 11.0;
-    p = p * v + 1.0 / 9.0;
-    p = p * v + 1.0 / 7.0;
-    p = p * v + 1.0 / 5.0;
-    p = p * v + 1.0 / 3.0;
-    return 2.0 * v / (1.0 - u) * (1.0 + (1.0 + u) * u * p);
+    return 2.0 * v / (1.0 - u) * (1.0 + (1.0 + u) * u * sr_atanh_terms(v));
 }
 
 SR_WIDE int64_t sr_near_entropies(int64_t n, const double *mu, const double *difference, double *restrict out) {
