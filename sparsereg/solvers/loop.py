@@ -37,9 +37,9 @@ NEAR = 0.95
 ACTIVE_PER_ENTERING = 20
 # Where ten epochs leave more than this share of the gap, coordinate descent crawls: a Newton step is tried.
 SLOW = 0.3
-# So many looks in a row that find the gap within a thousandth of the last, and the objective lower by rounding, end it:
-# other columns may help.
-STILL, SAME = 30, 0.999
+# A descent ends after so many consecutive looks between which the gap fell by less than 0.1% and the objective by
+# rounding only: adding columns may help.
+UNCHANGED_LOOKS, SAME_GAP = 30, 0.999
 # Steps whose decrease is below this share of |y|^2 are rounding: coordinate descent has nothing left to do.
 STEP_ROUNDING = 1e-32
 # Gaps below this share of |y|^2 differ by rounding.
@@ -152,7 +152,7 @@ class Descent:
         `dual`: the last dual point, if only added columns may violate it: the coefficients may then be good enough
         already."""
         working_set, null_deviance = self.working_set, self.quadratic.null_deviance
-        epochs, since, still, slow, own, least = 0, 0, 0, self._enters, None, np.inf
+        epochs, since, unchanged, slow, own, least = 0, 0, 0, self._enters, None, np.inf
         if self._crawls and max_epochs > EPOCHS_PER_LOOK and working_set.newton_is_cheap():
             epochs, c = self._newton(1)  # where the support stays, that is all there is to do
             own = self._own_gap(c)
@@ -175,9 +175,9 @@ class Descent:
                 return epochs, True, own
             if slow or np.isinf(gap):  # the objective tells whether more epochs are of use
                 value = working_set.value()
-                rests = value >= least - GAP_ROUNDING * null_deviance and gap >= SAME * last
-                still, least = still + 1 if rests else 0, value
-                if still >= STILL or (rests and np.isinf(gap)):
+                same = value >= least - GAP_ROUNDING * null_deviance and gap >= SAME_GAP * last
+                unchanged, least = unchanged + 1 if same else 0, value
+                if unchanged >= UNCHANGED_LOOKS or (same and np.isinf(gap)):
                     return epochs, True, own
             self._crawls = True
             if since >= EPOCHS_PER_LOOK or enters:
