@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.solvers.gap_rounding import EPS, length_of
+from sparsereg.solvers.gap_rounding import EPS
 from sparsereg.solvers.working_set import MAX_DIRECT, WorkingSet
 
 __all__ = ["newton"]
@@ -83,7 +83,7 @@ def _moved(ws: WorkingSet, part: Vector, before: Vector, kink: Vector, rise: flo
     the loss."""
     here, quadratic = ws.position(), ws.quadratic
     ws.set_w(here.w + part)
-    after, length = ws.gradient(), length_of(quadratic, ws.sq, ws.sums)
+    after, length = ws.gradient(), ws.lengths()
     penalty = float(part @ (kink + 0.5 * ws.l2 * (here.w + ws.w)))
     hidden = EPS * float(length @ np.abs(part)) * float(length @ np.maximum(np.abs(here.w), np.abs(ws.w)))
     if penalty + hidden < 0.5 * float(part @ (before + after)) + rise * quadratic.null_deviance:

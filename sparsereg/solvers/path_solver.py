@@ -17,7 +17,7 @@ from sparsereg._core.kernels import displacement_sums
 from sparsereg.objective.quadratic import MAX_UNPENALIZED, Quadratic
 from sparsereg.rows.contract import Coefficients
 from sparsereg.solvers.between import DualPoint, can_interpolate, solve_between
-from sparsereg.solvers.gap_rounding import EPS, gap_by_a_pass, hidden_by_rounding, length_of
+from sparsereg.solvers.gap_rounding import EPS, gap_by_a_pass, hidden_by_rounding
 from sparsereg.solvers.gram_cd import GramCD
 from sparsereg.solvers.loop import (
     GAP_ROUNDING,
@@ -217,13 +217,14 @@ class PathSolver(WorkingSetLoop):
         ws, rows, most = self.working_set, self.quadratic.rows, HIDDEN * self.quadratic.null_deviance
         if not (ws.m and rows.in_memory and math.isfinite(gap)) or self.eliminated_length:
             return False
-        if self._lengths.size != ws.m:
-            self._lengths = length_of(self.quadratic, ws.sq, ws.sums)
-            self._spread = float(self._lengths.max() / np.where(self._lengths > 0.0, self._lengths, np.inf).min())
-        reach = float(self._lengths @ np.abs(ws.w))
+        lengths = ws.lengths()
+        if self._lengths is not lengths:
+            self._lengths = lengths
+            self._spread = float(lengths.max() / np.where(lengths > 0.0, lengths, np.inf).min())
+        reach = float(lengths @ np.abs(ws.w))
         if ws.quadratic.penalty.is_uniform and ws.l1[0] > 0.0 and EPS * reach**2 * (1.0 + self._spread) <= most:
             return False  # as `hidden_by_rounding` would say: soon known
-        hidden = hidden_by_rounding(EPS * reach * self._lengths, ws.w, ws.l1, ws.l2)
+        hidden = hidden_by_rounding(EPS * reach * lengths, ws.w, ws.l1, ws.l2)
         return hidden > max(0.1 * gap, most)
 
     def _products_sum(self, coef: Coefficients) -> float:  # noqa: ARG002 - those of the working set

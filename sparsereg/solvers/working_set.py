@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sparsereg._core.kernels import Coordinates
 from sparsereg.objective.quadratic import Quadratic
 from sparsereg.rows.contract import Coefficients
+from sparsereg.solvers.gap_rounding import length_of
 
 __all__ = ["CHEAP_EPOCHS", "ENOUGH_MARGINS", "MAX_DIRECT", "MAX_SWEEPS", "Position", "WorkingSet"]
 
@@ -78,6 +79,7 @@ class WorkingSet(ABC):
         self.scale, self.l1_ratio = 0.0, 1.0
         self.unpenalized = np.empty(0, dtype=np.int64)
         self.ill_conditioned = False  # whether conjugate gradients did not converge the last time
+        self._lengths, self._lengths_of = np.empty(0), self.sq
 
     @property
     def m(self) -> int:
@@ -128,6 +130,12 @@ class WorkingSet(ABC):
         moved = np.abs(w) * np.sqrt(self.sq[: w.size] + self.l2[: w.size])
         least = DUST * min(float(moved.max(initial=0.0)), math.sqrt(max(self.quadratic.null_deviance, 0.0)))
         return moved > least
+
+    def lengths(self) -> Vector:
+        """`|x_j|_s` about 0, kept until the curvatures are replaced."""
+        if self._lengths_of is not self.sq:
+            self._lengths, self._lengths_of = length_of(self.quadratic, self.sq, self.sums), self.sq
+        return self._lengths
 
     def products_sum(self) -> float:
         """`s' X w`; 0 without an intercept."""
