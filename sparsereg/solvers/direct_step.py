@@ -30,7 +30,7 @@ def direct_step(store: GramStore | GramSum, at: Coordinates, slope: Vector) -> V
         The negative gradient.
     """
     active, H = store.hessian(at)
-    step, b = np.zeros_like(slope), slope[active]
+    step, b = np.zeros(slope.size), slope[active]
     if active.size < BLOCKED:
         solve_psd(H, b, TINY)
         step[active] = b

@@ -54,15 +54,17 @@ def _step(ws: WorkingSet, max_products: int, c: Vector | None, stuck: bool) -> t
     old = ws.w  # a step replaces it
     bounded = (ws.l1 > 0.0) | ws.quadratic.penalty.positive
     active = old != 0.0
-    active[ws.unpenalized] |= ~bounded[ws.unpenalized]
-    if not active.any():
+    if ws.unpenalized.size:
+        active[ws.unpenalized] |= ~bounded[ws.unpenalized]
+    count = np.count_nonzero(active)
+    if not count:
         return 0, c, True
     c = ws.gradient() if c is None else c
     kink = ws.l1 * ws.quadratic.penalty.slope(old)
-    slope = np.where(active, c - kink - ws.l2 * old, 0.0)
+    slope = np.where(active, c - (kink + ws.l2 * old if ws.l1_ratio < 1.0 else kink), 0.0)
     step, products = ws.newton_step(slope, active, max_products)
-    few = stuck and np.count_nonzero(active) <= MAX_DIRECT
-    if (active & (step == 0.0)).any() and (few or ws.newton_is_cheap()):
+    few = stuck and count <= MAX_DIRECT
+    if np.count_nonzero(step) < count and (few or ws.newton_is_cheap()):
         left = np.where(active, slope - _product(ws, step), 0.0)
         if _is_flat(left, slope, ws.l1):
             part = _along_flat_direction(ws, left, slope, active, bounded)
@@ -81,12 +83,13 @@ def _moved(ws: WorkingSet, part: Vector, before: Vector, kink: Vector, rise: flo
     A quadratic falls by the step times the mean of the gradients at its ends, of which only what is beyond their
     rounding counts: of huge steps along what moves no prediction there is nothing else. Whoever models a loss checks
     the loss."""
-    here, quadratic = ws.position(), ws.quadratic
+    here, length = ws.position(), ws.lengths()
     ws.set_w(here.w + part)
-    after, length = ws.gradient(), ws.lengths()
-    penalty = float(part @ (kink + 0.5 * ws.l2 * (here.w + ws.w)))
-    hidden = EPS * float(length @ np.abs(part)) * float(length @ np.maximum(np.abs(here.w), np.abs(ws.w)))
-    if penalty + hidden < 0.5 * float(part @ (before + after)) + rise * quadratic.null_deviance:
+    after = ws.gradient()
+    penalty = float(part @ (kink + 0.5 * ws.l2 * (here.w + ws.w) if ws.l1_ratio < 1.0 else kink))
+    moved = float(length @ np.abs(part))
+    hidden = EPS * moved * (float(length @ np.abs(here.w)) + moved)
+    if penalty + hidden < 0.5 * float(part @ (before + after)) + rise * ws.quadratic.null_deviance:
         return after
     ws.move_to(here)
     return None
