@@ -46,6 +46,18 @@ WHY_ENDED = {
 }
 
 
+@dataclasses.dataclass(frozen=True)
+class _Fit:
+    """What is fitted: the rows, encoded by `cross`, the arguments of a path and those of the command line."""
+
+    data: Training
+    cross: FeatureCross
+    X: Any
+    asked: dict[str, Any]
+    options: dict[str, Any]
+    terminal: Terminal
+
+
 def fit_model(data: Training, roles: ColumnRoles, options: dict[str, Any], terminal: Terminal) -> Model:
     """Choose the design, encode, fit the path, choose a point."""
     cross = _design(data, roles, options, terminal)
@@ -55,10 +67,10 @@ def fit_model(data: Training, roles: ColumnRoles, options: dict[str, Any], termi
     asked = {name: options[name] for name in ("l1_ratio", "tol", "standardize", "positive")}
     asked |= {"loss": roles.kind.loss, "sample_weight": data.weights(data.train), "penalty_factor": factor}
     asked["offset"] = data.offsets(data.train)
-    meta = _meta(data, roles, options)
+    meta, fit = _meta(data, roles, options), _Fit(data, cross, X, asked, options, terminal)
     if options["share"] is None and options["criterion"] is None:
-        return _by_folds(data, cross, X, asked, meta, options, terminal)
-    return _by_held_out(data, cross, X, asked, meta, options, terminal)
+        return _by_folds(fit, meta)
+    return _by_held_out(fit, meta)
 
 
 def _design(data: Training, roles: ColumnRoles, options: dict[str, Any], terminal: Terminal) -> FeatureCross:
@@ -102,22 +114,15 @@ def _meta(data: Training, roles: ColumnRoles, options: dict[str, Any]) -> dict[s
     }
 
 
-def _by_folds(
-    data: Training,
-    cross: FeatureCross,
-    X: Any,
-    asked: dict[str, Any],
-    meta: dict[str, Any],
-    options: dict[str, Any],
-    terminal: Terminal,
-) -> Model:
+def _by_folds(fit: _Fit, meta: dict[str, Any]) -> Model:
     """The strength that predicts best in cross-validation, on a path of all rows."""
+    data, cross, X, options, terminal = fit.data, fit.cross, fit.X, fit.options, fit.terminal
     folds = data.folds(options["folds"], options["seed"], options["classes"])
     grid, eps = options["alphas"], options["eps"]
     automatic = grid is None and eps is None
     grid = (AUTO_POINTS if automatic else 100) if grid is None else grid
     with terminal.path("Paths of all rows and of each fold", grid if isinstance(grid, int) else len(grid)) as advance:
-        asked |= {"patience": options["patience"], "keep_fold_paths": True}
+        asked = fit.asked | {"patience": options["patience"], "keep_fold_paths": True}
         asked["max_seconds"] = max(options["budget_seconds"] - terminal.seconds, 1e-3)
         asked["callback"] = lambda i, n, alpha, n_nonzero, *_: advance(i, n, alpha, n_nonzero)
         eps = "auto" if eps is None else eps
@@ -149,24 +154,17 @@ def _by_folds(
     return Model(cross, _with_classes(path, options), meta)
 
 
-def _by_held_out(
-    data: Training,
-    cross: FeatureCross,
-    X: Any,
-    asked: dict[str, Any],
-    meta: dict[str, Any],
-    options: dict[str, Any],
-    terminal: Terminal,
-) -> Model:
+def _by_held_out(fit: _Fit, meta: dict[str, Any]) -> Model:
     """The strength that predicts the held-out rows best, which stay out of the fit; of none, that of a criterion."""
+    data, cross, X, options, terminal = fit.data, fit.cross, fit.X, fit.options, fit.terminal
     grid, eps = options["alphas"] or 100, options["eps"] or 1e-2
     with terminal.path("Fitting the path", grid if isinstance(grid, int) else len(grid)) as callback:
         if options["patience"] is None or not data.held_out.size:
-            path = regularization_path(X, data.y[data.train], alphas=grid, eps=eps, callback=callback, **asked)
+            path = regularization_path(X, data.y[data.train], alphas=grid, eps=eps, callback=callback, **fit.asked)
         else:
-            path = _with_patience(data, cross, X, asked, options | {"alphas": grid, "eps": eps}, callback)
+            path = _with_patience(fit, grid, eps, callback)
     with terminal.working("Looking at the rows"):
-        k = _by_criterion(path, X, asked, options, terminal)
+        k = _by_criterion(path, fit)
         evidence = data.evidence(cross, path, X, k)
     path = _with_classes(path, options)
     meta |= {"point": evidence.point, "seed": options["seed"], "evidence": evidence.to_dict()}
@@ -187,28 +185,26 @@ def _by_held_out(
     return model
 
 
-def _by_criterion(
-    path: PathResult, X: Any, asked: dict[str, Any], options: dict[str, Any], terminal: Terminal
-) -> int | None:
+def _by_criterion(path: PathResult, fit: _Fit) -> int | None:
     """The point of least criterion, where one is asked for."""
-    if options["criterion"] is None:
+    criterion = fit.options["criterion"]
+    if criterion is None:
         return None
-    given = {name: asked[name] for name in ("sample_weight", "offset")}
-    found = information_criterion(path, X, criterion=options["criterion"], **given)
-    terminal.note(
-        f"{options['criterion'].upper()} is least at point {found.k}, with {found.degrees[found.k]:.4g} degrees of"
+    given = {name: fit.asked[name] for name in ("sample_weight", "offset")}
+    found = information_criterion(path, fit.X, criterion=criterion, **given)
+    fit.terminal.note(
+        f"{criterion.upper()} is least at point {found.k}, with {found.degrees[found.k]:.4g} degrees of"
         f" freedom and {path.n_nonzero[found.k]:,} columns, which is the model's."
     )
-    _note_last(path, found.k, terminal)
+    _note_last(path, found.k, fit.terminal)
     return found.k
 
 
-def _with_patience(
-    data: Training, cross: FeatureCross, X: Any, asked: dict[str, Any], options: dict[str, Any], callback: Any
-) -> PathResult:
+def _with_patience(fit: _Fit, grid: Any, eps: float, callback: Any) -> PathResult:
     """The path on the rows of the fit, to so many strengths that do not predict the held-out ones better."""
+    data, asked, options = fit.data, fit.asked, fit.options
     penalty = {name: asked[name] for name in ("penalty_factor", "standardize", "positive")} | {"fit_intercept": True}
-    rows = GivenRows(as_design(X), data.y[data.train], asked["sample_weight"], asked["offset"])
+    rows = GivenRows(as_design(fit.X), data.y[data.train], asked["sample_weight"], asked["offset"])
     task, measure, _ = make_task(rows, as_path_loss(asked["loss"]), penalty, Options(asked["tol"]), None)
     kind, held = TargetKind(asked["loss"], options["classes"]), data.held_out
     y, offset = data.y[held], data.offsets(held)
@@ -219,8 +215,8 @@ def _with_patience(
     def progress(i: int, n: int, alpha: float, n_nonzero: int, *_: float) -> None:
         callback(i, n, alpha, n_nonzero)
 
-    settings = Settings(options["alphas"], options["eps"], ending, progress=progress)
-    rows_held = HeldRows(cross.transform(data.table[held]), y, data.weights(held), offset)
+    settings = Settings(grid, eps, ending, progress=progress)
+    rows_held = HeldRows(fit.cross.transform(data.table[held]), y, data.weights(held), offset)
     return path_with_patience(task, measure, asked["l1_ratio"], settings, rows_held)
 
 

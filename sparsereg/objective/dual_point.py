@@ -41,6 +41,11 @@ class DualShift:
     cross: float
     squared: float
 
+    @classmethod
+    def between(cls, a: Vector, at_w: Vector, at_u: Vector) -> DualShift:
+        """From `c(w)` and `c(u)`, whose difference is `X' X a + l2 a`."""
+        return cls(float(at_w @ a), max(float(a @ (at_w - at_u)), 0.0))
+
 
 def combine_shifted_gap(terms: GapTerms, squared_residual: float, shift: DualShift, outside: float = 0.0) -> float:
     """The gap of `S F` at the dual point r(u), scaled until feasible; `outside` as in `combine_gap`. O(1).

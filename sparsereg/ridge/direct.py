@@ -107,18 +107,18 @@ def solve_direct(method: str, systems: list[System]) -> list[RidgeSolution]:
 def refined_solutions(
     systems: list[System], inverse: Callable[[float], tuple[Inverse, bool]], dual: bool
 ) -> list[RidgeSolution]:
-    """Solutions by Newton steps; `inverse(alpha)` is that of the small square, and whether it has full rank."""
+    """Solutions by Newton steps; `inverse(alpha)` is that of the small square, and whether it certifies."""
     if dual:
         return [_newton_dual(system, inverse(system.alpha)[0]) for system in systems]
     return [_newton(system, *inverse(system.alpha)) for system in systems]
 
 
-def _newton(system: System, inverse: Inverse, full_rank: bool, start: Vector | None = None) -> RidgeSolution:
+def _newton(system: System, inverse: Inverse, certifies: bool, start: Vector | None = None) -> RidgeSolution:
     """Newton steps on the true gradient while they shorten it. From 0 the first gives the solution, the others its
     lost digits.
 
-    With an inverse of full rank, `g' H^-1 g` bounds the gap. A pseudo-inverse says nothing about the directions it
-    omits.
+    With an inverse that `certifies`, `g' H^-1 g` bounds the gap. A pseudo-inverse says nothing about the directions it
+    omits, and one that is nearly singular has no digits there.
     """
     w = np.zeros(system.penalty.size) if start is None else start
     g, steps = system.b if start is None else system.gradient(w), 0
@@ -130,7 +130,7 @@ def _newton(system: System, inverse: Inverse, full_rank: bool, start: Vector | N
             break
         w, g = w_new, g_new
     solution = system.solution(w, steps)
-    if not full_rank:
+    if not certifies:
         return solution
     return replace(solution, dual_gap=min(solution.dual_gap, max(float(g @ inverse(g)), 0.0)))
 
@@ -210,7 +210,7 @@ def _newton_dual(system: System, inverse: Inverse) -> RidgeSolution:
     solution = replace(solution, dual_gap=min(solution.dual_gap, float(e @ e)))
     if not solution.gradient_norm > DIGITS_LOST:
         return solution
-    again = _newton(system, lambda g: _primal_step(system, inverse, g), full_rank=False, start=w)
+    again = _newton(system, lambda g: _primal_step(system, inverse, g), certifies=False, start=w)
     if not again.gradient_norm < solution.gradient_norm:
         return solution
     return replace(again, n_iter=steps + again.n_iter)
@@ -244,8 +244,8 @@ def small_inverse(square: Matrix2, shift: Vector | float) -> tuple[Inverse, bool
         factor = scipy.linalg.cho_factor(_scaled(square, shift, scale).T, lower=True, overwrite_a=True)
         pivots = np.diag(factor[0])
         if (ratio := (pivots.min() / pivots.max()) ** 2) > SINGULAR:
-            known = bool(ratio > UNCERTAIN)
-            return lambda g: np.asarray((scipy.linalg.cho_solve(factor, (g.T * scale).T).T * scale).T), known
+            certifies = bool(ratio > UNCERTAIN)
+            return lambda g: np.asarray((scipy.linalg.cho_solve(factor, (g.T * scale).T).T * scale).T), certifies
     except np.linalg.LinAlgError:
         pass
     if scale.max() <= GRADED * scale.min():
@@ -325,9 +325,9 @@ def column_degrees(equations: NormalEquations, alpha: float, method: str) -> Vec
             out[cols] = np.einsum("ij,ij->j", slab, inverse(slab)) / factor[cols]
     else:
         square = slabs.gram()
-        inverse, full_rank = small_inverse(square, alpha * factor)
+        inverse, certifies = small_inverse(square, alpha * factor)
         weak = bool((alpha * factor < WEAK_COLUMN * np.diag(square)).any())
-        if (weak or not full_rank) and small_slabs(equations):  # see `_by_augmented`
+        if (weak or not certifies) and small_slabs(equations):  # see `_by_augmented`
             left, values, right, _ = slabs.augmented(alpha * factor)
             top = left[: slabs.shape[0]]
             return np.clip(

@@ -38,8 +38,8 @@ class FreeColumns:
         pairs = design.n_rows * min(per_row**2, cols.size**2 / SPARSE_PENALTY)
         if cols.size > MAX_HEAVY or pairs > GRAM_PASSES * design.nnz:
             return None
-        inverse, full_rank = small_inverse(CenteredSlabs(equations, cols).gram(), 0.0)
-        return cls(cols, inverse) if full_rank else None
+        inverse, certifies = small_inverse(CenteredSlabs(equations, cols).gram(), 0.0)
+        return cls(cols, inverse) if certifies else None
 
     def solved(self, system: System, solution: RidgeSolution) -> RidgeSolution:
         """The solution after steps in these columns, with a gap, which gradients alone do not give.

@@ -96,7 +96,7 @@ def projected_gap(ws: WorkingSet, own: WorkingSetGap, target: float, start: Posi
     a, at_w, at_u, seen = there.w - w, own.c, c, c
     if ws.l1_ratio < 1.0:
         at_w, at_u, seen = own.c - ws.l2 * w, c - ws.l2 * there.w, c - ws.l2 * a
-    shift = DualShift(float(at_w @ a), max(float(a @ (at_w - at_u)), 0.0))
+    shift = DualShift.between(a, at_w, at_u)
     terms = ws.quadratic.penalty.gap_terms(w, seen, ws.l1, ws.l2)  # which takes l2 w off
     found = WorkingSetGap(terms, own.squared_residual, 0.0, c, (there, shift))
     return found if found.inner < own.inner else own

@@ -7,6 +7,7 @@ of `|x_j| |r|`, which large columns that cancel in the residual do not spoil.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -70,8 +71,9 @@ def gap_by_a_pass(
     gap = quadratic.gap_from(coef, l1, l2, squared_fenchel_gap(squares), every, c.copy()) * quadratic.weight_sum
     if dual is not None and not ((l1 + l2 == 0.0) & (sq > 0.0)).any():
         u, c_u, _ = evaluated(dual)
-        at_w, at_u, a = c - l2 * w, c_u - l2 * u, u - w
-        shift = DualShift(float(at_w @ a), max(float(a @ (at_w - at_u)), 0.0) + float(error @ np.abs(a)))
+        a = u - w
+        shift, off = DualShift.between(a, c - l2 * w, c_u - l2 * u), float(error @ np.abs(a))
         terms = Penalty.gap_terms(quadratic.penalty, w, c_u - l2 * a, l1, l2)
-        gap = min(gap, combine_shifted_gap(terms, squares, shift) + float(error @ np.abs(a)))
+        shift = replace(shift, squared=shift.squared + off)
+        gap = min(gap, combine_shifted_gap(terms, squares, shift) + off)
     return gap + hidden
