@@ -46,6 +46,22 @@ def test_score_is_that_of_scoring(classes):
         model.score(X, y, groups=y)
 
 
+def test_a_scorer_without_weights_is_refused_beside_weights():
+    X, y, rng = labelled()
+
+    def right(estimator, X, y):
+        return float((estimator.predict(X) == y).mean())
+
+    model = LogisticRegressionCV(Cs=[0.1, 1.0], cv=3, scoring=right).fit(X, y)
+    with pytest.raises(ValueError, match="takes no sample_weight"):
+        model.fit(X, y, sample_weight=rng.uniform(0.5, 2.0, y.size))
+
+
+def test_no_strengths_are_refused_by_their_name():
+    with pytest.raises(ValueError, match="Cs="):
+        LogisticRegressionCV(Cs=[]).fit(*labelled()[:2])
+
+
 def test_scorers_ask_for_weights():
     X, y, rng = labelled()
     s = rng.integers(1, 9, y.size).astype(float)

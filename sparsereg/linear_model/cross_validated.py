@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from inspect import signature
 from numbers import Real
 from typing import Any
 
@@ -28,6 +27,7 @@ from sparsereg.linear_model.ridge_path import warn_unconverged
 from sparsereg.ridge.cross_validation import Probes, choose_validation, fit_fold, generalized_cv, left_out_spectrum
 from sparsereg.ridge.normal_equations import NormalEquations, RidgeSolution
 from sparsereg.ridge.solve import SolverSettings, choose_method, handed_out, solve_ridge
+from sparsereg.selection.measures import takes_weights
 
 __all__ = ["CrossValidated"]
 
@@ -246,7 +246,7 @@ class CrossValidated(FittedCoefficients):
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         if get_config()["enable_metadata_routing"]:
             return process_routing(self, "fit", **params, **weights)
-        if weights and self.scoring is not None and not _takes_weights(scorer):
+        if weights and self.scoring is not None and not takes_weights(scorer):
             weights = {}
             warnings.warn(
                 f"The scoring {scorer} does not support sample_weight, so scores of weighted fits are not weighted.",
@@ -271,10 +271,3 @@ class CrossValidated(FittedCoefficients):
         scores = MethodMapping().add(caller="fit", callee="score")
         splits = MethodMapping().add(caller="fit", callee="split")
         return router.add(scorer=self._get_scorer(), method_mapping=scores).add(splitter=self.cv, method_mapping=splits)
-
-
-def _takes_weights(scorer: Any) -> bool:
-    """Whether a scorer takes `sample_weight`: scikit-learn's own say so, other functions by their parameters."""
-    if hasattr(scorer, "_accept_sample_weight"):
-        return bool(scorer._accept_sample_weight())
-    return "sample_weight" in signature(scorer).parameters

@@ -263,6 +263,8 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
             Cs = AS_SCIKIT_LEARN
         if np.ndim(Cs) == 0:
             return np.logspace(-4, 4, check_number("Cs", Cs, low=1, high=MOST_POINTS, integer=True))
+        if not np.size(Cs):
+            raise ValueError(f"Cs={Cs!r}: expected a number of strengths, 'auto', or one or more positive numbers.")
         Cs = check_vector("Cs", Cs, np.shape(Cs)[0], of="points")
         for i, C in enumerate(Cs.tolist()):
             check_number(f"Cs[{i}]", C, low=0, open_low=True, high=np.finfo(np.float64).max)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from sparsereg.losses import Loss
 
-__all__ = ["MeanDeviance", "Measure", "make_measure", "scorer_of", "weights_for"]
+__all__ = ["MeanDeviance", "Measure", "make_measure", "scorer_of", "takes_weights", "weights_for"]
 
 Vector = NDArray[np.float64]
 # A measure of targets, linear predictors (the offset included) and weights of the held-out rows.
@@ -58,8 +59,22 @@ def scorer_of(scoring: Any) -> Any:
         raise ValueError(f"scoring={scoring!r}: {error}") from error
 
 
+def takes_weights(scorer: Any) -> bool:
+    """Whether a scorer takes `sample_weight`: scikit-learn's own say so, other functions by their parameters."""
+    if hasattr(scorer, "_accept_sample_weight"):
+        return bool(scorer._accept_sample_weight())
+    parameters = signature(scorer).parameters
+    return "sample_weight" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
 def weights_for(scorer: Any, s: Vector | None) -> dict[str, Any]:
-    """The weights as a scorer takes them: none where metadata are routed and it asked for none."""
+    """The weights as a scorer takes them: none where metadata are routed and it asked for none.
+
+    Raises
+    ------
+    ValueError
+        For a scorer that takes none and did not ask for none.
+    """
     if s is None:
         return {}
     from sklearn import get_config
@@ -69,6 +84,11 @@ def weights_for(scorer: Any, s: Vector | None) -> dict[str, Any]:
         asked = get_routing_for_object(scorer)
         if asked.score.requests.get("sample_weight") is False:
             return {}
+    if not takes_weights(scorer):
+        raise ValueError(
+            f"scoring={scorer}: it takes no sample_weight, and rows are weighted; pass a scorer that does, or leave the"
+            " weights out."
+        )
     return {"sample_weight": s}
 
 
