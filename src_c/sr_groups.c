@@ -359,6 +359,8 @@ SR_WIDE sr_status sr_mean_correct(sr_mean kind, int64_t n, double share, double 
     return SR_OK;
 }
 
+#include "sr_line.tpl.h"
+
 SR_WIDE void sr_mean_moved(int64_t n, const double *s, const double *mean, double *reference, double *squared,
                            double *largest) {
     double a[4] = {0.0}, top[4] = {0.0};

@@ -72,6 +72,18 @@ sr_status sr_mean_correct(sr_mean kind, int64_t n, double share, double *mean);
 /* out = m log(m / mu) - m + mu with m = mu + difference, to a few units in the last place where |difference| <= mu / 2;
  * how many are further apart is returned, and what is written there is of no use.  O(n) */
 int64_t sr_near_entropies(int64_t n, const double *mu, const double *difference, double *out);
+/* Between two points a and b with predictors eta[.] and dual points y - mean[.], at a share t of the way to b: how far
+ * the dual point is from the residual, d = (mean - a') / a'' a unit.  O(n) */
+typedef struct {
+    const double *eta[2], *mean[2];
+    double t;
+} sr_line;
+typedef struct {
+    double squares; /* sum s a'' d^2 */
+    double largest; /* max |d| */
+    double squared; /* as in sr_mean_totals */
+} sr_apart;
+sr_status sr_mean_apart(sr_mean kind, int64_t n, const sr_unit_sums *sums, const sr_line *line, sr_apart *out);
 /* *squared = sum s (mean - reference)^2, *largest = max |mean - reference|; then reference = mean.  O(n) */
 void sr_mean_moved(int64_t n, const double *s, const double *mean, double *reference, double *squared,
                    double *largest);

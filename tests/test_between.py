@@ -10,7 +10,7 @@ from test_path import crosses
 from sparsereg.data.design import as_design
 from sparsereg.losses import Squared
 from sparsereg.objective.problem import make_problem
-from sparsereg.solvers import path_solver
+from sparsereg.solvers import ahead
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.path_solver import PathSolver
 
@@ -66,7 +66,7 @@ def test_gaps_bound_the_distance_to_the_minimum(data, options):
 
 def test_where_the_line_does_not_certify_strengths_are_solved(monkeypatch):
     """Over steps that are too long, with as many columns as before and the next steps from the last strength."""
-    monkeypatch.setattr(path_solver, "LINE", 0.01)
+    monkeypatch.setattr(ahead, "LINE", 0.01)
     solver, problem, alphas = made(crosses(1500), {}, tol=1e-7)
     solver._stride = 30
     solver.solve_ahead(alphas[:1])

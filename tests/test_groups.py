@@ -13,6 +13,7 @@ from sparsereg._core.kernels import (
     GramStore,
     KernelError,
     RowGroups,
+    mean_apart,
     mean_correct,
     mean_curvature,
     mean_moved,
@@ -113,6 +114,13 @@ def test_means_are_those_of_the_loss(name, n):
     known = mean_value(kind, s, s * y, z) - mean_value(kind, s, s * y, eta)
     assert known == pytest.approx(loss.total(y, z, s) - loss.total(y, eta, s), abs=1e-9 * abs(loss.total(y, z, s)))
     np.testing.assert_allclose(mean_curvature(kind, eta), loss.curvature(y, eta), rtol=1e-12)
+    other, q = eta + 0.1 * step, (np.clip(mean + 1e-3 * h, 0.0, None), mean - 1e-3 * h)
+    mixed, at = 0.7 * q[0] + 0.3 * q[1], 0.7 * eta + 0.3 * other
+    h_at, apart = loss.curvature(y, at), (mixed - loss.inverse_link(at)) / loss.curvature(y, at)
+    squares, largest, squared = mean_apart(kind, sums, (eta, other), q, 0.3)
+    assert squares == pytest.approx(float(s @ (h_at * apart**2)), rel=1e-9)
+    assert largest == pytest.approx(np.abs(apart).max(), rel=1e-9)
+    assert squared == pytest.approx(loss.scaled_square(sums, loss.inverse_link(at), h_at), rel=1e-7)
     corrected, reference = mean.copy(), eta.copy()
     mean_correct(kind, 1e-3, corrected)
     np.testing.assert_allclose(corrected, mean + 1e-3 * h, rtol=1e-9, atol=1e-12)

@@ -270,4 +270,13 @@ cdef extern from "sr_groups.h" nogil:
     sr_status sr_mean_value(sr_mean, int64_t, const double *, const double *, const double *, double *)
     sr_status sr_mean_correct(sr_mean kind, int64_t n, double share, double *mean)
     int64_t sr_near_entropies(int64_t, const double *, const double *, double *)
+    ctypedef struct sr_line:
+        const double *eta[2]
+        const double *mean[2]
+        double t
+    ctypedef struct sr_apart:
+        double squares
+        double largest
+        double squared
+    sr_status sr_mean_apart(sr_mean, int64_t, const sr_unit_sums *, const sr_line *, sr_apart *)
     void sr_mean_moved(int64_t, const double *, const double *, double *, double *, double *)

@@ -247,6 +247,26 @@ def near_entropies(const double[::1] mu, const double[::1] difference, double[::
     return far
 
 
+def mean_apart(int kind, tuple sums, tuple etas, tuple means, double t):
+    """Between two points with predictors `etas` and dual points `y - means`, at a share t of the way: `sum s a'' d^2`
+    and `max |d|`, with d what the dual point is from the residual, over a''; and `sum s rho^2 / a''`."""
+    cdef const double[::1] s = sums[0], sy = sums[1], syy = sums[2]
+    cdef const double[::1] eta_a = etas[0], eta_b = etas[1], mean_a = means[0], mean_b = means[1]
+    require_same(s, sy, syy, eta_a)
+    require_same(s, eta_b, mean_a, mean_b)
+    require(0 <= kind < SR_N_MEANS, "no such mean")
+    cdef sr_unit_sums units
+    cdef sr_line line
+    cdef sr_apart out
+    units.s, units.sy, units.syy = &s[0], &sy[0], &syy[0]
+    line.eta[0], line.eta[1], line.mean[0], line.mean[1], line.t = &eta_a[0], &eta_b[0], &mean_a[0], &mean_b[0], t
+    cdef sr_status status
+    with nogil:
+        status = sr_mean_apart(<sr_mean>kind, s.shape[0], &units, &line, &out)
+    check(status)
+    return out.squares, out.largest, out.squared
+
+
 def mean_moved(const double[::1] s, const double[::1] mean, double[::1] reference):
     """`sum s (mean - reference)^2` and `max |mean - reference|`; then `reference = mean`, in place."""
     require(s.shape[0] == mean.shape[0] == reference.shape[0], "lengths differ")

@@ -206,12 +206,21 @@ class Units(ABC):
         s, sy, _ = self.sums
         return sy - s * mean
 
-    def curvatures(self) -> Vector:
-        """`l''` at the present point, a unit of weight."""
-        loss = self.loss_rows.loss
+    def curvatures(self, eta: Vector | None = None) -> Vector:
+        """`l''` at the present point or at given predictors, a unit of weight."""
+        loss, eta = self.loss_rows.loss, self.eta if eta is None else eta
         if loss.kernel is not None:
-            return mean_curvature(loss.kernel, self.eta)
-        return loss.curvature(self.loss_rows.rows.y, self.eta)
+            return mean_curvature(loss.kernel, eta)
+        return loss.curvature(self.loss_rows.rows.y, eta)
+
+    def mean_at(self, eta: Vector, correction: float) -> Vector:
+        """As `At.mean`, at given predictors; for losses with a kernel."""
+        kernel, mean = self.loss_rows.loss.kernel, np.empty(eta.size)
+        assert kernel is not None
+        mean_of(kernel, self.sums, eta, None, 0.0, 0.0, mean)
+        if correction:
+            mean_correct(kernel, correction, mean)
+        return mean
 
     def raised(self) -> Vector:
         """Curvatures at the present point for the model: none so small that a step would run away."""
@@ -226,9 +235,11 @@ class Units(ABC):
 
     def value(self, step: Vector | None = None, t: float = 0.0, shift: float = 0.0) -> float:
         """The loss at `eta + t step + shift`, but for a number that depends on the targets only."""
-        loss, (s, sy, _), z = self.loss_rows.loss, self.sums, self.eta
-        if step is not None:
-            z = self._moved(step, t, shift)
+        return self.value_at(self.eta if step is None else self._moved(step, t, shift))
+
+    def value_at(self, z: Vector) -> float:
+        """The same at given predictors."""
+        loss, (s, sy, _) = self.loss_rows.loss, self.sums
         if loss.kernel is not None:
             return mean_value(loss.kernel, s, sy, z)
         return loss.total(self.loss_rows.rows.y, z, self.loss_rows.rows.s)

@@ -80,9 +80,10 @@ def validate(
 
 
 def fold_options(task: Task, settings: Settings) -> Options:
-    """Those of the task, to the gap that its folds are solved to."""
+    """Those of the task, to the gap that its folds are solved to, for what is asked of their points."""
     loose = isinstance(settings.eps, str) and task.options.tol >= ORDINARY and not is_small(task.design)
-    return replace(task.options, tol=max(task.options.tol, OF_FOLDS)) if loose else task.options
+    tol = max(task.options.tol, OF_FOLDS) if loose else task.options.tol
+    return replace(task.options, tol=tol, deviances=settings.keep)
 
 
 def is_small(design: Design) -> bool:

@@ -25,6 +25,7 @@ from sparsereg.selection.folds import Fold
 from sparsereg.selection.measures import MeanDeviance, Measure
 from sparsereg.selection.relaxed import relaxed
 from sparsereg.solvers.loop import Options, Solution
+from sparsereg.solvers.loss_path import LossPathSolver
 from sparsereg.solvers.path import PathSolvers, path_solver, solve_point
 
 __all__ = ["FoldFit", "FoldPoint", "Task", "check_fold_weights"]
@@ -164,6 +165,8 @@ class FoldFit:
         self.held_out = task.of_rows(fold.test) if task.by_rows else None
         training, weights = (task.of_rows(fold.train), None) if task.by_rows else (task, s)
         self.solver, _ = training.solver(weights, l1_ratio, alphas * self.scale, 1.0)
+        self._left, self._ahead = (alphas * self.scale).tolist(), list[Solution]()
+        self._looks_ahead = isinstance(self.solver, LossPathSolver) and self.solver.looks_ahead
         self._held_out = task.y[fold.test], None if task.s is None else task.s[fold.test]
         self._grouped: GroupedLoss | None = None
         if isinstance(measure, MeanDeviance):
@@ -179,9 +182,18 @@ class FoldFit:
         return GroupedLoss(rows) if groups_suit(rows) else None
 
     def advance(self, alpha: float) -> FoldPoint:
-        """Solve at the next strength, and measure."""
-        solution = self.task.solve(self.solver, alpha * self.scale)
+        """Solve at the next strength, or at several, and measure."""
+        if not self._ahead:
+            self._ahead = self._solve(alpha * self.scale)
+        solution = self._ahead.pop(0)
+        self._left.pop(0)
         return FoldPoint(solution, self.held_out_loss(solution))
+
+    def _solve(self, alpha: float) -> list[Solution]:
+        if self._looks_ahead and self.task.closer is None and not self.task.relax:
+            assert isinstance(self.solver, LossPathSolver)
+            return [found._replace(dual=None) for found in self.solver.solve_ahead(self._left)]
+        return [self.task.solve(self.solver, alpha)]
 
     def held_out_loss(self, solution: Solution) -> float:
         """By predictions, of all rows where they are not taken apart: O(n + entries of the columns in the solution)."""

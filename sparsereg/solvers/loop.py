@@ -66,6 +66,8 @@ class Options:
         coefficients alone do not give away.
     keeps_dual : bool
         Whether solutions hold their dual point.
+    deviances : bool
+        Whether solutions hold their deviance also where that takes logarithms; else it may be NaN.
     """
 
     tol: float = 1e-4
@@ -74,6 +76,7 @@ class Options:
     rng: np.random.Generator | None = None
     projects: bool = True
     keeps_dual: bool = True
+    deviances: bool = True
 
     @classmethod
     def checked(cls, tol: Any, max_iter: Any, solver: Any) -> Options:

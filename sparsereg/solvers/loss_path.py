@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sparsereg.objective.problem import Problem
 from sparsereg.rows.contract import Coefficients
+from sparsereg.solvers.ahead import LooksAhead
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.newton_path import NewtonPath
 from sparsereg.solvers.prefilter import RestoringSolver
@@ -67,6 +68,11 @@ class LossPathSolver(RestoringSolver):
             self.solver = ProxNewton(problem, l1_ratio, options)
         else:
             self.solver = NewtonPath(problem, l1_ratio, options, c)
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether `solve_ahead` is there."""
+        return isinstance(self.solver, LooksAhead)
 
     def coefficients(self) -> Coefficients:
         coef: Coefficients = self.solver.coefficients()

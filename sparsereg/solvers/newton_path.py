@@ -7,6 +7,8 @@ outside (`screening`); columns join. The weights of the model are renewed where 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,9 +16,11 @@ from sparsereg.objective.problem import Problem
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.group_units import GroupUnits, groups_suit
 from sparsereg.rows.units import At, RowUnits, Units, gram_suits
+from sparsereg.solvers.ahead import LooksAhead
 from sparsereg.solvers.curvature_cd import CurvatureCD
 from sparsereg.solvers.curvature_residual import CurvatureResidual
 from sparsereg.solvers.loop import Certificate, Descent, Options, Solution, WorkingSetGap
+from sparsereg.solvers.loss_between import LossDualPoint, can_interpolate, solve_between
 from sparsereg.solvers.path_solver import GRAM_BATCH, MIN_ADDED, SMALL_GRAM, EliminatedColumns
 from sparsereg.solvers.point_gap import PointGap, projected_point_gap, unpenalized_gap
 from sparsereg.solvers.screening import Screening
@@ -50,7 +54,7 @@ FIRST_FIT = 1e-7
 MAX_FIRST_STEPS = 100
 
 
-class NewtonPath(Descent):
+class NewtonPath(LooksAhead, Descent):
     """Solves one problem, with any loss and a penalty that has a kernel, at any sequence of strengths.
 
     Parameters
@@ -75,6 +79,7 @@ class NewtonPath(Descent):
         self._steps, self._reach, self._threshold = 0, MAX_MOVE, 0.0
         self._slow = False  # whether weights of an earlier point made a strength take many steps
         self._decrease = 0.0  # of the objective, by the last step
+        self._outside = np.inf  # the largest bound outside over its threshold, at the last certificate
         self.screening = Screening(problem.quadratic, units.gradients(None) if c is None else c)
         ws.linearize(np.empty(0))
         self._projects = False
@@ -131,9 +136,28 @@ class NewtonPath(Descent):
         self._add(new, self.units.gradients(new))
         w = dict(zip(coef.cols.tolist(), coef.w.tolist(), strict=True))
         ws.w = np.array([w.get(j, 0.0) for j in ws.cols.tolist()])
-        step, _ = self.units.predictor_step(ws.w - ws.at, 0.0)
-        self._accept(self.units.try_step(step, 1.0), ws.w, (step, 1.0, 0.0))
+        self._go_to(ws.w)
         ws.weigh()
+
+    def _go_to(self, w: Vector) -> None:
+        """To other coefficients of the working set, the intercept at its best."""
+        step, _ = self.units.predictor_step(w - self.working_set.at, 0.0)
+        self._accept(self.units.try_step(step, 1.0), w, (step, 1.0, 0.0))
+
+    @property
+    def _gap_scale(self) -> float:
+        return self.problem.gap_scale
+
+    def _interpolates(self) -> bool:
+        return can_interpolate(self)
+
+    def _solve_between(
+        self, first: LossDualPoint, last: LossDualPoint, alphas: Sequence[float]
+    ) -> list[Solution | None]:
+        return solve_between(self, first, last, alphas)
+
+    def _return_to(self, end: LossDualPoint) -> None:
+        self._go_to(end.padded(self.working_set.m))
 
     def solve(self, alpha: float) -> Solution:
         """Minimise F at this alpha until certified, or until `max_iter` epochs."""
@@ -174,6 +198,10 @@ class NewtonPath(Descent):
             found, c = self._certify_point(own, target)
             stuck = epochs >= limit or stalls == patience or not moved
             if found.gap <= target or (stuck and not found.new.size) or epochs >= limit:
+                at = self.units.at
+                self._dual_point = LossDualPoint(
+                    alpha, ws.at, self.units.intercept, self._outside, at.correction, own.dual
+                )
                 return self._solution_at(self._best_gap(found.gap, alpha, target), epochs, own.dual)
             if found.new.size:
                 self._add(found.new, c)
@@ -287,13 +315,15 @@ class NewtonPath(Descent):
         self.screening.displace(*self.units.displacement(own.mean))
         candidates, worst, others = self.screening.above(threshold, own.dual_shift)
         others = max(others, self._eliminated_bound(own.mean))
-        gap = own(_ratio(max(worst, others), threshold))
+        self._outside = _ratio(max(worst, others), threshold)
+        gap = own(self._outside)
         if gap <= target or not candidates.size:
             self._refuse_eliminated(gap, target, own)
             return Certificate(gap, 0.0, none), np.empty(0)
         c = self.units.gradients(candidates, own.mean)
         magnitude, worst = self.screening.record(candidates, c, own.dual_shift)
-        gap = own(_ratio(max(worst, others), threshold))
+        self._outside = _ratio(max(worst, others), threshold)
+        gap = own(self._outside)
         new = self._nearest(
             candidates, magnitude, threshold, MIN_ADDED + 2 * int(np.count_nonzero(self.working_set.at))
         )
@@ -338,10 +368,18 @@ class NewtonPath(Descent):
 
     def _solution_at(self, gap: float, epochs: int, dual: Vector | None) -> Solution:
         at = None if dual is None else Coefficients(self.working_set.cols[: dual.size], dual).nonzero()
-        units, problem, coef = self.units, self.problem, self.coefficients()
-        deviance = 2.0 * (problem.null_loss + units.value() - self._value_at_zero)
-        columns, b0 = problem.design.columns[coef.cols], problem.unshifted(coef, units.intercept)
-        return Solution(coef, columns, b0, gap / problem.weight_sum, epochs, max(deviance, 0.0), at)
+        units = self.units
+        found = self.solution(self.coefficients(), units.intercept, gap, units.value)
+        return found._replace(epochs=epochs, dual=at)
+
+    def solution(self, coef: Coefficients, intercept: float, gap: float, value: Callable[[], float]) -> Solution:
+        """At these coefficients, whose gap of `S F` is known; `value` as `Units.value` there."""
+        problem, deviance = self.problem, np.nan
+        if self.options.deviances:
+            above = problem.null_loss + value() - self._value_at_zero
+            deviance = max(2.0 * above, 0.0)
+        columns, b0 = problem.design.columns[coef.cols], problem.unshifted(coef, intercept)
+        return Solution(coef, columns, b0, gap / problem.weight_sum, 0, deviance)
 
 
 def _ratio(magnitude: float, threshold: float) -> float:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sparsereg._core.kernels import displacement_sums
 from sparsereg.objective.quadratic import MAX_UNPENALIZED, Quadratic
 from sparsereg.rows.contract import Coefficients
+from sparsereg.solvers.ahead import LooksAhead
 from sparsereg.solvers.between import DualPoint, can_interpolate, solve_between
 from sparsereg.solvers.gap_rounding import EPS, gap_by_a_pass, hidden_by_rounding
 from sparsereg.solvers.gram_cd import GramCD
@@ -57,8 +58,6 @@ MEMBERS_PER_ADDED = 8
 SMALL_GRAM = 500_000
 GRAM_BYTES_PER_ENTRY = 6
 FREE_GRAM = 48_000_000
-# Solutions between two strengths are near the line through theirs while one is at least this share of the other.
-LINE = 0.8
 # Once a strength took more Newton steps than these, and so many for each active column at its end, columns enter a few
 # at a time from then on: most of the steps took out, one by one, columns that ten epochs had brought in.
 MANY_STEPS = 20
@@ -76,7 +75,7 @@ class EliminatedColumns(Exception):
     """Columns that the prefilter eliminated may be over their threshold: the problem must be solved with them."""
 
 
-class PathSolver(WorkingSetLoop):
+class PathSolver(LooksAhead, WorkingSetLoop):
     """Solves one quadratic objective at any sequence of strengths.
 
     Parameters
@@ -99,9 +98,8 @@ class PathSolver(WorkingSetLoop):
         eliminated_length: int = 0,
     ) -> None:
         super().__init__(quadratic, l1_ratio, options, _working_set(quadratic, options.method))
-        self._alpha, self._stride = np.inf, 1
+        self._alpha = np.inf
         self._lengths, self._spread = np.empty(0), 1.0  # of the working set's columns
-        self._dual_point: DualPoint | None = None
         self.eliminated_length, self._residual_max_abs = eliminated_length, np.inf
         self._foresees = not (quadratic.rows.round_is_dear or quadratic.rows.is_dense)
         c = self.working_set.gradient_of(None) if c is None else c
@@ -152,35 +150,18 @@ class PathSolver(WorkingSetLoop):
         """
         return self._solve(alpha, self.options.tol, self.options.max_iter)
 
-    def solve_ahead(self, alphas: Sequence[float]) -> list[Solution]:
-        """The solutions at the next of these strengths, one at least: the last of them is solved, and those before it
-        follow from the line through its dual point and the present one, where that certifies them."""
-        first, n = self._dual_point, self._next_stride(alphas)
-        last = self.solve(alphas[n - 1])
-        if n == 1:
-            self._stride = 2
-            return [last]
-        end, between = self._dual_point, list[Solution | None]([None] * (n - 1))
-        assert first is not None
-        if end is not None and last.dual_gap <= self.options.tol * self.quadratic.gap_scale and can_interpolate(self):
-            between = solve_between(self, first, end, alphas[: n - 1])
-        good = None not in between
-        self._stride = 2 * n if good else n // 2
-        found = [self.solve(alpha) if known is None else known for alpha, known in zip(alphas, between, strict=False)]
-        if not good:
-            self._dual_point = end
-            if end is not None:
-                self.working_set.set_w(end.padded(self.working_set.m))
-        return [*found, last]
+    @property
+    def _gap_scale(self) -> float:
+        return self.quadratic.gap_scale
 
-    def _next_stride(self, alphas: Sequence[float]) -> int:
-        """How many of these strengths to solve at once."""
-        n = 0
-        if self._dual_point is not None and can_interpolate(self):
-            before, least = self._dual_point.alpha, LINE * self._dual_point.alpha
-            while n < min(self._stride, len(alphas)) and least <= alphas[n] < before:
-                before, n = alphas[n], n + 1
-        return max(n, 1)
+    def _interpolates(self) -> bool:
+        return can_interpolate(self)
+
+    def _solve_between(self, first: DualPoint, last: DualPoint, alphas: Sequence[float]) -> list[Solution | None]:
+        return solve_between(self, first, last, alphas)
+
+    def _return_to(self, end: DualPoint) -> None:
+        self.working_set.set_w(end.padded(self.working_set.m))
 
     def solve_closely(self, alpha: float, tol: float) -> Solution:
         """`solve`, and once certified on to a smaller `tol`, for about twice as many epochs again, which are not

@@ -23,7 +23,7 @@ from sparsereg.solvers.curvature_residual import CurvatureResidual
 from sparsereg.solvers.dual_projection import projection_margin
 from sparsereg.solvers.working_set import MAX_PRODUCTS
 
-__all__ = ["PointGap", "projected_point_gap", "unpenalized_gap"]
+__all__ = ["PointGap", "bound_at", "projected_point_gap", "unpenalized_gap"]
 
 Vector = NDArray[np.float64]
 
@@ -140,11 +140,19 @@ def _fenchel_gap(problem: Problem, units: Units, weights: Vector, d: Vector) -> 
     at = units.at
     apart = at.correction + d
     squares, largest = float(weights @ (apart * apart)), float(np.abs(apart).max(initial=0.0))
+    return bound_at(squares, largest, units.near_and_far)
+
+
+def bound_at(
+    squares: float, largest: float, near_and_far: Callable[[], tuple[float, float]]
+) -> Callable[[float], float]:
+    """A bound on the loss's part of the gap of a self-concordant loss at `t (rho - s h d)`, from `sum s h d^2`, `max
+    |d|` and what `Units.near_and_far` says of the residual rho."""
 
     def fenchel_gap(t: float) -> float:
         if largest > MAX_APART:
             return np.inf
-        squared, far = (0.0, 0.0) if t == 1.0 else units.near_and_far()
+        squared, far = (0.0, 0.0) if t == 1.0 else near_and_far()
         norm = (1.0 - t) * np.sqrt(squared) + t * np.sqrt(squares)
         return float(0.5 * norm**2 / (t * (1.0 - largest)) + (1.0 - t) * far)
 

@@ -83,6 +83,10 @@ class RestoringSolver(ABC):
         """The same for another `tol`; for the squared loss, see `PathSolver.solve_closely`."""
         return self._with_all_if_needed(lambda: self.solver.solve_closely(alpha, tol))
 
+    def solve_ahead(self, alphas: Sequence[float]) -> list[Solution]:
+        """The solutions at the next of these strengths, one at least; see `LooksAhead.solve_ahead`."""
+        return self._with_all_if_needed(lambda: self.solver.solve_ahead(alphas))
+
     @abstractmethod
     def coefficients(self) -> Coefficients:
         """Those that the solver has reached."""
@@ -127,10 +131,6 @@ class PrefilteredSolver(RestoringSolver):
         self.problem, self.l1_ratio, self.options = problem, l1_ratio, options
         length = problem.design.eliminated_length
         self.solver = PathSolver(problem.quadratic, l1_ratio, options, c, length)
-
-    def solve_ahead(self, alphas: Sequence[float]) -> list[Solution]:
-        """The solutions at the next of these strengths, one at least; see `PathSolver.solve_ahead`."""
-        return self._with_all_if_needed(lambda: self.solver.solve_ahead(alphas))
 
     def coefficients(self) -> Coefficients:
         coef: Coefficients = self.solver.working_set.coefficients()

@@ -67,6 +67,10 @@ static void test_means(void) {
         CHECK(fabs(totals.slope - slope) < 1e-9 * (1.0 + fabs(slope)), "slope");
         CHECK(totals.squared >= 0.0 && totals.curvature > 0.0, "totals");
         CHECK(sr_mean_value((sr_mean)k, 700, s, sy, eta, &value) == SR_OK && value == value, "value");
+        const sr_line line = {{eta, eta}, {mean, mean}, 0.25};
+        sr_apart apart;
+        CHECK(sr_mean_apart((sr_mean)k, 700, &sums, &line, &apart) == SR_OK && apart.largest > 0.0, "apart");
+        CHECK(sr_mean_apart(SR_N_MEANS, 700, &sums, &line, &apart) == SR_BAD_TYPE, "a loss that does not exist");
         CHECK(sr_mean_correct((sr_mean)k, 700, 0.0, mean) == SR_OK, "no correction");
     }
     const double mu[3] = {2.0, 2.0, 0.0}, apart[3] = {1.0, -1.01, 0.0};

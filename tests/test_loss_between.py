@@ -1,0 +1,97 @@
+"""Strengths of other losses on the line between two dual points: their gaps against the truth, and where it fails."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from test_between import walked
+from test_path import crosses
+
+from sparsereg import cross_validate_path
+from sparsereg.data.design import as_design
+from sparsereg.losses import LOSSES
+from sparsereg.objective.problem import make_problem
+from sparsereg.rows.group_units import GroupUnits
+from sparsereg.solvers import ahead, working_set
+from sparsereg.solvers.loop import Options
+from sparsereg.solvers.newton_path import NewtonPath
+
+OPTIONS = [{}, {"l1_ratio": 0.5}, {"positive": True}, {"sample_weight": True}, {"penalty_factor": True},
+           {"standardize": True}, {"fit_intercept": False}, {"offset": True}]  # fmt: skip
+
+
+def values(n=400):
+    rng = np.random.default_rng(3)
+    X = sp.random_array((n, 150), density=0.2, rng=rng, format="csr")
+    return X, X[:, :20] @ rng.normal(size=20) + rng.normal(size=n)
+
+
+def made(data, loss, options, tol=1e-4):
+    """A solver, its problem, and fifty strengths over a factor of ten."""
+    X, z = data
+    rng, options = np.random.default_rng(0), dict(options)
+    y = (z > np.median(z)).astype(float) if loss == "logistic" else rng.poisson(np.exp((z - z.mean()) / 4)) * 1.0
+    l1_ratio, n = options.pop("l1_ratio", 1.0), y.size
+    drawn = {"sample_weight": rng.uniform(0.5, 2.0, n), "penalty_factor": rng.uniform(0.5, 2.0, X.shape[1])}
+    drawn["offset"] = rng.normal(size=n)
+    problem = make_problem(as_design(X), y, loss=LOSSES[loss], **{k: drawn.get(k, v) for k, v in options.items()})
+    solver = NewtonPath(problem, l1_ratio, Options(tol=tol))
+    top = solver.alpha_max()
+    return solver, problem, np.geomspace(top, 0.1 * top, 50).tolist()
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("loss", ["logistic", "poisson"])
+@pytest.mark.parametrize("data", [crosses(1500), values()], ids=["ones", "values"])
+@pytest.mark.parametrize("projected", [False, True])
+def test_gaps_bound_the_distance_to_the_minimum(data, loss, options, projected, monkeypatch):
+    """`projected`: as where epochs are dear, certified at projected dual points."""
+    if projected:
+        monkeypatch.setattr(working_set, "DEAR_EPOCH", 0)
+    solver, problem, alphas = made(data, loss, options)
+    assert isinstance(solver.units, GroupUnits) == (data[0].data.max() == data[0].data.min())
+    found, steps = walked(solver, alphas)
+    assert max(steps) >= 3
+    assert len(steps) < 0.6 * len(alphas)
+    close, _, _ = made(data, loss, options, tol=1e-10)
+    for alpha, point in list(zip(alphas, found, strict=True))[1::2]:
+        value = problem.objective(point.coef, alpha, solver.l1_ratio)
+        best = close.solve(alpha)
+        least = problem.objective(best.coef, alpha, solver.l1_ratio)
+        assert value - least <= point.dual_gap + 1e-10 * problem.gap_scale
+        assert point.dual_gap <= 1e-4 * problem.gap_scale
+        at = problem.loss_rows.predictor(point.coef)[0] + (point.intercept - problem.intercept(point.coef))
+        above = problem.loss.total(problem.rows.y, at, problem.rows.s) - problem.loss_rows.saturated()
+        assert point.deviance == pytest.approx(2.0 * above, rel=1e-9)
+
+
+def test_where_the_line_does_not_certify_strengths_are_solved(monkeypatch):
+    """Over steps that are too long, and the next steps from the last strength."""
+    monkeypatch.setattr(ahead, "LINE", 0.01)
+    solver, problem, alphas = made(crosses(1500), "logistic", {}, tol=1e-6)
+    solver.solve_ahead(alphas[:1])
+    solver._stride = 30
+    fallen_back, solve = [], solver.solve
+    solver.solve = lambda alpha: fallen_back.append(alpha) or solve(alpha)
+    found, steps = walked(solver, alphas[1:])
+    assert steps[0] == 30
+    assert fallen_back[0] == alphas[30]
+    assert len(fallen_back) > 15
+    gaps = np.array([point.dual_gap for point in found])
+    assert (gaps <= 1e-6 * problem.gap_scale).all()
+
+
+def test_folds_solve_every_few_strengths_and_lose_nothing(monkeypatch):
+    """The held-out losses are those of solutions at every strength, but for the gap; kept fold paths have deviances."""
+    X, z = crosses(3000)
+    y = (z > np.median(z)).astype(float)
+    asked = {"loss": "logistic", "alphas": 40, "eps": 0.05, "keep_fold_paths": True}
+    found = cross_validate_path(X, y, **asked)
+    monkeypatch.setattr(ahead, "LINE", 1.0)
+    each = cross_validate_path(X, y, **asked)
+    np.testing.assert_allclose(found.chosen.fold_losses, each.chosen.fold_losses, rtol=3e-3)
+    for path, other in zip(found.chosen.fold_paths, each.chosen.fold_paths, strict=True):
+        assert path.certified.all()
+        np.testing.assert_allclose(path.deviance_explained, other.deviance_explained, atol=2e-3)
+    assert sum(np.count_nonzero(path.n_iters == 0) for path in found.chosen.fold_paths) > 80
