@@ -164,14 +164,21 @@ class Counted:
         inspected(X, name, parts, by_rows=True, count=counts, valued=valued)
         count = counts.sum(axis=0, dtype=counts.dtype) if len(parts) > 1 else counts[0]
         columns, n_ones, n_sparse = column_order(count, np.maximum.reduce(valued), n)
-        bounds = np.zeros(columns.size + 1, dtype=X.indices.dtype)
-        np.cumsum(count[columns], out=bounds[1:])
+        bounds = _bounds(count[columns])
         sparse, dense, ends = columns[:n_sparse], columns[n_sparse:], (0, 0)
         if dense.size and sparse.size:
             ends = int(np.count_nonzero(dense < sparse.min())), int(np.count_nonzero(dense > sparse.max()))
         end_columns = EndColumns(X, ends, n_threads) if 0 < dense.size == sum(ends) else None
         rows = replace(X, data=None) if n_ones == columns.size else X
         return cls(rows, columns, bounds, n_ones, n_sparse, ends, end_columns)
+
+    @classmethod
+    def of_ones(cls, X: Compressed, count: NDArray[Any], columns: NDArray[Any] | None = None) -> Counted:
+        """Checked rows of ones with so many entries in each of their columns; `columns`: which to count, in that order.
+        O(columns)"""
+        if columns is None:
+            columns, _, _ = column_order(count, np.zeros(count.size, dtype=np.uint8), X.shape[0])
+        return cls(replace(X, data=None), columns, _bounds(count[columns]), columns.size, columns.size)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -181,6 +188,12 @@ class Counted:
     def nnz(self) -> int:
         return int(self.bounds[-1])
 
+    def by_number(self) -> NDArray[Any]:
+        """The entries of every column of `rows`."""
+        out = np.zeros(self.rows.shape[1], dtype=self.bounds.dtype)
+        out[self.columns] = np.diff(self.bounds)
+        return out
+
     def lengths(self, cols: Int | None = None) -> Int:
         """Stored entries of the listed columns, or of all."""
         lengths = np.diff(self.bounds) if cols is None else self.bounds[cols + 1] - self.bounds[cols]
@@ -189,8 +202,7 @@ class Counted:
     def without(self, begin: int, end: int) -> Counted:
         """Less the columns of ones from `begin` to `end`; on arrays of its own."""
         kept = np.concatenate([np.arange(begin), np.arange(end, self.columns.size)])
-        bounds = np.zeros(kept.size + 1, dtype=self.bounds.dtype)
-        np.cumsum(self.lengths(kept), out=bounds[1:])
+        bounds = _bounds(self.bounds[kept + 1] - self.bounds[kept])
         n_ones, n_sparse = self.n_ones - (end - begin), self.n_sparse - (end - begin)
         return replace(self, columns=self.columns[kept], bounds=bounds, n_ones=n_ones, n_sparse=n_sparse)
 
@@ -253,6 +265,13 @@ class EndColumns:
         parts = X.split(self.n_threads)
         run(lambda a, b: take_ends(X.part(a, b), self.ends, out[a:b]), parts, len(parts))
         return out
+
+
+def _bounds(lengths: NDArray[Any]) -> NDArray[Any]:
+    """Where columns of these lengths begin when they stand one after the other, in the lengths' type."""
+    bounds = np.zeros(lengths.size + 1, dtype=lengths.dtype)
+    np.cumsum(lengths, out=bounds[1:])
+    return bounds
 
 
 def column_order(count: Int, valued: NDArray[Any], n: int) -> tuple[NDArray[Any], int, int]:

@@ -94,22 +94,39 @@ class LossRows:
         weights = [np.count_nonzero(at) if s is None else s[at].sum() for at in (~upper, upper)]
         return np.array([low, high]), np.array(weights, dtype=np.float64)
 
-    def null_gradient(self) -> tuple[Vector, float]:
-        """`x_j' rho` of the model without columns, for every column as the rows number it, and the largest `|rho_i|`.
+    def null_gradient(self) -> Vector:
+        """`x_j' rho` of the model without columns, for every column as the rows number it.
 
         Of columns of ones with one mean for all rows no residual is needed: `x_j' y - n_j mean`."""
-        b0, y, s, design = np.array([self.null_model()[0]]), self.rows.y, self.rows.s, self.rows.design
-        if self.loss.canonical and self.offset is None and s is None and design.n_ones == design.n_cols:
-            mean, c = float(self.loss.inverse_link(b0)[0]), design.rmatvec_by_rows(y)
-            for begin in range(0, design.n_cols, COLUMN_CHUNK):
-                cols = np.arange(begin, min(begin + COLUMN_CHUNK, design.n_cols))
-                at = cols if design.index_in_rows is None else design.index_in_rows[cols]
-                c[at] -= mean * design.lengths(cols)
-            return c, max(float(y.max()) - mean, mean - float(y.min()))
+        design = self.rows.design
+        if not (self._null_mean is not None and self.rows.s is None and design.n_ones == design.n_cols):
+            return design.rmatvec_by_rows(self._null_residual())
+        c = design.rmatvec_by_rows(self.rows.y)
+        for begin in range(0, design.n_cols, COLUMN_CHUNK):
+            cols = np.arange(begin, min(begin + COLUMN_CHUNK, design.n_cols))
+            at = cols if design.index_in_rows is None else design.index_in_rows[cols]
+            c[at] -= self._null_mean * design.lengths(cols)
+        return c
+
+    def null_largest(self) -> float:
+        """The largest `|rho_i|` there."""
+        y = self.rows.y
+        if self._null_mean is not None and self.rows.s is None:
+            return max(float(y.max()) - self._null_mean, self._null_mean - float(y.min()))
+        rho = self._null_residual()
+        return max(float(rho.max()), -float(rho.min()))
+
+    @cached_property
+    def _null_mean(self) -> float | None:
+        """The mean of the model without columns, if the loss has one and it is the same for all rows."""
+        if not self.loss.canonical or self.offset is not None:
+            return None
+        return float(self.loss.inverse_link(np.array([self.null_model()[0]]))[0])
+
+    def _null_residual(self) -> Vector:
+        b0 = np.array([self.null_model()[0]])
         rho = self._residual(b0 if self.offset is None else b0 + self.offset)
-        if s is not None:
-            rho *= s
-        return design.rmatvec_by_rows(rho), max(float(rho.max()), -float(rho.min()))
+        return rho if self.rows.s is None else rho * self.rows.s
 
     def evaluate(self, coef: Coefficients, near: float = 0.0) -> Evaluation:
         """By full passes in double, with b0 at its best, looked for from `near` on: O(n + entries of X)."""

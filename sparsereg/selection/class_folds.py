@@ -45,9 +45,9 @@ class ClassTask(Task):
         solution = solve_point(solver, alpha, self.closer)
         return relaxed_classes(solver, solution, alpha) if self.relax else solution
 
-    def check_training(self, s: Vector) -> None:
+    def check_training(self, s: Vector | None) -> None:
         """Raise a ValueError where a class has no row that trains and its intercept would be minus infinity."""
-        absent = np.flatnonzero(s @ self.y == 0.0)
+        absent = np.flatnonzero((np.ones(len(self.y)) if s is None else s) @ self.y == 0.0)
         if absent.size and self.penalty["fit_intercept"]:
             raise ValueError(
                 f"The training rows of a fold hold none of class {self.classes[absent[0]]}; use stratified folds, such"

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.data.design import Design
+from sparsereg.data.split_rows import SplitRows
 from sparsereg.losses import Loss
 from sparsereg.objective.problem import Problem, make_problem
 from sparsereg.rows.contract import Coefficients
@@ -89,11 +90,11 @@ class Task:
         solution = solve_point(solver, alpha, self.closer)
         return relaxed(solver, solution, alpha) if self.relax else solution
 
-    def check_training(self, s: Vector) -> None:
+    def check_training(self, s: Vector | None) -> None:
         """Raise a ValueError where rows of these weights determine no intercept, such as those of one class."""
         if not self.penalty["fit_intercept"]:
             return
-        y = self.y[s > 0.0]
+        y = self.y if s is None else self.y[s > 0.0]
         if self.loss.link == "logit" and (y == y[0]).all():
             raise ValueError(
                 f"The training rows of a fold hold only y={y[0]:g}; use stratified folds, such as"
@@ -130,10 +131,10 @@ class Task:
         sooner solved than with weights of 0, for which no column is eliminated and rows are not counted alike."""
         return type(self) is Task and self.design.is_csr and not self.loss.quadratic and self.s is None
 
-    def of_rows(self, rows: NDArray[np.int64]) -> Task:
-        """The same over these rows."""
+    def of_rows(self, rows: NDArray[np.int64], design: Design | None = None) -> Task:
+        """The same over these rows; `design`: theirs, where it is known."""
         offset = None if self.offset is None else self.offset[rows]
-        return replace(self, design=self.design.select_rows(rows), y=self.y[rows], offset=offset)
+        return replace(self, design=design or self.design.select_rows(rows), y=self.y[rows], offset=offset)
 
 
 class FoldPoint(NamedTuple):
@@ -159,26 +160,35 @@ class FoldFit:
     def __init__(self, task: Task, fold: Fold, measure: Measure, l1_ratio: float, alphas: Vector) -> None:
         self.task, self.fold = task, fold
         self.measure: Measure = measure
-        s = training_weights(task, fold)
+        self._deviance = measure if isinstance(measure, MeanDeviance) else None
+        split = SplitRows.of(task.design, fold.train, fold.test) if task.by_rows else None
+        if task.by_rows:
+            training, weights = task.of_rows(fold.train, None if split is None else split.rest), None
+            training.check_training(None)
+        else:
+            training, weights = task, training_weights(task, fold)
         total = float(len(task.y) if task.s is None else task.s.sum())
-        self.scale = total / float(s.sum()) if task.summed else 1.0
-        self.held_out = task.of_rows(fold.test) if task.by_rows else None
-        training, weights = (task.of_rows(fold.train), None) if task.by_rows else (task, s)
+        self.scale = total / float(fold.train.size if weights is None else weights.sum()) if task.summed else 1.0
         self.solver, _ = training.solver(weights, l1_ratio, alphas * self.scale, 1.0)
+        self._design = self.solver.problem.design
+        self.held_out: Task | None = None
+        if task.by_rows:
+            by_columns = None if split is None else split.chosen(self._design)
+            self.held_out = task.of_rows(fold.test, by_columns)
         self._left, self._ahead = (alphas * self.scale).tolist(), list[Solution]()
         self._looks_ahead = isinstance(self.solver, LossPathSolver) and self.solver.looks_ahead
         self._held_out = task.y[fold.test], None if task.s is None else task.s[fold.test]
         self._grouped: GroupedLoss | None = None
-        if isinstance(measure, MeanDeviance):
-            self.measure = measure.of(*self._held_out)
-            self._grouped = self._groups(measure)
+        if self._deviance is not None:
+            self.measure = self._deviance.of(*self._held_out)
+            self._grouped = self._groups()
 
-    def _groups(self, measure: MeanDeviance) -> GroupedLoss | None:
+    def _groups(self) -> GroupedLoss | None:
         """The rows held out by groups, where they are apart and suit that; with offsets, groups would be rows."""
-        if self.held_out is None or self.held_out.offset is not None:
+        if self._deviance is None or self.held_out is None or self.held_out.offset is not None:
             return None
         held_out = MemoryRows(self.held_out.design, self.held_out.y, None)
-        rows = LossRows(held_out, measure.loss, None, fit_intercept=False)
+        rows = LossRows(held_out, self._deviance.loss, None, fit_intercept=False)
         return GroupedLoss(rows) if groups_suit(rows) else None
 
     def advance(self, alpha: float) -> FoldPoint:
@@ -197,6 +207,9 @@ class FoldFit:
 
     def held_out_loss(self, solution: Solution) -> float:
         """By predictions, of all rows where they are not taken apart: O(n + entries of the columns in the solution)."""
+        if self.held_out is not None and self._design is not self.solver.problem.design:  # eliminated columns are back
+            self._design, self.held_out = self.solver.problem.design, self.task.of_rows(self.fold.test)
+            self._grouped = self._groups()
         y, s = self._held_out
         if self._grouped is not None and self.held_out is not None:
             above = self._grouped.above_least(self.held_out.coefficients(solution), solution.intercept)

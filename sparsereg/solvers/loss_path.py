@@ -36,16 +36,19 @@ def eliminate_for_loss(
     design, kernel = problem.design, problem.penalty.kernel
     if not (isinstance(problem.penalty.l1_factor, float) and kernel is not None and design.can_eliminate and l1_ratio):
         return problem, None
-    c, largest = problem.loss_rows.null_gradient()
-    top = float(problem.penalty.dual_magnitude(c).max())
-    least = eps * top if isinstance(alphas, int) else float(alphas.min()) * l1_ratio * problem.weight_sum
+    c, largest = None, problem.loss_rows.null_largest()
+    if isinstance(alphas, int):
+        c = problem.loss_rows.null_gradient()
+        least = eps * float(problem.penalty.dual_magnitude(c).max())
+    else:  # then the columns that are kept give their gradients in a shorter pass
+        least = float(alphas.min()) * l1_ratio * problem.weight_sum
     if problem.loss.canonical:  # as `Units.residual_max_abs` will have it
         y = problem.rows.y
         largest = max(largest, max(float(y.max()), -float(y.min())) * problem.rows.max_weight)
     bound = min(RESIDUAL_MARGIN * largest, problem.loss.residual_bound * problem.rows.max_weight)
     if bound > 0.0:
         design = design.eliminate_short(least / bound * (1.0 - 1e-9))
-    return problem.with_design(design), design.select_observed(c)
+    return problem.with_design(design), None if c is None else design.select_observed(c)
 
 
 class LossPathSolver(RestoringSolver):
