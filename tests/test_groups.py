@@ -20,6 +20,9 @@ from sparsereg._core.kernels import (
     mean_of,
     mean_value,
     near_entropies,
+    rows_gap,
+    rows_residuals,
+    rows_totals,
 )
 from sparsereg.data.design import as_design
 from sparsereg.losses import LOSSES
@@ -127,6 +130,39 @@ def test_means_are_those_of_the_loss(name, n):
     moved = mean_moved(s, mean, reference)
     assert moved == pytest.approx((float(s @ (mean - eta) ** 2), np.abs(mean - eta).max()))
     np.testing.assert_array_equal(reference, mean)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", sorted(MEANS))
+@pytest.mark.parametrize("n", [1, 6, 1030])
+def test_sums_over_rows_are_those_of_the_loss(name, n, weighted):
+    rng, loss, kind = np.random.default_rng(3), LOSSES[name], MEANS[name]
+    y = rng.random(n) if name == "logistic" else rng.poisson(3.0, n).astype(float)
+    s, z, out = rng.uniform(0.5, 2.0, n) if weighted else None, 0.5 * rng.normal(size=n), np.empty(n)
+    weights = np.ones(n) if s is None else s
+    slope, total, size = rows_totals(kind, y, s, z, 0.3)
+    mean = loss.inverse_link(z + 0.3)
+    assert slope == pytest.approx(float(weights @ (y - mean)), abs=1e-12 * n)
+    assert (total, size) == pytest.approx((float(weights @ loss.curvature(y, z + 0.3)), float(weights @ mean)))
+    rows_residuals(kind, y, s, z, out)
+    np.testing.assert_allclose(out, weights * loss.residual(y, z), rtol=1e-12, atol=1e-14)
+    found, rho = rows_gap(kind, y, s, z, 0.99), loss.residual(y, z)
+    exact = loss.value(y, z) + loss.conjugate(y, -0.99 * rho) + 0.99 * rho * z
+    assert found is not None
+    assert found == pytest.approx(float(weights @ exact), abs=1e-11 * n)
+    assert rows_gap(kind, y, s, z - 200.0, 0.5) is None  # too far apart for the series
+    with pytest.raises(KernelError, match="lengths differ"):
+        rows_gap(kind, y, s, np.zeros(n + 1), 0.5)
+    with pytest.raises(KernelError, match="no such mean"):
+        rows_totals(len(MEANS), y, s, z, 0.0)
+    with pytest.raises(KernelError, match="wrong length"):
+        rows_residuals(kind, y, s, z, np.empty(n + 1))
+
+
+def test_residuals_keep_their_digits_where_a_class_is_all_but_certain():
+    y, out = np.array([1.0, 0.0, 1.0, 0.0]), np.empty(4)
+    rows_residuals(MEANS["logistic"], y, None, np.array([60.0, -60.0, -60.0, 60.0]), out)
+    np.testing.assert_allclose(out, [np.exp(-60.0), -np.exp(-60.0), 1.0, -1.0], rtol=1e-14)
 
 
 def test_relative_entropies_keep_their_digits():

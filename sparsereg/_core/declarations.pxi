@@ -229,8 +229,6 @@ cdef extern from "sr_screen.h" nogil:
     void sr_displacement_sums(const sr_move *move, double *reach, sr_moved *out)
 
 cdef extern from "sr_groups.h" nogil:
-    ctypedef enum sr_mean:
-        SR_N_MEANS
     ctypedef struct sr_groups:
         int64_t n_groups, stride
         int32_t *of_row
@@ -254,6 +252,10 @@ cdef extern from "sr_groups.h" nogil:
     void sr_groups_products(const sr_groups *g, const int32_t *list, int64_t n_list, double *out)
     void sr_groups_of_members(const sr_groups *g, int64_t m, int64_t *begin, int32_t *groups)
     void sr_groups_gram(const sr_groups *, int64_t, const int64_t *, const int32_t *, double *, const sr_gram *)
+
+cdef extern from "sr_means.h" nogil:
+    ctypedef enum sr_mean:
+        SR_N_MEANS
     const char *sr_mean_name(sr_mean mean)
     ctypedef struct sr_unit_sums:
         const double *s
@@ -280,3 +282,8 @@ cdef extern from "sr_groups.h" nogil:
         double squared
     sr_status sr_mean_apart(sr_mean, int64_t, const sr_unit_sums *, const sr_line *, sr_apart *)
     void sr_mean_moved(int64_t, const double *, const double *, double *, double *, double *)
+    ctypedef struct sr_row_totals:
+        double slope, curvature, size
+    sr_status sr_rows_totals(sr_mean, int64_t, const double *, const double *, const double *, double, sr_row_totals *)
+    sr_status sr_rows_residuals(sr_mean, int64_t, const double *, const double *, const double *, double *)
+    sr_status sr_rows_gap(sr_mean, int64_t, const double *, const double *, const double *, double, double *, int64_t *)

@@ -104,6 +104,7 @@ include "bounds.pxi"
 include "compact_rows.pxi"
 include "codes.pxi"
 include "groups.pxi"
+include "means.pxi"
 include "rows.pxi"
 
 

@@ -20,7 +20,7 @@ Matrix = NDArray[np.float64]
 # Epochs of coordinate descent that an iteration may take.
 EPOCHS = 10
 # Strengths on the way to a weak one are apart by this factor.
-CONTINUATION = 30.0
+CONTINUATION = 120.0
 # Beyond `tol`, iterations go on to this relative gap (see `linear_model/lasso.py`).
 POLISHED = 1e-9
 

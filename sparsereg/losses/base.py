@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import mean_of
+from sparsereg._core.kernels import rows_totals
 
 __all__ = ["Loss", "enclosed_newton", "log_of_mean", "row_blocks"]
 
@@ -120,16 +120,15 @@ class Loss(ABC):
 
     def best_intercept(self, y: Vector, z: Vector, s: Vector | None) -> float:
         """The b minimising `sum_i s_i l(y_i, z_i + b)`."""
-        held = None if self.kernel is None else (np.ones_like(y), y) if s is None else (s, s * y)
-        mean, targets = np.empty_like(y), 0.0 if held is None else float(held[1].sum())
+        targets = 0.0 if self.kernel is None else float(y.sum() if s is None else s @ y)
 
         def slope_and_curvature(b: float) -> tuple[float, float]:
-            if held is not None and self.kernel is not None:
-                slope, total, _ = mean_of(self.kernel, (*held, held[1]), z, None, 0.0, b, mean)
-                size = float(held[0] @ mean) + targets
-                return (slope if abs(slope) > ZERO_SLOPE * size else 0.0), total
-            rho, h = self.residual(y, z + b), self.curvature(y, z + b)
-            slope, total, size = (float(v.sum() if s is None else s @ v) for v in (rho, h, np.abs(rho)))
+            if self.kernel is not None:
+                slope, total, means = rows_totals(self.kernel, y, s, z, b)
+                size = means + targets
+            else:
+                rho, h = self.residual(y, z + b), self.curvature(y, z + b)
+                slope, total, size = (float(v.sum() if s is None else s @ v) for v in (rho, h, np.abs(rho)))
             return (slope if abs(slope) > ZERO_SLOPE * size else 0.0), total
 
         return enclosed_newton(slope_and_curvature, 0.0, QUADRATIC if self.self_concordant else 0.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import MEANS
+from sparsereg._core.kernels import MEANS, rows_gap
 from sparsereg.losses.base import Loss, row_blocks
 from sparsereg.losses.entropy import relative_entropy, sigmoid, softplus, xlogx
 
@@ -86,6 +86,9 @@ class Logistic(Loss):
 
     def fenchel_gap(self, y: Vector, z: Vector, s: Vector | None, t: float) -> float:
         """The relative entropy of `(1 - t) y + t p` and p: no large number is subtracted from a large one."""
+        near = rows_gap(self.kernel, y, s, z, t)
+        if near is not None:
+            return near
         e = np.exp(-np.abs(z))
         large, right = 1.0 / (1.0 + e), z >= 0.0
         small = e * large

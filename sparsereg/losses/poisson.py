@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import MEANS
+from sparsereg._core.kernels import MEANS, rows_gap
 from sparsereg.losses.base import Loss, log_of_mean
 from sparsereg.losses.entropy import relative_entropy, xlogx
 
@@ -65,6 +65,9 @@ class Poisson(Loss):
 
     def fenchel_gap(self, y: Vector, z: Vector, s: Vector | None, t: float) -> float:
         """The relative entropy of `(1 - t) y + t mu` and mu."""
+        near = rows_gap(self.kernel, y, s, z, t)
+        if near is not None:
+            return near
         mu = self.inverse_link(z)
         terms = relative_entropy((1.0 - t) * y + t * mu, z, mu, (1.0 - t) * (y - mu))
         return float(terms.sum() if s is None else s @ terms)

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg._core.kernels import rows_residuals
 from sparsereg.losses import Loss
 from sparsereg.losses.base import row_blocks
 from sparsereg.rows.contract import Coefficients
@@ -146,10 +147,13 @@ class LossRows:
 
     def _residual(self, z: Vector) -> Vector:
         """A unit of weight, at predictors of shape (n,) or (1,)."""
-        y = self.rows.y
+        y, kernel = self.rows.y, self.loss.kernel
         z, out = np.broadcast_to(z, y.shape), np.empty_like(y)
         for rows in row_blocks(y.size):
-            out[rows] = self.loss.residual(y[rows], z[rows])
+            if kernel is not None:
+                rows_residuals(kernel, y[rows], None, np.ascontiguousarray(z[rows]), out[rows])
+            else:
+                out[rows] = self.loss.residual(y[rows], z[rows])
         return out
 
     def intercept(self, coef: Coefficients) -> float:

@@ -21,7 +21,7 @@ from sparsereg.solvers.curvature_cd import CurvatureCD
 from sparsereg.solvers.curvature_residual import CurvatureResidual
 from sparsereg.solvers.loop import Certificate, Descent, Options, Solution, WorkingSetGap
 from sparsereg.solvers.loss_between import LossDualPoint, can_interpolate, solve_between
-from sparsereg.solvers.path_solver import GRAM_BATCH, MIN_ADDED, SMALL_GRAM, EliminatedColumns
+from sparsereg.solvers.path_solver import GRAM_BATCH, SMALL_GRAM, EliminatedColumns
 from sparsereg.solvers.point_gap import PointGap, projected_point_gap, unpenalized_gap
 from sparsereg.solvers.screening import Screening
 
@@ -32,6 +32,9 @@ Int = NDArray[np.int64]
 
 # The working set's own gap is brought to this share of the target before the others are looked at.
 MEMBER_SHARE = 0.7
+# Columns added at a time, the nearest first: so many and twice the active ones. A round costs more than a few columns
+# too many.
+MIN_ADDED = 20
 # The weights of the model are renewed at every second step beyond so many at one strength, and before the next strength
 # where steps beyond have followed since.
 STEPS_BEFORE_WEIGHING = 3
@@ -80,7 +83,8 @@ class NewtonPath(LooksAhead, Descent):
         self._slow = False  # whether weights of an earlier point made a strength take many steps
         self._decrease = 0.0  # of the objective, by the last step
         self._outside = np.inf  # the largest bound outside over its threshold, at the last certificate
-        self.screening = Screening(problem.quadratic, units.gradients(None) if c is None else c)
+        self._at_zero: Vector | None = units.gradients(None) if c is None else c
+        self.screening = Screening(problem.quadratic, self._at_zero)
         ws.linearize(np.empty(0))
         self._projects = False
         self._add_unpenalized()
@@ -320,7 +324,7 @@ class NewtonPath(LooksAhead, Descent):
         if gap <= target or not candidates.size:
             self._refuse_eliminated(gap, target, own)
             return Certificate(gap, 0.0, none), np.empty(0)
-        c = self.units.gradients(candidates, own.mean)
+        c = self._gradients(candidates, own.mean)
         magnitude, worst = self.screening.record(candidates, c, own.dual_shift)
         self._outside = _ratio(max(worst, others), threshold)
         gap = own(self._outside)
@@ -331,6 +335,14 @@ class NewtonPath(LooksAhead, Descent):
             self._refuse_eliminated(gap, target, own)
         c = c[np.searchsorted(candidates, new)] if own.mean is None else self.units.gradients(new)
         return Certificate(gap, 0.0, new), c
+
+    def _gradients(self, cols: Int, mean: Vector | None) -> Vector:
+        """Of columns outside; before the first step they are known."""
+        known = self._at_zero
+        if known is not None and not self.working_set.m:
+            return known[cols]
+        self._at_zero = None
+        return self.units.gradients(cols, mean)
 
     def _refuse_eliminated(self, gap: float, target: float, own: PointGap) -> None:
         if gap > target and self._eliminated_bound(own.mean) > self._threshold:

@@ -4,6 +4,7 @@
 
 #include "fixture.h"
 #include "sr_groups.h"
+#include "sr_means.h"
 
 /* Columns of ones join; each row's group has its predictor step, and sums over groups are those over rows. */
 static void test_groups(const fixture *f, const sr_matrix *X, const double *s) {
@@ -46,6 +47,29 @@ static void test_groups(const fixture *f, const sr_matrix *X, const double *s) {
     }
 }
 
+/* Of single rows: residuals, their sums, and the gap at t = 1, which is 0. */
+static void test_rows_of_means(void) {
+    double y[700], s[700], z[700], rho[700], gap;
+    int64_t far;
+    sr_row_totals totals;
+    for (int i = 0; i < 700; i++) y[i] = i & 1, s[i] = uniform(), z[i] = 8.0 * (uniform() - 0.5);
+    CHECK(sr_rows_totals(SR_N_MEANS, 700, y, s, z, 0.0, &totals) == SR_BAD_TYPE, "totals of no loss");
+    CHECK(sr_rows_residuals(SR_N_MEANS, 700, y, s, z, rho) == SR_BAD_TYPE, "residuals of no loss");
+    CHECK(sr_rows_gap(SR_N_MEANS, 700, y, s, z, 0.5, &gap, &far) == SR_BAD_TYPE, "gap of no loss");
+    for (int k = 0; k < SR_N_MEANS; k++)
+        for (int weighted = 0; weighted < 2; weighted++) {
+            const double *weights = weighted ? s : NULL;
+            double sum = 0.0;
+            CHECK(sr_rows_totals((sr_mean)k, 699, y, weights, z, 0.0, &totals) == SR_OK, "totals");
+            CHECK(sr_rows_residuals((sr_mean)k, 699, y, weights, z, rho) == SR_OK, "residuals");
+            for (int i = 0; i < 699; i++) sum += rho[i];
+            CHECK(fabs(sum - totals.slope) < 1e-9 && totals.curvature > 0.0 && totals.size > 0.0, "slope of rows");
+            CHECK(sr_rows_gap((sr_mean)k, 699, y, weights, z, 1.0, &gap, &far) == SR_OK && gap == 0.0 && far == 0,
+                  "gap at the residual");
+            CHECK(sr_rows_gap((sr_mean)k, 699, y, weights, z, 0.99, &gap, &far) == SR_OK && gap > 0.0, "gap beside it");
+        }
+}
+
 static void test_means(void) {
     double eta[700], s[700], sy[700], syy[700], mean[700], value = 0.0, squared, largest;
     sr_mean_totals totals;
@@ -73,6 +97,7 @@ static void test_means(void) {
         CHECK(sr_mean_apart(SR_N_MEANS, 700, &sums, &line, &apart) == SR_BAD_TYPE, "a loss that does not exist");
         CHECK(sr_mean_correct((sr_mean)k, 700, 0.0, mean) == SR_OK, "no correction");
     }
+    test_rows_of_means();
     const double mu[3] = {2.0, 2.0, 0.0}, apart[3] = {1.0, -1.01, 0.0};
     double entropy[3];
     CHECK(sr_near_entropies(3, mu, apart, entropy) == 2, "entropies far apart");
