@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from loss_problems import draw, full_gap
 from seeds import seeds
 
@@ -13,6 +14,7 @@ from sparsereg.objective.loss_dual import loss_gap_at
 from sparsereg.objective.problem import Coefficients, make_problem
 from sparsereg.solvers import working_set
 from sparsereg.solvers.loop import Options
+from sparsereg.solvers.model_error import ModelError
 from sparsereg.solvers.newton_path import NewtonPath
 
 
@@ -63,3 +65,55 @@ def test_any_coefficients_give_a_dual_point_whose_gap_is_a_bound(seed):
         dual = Coefficients(np.arange(p), w + size * rng.normal(size=p))
         gap = loss_gap_at(held.loss_rows, held.penalty, coef, dual, (l1, l2)) / held.weight_sum
         assert gap >= problem.objective(b0, dense, alpha) - least - 1e-9
+
+
+def test_a_path_takes_hardly_more_than_one_step_and_one_certificate_a_strength(monkeypatch):
+    """What the model missed is expected again, and columns over the new threshold join first; 2.1 and 1.4 without."""
+    counts = {"_newton_step": 0, "_certify_point": 0}
+
+    def counted(name):
+        original = getattr(NewtonPath, name)
+
+        def method(self, *args):
+            counts[name] += 1
+            return original(self, *args)
+
+        return method
+
+    for name in counts:
+        monkeypatch.setattr(NewtonPath, name, counted(name))
+    rng = np.random.default_rng(5)
+    levels = [rng.integers(0, k, 20_000) for k in (8, 12, 30)]
+    codes = [*levels, 100 + 12 * levels[0] + levels[1], 300 + 30 * levels[1] + levels[2]]
+    columns = np.concatenate([code + 1000 * k for k, code in enumerate(codes)])
+    X = sp.csr_array((np.ones(columns.size), (np.tile(np.arange(20_000), 5), columns)))
+    effects = rng.normal(size=X.shape[1]) * 0.3
+    y = (rng.random(20_000) < 1.0 / (1.0 + np.exp(-(X @ effects)))).astype(float)
+    path = regularization_path(X, y, loss="logistic", alphas=100, eps=0.01)
+    assert path.certified.all()
+    assert counts["_certify_point"] <= 125
+    assert counts["_newton_step"] <= 175
+
+
+def test_the_error_of_a_model_is_expected_in_proportion_to_the_change_of_strength():
+    error = ModelError()
+    error.begin(4.0)
+    error.learn(np.array([1.0]), np.array([0.0]), True)
+    error.begin(3.0)
+    assert error.expected(2) is None  # one strength has no change
+    error.learn(np.array([2.0, 1.0]), np.array([1.5, 1.5]), True)
+    error.learn(np.array([9.0, 9.0]), np.array([0.0, 0.0]), True)  # a second step tells nothing
+    error.begin(2.5)
+    np.testing.assert_array_equal(error.expected(3), [0.25, -0.25, 0.0])
+    error.learn(np.array([1.0, 1.0, 1.0]), np.array([1.0, 1.0, 1.0]), True)  # the model foretold it with that
+    error.begin(2.0)
+    np.testing.assert_array_equal(error.expected(3), [0.25, -0.25, 0.0])
+    error.learn(np.ones(3), np.zeros(3), False)  # of a part of a step nothing is known
+    error.begin(1.5)
+    assert error.expected(3) is None
+    error.learn(np.ones(3), np.zeros(3), True)
+    error.begin(1.5)
+    assert error.expected(3) is None
+    error.begin(1.0)
+    error.forget()
+    assert error.expected(3) is None

@@ -108,9 +108,11 @@ class ModelCD(GramCD):
         self.sums = sums
         self.sq = np.maximum(uncentered - self.sums**2 / self._total, LEAST_CENTERED * uncentered)
 
-    def linearize(self, c: Vector) -> None:
-        """The model at the present point, where the gradients of the loss are c."""
+    def linearize(self, c: Vector, beyond: Vector | None = None) -> None:
+        """The model at the present point, where the gradients of the loss are c; `beyond`: what the model's are to be
+        more than those."""
         self.c, self.w = c, self.at.copy()
+        c = c if beyond is None else c + beyond
         self.quadratic = curvature_quadratic(self.problem, self._total, 1.0)
         self.c0 = c + self.gram_product(self.w)
         deviance = self.squared + float((self.c0 + c) @ self.w)

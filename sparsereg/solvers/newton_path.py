@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 
 from sparsereg.objective.problem import Problem
 from sparsereg.rows.contract import Coefficients
-from sparsereg.rows.group_units import GroupUnits, groups_suit
-from sparsereg.rows.units import At, RowUnits, Units, gram_suits
+from sparsereg.rows.units import At, Units
 from sparsereg.solvers.ahead import LooksAhead
 from sparsereg.solvers.curvature_cd import CurvatureCD
 from sparsereg.solvers.curvature_residual import CurvatureResidual
 from sparsereg.solvers.loop import Certificate, Descent, Options, Solution, WorkingSetGap
 from sparsereg.solvers.loss_between import LossDualPoint, can_interpolate, solve_between
-from sparsereg.solvers.path_solver import GRAM_BATCH, SMALL_GRAM, EliminatedColumns
-from sparsereg.solvers.point_gap import PointGap, projected_point_gap, unpenalized_gap
+from sparsereg.solvers.loss_working_set import as_rows, eliminated_bound, first_working_set
+from sparsereg.solvers.model_error import ModelError
+from sparsereg.solvers.path_solver import BOUND_ROUNDING, GRAM_BATCH, SMALL_GRAM, EliminatedColumns
+from sparsereg.solvers.point_gap import PointGap, point_gap, projected_point_gap
 from sparsereg.solvers.screening import Screening
 
 __all__ = ["NewtonPath"]
@@ -75,13 +76,14 @@ class NewtonPath(LooksAhead, Descent):
         self.problem = problem
         rows = problem.loss_rows
         b0 = rows.null_model()[0]
-        ws = self._first_working_set(b0)
+        ws = first_working_set(problem, b0)
         units = ws.units
         super().__init__(ws.quadratic, l1_ratio, options, ws)
         self._value_at_zero = units.value()
         self._steps, self._reach, self._threshold = 0, MAX_MOVE, 0.0
         self._slow = False  # whether weights of an earlier point made a strength take many steps
         self._decrease = 0.0  # of the objective, by the last step
+        self._model_error = ModelError()
         self._outside = np.inf  # the largest bound outside over its threshold, at the last certificate
         self._at_zero: Vector | None = units.gradients(None) if c is None else c
         self.screening = Screening(problem.quadratic, self._at_zero)
@@ -89,15 +91,6 @@ class NewtonPath(LooksAhead, Descent):
         self._projects = False
         self._add_unpenalized()
         self._projects = options.projects and not self.working_set.unpenalized.size
-
-    def _first_working_set(self, b0: float) -> CurvatureCD | CurvatureResidual:
-        problem, rows = self.problem, self.problem.loss_rows
-        if groups_suit(rows):
-            return CurvatureCD(problem, GroupUnits(rows, b0))
-        eta, with_gram = np.full(rows.rows.n_rows, b0), gram_suits(rows)
-        eta = eta if rows.offset is None else eta + rows.offset
-        units = RowUnits(rows, np.empty(0, dtype=np.int64), eta, b0, with_gram=with_gram)
-        return CurvatureCD(problem, units) if with_gram else CurvatureResidual(problem, units)
 
     @property
     def units(self) -> Units:
@@ -179,19 +172,25 @@ class NewtonPath(LooksAhead, Descent):
         self._threshold = ws.scale * self.l1_ratio
         target = tol * self.problem.null_loss
         self.units.accuracy = INTERCEPT_SHARE * target
+        self._model_error.begin(alpha)
+        self._add_foreseen()
         if self._slow:
             self._weigh()
+        ws = self.working_set
+        beyond = self._model_error.expected(ws.m)
+        if beyond is not None and isinstance(ws, CurvatureCD):
+            ws.linearize(ws.c, beyond)
         self.quadratic = ws.quadratic
         if self.problem.loss.self_concordant and self._projects:  # models of other losses lead astray from there
             self._extrapolate(alpha)
         self._steps, epochs, inner, last, stalls = 0, 0, target, np.inf, 0
         patience = MAX_STALLS if ws.unpenalized.size else limit
         while True:
-            moved = False
+            moved, ws = False, self.working_set
             if ws.m:
                 done, moved = self._newton_step(inner, max(limit - epochs, 1))
                 epochs += done
-            own = self._point_gap()
+            own = point_gap(self.problem, ws)
             if self._projects and ws.epoch_is_dear and own(0.0) > MEMBER_SHARE * target:  # a step is dearer
                 own = projected_point_gap(self.problem, ws, own, target, MEMBER_SHARE * target)
             present = own(0.0)
@@ -235,6 +234,7 @@ class NewtonPath(LooksAhead, Descent):
         moved = self._move(target)
         if not moved:  # in weights of an earlier point
             ws.weigh()
+            self._model_error.forget()
             self.quadratic = ws.quadratic
             more, _, _ = self._descend(target, max_epochs)
             done, moved = done + more, self._move(target)
@@ -243,6 +243,7 @@ class NewtonPath(LooksAhead, Descent):
     def _weigh(self) -> None:
         self.working_set.weigh()
         self._slow = False
+        self._model_error.forget()
 
     def _own_gap(self, c: Vector | None = None) -> WorkingSetGap:
         """Of the model, where unpenalized columns count by their own curvature."""
@@ -285,6 +286,8 @@ class NewtonPath(LooksAhead, Descent):
             else:
                 more += units.value(d_eta, t, found.shift) - units.value()
             if more <= ARMIJO * t * min(promise, 0.0) + ROUNDING_SHARE * target:
+                if isinstance(ws, CurvatureCD):
+                    self._model_error.learn(c, ws.gradient(), t == 1.0)
                 self._accept(found, w, (d_eta, t, shift), c)
                 self._decrease = -more
                 return True
@@ -303,15 +306,6 @@ class NewtonPath(LooksAhead, Descent):
 
     # ---- the certificate -----------------------------------------------------------------------------------------
 
-    def _point_gap(self) -> PointGap:
-        """The working set's part of the duality gap of the loss at the present point."""
-        ws, units = self.working_set, self.units
-        if ws.unpenalized.size:
-            return unpenalized_gap(self.problem, ws)
-        terms = ws.quadratic.penalty.gap_terms(ws.at, ws.c, ws.l1, ws.l2)
-        concordant = self.problem.loss.self_concordant
-        return PointGap(terms, units.bounded_fenchel_gap if concordant else units.fenchel_gap)
-
     def _certify_point(self, own: PointGap, target: float) -> tuple[Certificate, Vector]:
         """The duality gap, from bounds on the columns outside or their gradients; columns to add, and their
         gradients."""
@@ -328,9 +322,7 @@ class NewtonPath(LooksAhead, Descent):
         magnitude, worst = self.screening.record(candidates, c, own.dual_shift)
         self._outside = _ratio(max(worst, others), threshold)
         gap = own(self._outside)
-        new = self._nearest(
-            candidates, magnitude, threshold, MIN_ADDED + 2 * int(np.count_nonzero(self.working_set.at))
-        )
+        new = self._to_add(candidates, magnitude)
         if not new.size:
             self._refuse_eliminated(gap, target, own)
         c = c[np.searchsorted(candidates, new)] if own.mean is None else self.units.gradients(new)
@@ -344,19 +336,32 @@ class NewtonPath(LooksAhead, Descent):
         self._at_zero = None
         return self.units.gradients(cols, mean)
 
+    def _add_foreseen(self) -> None:
+        """Columns that were over the present threshold when they were last evaluated join before the first step; not
+        on dense X, as for squares."""
+        screening, threshold = self.screening, self._threshold
+        if threshold == 0.0 or self.problem.rows.is_dense:
+            return
+        cols, _, _ = screening.last_above((1.0 + BOUND_ROUNDING) * threshold)
+        if not cols.size:
+            return
+        c = self._gradients(cols, None)
+        screening.displace(*self.units.displacement())
+        magnitude, _ = screening.record(cols, c)
+        new = self._to_add(cols, magnitude)
+        self._add(new, c[np.searchsorted(cols, new)])
+
+    def _to_add(self, cols: Int, magnitude: Vector) -> Int:
+        limit = MIN_ADDED + 2 * int(np.count_nonzero(self.working_set.at))
+        return self._nearest(cols, magnitude, self._threshold, limit)
+
     def _refuse_eliminated(self, gap: float, target: float, own: PointGap) -> None:
         if gap > target and self._eliminated_bound(own.mean) > self._threshold:
             raise EliminatedColumns
 
     def _eliminated_bound(self, mean: Vector | None = None) -> float:
         """The largest possible gradient of an eliminated column, by its entries, at the residual or at `y - mean`."""
-        length, rows = self.problem.design.eliminated_length, self.problem.rows
-        if not length:
-            return 0.0
-        largest = self.problem.loss.residual_bound
-        if length * rows.max_weight * largest > self._threshold:
-            largest = min(largest, self.units.residual_max_abs(mean))
-        return length * rows.max_weight * largest
+        return eliminated_bound(self.problem, self.units, self._threshold, mean)
 
     def _add(self, cols: Int, c: Vector) -> None:
         if not cols.size:
@@ -364,19 +369,13 @@ class NewtonPath(LooksAhead, Descent):
         ws = self.working_set
         if not self.units.can_join(cols):
             assert isinstance(ws, CurvatureCD)
-            ws.use(self._as_rows())
+            ws.use(as_rows(self.problem, ws))
         for begin in range(0, cols.size, GRAM_BATCH):
             batch = slice(begin, begin + GRAM_BATCH)
             ws.join(cols[batch], c[batch])
             if isinstance(ws, CurvatureCD) and ws.gram_entries > self.problem.rows.nnz + SMALL_GRAM:
-                ws = self.working_set = CurvatureResidual(self.problem, self._as_rows(with_gram=False), ws)
+                ws = self.working_set = CurvatureResidual(self.problem, as_rows(self.problem, ws, with_gram=False), ws)
         self.screening.drop(cols)
-
-    def _as_rows(self, with_gram: bool = True) -> RowUnits:
-        """The same columns at the same point, row by row."""
-        units = self.units
-        eta = units.predictors() if isinstance(units, GroupUnits) else units.eta
-        return RowUnits(self.problem.loss_rows, self.working_set.cols, eta, units.intercept, with_gram=with_gram)
 
     def _solution_at(self, gap: float, epochs: int, dual: Vector | None) -> Solution:
         at = None if dual is None else Coefficients(self.working_set.cols[: dual.size], dual).nonzero()

@@ -23,7 +23,7 @@ from sparsereg.solvers.curvature_residual import CurvatureResidual
 from sparsereg.solvers.dual_projection import projection_margin
 from sparsereg.solvers.working_set import MAX_PRODUCTS
 
-__all__ = ["PointGap", "bound_at", "projected_point_gap", "unpenalized_gap"]
+__all__ = ["PointGap", "bound_at", "point_gap", "projected_point_gap", "unpenalized_gap"]
 
 Vector = NDArray[np.float64]
 
@@ -66,6 +66,14 @@ class PointGap:
         if not np.isfinite(own):
             return np.inf
         return combine_gap(self.terms, lambda t: self.fenchel_gap(t) - own, outside) + own
+
+
+def point_gap(problem: Problem, ws: CurvatureCD | CurvatureResidual) -> PointGap:
+    """At the residual, or where columns are unpenalized near it."""
+    if ws.unpenalized.size:
+        return unpenalized_gap(problem, ws)
+    concordant = problem.loss.self_concordant
+    return PointGap(_terms(ws, ws.c), ws.units.bounded_fenchel_gap if concordant else ws.units.fenchel_gap)
 
 
 def projected_point_gap(
