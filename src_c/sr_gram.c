@@ -237,14 +237,6 @@ SR_INLINE void sr_gram_axpy_sum(const sr_gram *G, int64_t a, double step, double
     }
 }
 
-/* A member's products with the columns of a sum, added to row. */
-static void sr_gram_scatter(const sr_gram *G, int64_t member, double *row) {
-    for (; G; G = G->next) {
-        const int64_t begin = G->begin[member], end = begin + G->len[member];
-        for (int64_t e = begin; e < end; e++) row[G->place[G->idx[e]]] += G->sign * sr_gram_entry(G, e);
-    }
-}
-
 /* A column whose last index is its length - 1 has no gaps: it is read as a dense vector. */
 SR_INLINE void sr_gram_axpy(const sr_gram *G, int64_t a, double step, double *restrict q) {
     if (G->at) {
@@ -281,15 +273,43 @@ void sr_gram_subtract_last(const sr_gram *G, int64_t first, int64_t m, const dou
     }
 }
 
-void sr_gram_subtract_members(const sr_gram *G, const int64_t *members, int64_t n, int64_t m, const double *x,
-                              double *row, double *out) {
+void sr_gram_subtract_members(const sr_gram *G, const int64_t *members, int64_t n, const int64_t *active, int64_t k,
+                              const double *x, double *row, double *out) {
     for (int64_t i = 0; i < n; i++) {
-        for (int64_t a = 0; a <= m; a++) row[a] = 0.0;
-        sr_gram_scatter(G, members[i], row);
-        double sum = 0.0;
-        for (int64_t a = 0; a < m; a++) sum += row[a] * x[a];
-        out[i] -= sum;
+        double total = out[i];
+        for (const sr_gram *g = G; g; g = g->next) {
+            const int64_t begin = g->begin[members[i]], end = begin + g->len[members[i]];
+            for (int64_t e = begin; e < end; e++) row[g->place[g->idx[e]]] = sr_gram_entry(g, e);
+            for (int64_t b = 0; b < k; b++) {
+                const double step = g->sign * x[active[b]];
+                double rest = row[active[b]]; /* a count in pieces, as sr_take_counts makes of it */
+                for (; g->count && rest > SR_MAX_COUNT; rest -= SR_MAX_COUNT) total -= step * SR_MAX_COUNT;
+                total -= step * rest;
+            }
+            for (int64_t e = begin; e < end; e++) row[g->place[g->idx[e]]] = 0.0;
+        }
+        out[i] = total;
     }
+}
+
+int64_t sr_gram_count_own(const sr_gram *G, int64_t first, int64_t m) {
+    int64_t n = 0;
+    for (; G; G = G->next)
+        for (int64_t a = first; a < m; a++)
+            for (int64_t e = G->begin[G->at[a]]; e < G->begin[G->at[a]] + G->len[G->at[a]]; e++)
+                n += G->place[G->idx[e]] < a ? 2 : G->place[G->idx[e]] == a;
+    return n;
+}
+
+int64_t sr_products_count(const sr_products *P, const sr_gram *G, int64_t a, const int32_t *place_of, int64_t n) {
+    int64_t found = 0, last = -1;
+    for (int64_t e = P->begin[a]; e < P->begin[a + 1] && P->place[e] < n; e++) {
+        found += P->place[e] != last; /* a count may be in pieces */
+        last = P->place[e];
+    }
+    for (int64_t e = G->begin[a]; e < G->begin[a] + G->len[a] && G->idx[e] < a; e++)
+        found += place_of[G->idx[e]] >= 0 && place_of[G->idx[e]] < n;
+    return found;
 }
 
 /* in and out: q = X_M' r, *r_sum = sum(r) */

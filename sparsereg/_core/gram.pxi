@@ -134,6 +134,11 @@ cdef class GramStore:
         return self.whole_val[e] if self.whole else self.val[e]
 
     @property
+    def n_products(self):
+        """How many products cached columns have with the members."""
+        return self.cached_begin[self.m]
+
+    @property
     def nbytes(self):
         """Bytes of the arena."""
         return sum(array.nbytes for array in self.arena)

@@ -86,6 +86,8 @@ cdef class GramSum:
     No entry is copied. Each call sees the members that the stores have at its beginning, so that another thread may add
     to them in the meantime.
 
+    No answer depends on members that are no columns of it, in no digit.
+
     Parameters
     ----------
     stores : list of GramStore
@@ -93,20 +95,26 @@ cdef class GramSum:
         1 or -1 for each.
     lock : RLock
         Held by whoever adds members to the stores.
+
+    Attributes
+    ----------
+    m, entries : int
+        Its columns, and the entries among these in all stores.
     """
 
     cdef list stores, held
     cdef const double[::1] signs
     cdef object lock
-    cdef readonly int64_t m
-    cdef int64_t seen, n_entries
+    cdef readonly int64_t m, entries
+    cdef int64_t seen
     cdef int64_t[::1] at
     cdef int32_t[::1] place
     cdef sr_gram *terms
 
     def __init__(self, list stores not None, const double[::1] signs not None, lock):
         require(len(stores) == signs.shape[0] > 0, "there is not one sign for each store")
-        self.stores, self.signs, self.lock, self.m, self.seen = stores, signs, lock, 0, -1
+        self.stores, self.signs, self.lock, self.seen = stores, signs, lock, -1
+        self.m = self.entries = 0
         self.at, self.place = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
         for store in stores:
             store.shared = True
@@ -117,7 +125,10 @@ cdef class GramSum:
 
     def extend(self, const int64_t[::1] members):
         """Append columns by their numbers among the members."""
+        cdef int64_t first = self.m
         self.at, self.m, self.seen = np.concatenate([self.at, members]), self.m + members.shape[0], -1
+        if members.shape[0]:
+            self.entries += sr_gram_count_own(self.borrow(), first, self.m)
 
     cdef sr_gram *borrow(self) except NULL:
         """The sum over the members that all stores have."""
@@ -130,7 +141,7 @@ cdef class GramSum:
                 require_within(self.at, n)
                 place = np.full(n, self.m, dtype=np.int32)
                 place[np.asarray(self.at)] = np.arange(self.m, dtype=np.int32)
-                self.place, self.held, self.seen, self.n_entries = place, [], n, 0
+                self.place, self.held, self.seen = place, [], n
                 for t in range(len(self.stores)):
                     store = self.stores[t]
                     require(store.m == n, "the stores differ in their members")
@@ -140,24 +151,13 @@ cdef class GramSum:
     cdef int _hold(self, int64_t t, GramStore store, int64_t n) except -1:
         """A view of a store that stays as it is: its columns only ever grow at their ends, or move."""
         cdef sr_gram *term = &self.terms[t]
-        cdef int64_t a
         cdef int64_t[::1] begin = store.begin[:n].copy(), lengths = store.lengths[:n].copy()
-        for a in range(self.m):
-            self.n_entries += lengths[self.at[a]]
         term[0] = store.borrow()
         self.held.append((begin, lengths, *store.arena))
         term.begin, term.len, term.cap = &begin[0], &lengths[0], NULL
         term.at, term.place, term.sign = &self.at[0], &self.place[0], self.signs[t]
         term.next = &self.terms[t + 1] if t + 1 < len(self.stores) else NULL
         return 0
-
-    @property
-    def entries(self):
-        """The entries that an epoch reads, where every coefficient moves."""
-        if not self.m:
-            return 0
-        self.borrow()
-        return self.n_entries
 
     def subtract(self, const double[::1] x, double[::1] out):
         """`out -= G x`, in place."""
@@ -189,6 +189,23 @@ cdef class GramSum:
                     sr_products_subtract(&store.cached, &self.at[0], self.m, &step[0], out.shape[0], &out[0])
         return np.asarray(out)
 
+    def most_products(self, const int32_t[::1] place_of, int64_t n):
+        """In the store that has most: the products of its columns with those of place below n; `place_of` gives the
+        places of the members, or -1."""
+        cdef GramStore store
+        cdef sr_gram gram
+        cdef int64_t a, k, most = 0, found
+        with self.lock:
+            for store in self.stores:
+                require(n <= store.n_cached and place_of.shape[0] == store.m, "n or place_of does not fit")
+                if not self.m:
+                    continue
+                gram, found = store.borrow(), 0
+                for k in range(self.m):
+                    found += sr_products_count(&store.cached, &gram, self.at[k], &place_of[0], n)
+                most = max(most, found)
+        return most
+
     def subtract_members(self, const int64_t[::1] members, const double[::1] x, double[::1] out):
         """The same for any members, by their numbers, whether or not they are columns of the sum."""
         require(x.shape[0] == self.m and out.shape[0] == members.shape[0], "x or out has the wrong length")
@@ -196,9 +213,13 @@ cdef class GramSum:
             return
         cdef const sr_gram *terms = self.borrow()
         require_within(members, self.seen)
-        cdef double[::1] row = np.empty(self.m + 1)
+        cdef double[::1] row = np.zeros(self.m + 1)
+        cdef const int64_t[::1] active = np.flatnonzero(x)
+        if not active.shape[0]:
+            return
         with nogil:
-            sr_gram_subtract_members(terms, &members[0], members.shape[0], self.m, &x[0], &row[0], &out[0])
+            sr_gram_subtract_members(terms, &members[0], members.shape[0], &active[0], active.shape[0], &x[0], &row[0],
+                                     &out[0])
 
     def subtract_last(self, int64_t first, const double[::1] x, double[::1] out):
         """As `subtract`, for the columns from `first` on only."""

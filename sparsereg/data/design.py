@@ -146,8 +146,7 @@ class Design(ABC):
 
     def rmatvec_by_rows(self, v: Vector) -> Vector:
         """`X' v` for every column as the rows number it; from a CSR's rows, without building columns."""
-        width = self.n_features if self.rows is None else self.rows.shape[0]
-        out = np.zeros(width)
+        out = np.zeros(self.n_features if self.rows is None else self.rows.shape[0])
         out[slice(None) if self.index_in_rows is None else self.index_in_rows] = self.rmatvec(v)
         return out
 
@@ -184,8 +183,12 @@ class Design(ABC):
         """Whether `eliminate_short` saves anything."""
         return False
 
-    def eliminate_short(self, length: float) -> Design:  # noqa: ARG002 - nothing is saved where columns are built
+    def eliminate_short(self, length: float) -> Design:
         """Without the columns of ones of fewer than `length` entries, but for one; needs `can_eliminate`."""
+        return self.eliminate_columns(max(1, self.count_long(length)[0]))
+
+    def eliminate_columns(self, n_kept: int) -> Design:  # noqa: ARG002 - nothing is saved where columns are built
+        """Without the columns of ones from this number on."""
         return self
 
     def restore_eliminated(self) -> Design:
@@ -252,8 +255,8 @@ class CsrDesign(Design):
         numbers = row_numbers(rows, self.n_rows)
         selected, kept = self.borrowed.select(numbers), not self.eliminated_length and self.counted.end_columns is None
         if kept and numbers.size == self.n_rows and np.bincount(numbers).max() == 1:  # counts stay as they are
-            counted = replace(self.counted, rows=selected)
-            return CsrDesign(counted, self._numbers, self.n_features, self.dtype, self.n_threads)
+            rest = (self._numbers, self.n_features, self.dtype, self.n_threads)
+            return CsrDesign(replace(self.counted, rows=selected), *rest)
         return CsrDesign.of(selected, self._numbers, self.n_features, self.dtype, self.n_threads)
 
     def observed(self) -> Any:
@@ -293,17 +296,14 @@ class CsrDesign(Design):
         """Whether columns are not built, and so few that a vector of the width of X is no longer than the entries."""
         return not self.columns_built and self._numbers is None and self.n_features <= self.nnz
 
-    def eliminate_short(self, length: float) -> CsrDesign:
+    def eliminate_columns(self, n_kept: int) -> CsrDesign:
         """Nothing of the eliminated columns is kept: memory by the others."""
-        n_kept = max(1, self.count_long(length)[0])
         if n_kept >= self.n_ones:
             return self
-        longest = int(self.lengths(np.array([n_kept]))[0])
-        kept = self.counted.without(n_kept, self.n_ones)
+        kept, longest = self.counted.without(n_kept, self.n_ones), int(self.lengths(np.array([n_kept]))[0])
         return CsrDesign(kept, self._numbers, self.n_features, self.dtype, self.n_threads, longest)
 
-    def restore_eliminated(self) -> CsrDesign:
-        """A new design, counted anew."""
+    def restore_eliminated(self) -> CsrDesign:  # a new one, counted anew
         return CsrDesign.of(self.borrowed, self._numbers, self.n_features, self.dtype, self.n_threads)
 
 

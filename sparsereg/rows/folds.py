@@ -29,11 +29,10 @@ __all__ = ["PartedRows", "TrainingRows"]
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# The Gram matrices of all folds together may have so many entries (288 MB), or else so many times those that the one of
-# a path may have.
-FREE_ENTRIES, FOLDS_SHARE = 24_000_000, 2
 # Columns with cached products even where rows are long: every fold asks for their gradients.
 FOLDS_CACHED_COLS = 32_000
+# The folds see to the room that cached products take, each by its own columns.
+UNLIMITED = 1 << 62
 
 
 class Targets(NamedTuple):
@@ -79,6 +78,9 @@ class PartedRows:
     ----------
     rows : MemoryRows
         In that order.
+    nnz : int
+        Entries of X, with those of eliminated columns: what folds decide by must not tell how many those are, as that
+        depends on the targets of all.
     """
 
     def __init__(self, rows: MemoryRows, order: Int, parts: list[tuple[int, int]]) -> None:
@@ -88,6 +90,7 @@ class PartedRows:
         self.rows = MemoryRows(self.design, rows.y[order], None if rows.s is None else rows.s[order])
         self.parts, self.counts = parts, rows.s is None and self.design.n_ones == self.design.n_cols
         self.lengths = [part.lengths() for part in self.columns]
+        self.nnz = self.design.borrowed.nnz
         self.lock = RLock()  # folds may be solved in threads of their own
         self.in_use: WeakSet[TrainingGram] = WeakSet()
         self._begin()
@@ -101,7 +104,6 @@ class PartedRows:
         self.whole = GramStore(design.matrix, design.sparse_rows, design.index_in_rows) if self.counts else None
         self.cols, self._place = np.empty(0, dtype=np.int64), np.full(design.n_cols, -1)
         self.cached: Int | None = None
-        self.n_cached = 0  # cached columns whose products no part has dropped for want of room
 
     @cached_property
     def sums(self) -> list[Vector]:
@@ -114,13 +116,12 @@ class PartedRows:
         """The columns whose products with every member are kept; chosen at the first call."""
         with self.lock:
             if self.cached is None:
-                self.cached = columns_to_cache(self.design, True, FOLDS_CACHED_COLS)
+                self.cached = columns_to_cache(self.design, True, FOLDS_CACHED_COLS, self.nnz / self.design.n_rows)
                 self.cached_place = np.full(self.design.n_cols, -1)
                 self.cached_place[self.cached] = np.arange(self.cached.size)
                 if self.cached.size:
-                    for store in self.stores if self.whole is None else [*self.stores, self.whole]:
-                        store.cache(self.cached, MIN_CACHE_BYTES + self.design.nnz)
-                self.n_cached = self.cached.size
+                    for store in self._every_store:
+                        store.cache(self.cached, UNLIMITED)
             return self.cached
 
     def gram_of(self, others: tuple[int, ...]) -> GramSum:
@@ -132,9 +133,44 @@ class PartedRows:
         return GramSum([self.whole, *(self.stores[j] for j in held_out)], signs, self.lock)
 
     @property
+    def _every_store(self) -> list[GramStore]:
+        return self.stores if self.whole is None else [*self.stores, self.whole]
+
+    @property
+    def n_stores(self) -> int:
+        """How many Gram matrices there are."""
+        return len(self._every_store)
+
+    @property
+    def entry_bytes(self) -> int:
+        """What an entry takes, with its index."""
+        return 8 if self.counts else 12
+
+    @property
+    def max_products(self) -> int:
+        """How many cached products a fold's own columns may have in a store."""
+        return (MIN_CACHE_BYTES + self.nnz) // (4 if self.counts else 10)
+
+    @property
+    def n_products(self) -> int:
+        """No fewer than the cached products of any fold's columns in a store."""
+        return max(int(store.n_products + store.entries) for store in self._every_store)
+
+    def member_places(self) -> NDArray[np.int32]:
+        """The places of the members among the cached columns, or -1."""
+        return self.cached_place[self.cols].astype(np.int32)
+
+    def drop_products(self) -> None:
+        """Those of cached columns that no fold asks for any more."""
+        n = max(gram.n_kept for gram in self.in_use)
+        for store in self._every_store:
+            if n < store.n_cached:
+                store.shrink_cache(n)
+
+    @property
     def entries(self) -> int:
-        """Entries of all Gram matrices."""
-        return sum(int(store.nbytes) for store in (self.stores if self.whole is None else [self.whole, *self.stores]))
+        """Bytes of all Gram matrices."""
+        return sum(int(store.nbytes) for store in self._every_store)
 
     def release(self) -> None:
         """Give the sums up where no fold works on its Gram matrix any more."""
@@ -154,14 +190,8 @@ class PartedRows:
                 self._place[new] = self.cols.size + np.arange(new.size)
                 self.cols = np.concatenate([self.cols, new])
                 append_parts(self.stores, new)
-                kept = min(store.n_cached for store in self.stores)
-                for store in self.stores:
-                    if store.n_cached > kept:
-                        store.shrink_cache(kept)
                 if self.whole is not None:
                     append_sums(self.whole, self.stores, new)
-                    kept = min(kept, self.whole.n_cached)
-                self.n_cached = kept
             return np.asarray(self._place[cols])
 
     def number(self, cols: Int) -> Int:
@@ -196,10 +226,17 @@ class TrainingRows(MemoryRows):
     parted : PartedRows
     others : tuple of int
         The parts that train.
+    n_own : int or None
+        The fold is solved on the first columns, so many; None: on all.
     """
 
     parted: PartedRows | None = None
     others: tuple[int, ...] = ()
+    n_own: int | None = None
+
+    @property
+    def nnz(self) -> int:
+        return self._parted.nnz
 
     @property
     def _parted(self) -> PartedRows:
@@ -277,67 +314,72 @@ class TrainingRows(MemoryRows):
 class TrainingGram(MemoryGram):
     """The Gram matrix of a fold's working set on its training rows, read from those of the parts."""
 
+    rows: TrainingRows
     store: GramSum  # type: ignore[assignment]  # it has the methods that descents use
 
     def __init__(self, rows: TrainingRows, center: float) -> None:
         self.rows, self.center, self.design = rows, center, rows.design
         self.parted, self.others = rows._parted, rows.others
-        self.sparse_row_length = self.design.nnz / self.design.n_rows
+        self.sparse_row_length = self.parted.nnz / self.design.n_rows
         self.store = self.parted.gram_of(self.others)
         self.cols = self._lengths = self.at = np.empty(0, dtype=np.int64)
         self.nnz = 0
         self.parted.in_use.add(self)
-        self.cached = np.empty(0, dtype=np.int64)
+        self.cached, self.n_kept = np.empty(0, dtype=np.int64), 0
         self._cached_c0, self._cached_sums = np.empty(0), np.empty(0)
 
     @property
     def held(self) -> int:
-        """The shared entries, by the measure of a path's own."""
-        entries = self.parted.entries
-        return entries // FOLDS_SHARE if entries > FREE_ENTRIES else 0
+        """Bytes that the Gram matrices of all parts would take for the columns of this fold alone."""
+        n_stores, n_terms = self.parted.n_stores, 2 if self.parted.counts else len(self.others)
+        return self.store.entries * self.parted.entry_bytes * n_stores // max(n_terms, 1)
 
     def cache_rows(self, c: Vector) -> None:
         self.cached = self.parted.cache_rows()
         self._cached_c0, self._cached_sums = c[self.cached], self.rows.moments(self.cached).sums
+        own = self.rows.n_own
+        self.n_kept = self.cached.size if own is None else int(np.count_nonzero(self.cached < own))
 
     def few_dense(self) -> Int:
         return np.empty(0, dtype=np.int64)
 
     def extend(self, cols: Int) -> None:
-        new = self.parted.extend(cols)
-        self._take_note(cols, self.design.lengths(cols))
-        self.at = np.concatenate([self.at, new])
-        self.store.extend(new)
+        with self.parted.lock:
+            new = self.parted.extend(cols)
+            self._take_note(cols, self.design.lengths(cols))
+            self.at = np.concatenate([self.at, new])
+            self.store.extend(new)
+            self._keep_within_budget()
+
+    def _keep_within_budget(self) -> None:
+        """Where the products of this fold's own columns are too many, it asks for fewer cached columns from now on."""
+        parted, before = self.parted, self.n_kept
+        if parted.n_products > parted.max_products:  # else they are too few, whoever asked for the others
+            places = parted.member_places()
+            while self.store.most_products(places, self.n_kept) > parted.max_products:
+                self.n_kept = self.n_kept * 3 // 4
+        if self.n_kept < before:
+            parted.drop_products()
 
     def known_gradients(self, cols: Int, w: Vector, shift: float) -> tuple[Vector, NDArray[np.bool_]] | None:
-        """Those of columns that other folds made members from their Gram columns."""
+        """By the same sums in the same order whether or not other folds made the columns members."""
         with self.parted.lock:
-            return self._known_gradients(cols, w, shift)
-
-    def _known_gradients(self, cols: Int, w: Vector, shift: float) -> tuple[Vector, NDArray[np.bool_]] | None:
-        member = self.parted.number(cols) >= 0
-        if not member.any():
             return super().known_gradients(cols, w, shift)
-        c, known = np.empty(cols.size), np.ones(cols.size, dtype=np.bool_)
-        c[member] = self._members_gradients(cols[member], w, shift)
-        if not member.all():
-            found = super().known_gradients(cols[~member], w, shift)
-            assert found is not None
-            c[~member], known[~member] = found
-        return c, known
-
-    def _members_gradients(self, cols: Int, w: Vector, shift: float) -> Vector:
-        c = self.rows.gradients(None, self.center + shift, cols)
-        self.store.subtract_members(self.parted.number(cols), w, c)
-        return c
 
     def _cache_index(self, cols: Int) -> Int:
-        """The place among the cached columns, where every part still has it."""
-        places, n = self.parted.cached_place[cols], self.parted.n_cached
-        return places if n == self.cached.size else np.where(places < n, places, -1)
+        places = self.parted.cached_place[cols]
+        return np.where(places < self.n_kept, places, -1) if self.n_kept < self.cached.size else places
 
-    def _cached_gradients(self, n: int, w: Vector, shift: float) -> Vector:
-        return np.asarray(self.store.cached_gradients(self._cached_c0[:n], self._cached_sums[:n], shift, w))
+    def _cached_gradients(self, cols: Int, places: Int, w: Vector, shift: float) -> Vector:
+        """Products that a column has had since it became a member are in its Gram column."""
+        n, number = int(places.max()) + 1, self.parted.number(cols)
+        c = self.store.cached_gradients(self._cached_c0[:n], self._cached_sums[:n], shift, w)[places]
+        (member,) = (number >= 0).nonzero()
+        if member.size:
+            found = self._cached_c0[places[member]] - self._cached_sums[places[member]] * shift
+            self.store.subtract_members(number[member], w, found)
+            c[member] = found
+        return np.asarray(c)
 
     def _on_own_rows(self, cols: Int, w: Vector, base: float) -> Vector:
         with self.parted.lock:

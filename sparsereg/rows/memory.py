@@ -172,12 +172,15 @@ class MemoryRows:
         return r
 
 
-def columns_to_cache(design: Design, counting: bool, least: int = CACHED_COLS[0]) -> Int:
+def columns_to_cache(
+    design: Design, counting: bool, least: int = CACHED_COLS[0], row_length: float | None = None
+) -> Int:
     """The columns whose Gram rows are worth caching, the longest first; none where rows are too long.
 
-    `counting`: whether products with dense columns are kept apart. `least`: so many even where rows are long."""
+    `counting`: whether products with dense columns are kept apart. `least`: so many even where rows are long.
+    `row_length`: that of rows with eliminated columns, where that counts."""
     n_dense = design.n_cols - design.n_sparse
-    row_length = design.nnz / design.n_rows - n_dense
+    row_length = design.nnz / design.n_rows - n_dense if row_length is None else row_length
     none = np.empty(0, dtype=np.int64)
     if design.rows is None or row_length > MAX_CACHED_ROW_LENGTH:
         return none
@@ -265,7 +268,7 @@ class MemoryGram:
         places, c = self._cache_index(cols), np.empty(cols.size)
         known = places >= 0
         if known.any():
-            c[known] = self._cached_gradients(int(places.max()) + 1, w, shift)[places[known]]
+            c[known] = self._cached_gradients(cols[known], places[known], w, shift)
         del places
         if not known.all():  # there may be as many as X has columns: their numbers once, no more vectors as long
             others = cols[~known]
@@ -277,11 +280,12 @@ class MemoryGram:
     def _cache_index(self, cols: Int) -> Int:
         return self.store.cache_index(cols)
 
-    def _cached_gradients(self, n: int, w: Vector, shift: float) -> Vector:
-        """Of the first n cached columns: the longest come first, and most of those that matter."""
+    def _cached_gradients(self, cols: Int, places: Int, w: Vector, shift: float) -> Vector:  # noqa: ARG002
+        """Of cached columns, with those before the last: the longest come first, and most of those that matter."""
+        n = int(places.max()) + 1
         c = self._cached_c0[:n] - self._cached_sums[:n] * shift
         self.store.subtract_cached(w, c)
-        return c
+        return c[places]
 
     def _own_rows_are_cheaper(self, cols: Int, w: Vector) -> bool:
         """Whether the rows of these columns cost less to read than a residual for all rows, counted in entries."""

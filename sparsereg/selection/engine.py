@@ -55,7 +55,9 @@ def validate(
     check_rule_of_folds(settings.rule, len(folds), of_rows is not None)
     by_rows = of_rows if len(folds) == 1 or settings.rule == BY_ROWS else None
     eps = FLOOR if isinstance(settings.eps, str) else settings.eps
-    shared = SharedFolds.of(task, folds, l1_ratio, settings.grid, eps) if isinstance(measure, MeanDeviance) else None
+    shared = None
+    if isinstance(measure, MeanDeviance):
+        shared = SharedFolds.of(task, folds, measure, l1_ratio, settings.grid, eps)
     whole: PathSolvers
     if shared is not None:
         whole, alphas = shared.whole, shared.alphas

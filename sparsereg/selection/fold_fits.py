@@ -73,6 +73,11 @@ class Task:
         return self.penalty | {"has_offset": self.offset is not None}
 
     @cached_property
+    def y_less_offset(self) -> Vector:
+        """What the squared loss is fitted to."""
+        return self.y if self.offset is None else self.y - self.offset
+
+    @cached_property
     def column_order(self) -> NDArray[np.int64]:
         """The observed columns in the order of their numbers in X."""
         return np.argsort(self.design.columns)
@@ -136,6 +141,14 @@ class Task:
         offset = None if self.offset is None else self.offset[rows]
         return replace(self, design=design or self.design.select_rows(rows), y=self.y[rows], offset=offset)
 
+    def blind_to(self, rows: NDArray[np.bool_]) -> Task:
+        """The same with another row's targets in these rows, so that no sum over all rows can tell them."""
+        if not rows.any():
+            return self
+        y = self.y.copy()
+        y[rows] = self.y[int(np.argmin(rows))]
+        return replace(self, y=y)
+
 
 class FoldPoint(NamedTuple):
     """A fold at one strength: its solution on the training rows, and the held-out loss."""
@@ -162,11 +175,13 @@ class FoldFit:
         self.measure: Measure = measure
         self._deviance = measure if isinstance(measure, MeanDeviance) else None
         split = SplitRows.of(task.design, fold.train, fold.test) if task.by_rows else None
+        weights: Vector | None = None
         if task.by_rows:
-            training, weights = task.of_rows(fold.train, None if split is None else split.rest), None
+            training = task.of_rows(fold.train, None if split is None else split.rest)
             training.check_training(None)
         else:
-            training, weights = task, training_weights(task, fold)
+            weights = training_weights(task, fold)
+            training = task.blind_to(weights == 0.0)
         total = float(len(task.y) if task.s is None else task.s.sum())
         self.scale = total / float(fold.train.size if weights is None else weights.sum()) if task.summed else 1.0
         self.solver, _ = training.solver(weights, l1_ratio, alphas * self.scale, 1.0)

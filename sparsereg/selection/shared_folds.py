@@ -8,16 +8,16 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.data.design import CsrDesign
+from sparsereg.data.design import CsrDesign, Design
 from sparsereg.objective.problem import Problem, problem_over
-from sparsereg.rows.folds import PartedRows, TrainingRows
+from sparsereg.rows.folds import PartedRows, Targets, TrainingRows
 from sparsereg.rows.memory import MAX_CACHED_ROW_LENGTH, MemoryRows
-from sparsereg.selection.fold_fits import FoldPoint, Task, check_fold_weights
+from sparsereg.selection.fold_fits import FoldFit, FoldPoint, Task, check_fold_weights
 from sparsereg.selection.folds import Fold
 from sparsereg.selection.measures import MeanDeviance
 from sparsereg.solvers.loop import Options, Solution
 from sparsereg.solvers.path import PathSolvers, strengths_of
-from sparsereg.solvers.prefilter import PrefilteredSolver, eliminate_columns
+from sparsereg.solvers.prefilter import Elimination, PrefilteredSolver
 
 __all__ = ["SharedFolds"]
 
@@ -31,26 +31,41 @@ MAX_FOLDS = 65_534
 class SharedFolds:
     """A solver on all rows, and one for each fold, on rows put in the order of the folds; no entry of X is copied.
 
+    What a fold does depends on no target that it holds out, in no digit: whatever is chosen is chosen by X, or by the
+    fold's own rows and columns, and sums that it shares are the same whoever asked for them first.
+
     Attributes
     ----------
     whole : PrefilteredSolver
+        Of all rows.
     alphas : float64 array of shape (k,)
         The strengths, from `grid` and `eps`.
     problems : list of Problem
         Of each fold's training rows.
     """
 
-    def __init__(self, task: Task, order: Int, parts: list[tuple[int, int]], problem: Problem, l1_ratio: float) -> None:
-        self.task, self.parts, self.alphas = task, parts, np.empty(0)
-        self.parted = parted = PartedRows(problem.rows, order, parts)
-        self.every = every = tuple(range(len(parts)))
-        rows = TrainingRows(parted.design, parted.rows.y, parted.rows.s, parted=parted, others=every)
-        self.whole = PrefilteredSolver(_with_rows(problem, rows), l1_ratio, task.options)
-        self.problems: list[Problem] = []
+    whole: PrefilteredSolver
+
+    def __init__(
+        self,
+        task: Task,
+        folds: list[Fold],
+        measure: MeanDeviance,
+        arranged: tuple[Int, list[tuple[int, int]]],
+        eliminated: list[Elimination],
+    ) -> None:
+        self.task, self.folds, self.measure, self.alphas = task, folds, measure, np.empty(0)
+        self.parts, self.eliminated = arranged[1], eliminated
+        kept = task.design.eliminate_columns(max(columns.n_kept for columns in eliminated))
+        self.parted = PartedRows(MemoryRows(kept, task.y_less_offset, task.s), *arranged)
+        self.every = tuple(range(len(self.parts)))
         self._ones: dict[int, Vector] = {}
+        self.problems = [self._fold_problem(f) for f in range(len(folds))]
 
     @classmethod
-    def of(cls, task: Task, folds: list[Fold], l1_ratio: float, grid: int | Vector, eps: float) -> SharedFolds | None:
+    def of(
+        cls, task: Task, folds: list[Fold], measure: MeanDeviance, l1_ratio: float, grid: int | Vector, eps: float
+    ) -> SharedFolds | None:
         """None where folds overlap or do not train on all other rows, or where the sums would cost more than they
         save."""
         if not _suits(task) or (isinstance(grid, int) and l1_ratio == 0.0):
@@ -60,17 +75,26 @@ class SharedFolds:
         for fold in folds:
             check_fold_weights(task, fold)
         problem = task.problem(task.s)
-        weights = [float(fold.test.size if task.s is None else task.s[fold.test].sum()) for fold in folds]
-        share = 1.0 - max(weights) / problem.weight_sum
-        if problem.quadratic.shift is not None or not _unshifted(problem) or share <= 0.0:
+        if problem.quadratic.shift is not None:
             return None
-        # A fold's thresholds are smaller by its share of the weight.
-        scaled = grid if isinstance(grid, int) else grid * share
-        problem, _ = eliminate_columns(problem, l1_ratio, scaled, eps * share)
-        shared = cls(task, order, _parts(folds, order.size), problem, l1_ratio)
-        shared.problems = [shared._fold_problem(f) for f in range(len(folds))]
+        arranged, eliminated = (order, _parts(folds, order.size)), [Elimination(task.design.n_ones, 0)]
+        if isinstance(problem.penalty.l1_factor, float) and l1_ratio > 0.0 and _can_eliminate(task.design):
+            least = _least_threshold(problem, l1_ratio, grid, eps)
+            eliminated = _eliminated(task, *arranged, least)
+        else:
+            eliminated *= len(folds) + 1
+        shared = cls(task, folds, measure, arranged, eliminated)
+        shared.whole = shared._whole(problem, l1_ratio)
         shared.alphas = strengths_of(shared.whole, grid, eps)
-        return shared if all(map(_unshifted, shared.problems)) else None
+        return shared
+
+    def _whole(self, problem: Problem, l1_ratio: float) -> PrefilteredSolver:
+        """The solver on all rows."""
+        every = self.parted.rows
+        rows = TrainingRows(every.design, every.y, every.s, parted=self.parted, others=self.every)
+        unshifted = problem.quadratic.intercept_at_zero == problem.quadratic.center
+        of_parts = _with_rows(problem, rows) if unshifted else problem_over(rows, **self.task.penalty)
+        return PrefilteredSolver(of_parts, l1_ratio, self.task.options)
 
     def _fold_problem(self, f: int) -> Problem:
         """The problem of the training rows of a fold."""
@@ -79,7 +103,7 @@ class SharedFolds:
         if every.s is not None:
             s[slice(*self.parts[f])] = 0.0
         others = tuple(j for j in self.every if j != f)
-        rows = TrainingRows(every.design, every.y, s, parted=self.parted, others=others)
+        rows = TrainingRows(every.design, every.y, s, parted=self.parted, others=others, n_own=self._n_own(f))
         return problem_over(rows, **self.task.penalty)
 
     def _ones_without(self, a: int, b: int) -> Vector:
@@ -90,9 +114,19 @@ class SharedFolds:
             self._ones[size][n - size : n] = 0.0
         return self._ones[size][n - size - a :][:n]
 
-    def fit(self, f: int, l1_ratio: float, options: Options, alphas: Vector) -> SharedFold:
-        """The fold, ready to be solved at these strengths."""
-        return SharedFold(self, f, PrefilteredSolver(self.problems[f], l1_ratio, options), alphas)
+    def _n_own(self, f: int) -> int:
+        """How many columns the fold has: no more than are built, the first ones."""
+        design = self.parted.design
+        return design.n_cols - design.n_ones + self.eliminated[f].n_kept
+
+    def fit(self, f: int, l1_ratio: float, options: Options, alphas: Vector) -> SharedFold | FoldFit:
+        """The fold, ready to be solved at these strengths: by itself where its targets are far from 0, and a constant
+        was taken off."""
+        if isinstance(self.problems[f].rows, TrainingRows):
+            solver = PrefilteredSolver(self.problems[f], l1_ratio, options, eliminated=self.eliminated[f])
+            return SharedFold(self, f, solver, alphas)
+        _ = self.task.design.matrix  # as for other such folds, if there are any
+        return FoldFit(replace(self.task, options=options), self.folds[f], self.measure, l1_ratio, alphas)
 
 
 class SharedFold:
@@ -168,9 +202,37 @@ def _suits(task: Task) -> bool:
     return task.loss.quadratic and by_coordinates and short and design.is_csr and design.n_sparse == design.n_cols
 
 
-def _unshifted(problem: Problem) -> bool:
-    """Whether targets are as they were given, less the offset: no constant was taken off."""
-    return problem.quadratic.intercept_at_zero == problem.quadratic.center
+def _can_eliminate(design: Design) -> bool:
+    """Whether columns of ones may be left out: with others beside them, bounds of blocks of columns would tell how
+    many, and one fold's digits follow another's targets."""
+    return design.can_eliminate and design.n_ones == design.n_cols
+
+
+def _least_threshold(problem: Problem, l1_ratio: float, grid: int | Vector, eps: float) -> float:
+    """The smallest threshold of a unit of weight; a number of strengths is of those for all rows."""
+    if not isinstance(grid, int):
+        return float(grid.min()) * l1_ratio
+    c = problem.design.rmatvec_by_rows(problem.rows.residual(None, problem.quadratic.center))
+    return eps * float(problem.penalty.dual_magnitude(c).max()) / problem.weight_sum
+
+
+def _eliminated(task: Task, order: Int, parts: list[tuple[int, int]], least: float) -> list[Elimination]:
+    """Columns of ones that are 0 in each fold at all strengths, as its own rows tell; at last those of all rows.
+
+    See `solvers.prefilter`."""
+    y, s, found = task.y_less_offset[order], None if task.s is None else task.s[order], []
+    targets = [Targets.of(y[a:b], np.ones(b - a) if s is None else s[a:b]) for a, b in parts]
+    for f in (*range(len(parts)), None):
+        own = [(part, slice(*rows)) for j, (part, rows) in enumerate(zip(targets, parts, strict=True)) if j != f]
+        weight = sum(part.weight for part, _ in own)
+        base = sum(part.weight * part.mean + part.total for part, _ in own) / (weight or 1.0)
+        base = base if task.penalty["fit_intercept"] else 0.0
+        if s is None:
+            largest = max((max(base - part.low, part.high - base) for part, _ in own), default=0.0)
+        else:
+            largest = max((float(np.abs(s[rows] * (y[rows] - base)).max()) for _, rows in own), default=0.0)
+        found.append(Elimination.of(task.design, least * weight, largest))
+    return found
 
 
 def _with_rows(problem: Problem, rows: MemoryRows) -> Problem:

@@ -8,23 +8,39 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg.data.design import Design
 from sparsereg.objective.problem import Problem
 from sparsereg.rows.contract import Coefficients
 from sparsereg.solvers.loop import Options, Solution
 from sparsereg.solvers.path_solver import EliminatedColumns, PathSolver
 
-__all__ = ["PrefilteredSolver", "RestoringSolver", "eliminate_columns"]
+__all__ = ["Elimination", "PrefilteredSolver", "RestoringSolver", "eliminate_columns"]
 
 Vector = NDArray[np.float64]
 Answer = TypeVar("Answer")
 
 # The largest residual hardly grows along a path, but a solver's bound on it does.
 RESIDUAL_MARGIN = 1.1
+
+
+class Elimination(NamedTuple):
+    """The columns of ones that are kept, the first `n_kept`, and the entries of the longest one eliminated; or 0."""
+
+    n_kept: int
+    longest: int
+
+    @classmethod
+    def of(cls, design: Design, threshold: float, max_abs: float) -> Elimination:
+        """What may be left out at all thresholds from this on, where `|r|` is at most `max_abs` at w = 0; not all."""
+        n_long = max(1, design.count_long(threshold / (RESIDUAL_MARGIN * max_abs) if max_abs > 0.0 else 0.0)[0])
+        if n_long >= design.n_ones:
+            return cls(design.n_ones, 0)
+        return cls(n_long, int(design.lengths(np.array([n_long]))[0]))
 
 
 def eliminate_columns(
@@ -48,8 +64,7 @@ def eliminate_columns(
     del r
     top = float(problem.penalty.dual_magnitude(c).max())
     least = eps * top if isinstance(alphas, int) else float(alphas.min()) * l1_ratio * problem.weight_sum
-    if max_abs > 0.0:
-        design = design.eliminate_short(least / (RESIDUAL_MARGIN * max_abs))
+    design = design.eliminate_columns(Elimination.of(design, least, max_abs).n_kept)
     return problem.with_design(design), design.select_observed(c)
 
 
@@ -125,12 +140,23 @@ class PrefilteredSolver(RestoringSolver):
     options : Options
     c : float64 array of shape (n_cols,), optional
         The gradient at w = 0 where it is known.
+    eliminated : Elimination, optional
+        Which columns are left out, where those are more than the design is without.
     """
 
-    def __init__(self, problem: Problem, l1_ratio: float, options: Options, c: Vector | None = None) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        l1_ratio: float,
+        options: Options,
+        c: Vector | None = None,
+        eliminated: Elimination | None = None,
+    ) -> None:
         self.problem, self.l1_ratio, self.options = problem, l1_ratio, options
-        length = problem.design.eliminated_length
+        length = problem.design.eliminated_length if eliminated is None else eliminated.longest
         self.solver = PathSolver(problem.quadratic, l1_ratio, options, c, length)
+        if eliminated is not None:
+            self.solver.screening.drop(np.arange(eliminated.n_kept, problem.design.n_ones))
 
     def coefficients(self) -> Coefficients:
         coef: Coefficients = self.solver.working_set.coefficients()
