@@ -80,6 +80,11 @@ typedef struct {
 sr_status sr_gap_sums(sr_penalty pen, int64_t m, const double *w, const double *c, const double *l1, const double *l2,
                       sr_gap_terms *out);
 
+/* The j whose moved_j = |w_j| sqrt(sq_j + l2_j) is over a share of the largest of them, or of `most` if that is less;
+ * returns how many. out: room for m. */
+int64_t sr_moving(int64_t m, const double *w, const double *sq, const double *l2, double share, double most,
+                  double *moved, int64_t *out);
+
 /* ---- coordinate descent -------------------------------------------------------------------------------------------*/
 
 /* What coordinate descent over m chosen columns reads of each, and what it updates. */

@@ -37,3 +37,17 @@ sr_status sr_gap_sums(sr_penalty pen, int64_t m, const double *w, const double *
     *out = t;
     return SR_OK;
 }
+
+int64_t sr_moving(int64_t m, const double *w, const double *sq, const double *l2, double share, double most,
+                  double *moved, int64_t *out) {
+    double largest = 0.0;
+    int64_t n = 0;
+    for (int64_t j = 0; j < m; j++) {
+        moved[j] = w[j] == 0.0 ? 0.0 : fabs(w[j]) * sqrt(sq[j] + l2[j]);
+        largest = moved[j] > largest ? moved[j] : largest;
+    }
+    const double least = share * (largest < most ? largest : most);
+    for (int64_t j = 0; j < m; j++)
+        if (moved[j] > least) out[n++] = j;
+    return n;
+}

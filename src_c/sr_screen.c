@@ -123,15 +123,32 @@ void sr_last_above(int64_t p, const sr_bounds *b, const sr_displacement *now, do
     *widest = grown;
 }
 
-void sr_displacement_sums(const sr_move *move, double *reach, sr_moved *out) {
+/* Put v in place of the least number of a heap, which is its root. */
+static void sr_replace_least(double *heap, int64_t n, double v) {
+    int64_t at = 0;
+    for (int64_t child = 1; child < n; child = 2 * at + 1) {
+        child += child + 1 < n && heap[child + 1] < heap[child];
+        if (!(heap[child] < v)) break;
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = v;
+}
+
+void sr_displacement_sums(const sr_move *move, int64_t longest, double *heap, sr_moved *out) {
+    const int64_t n = longest < move->m ? longest : 0;
+    double largest = 0.0;
     sr_moved total = {0.0, 0.0, 0.0, 0.0};
+    for (int64_t k = 0; k < n; k++) heap[k] = 0.0;
     for (int64_t a = 0; a < move->m; a++) {
-        const double step = move->w[a] - move->w_before[a], size = fabs(step);
-        reach[a] = size * move->max_abs[a];
+        const double step = move->w[a] - move->w_before[a], size = fabs(step), reach = size * move->max_abs[a];
         total.squared += step * (move->c_before[a] - move->c[a]);
         total.rounding += size * (fabs(move->c[a]) + fabs(move->c_before[a]) + fabs(move->c0[a]));
-        total.reach += reach[a];
+        total.reach += reach;
         total.sum += move->sums[a] * step;
+        if (n && reach > heap[0]) sr_replace_least(heap, n, reach);
     }
+    for (int64_t k = 0; k < n; k++) largest += heap[k];
+    if (n && largest < total.reach) total.reach = largest; /* not where a reach is no number */
     *out = total;
 }

@@ -58,13 +58,14 @@ void sr_last_above(int64_t p, const sr_bounds *b, const sr_displacement *now, do
 typedef struct {
     double squared;  /* step' (c_before - c) = |X step|^2, c the centred gradients */
     double rounding; /* |step|' (|c| + |c_before| + |c0|), of which a share of 1e-16 is rounding */
-    double reach;    /* sum of reach_a = |step_a| max_abs_a */
+    double reach;    /* sum of the `longest` largest |step_a| max_abs_a: as many as a row has entries, at most */
     double sum;      /* sums' step */
 } sr_moved;
 typedef struct {
     int64_t m;
     const double *w, *w_before, *c, *c_before, *c0, *max_abs, *sums; /* m each */
 } sr_move;
-void sr_displacement_sums(const sr_move *move, double *reach, sr_moved *out);
+/* heap: room for `longest` numbers, where these are fewer than m */
+void sr_displacement_sums(const sr_move *move, int64_t longest, double *heap, sr_moved *out);
 
 #endif

@@ -257,3 +257,24 @@ def test_bounds_outlast_their_visit_numbers():
     assert cols.tolist() == [1, 2]
     assert true[1] <= worst <= true[1] * 1.001
     assert true[0] <= largest <= 1.0001
+
+
+@pytest.mark.parametrize("longest", [0, 1, 3, 39, 40, 100])
+def test_displacement_sums(longest):
+    rng = np.random.default_rng(0)
+    w, before, c, was, c0, max_abs, sums = rng.normal(size=(7, 40))
+    w[::3] = before[::3]
+    squared, rounding, reach, moved = kernels.displacement_sums(w, before, c, was, c0, np.abs(max_abs), sums, longest)
+    step = w - before
+    sizes = np.sort(np.abs(step * max_abs))[::-1]
+    assert squared == pytest.approx(step @ (was - c))
+    assert rounding == pytest.approx(np.abs(step) @ (np.abs(c) + np.abs(was) + np.abs(c0)))
+    assert reach == pytest.approx(sizes[: longest or 40].sum())
+    assert moved == pytest.approx(sums @ step)
+
+
+def test_coefficients_that_move_something():
+    w, sq, l2 = np.array([0.0, 1.0, -1e-9, 2.0]), np.array([1.0, 4.0, 1.0, 0.0]), np.array([0.0, 0.0, 3.0, 0.0])
+    assert kernels.moving(w, sq, l2, 1e-6, np.inf).tolist() == [1]
+    assert kernels.moving(w, sq, l2, 1e-6, 1e-3).tolist() == [1, 2]
+    assert kernels.moving(w[:0], sq[:0], l2[:0], 1e-6, 1.0).size == 0

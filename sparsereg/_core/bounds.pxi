@@ -12,7 +12,7 @@ cdef class Bounds:
     ----------
     penalty : int
     norm2, norm1 : float32 arrays of shape (p,)
-        Norms of the columns, borrowed. -inf: the column is skipped; if that is written later, call `update_blocks`.
+        Norms of the columns, borrowed. -inf: the column is skipped; its block says too much until updated.
     factor : float64 array of shape (p,) or None
     """
 
@@ -108,15 +108,16 @@ cdef class Bounds:
 
 
 def displacement_sums(const double[::1] w, const double[::1] w_before, const double[::1] c, const double[::1] c_before,
-                      const double[::1] c0, const double[::1] max_abs, const double[::1] sums):
-    """Sums over columns that moved from `w_before` to `w`, in the order of `sr_moved`; and `|step| max_abs` of each."""
+                      const double[::1] c0, const double[::1] max_abs, const double[::1] sums, int64_t longest):
+    """Sums over columns that moved from `w_before` to `w`, in the order of `sr_moved`; a row has at most `longest`."""
     cdef sr_move move
     cdef sr_moved out
     require_same(w, w_before, c, c_before)
     require_same(c, c0, max_abs, sums)
-    cdef double[::1] reach = np.empty(w.shape[0])
+    require(longest >= 0, "a row has fewer than no columns")
+    cdef double[::1] heap = np.empty(min(longest, w.shape[0]) + 1)
     move.m, move.w, move.w_before = w.shape[0], &w[0], &w_before[0]
     move.c, move.c_before, move.c0 = &c[0], &c_before[0], &c0[0]
     move.max_abs, move.sums = &max_abs[0], &sums[0]
-    sr_displacement_sums(&move, &reach[0], &out)
-    return out.squared, out.rounding, out.reach, out.sum, np.asarray(reach)
+    sr_displacement_sums(&move, longest, &heap[0], &out)
+    return out.squared, out.rounding, out.reach, out.sum

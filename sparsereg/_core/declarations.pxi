@@ -97,6 +97,7 @@ cdef extern from "sr.h" nogil:
     sr_status sr_column_stats(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s, const sr_stats *out)
     sr_status sr_gap_sums(sr_penalty, int64_t, const double *, const double *, const double *, const double *,
                           sr_gap_terms *)
+    int64_t sr_moving(int64_t, const double *, const double *, const double *, double, double, double *, int64_t *)
     sr_status sr_cd_residual(const sr_matrix *, const int64_t *, const sr_coordinates *, const int64_t *, int64_t,
                              const double *, double *, double *)
     sr_status sr_project_residual(const sr_matrix *, const int64_t *, const sr_coordinates *, const int64_t *, int64_t,
@@ -228,7 +229,7 @@ cdef extern from "sr_screen.h" nogil:
         const double *c0
         const double *max_abs
         const double *sums
-    void sr_displacement_sums(const sr_move *move, double *reach, sr_moved *out)
+    void sr_displacement_sums(const sr_move *move, int64_t longest, double *heap, sr_moved *out)
 
 cdef extern from "sr_groups.h" nogil:
     ctypedef struct sr_groups:

@@ -260,3 +260,28 @@ cdef class GramSum:
         """As `GramStore.hessian`."""
         require(co.m == self.m, "co has the wrong length")
         return hessian_of(self.borrow(), co)
+
+
+def cached_gradients(GramStore store, const int64_t[::1] cols, const double[::1] c0, const double[::1] sums,
+                     double shift, const double[::1] w):
+    """`c0_k - shift sums_k - X_k' diag(s) X_M w` for those of `cols` that are cached columns k, else 0; and 1 for each
+    that is.
+
+    `c0` and `sums` are those of the cached columns, whose longest come first, and most of those that matter."""
+    cdef int64_t[::1] places = store.cache_index(cols)
+    cdef int64_t a, k, n = 0, m = cols.shape[0]
+    known = np.empty(m, dtype=np.uint8)
+    cdef double[::1] out = np.empty(m)
+    cdef uint8_t[::1] flags = known
+    for a in range(m):
+        flags[a] = places[a] >= 0
+        n = max(n, places[a] + 1)
+    require(n <= c0.shape[0] and n <= sums.shape[0], "there are more cached columns than gradients")
+    cdef double[::1] found = np.empty(n)
+    for k in range(n):
+        found[k] = c0[k] - sums[k] * shift
+    if n:
+        store.subtract_cached(w, found)
+    for a in range(m):
+        out[a] = found[places[a]] if flags[a] else 0.0
+    return np.asarray(out), known

@@ -138,6 +138,9 @@ class GramStore:
 def append_parts(stores: list[GramStore], cols: Int) -> None: ...
 def append_sums(whole: GramStore, stores: list[GramStore], cols: Int) -> None: ...
 def share_work_space(stores: list[GramStore]) -> None: ...
+def cached_gradients(
+    store: GramStore, cols: Int, c0: Vector, sums: Vector, shift: float, w: Vector
+) -> tuple[Vector, NDArray[np.uint8]]: ...
 
 class GramSum:
     """A sum of the Gram matrices of several stores, as some of their members see it."""
@@ -208,8 +211,15 @@ class Bounds:
     def last_above(self, threshold: float) -> tuple[Int, Vector, float]: ...
 
 def displacement_sums(
-    w: Vector, w_before: Vector, c: Vector, c_before: Vector, c0: Vector, max_abs: Vector, sums: Vector
-) -> tuple[float, float, float, float, Vector]: ...
+    w: Vector,
+    w_before: Vector,
+    c: Vector,
+    c_before: Vector,
+    c0: Vector,
+    max_abs: Vector,
+    sums: Vector,
+    longest: int,
+) -> tuple[float, float, float, float]: ...
 
 class CodedRows:
     """Some rows of a matrix of ones, by 16-bit codes of its columns."""
@@ -294,6 +304,7 @@ def rows_gap(kind: int, y: Vector, s: Vector | None, z: Vector, t: float) -> flo
 def gap_sums(
     penalty: int, w: Vector, c: Vector, l1: Vector, l2: Vector
 ) -> tuple[float, float, float, float, float]: ...
+def moving(w: Vector, sq: Vector, l2: Vector, share: float, most: float) -> Int: ...
 def inspect(
     X: Compressed,
     count: NDArray[Any] | None = None,

@@ -121,6 +121,18 @@ def gap_sums(int penalty, const double[::1] w, const double[::1] c, const double
     return terms.l1_norm, terms.l2_sq, terms.slope, terms.dual_norm, terms.fenchel
 
 
+def moving(const double[::1] w, const double[::1] sq, const double[::1] l2, double share, double most):
+    """Positions of the coefficients that move the predictions by more than a share of the largest move, or of `most`.
+
+    See `sr_moving`."""
+    require_same(w, sq, l2, l2)
+    cdef int64_t m = w.shape[0]
+    cdef double[::1] moved = np.empty(m)
+    cdef int64_t[::1] out = np.empty(m, dtype=np.int64)
+    n = sr_moving(m, &w[0], &sq[0], &l2[0], share, most, &moved[0], &out[0])
+    return np.asarray(out[:n])
+
+
 cdef sr_compressed borrow_compressed(X) except *:
     """View a `Compressed`: attributes shape (major, minor), start, stop, indices, data."""
     cdef sr_compressed view

@@ -24,7 +24,7 @@ from sparsereg.data.far_columns import Shift
 from sparsereg.objective.certificate import combine_gap
 from sparsereg.penalties import Penalty
 from sparsereg.rows.contract import Coefficients, Rows
-from sparsereg.rows.memory import MemoryRows
+from sparsereg.rows.memory import FEW_COLUMNS, MemoryRows
 
 __all__ = ["MAX_UNPENALIZED", "TINY", "ColumnMoments", "Quadratic"]
 
@@ -76,6 +76,7 @@ class Quadratic:
     intercept_at_zero: float = 0.0
     shift: Shift | None = None
     _eliminations: dict[bytes, Any] = field(default_factory=dict, repr=False)
+    _moments_of_all: list[ColumnMoments] = field(default_factory=list, init=False, repr=False)
 
     @cached_property
     def weight_sum(self) -> float:
@@ -97,7 +98,17 @@ class Quadratic:
         return replace(self, rows=rows, _eliminations={})
 
     def moments(self, cols: Int | None = None) -> ColumnMoments:
-        """Of the listed columns, or of all, in the weighted and centred geometry."""
+        """Of the listed columns, or of all, in the weighted and centred geometry: arrays not to be written to. Those of
+        all are kept where there are few."""
+        if self._moments_of_all:
+            kept = self._moments_of_all[0]
+            return kept if cols is None else ColumnMoments(*(values[cols] for values in kept))
+        found = self._measured_moments(cols)
+        if cols is None and found.sums.size <= FEW_COLUMNS:
+            self._moments_of_all.append(found)
+        return found
+
+    def _measured_moments(self, cols: Int | None) -> ColumnMoments:
         sums, squares, l1_norm, max_abs = self.rows.moments(cols)
         if not self.fit_intercept:
             return ColumnMoments(np.zeros_like(sums), squares, l1_norm, max_abs)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -85,7 +86,7 @@ class Penalty(ABC):
         """The same penalty with other factors."""
         return type(self)(l1_factor, l2_factor)
 
-    @property
+    @cached_property
     def is_uniform(self) -> bool:
         """Whether all columns have the same penalty."""
         return isinstance(self.l1_factor, float) and isinstance(self.l2_factor, float)

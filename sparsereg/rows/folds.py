@@ -366,9 +366,12 @@ class TrainingGram(MemoryGram):
         with self.parted.lock:
             return super().known_gradients(cols, w, shift)
 
-    def _cache_index(self, cols: Int) -> Int:
-        places = self.parted.cached_place[cols]
-        return np.where(places < self.n_kept, places, -1) if self.n_kept < self.cached.size else places
+    def _of_cached(self, cols: Int, w: Vector, shift: float) -> tuple[Vector, NDArray[np.bool_]]:
+        places, c = self.parted.cached_place[cols], np.empty(cols.size)
+        known = (places >= 0) & (places < self.n_kept)
+        if known.any():
+            c[known] = self._cached_gradients(cols[known], places[known], w, shift)
+        return c, known
 
     def _cached_gradients(self, cols: Int, places: Int, w: Vector, shift: float) -> Vector:
         """Products that a column has had since it became a member are in its Gram column."""

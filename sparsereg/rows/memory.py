@@ -9,15 +9,17 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import FEW_DENSE, GramStore
+from sparsereg._core.kernels import FEW_DENSE, GramStore, cached_gradients
 from sparsereg.data.design import ColumnStats, Design
 from sparsereg.rows.contract import Coefficients
 
-__all__ = ["MIN_CACHE_BYTES", "MemoryGram", "MemoryRows", "columns_to_cache"]
+__all__ = ["FEW_COLUMNS", "MIN_CACHE_BYTES", "MemoryGram", "MemoryRows", "columns_to_cache"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
+# Columns up to which numbers of each are kept, rather than asked for again: 80 bytes a column, 5 MB.
+FEW_COLUMNS = 1 << 16
 # Rows summed at a time where no vector over all rows is to be made.
 ROW_CHUNK = 1 << 16
 # The gradient of a column on its own rows, in entries read in sequence: each row has to be fetched, with its target;
@@ -95,7 +97,12 @@ class MemoryRows:
         return 1.0 if self.s is None else float(self.s.max())
 
     def lengths(self, cols: Int | None = None) -> Int:
-        return self.design.lengths(cols)
+        """Those of all are kept where there are few."""
+        return self.design.lengths(cols) if cols is None or self.n_cols > FEW_COLUMNS else self._every_length[cols]
+
+    @cached_property
+    def _every_length(self) -> Int:
+        return self.design.lengths()
 
     def moments(self, cols: Int | None = None) -> ColumnStats:
         """Those of dense columns among sparse ones are kept: each takes a pass over the rows."""
@@ -247,7 +254,7 @@ class MemoryGram:
         """Through the rows of the new columns, or by a dot product with each column of the working set, whichever reads
         less."""
         design = self.design
-        lengths = design.lengths(cols)
+        lengths = self.rows.lengths(cols)
         entries = int(lengths.sum())
         by_rows = entries * self.sparse_row_length
         fewer = design.rows is not None and by_rows <= cols.size * self.nnz + design.n_rows
@@ -265,11 +272,7 @@ class MemoryGram:
     def known_gradients(self, cols: Int, w: Vector, shift: float) -> tuple[Vector, NDArray[np.bool_]] | None:
         if self.design.rows is None:
             return None
-        places, c = self._cache_index(cols), np.empty(cols.size)
-        known = places >= 0
-        if known.any():
-            c[known] = self._cached_gradients(cols[known], places[known], w, shift)
-        del places
+        c, known = self._of_cached(cols, w, shift)
         if not known.all():  # there may be as many as X has columns: their numbers once, no more vectors as long
             others = cols[~known]
             if self._own_rows_are_cheaper(others, w):
@@ -277,26 +280,23 @@ class MemoryGram:
                 known[:] = True
         return c, known
 
-    def _cache_index(self, cols: Int) -> Int:
-        return self.store.cache_index(cols)
-
-    def _cached_gradients(self, cols: Int, places: Int, w: Vector, shift: float) -> Vector:  # noqa: ARG002
-        """Of cached columns, with those before the last: the longest come first, and most of those that matter."""
-        n = int(places.max()) + 1
-        c = self._cached_c0[:n] - self._cached_sums[:n] * shift
-        self.store.subtract_cached(w, c)
-        return c[places]
+    def _of_cached(self, cols: Int, w: Vector, shift: float) -> tuple[Vector, NDArray[np.bool_]]:
+        """The gradients of those of the columns that are cached, and which are."""
+        c, known = cached_gradients(self.store, cols, self._cached_c0, self._cached_sums, shift, w)
+        return c, known.view(np.bool_)
 
     def _own_rows_are_cheaper(self, cols: Int, w: Vector) -> bool:
         """Whether the rows of these columns cost less to read than a residual for all rows, counted in entries."""
-        design = self.design
+        design, most = self.design, self.design.n_rows + self.nnz
+        least = ROW_COST + ENTRY_COST * self.sparse_row_length - 1
+        if cols.size * least > most or (entries := int(self.rows.lengths(cols).sum())) * least > most:
+            return False
         active = w != 0.0
         n_dense = np.count_nonzero(active & (self.cols >= design.n_sparse))
         dense = n_dense * design.n_rows
         passes = design.n_rows + self._lengths @ active - dense + dense // SEQUENTIAL_ENTRIES
         more = ROW_COST + ENTRY_COST * self.sparse_row_length + DENSE_COST * n_dense - 1
-        # Beyond so many columns they have more entries, whatever their lengths.
-        return bool(cols.size * more <= passes and design.lengths(cols).sum() * more <= passes)
+        return bool(entries * more <= passes)
 
     def _on_own_rows(self, cols: Int, w: Vector, base: float) -> Vector:
         c: Vector = self.store.gradient_by_rows(cols, self.rows.y, w)

@@ -95,10 +95,6 @@ class ModelCD(GramCD):
         self.scale, self.l1_ratio = self.problem.weight_sum * alpha, l1_ratio
         self._set_strengths()
 
-    def _set_strengths(self) -> None:
-        self.l1, self.l2 = self.quadratic.penalty.strengths(self.scale, self.l1_ratio, self.cols)
-        self.unpenalized = np.flatnonzero(self.l1 + self.l2 == 0.0)
-
     def measure_by(self, total: float, sums: Vector) -> None:
         """What follows from the weights: `sum h` and `X_W' h`."""
         self._total, uncentered = max(total, 1e-300), self.gram.store.diagonal()

@@ -31,6 +31,9 @@ SOLVERS = ("auto", "cd", "prox_gradient")
 # fewer.
 EPOCHS_PER_LOOK = 10
 DEAR_EPOCHS_PER_LOOK = 4
+# Where the first look at a strength is often enough, it comes after so many; otherwise again once a first one found
+# less than this share of the target.
+EARLY_LOOK, EARLY_SHARE = 2, 0.1
 # A column within this share of its threshold is added too: it would be next.
 NEAR = 0.95
 # Where Newton steps are cheap and epochs slow, one column enters between two steps, and one for so many active ones.
@@ -145,6 +148,7 @@ class Descent:
         self.working_set = working_set
         self.products = 0  # in Newton steps, at all strengths so far
         self._crawls = False  # whether ten epochs were once not enough
+        self._looks_early = True  # whether the first look at a strength comes early
         self._enters = False  # whether columns enter a few at a time from the first epoch on
         self._last_alphas, self._w_before_last = (np.inf, np.inf), np.empty(0)
         self._projects = quadratic.rows.in_memory and quadratic.penalty.kernel is not None
@@ -164,13 +168,15 @@ class Descent:
         gap = before = own.inner if own else np.inf
         while epochs < max_epochs and not (own and own.suffices(target)):
             enters = slow and working_set.newton_is_cheap()
-            limit = min(1 if enters else self._epochs_per_look(), max_epochs - epochs)
+            limit = min(1 if enters else self._epochs_per_look(not epochs), max_epochs - epochs)
             order = self._entering() if enters else self._order()
             done = working_set.descend(limit, STEP_ROUNDING * null_deviance, order)
             epochs, since = epochs + done, since + done
             if done < limit:
                 return epochs, True, self._own_gap()
             own = self._look(target)
+            if epochs == limit < EPOCHS_PER_LOOK:
+                self._looks_early = own.suffices(target if limit <= EARLY_LOOK else EARLY_SHARE * target)
             last, gap = gap, own.inner
             if own.suffices(target):
                 break
@@ -206,7 +212,8 @@ class Descent:
         step[: w_before.size] -= w_before
         step *= (last - alpha) / (before_last - last)
         here, value = ws.position(), ws.value()
-        ws.set_w(np.where((w + step) * w > 0.0, w + step, 0.0))
+        there = w + step
+        ws.set_w(np.where(there * w > 0.0, there, 0.0))
         if not ws.value() < value:
             ws.move_to(here)
 
@@ -216,8 +223,10 @@ class Descent:
         self.products += spent
         return spent, c
 
-    def _epochs_per_look(self) -> int:
-        return DEAR_EPOCHS_PER_LOOK if self.working_set.epoch_is_dear else EPOCHS_PER_LOOK
+    def _epochs_per_look(self, first: bool) -> int:
+        if not self.working_set.epoch_is_dear:
+            return EPOCHS_PER_LOOK
+        return EARLY_LOOK if first and self._looks_early else DEAR_EPOCHS_PER_LOOK
 
     def _entering(self) -> Int:
         """The columns at 0 whose steps would lower the objective most, for Newton steps to go on with; or all.

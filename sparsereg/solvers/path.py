@@ -372,11 +372,11 @@ def collect(
 
 def stack(points: Sequence[Solution], n_features: int) -> sp.csc_array:
     """Each point's coefficients as a sparse column."""
-    lengths = [p.columns.size for p in points]
-    columns = np.concatenate([p.columns for p in points]).astype(np.int64)
-    order = np.lexsort((columns, np.repeat(np.arange(len(points)), lengths)))
-    data, indptr = np.concatenate([p.coef.w for p in points])[order], np.concatenate([[0], np.cumsum(lengths)])
-    return sp.csc_array((data, columns[order], indptr), shape=(n_features, len(points)))
+    indptr = np.cumsum([0, *(p.columns.size for p in points)])
+    orders = [p.columns.argsort() for p in points]
+    columns = np.concatenate([p.columns[order] for p, order in zip(points, orders, strict=True)]).astype(np.int64)
+    data = np.concatenate([p.coef.w[order] for p, order in zip(points, orders, strict=True)])
+    return sp.csc_array((data, columns, indptr), shape=(n_features, len(points)))
 
 
 def warn_uncertified(problem: Problem | RowsProblem | OutputProblem, result: PathResult) -> None:

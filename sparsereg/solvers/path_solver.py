@@ -65,6 +65,7 @@ STEPS_PER_ACTIVE = 3
 # Gaps are as good as gradients by products with the Gram matrix, while these hide at most this share of the target's
 # sum of squares: with an intercept, where far columns are shifted, they do.
 HIDDEN = 1e-7
+NONE = np.empty(0, dtype=np.int64)
 # The least positive number.
 SMALLEST = float(np.finfo(np.float64).smallest_subnormal)
 # What goes on, in its way, without a Gram matrix.
@@ -99,10 +100,11 @@ class PathSolver(LooksAhead, WorkingSetLoop):
     ) -> None:
         super().__init__(quadratic, l1_ratio, options, _working_set(quadratic, options.method))
         self._alpha = np.inf
-        self._lengths, self._spread = np.empty(0), 1.0  # of the working set's columns
+        self._measured, self._extent = 0, (np.inf, 0.0)  # columns of the working set, the shortest and the longest
         self.eliminated_length, self._residual_max_abs = eliminated_length, np.inf
         self._foresees = not (quadratic.rows.round_is_dear or quadratic.rows.is_dense)
         c = self.working_set.gradient_of(None) if c is None else c
+        self.working_set.know(c)
         self.working_set.cache_rows(c)
         self.screening = Screening(quadratic, c) if quadratic.penalty.kernel is not None else NoScreening(quadratic, c)
         self._add_unpenalized()
@@ -199,11 +201,12 @@ class PathSolver(LooksAhead, WorkingSetLoop):
         if not (ws.m and rows.in_memory and math.isfinite(gap)) or self.eliminated_length:
             return False
         lengths = ws.lengths()
-        if self._lengths is not lengths:
-            self._lengths = lengths
-            self._spread = float(lengths.max() / np.where(lengths > 0.0, lengths, np.inf).min())
-        reach = float(lengths @ np.abs(ws.w))
-        if ws.quadratic.penalty.is_uniform and ws.l1[0] > 0.0 and EPS * reach**2 * (1.0 + self._spread) <= most:
+        if self._measured != ws.m:
+            new, self._measured = lengths[self._measured :], ws.m
+            shortest, longest = self._extent
+            self._extent = (float(new.min(initial=shortest, where=new > 0.0)), float(new.max(initial=longest)))
+        reach, spread = float(lengths @ np.abs(ws.w)), self._extent[1] / self._extent[0]
+        if ws.quadratic.penalty.is_uniform and ws.l1[0] > 0.0 and EPS * reach**2 * (1.0 + spread) <= most:
             return False  # as `hidden_by_rounding` would say: soon known
         hidden = hidden_by_rounding(EPS * reach * lengths, ws.w, ws.l1, ws.l2)
         return hidden > max(0.1 * gap, most)
@@ -228,21 +231,19 @@ class PathSolver(LooksAhead, WorkingSetLoop):
         """Upper bounds on the residual's displacement d since the reference: `|d|_2`, and `|d - mean|_max`.
 
         `|X step|^2 = step' (c_reference - c)`; a row holds at most `max_row_length` of the columns that moved."""
-        ws, longest = self.working_set, self.quadratic.rows.max_row_length
-        squared, rounding, largest, moved_sum, reach = displacement_sums(
-            ws.w, self._w_reference, c, self._c_reference, ws.c0, ws.max_abs, ws.sums
+        ws, rows = self.working_set, self.quadratic.rows
+        squared, rounding, largest, moved_sum = displacement_sums(
+            ws.w, self._w_reference, c, self._c_reference, ws.c0, ws.max_abs, ws.sums, rows.max_row_length
         )
-        if reach.size > longest:
-            largest = float(np.partition(reach, reach.size - longest)[-longest:].sum())
         largest += abs(moved_sum) / self.quadratic.weight_sum
         return math.sqrt(max(squared, 0.0) + 1e-14 * rounding), largest * (1 + 1e-12)
 
     def _certify(self, own: WorkingSetGap, target: float) -> Certificate:
         """The duality gap from bounds on the other columns. Where those leave it over the target, the gradients of the
         columns whose bound passes the threshold are evaluated, and those over it, or nearly, are to be added."""
-        threshold, none = self._threshold, np.empty(0, dtype=np.int64)
+        threshold = self._threshold
         self._displace(own.c)
-        dual_shift = float(np.sqrt(own.squared_shift))
+        dual_shift = math.sqrt(own.squared_shift)
         candidates, worst, others = self.screening.above(threshold, dual_shift)
         eliminated = self._eliminated_bound(threshold)
         others = max(others, eliminated)
@@ -250,9 +251,9 @@ class PathSolver(LooksAhead, WorkingSetLoop):
         gap = own(outside)
         if gap > target and eliminated > threshold:
             raise EliminatedColumns
-        self._dual_point = DualPoint(self._alpha, self.working_set.w.copy(), outside)
+        self._dual_point = DualPoint(self._alpha, self._w_reference, outside)
         if gap <= target or not candidates.size:
-            return Certificate(gap, own.squared_residual, none)
+            return Certificate(gap, own.squared_residual, NONE)
         if self.quadratic.rows.round_is_dear:
             return self._look_ahead(own, target, eliminated)
         c = self.working_set.gradient_of(candidates)
@@ -260,7 +261,7 @@ class PathSolver(LooksAhead, WorkingSetLoop):
         self._dual_point = self._dual_point._replace(outside=_ratio(max(worst, others), threshold))
         gap = own(self._dual_point.outside)
         if gap <= target and self._foresees:  # what is over its threshold now joins at the next strength
-            return Certificate(gap, own.squared_residual, none)
+            return Certificate(gap, own.squared_residual, NONE)
         # At a threshold of 0 only columns inside are certified beside a shift: those of dual magnitude 0 are added too.
         above = magnitude if threshold > 0.0 else np.maximum(magnitude, SMALLEST)
         return Certificate(gap, own.squared_residual, self._to_add(candidates, above))
@@ -297,7 +298,7 @@ class PathSolver(LooksAhead, WorkingSetLoop):
     def _look_ahead(self, own: WorkingSetGap, target: float, eliminated: float) -> Certificate:
         """The gap from the gradients of all columns; where some are over the threshold, what to add so that the next
         strengths will need no more: gradients cost no round then, and columns do."""
-        dual_shift, threshold = float(np.sqrt(own.squared_shift)), self._threshold
+        dual_shift, threshold = math.sqrt(own.squared_shift), self._threshold
         outside = self.screening.kept(np.arange(self.quadratic.rows.n_cols))
         magnitude, worst = self.screening.record(outside, self.working_set.gradient_of(outside), dual_shift)
         gap = own(_ratio(max(worst, eliminated), threshold))
@@ -337,7 +338,9 @@ class PathSolver(LooksAhead, WorkingSetLoop):
         On the Gram matrix only coordinates that move are read, each a whole column; on the residual every column is
         read once, and those that move twice."""
         working_set, rows = self.working_set, self.quadratic.rows
-        used, share = working_set.gram_entries, np.count_nonzero(working_set.w) / working_set.m
+        used, share = working_set.gram_entries, 1.0
+        if used > SMALL_GRAM // 2:
+            share = np.count_nonzero(working_set.w) / working_set.m
         epoch_on_residual = (1.0 + share) * working_set.nnz
         too_slow = used * share > 0.5 * (epoch_on_residual + SMALL_GRAM)
         too_large = working_set.gram_held > max(GRAM_BYTES_PER_ENTRY * rows.nnz, FREE_GRAM)
@@ -352,7 +355,7 @@ def _working_set(quadratic: Quadratic, method: str) -> WorkingSet:
 def _on_residual(old: WorkingSet) -> ResidualCD:
     """The same columns and coefficients, without a Gram matrix."""
     new = ON_RESIDUAL[type(old)](old.quadratic)
-    new.add(old.cols)
+    new.add(old.cols, old.c0)
     new.set_strength(old.scale / old.quadratic.weight_sum, old.l1_ratio)
     new.set_w(old.w)
     return new

@@ -58,7 +58,7 @@ class Screening:
         self.record_all(c)
 
     def _measure(self, cols: Int) -> None:
-        moments = self.quadratic.moments(cols)
+        moments = self.quadratic.moments(cols if cols.size < self.norm2.size else None)
         sq, self._tiny[cols] = moments.centered_sq_norm, (moments.max_abs > 0.0) & (moments.max_abs < TINY)
         with np.errstate(over="ignore", invalid="ignore"):
             norm2 = np.where(sq > 0.0, np.nextafter(np.sqrt(sq).astype(np.float32), FLOAT32_INF), 0.0)
@@ -86,9 +86,10 @@ class Screening:
         return cols[self.norm2[cols] >= 0.0]
 
     def drop(self, cols: Int) -> None:
-        """Leave these columns out from now on: they joined the working set, or can never be non-zero."""
+        """Leave these columns out from now on: they joined the working set, or can never be non-zero.
+
+        What their blocks say then is too large, until others in them are recorded."""
         self.norm2[cols] = self.norm1[cols] = -np.inf
-        self._bounds.update_blocks(np.sort(cols))
 
     def displace(self, distance2: float, distance1: float) -> None:
         """The residual has moved by at most this much, in the 2-norm and in the largest entry."""

@@ -13,9 +13,10 @@ from typing import ClassVar, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import Coordinates
+from sparsereg._core.kernels import Coordinates, moving
 from sparsereg.objective.quadratic import Quadratic
 from sparsereg.rows.contract import Coefficients
+from sparsereg.rows.memory import FEW_COLUMNS
 from sparsereg.solvers.gap_rounding import length_of
 
 __all__ = ["CHEAP_EPOCHS", "ENOUGH_MARGINS", "MAX_DIRECT", "MAX_SWEEPS", "Position", "WorkingSet"]
@@ -75,11 +76,14 @@ class WorkingSet(ABC):
     def __init__(self, quadratic: Quadratic) -> None:
         self.quadratic = quadratic
         self.cols, self.nnz = np.empty(0, dtype=np.int64), 0
-        self.w, self.sums, self.sq, self.max_abs, self.c0, self.l1, self.l2 = (np.empty(0) for _ in range(7))
+        self._known: NDArray[np.float64] | None = None
+        self._room = np.empty((5, 0))
+        self.sums, self.sq, self.max_abs, self.c0, self._lengths = self._room
+        self._lengths_of = self.sq
+        self.w, self.l1, self.l2 = (np.empty(0) for _ in range(3))
         self.scale, self.l1_ratio = 0.0, 1.0
         self.unpenalized = np.empty(0, dtype=np.int64)
         self.ill_conditioned = False  # whether conjugate gradients did not converge the last time
-        self._lengths, self._lengths_of = np.empty(0), self.sq
 
     @property
     def m(self) -> int:
@@ -87,26 +91,44 @@ class WorkingSet(ABC):
 
     def add(self, cols: Int, c0: Vector | None = None) -> None:
         """Append columns, at w = 0. `c0`: their gradients there, if they are known."""
+        known = self._facts(cols, c0) if self._known is None or c0 is not None else self._known.take(cols, axis=1)
+        self.cols, self.w = np.concatenate([self.cols, cols]), np.concatenate([self.w, np.zeros(cols.size)])
+        self.sums, self.sq, self.max_abs, self.c0, self._lengths = self._append(known)
+        self._lengths_of = self.sq
+        self._set_strengths()
+        self.nnz += int(self.quadratic.rows.lengths(cols).sum())
+        self._added(cols)
+
+    def know(self, c: Vector) -> None:
+        """Keep what `add` asks of each column where there are few, c being the gradients of all at w = 0."""
+        if c.size <= FEW_COLUMNS:
+            self._known = self._facts(None, c)
+
+    def _facts(self, cols: Int | None, c0: Vector | None) -> NDArray[np.float64]:
+        """`sums`, `sq`, `max_abs`, `c0` and `lengths()` of these columns, or of all."""
         quadratic = self.quadratic
         sums, sq, _, max_abs = quadratic.moments(cols)
-        l1, l2 = quadratic.penalty.strengths(self.scale, self.l1_ratio, cols)
         if c0 is None:
             c0 = quadratic.rows.gradients(None, 0.0, cols) - sums * quadratic.center
-        new = {"cols": cols, "w": np.zeros(cols.size), "sums": sums, "sq": sq, "max_abs": max_abs}
-        new |= {"c0": c0, "l1": l1, "l2": l2}
-        for name, values in new.items():
-            setattr(self, name, np.concatenate([getattr(self, name), values]))
-        self._find_unpenalized()
-        self.nnz += int(quadratic.rows.lengths(cols).sum())
-        self._added(cols)
+        return np.array([sums, sq, max_abs, c0, length_of(quadratic, sq, sums)])
+
+    def _append(self, facts: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Those of all members with those of new ones behind, in room for more, so that they are rarely copied."""
+        n = self.m
+        m = n - facts.shape[1]
+        if n > self._room.shape[1]:
+            before, self._room = self._room, np.empty((facts.shape[0], n + n // 2))
+            self._room[:, :m] = before[:, :m]
+        self._room[:, m:n] = facts
+        return self._room[:, :n]
 
     def set_strength(self, alpha: float, l1_ratio: float) -> None:
         """Make alpha the present strength."""
         self.scale, self.l1_ratio = self.quadratic.weight_sum * alpha, l1_ratio
-        self.l1, self.l2 = self.quadratic.penalty.strengths(self.scale, l1_ratio, self.cols)
-        self._find_unpenalized()
+        self._set_strengths()
 
-    def _find_unpenalized(self) -> None:
+    def _set_strengths(self) -> None:
+        self.l1, self.l2 = self.quadratic.penalty.strengths(self.scale, self.l1_ratio, self.cols)
         if self.m and self.quadratic.penalty.is_uniform and self.l1[0] + self.l2[0] > 0.0:
             self.unpenalized = self.unpenalized[:0]
         else:
@@ -115,21 +137,22 @@ class WorkingSet(ABC):
     def coefficients(self, w: Vector | None = None) -> Coefficients:
         """The non-zero ones, in the order of the columns; of `w`, earlier ones of the first columns, if given."""
         w = self.w if w is None else w
-        (keep,) = self._beyond_rounding(w).nonzero()
+        keep = self._beyond_rounding(w)
         cols = self.cols[keep]
         order = cols.argsort()
         return Coefficients(cols[order], w[keep[order]])
 
     def without_rounding(self) -> Vector:
         """`w`; those that move nothing beyond rounding are 0."""
-        return np.where(self._beyond_rounding(self.w), self.w, 0.0)
+        w, keep = np.zeros(self.m), self._beyond_rounding(self.w)
+        w[keep] = self.w[keep]
+        return w
 
-    def _beyond_rounding(self, w: Vector) -> NDArray[np.bool_]:
+    def _beyond_rounding(self, w: Vector) -> Int:
         """Which coefficients move something, with the curvature of the penalty: leaving one out adds `(sq + l2) w^2 /
         2` to the objective."""
-        moved = np.abs(w) * np.sqrt(self.sq[: w.size] + self.l2[: w.size])
-        least = DUST * min(float(moved.max(initial=0.0)), math.sqrt(max(self.quadratic.null_deviance, 0.0)))
-        return moved > least
+        moves = math.sqrt(max(self.quadratic.null_deviance, 0.0))
+        return moving(w, self.sq[: w.size], self.l2[: w.size], DUST, moves)
 
     def lengths(self) -> Vector:
         """`|x_j|_s` about 0, kept until the curvatures are replaced."""
@@ -147,8 +170,9 @@ class WorkingSet(ABC):
 
     def value(self, c: Vector | None = None) -> float:
         """`S F` of the working set's objective; `c`: the gradient, if it is known."""
-        loss = 0.5 * self.squared_residual(self.gradient() if c is None else c)
-        return loss + self.quadratic.penalty.value(self.w, self.l1, self.l2)
+        c = self.gradient() if c is None else c
+        terms = self.quadratic.penalty.gap_terms(self.w, c, self.l1, self.l2)
+        return 0.5 * self.squared_residual(c) + terms.l1_norm + 0.5 * terms.l2_sq
 
     def gradient_of(self, cols: Int | None) -> Vector:
         """`c_j` of columns outside, or (None) of every observed column, from a residual for all rows."""

@@ -35,13 +35,17 @@ static void test_displacement(void) {
     const double w[] = {1.0, 0.0, -2.0}, before[] = {0.5, 1.0, -2.0}, c[] = {1.0, -1.0, 5.0}, was[] = {3.0, -2.0, 7.0};
     const double c0[] = {4.0, 8.0, 9.0}, max_abs[] = {2.0, 3.0, 9.0}, sums[] = {10.0, 1.0, 7.0};
     const sr_move move = {3, w, before, c, was, c0, max_abs, sums};
-    double reach[3];
+    double heap[2];
     sr_moved moved;
-    sr_displacement_sums(&move, reach, &moved); /* steps 0.5, -1, 0 */
+    sr_displacement_sums(&move, 3, heap, &moved); /* steps 0.5, -1, 0, which reach 1, 3, 0 */
     CHECK(moved.squared == 0.5 * 2.0 - 1.0 * -1.0 && moved.sum == 5.0 - 1.0, "squared %g, sum %g", moved.squared,
           moved.sum);
     CHECK(moved.rounding == 0.5 * 8.0 + 11.0, "rounding %g", moved.rounding);
-    CHECK(reach[0] == 1.0 && reach[1] == 3.0 && reach[2] == 0.0 && moved.reach == 4.0, "reach %g", moved.reach);
+    CHECK(moved.reach == 4.0, "reach %g", moved.reach);
+    for (int64_t longest = 1; longest < 3; longest++) {
+        sr_displacement_sums(&move, longest, heap, &moved);
+        CHECK(moved.reach == (longest == 1 ? 3.0 : 4.0), "reach %g of %d", moved.reach, (int)longest);
+    }
 }
 
 #endif
