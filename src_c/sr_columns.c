@@ -34,6 +34,12 @@ SR_INLINE void sr_measure(sr_measures *of, double v, double s) {
     of->max_abs = fabs(v) > of->max_abs ? fabs(v) : of->max_abs;
 }
 
+SR_INLINE int64_t sr_bits(double v) {
+    int64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    return bits;
+}
+
 #define Real float
 #define Index int32_t
 #define SR_FN(name) sr_##name##_f32_i32

@@ -186,6 +186,35 @@ SR_INLINE void SR_FN(stats_kind)(SR_FN(column) x, const double *s, const sr_stat
     out->max_abs[a] = fmax(even.max_abs, odd.max_abs);
 }
 
+/* The same of a dense column, in four lanes. Magnitudes are compared as whole numbers, whose order is theirs: compilers
+ * make no vector code of a maximum of doubles. */
+SR_WIDE static void SR_FN(stats_dense)(SR_FN(column) x, const double *s, const sr_stats *out, int64_t a) {
+    double sum[4] = {0.0}, sq[4] = {0.0}, l1[4] = {0.0};
+    int64_t top[4] = {0}, e = 0;
+    for (; e + 4 <= x.n; e += 4) {
+        SR_ROLLED
+        for (int l = 0; l < 4; l++) {
+            const double v = (double)x.values[e + l], weighted = s ? s[e + l] * v : v;
+            const int64_t size = sr_bits(fabs(v));
+            sum[l] += weighted;
+            sq[l] += weighted * v;
+            l1[l] += fabs(weighted);
+            top[l] = size > top[l] ? size : top[l];
+        }
+    }
+    sr_measures rest = {0.0, 0.0, 0.0, 0.0};
+    for (; e < x.n; e++) sr_measure(&rest, (double)x.values[e], s ? s[e] : 1.0);
+    for (int l = 0; l < 4; l++) {
+        double size;
+        memcpy(&size, top + l, sizeof size);
+        rest.max_abs = size > rest.max_abs ? size : rest.max_abs;
+    }
+    out->sums[a] = (sum[0] + sum[1]) + (sum[2] + sum[3]) + rest.sum;
+    out->sq_norms[a] = (sq[0] + sq[1]) + (sq[2] + sq[3]) + rest.sq_norm;
+    out->l1_norms[a] = (l1[0] + l1[1]) + (l1[2] + l1[3]) + rest.l1_norm;
+    out->max_abs[a] = rest.max_abs;
+}
+
 static void SR_FN(column_stats)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s,
                                 const sr_stats *out) {
     for (int64_t a = 0; a < m; a++) {
@@ -197,7 +226,7 @@ static void SR_FN(column_stats)(const sr_matrix *X, const int64_t *cols, int64_t
                 else out->sums[a] = out->sq_norms[a] = out->l1_norms[a] = (double)x.n, out->max_abs[a] = 1.0;
                 break;
             case SR_KIND_VALUED: SR_FN(stats_kind)(x, s, out, a, SR_KIND_VALUED); break;
-            default: SR_FN(stats_kind)(x, s, out, a, SR_KIND_DENSE); break;
+            default: SR_FN(stats_dense)(x, s, out, a); break;
         }
     }
 }

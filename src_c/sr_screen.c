@@ -1,6 +1,7 @@
 /* Screening: bounds on the gradients of columns since they were last evaluated. Knows nothing of X. */
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 #include "sr_coordinate.h"
 #include "sr_screen.h"
@@ -8,33 +9,43 @@
 /* A float that is at least v: rounding loses at most half of what is added. (nextafterf is a call.) */
 SR_INLINE float sr_up(double v) { return (float)(v + fabs(v) * 0x1p-22 + (double)FLT_MIN); }
 
-/* One instruction, where fmax is a call; there is no NaN. */
-SR_INLINE float sr_larger(float a, float b) { return a > b ? a : b; }
+/* Floats as whole numbers, in the order of the floats as long as none but -inf is negative: compilers make vector code
+ * of the maxima of whole numbers alone. */
+SR_INLINE int32_t sr_float_bits(float v) {
+    int32_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    return bits;
+}
 
-/* Four partial maxima: a comparison waits about four cycles for the one before it. */
-static void sr_update_block(int64_t p, const sr_bounds *b, int64_t block) {
-    const int64_t begin = block * SR_BLOCK, end = begin + SR_BLOCK < p ? begin + SR_BLOCK : p;
-    float c[4], norm2[4] = {0.0f, 0.0f, 0.0f, 0.0f}, norm1[4] = {0.0f, 0.0f, 0.0f, 0.0f};
-    uint16_t at = UINT16_MAX;
-    double factor = b->factor ? (double)INFINITY : 1.0;
-    for (int l = 0; l < 4; l++) c[l] = -INFINITY;
-    for (int64_t j = begin; j < end; j += 4)
-        for (int64_t l = 0; l < (end - j < 4 ? end - j : 4); l++) {
-            const int skipped = b->norm2[j + l] < 0.0f;
-            const uint16_t reference = skipped ? UINT16_MAX : b->at[j + l];
-            c[l] = sr_larger(c[l], skipped ? -INFINITY : b->c[j + l]);
-            norm2[l] = sr_larger(norm2[l], b->norm2[j + l]);
-            norm1[l] = sr_larger(norm1[l], b->norm1[j + l]);
-            at = reference < at ? reference : at;
-        }
-    for (int64_t j = begin; b->factor && j < end; j++)
-        if (!(b->norm2[j] < 0.0f) && b->factor[j] < factor) factor = b->factor[j];
-    for (int l = 1; l < 4; l++) {
-        c[0] = sr_larger(c[0], c[l]);
-        norm2[0] = sr_larger(norm2[0], norm2[l]);
-        norm1[0] = sr_larger(norm1[0], norm1[l]);
+SR_INLINE double sr_of_bits(int32_t bits) {
+    float v;
+    memcpy(&v, &bits, sizeof v);
+    return (double)v;
+}
+
+/* A skipped column counts as -inf, and as no reference: by masks, as branches are in the way of vector code. */
+SR_WIDE static void sr_update_block(int64_t p, const sr_bounds *b, int64_t block) {
+    const int64_t begin = block * SR_BLOCK, n = begin + SR_BLOCK < p ? SR_BLOCK : p - begin;
+    const float *restrict c = b->c + begin, *restrict norm2 = b->norm2 + begin, *restrict norm1 = b->norm1 + begin;
+    const uint16_t *restrict at = b->at + begin;
+    const int32_t none = sr_float_bits(-INFINITY);
+    int32_t most = none, most2 = 0, most1 = 0, first = UINT16_MAX;
+    for (int64_t j = 0; j < n; j++) {
+        const int32_t bits2 = sr_float_bits(norm2[j]), bits1 = sr_float_bits(norm1[j]), skipped = -(bits2 < 0);
+        const int32_t bits = (sr_float_bits(c[j]) & ~skipped) | (none & skipped);
+        most = bits > most ? bits : most;
+        most2 = bits2 > most2 ? bits2 : most2;
+        most1 = bits1 > most1 ? bits1 : most1;
     }
-    b->blocks[block] = (sr_block){(double)c[0], (double)norm2[0], (double)norm1[0], factor, c[0] > -INFINITY ? at : 0};
+    for (int64_t j = 0; j < n; j++) {
+        const int32_t reference = at[j] | (-(sr_float_bits(norm2[j]) < 0) & UINT16_MAX);
+        first = reference < first ? reference : first;
+    }
+    double factor = b->factor ? (double)INFINITY : 1.0;
+    for (int64_t j = begin; b->factor && j < begin + n; j++)
+        if (!(b->norm2[j] < 0.0f) && b->factor[j] < factor) factor = b->factor[j];
+    b->blocks[block] = (sr_block){sr_of_bits(most), sr_of_bits(most2), sr_of_bits(most1), factor,
+                                  most > none ? first : 0};
 }
 
 void sr_update_blocks(int64_t p, const sr_bounds *b, const int64_t *cols, int64_t m) {
