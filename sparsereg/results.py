@@ -113,8 +113,9 @@ class PathResult:
         How many of `n_iters` were products with the Gram matrix of active columns, in Newton steps.
     methods : tuple of k str, or None
         What each point was found by: "gram_cd" (coordinate descent on the Gram matrix of the working set),
-        "residual_cd" (on the residual, once that matrix would be too large) or "prox_gradient"; with ", projected
-        dual" where the gap is that of a better dual point than the scaled residual.
+        "residual_cd" (on the residual, once that matrix would be too large), "small_path" (on small data: Newton steps
+        on the active columns, several strengths in one call) or "prox_gradient"; with ", projected dual" where the gap
+        is that of a better dual point than the scaled residual.
     outputs : tuple of K `OutputCoefficients`
         What `coefs` is made from.
     """

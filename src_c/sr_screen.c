@@ -9,15 +9,18 @@
 /* A float that is at least v: rounding loses at most half of what is added. (nextafterf is a call.) */
 SR_INLINE float sr_up(double v) { return (float)(v + fabs(v) * 0x1p-22 + (double)FLT_MIN); }
 
-/* Floats as whole numbers, in the order of the floats as long as none but -inf is negative: compilers make vector code
- * of the maxima of whole numbers alone. */
-SR_INLINE int32_t sr_float_bits(float v) {
+/* Floats as whole numbers of the same order, -inf included: compilers make vector code of the maxima of whole numbers
+ * alone. Below 0 the bits of a float run backwards; the way there is the way back. */
+SR_INLINE int32_t sr_in_order(int32_t bits) { return bits ^ (-(bits < 0) & INT32_MAX); }
+
+SR_INLINE int32_t sr_ordered(float v) {
     int32_t bits;
     memcpy(&bits, &v, sizeof bits);
-    return bits;
+    return sr_in_order(bits);
 }
 
-SR_INLINE double sr_of_bits(int32_t bits) {
+SR_INLINE double sr_of_ordered(int32_t ordered) {
+    const int32_t bits = sr_in_order(ordered);
     float v;
     memcpy(&v, &bits, sizeof v);
     return (double)v;
@@ -28,23 +31,23 @@ SR_WIDE static void sr_update_block(int64_t p, const sr_bounds *b, int64_t block
     const int64_t begin = block * SR_BLOCK, n = begin + SR_BLOCK < p ? SR_BLOCK : p - begin;
     const float *restrict c = b->c + begin, *restrict norm2 = b->norm2 + begin, *restrict norm1 = b->norm1 + begin;
     const uint16_t *restrict at = b->at + begin;
-    const int32_t none = sr_float_bits(-INFINITY);
+    const int32_t none = sr_ordered(-INFINITY);
     int32_t most = none, most2 = 0, most1 = 0, first = UINT16_MAX;
     for (int64_t j = 0; j < n; j++) {
-        const int32_t bits2 = sr_float_bits(norm2[j]), bits1 = sr_float_bits(norm1[j]), skipped = -(bits2 < 0);
-        const int32_t bits = (sr_float_bits(c[j]) & ~skipped) | (none & skipped);
+        const int32_t bits2 = sr_ordered(norm2[j]), bits1 = sr_ordered(norm1[j]), skipped = -(bits2 < 0);
+        const int32_t bits = (sr_ordered(c[j]) & ~skipped) | (none & skipped);
         most = bits > most ? bits : most;
         most2 = bits2 > most2 ? bits2 : most2;
         most1 = bits1 > most1 ? bits1 : most1;
     }
     for (int64_t j = 0; j < n; j++) {
-        const int32_t reference = at[j] | (-(sr_float_bits(norm2[j]) < 0) & UINT16_MAX);
+        const int32_t reference = at[j] | (-(sr_ordered(norm2[j]) < 0) & UINT16_MAX);
         first = reference < first ? reference : first;
     }
     double factor = b->factor ? (double)INFINITY : 1.0;
     for (int64_t j = begin; b->factor && j < begin + n; j++)
         if (!(b->norm2[j] < 0.0f) && b->factor[j] < factor) factor = b->factor[j];
-    b->blocks[block] = (sr_block){sr_of_bits(most), sr_of_bits(most2), sr_of_bits(most1), factor,
+    b->blocks[block] = (sr_block){sr_of_ordered(most), sr_of_ordered(most2), sr_of_ordered(most1), factor,
                                   most > none ? first : 0};
 }
 

@@ -239,6 +239,18 @@ def test_columns_last_above_a_threshold():
             np.testing.assert_allclose(widest, share[expected].max(), rtol=1e-6)
 
 
+def test_blocks_of_negative_magnitudes_are_no_skipped_ones():
+    """Where coefficients are at least 0, a dual magnitude may be negative: the bound of its block grows from there."""
+    norms = np.array([1.0, -np.inf, 1.0], dtype=np.float32)
+    bounds = kernels.Bounds(kernels.PENALTIES["elastic_net_nonneg"], norms, norms, None)
+    bounds.record(np.arange(3), np.array([-1.0, 5.0, -2.0]))
+    assert bounds.above_threshold(0.0, 0.5)[0].size == 0
+    bounds.displace(1.75, 1e9)
+    assert bounds.above_threshold(0.0, 0.5)[0].tolist() == [0]
+    bounds.displace(1.0, 1e9)
+    assert bounds.above_threshold(0.0, 0.5)[0].tolist() == [0, 2]
+
+
 def test_bounds_outlast_their_visit_numbers():
     """Visits are numbered in 16 bits: when the numbers run out, every bound begins anew where it stands, and stays a
     bound."""

@@ -112,7 +112,7 @@ def test_smooth_columns_enter_a_few_at_a_time():
     rng, t = np.random.default_rng(7), np.linspace(0, 1, 300)
     X = np.exp(-0.5 * ((t[:, None] - np.linspace(0, 1, 500)) / 0.02) ** 2)
     y = np.sin(12 * t) + 2 * (t > 0.6) + 0.3 * rng.normal(size=300)
-    path = regularization_path(X, y, alphas=60)
+    path = regularization_path(X, y, alphas=60, solver="cd")
     assert path.certified.all()
     assert path.n_iters.sum() < 3_000  # 4,958 where each strength begins with ten epochs
 

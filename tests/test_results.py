@@ -138,11 +138,12 @@ def test_each_point_says_what_found_it():
     t = np.sort(rng.uniform(-1, 1, 200))
     X = np.maximum(t[:, None] - np.quantile(t, np.linspace(0, 0.99, 60)), 0)
     y = np.sin(6 * t) + 0.1 * rng.normal(size=200)
-    path = regularization_path(X, y, alphas=20, eps=1e-3, tol=1e-3)
+    path = regularization_path(X, y, alphas=20, eps=1e-3, tol=1e-3, solver="cd")
     assert path.n_products.shape == (20,)
     assert path.n_products.sum() > 0
     assert (path.n_products <= path.n_iters).all()
     assert set(path.methods) == {"gram_cd", "gram_cd, projected dual"}
+    assert set(regularization_path(X, y, alphas=20, eps=1e-3, tol=1e-3).methods) == {"small_path"}
     one = regularization_path(X, y, alphas=3, eps=0.5, solver="prox_gradient")
     assert {method.split(",")[0] for method in one.methods} == {"prox_gradient"}
 

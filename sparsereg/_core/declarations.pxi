@@ -231,6 +231,26 @@ cdef extern from "sr_screen.h" nogil:
         const double *sums
     void sr_displacement_sums(const sr_move *move, int64_t longest, double *heap, sr_moved *out)
 
+cdef extern from "sr_small.h" nogil:
+    ctypedef struct sr_small:
+        int64_t m
+        sr_penalty penalty
+        const double *gram
+        const double *sq
+        const double *c0
+        const double *l1
+        const double *l2
+        double null_deviance, target
+        int64_t max_steps
+    ctypedef struct sr_small_work:
+        double *w
+        double *c
+        double *l1
+        double *l2
+        double *b
+        int64_t *at
+        double *H
+    int64_t sr_small_path(const sr_small *, const double *, int64_t, const sr_small_work *, double *, int64_t *)
 cdef extern from "sr_groups.h" nogil:
     ctypedef struct sr_groups:
         int64_t n_groups, stride

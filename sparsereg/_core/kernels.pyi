@@ -210,6 +210,14 @@ class Bounds:
     def above_threshold(self, shift: float, threshold: float) -> tuple[Int, float, float]: ...
     def last_above(self, threshold: float) -> tuple[Int, Vector, float]: ...
 
+class SmallPath:
+    """Solutions at one strength after the other, on the Gram matrix of all columns of a small problem."""
+
+    def __init__(
+        self, penalty: int, gram: Vector, c0: Vector, l1: Vector, l2: Vector, null_deviance: float, target: float
+    ) -> None: ...
+    def solve(self, w: Vector, scale: Vector, max_steps: int) -> tuple[Vector, Int]: ...
+
 def displacement_sums(
     w: Vector,
     w_before: Vector,

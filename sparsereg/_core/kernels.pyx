@@ -106,6 +106,7 @@ include "codes.pxi"
 include "groups.pxi"
 include "means.pxi"
 include "rows.pxi"
+include "small.pxi"
 
 
 cdef int require_same(const double[::1] a, const double[::1] b, const double[::1] c, const double[::1] d) except -1:

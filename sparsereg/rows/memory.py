@@ -160,6 +160,12 @@ class MemoryRows:
 
     # ---- vectors over the rows, for what works in memory ---------------------------------------------------------
 
+    def weighted_column(self, col: int) -> Vector:
+        """`s x_j`."""
+        out = np.zeros(self.n_rows)
+        self.design.matrix.add_matvec(np.ones(1), out, np.array([col]), 1.0, self.s)
+        return out
+
     def predictor(self, coef: Coefficients) -> Vector:
         """`X w`."""
         z = np.zeros(self.n_rows)

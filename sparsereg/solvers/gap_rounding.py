@@ -20,12 +20,15 @@ from sparsereg.objective.quadratic import Quadratic
 from sparsereg.penalties import Penalty
 from sparsereg.rows.memory import MemoryRows
 
-__all__ = ["EPS", "gap_by_a_pass", "hidden_by_rounding", "length_of"]
+__all__ = ["EPS", "HIDDEN", "gap_by_a_pass", "hidden_by_rounding", "length_of"]
 
 Vector = NDArray[np.float64]
 
 # Of a sum of products: its terms' roundings rarely add up.
 EPS = 4.0 * float(np.finfo(np.float64).eps)
+# Gaps are as good as gradients by products with the Gram matrix, while these hide at most this share of the target's
+# sum of squares: with an intercept, where far columns are shifted, they do.
+HIDDEN = 1e-7
 
 
 def hidden_by_rounding(error: Vector, w: Vector, l1: Vector, l2: Vector) -> float:

@@ -151,8 +151,9 @@ def regularization_path(
     max_iter : int, default 10,000
         Most epochs at one point.
     solver : {"auto", "cd", "prox_gradient"}, default "auto"
-        Coordinate descent, or accelerated proximal gradient: the same certified answer. "auto" is "cd". Several targets
-        and classes have one method, which descends by rows of coefficients: it runs whichever is named.
+        Coordinate descent, or accelerated proximal gradient: the same certified answer. "auto" is "cd", and on small
+        data, for squares, Newton steps on the active columns. Several targets and classes have one method, whichever is
+        named.
     n_jobs : int, optional
         Threads for taking X in and for passes over all of it, by scikit-learn's convention: None is 1 (or what a
         `joblib.parallel_config` says), -1 every core. The result is the same to the last digit.
@@ -323,7 +324,10 @@ def trace(
             if stopped:
                 break
         begin, alpha = perf_counter(), float(alphas[i])
-        points.append(solve_point(solver, alpha, tol))
+        if tol is None and isinstance(solver, PrefilteredSolver):
+            points.append(solver.solve_first(alphas[i:]))
+        else:
+            points.append(solve_point(solver, alpha, tol))
         seconds.append(perf_counter() - begin)
         if checkpoint is not None:
             checkpoint.write(points, seconds)

@@ -18,7 +18,7 @@ from sparsereg.objective.quadratic import MAX_UNPENALIZED, Quadratic
 from sparsereg.rows.contract import Coefficients
 from sparsereg.solvers.ahead import LooksAhead
 from sparsereg.solvers.between import DualPoint, can_interpolate, solve_between
-from sparsereg.solvers.gap_rounding import EPS, gap_by_a_pass, hidden_by_rounding
+from sparsereg.solvers.gap_rounding import EPS, HIDDEN, gap_by_a_pass, hidden_by_rounding
 from sparsereg.solvers.gram_cd import GramCD
 from sparsereg.solvers.loop import (
     GAP_ROUNDING,
@@ -62,9 +62,6 @@ FREE_GRAM = 48_000_000
 # at a time from then on: most of the steps took out, one by one, columns that ten epochs had brought in.
 MANY_STEPS = 20
 STEPS_PER_ACTIVE = 3
-# Gaps are as good as gradients by products with the Gram matrix, while these hide at most this share of the target's
-# sum of squares: with an intercept, where far columns are shifted, they do.
-HIDDEN = 1e-7
 NONE = np.empty(0, dtype=np.int64)
 # The least positive number.
 SMALLEST = float(np.finfo(np.float64).smallest_subnormal)

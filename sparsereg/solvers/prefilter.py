@@ -18,6 +18,7 @@ from sparsereg.objective.problem import Problem
 from sparsereg.rows.contract import Coefficients
 from sparsereg.solvers.loop import Options, Solution
 from sparsereg.solvers.path_solver import EliminatedColumns, PathSolver
+from sparsereg.solvers.small_path import SolvedTogether, small_solver
 
 __all__ = ["Elimination", "PrefilteredSolver", "RestoringSolver", "eliminate_columns"]
 
@@ -154,9 +155,28 @@ class PrefilteredSolver(RestoringSolver):
     ) -> None:
         self.problem, self.l1_ratio, self.options = problem, l1_ratio, options
         length = problem.design.eliminated_length if eliminated is None else eliminated.longest
+        self._eliminated_length = length
         self.solver = PathSolver(problem.quadratic, l1_ratio, options, c, length)
         if eliminated is not None:
             self.solver.screening.drop(np.arange(eliminated.n_kept, problem.design.n_ones))
+        self._together: SolvedTogether | None = None
+        self._behind: Coefficients | None = None  # a later solution, which `solver` does not know of
+
+    def solve_first(self, alphas: Vector) -> Solution:
+        """The solution at the first of these strengths. On small data some of the next are worked out along with it,
+        and known when they are asked for."""
+        if self._together is None:
+            asked = (self.problem.quadratic, self.l1_ratio, self.options, alphas)
+            self._together = SolvedTogether(None if self._eliminated_length else small_solver(*asked))
+        last = self.coefficients() if self._behind is None else self._behind
+        found = self._together.first(last, alphas)
+        if found is not None:
+            self._behind = found.coef
+            return found
+        if self._behind is not None:
+            self.start_from(self._behind)
+            self._behind = None
+        return self.solve(float(alphas[0]))
 
     def coefficients(self) -> Coefficients:
         coef: Coefficients = self.solver.working_set.coefficients()

@@ -1,11 +1,11 @@
-/* The kernels without Python, against loops too plain to be wrong, in every variant. Run under ASan and UBSan by
- * `make -C tests/c`. */
+/* The kernels without Python, against plain loops, in every variant. Run under ASan and UBSan by `make -C tests/c`. */
 #include <stdlib.h>
 #include "factors.h"
 #include "gram.h"
 #include "groups.h"
 #include "projection.h"
 #include "rows.h"
+#include "small.h"
 
 static void test_products(const fixture *f, const sr_matrix *X, const double *s) {
     double v[N], w[P], out[P], z[N] = {0}, sums[P], sq_norms[P], l1_norms[P], max_abs[P];
@@ -393,7 +393,7 @@ int main(void) {
         }
     }
     for (int k = 0; k < 20; k++) test_codes(k % 2 ? 2 : 4, k / 2 % 2);
-    test_screen(), test_displacement(), test_names(), test_means();
+    test_screen(), test_displacement(), test_names(), test_means(), test_small_paths();
     for (int64_t n = 1; n <= 3; n++) test_elimination(n, 0), test_elimination(n, 1);
     printf("%d checks, %d failed\n", checks, failures);
     return failures != 0;

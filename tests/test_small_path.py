@@ -1,0 +1,128 @@
+"""Paths of small data, many strengths in one call."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from sparsereg import regularization_path
+from sparsereg._core import kernels
+from sparsereg.data.design import as_design
+from sparsereg.objective.problem import make_problem
+from sparsereg.rows.contract import Coefficients
+from sparsereg.solvers import small_path
+from sparsereg.solvers.loop import Options
+
+
+def problem(n=40, p=60, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, p)) + rng.normal(size=(n, 1)) + 3.0
+    return X, X[:, :5] @ [3.0, -2.0, 1.0, 1.0, -1.0] + rng.normal(size=n)
+
+
+VARIANTS = {
+    "plain": {},
+    "elastic net": {"l1_ratio": 0.4},
+    "positive": {"positive": True},
+    "no intercept": {"fit_intercept": False},
+    "weights": {"sample_weight": np.linspace(0.0, 2.0, 40)},
+    "factors": {"penalty_factor": np.linspace(0.5, 2.0, 60)},
+    "standardize": {"standardize": True},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array, sp.csc_array, lambda X: X.astype(np.float32)])
+@pytest.mark.parametrize("few", [False, True])
+def test_same_minimum_as_coordinate_descent(monkeypatch, variant, kind, few):
+    """Whether all columns are in the Gram matrix from the start, or a few, and those that were missing join."""
+    if few:
+        monkeypatch.setattr(small_path, "ENTRIES_PER_STRENGTH", 4000)
+    X, y = problem()
+    path = regularization_path(kind(X), y, alphas=15, tol=1e-8, **VARIANTS[variant])
+    assert set(path.methods) == {"small_path"}
+    assert path.certified.all()
+    slow = regularization_path(kind(X), y, alphas=path.alphas, tol=1e-12, solver="cd", **VARIANTS[variant])
+    np.testing.assert_allclose(path.coefs.toarray(), slow.coefs.toarray(), atol=2e-3)
+    np.testing.assert_allclose(path.deviance_explained, slow.deviance_explained, atol=1e-4)
+    options = {k: v for k, v in VARIANTS[variant].items() if k != "l1_ratio"}
+    again = make_problem(as_design(kind(X)), y, **options)
+    for k, alpha in enumerate(path.alphas):
+        coef = Coefficients(np.arange(60), path.coefs[:, [k]].toarray().ravel()).nonzero()
+        gap = again.duality_gap(coef, alpha, path.l1_ratio)
+        assert gap <= path.dual_gaps[k] * (1 + 1e-6) + 1e-13 * path.gap_scale
+
+
+def test_strengths_that_take_too_many_steps_are_solved_one_by_one(monkeypatch):
+    monkeypatch.setattr(small_path, "MAX_STEPS", 1)
+    X, y = problem(seed=3)
+    path = regularization_path(X, y, alphas=30, eps=1e-3, tol=1e-7)
+    assert path.certified.all()
+    assert {"gram_cd", "small_path"} <= {method.split(",")[0] for method in path.methods}
+
+
+def test_more_active_columns_than_are_kept_go_on_one_by_one(monkeypatch):
+    monkeypatch.setattr(small_path, "MAX_COLUMNS", 12)
+    X, y = problem(seed=1)
+    path = regularization_path(X, y, alphas=30, eps=1e-3)
+    assert path.certified.all()
+    assert path.methods[0] == "small_path"
+    assert path.methods[-1].startswith("gram_cd")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"penalty_factor": np.append(0.0, np.ones(59))},
+        {"alphas": [0.5, 0.1, 0.0]},
+        {"alphas": [0.5], "l1_ratio": 0.0},
+    ],
+)
+def test_columns_without_a_threshold_are_left_to_others(asked):
+    X, y = problem(n=100)
+    path = regularization_path(X, y, tol=1e-8, **({"alphas": 4} | asked))
+    assert path.certified.all()
+    assert not path.methods[-1].startswith("small_path")
+
+
+def test_what_rounding_hides_counts_in_the_gap():
+    """Of columns of 10^9 that cancel, without an intercept, rounding hides more than a gap of 1e-9."""
+    X, y = problem()
+    quadratic = make_problem(as_design(X + 1e9), y, fit_intercept=False).quadratic
+    solver = small_path.small_solver(quadratic, 1.0, Options(tol=1e-4), np.ones(5))
+    w = np.zeros(60)
+    assert solver._hidden(Coefficients(np.arange(60), w).nonzero()) == 0.0
+    w[:2] = 1.0, -1.0
+    assert solver._hidden(Coefficients(np.arange(60), w).nonzero()) > 1e-4 * quadratic.null_deviance
+
+
+def test_ending_early_and_known_strengths():
+    X, y = problem()
+    seen = []
+    ending = {"stop_when": lambda _alpha, _n, r2: r2 > 0.5, "callback": lambda i, *_: seen.append(i)}
+    path = regularization_path(X, y, alphas=40, **ending)
+    assert path.stopped == "stop_when"
+    assert len(seen) == path.alphas.size < 40
+    again = regularization_path(X, y, alphas=np.append(path.alphas[::-1], path.alphas))
+    assert again.certified.all()
+
+
+def test_smooth_columns_take_few_steps():
+    """Neighbouring bumps, of which coordinate descent brings in a hundred at once."""
+    rng, t = np.random.default_rng(7), np.linspace(0, 1, 300)
+    X = np.exp(-0.5 * ((t[:, None] - np.linspace(0, 1, 500)) / 0.02) ** 2)
+    y = np.sin(12 * t) + 2 * (t > 0.6) + 0.3 * rng.normal(size=300)
+    path = regularization_path(X, y, alphas=60)
+    assert set(path.methods) == {"small_path"}
+    assert path.n_iters.sum() < 1_000
+
+
+def test_the_kernel_refuses_what_does_not_fit():
+    one = np.ones(2)
+    with pytest.raises(kernels.KernelError, match="lengths differ"):
+        kernels.SmallPath(0, np.eye(3), one, one, one, 1.0, 0.1)
+    path = kernels.SmallPath(0, np.eye(2), one, one, np.zeros(2), 2.0, 1e-9)
+    with pytest.raises(kernels.KernelError, match="wrong length"):
+        path.solve(np.zeros(3), one, 5)
+    W, steps = path.solve(np.zeros(2), np.array([0.5, 0.25]), 5)
+    np.testing.assert_allclose(W, [[0.5, 0.5], [0.75, 0.75]])
+    assert steps.tolist() == [2, 0]
