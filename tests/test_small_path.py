@@ -95,6 +95,12 @@ def test_what_rounding_hides_counts_in_the_gap():
     assert solver._hidden(Coefficients(np.arange(60), w).nonzero()) > 1e-4 * quadratic.null_deviance
 
 
+def test_no_entries():
+    path = regularization_path(sp.csr_array((5, 3)), np.arange(5.0), alphas=[0.5, 0.1])
+    assert path.certified.all()
+    assert path.intercepts.tolist() == [2.0, 2.0]
+
+
 def test_ending_early_and_known_strengths():
     X, y = problem()
     seen = []

@@ -151,9 +151,8 @@ def regularization_path(
     max_iter : int, default 10,000
         Most epochs at one point.
     solver : {"auto", "cd", "prox_gradient"}, default "auto"
-        Coordinate descent, or accelerated proximal gradient: the same certified answer. "auto" is "cd", and on small
-        data, for squares, Newton steps on the active columns. Several targets and classes have one method, whichever is
-        named.
+        Coordinate descent, or accelerated proximal gradient: the same certified answer. "auto" is "cd"; for squares on
+        small data, Newton steps on the active columns. Several targets and classes have one method, whatever is named.
     n_jobs : int, optional
         Threads for taking X in and for passes over all of it, by scikit-learn's convention: None is 1 (or what a
         `joblib.parallel_config` says), -1 every core. The result is the same to the last digit.
@@ -310,8 +309,8 @@ def trace(
     until: Until | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> PathResult:
-    """Solve at each of the strengths, in order; more closely than the certificate asks where `tol` is given. With a
-    checkpoint begin behind the points noted there, and note each (rows in parts)."""
+    """Solve at each of the strengths, in order; more closely than certified where `tol` is given. With a checkpoint
+    (rows in parts) begin behind the points noted there, and note each."""
     points, seconds, stopped, start = list[Any](), list[float](), None, perf_counter()
     if checkpoint is not None:
         points, seconds = checkpoint.read()
@@ -319,15 +318,12 @@ def trace(
             solver.start_from(points[-1].coef)
     for i in range(len(points), alphas.size):
         if until is not None and points:
-            explained = 1.0 - points[-1].deviance / (2.0 * solver.problem.null_loss or 1.0)
-            stopped = until.reason(perf_counter() - start, float(alphas[i - 1]), points[-1].coef.w.size, explained)
-            if stopped:
+            explained, n = 1.0 - points[-1].deviance / (2.0 * solver.problem.null_loss or 1.0), points[-1].coef.w.size
+            if stopped := until.reason(perf_counter() - start, float(alphas[i - 1]), n, explained):
                 break
         begin, alpha = perf_counter(), float(alphas[i])
-        if tol is None and isinstance(solver, PrefilteredSolver):
-            points.append(solver.solve_first(alphas[i:]))
-        else:
-            points.append(solve_point(solver, alpha, tol))
+        first = solver.solve_first if tol is None and isinstance(solver, PrefilteredSolver) else None
+        points.append(solve_point(solver, alpha, tol) if first is None else first(alphas[i:]))
         seconds.append(perf_counter() - begin)
         if checkpoint is not None:
             checkpoint.write(points, seconds)

@@ -75,7 +75,7 @@ def small_solver(quadratic: Quadratic, l1_ratio: float, options: Options, alphas
     rows, penalty = quadratic.rows, quadratic.penalty
     if not isinstance(rows, MemoryRows) or penalty.kernel is None or options.method != "auto" or options.rng:
         return None
-    if rows.nnz > ENTRIES_PER_STRENGTH or not quadratic.null_deviance > 0.0:
+    if not 0 < rows.nnz <= ENTRIES_PER_STRENGTH or not quadratic.null_deviance > 0.0:
         return None
     l1, l2 = penalty.strengths(1.0, l1_ratio, np.arange(rows.n_cols))
     if not (l1 > 0.0).all():
