@@ -11,7 +11,7 @@ from sparsereg import regularization_path
 from sparsereg.data.design import as_design
 from sparsereg.losses import LOSSES
 from sparsereg.objective.problem import Coefficients, make_problem
-from sparsereg.solvers import newton_path, working_set
+from sparsereg.solvers import loss_working_set, newton_path, working_set
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.loss_path import LossPathSolver
 from sparsereg.solvers.newton_path import NewtonPath
@@ -95,9 +95,9 @@ def test_groups_and_rows_agree(seed, monkeypatch):
     problem = draw(seed)
     arguments = {"loss": problem.loss, "l1_ratio": problem.l1_ratio, "tol": 1e-10, **problem.options}
     grouped = regularization_path(problem.X, problem.y, alphas=5, **arguments)
-    monkeypatch.setattr(newton_path, "groups_suit", lambda _: False)
+    monkeypatch.setattr(loss_working_set, "groups_suit", lambda _: False)
     by_rows = regularization_path(problem.X, problem.y, alphas=grouped.alphas, **arguments)
-    monkeypatch.setattr(newton_path, "gram_suits", lambda _: False)
+    monkeypatch.setattr(loss_working_set, "gram_suits", lambda _: False)
     without_gram = regularization_path(problem.X, problem.y, alphas=grouped.alphas, **arguments)
     for other in (by_rows, without_gram):
         assert other.certified.all()

@@ -8,6 +8,7 @@ what it found, or shows which columns are missing. A strength that it does not s
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 import numpy as np
@@ -29,8 +30,9 @@ Int = NDArray[np.int64]
 # `PathSolver` could read so many entries of X in the time that Python takes for a strength: X is to have no more, nor
 # the Gram matrix of all columns for each strength if it is made at once.
 ENTRIES_PER_STRENGTH = 2_000_000
-# The most columns of the Gram matrix: 8 MB, and as much work space.
+# The most columns of the Gram matrix: 8 MB, and as much work space; but beyond 1.3 MB less than X takes.
 MAX_COLUMNS = 1000
+FREE_COLUMNS = 400
 # Steps at one strength after which it is left to `PathSolver`.
 MAX_STEPS = 100
 # Strengths in one call, at most, so that a path may end early; half as many once columns were missing.
@@ -62,7 +64,9 @@ class SolvedTogether:
             found, hard = self._small.solve(last, alphas)
             self._known, self._alphas = found[::-1], alphas[: len(found)].tolist()[::-1]
             self._pauses = 0 if found else self._pauses
-            if hard:
+            if self._small.is_full:
+                self._small = None  # and its matrices: active columns only become more
+            elif hard:
                 self._pause, self._pauses = self._pauses, 2 * self._pauses + 1
         if not self._known:
             return None
@@ -81,7 +85,7 @@ def small_solver(quadratic: Quadratic, l1_ratio: float, options: Options, alphas
     if not (l1 > 0.0).all():
         return None
     solver = SmallSolver(quadratic, options, l1, l2)
-    if rows.n_cols <= MAX_COLUMNS and 0.5 * rows.n_cols * rows.nnz <= alphas.size * ENTRIES_PER_STRENGTH:
+    if rows.n_cols <= solver.most and 0.5 * rows.n_cols * rows.nnz <= alphas.size * ENTRIES_PER_STRENGTH:
         solver.add(np.flatnonzero(~solver.constant))
     return solver
 
@@ -101,6 +105,8 @@ class SmallSolver:
     ----------
     cols : int64 array
         The columns of the Gram matrix.
+    is_full : bool
+        Whether it would need more than it may have.
     """
 
     def __init__(self, quadratic: Quadratic, options: Options, l1: Vector, l2: Vector) -> None:
@@ -113,12 +119,15 @@ class SmallSolver:
         self._c0 = self._rows.gradients(None, quadratic.center)
         self._target = options.tol * quadratic.null_deviance
         self._gram, self.cols, self._ahead = np.empty((0, 0)), np.empty(0, dtype=np.int64), 1
+        self.most, self.is_full = max(FREE_COLUMNS, min(MAX_COLUMNS, math.isqrt(self._rows.nnz // 2))), False
         self._outside = np.where(self.constant, np.inf, l1)  # infinite for columns that are never to be added
 
     def solve(self, coef: Coefficients, alphas: Vector) -> tuple[list[Solution], bool]:
         """The solutions at the first of these strengths, none or some, each certified, from those of `coef` on; and
         whether the next is to be left to `PathSolver`."""
-        self.add(np.setdiff1d(coef.cols, self.cols))
+        if not self._has_room(new := np.setdiff1d(coef.cols, self.cols)):
+            return [], True
+        self.add(new)
         scales, solutions = self.quadratic.weight_sum * alphas[:AHEAD], list[Solution]()
         with np.errstate(under="ignore"):
             usable = scales * float(self._l1.min()) > np.finfo(float).tiny
@@ -137,11 +146,15 @@ class SmallSolver:
                     return solutions, True
                 self._ahead = min(2 * self._ahead, AHEAD)
                 continue
-            if not missing.size or self.cols.size + missing.size > MAX_COLUMNS:
+            if not missing.size or not self._has_room(missing):
                 return solutions, True
             self._ahead = max(self._ahead // 2, 1)
             self.add(missing)
         return solutions, scales.size == 0
+
+    def _has_room(self, cols: Int) -> bool:
+        self.is_full |= self.cols.size + cols.size > self.most
+        return not self.is_full
 
     def add(self, cols: Int) -> None:
         """Columns for the Gram matrix."""
