@@ -30,9 +30,9 @@ Int = NDArray[np.int64]
 # `PathSolver` could read so many entries of X in the time that Python takes for a strength: X is to have no more, nor
 # the Gram matrix of all columns for each strength if it is made at once.
 ENTRIES_PER_STRENGTH = 2_000_000
-# The most columns of the Gram matrix: 8 MB, and as much work space; but beyond 1.3 MB less than X takes.
+# The most columns of the Gram matrix: 8 MB, and as much work space; but beyond 2 MB less than X takes.
 MAX_COLUMNS = 1000
-FREE_COLUMNS = 400
+FREE_COLUMNS = 500
 # Steps at one strength after which it is left to `PathSolver`.
 MAX_STEPS = 100
 # Strengths in one call, at most, so that a path may end early; half as many once columns were missing.
@@ -119,7 +119,7 @@ class SmallSolver:
         self._c0 = self._rows.gradients(None, quadratic.center)
         self._target = options.tol * quadratic.null_deviance
         self._gram, self.cols, self._ahead = np.empty((0, 0)), np.empty(0, dtype=np.int64), 1
-        self.most, self.is_full = max(FREE_COLUMNS, min(MAX_COLUMNS, math.isqrt(self._rows.nnz // 2))), False
+        self.most, self.is_full = min(MAX_COLUMNS, max(FREE_COLUMNS, math.isqrt(self._rows.nnz // 2))), False
         self._outside = np.where(self.constant, np.inf, l1)  # infinite for columns that are never to be added
 
     def solve(self, coef: Coefficients, alphas: Vector) -> tuple[list[Solution], bool]:
