@@ -57,8 +57,8 @@ def test_six_tenths_of_the_input_do_for_a_logistic_path(crosses):
 
 
 def test_gram_of_thousands_of_active_columns_is_compact(crosses):
-    """Most of what a deep path holds: counts of 4 bytes, with few spaces between them. Half of X more: five numbers a
-    column, and a dense matrix of 500 columns while there are no more."""
+    """Most of what a deep path holds: counts of 4 bytes, with few spaces between them. Three quarters of X more: five
+    numbers a column, and a dense matrix of 500 columns while there are no more."""
     X = crosses[0][:40_000]
     rng = np.random.default_rng(1)
     y = X[:, :20_000] @ (rng.normal(size=20_000) / np.sqrt(1.0 + X[:, :20_000].sum(axis=0)))
@@ -70,4 +70,4 @@ def test_gram_of_thousands_of_active_columns_is_compact(crosses):
     finally:
         tracemalloc.stop()
     assert path.n_nonzero[-1] > 2_000
-    assert peak <= 2.5 * (X.data.nbytes + X.indices.nbytes + X.indptr.nbytes)
+    assert peak <= 2.75 * (X.data.nbytes + X.indices.nbytes + X.indptr.nbytes)
