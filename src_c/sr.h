@@ -379,20 +379,4 @@ sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place,
  * after)) */
 sr_status sr_take_ends(const sr_compressed *A, void *out, int64_t stride);
 
-/* Parts of the rows: row i is renumbered place[i], an Index, and belongs to part[i]; those of a part keep their order
- * and follow those of the parts before. */
-typedef struct {
-    int64_t n_parts, n_cols;
-    const void *place;
-    const uint16_t *part;
-    const double *v;      /* by the old numbers */
-    void *rows, *values;  /* work space: Index and Real, the longest column */
-    int64_t *next;        /* work space: n_parts + 1 */
-} sr_row_parts;
-/* Renumber the rows of sparse columns, whose own arrays are indices and data (NULL: all ones), part by part. begin, an
- * Index of (n_parts, n_cols), holds where each column begins, and then where it does in each part; sums of the same
- * shape are x_j' v over each part.  O(entries + n_parts n_cols) */
-sr_status sr_part_rows(const sr_matrix *X, const sr_row_parts *P, void *indices, void *data, void *begin,
-                       double *sums);
-
 #endif

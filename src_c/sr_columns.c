@@ -215,12 +215,6 @@ sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place,
     return SR_OK;
 }
 
-sr_status sr_part_rows(const sr_matrix *X, const sr_row_parts *P, void *indices, void *data, void *begin,
-                       double *sums) {
-    SR_RUN(X, sr_part_rows, X, P, indices, data, begin, sums);
-    return SR_OK;
-}
-
 sr_status sr_take_ends(const sr_compressed *A, void *out, int64_t stride) {
     SR_RUN(A, sr_take_ends, A, out, stride);
     return SR_OK;

@@ -180,15 +180,6 @@ cdef extern from "sr.h" nogil:
     void sr_gram_hessian(const sr_gram *, const sr_coordinates *, const int64_t *, int64_t, int64_t *, double *)
     void sr_solve_psd(int64_t n, double *A, double *b, double tiny)
     sr_status sr_inspect(const sr_compressed *, void *, uint8_t *, uint8_t *, sr_findings *)
-    ctypedef struct sr_row_parts:
-        int64_t n_parts, n_cols
-        const void *place
-        const uint16_t *part
-        const double *v
-        void *rows
-        void *values
-        int64_t *next
-    sr_status sr_part_rows(const sr_matrix *, const sr_row_parts *, void *, void *, void *, double *)
     sr_status sr_transpose(const sr_compressed *, int64_t, void *, void *, int64_t, int64_t, void *, int64_t)
     sr_status sr_take_ends(const sr_compressed *A, void *out, int64_t stride)
 

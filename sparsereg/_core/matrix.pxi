@@ -62,36 +62,6 @@ cdef class Matrix:
         require(self.view.n_sparse == self.view.n_cols and start.shape[0] == self.view.n_sparse, "columns do not fit")
         return Matrix(self.view.n_rows, start, stop, self.keep[2], self.view.n_ones, self.keep[3], self.view.data_shift)
 
-    def part_rows(self, place, const uint16_t[::1] part, int64_t n_parts, const double[::1] v):
-        """Renumber row i to `place[i]` in the arrays of this matrix, which must be its own, part by part.
-
-        Rows of part k follow those of the parts before. Returns the columns' entries in each part, on the same arrays,
-        and `X_k' v` of each: float64 of shape (n_parts, n_cols); v by the old numbers. See `sr_part_rows`."""
-        start, stop, indices, data = self.keep[:4]
-        require(self.view.n_sparse == self.view.n_cols and self.view.before == self.view.after == 0, "dense columns")
-        require(place.shape[0] == part.shape[0] == v.shape[0] == self.view.n_rows and place.dtype == indices.dtype,
-                "place, part or v does not fit")
-        require(n_parts > 0 and (not part.shape[0] or np.max(part) < n_parts), "there are more parts")
-        begin = np.tile(start, (n_parts + 1, 1))
-        begin[n_parts] = stop
-        cdef double[:, ::1] sums = np.empty((n_parts, max(self.view.n_cols, 1)))
-        rows = np.empty(max(self.longest, 1), dtype=indices.dtype)
-        values = None if data is None else np.empty(rows.size, dtype=self.dtype)
-        cdef int64_t[::1] following = np.empty(n_parts + 1, dtype=np.int64)
-        cdef sr_row_parts parts
-        parts.n_parts, parts.n_cols, parts.place, parts.part = n_parts, self.view.n_cols, address(place), &part[0]
-        parts.v, parts.rows, parts.values = &v[0], <void *>address(rows), <void *>address(values)
-        parts.next = &following[0]
-        cdef void *to = <void *>address(indices)
-        cdef void *data_to = <void *>address(data)
-        cdef void *begins = <void *>address(begin)
-        cdef sr_status status
-        with nogil:
-            status = sr_part_rows(&self.view, &parts, to, data_to, begins, &sums[0, 0])
-        check(status)
-        return ([self.between(begin[k], begin[k + 1]) for k in range(n_parts)],
-                np.asarray(sums)[:, : self.view.n_cols])
-
     @property
     def start(self):
         """Where the entries of each sparse column begin."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -214,23 +215,34 @@ class Counted:
 
     def build(self, n_threads: int) -> Matrix:
         """The columns, on new arrays: 4 or 8 bytes an entry, and the values where they are not 1."""
+        return self.build_in_parts(n_threads, [])[0]
+
+    def build_in_parts(self, n_threads: int, ends: Sequence[int]) -> tuple[Matrix, NDArray[Any]]:
+        """The same, and up to where each column holds entries of consecutive parts of the rows, which end at `ends`:
+        of shape (len(ends), n_cols), in the indices' type."""
         X, bounds = self.rows, self.bounds
         shift, stop = int(bounds[self.n_ones]), int(bounds[self.n_sparse])
         dense = None if self.end_columns is None else self.end_columns.values
-        end, ends = (self.nnz, (0, 0)) if dense is None else (stop, self.dense_ends)
+        end, around = (self.nnz, (0, 0)) if dense is None else (stop, self.dense_ends)
         indices = np.empty(stop, dtype=X.indices.dtype)
         values = None if X.data is None or shift == end else np.empty(end - shift, dtype=X.data.dtype)
+        reached = np.tile(bounds[:-1], (len(ends), 1))
 
         def write(a: int, b: int, place: NDArray[Any]) -> None:
-            transpose(X.part(a, b), place, indices, shift, values, a, ends)
+            within = [(to, k) for k, to in enumerate(ends) if a < to <= b]
+            for to, k in [*within, (b, None)]:
+                transpose(X.part(a, to), place, indices, shift, values, a, around)
+                a = to
+                if k is not None:
+                    reached[k] = place[self.columns]
 
-        parts = X.split(n_threads)
-        run(write, [(*part, place) for part, place in zip(parts, self._places(parts), strict=True)], len(parts))
+        pieces = X.split(n_threads)
+        run(write, [(*piece, place) for piece, place in zip(pieces, self._places(pieces), strict=True)], len(pieces))
         data = None if values is None else values[: stop - shift]
         if dense is None and values is not None:
             dense = values[stop - shift :].reshape(-1, X.shape[0]).T
         sparse = bounds[: self.n_sparse + 1]
-        return Matrix(X.shape[0], sparse[:-1], sparse[1:], indices, self.n_ones, data, shift, dense)
+        return Matrix(X.shape[0], sparse[:-1], sparse[1:], indices, self.n_ones, data, shift, dense), reached
 
     def _places(self, parts: list[tuple[int, int]]) -> list[NDArray[Any]]:
         """For each part of the rows, where it writes the next entry of each column of `rows`."""

@@ -85,9 +85,10 @@ class PartedRows:
 
     def __init__(self, rows: MemoryRows, order: Int, parts: list[tuple[int, int]]) -> None:
         assert isinstance(rows.design, CsrDesign)
-        target = rows.y if rows.s is None else rows.s * rows.y
-        self.design, self.columns, self.target_products = in_parts(rows.design, order, [b for _, b in parts], target)
+        self.design, self.columns = in_parts(rows.design, order, [b for _, b in parts])
         self.rows = MemoryRows(self.design, rows.y[order], None if rows.s is None else rows.s[order])
+        target = self.rows.y if self.rows.s is None else self.rows.s * self.rows.y
+        self.target_products = [part.rmatvec(target) for part in self.columns]
         self.parts, self.counts = parts, rows.s is None and self.design.n_ones == self.design.n_cols
         self.lengths = [part.lengths() for part in self.columns]
         self.nnz = self.design.borrowed.nnz
