@@ -80,6 +80,21 @@ def share_work_space(list stores not None):
         store._take_over()
 
 
+def gradient_by_rows(list stores not None, const int64_t[::1] wanted, const double[::1] y, const double[::1] w):
+    """The sum of `GramStore.gradient_by_rows` over stores that share their work space, in their order."""
+    cdef GramStore store, first = stores[0]
+    cdef double[::1] by_position = first._by_position(w)
+    cdef double[::1] part = np.empty(wanted.shape[0]), out = np.zeros(wanted.shape[0])
+    cdef int64_t t, a
+    for t in range(len(stores)):
+        store = stores[t]
+        require(store.leader is first.leader or store.leader is first, "the stores do not share their work space")
+        store._gradient_by_rows(wanted, y, by_position, out if t == 0 else part)
+        for a in range(out.shape[0] if t else 0):
+            out[a] += part[a]
+    return np.asarray(out)
+
+
 cdef class GramSum:
     """`sum_t signs[t] G_t` over stores that have the same members, as a growing choice of these members sees it.
 

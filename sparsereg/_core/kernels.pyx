@@ -92,7 +92,7 @@ MAX_UINT16_CODES = 1 << 16
 
 def untracked(labels):
     """Positions of columns that are neither cached nor members (`SR_UNTRACKED`)."""
-    return labels % SR_UNTRACKED
+    return labels & (SR_UNTRACKED - 1)  # a power of 2, and no label negative: the remainder
 
 
 include "matrix.pxi"

@@ -18,7 +18,7 @@ from weakref import WeakSet
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import GramStore, GramSum, append_parts, append_sums, share_work_space
+from sparsereg._core.kernels import GramStore, GramSum, append_parts, append_sums, gradient_by_rows, share_work_space
 from sparsereg.data.design import ColumnStats, CsrDesign
 from sparsereg.data.row_parts import in_parts
 from sparsereg.rows.contract import Coefficients
@@ -389,7 +389,7 @@ class TrainingGram(MemoryGram):
         with self.parted.lock:
             members = np.zeros(self.parted.cols.size)
             members[self.at] = w
-            c = _added([self.parted.stores[j].gradient_by_rows(cols, self.rows.y, members) for j in self.others])
+            c = gradient_by_rows([self.parted.stores[j] for j in self.others], cols, self.rows.y, members)
         return np.asarray(c - self.rows.moments(cols).sums * base if base != 0.0 else c)
 
 

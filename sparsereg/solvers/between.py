@@ -30,6 +30,8 @@ Vector = NDArray[np.float64]
 
 # Objectives are subtracted: no gaps below this share of |y|^2.
 LEAST_GAP = 1e4 * GAP_ROUNDING
+# From the line one epoch nearly reaches the minimum: epochs before the first look.
+FIRST_EPOCHS = 2
 # Descent goes on while ten epochs bring this share of what is still missing.
 LEAST_GAIN = 0.1
 
@@ -90,7 +92,8 @@ def _descend_from_line(solver: PathSolver, outside: float) -> Solution | None:
     value, epochs = ws.value(own.c), 0
     dual_value = value - own(outside)
     while True:
-        done = ws.descend(EPOCHS_PER_LOOK, STEP_ROUNDING * null_deviance, solver._order())
+        limit = EPOCHS_PER_LOOK if epochs else FIRST_EPOCHS
+        done = ws.descend(limit, STEP_ROUNDING * null_deviance, solver._order())
         c = ws.gradient()
         epochs, before, value = epochs + done, value, ws.value(c)
         gap = value - dual_value
@@ -98,5 +101,6 @@ def _descend_from_line(solver: PathSolver, outside: float) -> Solution | None:
         if gap <= INNER_SHARE * target or (gap <= target and solver._own_gap().suffices(target)):
             found = Certificate(max(gap, 0.0), ws.squared_residual(c), np.empty(0, dtype=np.int64))
             return solver._solution(ws.coefficients(), found, epochs)
-        if done < EPOCHS_PER_LOOK or before - value < LEAST_GAIN * (gap - INNER_SHARE * target):
+        gains = epochs == FIRST_EPOCHS or before - value >= LEAST_GAIN * (gap - INNER_SHARE * target)
+        if done < limit or not gains:
             return None
