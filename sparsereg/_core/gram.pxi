@@ -331,30 +331,7 @@ cdef class GramStore:
 
     def gradient_by_rows(self, const int64_t[::1] wanted, const double[::1] y, const double[::1] w):
         """`x_j' diag(s) (y - X_M w)` for the columns `wanted`, reading only their own rows. Needs Xt."""
-        cdef double[::1] out = np.empty(wanted.shape[0])
-        self._gradient_by_rows(wanted, y, self._by_position(w), out)
-        return np.asarray(out)
-
-    cdef double[::1] _by_position(self, const double[::1] w):
-        """The members' coefficients by position."""
-        require(w.shape[0] == self.m, "w has the wrong length")
-        by_position = np.zeros(SR_UNTRACKED + self.n_places + self.m)
-        by_position[SR_UNTRACKED + self.n_places :] = w
-        return by_position
-
-    cdef int _gradient_by_rows(self, const int64_t[::1] wanted, const double[::1] y, const double[::1] by_position,
-                               double[::1] out) except -1:
-        require(self.Xt is not None and y.shape[0] == self.X.view.n_rows, "no rows, or y has the wrong length")
-        require(by_position.shape[0] == SR_UNTRACKED + self.n_places + self.m, "there are other members")
-        require_within(wanted, self.X.view.n_cols)
-        cdef const double *weights = doubles(self.s)
-        cdef sr_gram_work work = self.borrow_work()
-        cdef sr_status status
-        with nogil:
-            status = sr_gradient_by_rows(&self.X.view, &self.Xt.view, weights, &y[0], &by_position[0], &work,
-                                         &wanted[0], wanted.shape[0], &out[0])
-        check(status)
-        return 0
+        return gradient_by_rows([self], wanted, y, w)
 
     def subtract(self, const double[::1] x, double[::1] out):
         """`out -= G x`, in place."""

@@ -83,16 +83,34 @@ def share_work_space(list stores not None):
 def gradient_by_rows(list stores not None, const int64_t[::1] wanted, const double[::1] y, const double[::1] w):
     """The sum of `GramStore.gradient_by_rows` over stores that share their work space, in their order."""
     cdef GramStore store, first = stores[0]
-    cdef double[::1] by_position = first._by_position(w)
-    cdef double[::1] part = np.empty(wanted.shape[0]), out = np.zeros(wanted.shape[0])
-    cdef int64_t t, a
-    for t in range(len(stores)):
-        store = stores[t]
-        require(store.leader is first.leader or store.leader is first, "the stores do not share their work space")
-        store._gradient_by_rows(wanted, y, by_position, out if t == 0 else part)
-        for a in range(out.shape[0] if t else 0):
+    cdef double[::1] by_position = np.zeros(SR_UNTRACKED + first.n_places + first.m)
+    cdef double[::1] part = np.empty(wanted.shape[0]), out = np.empty(wanted.shape[0])
+    cdef int64_t a
+    require(w.shape[0] == first.m, "w has the wrong length")
+    by_position[SR_UNTRACKED + first.n_places :] = w
+    for store in stores:
+        require(store is first or store.leader is first or store.leader is first.leader is not None,
+                "the stores do not share their work space")
+        require(store.m == first.m and store.n_places == first.n_places, "the stores differ in their members")
+        put_gradient_by_rows(store, wanted, y, by_position, out if store is first else part)
+        for a in range(0 if store is first else out.shape[0]):
             out[a] += part[a]
     return np.asarray(out)
+
+
+cdef int put_gradient_by_rows(GramStore store, const int64_t[::1] wanted, const double[::1] y,
+                              const double[::1] by_position, double[::1] out) except -1:
+    """Those of one store, in `out`."""
+    require(store.Xt is not None and y.shape[0] == store.X.view.n_rows, "no rows, or y has the wrong length")
+    require_within(wanted, store.X.view.n_cols)
+    cdef const double *weights = doubles(store.s)
+    cdef sr_gram_work work = store.borrow_work()
+    cdef sr_status status
+    with nogil:
+        status = sr_gradient_by_rows(&store.X.view, &store.Xt.view, weights, &y[0], &by_position[0], &work, &wanted[0],
+                                     wanted.shape[0], &out[0])
+    check(status)
+    return 0
 
 
 cdef class GramSum:

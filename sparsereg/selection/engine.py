@@ -74,7 +74,8 @@ def validate(
     else:
         of_fold = replace(task, options=of_folds)
         fits = [FoldFit(of_fold, fold, measure, l1_ratio, alphas) for fold in folds]
-    walk = Walk(whole, fits, settings.ending, task.solve, settings.n_threads, settings.keep, by_rows is not None)
+    solve = task.solve if shared is None else shared.solve_whole(alphas)
+    walk = Walk(whole, fits, settings.ending, solve, settings.n_threads, settings.keep, by_rows is not None)
     validated = walk.go(alphas, settings.progress)
     path = replace(validated.path, settings=task.settings)
     rows = None if by_rows is None else row_differences(task, folds, by_rows, walk.fold_points, validated.best)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,6 +130,32 @@ class SharedFolds:
         _ = self.task.design.matrix  # as for other such folds, if there are any
         return FoldFit(replace(self.task, options=options), self.folds[f], self.measure, l1_ratio, alphas)
 
+    def solve_whole(self, alphas: Vector) -> Callable[[Any, float], Solution]:
+        """What solves `whole` at these strengths, one after the other, as `Walk` asks for it."""
+        ahead = Ahead(self.task, self.whole, alphas)
+        return lambda _, alpha: ahead(alpha)
+
+
+class Ahead:
+    """The points of a solver, in the order of the strengths, of which several are solved at once where that is of use."""
+
+    def __init__(self, task: Task, solver: PathSolvers, alphas: Vector) -> None:
+        self.task, self.solver = task, solver
+        self._left, self._found = alphas.tolist(), list[Solution]()
+
+    def __call__(self, alpha: float) -> Solution:
+        """The next one, which is at alpha."""
+        if not self._found:
+            self._found = self._solve(alpha)
+        self._left.pop(0)
+        return self._found.pop(0)
+
+    def _solve(self, alpha: float) -> list[Solution]:
+        if self.task.closer is not None or self.task.relax:
+            return [self.task.solve(self.solver, alpha)]
+        assert isinstance(self.solver, PrefilteredSolver)
+        return [found._replace(dual=None) for found in self.solver.solve_ahead(self._left)]
+
 
 class SharedFold:
     """A fold as `FoldFit`, whose held-out loss follows from sums over the rows held out."""
@@ -135,22 +163,13 @@ class SharedFold:
     def __init__(self, shared: SharedFolds, f: int, solver: PrefilteredSolver, alphas: Vector) -> None:
         self.shared, self.f, self.task = shared, f, shared.task
         self.solver: PathSolvers = solver
-        self._left, self._ahead = alphas.tolist(), list[Solution]()
+        self._ahead = Ahead(self.task, solver, alphas)
 
     def advance(self, alpha: float) -> FoldPoint:
         """Solve at the next strength, or at several, and measure."""
-        if not self._ahead:
-            self._ahead = self._solve(alpha)
-            self.shared.parted.release()
-        solution = self._ahead.pop(0)
-        self._left.pop(0)
+        solution = self._ahead(alpha)
+        self.shared.parted.release()
         return FoldPoint(solution, self.held_out_loss(solution))
-
-    def _solve(self, alpha: float) -> list[Solution]:
-        if self.task.closer is not None or self.task.relax:
-            return [self.task.solve(self.solver, alpha)]
-        assert isinstance(self.solver, PrefilteredSolver)
-        return [found._replace(dual=None) for found in self.solver.solve_ahead(self._left)]
 
     def held_out_loss(self, solution: Solution) -> float:
         """From sums where the solver still works on the shared ones; else by predictions."""
