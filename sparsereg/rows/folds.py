@@ -387,10 +387,9 @@ class TrainingGram(MemoryGram):
 
     def _on_own_rows(self, cols: Int, w: Vector, base: float) -> Vector:
         with self.parted.lock:
-            members = np.zeros(self.parted.cols.size)
-            members[self.at] = w
+            members = np.bincount(self.at, w, self.parted.cols.size)  # each is there once
             c = gradient_by_rows([self.parted.stores[j] for j in self.others], cols, self.rows.y, members)
-        return np.asarray(c - self.rows.moments(cols).sums * base if base != 0.0 else c)
+        return c - self.rows.moments(cols).sums * base if base != 0.0 else c
 
 
 def _added(arrays: list[NDArray[np.float64]]) -> NDArray[np.float64]:
