@@ -137,7 +137,7 @@ class SharedFolds:
 
 
 class Ahead:
-    """The points of a solver, in the order of the strengths, of which several are solved at once where that is of use."""
+    """The points of a solver, in the order of the strengths; several are solved at once where that is of use."""
 
     def __init__(self, task: Task, solver: PathSolvers, alphas: Vector) -> None:
         self.task, self.solver = task, solver
