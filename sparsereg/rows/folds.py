@@ -387,7 +387,7 @@ class TrainingGram(MemoryGram):
 
     def _on_own_rows(self, cols: Int, w: Vector, base: float) -> Vector:
         with self.parted.lock:
-            members = np.bincount(self.at, w, self.parted.cols.size)  # each is there once
+            members = np.bincount(self.at, w, self.parted.cols.size).astype(np.float64)  # each is there once
             c = gradient_by_rows([self.parted.stores[j] for j in self.others], cols, self.rows.y, members)
         return c - self.rows.moments(cols).sums * base if base != 0.0 else c
 
