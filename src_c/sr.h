@@ -111,14 +111,19 @@ sr_status sr_project_residual(const sr_matrix *X, const int64_t *cols, const sr_
                               int64_t n_order, double margin, const double *s, double *r, double *violation);
 
 /* A growing symmetric Gram matrix X_M' diag(s) X_M of m chosen columns, the members: column a has the `len[a]` entries
- * (idx, val) from begin[a] on, in a space for cap[a], in one arena of `size` entries of which `used` are given out.
- * With `at` it is a part of a sum: column a of that is member at[a] here, member b is column place[b] of it, or m;
- * entries count `sign` times, `next` is the rest. q then has an entry m besides. */
+ * from begin[a] on, in a space for cap[a], in one arena of `size` entries of which `used` are given out. An entry has
+ * an index and a value, or both in one number where all are counts: of 64 bits, or packed into 32 while there are at
+ * most SR_PACKED_MEMBERS members. A count too large for the bits that are left is then in pieces: an index occurs more
+ * than once in a column that is `split`. With `at` it is a part of a sum: column a of that is member at[a] here, member
+ * b is column place[b] of it, or m; entries count `sign` times, `next` is the rest. q then has an entry m besides. */
+enum { SR_PACKED_MEMBERS = 1 << 20 };
 typedef struct sr_gram {
     int64_t *begin, *len, *cap; /* m_max each */
-    int32_t *idx;               /* size */
-    double *val;                /* size; or NULL, and then ... */
-    int32_t *count;             /* ... size: entries that are whole numbers */
+    int32_t *idx;               /* size each, or NULL, and then ... */
+    double *val;
+    uint64_t *pair;             /* ... size; or NULL, and then ... */
+    uint32_t *packed;           /* ... size */
+    uint8_t *split;             /* m_max; only where entries are counts */
     int64_t used, size;
     const int64_t *at;    /* m; or NULL */
     const int32_t *place; /* members */
@@ -180,11 +185,6 @@ sr_status sr_with_dense(const sr_matrix *X, const int64_t *cols, int64_t m, doub
 sr_status sr_gram_push(sr_gram *G, int64_t m, const int32_t *at, const double *products, int64_t n, int64_t *need);
 /* out[a] = G_aa for the m members.  O(m log m) */
 void sr_gram_diagonal(const sr_gram *G, int64_t m, double *out);
-/* Entries in use once the m columns, in the `order` of their begin, stand close together, each with space to grow by a
- * quarter at most.  O(m) */
-int64_t sr_gram_compact_size(const sr_gram *G, int64_t m);
-/* Bring them there.  O(entries) */
-void sr_gram_compact(sr_gram *G, int64_t m, const int64_t *order);
 /* Move the products of the first n cached columns with member m from count or sum to P; `own` is the member's
  * product with itself. SR_NEED_SPACE: nothing changed.  O(n) */
 sr_status sr_products_take(sr_products *P, int64_t m, int64_t n, const sr_gram_work *work, double own);

@@ -4,7 +4,7 @@
 #include "sr_coordinate.h"
 #include "sr_gram.h"
 
-enum { SR_SMALLEST_COLUMN = 4, SR_LINE = 64, SR_MAX_COUNT = UINT16_MAX };
+enum { SR_LINE = 64, SR_MAX_COUNT = UINT16_MAX };
 
 /* Whether a cache line is all zero, as most are where rows are short: its numbers then need not be read one by one. */
 SR_INLINE int sr_line_is_zero(const void *line) {
@@ -22,45 +22,6 @@ SR_INLINE int64_t sr_next(const double *products, int64_t a, int64_t m) {
         else break;
     }
     return a;
-}
-
-/* Move column a to a space for `cap` entries. Doubling makes appending O(1) on average. */
-static void sr_gram_move(sr_gram *G, int64_t a, int64_t to, int64_t cap) {
-    const int64_t begin = G->begin[a];
-    const size_t n = (size_t)G->len[a];
-    memmove(G->idx + to, G->idx + begin, n * sizeof *G->idx);
-    if (G->val) memmove(G->val + to, G->val + begin, n * sizeof *G->val);
-    else memmove(G->count + to, G->count + begin, n * sizeof *G->count);
-    G->begin[a] = to;
-    G->cap[a] = cap;
-}
-
-static void sr_gram_put(sr_gram *G, int64_t at, int64_t idx, double product) {
-    G->idx[at] = (int32_t)idx;
-    if (G->val) G->val[at] = product;
-    else G->count[at] = (int32_t)product;
-}
-
-/* The space a column keeps where columns are brought together. */
-static int64_t sr_gram_kept(const sr_gram *G, int64_t a) {
-    const int64_t wanted = G->len[a] + G->len[a] / 4;
-    return wanted < G->cap[a] ? wanted : G->cap[a];
-}
-
-int64_t sr_gram_compact_size(const sr_gram *G, int64_t m) {
-    int64_t size = 0;
-    for (int64_t a = 0; a < m; a++) size += sr_gram_kept(G, a);
-    return size;
-}
-
-void sr_gram_compact(sr_gram *G, int64_t m, const int64_t *order) {
-    int64_t to = 0;
-    for (int64_t k = 0; k < m; k++) {
-        const int64_t kept = sr_gram_kept(G, order[k]);
-        sr_gram_move(G, order[k], to, kept);
-        to += kept;
-    }
-    G->used = to;
 }
 
 int64_t sr_find_nonzero(const double *dense, int64_t m, int32_t *at, double *products) {
@@ -115,46 +76,6 @@ int64_t sr_take_members(sr_gram_work *work, int64_t m, int32_t *at, double *prod
     if (count) count[m] = 0;
     else sum[m] = 0.0;
     return n + 1;
-}
-
-sr_status sr_gram_push(sr_gram *G, int64_t m, const int32_t *at, const double *products, int64_t n,
-                       int64_t *need) {
-    int64_t moves = 0;
-    for (int64_t k = 0; k + 1 < n; k++)
-        if (G->len[at[k]] == G->cap[at[k]]) moves += 2 * G->cap[at[k]];
-    const int64_t own = n < SR_SMALLEST_COLUMN ? SR_SMALLEST_COLUMN : n + n / 4;
-    *need = own + moves;
-    if (G->used + *need > G->size) return SR_NEED_SPACE;
-
-    int64_t to = G->used;
-    G->begin[m] = to;
-    G->cap[m] = own;
-    G->len[m] = n;
-    G->used += own;
-    for (int64_t k = 0; k + 1 < n; k++) {
-        const int64_t a = at[k];
-        sr_gram_put(G, to++, a, products[k]);
-        if (G->len[a] == G->cap[a]) {
-            const int64_t end = G->used, cap = 2 * G->cap[a];
-            sr_gram_move(G, a, end, cap);
-            G->used = end + cap;
-        }
-        sr_gram_put(G, G->begin[a] + G->len[a]++, m, products[k]);
-    }
-    sr_gram_put(G, to, m, products[n - 1]);
-    return SR_OK;
-}
-
-void sr_gram_diagonal(const sr_gram *G, int64_t m, double *out) {
-    for (int64_t a = 0; a < m; a++) {
-        int64_t low = G->begin[a], high = low + G->len[a];
-        while (low < high) { /* indices of a column increase */
-            const int64_t middle = low + (high - low) / 2;
-            if (G->idx[middle] < a) low = middle + 1;
-            else high = middle;
-        }
-        out[a] = sr_gram_entry(G, low);
-    }
 }
 
 static int64_t sr_take_counts(sr_products *P, int64_t to, int64_t first, int64_t n, uint32_t *count) {
@@ -231,32 +152,34 @@ SR_WIDE void sr_products_subtract(const sr_products *P, const int64_t *members, 
 
 SR_INLINE void sr_gram_axpy_sum(const sr_gram *G, int64_t a, double step, double *restrict q) {
     for (; G; G = G->next) {
-        const int64_t begin = G->begin[G->at[a]], end = begin + G->len[G->at[a]];
+        const int64_t member = G->at[a];
         const double signed_step = G->sign * step;
-        for (int64_t e = begin; e < end; e++) q[G->place[G->idx[e]]] -= signed_step * sr_gram_entry(G, e);
+        SR_GRAM_EACH(G, member, q[G->place[at]] -= signed_step * product;);
     }
 }
 
-/* A column whose last index is its length - 1 has no gaps: it is read as a dense vector. */
+/* A column that is not split and whose last index is its length - 1 has no gaps: it is read as a dense vector. */
 SR_INLINE void sr_gram_axpy(const sr_gram *G, int64_t a, double step, double *restrict q) {
     if (G->at) {
         sr_gram_axpy_sum(G, a, step, q);
         return;
     }
     const int64_t n = G->len[a], begin = G->begin[a];
-    const int32_t *restrict idx = G->idx + begin, *restrict count = G->count ? G->count + begin : NULL;
-    const double *restrict val = G->val ? G->val + begin : NULL;
-    const int gapless = n > 0 && idx[n - 1] == n - 1;
-    if (val && gapless) {
+    const int gapless = n > 0 && sr_gram_index(G, begin + n - 1) == n - 1 && (G->val || !G->split[a]);
+    if (!gapless) {
+        SR_GRAM_EACH(G, a, q[at] -= step * product;);
+    } else if (G->val) {
+        const double *restrict val = G->val + begin;
         SR_UNROLL
         for (int64_t e = 0; e < n; e++) q[e] -= step * val[e];
-    } else if (val) {
-        for (int64_t e = 0; e < n; e++) q[idx[e]] -= step * val[e];
-    } else if (gapless) {
+    } else if (G->pair) {
+        const uint64_t *restrict pair = G->pair + begin;
         SR_UNROLL
-        for (int64_t e = 0; e < n; e++) q[e] -= step * count[e];
+        for (int64_t e = 0; e < n; e++) q[e] -= step * sr_pair_count(pair[e]);
     } else {
-        for (int64_t e = 0; e < n; e++) q[idx[e]] -= step * count[e];
+        const uint32_t *restrict packed = G->packed + begin;
+        SR_UNROLL
+        for (int64_t e = 0; e < n; e++) q[e] -= step * sr_packed_count(packed[e]);
     }
 }
 
@@ -268,7 +191,7 @@ SR_WIDE void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, doub
 void sr_gram_subtract_last(const sr_gram *G, int64_t first, int64_t m, const double *x, double *out) {
     for (int64_t a = first; a < m; a++) {
         double sum = 0.0;
-        for (int64_t e = G->begin[a]; e < G->begin[a] + G->len[a]; e++) sum += sr_gram_entry(G, e) * x[G->idx[e]];
+        SR_GRAM_EACH(G, a, sum += product * x[at];);
         out[a] -= sum;
     }
 }
@@ -279,14 +202,14 @@ void sr_gram_subtract_members(const sr_gram *G, const int64_t *members, int64_t 
         double total = out[i];
         for (const sr_gram *g = G; g; g = g->next) {
             const int64_t begin = g->begin[members[i]], end = begin + g->len[members[i]];
-            for (int64_t e = begin; e < end; e++) row[g->place[g->idx[e]]] = sr_gram_entry(g, e);
+            SR_GRAM_EACH(g, members[i], row[g->place[at]] += product;);
             for (int64_t b = 0; b < k; b++) {
                 const double step = g->sign * x[active[b]];
                 double rest = row[active[b]]; /* a count in pieces, as sr_take_counts makes of it */
-                for (; g->count && rest > SR_MAX_COUNT; rest -= SR_MAX_COUNT) total -= step * SR_MAX_COUNT;
+                for (; !g->val && rest > SR_MAX_COUNT; rest -= SR_MAX_COUNT) total -= step * SR_MAX_COUNT;
                 total -= step * rest;
             }
-            for (int64_t e = begin; e < end; e++) row[g->place[g->idx[e]]] = 0.0;
+            for (int64_t e = begin; e < end; e++) row[g->place[sr_gram_index(g, e)]] = 0.0;
         }
         out[i] = total;
     }
@@ -297,7 +220,7 @@ int64_t sr_gram_count_own(const sr_gram *G, int64_t first, int64_t m) {
     for (; G; G = G->next)
         for (int64_t a = first; a < m; a++)
             for (int64_t e = G->begin[G->at[a]]; e < G->begin[G->at[a]] + G->len[G->at[a]]; e++)
-                n += G->place[G->idx[e]] < a ? 2 : G->place[G->idx[e]] == a;
+                n += G->place[sr_gram_index(G, e)] < a ? 2 : G->place[sr_gram_index(G, e)] == a;
     return n;
 }
 
@@ -307,8 +230,8 @@ int64_t sr_products_count(const sr_products *P, const sr_gram *G, int64_t a, con
         found += P->place[e] != last; /* a count may be in pieces */
         last = P->place[e];
     }
-    for (int64_t e = G->begin[a]; e < G->begin[a] + G->len[a] && G->idx[e] < a; e++)
-        found += place_of[G->idx[e]] >= 0 && place_of[G->idx[e]] < n;
+    for (int64_t e = G->begin[a]; e < G->begin[a] + G->len[a] && sr_gram_index(G, e) < a; e++)
+        found += place_of[sr_gram_index(G, e)] >= 0 && place_of[sr_gram_index(G, e)] < n;
     return found;
 }
 
@@ -353,22 +276,22 @@ SR_WIDE void sr_project_gram(const sr_gram *G, const sr_coordinates *co, int64_t
     }
 }
 
-void sr_gram_hessian(const sr_gram *G, const sr_coordinates *co, const int64_t *at, int64_t k, int64_t *place,
+void sr_gram_hessian(const sr_gram *G, const sr_coordinates *co, const int64_t *members, int64_t k, int64_t *place,
                      double *H) {
     for (int64_t b = 0; b <= co->m; b++) place[b] = -1;
-    for (int64_t a = 0; a < k; a++) place[at[a]] = a;
+    for (int64_t a = 0; a < k; a++) place[members[a]] = a;
     for (int64_t a = 0; a < k; a++) {
         double *row = H + a * k;
-        const double share = co->sums[at[a]] / co->weight_sum;
-        for (int64_t b = a; b < k; b++) row[b] = -share * co->sums[at[b]];
+        const double share = co->sums[members[a]] / co->weight_sum;
+        for (int64_t b = a; b < k; b++) row[b] = -share * co->sums[members[b]];
         for (const sr_gram *g = G; g; g = g->next) {
-            const int64_t col = g->at ? g->at[at[a]] : at[a], begin = g->begin[col], end = begin + g->len[col];
-            for (int64_t e = begin; e < end; e++) {
-                const int64_t b = place[g->at ? g->place[g->idx[e]] : g->idx[e]];
-                if (b >= a) row[b] += g->sign * sr_gram_entry(g, e);
-            }
+            const int64_t col = g->at ? g->at[members[a]] : members[a];
+            SR_GRAM_EACH(g, col, {
+                const int64_t b = place[g->at ? g->place[at] : at];
+                if (b >= a) row[b] += g->sign * product;
+            });
         }
-        row[a] += co->l2[at[a]];
+        row[a] += co->l2[members[a]];
     }
 }
 

@@ -1,11 +1,61 @@
-/* Reading cached products. Internal. */
+/* Reading a Gram's entries, and cached products. Internal. */
 #ifndef SR_GRAM_H
 #define SR_GRAM_H
 
 #include "sr.h"
 
-/* The e-th entry of the arena. */
-static inline double sr_gram_entry(const sr_gram *G, int64_t e) { return G->val ? G->val[e] : G->count[e]; }
+/* Index and count in one number. */
+enum { SR_COUNT_BITS = 12, SR_MAX_PIECE = (1 << SR_COUNT_BITS) - 1 };
+static inline int64_t sr_packed_index(uint32_t packed) { return packed >> SR_COUNT_BITS; }
+static inline double sr_packed_count(uint32_t packed) { return (int32_t)(packed & SR_MAX_PIECE); }
+static inline int64_t sr_pair_index(uint64_t pair) { return (int64_t)(pair >> 32); }
+static inline double sr_pair_count(uint64_t pair) { return (int32_t)(pair & INT32_MAX); }
+
+/* The e-th entry of the arena, and the member that it is for. */
+static inline double sr_gram_entry(const sr_gram *G, int64_t e) {
+    return G->val ? G->val[e] : G->pair ? sr_pair_count(G->pair[e]) : sr_packed_count(G->packed[e]);
+}
+static inline int64_t sr_gram_index(const sr_gram *G, int64_t e) {
+    return G->val ? G->idx[e] : G->pair ? sr_pair_index(G->pair[e]) : sr_packed_index(G->packed[e]);
+}
+
+/* For the entries of column a in turn: what follows, with `at`, the member, and `product`. */
+#define SR_GRAM_EACH(G, a, ...)                                                     \
+    do {                                                                            \
+        const int64_t sr_from = (G)->begin[a], sr_n = (G)->len[a];                  \
+        if ((G)->val) {                                                             \
+            const int32_t *restrict sr_idx = (G)->idx + sr_from;                    \
+            const double *restrict sr_val = (G)->val + sr_from;                     \
+            for (int64_t e = 0; e < sr_n; e++) {                                    \
+                const int64_t at = sr_idx[e];                                       \
+                const double product = sr_val[e];                                   \
+                __VA_ARGS__                                                         \
+            }                                                                       \
+        } else if ((G)->pair) {                                                     \
+            const uint64_t *restrict sr_pair = (G)->pair + sr_from;                 \
+            for (int64_t e = 0; e < sr_n; e++) {                                    \
+                const int64_t at = sr_pair_index(sr_pair[e]);                       \
+                const double product = sr_pair_count(sr_pair[e]);                   \
+                __VA_ARGS__                                                         \
+            }                                                                       \
+        } else {                                                                    \
+            const uint32_t *restrict sr_packed = (G)->packed + sr_from;             \
+            for (int64_t e = 0; e < sr_n; e++) {                                    \
+                const int64_t at = sr_packed_index(sr_packed[e]);                   \
+                const double product = sr_packed_count(sr_packed[e]);               \
+                __VA_ARGS__                                                         \
+            }                                                                       \
+        }                                                                           \
+    } while (0)
+
+/* Entries in use once the m columns, in the `order` of their begin, stand close together, each with space to grow by a
+ * quarter at most.  O(m) */
+int64_t sr_gram_compact_size(const sr_gram *G, int64_t m);
+/* Bring them there.  O(entries) */
+void sr_gram_compact(sr_gram *G, int64_t m, const int64_t *order);
+/* The same for pairs that are packed.  O(entries) */
+int64_t sr_gram_packed_size(const sr_gram *G, int64_t m);
+void sr_gram_pack(sr_gram *G, int64_t m, uint32_t *packed);
 
 /* A column whose rows have at most one entry for so many positions has the positions that it meets marked. */
 enum { SR_POSITIONS_PER_ENTRY = 128 };

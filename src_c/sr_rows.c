@@ -27,12 +27,10 @@ static double sr_row_step(const sr_row_coordinates *co, int64_t a, const double 
 /* out[b] -= G_ab step for every member b. */
 static void sr_row_axpy(const sr_gram *G, int64_t a, int64_t n_outputs, const double *restrict step,
                         double *restrict q) {
-    const int64_t begin = G->begin[a], end = begin + G->len[a];
-    for (int64_t e = begin; e < end; e++) {
-        const double product = sr_gram_entry(G, e);
-        double *row = q + (int64_t)G->idx[e] * n_outputs;
+    SR_GRAM_EACH(G, a, {
+        double *row = q + at * n_outputs;
         for (int64_t k = 0; k < n_outputs; k++) row[k] -= product * step[k];
-    }
+    });
 }
 
 SR_WIDE void sr_cd_gram_rows(const sr_gram *G, const sr_row_coordinates *co, const int64_t *order, int64_t n_order,

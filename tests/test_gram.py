@@ -214,6 +214,49 @@ def test_arena_is_little_more_than_its_entries(kind):
     assert store.nbytes <= 1.8 * (8 if kind == "counts" else 12) * store.entries
 
 
+def test_large_arenas_of_counts_are_packed():
+    """Four bytes an entry; counts of more than 12 bits are in pieces, by which no column seems to have no gaps."""
+    rng = np.random.default_rng(0)
+    X = one_hot(40_000, (2, 3, 40, 3000, 3000), rng).tocsr()
+    X = X[:, np.flatnonzero(np.diff(X.tocsc().indptr))]
+    counts, values = store_of(X), store_of(X, values=True)
+    members = rng.permutation(X.shape[1])
+    for batch in np.split(members, np.arange(500, members.size, 500)):
+        counts.append(batch, True)
+        values.append(batch, True)
+    gram = (X.T @ X).tocsr()[members][:, members]
+    assert gram.data.max() > 20_000
+    np.testing.assert_array_equal(counts.toarray(), gram.toarray())
+    np.testing.assert_array_equal(counts.diagonal(), gram.diagonal())
+    few = np.argsort(gram.diagonal())[::300].copy()
+    np.testing.assert_array_equal(counts.block(few, few), gram[few][:, few].toarray())
+    assert gram.nnz <= counts.entries <= 1.01 * gram.nnz
+    assert 4 * gram.nnz <= counts.nbytes <= 4 * 1.4 * gram.nnz
+    x, moved = rng.normal(size=members.size), []
+    for store in (counts, values):
+        out = np.zeros(members.size)
+        store.subtract(x, out)
+        last = np.zeros(members.size)
+        store.subtract_last(members.size - 9, x, last)
+        np.testing.assert_allclose(last[-9:], out[-9:], atol=1e-8)
+        moved.append(out)
+    np.testing.assert_allclose(*moved, atol=1e-8)
+
+
+def test_more_members_than_packed_entries_have_numbers_for():
+    n = (1 << 20) + 100
+    columns = np.concatenate([np.repeat(np.arange(n), 2), np.zeros(5_000, dtype=np.int64)])
+    X = sp.csr_array((np.ones(columns.size), (np.concatenate([np.arange(2 * n), np.arange(1, 10_000, 2)]), columns)))
+    X.sum_duplicates()
+    X.data[:] = 1.0
+    store = store_of(X)
+    store.append(np.arange(n), True)
+    np.testing.assert_array_equal(store.diagonal(), np.diff(X.tocsc().indptr))
+    out, x = np.zeros(n), np.arange(1.0, n + 1.0)
+    store.subtract(x, out)
+    np.testing.assert_array_equal(out, -(X.T @ (X @ x)))
+
+
 def test_descent_on_counts_is_that_on_values():
     rng = np.random.default_rng(1)
     X = one_hot(2000, (4, 20, 90), rng).tocsr()

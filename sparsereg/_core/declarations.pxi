@@ -48,7 +48,9 @@ cdef extern from "sr.h" nogil:
         int64_t *cap
         int32_t *idx
         double *val
-        int32_t *count
+        uint32_t *packed
+        uint64_t *pair
+        uint8_t *split
         int64_t used, size
         const int64_t *at
         const int32_t *place
@@ -61,7 +63,7 @@ cdef extern from "sr.h" nogil:
         double *value
         int64_t size
     enum:
-        SR_UNTRACKED, SR_ABREAST, SR_WORD
+        SR_UNTRACKED, SR_ABREAST, SR_WORD, SR_PACKED_MEMBERS
     ctypedef struct sr_gram_work:
         void *position
         int32_t *dense_position
@@ -158,6 +160,8 @@ cdef extern from "sr.h" nogil:
     int64_t sr_find_nonzero(const double *, int64_t, int32_t *, double *)
     sr_status sr_gram_push(sr_gram *G, int64_t m, const int32_t *, const double *, int64_t n, int64_t *need)
     void sr_gram_diagonal(const sr_gram *G, int64_t m, double *out)
+    int64_t sr_gram_packed_size(const sr_gram *, int64_t)
+    void sr_gram_pack(sr_gram *, int64_t, uint32_t *)
     int64_t sr_gram_compact_size(const sr_gram *G, int64_t m)
     void sr_gram_compact(sr_gram *G, int64_t m, const int64_t *order)
     sr_status sr_products_take(sr_products *P, int64_t m, int64_t n, const sr_gram_work *work, double own)
@@ -185,6 +189,10 @@ cdef extern from "sr.h" nogil:
 
 cdef extern from "sr_gram.h" nogil:
     enum: SR_POSITIONS_PER_ENTRY
+    enum:
+        SR_COUNT_BITS, SR_MAX_PIECE
+    double sr_gram_entry(const sr_gram *, int64_t)
+    int64_t sr_gram_index(const sr_gram *, int64_t)
     void sr_mark(const sr_gram_work *, int32_t)
 
 cdef extern from "sr_screen.h" nogil:

@@ -20,18 +20,13 @@ cdef class GramStore:
     cdef const double[::1] s
     cdef const int32_t[::1] labels
     cdef const int64_t[::1] cached_cols
-    cdef int64_t[::1] begin, lengths, cap, cols
+    cdef int64_t[::1] cols
     cdef int32_t[::1] dense_position, nonzero
     cdef double[::1] sum, row, products
     cdef uint32_t[::1] count
     cdef uint64_t[::1] marks
-    # Indices and entries, whole numbers where all are counts; resized in place, but others may read `shared` ones.
-    cdef readonly list arena
-    cdef int32_t[::1] idx, whole_val
-    cdef double[::1] val
-    cdef int64_t used
+    cdef GramArena arena
     cdef readonly int64_t m, entries
-    cdef public bint shared
     cdef GramStore leader
     # By label: the position of a column (see `sr_gram_work`), in 16 bits while they suffice.
     cdef object position
@@ -59,15 +54,14 @@ cdef class GramStore:
         self.counting = only_ones and n_dense <= FEW_DENSE and X.view.n_rows < 1 << 32  # the largest count
         self.with_dense = np.empty((0, 0))
         self.whole = self.counting and n_dense == 0 and X.view.n_rows < 1 << 31
-        self.m = self.entries = self.used = self.n_places = self.n_cached = 0
-        self.arena = [np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32 if self.whole else np.float64)]
-        self._view_arena()
+        self.m = self.entries = self.n_places = self.n_cached = 0
+        self.arena = GramArena(self.whole)
         if Xt is not None:
             self._set_position(untracked(np.arange(Xt.view.n_rows, dtype=np.int32)).astype(np.uint16))
         self.dense_position = np.full(max(n_dense, 1), -1, dtype=np.int32)
         self.row = self.sum = self.products = np.empty(0)
         self.nonzero, self.marks = np.empty(0, dtype=np.int32), np.zeros(1, dtype=np.uint64)
-        self.begin = self.lengths = self.cap = self.cols = np.empty(0, dtype=np.int64)
+        self.cols = np.empty(0, dtype=np.int64)
         self.cached_begin, self.count = np.zeros(1, dtype=np.int64), np.empty(0, dtype=np.uint32)
 
     def __dealloc__(self):
@@ -81,10 +75,10 @@ cdef class GramStore:
             self.count, self.sum, self.marks = self.leader.count, self.leader.sum, self.leader.marks
 
     def _reserve(self, int64_t m):
-        if m <= self.begin.shape[0]:
+        if m <= self.arena.begin.shape[0]:
             return
         room = max(64, m + m // 2)
-        self.lengths, self.cap, self.cols = grown(self.lengths, room), grown(self.cap, room), grown(self.cols, room)
+        self.cols = grown(self.cols, room)
         self.cached_begin, self.products = grown(self.cached_begin, room + 1), np.empty(room)
         self.nonzero = np.empty(room, dtype=np.int32)
         self.marks = np.zeros((SR_UNTRACKED + self.n_places + room) // SR_WORD + 1, dtype=np.uint64)
@@ -98,40 +92,10 @@ cdef class GramStore:
         if (self.position is not None and self.leader is None
                 and SR_UNTRACKED + self.n_places + room > MAX_UINT16_CODES):
             self._set_position(self.position.astype(np.int32, copy=False))
-        self.begin = grown(self.begin, room)  # last: it is as long as the shortest of them
+        self.arena.reserve(room)  # last: it is as long as the shortest of them
 
     cdef int _set_position(self, position) except -1:
         self.position, self.position_data, self.wide = position, <void *>address(position), position.itemsize > 2
-
-    cdef int _make_room(self, int64_t need) except -1:
-        """For so many more entries: by bringing the columns together where that frees an eighth, and by growing."""
-        cdef sr_gram view = self.borrow()
-        cdef int64_t size = view.size
-        cdef const int64_t[::1] order
-        if not self.shared and self.m and sr_gram_compact_size(&view, self.m) < view.used - view.used // 8:
-            order = np.argsort(self.begin[: self.m])
-            sr_gram_compact(&view, self.m, &order[0])
-            self.used = view.used
-        if view.used + need > size - size // 8:
-            size = max(view.used + need + 256, size + size // 4, 1024)
-            self.idx = self.whole_val = self.val = None
-            self.arena = [resized(array, size, self.shared) for array in self.arena]
-            self._view_arena()
-
-    def _view_arena(self):
-        whole_val, val = (self.arena[1], None) if self.whole else (None, self.arena[1])
-        self.idx, self.whole_val, self.val = self.arena[0], whole_val, val
-
-    cdef sr_gram borrow(self):
-        cdef sr_gram view
-        view.begin, view.len, view.cap, view.idx = &self.begin[0], &self.lengths[0], &self.cap[0], &self.idx[0]
-        view.val, view.count = doubles(self.val), NULL if self.whole_val is None else &self.whole_val[0]
-        view.used, view.size = self.used, self.idx.shape[0]
-        view.at, view.place, view.sign, view.next = NULL, NULL, 1.0, NULL
-        return view
-
-    cdef double entry(self, int64_t e):
-        return self.whole_val[e] if self.whole else self.val[e]
 
     @property
     def n_products(self):
@@ -141,7 +105,7 @@ cdef class GramStore:
     @property
     def nbytes(self):
         """Bytes of the arena."""
-        return sum(array.nbytes for array in self.arena)
+        return self.arena.nbytes
 
     cdef int _reserve_products(self, int64_t room) except -1:
         """Enlarge the buffer to so many products."""
@@ -191,13 +155,7 @@ cdef class GramStore:
         self._push(sr_find_nonzero(products, self.m, &self.nonzero[0], &self.products[0]))
 
     cdef int _push(self, int64_t n) except -1:
-        cdef int64_t need = 0
-        cdef sr_gram gram = self.borrow()
-        while sr_gram_push(&gram, self.m, &self.nonzero[0], &self.products[0], n, &need) == SR_NEED_SPACE:
-            self._make_room(need)
-            gram = self.borrow()
-        self.used = gram.used
-        self.entries += 2 * gram.len[self.m] - 1
+        self.entries += self.arena.push(self.m, &self.nonzero[0], &self.products[0], n)
         self.m += 1
 
     def cache(self, const int64_t[::1] cols, int64_t max_bytes):
@@ -278,14 +236,16 @@ cdef class GramStore:
         cdef int64_t e, r, p
         require_within(rows, self.m)
         require_within(columns, self.m)
+        cdef sr_gram gram = self.arena.borrow()
         cdef int64_t[::1] place = np.full(self.m, -1, dtype=np.int64)
         cdef double[:, ::1] out = np.zeros((rows.shape[0], columns.shape[0]))
         for p in range(columns.shape[0]):
             place[columns[p]] = p
         for r in range(rows.shape[0]):
-            for e in range(self.begin[rows[r]], self.begin[rows[r]] + self.lengths[rows[r]]):
-                if place[self.idx[e]] >= 0:
-                    out[r, place[self.idx[e]]] = self.entry(e)
+            for e in range(gram.begin[rows[r]], gram.begin[rows[r]] + gram.len[rows[r]]):
+                p = place[sr_gram_index(&gram, e)]
+                if p >= 0:
+                    out[r, p] += sr_gram_entry(&gram, e)
         return np.asarray(out)
 
     def append(self, const int64_t[::1] cols, bint by_rows):
@@ -336,7 +296,7 @@ cdef class GramStore:
     def subtract(self, const double[::1] x, double[::1] out):
         """`out -= G x`, in place."""
         require(x.shape[0] == self.m and out.shape[0] == self.m, "x or out has the wrong length")
-        cdef sr_gram gram = self.borrow()
+        cdef sr_gram gram = self.arena.borrow()
         with nogil:
             sr_gram_subtract(&gram, self.m, &x[0], &out[0])
 
@@ -344,7 +304,7 @@ cdef class GramStore:
         """The same for the columns from `first` on only."""
         require(x.shape[0] == self.m and out.shape[0] == self.m and 0 <= first <= self.m,
                 "x or out has the wrong length")
-        cdef sr_gram gram = self.borrow()
+        cdef sr_gram gram = self.arena.borrow()
         with nogil:
             sr_gram_subtract_last(&gram, first, self.m, &x[0], &out[0])
 
@@ -352,7 +312,7 @@ cdef class GramStore:
         """Epochs of coordinate descent, `q = X_M' r` in place; returns (epochs, largest decrease of the last)."""
         require(co.m == self.m and q.shape[0] == self.m, "co or q has the wrong length")
         require_within(order, self.m)
-        cdef sr_gram gram = self.borrow()
+        cdef sr_gram gram = self.arena.borrow()
         cdef sr_coordinates view = co.borrow()
         cdef int64_t epochs = 0
         cdef double decrease = 0.0
@@ -363,7 +323,7 @@ cdef class GramStore:
     def project(self, Coordinates co not None, double[::1] q, int64_t max_sweeps, double enough, double margin):
         """Sweeps of projections of the dual point at `co.w`, `q = X_M' r` in place; returns how many."""
         require(co.m == self.m and q.shape[0] == self.m, "co or q has the wrong length")
-        cdef sr_gram gram = self.borrow()
+        cdef sr_gram gram = self.arena.borrow()
         cdef sr_coordinates view = co.borrow()
         cdef int64_t sweeps = 0
         with nogil:
@@ -373,13 +333,13 @@ cdef class GramStore:
     def hessian(self, Coordinates co not None):
         """The members A with w != 0, and `H_AA = G_AA + diag(l2)`, centred: the upper triangle of a (k, k) array."""
         require(co.m == self.m, "co has the wrong length")
-        cdef sr_gram gram = self.borrow()
+        cdef sr_gram gram = self.arena.borrow()
         return hessian_of(&gram, co)
 
     def diagonal(self):
         """`x_a' diag(s) x_a` of each member."""
         cdef double[::1] out = np.zeros(self.m)
-        cdef sr_gram gram = self.borrow()
+        cdef sr_gram gram = self.arena.borrow()
         sr_gram_diagonal(&gram, self.m, &out[0])
         return np.asarray(out)
 

@@ -52,10 +52,12 @@ cdef int add_counts(GramStore whole, GramStore part, int64_t m, bint few) except
     """Add the products of member m in a part: those with cached columns to `count`, and marks of them if they are
     few."""
     cdef sr_gram_work work = whole.borrow_work()
-    cdef int64_t e
-    for e in range(part.begin[m], part.begin[m] + part.lengths[m]):
-        if part.idx[e] <= m:
-            whole.products[part.idx[e]] += part.whole_val[e]
+    cdef sr_gram gram = part.arena.borrow()
+    cdef int64_t a, e
+    for e in range(gram.begin[m], gram.begin[m] + gram.len[m]):
+        a = sr_gram_index(&gram, e)
+        if a <= m:
+            whole.products[a] += sr_gram_entry(&gram, e)
     if not whole.n_cached:
         return 0
     if few:
@@ -149,8 +151,9 @@ cdef class GramSum:
         self.stores, self.signs, self.lock, self.seen = stores, signs, lock, -1
         self.m = self.entries = 0
         self.at, self.place = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
+        cdef GramStore store
         for store in stores:
-            store.shared = True
+            store.arena.shared = True
         self.terms = <sr_gram *>reallocated(NULL, len(stores) * sizeof(sr_gram))
 
     def __dealloc__(self):
@@ -184,9 +187,9 @@ cdef class GramSum:
     cdef int _hold(self, int64_t t, GramStore store, int64_t n) except -1:
         """A view of a store that stays as it is: its columns only ever grow at their ends, or move."""
         cdef sr_gram *term = &self.terms[t]
-        cdef int64_t[::1] begin = store.begin[:n].copy(), lengths = store.lengths[:n].copy()
-        term[0] = store.borrow()
-        self.held.append((begin, lengths, *store.arena))
+        cdef int64_t[::1] begin = store.arena.begin[:n].copy(), lengths = store.arena.lengths[:n].copy()
+        term[0] = store.arena.borrow()
+        self.held.append((begin, lengths, *store.arena.arrays))
         term.begin, term.len, term.cap = &begin[0], &lengths[0], NULL
         term.at, term.place, term.sign = &self.at[0], &self.place[0], self.signs[t]
         term.next = &self.terms[t + 1] if t + 1 < len(self.stores) else NULL
@@ -233,7 +236,7 @@ cdef class GramSum:
                 require(n <= store.n_cached and place_of.shape[0] == store.m, "n or place_of does not fit")
                 if not self.m:
                     continue
-                gram, found = store.borrow(), 0
+                gram, found = store.arena.borrow(), 0
                 for k in range(self.m):
                     found += sr_products_count(&store.cached, &gram, self.at[k], &place_of[0], n)
                 most = max(most, found)

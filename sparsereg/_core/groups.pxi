@@ -128,7 +128,7 @@ cdef class RowGroups:
         cdef int32_t[::1] groups = np.empty(max(total, 1), dtype=np.int32)
         cdef double[::1] sums = np.zeros(self.m + 1)
         cdef sr_groups view = self.borrow()
-        cdef sr_gram G = gram.borrow()
+        cdef sr_gram G = gram.arena.borrow()
         with nogil:
             sr_groups_of_members(&view, self.m, &begin[0], &groups[0])
             sr_groups_gram(&view, self.m, &begin[0], &groups[0], &sums[0], &G)

@@ -98,6 +98,7 @@ def untracked(labels):
 include "matrix.pxi"
 include "factors.pxi"
 include "coordinates.pxi"
+include "gram_arena.pxi"
 include "gram.pxi"
 include "gram_sum.pxi"
 include "bounds.pxi"

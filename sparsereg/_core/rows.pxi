@@ -60,7 +60,7 @@ cdef class RowCoordinates:
         if not self.m:
             return 0, 0.0
         cdef double[::1] step = np.empty(self.n_outputs)
-        cdef sr_gram gram = store.borrow()
+        cdef sr_gram gram = store.arena.borrow()
         cdef sr_row_coordinates view
         view.m, view.n_outputs, view.weight_sum = self.m, self.n_outputs, self.weight_sum
         view.sums, view.centered_sq_norm = &self.sums[0], &self.centered_sq_norm[0]

@@ -53,8 +53,9 @@ BOUND_ROUNDING = 1e-6
 # many.
 GRAM_BATCH = 256
 MEMBERS_PER_ADDED = 8
-# A Gram matrix is given up when an epoch on it reads half as many entries as one on the residual and SMALL_GRAM, or
-# when it takes more than half of what X takes in double with 32-bit indices, and more than FREE_GRAM bytes.
+# A Gram matrix is given up when an epoch on it reads more entries than one on the residual and SMALL_GRAM (an entry
+# takes the same time on either, projections a fifth on the Gram matrix), or when it takes more than half of what X
+# takes in double with 32-bit indices, and more than FREE_GRAM bytes.
 SMALL_GRAM = 500_000
 GRAM_BYTES_PER_ENTRY = 6
 FREE_GRAM = 48_000_000
@@ -339,7 +340,7 @@ class PathSolver(LooksAhead, WorkingSetLoop):
         if used > SMALL_GRAM // 2:
             share = np.count_nonzero(working_set.w) / working_set.m
         epoch_on_residual = (1.0 + share) * working_set.nnz
-        too_slow = used * share > 0.5 * (epoch_on_residual + SMALL_GRAM)
+        too_slow = used * share > epoch_on_residual + SMALL_GRAM
         too_large = working_set.gram_held > max(GRAM_BYTES_PER_ENTRY * rows.nnz, FREE_GRAM)
         return rows.in_memory and used > 0 and bool(too_slow or too_large)
 

@@ -43,10 +43,11 @@ static void test_products(const fixture *f, const sr_matrix *X, const double *s)
 enum { ARENA = 4 * P * P, ROOM = P, CACHED = 3, POSITIONS = SR_UNTRACKED + CACHED + ROOM };
 typedef struct {
     int64_t begin[ROOM], len[ROOM], cap[ROOM], kept_begin[ROOM + 1];
-    int32_t idx[ARENA], whole[ARENA], wide[P], dense_position[P - N_SPARSE];
+    int32_t idx[ARENA], wide[P], dense_position[P - N_SPARSE];
     uint16_t position[P], kept_place[ROOM * CACHED], kept_count[ROOM * CACHED];
     uint32_t count[POSITIONS];
-    uint64_t marks[1];
+    uint64_t pair[ARENA], marks[1];
+    uint8_t split[ROOM];
     double val[ARENA], sum[POSITIONS], row[N], kept_value[ROOM * CACHED];
 } gram_room;
 
@@ -60,9 +61,8 @@ static double product(const fixture *f, const double *s, int64_t a, int64_t b) {
  * themselves. Positions take 16 bits or 32. */
 static sr_gram_work empty_work(gram_room *g, const int64_t *order, int64_t n, const sr_products *kept, int by_rows,
                                int counting, int wide) {
-    memset(g, 0, sizeof *g);
+    memset(g, 0, sizeof *g), memset(g->dense_position, -1, sizeof g->dense_position);
     for (int j = 0; j < P; j++) g->wide[j] = j;
-    for (int d = 0; d < P - N_SPARSE; d++) g->dense_position[d] = -1;
     for (int k = 0; k < CACHED; k++) g->wide[order[n - CACHED + k]] = SR_UNTRACKED + k;
     for (int j = 0; j < P; j++) g->position[j] = (uint16_t)g->wide[j];
     void *position = wide ? (void *)g->wide : g->position;
@@ -90,8 +90,8 @@ static void test_cached(const fixture *f, const double *s, sr_products *kept, co
  * cached columns have with them. */
 static sr_gram test_gram(const fixture *f, const sr_matrix *X, const sr_matrix *Xt, const double *s, gram_room *g,
                          const int64_t *order, int64_t n, int counting, int wide) {
-    sr_gram G = {g->begin, g->len, g->cap, g->idx, counting ? NULL : g->val, counting ? g->whole : NULL, 0, 1, NULL,
-                 NULL, 1.0, NULL};
+    sr_gram G = {g->begin, g->len, g->cap, counting ? NULL : g->idx, counting ? NULL : g->val,
+                 counting ? g->pair : NULL, NULL, g->split, 0, 1, NULL, NULL, 1.0, NULL};
     sr_products kept = {g->kept_begin, g->kept_place, counting ? g->kept_count : NULL, counting ? NULL : g->kept_value,
                         0};
     sr_gram_work work = empty_work(g, order, n, &kept, Xt != NULL, counting, wide);
@@ -115,7 +115,7 @@ static sr_gram test_gram(const fixture *f, const sr_matrix *X, const sr_matrix *
     sr_gram_diagonal(&G, n, products);
     for (int64_t a = 0; a < n; a++) {
         double got[P] = {0};
-        for (int64_t e = 0; e < G.len[a]; e++) got[G.idx[G.begin[a] + e]] += sr_gram_entry(&G, G.begin[a] + e);
+        for (int64_t e = G.begin[a]; e < G.begin[a] + G.len[a]; e++) got[sr_gram_index(&G, e)] += sr_gram_entry(&G, e);
         for (int64_t b = 0; b < n; b++) {
             const double sum = product(f, s, order[a], order[b]);
             CHECK(near(a == b ? products[a] : got[b], sum) && near(got[b], sum), "gram %d %d: %g", (int)a, (int)b, sum);
