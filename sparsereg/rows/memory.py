@@ -18,8 +18,8 @@ __all__ = ["FEW_COLUMNS", "MIN_CACHE_BYTES", "MemoryGram", "MemoryRows", "column
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# Columns up to which numbers of each are kept, rather than asked for again: 80 bytes a column, 5 MB.
-FEW_COLUMNS = 1 << 16
+# Columns up to which numbers of each are kept, rather than asked for again: 80 bytes a column, 1.3 MB.
+FEW_COLUMNS = 16_384
 # Rows summed at a time where no vector over all rows is to be made.
 ROW_CHUNK = 1 << 16
 # The gradient of a column on its own rows, in entries read in sequence: each row has to be fetched, with its target;
