@@ -83,10 +83,13 @@ static int64_t sr_small_enter(const sr_small *P, const sr_small_work *v, int64_t
     return n;
 }
 
-/* Steps until the gap suffices; -1 where max_steps do not do or nothing is left to do. */
+/* Steps until the gap suffices; -1 where max_steps or max_work do not do, or nothing is left to do. */
 static int64_t sr_small_solve(const sr_small *P, const sr_small_work *v) {
+    int64_t left = P->max_work;
     for (int64_t steps = 0; steps <= P->max_steps; steps++) {
         const int64_t k = sr_small_support(P, v);
+        left -= k * k * k / 6 + k * P->m;
+        if (left < 0) return -1;
         if (k && !sr_small_newton(P, v, k)) continue;
         if (sr_small_gap(P, v) <= P->target) return steps;
         if (!sr_small_enter(P, v, 1 + k / SR_ACTIVE_PER_ENTERING)) return -1;

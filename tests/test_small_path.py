@@ -31,7 +31,7 @@ VARIANTS = {
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array, sp.csc_array, lambda X: X.astype(np.float32)])
+@pytest.mark.parametrize("kind", [np.asarray, np.asfortranarray, lambda X: X.astype(np.float32)])
 @pytest.mark.parametrize("few", [False, True])
 def test_same_minimum_as_coordinate_descent(monkeypatch, variant, kind, few):
     """Whether all columns are in the Gram matrix from the start, or a few, and those that were missing join."""
@@ -52,8 +52,14 @@ def test_same_minimum_as_coordinate_descent(monkeypatch, variant, kind, few):
         assert gap <= path.dual_gaps[k] * (1 + 1e-6) + 1e-13 * path.gap_scale
 
 
-def test_strengths_that_take_too_many_steps_are_solved_one_by_one(monkeypatch):
-    monkeypatch.setattr(small_path, "MAX_STEPS", 1)
+def test_sparse_columns_are_left_to_coordinates():
+    X, y = problem()
+    assert "small_path" not in regularization_path(sp.csr_array(X), y, alphas=5).methods
+
+
+@pytest.mark.parametrize(("limit", "most"), [("MAX_STEPS", 1), ("MAX_WORK", 200)])
+def test_strengths_that_take_too_many_steps_are_solved_one_by_one(monkeypatch, limit, most):
+    monkeypatch.setattr(small_path, limit, most)
     X, y = problem(seed=3)
     path = regularization_path(X, y, alphas=30, eps=1e-3, tol=1e-7)
     assert path.certified.all()
@@ -128,7 +134,7 @@ def test_the_kernel_refuses_what_does_not_fit():
         kernels.SmallPath(0, np.eye(3), one, one, one, 1.0, 0.1)
     path = kernels.SmallPath(0, np.eye(2), one, one, np.zeros(2), 2.0, 1e-9)
     with pytest.raises(kernels.KernelError, match="wrong length"):
-        path.solve(np.zeros(3), one, 5)
-    W, steps = path.solve(np.zeros(2), np.array([0.5, 0.25]), 5)
+        path.solve(np.zeros(3), one, 5, 1000)
+    W, steps = path.solve(np.zeros(2), np.array([0.5, 0.25]), 5, 1000)
     np.testing.assert_allclose(W, [[0.5, 0.5], [0.75, 0.75]])
     assert steps.tolist() == [2, 0]

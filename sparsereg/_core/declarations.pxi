@@ -241,6 +241,7 @@ cdef extern from "sr_small.h" nogil:
         const double *l2
         double null_deviance, target
         int64_t max_steps
+        int64_t max_work
     ctypedef struct sr_small_work:
         double *w
         double *c

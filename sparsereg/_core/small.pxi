@@ -31,9 +31,9 @@ cdef class SmallPath:
         self.penalty, self.null_deviance, self.target = penalty, null_deviance, target
         self.work, self.H, self.at = np.empty((5, m)), np.empty((m, m)), np.empty(m, dtype=np.int64)
 
-    def solve(self, const double[::1] w, const double[::1] scale, int64_t max_steps):
+    def solve(self, const double[::1] w, const double[::1] scale, int64_t max_steps, int64_t max_work):
         """Coefficients from w on at each scale of the strengths, and the steps they took; until one takes more than
-        `max_steps`."""
+        `max_steps`, or multiplications than `max_work`."""
         cdef int64_t n = scale.shape[0], m = self.c0.shape[0], solved
         require(w.shape[0] == m and n > 0, "w has the wrong length, or there are no scales")
         cdef double[:, ::1] W = np.empty((n + 1, m))
@@ -42,6 +42,7 @@ cdef class SmallPath:
         cdef sr_small view
         cdef sr_small_work work
         view.m, view.penalty, view.gram, view.max_steps = m, <sr_penalty>self.penalty, &self.gram[0, 0], max_steps
+        view.max_work = max_work
         view.sq, view.c0, view.l1, view.l2 = &self.sq[0], &self.c0[0], &self.l1[0], &self.l2[0]
         view.null_deviance, view.target = self.null_deviance, self.target
         work.w, work.c, work.l1, work.l2 = &self.work[0, 0], &self.work[1, 0], &self.work[2, 0], &self.work[3, 0]

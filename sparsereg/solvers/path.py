@@ -152,7 +152,7 @@ def regularization_path(
         Most epochs at one point.
     solver : {"auto", "cd", "prox_gradient"}, default "auto"
         Coordinate descent, or accelerated proximal gradient: the same certified answer. "auto" is "cd"; for squares on
-        small data, Newton steps on the active columns. Several targets and classes have one method, whatever is named.
+        small dense data, Newton steps on the active columns. Several targets or classes have one method.
     n_jobs : int, optional
         Threads for taking X in and for passes over all of it, by scikit-learn's convention: None is 1 (or what a
         `joblib.parallel_config` says), -1 every core. The result is the same to the last digit.

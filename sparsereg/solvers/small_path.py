@@ -35,6 +35,8 @@ MAX_COLUMNS = 1000
 FREE_COLUMNS = 500
 # Steps at one strength after which it is left to `PathSolver`.
 MAX_STEPS = 100
+# And multiplications, which take about as long as a strength of `PathSolver`.
+MAX_WORK = 1_000_000
 # Strengths in one call, at most, so that a path may end early; half as many once columns were missing.
 AHEAD = 20
 # The kernel's gap is brought to this share of the target: columns outside may cost the rest.
@@ -75,9 +77,15 @@ class SolvedTogether:
 
 
 def small_solver(quadratic: Quadratic, l1_ratio: float, options: Options, alphas: Vector) -> SmallSolver | None:
-    """A solver of some of these strengths at once, if that is cheaper than one by one."""
+    """A solver of some of these strengths at once, if that is cheaper than one by one: not on sparse columns, of which
+    coordinates find hundreds at once, as they share few rows."""
     rows, penalty = quadratic.rows, quadratic.penalty
-    if not isinstance(rows, MemoryRows) or penalty.kernel is None or options.method != "auto" or options.rng:
+    if (
+        not (isinstance(rows, MemoryRows) and rows.is_dense)
+        or penalty.kernel is None
+        or options.method != "auto"
+        or options.rng
+    ):
         return None
     if not 0 < rows.nnz <= ENTRIES_PER_STRENGTH or not quadratic.null_deviance > 0.0:
         return None
@@ -189,7 +197,7 @@ class SmallSolver:
             return [Coefficients.zero()] * scales.size, [0] * scales.size
         w = np.zeros(self._sq.size)
         w[coef.cols] = coef.w
-        W, steps = self._path.solve(w[self.cols], scales, min(MAX_STEPS, self.options.max_iter))
+        W, steps = self._path.solve(w[self.cols], scales, min(MAX_STEPS, self.options.max_iter), MAX_WORK)
         return [Coefficients(self.cols, w).nonzero() for w in W], steps.tolist()
 
     def _certify(self, coef: Coefficients, scale: float, steps: int) -> tuple[Solution | None, Int]:

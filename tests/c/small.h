@@ -20,7 +20,7 @@ static void test_small_path(sr_penalty pen) {
         sq[a] = gram[a * M + a];
     }
     for (int k = 0; k < STRENGTHS; k++) scale[k] = pow(0.3, k + 1);
-    const sr_small problem = {M, pen, gram, sq, c0, l1, l2, squares, 1e-14 * squares, 100};
+    const sr_small problem = {M, pen, gram, sq, c0, l1, l2, squares, 1e-14 * squares, 100, 1000000};
     const sr_small_work work = {room[0], room[1], room[2], room[3], room[4], at, H};
     CHECK(sr_small_path(&problem, scale, STRENGTHS, &work, W, steps) == STRENGTHS, "not every strength is solved");
     for (int k = 1; k <= STRENGTHS; k++)
@@ -33,7 +33,7 @@ static void test_small_path(sr_penalty pen) {
             CHECK(pen != SR_PENALTY_elastic_net_nonneg || w >= 0.0, "below 0");
         }
     /* A step is needed where something enters, which with the signs of c0 may be nothing. */
-    const sr_small hasty = {M, pen, gram, sq, c0, l1, l2, squares, 0.0, 0};
+    const sr_small hasty = {M, pen, gram, sq, c0, l1, l2, squares, 0.0, 0, 1000000};
     int entered = 0;
     for (int a = 0; a < M; a++) entered += W[STRENGTHS * M + a] != 0.0;
     CHECK(sr_small_path(&hasty, scale + STRENGTHS - 1, 1, &work, W, steps) == !entered, "solved in no steps");
