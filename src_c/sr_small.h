@@ -27,9 +27,10 @@ typedef struct {
 
 /* Solutions at n scales of the strengths, one after the other, each from the last: w of scale k in rows of W, the first
  * from row 0, which is given, to row 1 and so on; steps[k], how many it took. Ends early where a scale takes more than
- * max_steps or max_work; returns how many were solved. On the columns with w != 0 a Newton step, to where the first coefficient is
- * 0; once no sign changes, the columns that promise most enter, few at a time: of correlated ones most that are over
- * their threshold no longer are once the first are in.  O(m + k^3 / 6 + k m) a step of k active columns */
+ * max_steps or max_work; returns how many were solved. On the columns with w != 0 a Newton step, to where the first
+ * coefficient is 0; once no sign changes, the columns that promise most enter, few at a time: of correlated ones most
+ * that are over their threshold no longer are once the first are in.  O(m + k^3 / 6 + k m) a step of k active columns
+ */
 int64_t sr_small_path(const sr_small *P, const double *scale, int64_t n, const sr_small_work *work, double *W,
                       int64_t *steps);
 
