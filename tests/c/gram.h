@@ -3,7 +3,7 @@
 #define GRAM_H
 
 #include "fixture.h"
-#include "parts.h"
+#include "fixture.h"
 #include "sr_gram.h"
 #include "sr_screen.h"
 
