@@ -158,28 +158,24 @@ SR_INLINE void sr_gram_axpy_sum(const sr_gram *G, int64_t a, double step, double
     }
 }
 
-/* A column that is not split and whose last index is its length - 1 has no gaps: it is read as a dense vector. */
+/* A column whose last index is its length - 1 has no gaps: it is read as a dense vector, if it is not packed. */
 SR_INLINE void sr_gram_axpy(const sr_gram *G, int64_t a, double step, double *restrict q) {
     if (G->at) {
         sr_gram_axpy_sum(G, a, step, q);
         return;
     }
     const int64_t n = G->len[a], begin = G->begin[a];
-    const int gapless = n > 0 && sr_gram_index(G, begin + n - 1) == n - 1 && (G->val || !G->split[a]);
+    const int gapless = n > 0 && (G->val || (G->pair && !G->split[a])) && sr_gram_index(G, begin + n - 1) == n - 1;
     if (!gapless) {
         SR_GRAM_EACH(G, a, q[at] -= step * product;);
     } else if (G->val) {
         const double *restrict val = G->val + begin;
         SR_UNROLL
         for (int64_t e = 0; e < n; e++) q[e] -= step * val[e];
-    } else if (G->pair) {
+    } else {
         const uint64_t *restrict pair = G->pair + begin;
         SR_UNROLL
         for (int64_t e = 0; e < n; e++) q[e] -= step * sr_pair_count(pair[e]);
-    } else {
-        const uint32_t *restrict packed = G->packed + begin;
-        SR_UNROLL
-        for (int64_t e = 0; e < n; e++) q[e] -= step * sr_packed_count(packed[e]);
     }
 }
 
