@@ -30,7 +30,8 @@ Int = NDArray[np.int64]
 # `PathSolver` could read so many entries of X in the time that Python takes for a strength: X is to have no more, nor
 # the Gram matrix of all columns for each strength if it is made at once.
 ENTRIES_PER_STRENGTH = 2_000_000
-# The most columns of the Gram matrix: 8 MB, and as much work space; but beyond 2 MB less than X takes.
+# The most columns of the Gram matrix (8 MB, and as much work space); more than FREE_COLUMNS only while both together
+# take no more than X.
 MAX_COLUMNS = 1000
 FREE_COLUMNS = 500
 # Steps at one strength after which it is left to `PathSolver`.
