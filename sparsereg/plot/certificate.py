@@ -48,10 +48,10 @@ class CertificateDisplay:
     >>> import numpy as np
     >>> from sparsereg import regularization_path
     >>> from sparsereg.plot import CertificateDisplay
-    >>> X, y = np.eye(6), np.array([1.0, 2.0, 3.0, 5.0, 0.0, 1.0])
-    >>> display = CertificateDisplay.from_path(regularization_path(X, y, alphas=3, tol=1e-8), X, y)
-    >>> display.undecided[-1]
-    1
+    >>> X, y = np.eye(6)[:, :4], np.array([1.0, 2.0, 3.0, 5.0, 0.0, 1.0])
+    >>> display = CertificateDisplay.from_path(regularization_path(X, y, alphas=[0.3, 0.1], tol=1e-8), X, y)
+    >>> display.active.tolist(), display.undecided
+    ([1, 3], [0, 0])
     """
 
     def __init__(self, *, alphas: Any, gaps: Any, tol: float, active: Any, n_columns: int, undecided: Any = None):
