@@ -69,7 +69,7 @@ def draw(rows: list[dict[str, object]], path: Path) -> None:
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--workloads", "names", default="flights", help="Comma-separated.")
+@click.option("--workloads", "names", default="flights,retail,crosses,latlon", help="Comma-separated.")
 @click.option("--tol", default=1e-3, type=click.FloatRange(0, min_open=True), help="Gap along the depth.")
 @click.option(
     "--out",
