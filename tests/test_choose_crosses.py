@@ -51,7 +51,7 @@ def test_the_pair_is_found_and_others_left_out(chosen):
     notes = "\n".join(choice.notes)
     assert "as identifiers have: order_id, note." in notes
     assert "as they have one value: one, gap." in notes
-    assert "price holds amounts" in notes
+    assert "price is binned: a column for each of its values" in notes
     best = max((block for block in choice.blocks if len(block.fields) == 2), key=lambda block: block.gain)
     assert best.fields == ("shop", "hour")
     assert "shop x hour: 144 columns, +" in str(choice)

@@ -230,7 +230,7 @@ def test_r2_of_fit_and_predict_are_the_same(log, weighted):
     r2 = max(load_model("m.npz").meta["held_out_r2"])
     name = "R2" + " of log(y)" * log + " weighted by w" * weighted
     assert f"({name} {r2:.4f})" in result.stderr
-    assert f"note: {name} {r2:.4f}, on the 100 rows that hold y." in succeed("predict m.npz held.csv").stderr
+    assert f"note: {name} {r2:.4f}, on the 100 rows that hold y;" in succeed("predict m.npz held.csv").stderr
     if weighted:
         table.drop("w").write_csv("bare.csv")
         assert "unweighted as the file has no w" in succeed("predict m.npz bare.csv").stderr

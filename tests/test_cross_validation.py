@@ -134,7 +134,7 @@ def test_constant_target():
         ({"cv": [([0, 400], [1])]}, "training rows"),
         ({"cv": [([0, 1], [2])], "sample_weight": np.r_[0.0, 0.0, np.ones(398)]}, "training rows of weight 0"),
         ({"cv": [([1, 2], [0])], "sample_weight": np.r_[0.0, np.ones(399)]}, "held-out rows of weight 0"),
-        ({"eps": "automatic"}, "eps='automatic'"),
+        ({"eps": "automatic"}, "eps='automatic': expected 'auto' or a number in"),
         ({"l1_ratio": []}, "l1_ratio is empty"),
         ({"rule": "2se"}, "rule='2se'"),
         ({"rule": lambda _: 100}, "returned 100"),
@@ -232,6 +232,28 @@ def test_a_fold_that_has_turned_is_solved_on_to_the_best_point():
     every = cross_validate_path(X, y, cv=folds, alphas=ours.alphas).chosen
     np.testing.assert_allclose(ours.fold_losses, every.fold_losses, rtol=1e-3)
     assert all(path.alphas.size == len(ours.alphas) for path in ours.fold_paths)
+
+
+def test_a_path_does_not_end_by_a_rise_that_no_fold_measured():
+    """Fold 0 stops early and is taken to rise; asked again it falls, so that the mean has not turned yet."""
+    X, y = one_hot(n=400)
+    rng = np.random.default_rng(2)
+    folds = list(KFold(5).split(X))
+    strange = np.isin(np.arange(y.size), folds[0][1])
+    y = np.where(strange, 2.0 * rng.normal(size=y.size) + 2.0, y + rng.normal(size=y.size))
+    ours = cross_validate_path(X, y, cv=folds, eps="auto", alphas=60).chosen
+    assert ours.stopped == "turned"
+    assert len(ours.alphas) - 1 - ours.best >= ending.turned_after(60)
+
+
+def test_a_level_loss_without_new_columns_has_not_turned():
+    """A number in large units is the only column over a long stretch; the categories come after it."""
+    rng = np.random.default_rng(0)
+    size, level = rng.normal(2000.0, 900.0, 1000), rng.integers(0, 20, 1000)
+    y = 5e-4 * size + rng.normal(size=20)[level] + 0.3 * rng.normal(size=1000)
+    ours = cross_validate_path(sp.csr_array(np.column_stack([size, np.eye(20)[level]])), y, eps="auto", alphas=20)
+    assert ours.chosen.stopped == "grid"
+    assert ours.results["mean_loss"].min() < 0.15
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,10 @@ class Prediction:
             return None
         r2 = 1.0 - loss / null_loss
         unweighted = f", unweighted as the file has no {weight}" if weight is not None and not has_weight else ""
-        return f"{score_name(meta, path.loss)} {r2:.4f}{unweighted}, on the {len(y):,} rows that hold {target}."
+        return (
+            f"{score_name(meta, path.loss)} {r2:.4f}{unweighted}, on the {len(y):,} rows that hold {target}; 0 is the"
+            " constant of the rows of the fit."
+        )
 
 
 def check_point(model: Model, point: int | None) -> None:

@@ -55,10 +55,11 @@ def check_number(
     return value
 
 
-def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
-    """One of a few words."""
+def check_choice(name: str, value: Any, choices: tuple[str, ...], otherwise: str = "") -> str:
+    """One of a few words; `otherwise`: what the parameter takes that is no text, for the message."""
     if value not in choices:
-        raise ValueError(f"{name}={value!r}: expected one of {', '.join(map(repr, choices))}.")
+        expected = f"{'one of ' * (len(choices) > 1)}{', '.join(map(repr, choices))}"
+        raise ValueError(f"{name}={value!r}: expected {expected}{otherwise and ' or ' + otherwise}.")
     return str(value)
 
 

@@ -257,7 +257,7 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         """The inverse strengths; None where they are found on the way."""
         Cs = self.Cs
         if isinstance(Cs, str):
-            check_choice("Cs", Cs, ("auto",))
+            check_choice("Cs", Cs, ("auto",), "a number of strengths, or the strengths")
             if min(ratios) > 0.0:
                 return None
             Cs = AS_SCIKIT_LEARN

@@ -42,7 +42,7 @@ class PathChoice:
         grid: Any = N_ALPHAS
         ending = check_ending(eps, self.max_seconds, self.max_columns, grid)
         if isinstance(strengths, str):
-            check_choice(name, strengths, ("auto",))
+            check_choice(name, strengths, ("auto",), "a number of strengths, or the strengths")
             eps, ending = "auto", check_ending("auto", self.max_seconds, self.max_columns, grid)
         else:
             grid = _check_grid(strengths)

@@ -241,7 +241,7 @@ def check_ending(eps: Any, max_seconds: Any, max_columns: Any, grid: int | NDArr
     """When a path ends."""
     turned = 0
     if isinstance(eps, str):
-        check_choice("eps", eps, ("auto",))
+        check_choice("eps", eps, ("auto",), "a number in (0, 1]")
         turned = turned_after(grid) if isinstance(grid, int) else TURNED
     else:
         check_number("eps", eps, low=0, high=1, open_low=True)

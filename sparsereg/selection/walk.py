@@ -90,9 +90,7 @@ class Walk:
                     left = spent / (i + 1) * (alphas.size - i - 1)
                     n_nonzero, mean = self.points[-1].coef.w.size, float(np.mean(self.losses[-1]))
                     progress(i, alphas.size, alpha, n_nonzero, mean, spent, left)
-                losses, n_nonzero = np.array(self.losses), self.points[-1].coef.w.size
-                reason = self.ending.reason(losses, n_nonzero, spent)
-                if reason is not None and i + 1 < alphas.size:
+                if i + 1 < alphas.size and (reason := self._reason(alphas, spent)):
                     stopped = reason
                     break
             self._complete(alphas)
@@ -109,6 +107,19 @@ class Walk:
             )
         return self._result(alphas, stopped)
 
+    def _reason(self, alphas: Vector, seconds: float) -> str | None:
+        """What ends the path here. Folds that have stopped are asked before it ends by their losses: those may go on
+        falling where they were taken to rise."""
+        reason = self._reason_so_far(seconds)
+        if reason in ("turned", "patience") and self._complete(alphas):
+            reason = self._reason_so_far(seconds)
+        return reason
+
+    def _reason_so_far(self, seconds: float) -> str | None:
+        losses, sizes = np.array(self.losses), [point.coef.w.size for point in self.points]
+        most, best = self.whole.problem.design.n_features, int(np.argmin(losses.mean(axis=1)))
+        return self.ending.reason(losses, sizes[-1], seconds, sizes[-1] > sizes[best] or sizes[-1] >= most)
+
     def _advance(self, alpha: float) -> None:
         """One strength. What an interrupt leaves incomplete is dropped."""
         begin, n = perf_counter(), len(self.losses)
@@ -123,12 +134,15 @@ class Walk:
             own = np.array(self.losses)
             self.going = [f for f in self.going if not has_turned(own[:, [f]], self.ending.turned)]
 
-    def _complete(self, alphas: Vector) -> None:
-        """Measure the best point in every fold: folds that stopped before it go on to the end of the path."""
+    def _complete(self, alphas: Vector) -> bool:
+        """Measure the best point in every fold: folds that stopped before it go on to the end of the path. Returns
+        whether any did."""
+        ends = list(self.ends)
         while late := [f for f, end in enumerate(self.ends) if end <= int(np.argmin(np.mean(self.losses, axis=1)))]:
             for f in late:
                 for i in range(self.ends[f], len(self.losses)):
                     self._note(f, i, self.fits[f].advance(float(alphas[i])), self.losses[i])
+        return self.ends != ends
 
     def _note(self, f: int, i: int, point: FoldPoint, losses: list[float]) -> None:
         """Point i of fold f."""

@@ -153,11 +153,11 @@ class Chooser:
         for code, bins in self.found.codes.items():
             if as_bins(code, bins):
                 drop = [code]
-                self.notes.append(f"{code} holds amounts: its bins predict as well as its values.")
+                self.notes.append(f"{code} is binned: a column for each of its values predicts no better.")
             else:
                 drop = [bins, *(fine for fine, coarse in self.found.finer.items() if coarse == bins)]
                 self.found.numbers.pop(bins)
-                self.notes.append(f"{code} holds codes: its values predict better than its bins.")
+                self.notes.append(f"{code} has a column for each of its values, which predicts better than bins.")
             for name in drop:
                 self.found.rules.pop(name)
                 self.found.finer.pop(name, None)
