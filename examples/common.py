@@ -37,13 +37,13 @@ def report_on(cross: FeatureCross, table: pd.DataFrame, target: pd.Series, eps: 
     encoded = time.perf_counter()
     path = regularization_path(X, y[~held], eps=eps)
     fitted = time.perf_counter()
-    X_held, centre = cross.transform(table[held]), y[~held].mean()
-    errors = np.array([np.mean((y[held] - path.predict(X_held, k)) ** 2) for k in range(path.alphas.size)])
-    scores = 1 - errors / np.mean((y[held] - centre) ** 2)
-    best = int(np.argmax(scores))
-    print(SparsityReport.from_path(path, cross, k=best, top=8, scores={"held-out R2": scores}).to_text(max_rows=6))
+    report = SparsityReport.from_path(
+        path, cross, top=8, X=X, y=y[~held], X_val=cross.transform(table[held]), y_val=y[held]
+    )
+    print(report.to_text(max_rows=6))
+    best = report.path[report.point]
     print(
         f"\n{len(table):,} rows; {X.shape[1]:,} columns encoded in {encoded - started:.2f} s, {path.alphas.size} "
         f"strengths in {fitted - encoded:.2f} s, {int(path.certified.sum())} certified; "
-        f"best held-out R2 {scores[best]:.3f} with {path.n_nonzero[best]:,} columns."
+        f"best held-out R2 {best['held']:.3f} with {best['n_nonzero']:,} columns."
     )
