@@ -45,6 +45,19 @@ def walked(solver, alphas):
     return found, steps
 
 
+def check_fallback(solver, problem, alphas):
+    """A stride of thirty strengths that the line does not certify: they are solved one by one, to `tol`."""
+    solver._stride = 30
+    fallen_back, solve = [], solver.solve
+    solver.solve = lambda alpha: fallen_back.append(alpha) or solve(alpha)
+    found, steps = walked(solver, alphas)
+    assert steps[0] == 30
+    assert fallen_back[0] == alphas[29]
+    assert len(fallen_back) > 15
+    gaps = np.array([point.dual_gap for point in found])
+    assert (gaps <= solver.options.tol * problem.gap_scale).all()
+
+
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("data", [crosses(1500), values()], ids=["ones", "values"])
 def test_gaps_bound_the_distance_to_the_minimum(data, options):
@@ -70,16 +83,7 @@ def test_where_the_line_does_not_certify_strengths_are_solved(monkeypatch):
     solver, problem, alphas = made(crosses(1500), {}, tol=1e-7)
     solver._stride = 30
     solver.solve_ahead(alphas[:1])
-    solver._stride = 30
-    fallen_back = []
-    solve = solver.solve
-    solver.solve = lambda alpha: fallen_back.append(alpha) or solve(alpha)
-    found, steps = walked(solver, alphas[1:])
-    assert steps[0] == 30
-    assert fallen_back[0] == alphas[30]
-    assert len(fallen_back) > 15
-    gaps = np.array([point.dual_gap for point in found])
-    assert (gaps <= 1e-7 * problem.gap_scale).all()
+    check_fallback(solver, problem, alphas[1:])
 
 
 @pytest.mark.parametrize("alphas", [[0.5, 0.5, 0.49, 0.48], [0.4, 0.45, 0.41, 0.42], [0.3]], ids=str)

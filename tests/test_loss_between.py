@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
-from test_between import walked
+from test_between import OPTIONS as of_squares
+from test_between import check_fallback, values, walked
 from test_path import crosses
 
 from sparsereg import cross_validate_path
@@ -17,14 +17,7 @@ from sparsereg.solvers import ahead, working_set
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.newton_path import NewtonPath
 
-OPTIONS = [{}, {"l1_ratio": 0.5}, {"positive": True}, {"sample_weight": True}, {"penalty_factor": True},
-           {"standardize": True}, {"fit_intercept": False}, {"offset": True}]  # fmt: skip
-
-
-def values(n=400):
-    rng = np.random.default_rng(3)
-    X = sp.random_array((n, 150), density=0.2, rng=rng, format="csr")
-    return X, X[:, :20] @ rng.normal(size=20) + rng.normal(size=n)
+OPTIONS = [*of_squares, {"offset": True}]
 
 
 def made(data, loss, options, tol=1e-4):
@@ -71,15 +64,7 @@ def test_where_the_line_does_not_certify_strengths_are_solved(monkeypatch):
     monkeypatch.setattr(ahead, "LINE", 0.01)
     solver, problem, alphas = made(crosses(1500), "logistic", {}, tol=1e-6)
     solver.solve_ahead(alphas[:1])
-    solver._stride = 30
-    fallen_back, solve = [], solver.solve
-    solver.solve = lambda alpha: fallen_back.append(alpha) or solve(alpha)
-    found, steps = walked(solver, alphas[1:])
-    assert steps[0] == 30
-    assert fallen_back[0] == alphas[30]
-    assert len(fallen_back) > 15
-    gaps = np.array([point.dual_gap for point in found])
-    assert (gaps <= 1e-6 * problem.gap_scale).all()
+    check_fallback(solver, problem, alphas[1:])
 
 
 def test_folds_solve_every_few_strengths_and_lose_nothing(monkeypatch):
