@@ -8,7 +8,7 @@ from factor_designs import crossed, one_hot, saturated
 
 from sparsereg import GammaRegressor, LogisticRegression, PoissonRegressor, SquaredHingeClassifier
 from sparsereg.data.design import as_design
-from sparsereg.linear_model.loss_fit import Fit
+from sparsereg.linear_model.loss_fit import LossFit
 from sparsereg.ridge.weighted_step import WeightedStep
 
 DESIGNS = {
@@ -62,5 +62,5 @@ def test_fits_are_those_of_plain_conjugate_gradients(model, monkeypatch) -> None
     found = np.ravel(model.set_params(max_iter=1_000).fit(X, y).coef_).copy()
     assert calls
     assert model.gradient_norm_ < 1e-6
-    monkeypatch.setattr(Fit, "_step_of_ridge", None)
+    monkeypatch.setattr(LossFit, "_step_of_ridge", None)
     np.testing.assert_allclose(found, np.ravel(model.fit(X, y).coef_), atol=1e-6 * np.abs(found).max())

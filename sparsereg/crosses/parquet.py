@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsereg.crosses.part_tables import Slice, TablePart, Targets
+from sparsereg.crosses.part_tables import Slice, TablePart, TargetColumns
 from sparsereg.data.threads import thread_count
 from sparsereg.data.validation import check_flag, check_number
 from sparsereg.rows.disk import ThreadEngine
@@ -141,8 +141,8 @@ class ParquetRows:
         check_number("seed", self.seed, low=0, integer=True)
 
     @property
-    def targets(self) -> Targets:
-        return Targets(
+    def targets(self) -> TargetColumns:
+        return TargetColumns(
             self.target,
             self.weight,
             self.offset,
@@ -220,7 +220,7 @@ def found_files(files: Any) -> list[str]:
     return found
 
 
-def _grouped(groups: Sequence[tuple[Slice, int]], part_rows: int, targets: Targets) -> list[TablePart]:
+def _grouped(groups: Sequence[tuple[Slice, int]], part_rows: int, targets: TargetColumns) -> list[TablePart]:
     """Consecutive row groups together until they have so many rows; those of one file are one slice."""
     parts: list[TablePart] = []
     waiting: list[Slice] = []

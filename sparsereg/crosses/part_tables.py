@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sparsereg.crosses.reading import read_column
 from sparsereg.crosses.table import Table
 
-__all__ = ["PartRows", "Slice", "TablePart", "Targets"]
+__all__ = ["PartRows", "Slice", "TablePart", "TargetColumns"]
 
 Vector = NDArray[np.float64]
 
@@ -50,7 +50,7 @@ class Slice:
 
 
 @dataclass(frozen=True)
-class Targets:
+class TargetColumns:
     """Which columns are target, weight and offset, and what is done with them.
 
     Attributes
@@ -124,7 +124,7 @@ class TablePart:
     number: int
     slices: tuple[Slice, ...]
     n_rows: int | None
-    targets: Targets
+    targets: TargetColumns
     table: Any = None
 
     @property
@@ -191,7 +191,7 @@ def _series(table: Any, name: str) -> Any:
     return nw.from_native(table, eager_only=True)[name]
 
 
-def _class_numbers(table: Any, targets: Targets) -> Vector:
+def _class_numbers(table: Any, targets: TargetColumns) -> Vector:
     """The target of two classes as numbers; NaN where it is missing."""
     assert targets.target is not None
     assert targets.classes is not None

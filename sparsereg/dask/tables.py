@@ -13,7 +13,7 @@ import numpy as np
 from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.crosses.over_parts import Screen
 from sparsereg.crosses.parquet import ParquetRows
-from sparsereg.crosses.part_tables import TablePart, Targets
+from sparsereg.crosses.part_tables import TablePart, TargetColumns
 from sparsereg.crosses.parts_plan import FitPlan
 from sparsereg.crosses.scratch import encode_part, own_columns
 from sparsereg.dask.engine import DaskEngine, FramePart
@@ -90,7 +90,7 @@ def tables_of(
             f"X is a {type(X).__name__}; expected Parquet files, a dask frame, or a list of delayed tables."
         )
     tables = engine.client.compute(list(delayed))
-    targets = Targets(target, weight, offset)
+    targets = TargetColumns(target, weight, offset)
     parts = [FramePart(TablePart(number, (), None, targets), table) for number, table in enumerate(tables)]
     found = list(engine.map(columns_and_length, parts))
     names = found[0][0]

@@ -38,7 +38,7 @@ OPTIONAL_ATTRIBUTES = ("cv_results_", "trace_", "trace_error_", "n_probes_", "cv
 
 
 @dataclass(frozen=True)
-class Task:
+class RidgeTask:
     """A problem to validate: y as scorers expect it, and the target as numbers, in the shape of the predictions."""
 
     X: Any
@@ -77,7 +77,7 @@ class CrossValidated(FittedCoefficients):
         equations = Ridge(fit_intercept=self.fit_intercept)._equations(as_design(X), sample_weight)
         routed = self._routed(scorer, params, equations.s)
         settings = SolverSettings("auto", max(GRADIENT_SHARE * self.tol, FLOOR), self.max_iter or MAX_ITER)
-        task = Task(X, y, target, equations, alphas, settings)
+        task = RidgeTask(X, y, target, equations, alphas, settings)
         for name in OPTIONAL_ATTRIBUTES:  # of an earlier fit
             self.__dict__.pop(name, None)
         if self.cv is not None:
@@ -89,7 +89,7 @@ class CrossValidated(FittedCoefficients):
         else:
             self._validate_by_gcv(replace(task, settings=replace(settings, method=method)))
 
-    def _choose_validation(self, task: Task) -> tuple[str, str]:
+    def _choose_validation(self, task: RidgeTask) -> tuple[str, str]:
         if self.gcv_mode in (None, "auto"):
             return choose_validation(task.equations.summary, task.alphas)
         if self.gcv_mode == "svd" and not sp.issparse(task.X):
@@ -103,7 +103,9 @@ class CrossValidated(FittedCoefficients):
         n, m = task.equations.design.n_rows, task.equations.design.n_cols
         return "loo", "dual" if n <= m else "gram"
 
-    def _validate_by_leave_one_out(self, task: Task, method: str, scorer: Any, score_params: dict[str, Any]) -> None:
+    def _validate_by_leave_one_out(
+        self, task: RidgeTask, method: str, scorer: Any, score_params: dict[str, Any]
+    ) -> None:
         s, Y = task.equations.s, task.Y
         scores, results, squares = [], [], []
         spectrum = left_out_spectrum(task.equations, method)
@@ -128,7 +130,7 @@ class CrossValidated(FittedCoefficients):
         self.cv_score_error_ = np.zeros_like(self.cv_scores_)
         self._fit_at_best(task, method)
 
-    def _validate_by_gcv(self, task: Task) -> None:
+    def _validate_by_gcv(self, task: RidgeTask) -> None:
         if self.scoring is not None:
             raise ValueError(
                 f"scoring={self.scoring!r} needs leave-one-out predictions, which would take too long on data of this"
@@ -153,7 +155,7 @@ class CrossValidated(FittedCoefficients):
         self.gradient_norm_ = np.array([solution.gradient_norm for solution in found])
         self.n_iter_ = np.array([path.n_iters.sum() for path in scored.paths])
 
-    def _validate_by_folds(self, task: Task, scorer: Any, routed: Any) -> None:
+    def _validate_by_folds(self, task: RidgeTask, scorer: Any, routed: Any) -> None:
         splitter, n = check_cv(self.cv, task.y, classifier=is_classifier(self)), task.target.shape[0]
         scores, methods = [], set()
         for train, test in splitter.split(task.X, task.y, **routed.splitter.split):
@@ -183,7 +185,7 @@ class CrossValidated(FittedCoefficients):
         predictions = predictions[:, 0] if y.ndim == 1 and predictions.shape[1] == 1 else predictions
         return scorer(self._estimator_of_predictions(), predictions, y, **params)
 
-    def _set_scores(self, task: Task, scores: Vector, results: list[Vector], method: str) -> None:
+    def _set_scores(self, task: RidgeTask, scores: Vector, results: list[Vector], method: str) -> None:
         """Set the scores, given of shape (k, T), the best strength, and with `store_cv_results` what was scored."""
         self.cv_method_ = method
         per_target = self._per_target(task)
@@ -198,7 +200,7 @@ class CrossValidated(FittedCoefficients):
             rows = np.stack(results, axis=-1)
             self.cv_results_ = (rows[:, 0] if task.target.ndim == 1 else rows).astype(task.equations.dtype)
 
-    def _fit_at_best(self, task: Task, method: str) -> None:
+    def _fit_at_best(self, task: RidgeTask, method: str) -> None:
         Y = task.Y
         alphas = np.broadcast_to(np.asarray(self.alpha_, dtype=np.float64), Y.shape[1]).copy()
         solutions = solve_ridge(task.equations, Y, alphas, replace(task.settings, method=method))
@@ -208,7 +210,7 @@ class CrossValidated(FittedCoefficients):
         self.gradient_norm_ = np.array([solution.gradient_norm for solution in solutions])
         self.n_iter_ = np.array([solution.n_iter for solution in solutions])
 
-    def _per_target(self, task: Task) -> bool:
+    def _per_target(self, task: RidgeTask) -> bool:
         return self.alpha_per_target and task.target.ndim == 2 and task.target.shape[1] > 1
 
     def _check_parameters(self) -> Vector:

@@ -13,7 +13,7 @@ from sparsereg.data.real_numbers import refuse_unreal
 from sparsereg.data.validation import check_choice, check_number
 from sparsereg.linear_model.coefficients import set_parameters
 from sparsereg.linear_model.input import FITTED, checked_data
-from sparsereg.linear_model.loss_fit import Task
+from sparsereg.linear_model.loss_fit import FitTask
 from sparsereg.linear_model.loss_model import LossModel
 from sparsereg.losses import LOSSES, Loss, as_loss
 from sparsereg.losses.tweedie_general import GeneralTweedie
@@ -100,7 +100,7 @@ class LossRegressor(RegressorMixin, LossModel):
         target = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
         check_range(loss, target)
         fitted = self._fit_task(
-            Task(
+            FitTask(
                 design,
                 target,
                 loss,

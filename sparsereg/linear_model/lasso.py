@@ -36,7 +36,7 @@ Vector = NDArray[np.float64]
 POLISHED = 1e-8
 
 
-class Fit(NamedTuple):
+class TargetFit(NamedTuple):
     """One target's solution on the observed columns, rounded to the type of X."""
 
     at: Coefficients
@@ -205,7 +205,7 @@ class ElasticNet(ElasticNetBase):
         design, weights, targets = count_weights(design, weights, targets)
         factor = check_penalty_factor(self.penalty_factor, design.n_features)
         rng = generator(self.selection, self.random_state)
-        fits: list[Fit] = []
+        fits: list[TargetFit] = []
         held = self._initial_coefficients(design, targets)
         for k, target in enumerate(np.ascontiguousarray(np.atleast_2d(targets.T))):
             problem = make_problem(
@@ -254,7 +254,7 @@ class ElasticNet(ElasticNetBase):
 
     # ---- solving ---------------------------------------------------------------------------------------------------
 
-    def _solve(self, problem: Problem, start: Coefficients, rng: np.random.Generator | None) -> Fit:
+    def _solve(self, problem: Problem, start: Coefficients, rng: np.random.Generator | None) -> TargetFit:
         target = self.tol * problem.gap_scale
         if start.w.size and problem.duality_gap(start, self.alpha, self.l1_ratio) <= target:
             return self._conclude(problem, start, 0)
@@ -281,7 +281,7 @@ class ElasticNet(ElasticNetBase):
         at: Coefficients,
         epochs: int,
         gap: float | None = None,
-    ) -> Fit:
+    ) -> TargetFit:
         """The solution in the type of X, with the duality gap (`gap`, if it is known) at these rounded coefficients."""
         target, kept = self.tol * problem.gap_scale, _as_held(problem, at)
         gap = problem.duality_gap(kept, self.alpha, self.l1_ratio) if gap is None else gap
@@ -301,11 +301,11 @@ class ElasticNet(ElasticNetBase):
                 ConvergenceWarning,
                 stacklevel=4,
             )
-        return Fit(kept, intercept, gap, epochs, converged)
+        return TargetFit(kept, intercept, gap, epochs, converged)
 
     # ---- results ---------------------------------------------------------------------------------------------------
 
-    def _set_fitted(self, fits: list[Fit], design: Design, flat: bool) -> None:
+    def _set_fitted(self, fits: list[TargetFit], design: Design, flat: bool) -> None:
         """Set the fitted attributes; nothing is set before all targets are solved."""
         indptr = np.concatenate([[0], np.cumsum([one.at.w.size for one in fits])])
         parts = []

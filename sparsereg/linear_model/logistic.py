@@ -16,7 +16,7 @@ from sparsereg.data.validation import check_choice, check_flag, check_number, ch
 from sparsereg.linear_model.class_targets import ClassTargets
 from sparsereg.linear_model.coefficients import set_parameters
 from sparsereg.linear_model.loss_classifier import LossClassifier
-from sparsereg.linear_model.loss_fit import Fitted, Task
+from sparsereg.linear_model.loss_fit import FitTask, Fitted
 from sparsereg.linear_model.stopped_fit import EarlyStopping, check_descent, fit_stopped
 from sparsereg.losses import LOSSES
 from sparsereg.ridge.early_stopping import N_ITER_NO_CHANGE, VALIDATION_FRACTION
@@ -209,7 +209,7 @@ class LogisticRegression(LossClassifier):
         if not total > 0.0:
             raise ValueError("sample_weight and class_weight leave no row a positive weight.")
         fitted = self._fit_task(
-            Task(
+            FitTask(
                 design,
                 targets.target(),
                 LOSSES["logistic"],
@@ -292,7 +292,7 @@ class LogisticRegression(LossClassifier):
         check_descent(self, l1_ratio)
         return float(C), float(l1_ratio)
 
-    def _solved(self, task: Task, start: tuple[Any, Any]) -> Fitted:
+    def _solved(self, task: FitTask, start: tuple[Any, Any]) -> Fitted:
         self.__dict__.pop("equivalent_C_", None)  # of an earlier fit
         if not self.early_stopping:
             return super()._solved(task, start)

@@ -15,7 +15,7 @@ from sparsereg.data.validation import MOST_POINTS, check_choice, check_flag, che
 from sparsereg.linear_model.class_targets import ClassTargets
 from sparsereg.linear_model.coefficients import set_parameters
 from sparsereg.linear_model.logistic import PENALTIES, SOLVERS, LogisticRegression
-from sparsereg.linear_model.loss_fit import Task as FitTask
+from sparsereg.linear_model.loss_fit import FitTask
 from sparsereg.linear_model.path_choice import PathChoice, rectangle
 from sparsereg.linear_model.paths import EPOCHS
 from sparsereg.losses import LOSSES

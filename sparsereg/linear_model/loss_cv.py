@@ -11,7 +11,7 @@ from sparsereg.data.validation import check_number
 from sparsereg.linear_model.coefficients import set_parameters
 from sparsereg.linear_model.glm import LossRegressor, check_range
 from sparsereg.linear_model.input import FITTED, checked_data
-from sparsereg.linear_model.loss_fit import Task as FitTask
+from sparsereg.linear_model.loss_fit import FitTask
 from sparsereg.linear_model.path_choice import PathChoice
 from sparsereg.linear_model.paths import EPOCHS
 from sparsereg.losses import LOSSES, Loss, as_loss

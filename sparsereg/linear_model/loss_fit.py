@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sparsereg.linear_model.loss_task import CONTINUATION, EPOCHS, POLISHED, Fitted, Task
+from sparsereg.linear_model.loss_task import CONTINUATION, EPOCHS, POLISHED, FitTask, Fitted
 from sparsereg.linear_model.multinomial_fit import fit_multinomial
 from sparsereg.losses.confidence import ConfidentLogistic
 from sparsereg.losses.predictors import PredictorLoss, Softmax, WeightedLoss
@@ -25,7 +25,7 @@ from sparsereg.solvers.path_solver import PathSolver
 from sparsereg.solvers.proximal_descent import on_support, proximal_descent
 from sparsereg.solvers.smooth_newton import MAX_PRODUCTS, SmoothProblem, smooth_newton
 
-__all__ = ["STEPS", "Fit", "Fitted", "Task", "fit_task"]
+__all__ = ["STEPS", "FitTask", "Fitted", "LossFit", "fit_task"]
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -40,10 +40,10 @@ POLISHED_ENTRIES = 1_000_000
 STATIONARY = 1e-6
 
 
-class Fit:
+class LossFit:
     """The parts of a task put together; rows of weight 0 may be left out, unless `every_row`."""
 
-    def __init__(self, task: Task, tol: float, max_iter: int, *, every_row: bool = False) -> None:
+    def __init__(self, task: FitTask, tol: float, max_iter: int, *, every_row: bool = False) -> None:
         parts: tuple[Any, ...] = task.design, task.s, task.target, task.offset
         if not every_row:
             parts = count_weights(*parts)
@@ -311,13 +311,13 @@ class Fit:
 
 
 def fit_task(
-    task: Task, tol: float, max_iter: int, start: tuple[sp.csr_array, Vector] | tuple[None, None] = (None, None)
+    task: FitTask, tol: float, max_iter: int, start: tuple[sp.csr_array, Vector] | tuple[None, None] = (None, None)
 ) -> Fitted:
     """Solve to a relative gap of `tol`, or a relative gradient where there is no gap; then on while that is cheap.
 
     Parameters
     ----------
-    task : Task
+    task : FitTask
     tol : float
     max_iter : int
         Newton steps; where there is an l1 penalty, tens of epochs or hundreds of proximal steps.
@@ -328,4 +328,4 @@ def fit_task(
         fitted = fit_multinomial(task, tol, max_iter, start)
         if fitted.dual_gap <= tol * fitted.gap_scale:
             return fitted
-    return Fit(task, tol, max_iter).solve(*start)
+    return LossFit(task, tol, max_iter).solve(*start)

@@ -22,7 +22,7 @@ from sparsereg.data.validation import (
     check_vector,
 )
 from sparsereg.linear_model.coefficients import FittedCoefficients
-from sparsereg.linear_model.loss_fit import Fitted, Task, fit_task
+from sparsereg.linear_model.loss_fit import FitTask, Fitted, fit_task
 
 __all__ = ["LossModel"]
 
@@ -64,12 +64,12 @@ class LossModel(FittedCoefficients, BaseEstimator):
     def _factor(self, n_features: int) -> Vector | None:
         return check_penalty_factor(self.penalty_factor, n_features)
 
-    def _solved(self, task: Task, start: tuple[Any, Any]) -> Fitted:
+    def _solved(self, task: FitTask, start: tuple[Any, Any]) -> Fitted:
         fitted = fit_task(task, float(self.tol), int(self.max_iter), start)
         self._warn(fitted)
         return fitted
 
-    def _fit_task(self, task: Task, n_outputs: int) -> Fitted:
+    def _fit_task(self, task: FitTask, n_outputs: int) -> Fitted:
         """Solve and set the fitted attributes; nothing is set before."""
         fitted = self._solved(task, self._start(task.design.n_features, n_outputs))
         self._coef = fitted.coef

@@ -12,7 +12,7 @@ from sparsereg.data.design import Design
 from sparsereg.losses import Loss
 from sparsereg.losses.tweedie_general import GeneralTweedie
 
-__all__ = ["CONTINUATION", "EPOCHS", "POLISHED", "Fitted", "Task"]
+__all__ = ["CONTINUATION", "EPOCHS", "POLISHED", "FitTask", "Fitted"]
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -26,7 +26,7 @@ POLISHED = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class FitTask:
     """What is to be fitted; arrays as after their checks.
 
     Attributes

@@ -31,7 +31,7 @@ Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Rows:
+class MultiTaskRows:
     """All rows: X, targets of shape (n, K), and weights, None for all one."""
 
     design: Design
@@ -138,7 +138,7 @@ class MultiTaskElasticNetCV(MultiTaskBase):
         self._check_common()
         ratios, given = self._check_grid()
         design, targets = self._check_data(X, y)
-        rows = Rows(design, targets, check_weights(sample_weight, design.n_rows))
+        rows = MultiTaskRows(design, targets, check_weights(sample_weight, design.n_rows))
         folds = make_folds(self.cv, X, y, split)
         grids = [self._strengths(rows, ratio, given) for ratio in ratios]
         jobs = [
@@ -183,7 +183,7 @@ class MultiTaskElasticNetCV(MultiTaskBase):
 
     # ---- folds -----------------------------------------------------------------------------------------------------
 
-    def _problem(self, rows: Rows, s: Vector | None) -> MultiTaskProblem:
+    def _problem(self, rows: MultiTaskRows, s: Vector | None) -> MultiTaskProblem:
         return make_multi_task_problem(
             rows.design, rows.targets, sample_weight=s, fit_intercept=bool(self.fit_intercept)
         )
@@ -192,12 +192,12 @@ class MultiTaskElasticNetCV(MultiTaskBase):
         rng = generator(self.selection, self.random_state)
         return Options(float(self.tol), EPOCHS * int(self.max_iter), rng=rng)
 
-    def _strengths(self, rows: Rows, ratio: float, given: Any) -> Vector:
+    def _strengths(self, rows: MultiTaskRows, ratio: float, given: Any) -> Vector:
         if not isinstance(given, int):
             return np.asarray(given)
         return path_solver(self._problem(rows, rows.s), ratio, given, self.eps, self._options())[1]
 
-    def _held_out(self, rows: Rows, ratio: float, grid: Vector, train: Any, test: Any) -> Vector:
+    def _held_out(self, rows: MultiTaskRows, ratio: float, grid: Vector, train: Any, test: Any) -> Vector:
         """The mean squared error of the test rows at each strength. Other rows than those of training weigh nothing, so
         that X is shared."""
         s = np.zeros(rows.design.n_rows)

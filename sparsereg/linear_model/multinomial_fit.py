@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sparsereg.linear_model.loss_task import CONTINUATION, EPOCHS, POLISHED, Fitted, Task
+from sparsereg.linear_model.loss_task import CONTINUATION, EPOCHS, POLISHED, FitTask, Fitted
 from sparsereg.losses.predictors import Softmax
 from sparsereg.objective.multi_task import RowCoefficients
 from sparsereg.objective.multinomial import MultinomialProblem, make_multinomial_problem
@@ -23,7 +23,7 @@ Vector = NDArray[np.float64]
 
 
 def fit_multinomial(
-    task: Task, tol: float, max_iter: int, start: tuple[sp.csr_array, Vector] | tuple[None, None]
+    task: FitTask, tol: float, max_iter: int, start: tuple[sp.csr_array, Vector] | tuple[None, None]
 ) -> Fitted:
     """Solve to a relative gap of `tol`, and then on while that is cheap; arguments as of `fit_task`."""
     design, s, Y, offset = count_weights(task.design, task.s, task.target, task.offset)
@@ -48,7 +48,7 @@ def fit_multinomial(
     return _fitted(problem, task, coef, b, min(-(-epochs // EPOCHS), max_iter))
 
 
-def _begin(solver: MultinomialSolver, task: Task, start: tuple[sp.csr_array, Vector] | tuple[None, None]) -> int:
+def _begin(solver: MultinomialSolver, task: FitTask, start: tuple[sp.csr_array, Vector] | tuple[None, None]) -> int:
     """At given coefficients, or by stronger penalties first; returns the epochs that took."""
     held, intercepts = start
     if held is not None and held.nnz:
@@ -66,7 +66,7 @@ def _begin(solver: MultinomialSolver, task: Task, start: tuple[sp.csr_array, Vec
 
 
 def _polished(
-    problem: MultinomialProblem, task: Task, loss: Softmax, point: tuple[RowCoefficients, Vector, float]
+    problem: MultinomialProblem, task: FitTask, loss: Softmax, point: tuple[RowCoefficients, Vector, float]
 ) -> tuple[RowCoefficients, Vector]:
     """After Newton steps on the coefficients that are not 0, if no sign changes and the gap is smaller."""
     coef, b, gap = point
@@ -81,7 +81,7 @@ def _polished(
     return (moved, found.b) if problem.duality_gap(moved, task.alpha, task.l1_ratio) < gap else (coef, b)
 
 
-def _fitted(problem: MultinomialProblem, task: Task, coef: RowCoefficients, b: Vector, n_iter: int) -> Fitted:
+def _fitted(problem: MultinomialProblem, task: FitTask, coef: RowCoefficients, b: Vector, n_iter: int) -> Fitted:
     """In the type of X, with the best intercepts and the gap there."""
     design = problem.design
     kept = RowCoefficients(coef.cols, coef.w.astype(design.dtype).astype(np.float64)).nonzero()

@@ -11,7 +11,7 @@ from sparsereg.data.validation import check_number
 from sparsereg.linear_model.class_targets import ClassTargets
 from sparsereg.linear_model.coefficients import set_parameters
 from sparsereg.linear_model.loss_classifier import LossClassifier
-from sparsereg.linear_model.loss_fit import Task
+from sparsereg.linear_model.loss_fit import FitTask
 from sparsereg.losses import LOSSES
 
 __all__ = ["SquaredHingeClassifier"]
@@ -114,7 +114,7 @@ class SquaredHingeClassifier(LossClassifier):
         for place, k in enumerate(positive):
             start = (None, None) if coef is None else (coef[[place]], intercept[[place]])
             sign = np.where(targets.codes == k, 1.0, -1.0)
-            task = Task(
+            task = FitTask(
                 design,
                 sign,
                 LOSSES["squared_hinge"],  # which is half of the square

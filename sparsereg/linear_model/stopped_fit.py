@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.linear_model.loss_fit import STEPS, Fit, Fitted, Task
+from sparsereg.linear_model.loss_fit import STEPS, FitTask, Fitted, LossFit
 from sparsereg.losses.predictors import PredictorLoss
 from sparsereg.ridge.early_stopping import HeldOutRows, check_stopping, hold_out, step_length, stop_early
 from sparsereg.ridge.normal_equations import NormalEquations
@@ -75,7 +75,7 @@ class StoppedFit(NamedTuple):
 class _LossDescent:
     """The descent on the rows of positive weight; converged at a relative gradient of `tol`."""
 
-    def __init__(self, fit: Fit, factor: Vector, step: float, held: HeldOutRows) -> None:
+    def __init__(self, fit: LossFit, factor: Vector, step: float, held: HeldOutRows) -> None:
         self.fit, self.factor, self.step = fit, factor[:, None], step
         weights = np.zeros(fit.problem.design.n_rows)
         weights[held.rows] = held.weights
@@ -111,12 +111,12 @@ class _LossDescent:
         return self.W, self.b
 
 
-def fit_stopped(task: Task, limits: tuple[float, int], stopping: EarlyStopping) -> StoppedFit:
+def fit_stopped(task: FitTask, limits: tuple[float, int], stopping: EarlyStopping) -> StoppedFit:
     """Hold rows out, and descend on the others.
 
     Parameters
     ----------
-    task : Task
+    task : FitTask
         With a ridge penalty on every column, or none; without what makes the loss non-convex.
     limits : tuple of float and int
         The relative gradient at which the descent has converged, and hundreds of steps.
@@ -132,7 +132,7 @@ def fit_stopped(task: Task, limits: tuple[float, int], stopping: EarlyStopping) 
     assert drawn.s is not None
     _check_classes(task.target, drawn.s, stopping)
     task = replace(task, s=drawn.s, alpha=task.alpha * total / float(drawn.s.sum()))
-    fit = Fit(task, *limits, every_row=True)
+    fit = LossFit(task, *limits, every_row=True)
     every = np.arange(fit.problem.design.n_cols)
     _, factor = fit.problem.penalty.strengths(1.0, 0.0, every)
     factor = np.where(factor > 0.0, factor, 1.0)  # a constant column, which stays at 0

@@ -26,7 +26,7 @@ from sparsereg.penalties.rows import RowPenalty
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.memory import MemoryRows
 
-__all__ = ["Evaluation", "MultiTaskProblem", "RowCoefficients", "make_multi_task_problem"]
+__all__ = ["MultiTaskProblem", "RowCoefficients", "RowNorms", "make_multi_task_problem"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -62,7 +62,7 @@ class RowCoefficients:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class RowNorms:
     """What the data say at given coefficients: `|x_j' R|` of every observed column, and `|R|_s^2`."""
 
     norms: Vector
@@ -133,7 +133,7 @@ class MultiTaskProblem:
         """b at its best, of shape (K,)."""
         return np.array([task.intercept(coef.output(k)) for k, task in enumerate(self.tasks)])
 
-    def evaluate(self, coef: RowCoefficients) -> Evaluation:
+    def evaluate(self, coef: RowCoefficients) -> RowNorms:
         """By a pass over X for each target; no more than a vector over the columns is held."""
         squares, total = np.zeros(self.design.n_cols), 0.0
         for k, task in enumerate(self.tasks):
@@ -142,7 +142,7 @@ class MultiTaskProblem:
             squares += task.rows.gradients(at, base) ** 2
             total += task.rows.squared_residual(at, base)
         squares[self.curvatures == 0.0] = 0.0  # a constant column: nothing but rounding
-        return Evaluation(np.sqrt(squares), total)
+        return RowNorms(np.sqrt(squares), total)
 
     def gradients(self, coef: RowCoefficients, cols: Int) -> Vector:
         """`x_j' R` of these columns, of shape (len(cols), K)."""
@@ -170,7 +170,7 @@ class MultiTaskProblem:
         """An upper bound on `F(coef) - min F`. Infinite where no dual point was found."""
         return self.gap_of(self.evaluate(coef), coef, alpha, l1_ratio)
 
-    def gap_of(self, found: Evaluation, coef: RowCoefficients, alpha: float, l1_ratio: float) -> float:
+    def gap_of(self, found: RowNorms, coef: RowCoefficients, alpha: float, l1_ratio: float) -> float:
         """The same from what the data say at `coef`.
 
         A column at 0 and within its threshold adds nothing, so that only the others' gradients are computed by row."""

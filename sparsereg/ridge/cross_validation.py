@@ -26,7 +26,15 @@ from sparsereg.ridge.path import PathSolution, path_preconditioning, solve_paths
 from sparsereg.ridge.solve import SolverSettings, check_feasible, choose_method
 from sparsereg.ridge.spectrum import Spectrum
 
-__all__ = ["FoldFit", "GeneralizedCV", "Probes", "choose_validation", "fit_fold", "generalized_cv", "left_out_spectrum"]
+__all__ = [
+    "GeneralizedCV",
+    "Probes",
+    "RidgeFold",
+    "choose_validation",
+    "fit_fold",
+    "generalized_cv",
+    "left_out_spectrum",
+]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -175,7 +183,7 @@ def generalized_cv(
 
 
 @dataclass(frozen=True)
-class FoldFit:
+class RidgeFold:
     """Fits to some of the rows: their equations, the method, and one path per target."""
 
     equations: NormalEquations
@@ -193,14 +201,14 @@ class FoldFit:
             yield out
 
 
-def fit_fold(equations: NormalEquations, Y: Vector, alphas: Vector, train: Int, settings: SolverSettings) -> FoldFit:
+def fit_fold(equations: NormalEquations, Y: Vector, alphas: Vector, train: Int, settings: SolverSettings) -> RidgeFold:
     """Fit to the rows `train`, which may repeat; the method may be "auto"."""
     times = np.bincount(train, minlength=Y.shape[0]).astype(np.float64)
     part = replace(equations, s=times if equations.s is None else times * equations.s)
     if not part.weight_sum > 0.0:
         raise ValueError("sample_weight is 0 on all training rows of a fold; drop rows of weight 0 before fitting.")
     method = choose_method(part.summary, alphas) if settings.method == "auto" else settings.method
-    return FoldFit(part, Y, method, solve_paths(part, Y, alphas, replace(settings, method=method)))
+    return RidgeFold(part, Y, method, solve_paths(part, Y, alphas, replace(settings, method=method)))
 
 
 def _residual(equations: NormalEquations, y: Vector, w: Vector) -> Vector:

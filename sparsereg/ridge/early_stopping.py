@@ -29,8 +29,8 @@ from sparsereg.ridge.solve import SolverSettings, check_finite
 __all__ = [
     "N_ITER_NO_CHANGE",
     "VALIDATION_FRACTION",
-    "Descent",
     "EarlyStop",
+    "HeldOutDescent",
     "HeldOutRows",
     "Stop",
     "check_stopping",
@@ -138,7 +138,7 @@ def step_length(equations: NormalEquations, alpha: float, rng: np.random.RandomS
     return 1.0 / (min(POWER_MARGIN * value, bound) + alpha or 1.0)
 
 
-class Descent(Protocol):
+class HeldOutDescent(Protocol):
     """A point that goes downhill, from 0."""
 
     def advance(self) -> bool:
@@ -166,7 +166,7 @@ class Stop(NamedTuple):
         return 1.0 / (step * self.t) if self.t else np.inf
 
 
-def stop_early(descent: Descent, patience: int, max_iter: int) -> Stop:
+def stop_early(descent: HeldOutDescent, patience: int, max_iter: int) -> Stop:
     """Take steps until the held-out loss was not lower for so many checks, the descent has converged, or `max_iter`."""
     best, best_error, best_t, checks, next_check = descent.point(), descent.error(), 0, 0, 1
     t, converged = 0, False

@@ -29,11 +29,11 @@ from sparsereg.data.design import DenseDesign, Design
 __all__ = [
     "EMPTY",
     "UNIT_RATIO",
+    "ColumnUnits",
     "NormalEquations",
     "ProblemSummary",
     "RidgeSolution",
     "System",
-    "Units",
     "relative_gradient",
 ]
 
@@ -83,7 +83,7 @@ class ProblemSummary(NamedTuple):
     dense: bool = False
 
 
-class Units(NamedTuple):
+class ColumnUnits(NamedTuple):
     """How the columns of a design follow from those of X: `x' = (x - shift) / scale`; and the type of X."""
 
     shift: Vector
@@ -103,7 +103,7 @@ class NormalEquations:
     fit_intercept : bool
     factor : float64 array of shape (n_cols,)
         Penalty factors v of the observed columns.
-    units : Units or None
+    units : ColumnUnits or None
         How design and factors follow from those of X; None if they are the same.
     """
 
@@ -111,7 +111,7 @@ class NormalEquations:
     s: Vector | None
     fit_intercept: bool
     factor: Vector
-    units: Units | None = None
+    units: ColumnUnits | None = None
 
     @cached_property
     def summary(self) -> ProblemSummary:

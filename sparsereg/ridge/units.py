@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sparsereg.data.compressed import Compressed
 from sparsereg.data.design import CsrDesign, DenseDesign, Design
-from sparsereg.ridge.normal_equations import NormalEquations, Units
+from sparsereg.ridge.normal_equations import ColumnUnits, NormalEquations
 
 __all__ = ["equilibrated"]
 
@@ -55,7 +55,7 @@ def equilibrated(equations: NormalEquations) -> NormalEquations:
     order = order[np.searchsorted(design.columns, copy.columns, sorter=order)]
     shift, scale = shift[order], scale[order]
     factor = equations.factor[order] / scale**2
-    return replace(equations, design=copy, factor=factor, units=Units(shift, scale, design.dtype))
+    return replace(equations, design=copy, factor=factor, units=ColumnUnits(shift, scale, design.dtype))
 
 
 def _deviations(equations: NormalEquations) -> Vector:

@@ -35,7 +35,7 @@ FOLDS_CACHED_COLS = 32_000
 UNLIMITED = 1 << 62
 
 
-class Targets(NamedTuple):
+class TargetSums(NamedTuple):
     """Sums over the targets of a part: their mean m, `sum s (y - m)^2`, `sum s (y - m)`, `sum s`; the least and the
     largest of those that count."""
 
@@ -47,7 +47,7 @@ class Targets(NamedTuple):
     high: float
 
     @classmethod
-    def of(cls, y: Vector, s: Vector) -> Targets:
+    def of(cls, y: Vector, s: Vector) -> TargetSums:
         """Of targets and weights."""
         weight = float(s.sum())
         if not weight:
@@ -212,10 +212,10 @@ class PartedRows:
         return max(constant - float(coef.w @ (2.0 * products + out[at])), 0.0)
 
     @cached_property
-    def targets(self) -> list[Targets]:
+    def targets(self) -> list[TargetSums]:
         """Those of each part."""
         s = np.ones(self.rows.n_rows) if self.rows.s is None else self.rows.s
-        return [Targets.of(self.rows.y[a:b], s[a:b]) for a, b in self.parts]
+        return [TargetSums.of(self.rows.y[a:b], s[a:b]) for a, b in self.parts]
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,7 +245,7 @@ class TrainingRows(MemoryRows):
         return self.parted
 
     @property
-    def _targets(self) -> list[Targets]:
+    def _targets(self) -> list[TargetSums]:
         return [self._parted.targets[j] for j in self.others if self._parted.targets[j].weight]
 
     @cached_property

@@ -19,7 +19,7 @@ from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.partition import AtCoefficients, Partition, Question
 from sparsereg.rows.units import FAR, MIN_CURVATURE
 
-__all__ = ["SHARES", "LossAt", "LossSums", "Losses", "Slope", "TargetFacts", "Targets"]
+__all__ = ["SHARES", "CheckTargets", "LossAt", "LossSums", "Losses", "Slope", "TargetFacts"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -46,7 +46,7 @@ class TargetFacts:
 
 
 @dataclass(frozen=True)
-class Targets(Question):
+class CheckTargets(Question):
     """The `TargetFacts`; a ValueError where a target is none that the loss takes."""
 
     loss: Loss

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sparsereg.losses import Loss
 from sparsereg.losses.base import ZERO_SLOPE, enclosed_newton
 from sparsereg.rows.contract import Coefficients
-from sparsereg.rows.partition_loss import SHARES, LossAt, LossSums, Slope, TargetFacts, Targets
+from sparsereg.rows.partition_loss import SHARES, CheckTargets, LossAt, LossSums, Slope, TargetFacts
 from sparsereg.rows.partitioned import PartitionedRows
 
 __all__ = ["PartitionedLoss", "RowsPoint"]
@@ -114,7 +114,7 @@ class PartitionedLoss:
     @cached_property
     def targets(self) -> TargetFacts:
         """What the targets say of themselves; one round. ValueError for targets that the loss does not take."""
-        found: TargetFacts = self.rows.ask(Targets(self.loss))
+        found: TargetFacts = self.rows.ask(CheckTargets(self.loss))
         if self.fit_intercept:
             self.loss.check_intercept(np.array([found.low, found.high]))
         return found

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sparsereg.data.validation import check_number, check_penalty_factor
 from sparsereg.losses import Loss
 from sparsereg.rows.part_folds import FoldRows, FoldRule
-from sparsereg.rows.partition_loss import Losses, Targets
+from sparsereg.rows.partition_loss import CheckTargets, Losses
 from sparsereg.rows.partitioned import PartitionedRows
 from sparsereg.selection.engine import FLOOR, Settings, automatic_grid
 from sparsereg.selection.fold_fits import FoldPoint
@@ -64,7 +64,7 @@ class RowsFold:
             if not rows.weight_sum > 0.0:
                 raise ValueError(f"fold {fold} has no {name} rows of positive weight; choose other folds.")
         self.solver = task.solver(train, l1_ratio)
-        self._least = 0.0 if task.loss.quadratic else self.held.ask(Targets(task.loss)).least
+        self._least = 0.0 if task.loss.quadratic else self.held.ask(CheckTargets(task.loss)).least
 
     def advance(self, alpha: float) -> FoldPoint:
         """Solve at the next strength, and measure; other losses than squares were measured on the way."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sparsereg.data.design import CsrDesign, Design
 from sparsereg.objective.problem import Problem, problem_over
-from sparsereg.rows.folds import PartedRows, Targets, TrainingRows
+from sparsereg.rows.folds import PartedRows, TargetSums, TrainingRows
 from sparsereg.rows.memory import MAX_CACHED_ROW_LENGTH, MemoryRows
 from sparsereg.selection.fold_fits import FoldFit, FoldPoint, Task, check_fold_weights
 from sparsereg.selection.folds import Fold
@@ -240,7 +240,7 @@ def _eliminated(task: Task, order: Int, parts: list[tuple[int, int]], least: flo
 
     See `solvers.prefilter`."""
     y, s, found = task.y_less_offset[order], None if task.s is None else task.s[order], []
-    targets = [Targets.of(y[a:b], np.ones(b - a) if s is None else s[a:b]) for a, b in parts]
+    targets = [TargetSums.of(y[a:b], np.ones(b - a) if s is None else s[a:b]) for a, b in parts]
     for f in (*range(len(parts)), None):
         own = [(part, slice(*rows)) for j, (part, rows) in enumerate(zip(targets, parts, strict=True)) if j != f]
         weight = sum(part.weight for part, _ in own)

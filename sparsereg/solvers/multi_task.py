@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.objective.multi_task import Evaluation, MultiTaskProblem, RowCoefficients
+from sparsereg.objective.multi_task import MultiTaskProblem, RowCoefficients, RowNorms
 from sparsereg.penalties.rows import row_norms
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.outputs import Entries, RowSolution
@@ -134,7 +134,7 @@ class MultiTaskSolver:
                 return epochs, True
         return epochs, gap > target and epochs < max_epochs
 
-    def _entering(self, found: Evaluation) -> Int:
+    def _entering(self, found: RowNorms) -> Int:
         """Columns outside the working set over 0.95 of their threshold, the farthest first: at most 10 and twice the
         number of active ones."""
         problem, ws = self.problem, self.working_set
