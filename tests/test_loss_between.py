@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from test_between import OPTIONS as of_squares
 from test_between import check_fallback, values, walked
 from test_path import crosses
 
-from sparsereg import cross_validate_path
+from sparsereg import cross_validate_path, regularization_path
 from sparsereg.data.design import as_design
 from sparsereg.losses import LOSSES
 from sparsereg.objective.problem import make_problem
@@ -80,3 +82,64 @@ def test_folds_solve_every_few_strengths_and_lose_nothing(monkeypatch):
         assert path.certified.all()
         np.testing.assert_allclose(path.deviance_explained, other.deviance_explained, atol=2e-3)
     assert sum(np.count_nonzero(path.n_iters == 0) for path in found.chosen.fold_paths) > 80
+
+
+@pytest.mark.parametrize("tol", [1e-4, 1e-8])
+@pytest.mark.parametrize("loss", ["logistic", "poisson"])
+def test_paths_solve_every_few_strengths_where_that_certifies_the_others(loss, tol):
+    """Each point is known when it is asked for, and one that is not looked at costs no epoch."""
+    X, z = crosses(3000)
+    y = (z > np.median(z)).astype(float) if loss == "logistic" else np.floor(np.exp((z - z.mean()) / 4) + 0.5)
+    seen: list[int] = []
+    path = regularization_path(
+        X, y, loss=loss, alphas=60, eps=0.05, tol=tol, callback=lambda i, *_: seen.append(i),
+        stop_when=lambda *_: len(seen) == 50,
+    )  # fmt: skip
+    assert seen == list(range(50))
+    assert path.alphas.size == 50
+    assert path.certified.all()
+    between = np.count_nonzero(path.n_iters[1:] == 0)
+    assert between > 25 or tol == 1e-8
+    close = regularization_path(X, y, loss=loss, alphas=path.alphas, tol=1e-10)
+    off = path.deviance_explained - close.deviance_explained
+    assert np.abs(off).max() < (2e-3 if tol == 1e-4 else 1e-4)
+
+
+@pytest.mark.parametrize("good", [[], [95.0], [98.0, 93.0]], ids=str)
+def test_what_a_line_misses_is_filled_from_the_middle(good):
+    """Lines certify what lies between strengths apart by 2, and those that are `good`."""
+
+    class Lines(ahead.LooksAhead):
+        options, _gap_scale = Options(tol=1.0), 1.0
+        _stride = 8
+
+        def solve(self, alpha):
+            self.at = self._dual_point = Point(alpha)
+            solved.append(alpha)
+            return Point(alpha)
+
+        def _interpolates(self):
+            return True
+
+        def _solve_between(self, first, last, alphas):
+            near = first.alpha - last.alpha <= 2.0
+            return [Point(alpha) if near or alpha in good else None for alpha in alphas]
+
+        def _return_to(self, end):
+            self.at = end
+
+    solved: list[float] = []
+    solver = Lines()
+    solver.solve_ahead([100.0])
+    solver._stride = 8
+    found = solver.solve_ahead([99.0, 98.0, 97.0, 96.0, 95.0, 94.0, 93.0, 92.0, 91.0])
+    assert [point.alpha for point in found] == [99.0, 98.0, 97.0, 96.0, 95.0, 94.0, 93.0, 92.0]
+    assert solver.at.alpha == solver._dual_point.alpha == 92.0
+    assert solved[1] == 92.0
+    assert len(solved) < 7
+    assert solver._stride == 4
+
+
+class Point(NamedTuple):
+    alpha: float
+    dual_gap: float = 0.0

@@ -78,7 +78,7 @@ def test_logistic_scores_are_scikit_learns(l1_ratio, weighted):
             assert model.scores_[f, 0, k] == pytest.approx(-2.0 * expected, rel=1e-3)
     np.testing.assert_allclose(model.Cs_, Cs)
     assert pytest.approx(Cs[np.argmax(model.scores_[:, 0].mean(axis=0))]) == model.C_
-    alone = LogisticRegression(C=model.C_, l1_ratio=l1_ratio, max_iter=1000).fit(X, y, sample_weight=s)
+    alone = LogisticRegression(C=model.C_, l1_ratio=l1_ratio, max_iter=1000, tol=1e-8).fit(X, y, sample_weight=s)
     np.testing.assert_allclose(model.coef_, alone.coef_, atol=1e-5)
     assert list(model.classes_) == ["no", "yes"]
     assert set(model.predict(X)) == {"no", "yes"}

@@ -11,7 +11,7 @@ from sparsereg.solvers.loop import Options, Solution
 __all__ = ["LooksAhead"]
 
 # Solutions between two strengths are near the line through theirs while one is at least this share of the other.
-LINE = 0.8
+LINE = 0.7
 
 
 class LooksAhead(ABC):
@@ -22,6 +22,8 @@ class LooksAhead(ABC):
     options: Options
     _dual_point: Any = None
     _stride = 1
+    _hold = 0  # how often as many more are solved at once, before it may be more again
+    _patience = 1  # the same after the next line that does not suffice
 
     @abstractmethod
     def solve(self, alpha: float) -> Solution:
@@ -46,23 +48,54 @@ class LooksAhead(ABC):
 
     def solve_ahead(self, alphas: Sequence[float]) -> list[Solution]:
         """The solutions at the next of these strengths, one at least: the last of them is solved, and those before it
-        follow from the line through its dual point and the present one, where that certifies them."""
+        follow from the line through its dual point and the present one, or from two lines through one solved between.
+        """
         first, n = self._dual_point, self._next_stride(alphas)
-        last = self.solve(alphas[n - 1])
-        if n == 1:
-            self._stride = 2
-            return [last]
-        end, between = self._dual_point, list[Solution | None]([None] * (n - 1))
-        if end is not None and last.dual_gap <= self.options.tol * self._gap_scale and self._interpolates():
-            between = self._solve_between(first, end, alphas[: n - 1])
-        good = None not in between
-        self._stride = 2 * n if good else n // 2
-        found = [self.solve(alpha) if known is None else known for alpha, known in zip(alphas, between, strict=False)]
-        if not good:
-            self._dual_point = end
-            if end is not None:
-                self._return_to(end)
-        return [*found, last]
+        last, end = self._solve_at(alphas[n - 1])
+        known = self._on_line(first, end, alphas[: n - 1])
+        if None not in known:
+            self._lengthen(n)
+            return [*known, last]  # type: ignore[list-item]
+        self._stride, self._hold, self._patience = n // 2, self._patience, 2 * self._patience
+        found = [*self._fill(first, end, alphas[: n - 1], known), last]
+        self._dual_point = end
+        if end is not None:
+            self._return_to(end)
+        return found
+
+    def _solve_at(self, alpha: float) -> tuple[Solution, Any]:
+        """The solution, and its dual point; None where it is not certified."""
+        found = self.solve(alpha)
+        return found, self._dual_point if found.dual_gap <= self.options.tol * self._gap_scale else None
+
+    def _on_line(self, first: Any, last: Any, alphas: Sequence[float]) -> list[Solution | None]:
+        """The solutions between two dual points; None for those that are not certified so."""
+        if not alphas or first is None or last is None or not self._interpolates():
+            return [None] * len(alphas)
+        return self._solve_between(first, last, alphas)
+
+    def _fill(self, first: Any, last: Any, alphas: Sequence[float], known: Sequence[Solution | None]) -> list[Solution]:
+        """Those that are known, and the others: the one in the middle is solved, and divides the line."""
+        missing = [i for i, found in enumerate(known) if found is None]
+        if not missing:
+            return [found for found in known if found is not None]
+        i = missing[len(missing) // 2]
+        middle, point = self._solve_at(alphas[i])
+        before, after = list(known[:i]), list(known[i + 1 :])
+        if None in before:
+            before = self._on_line(first, point, alphas[:i])
+        if None in after:
+            after = self._on_line(point, last, alphas[i + 1 :])
+        return [*self._fill(first, point, alphas[:i], before), middle, *self._fill(point, last, alphas[i + 1 :], after)]
+
+    def _lengthen(self, n: int) -> None:
+        """After n strengths at once that were found."""
+        if self._hold:
+            self._hold, self._stride = self._hold - 1, n
+            return
+        self._stride = 2 * n
+        if n > 1:
+            self._patience = 1
 
     def _next_stride(self, alphas: Sequence[float]) -> int:
         """How many of these strengths to solve at once."""

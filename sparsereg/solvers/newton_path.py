@@ -38,7 +38,7 @@ MEMBER_SHARE = 0.7
 MIN_ADDED = 20
 # The weights of the model are renewed at every second step beyond so many at one strength, and before the next strength
 # where steps beyond have followed since.
-STEPS_BEFORE_WEIGHING = 3
+STEPS_BEFORE_WEIGHING = 4
 # A step at first moves no predictor by more, and by twice as much after each that went so far: beyond, a model to
 # second order says nothing.
 MAX_MOVE = 5.0
