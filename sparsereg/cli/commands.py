@@ -18,6 +18,8 @@ from sparsereg.cli.errors import Commands
 from sparsereg.cli.fit_options import check_fit_options
 from sparsereg.cli.fitting import fit_model
 from sparsereg.cli.options import (
+    READABLE,
+    WRITABLE,
     bin_rules,
     column_names,
     crosses,
@@ -45,9 +47,7 @@ from sparsereg.solvers.path import regularization_path
 
 __all__ = ["cli"]
 
-_READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _TABLE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
-_WRITABLE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -205,11 +205,9 @@ def cli() -> None:
 )
 @csv_options
 @parts_options
-@click.option("--model", "model_file", type=_WRITABLE, help="Save the model in this file.")
-@click.option("--report", "report_file", type=_WRITABLE, help="Write the sparsity report to this file, as JSON.")
-@click.option(
-    "--html", "html_file", type=_WRITABLE, help="Write the sparsity report to this file, as HTML with charts."
-)
+@click.option("--model", "model_file", type=WRITABLE, help="Save the model in this file.")
+@click.option("--report", "report_file", type=WRITABLE, help="Write the sparsity report to this file, as JSON.")
+@click.option("--html", "html_file", type=WRITABLE, help="Write the sparsity report to this file, as HTML with charts.")
 def fit(file: Path, **options: Any) -> None:
     """Fit a CSV (also compressed, or - for the standard input) or Parquet FILE and print which columns are active.
 
@@ -285,11 +283,9 @@ def _finish(model: Model, options: dict[str, Any], terminal: Terminal) -> None:
 
 
 @cli.command()
-@click.argument("model_file", metavar="MODEL", type=_READABLE)
+@click.argument("model_file", metavar="MODEL", type=READABLE)
 @click.argument("file", type=_TABLE)
-@click.option(
-    "--out", type=_WRITABLE, help="CSV or Parquet file to write; without it, CSV goes to the standard output."
-)
+@click.option("--out", type=WRITABLE, help="CSV or Parquet file to write; without it, CSV goes to the standard output.")
 @click.option(
     "--keep",
     callback=column_names,

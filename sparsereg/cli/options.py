@@ -16,6 +16,8 @@ from sparsereg.crosses.rules import Of
 from sparsereg.losses import LOSSES, MULTINOMIAL, as_path_loss
 
 __all__ = [
+    "READABLE",
+    "WRITABLE",
     "bin_rules",
     "column_names",
     "crosses",
@@ -28,6 +30,9 @@ __all__ = [
     "text_option",
 ]
 
+# Files that commands read, and write.
+READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
+WRITABLE = click.Path(dir_okay=False, path_type=Path)
 _PARTS = ("year", "month", "day", "weekday", "hour", "minute")
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BIN_FORMS = "NAME=1/60, NAME=quantiles:20, NAME=edges:0,18,65 or NEW=hour:COLUMN"

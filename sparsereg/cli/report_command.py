@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from sparsereg.cli.options import READABLE, WRITABLE
 from sparsereg.cli.prediction import check_point
 from sparsereg.data.atomic_write import check_place
 from sparsereg.report.report import SparsityReport
@@ -14,12 +15,9 @@ from sparsereg.serving.model_file import Model, load_model
 
 __all__ = ["report"]
 
-_READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_WRITABLE = click.Path(dir_okay=False, path_type=Path)
-
 
 @click.command()
-@click.argument("model_file", metavar="MODEL", type=_READABLE)
+@click.argument("model_file", metavar="MODEL", type=READABLE)
 @click.option(
     "--point",
     type=int,
@@ -35,7 +33,7 @@ _WRITABLE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--class", "label", metavar="CLASS", help="Of a model of several classes, the one to describe.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--html", "html_file", type=_WRITABLE, help="Write HTML with charts to this file instead of text.")
+@click.option("--html", "html_file", type=WRITABLE, help="Write HTML with charts to this file instead of text.")
 @click.option("--title", help="The heading of the HTML.")
 def report(
     model_file: Path,

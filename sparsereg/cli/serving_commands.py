@@ -13,6 +13,7 @@ import click
 import numpy as np
 import polars as pl
 
+from sparsereg.cli.options import READABLE, WRITABLE
 from sparsereg.cli.score import main as score_main
 from sparsereg.cli.score import predict_texts
 from sparsereg.cli.tables import CsvFormat, list_names, read_table
@@ -22,11 +23,9 @@ from sparsereg.serving.comparison import ModelComparison
 
 __all__ = ["compare", "export", "score"]
 
-_READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
 
 @click.command()
-@click.argument("model_file", metavar="MODEL", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("model_file", metavar="MODEL", type=READABLE)
 @click.option(
     "--to",
     "kind",
@@ -35,7 +34,7 @@ _READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
     show_default=True,
     help="A compact model as JSON, or a table of the columns and their weights.",
 )
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write. Default: standard output.")
+@click.option("--out", type=WRITABLE, help="File to write. Default: standard output.")
 @click.option("--point", type=int, metavar="K", help="Point of the path. Default: the one that fit chose.")
 def export(model_file: Path, kind: str, out: Path | None, point: int | None) -> None:
     """Write the columns of a MODEL that have weights, without those that have none.
@@ -66,8 +65,8 @@ def score(arguments: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.argument("model_files", metavar="A B", nargs=2, type=_READABLE)
-@click.argument("file", type=_READABLE)
+@click.argument("model_files", metavar="A B", nargs=2, type=READABLE)
+@click.argument("file", type=READABLE)
 @click.option(
     "--target", metavar="COLUMN", help="Column to predict. Default: the one that the first model was fitted on."
 )

@@ -86,12 +86,7 @@ class FittedCoefficients:
         if not hasattr(held, "toarray"):
             return held
         dense = held.toarray()
-        dense = dense[0] if len(dense) == 1 else dense
-        if dense.size <= self._max_kept:
-            self._coef = dense
-        else:
-            dense.flags.writeable = False
-        return dense
+        return self._handed_out(dense[0] if len(dense) == 1 else dense)
 
     @coef_.setter
     def coef_(self, value: Any) -> None:
@@ -101,6 +96,14 @@ class FittedCoefficients:
     def coef_(self) -> None:
         self._held()
         del self._coef
+
+    def _handed_out(self, dense: Any) -> Any:
+        """Dense coefficients as `coef_` returns them: kept up to `_max_kept` numbers, else read-only."""
+        if dense.size <= self._max_kept:
+            self._coef = dense
+        else:
+            dense.flags.writeable = False
+        return dense
 
     @property
     def sparse_coef_(self) -> Any:

@@ -30,16 +30,7 @@ class LossClassifier(ClassifierMixin, LossModel):
         Where X is wide use `sparse_coef_`, which is smaller.
         """
         held = self._held()
-        if not sp.issparse(held):
-            return held
-        if self._sparse:
-            return held
-        dense = held.toarray()
-        if dense.size <= self._max_kept:
-            self._coef = dense
-        else:
-            dense.flags.writeable = False
-        return dense
+        return self._handed_out(held.toarray()) if sp.issparse(held) and not self._sparse else held
 
     @coef_.setter
     def coef_(self, value: Any) -> None:

@@ -9,10 +9,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from sparsereg.plot.figure import BLUE, GREY, as_frame, axes_of
+from sparsereg.report.histograms import BINS
 
 __all__ = ["WeightHistogramDisplay"]
-
-BINS = 61  # odd: the middle bin is around 0
 
 
 class WeightHistogramDisplay:

@@ -13,14 +13,12 @@ from sparsereg.losses.base import ZERO_SLOPE, enclosed_newton
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.partition_loss import SHARES, CheckTargets, LossAt, LossSums, Slope, TargetFacts
 from sparsereg.rows.partitioned import PartitionedRows
+from sparsereg.rows.units import MAX_CORRECTION
 
 __all__ = ["PartitionedLoss", "RowsPoint"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
-
-# The dual point is put right by at most this share of the curvatures, where residuals do not sum to 0.
-MAX_CORRECTION = 0.1
 
 
 @dataclass(frozen=True, eq=False)

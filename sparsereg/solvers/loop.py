@@ -45,6 +45,8 @@ SLOW = 0.3
 UNCHANGED_LOOKS, SAME_GAP = 30, 0.999
 # Steps whose decrease is below this share of |y|^2 are rounding: coordinate descent has nothing left to do.
 STEP_ROUNDING = 1e-32
+# A step is taken once F falls by this share of what its slope promises; it is halved at most so often.
+ARMIJO, MAX_HALVINGS = 1e-4, 40
 # Gaps below this share of |y|^2 differ by rounding.
 GAP_ROUNDING = 1e-12
 

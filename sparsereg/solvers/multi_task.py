@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from sparsereg.objective.multi_task import MultiTaskProblem, RowCoefficients, RowNorms
 from sparsereg.penalties.rows import row_norms
-from sparsereg.solvers.loop import Options
+from sparsereg.solvers.dual_projection import INNER_SHARE
+from sparsereg.solvers.loop import EPOCHS_PER_LOOK, NEAR, SLOW, STEP_ROUNDING, Options
 from sparsereg.solvers.outputs import Entries, RowSolution
 from sparsereg.solvers.path_solver import PathSolver
 from sparsereg.solvers.row_working_set import RowWorkingSet
@@ -22,16 +23,8 @@ __all__ = ["MultiTaskSolver", "solve_apart"]
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# As for one target: the working set's share of the target, epochs between two looks at it, what makes progress slow,
-# and how near its threshold a column joins.
-INNER_SHARE = 0.3
 # Where the working set's own gap is small and the certificate's is not, the share is lowered, to this at least.
 MIN_SHARE = 1e-6
-EPOCHS_PER_LOOK = 10
-SLOW = 0.3
-NEAR = 0.95
-# Steps whose decrease is below this share of |Y|^2 are rounding.
-STEP_ROUNDING = 1e-32
 # Gaps below this share of |Y|^2 differ by rounding.
 GAP_ROUNDING = 1e-17
 

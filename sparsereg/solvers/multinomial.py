@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from sparsereg.losses.predictors import Softmax
 from sparsereg.objective.multi_task import RowCoefficients
 from sparsereg.objective.multinomial import MultinomialEvaluation, MultinomialProblem
-from sparsereg.solvers.loop import Options
+from sparsereg.solvers.loop import NEAR, SLOW, Options
 from sparsereg.solvers.outputs import Entries, RowSolution
 from sparsereg.solvers.smooth_newton import SmoothProblem, smooth_newton
 from sparsereg.solvers.softmax_model import SoftmaxStep, WorkingPairs
@@ -35,14 +35,11 @@ __all__ = ["MultinomialSolver"]
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# Coordinates over this share of their threshold join: the nearest first, at most so many a class and twice the number
-# of active ones.
-NEAR = 0.95
+# Coordinates that are near their threshold join: the nearest first, at most so many a class and twice the number of
+# active ones.
 JOIN_PER_CLASS = 10
 # Halvings of a Newton step before Boehning's bound takes its place.
 MAX_HALVINGS = 8
-# Where a step leaves more than this share of the gap, descent crawls.
-SLOW = 0.3
 # Shares of equal probabilities that are mixed into those of the curvature where steps have to be cut short.
 LEAST_MIXED, MOST_MIXED = 1e-3, 0.3
 # F is known to this share of itself. The gap is more sensitive: steps that change F by rounding still lower it, and are

@@ -18,7 +18,7 @@ from sparsereg.rows.units import At, Units
 from sparsereg.solvers.ahead import LooksAhead
 from sparsereg.solvers.curvature_cd import CurvatureCD
 from sparsereg.solvers.curvature_residual import CurvatureResidual
-from sparsereg.solvers.loop import Certificate, Descent, Options, Solution, WorkingSetGap
+from sparsereg.solvers.loop import ARMIJO, MAX_HALVINGS, Certificate, Descent, Options, Solution, WorkingSetGap
 from sparsereg.solvers.loss_between import LossDualPoint, can_interpolate, solve_between
 from sparsereg.solvers.loss_working_set import as_rows, eliminated_bound, first_working_set
 from sparsereg.solvers.model_error import ModelError
@@ -42,7 +42,6 @@ STEPS_BEFORE_WEIGHING = 4
 # A step at first moves no predictor by more, and by twice as much after each that went so far: beyond, a model to
 # second order says nothing.
 MAX_MOVE = 5.0
-MAX_HALVINGS = 40
 # A step that lowers the objective by less than the target and leaves this share of the gap or more shows that the
 # model's gap is not that of the loss: rows without curvature count less in it. The model is then solved more closely;
 # after that many steps a gap by full passes is all that helps, where columns are unpenalized.
@@ -50,7 +49,6 @@ STALLED = 0.9
 MAX_STALLS = 100
 # An increase of the objective by this share of the target is rounding.
 ROUNDING_SHARE = 1e-4
-ARMIJO = 1e-4
 # The intercept is best when that costs no more than this share of the target.
 INTERCEPT_SHARE = 1e-3
 # The fit of unpenalized columns that others are screened from: gradients of this share of what they can be.

@@ -17,7 +17,7 @@ from sparsereg.objective.problem import Problem
 from sparsereg.objective.quadratic import Quadratic
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.loss_rows import Evaluation
-from sparsereg.solvers.loop import Options, Solution
+from sparsereg.solvers.loop import ARMIJO, MAX_HALVINGS, Options, Solution
 from sparsereg.solvers.path_solver import PathSolver
 from sparsereg.solvers.smooth_newton import SmoothProblem, smooth_newton
 
@@ -28,9 +28,6 @@ Vector = NDArray[np.float64]
 # The model is solved to this share of the gap that the loss has left, but no closer than the last digits.
 MODEL_SHARE = 0.1
 MIN_MODEL_TOL = 1e-12
-# F must fall by this share of the decrease that the directional derivative promises; steps are halved at most so often.
-ARMIJO = 1e-4
-MAX_HALVINGS = 40
 # Newton steps for the first fit of columns without a penalty.
 FREE_STEPS = 30
 

@@ -10,14 +10,13 @@ from sparsereg.objective.certificate import combine_gap, squared_fenchel_gap
 from sparsereg.objective.multi_task import MultiTaskProblem, RowCoefficients
 from sparsereg.penalties.rows import row_norms
 from sparsereg.rows.memory import MemoryGram
+from sparsereg.solvers.working_set import DUST
 
 __all__ = ["RowWorkingSet"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# A row that moves the predictions by less than this share of the largest, and of the targets, is rounding.
-DUST = 2e-13
 # Most products with the Gram matrix in a Newton step, and halvings of it.
 MAX_PRODUCTS = 50
 # Coefficients up to which a Newton step is solved directly: a dense square of 0.3 MB, some milliseconds.

@@ -14,7 +14,7 @@ from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.gram import whole_gram
 from sparsereg.rows.partitioned_loss import RowsPoint
 from sparsereg.solvers.curvature_cd import ModelCD
-from sparsereg.solvers.loop import Descent, Options, Solution, WorkingSetGap
+from sparsereg.solvers.loop import ARMIJO, MAX_HALVINGS, Descent, Options, Solution, WorkingSetGap
 from sparsereg.solvers.path_solver import LOOK_AHEAD, EliminatedColumns
 from sparsereg.solvers.point_gap import PointGap
 from sparsereg.solvers.rows_problem import RowsProblem
@@ -29,12 +29,10 @@ Int = NDArray[np.int64]
 MODEL_SHARE = 0.05
 # A strength is approached by steps of at most this factor: beyond, too many columns would be over their threshold.
 APPROACH = 0.5
-MAX_HALVINGS = 40
 # For a tolerance this small gaps are brought to this share of it, which takes hardly any rounds: steps square them.
 SMALL_TOL, BELOW_SMALL_TOL = 1e-8, 0.01
 # An increase of the objective by this share of the target, or of the loss, is rounding.
 ROUNDING_SHARE, ROUNDING = 1e-4, 1e-14
-ARMIJO = 1e-4
 
 
 class RowsNewton(Descent):
