@@ -105,6 +105,19 @@ def test_lines_and_files_are_short():
     assert not {name: len(lines) for name, lines in texts.items() if len(lines) > 400}
 
 
+def test_design_names_what_exists_and_every_kernel_file():
+    """Files in docs/design.md and docs/performance.md exist; design.md has a word for each file of src_c."""
+    folders = [ROOT, PACKAGE, *(ROOT / name for name in ("src_c", "docs", "benchmarks", "tests"))]
+    for page in ("design.md", "performance.md"):
+        text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+        named = re.findall(r"[`(]([\w./-]+\.(?:py|c|h|md|svg|pyi))[`)]", text)
+        assert len(named) > 5
+        missing = [name for name in named if not any((folder / name).exists() for folder in folders)]
+        assert not missing, f"{page} names {missing}"
+    design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    assert not [path.name for path in (ROOT / "src_c").iterdir() if path.name not in design]
+
+
 def test_every_public_name_loads_and_is_documented():
     import sparsereg
 
