@@ -77,22 +77,22 @@ cdef class GramStore:
     def _reserve(self, int64_t m):
         if m <= self.arena.begin.shape[0]:
             return
-        room = max(64, m + m // 2)
-        self.cols = grown(self.cols, room)
-        self.cached_begin, self.products = grown(self.cached_begin, room + 1), np.empty(room)
-        self.nonzero = np.empty(room, dtype=np.int32)
-        self.marks = np.zeros((SR_UNTRACKED + self.n_places + room) // SR_WORD + 1, dtype=np.uint64)
+        capacity = max(64, m + m // 2)
+        self.cols = grown(self.cols, capacity)
+        self.cached_begin, self.products = grown(self.cached_begin, capacity + 1), np.empty(capacity)
+        self.nonzero = np.empty(capacity, dtype=np.int32)
+        self.marks = np.zeros((SR_UNTRACKED + self.n_places + capacity) // SR_WORD + 1, dtype=np.uint64)
         self.cached.begin = &self.cached_begin[0]
         if self.leader is not None:
             self._take_over()
         elif self.counting:
-            self.count = np.zeros(SR_UNTRACKED + self.n_places + room, dtype=np.uint32)
+            self.count = np.zeros(SR_UNTRACKED + self.n_places + capacity, dtype=np.uint32)
         else:
-            self.sum = np.zeros(SR_UNTRACKED + self.n_places + room)
+            self.sum = np.zeros(SR_UNTRACKED + self.n_places + capacity)
         if (self.position is not None and self.leader is None
-                and SR_UNTRACKED + self.n_places + room > MAX_UINT16_CODES):
+                and SR_UNTRACKED + self.n_places + capacity > MAX_UINT16_CODES):
             self._set_position(self.position.astype(np.int32, copy=False))
-        self.arena.reserve(room)  # last: it is as long as the shortest of them
+        self.arena.reserve(capacity)  # last: it is as long as the shortest of them
 
     cdef int _set_position(self, position) except -1:
         self.position, self.position_data, self.wide = position, <void *>address(position), position.itemsize > 2
@@ -107,14 +107,14 @@ cdef class GramStore:
         """Bytes of the arena."""
         return self.arena.nbytes
 
-    cdef int _reserve_products(self, int64_t room) except -1:
+    cdef int _reserve_products(self, int64_t capacity) except -1:
         """Enlarge the buffer to so many products."""
-        self.cached.place = <uint16_t *>reallocated(self.cached.place, room * sizeof(uint16_t))
+        self.cached.place = <uint16_t *>reallocated(self.cached.place, capacity * sizeof(uint16_t))
         if self.counting:
-            self.cached.count = <uint16_t *>reallocated(self.cached.count, room * sizeof(uint16_t))
+            self.cached.count = <uint16_t *>reallocated(self.cached.count, capacity * sizeof(uint16_t))
         else:
-            self.cached.value = <double *>reallocated(self.cached.value, room * sizeof(double))
-        self.cached.size = room
+            self.cached.value = <double *>reallocated(self.cached.value, capacity * sizeof(double))
+        self.cached.size = capacity
 
     cdef sr_gram_work borrow_work(self):
         cdef sr_gram_work work

@@ -24,10 +24,10 @@ cdef class GramArena:
         self.split, self.used, self.shared = np.empty(0, dtype=np.uint8), 0, False
         self._view([np.empty(0, dtype=kind) for kind in ((np.uint64,) if counts else (np.int32, np.float64))])
 
-    cdef int reserve(self, int64_t room) except -1:
+    cdef int reserve(self, int64_t capacity) except -1:
         """Space for so many members."""
-        self.lengths, self.cap, self.split = grown(self.lengths, room), grown(self.cap, room), grown(self.split, room)
-        self.begin = grown(self.begin, room)
+        self.lengths, self.cap = grown(self.lengths, capacity), grown(self.cap, capacity)
+        self.split, self.begin = grown(self.split, capacity), grown(self.begin, capacity)
 
     cdef int64_t push(self, int64_t m, const int32_t *at, const double *products, int64_t n) except -1:
         """Append member m by its n products (`sr_gram_push`); returns how many entries that adds."""

@@ -1,6 +1,6 @@
 # Gram matrices of several stores as one.
 
-cdef double[::1] with_room(x):
+cdef double[::1] with_zero(x):
     """A copy with a zero at its end, for what belongs to no column of a sum."""
     out = np.zeros(x.shape[0] + 1)
     out[:-1] = x
@@ -201,10 +201,10 @@ cdef class GramSum:
         if not self.m:
             return
         cdef const sr_gram *terms = self.borrow()
-        cdef double[::1] room = with_room(out)
+        cdef double[::1] padded = with_zero(out)
         with nogil:
-            sr_gram_subtract(terms, self.m, &x[0], &room[0])
-        out[:] = room[: self.m]
+            sr_gram_subtract(terms, self.m, &x[0], &padded[0])
+        out[:] = padded[: self.m]
 
     def cached_gradients(self, const double[::1] c0, const double[::1] sums, double shift, const double[::1] w):
         """`c0 - shift * sums - X_k' S X w` for the first cached columns k, as many as `c0` is long."""
@@ -270,12 +270,12 @@ cdef class GramSum:
             return min(max_epochs, 1), 0.0
         cdef const sr_gram *terms = self.borrow()
         cdef sr_coordinates view = co.borrow()
-        cdef double[::1] room = with_room(q)
+        cdef double[::1] padded = with_zero(q)
         cdef int64_t epochs = 0
         cdef double decrease = 0.0
         with nogil:
-            sr_cd_gram(terms, &view, &order[0], order.shape[0], max_epochs, tol, &room[0], &epochs, &decrease)
-        q[:] = room[: self.m]
+            sr_cd_gram(terms, &view, &order[0], order.shape[0], max_epochs, tol, &padded[0], &epochs, &decrease)
+        q[:] = padded[: self.m]
         return epochs, decrease
 
     def project(self, Coordinates co not None, double[::1] q, int64_t max_sweeps, double enough, double margin):
@@ -285,11 +285,11 @@ cdef class GramSum:
             return 0
         cdef const sr_gram *terms = self.borrow()
         cdef sr_coordinates view = co.borrow()
-        cdef double[::1] room = with_room(q)
+        cdef double[::1] padded = with_zero(q)
         cdef int64_t sweeps = 0
         with nogil:
-            sr_project_gram(terms, &view, max_sweeps, enough, margin, &room[0], &sweeps)
-        q[:] = room[: self.m]
+            sr_project_gram(terms, &view, max_sweeps, enough, margin, &padded[0], &sweeps)
+        q[:] = padded[: self.m]
         return sweeps
 
     def hessian(self, Coordinates co not None):

@@ -56,19 +56,20 @@ cdef class RowGroups:
         numbers[2, :k] = np.bincount(of_row, weighted * y, k)
 
     def _reserve(self, int64_t k):
-        """Room for k groups, of which there are never more than rows; one array after the other, as each is copied."""
-        room, n = self.size.shape[0], self.n_groups
-        if k <= room:
+        """Space for k groups, of which there are never more than rows; one array after the other, as each is copied."""
+        capacity, n = self.size.shape[0], self.n_groups
+        if k <= capacity:
             return
-        room = min(max(k, room + room // 4), self.of_row.shape[0])
-        self.size, self.length, self.target = grown(self.size, room), grown(self.length, room), grown(self.target, room)
-        size_in = np.zeros(room, dtype=np.int32)
+        capacity = min(max(k, capacity + capacity // 4), self.of_row.shape[0])
+        self.size, self.length = grown(self.size, capacity), grown(self.length, capacity)
+        self.target = grown(self.target, capacity)
+        size_in = np.zeros(capacity, dtype=np.int32)
         size_in[:n] = np.asarray(self.size_in)[:n]  # of groups that were met
         self.size_in = size_in
-        more = np.empty((room, self.slots.shape[1]), dtype=np.uint16)
+        more = np.empty((capacity, self.slots.shape[1]), dtype=np.uint16)
         more[:n] = np.asarray(self.slots)[:n]
         self.slots = more
-        more = np.empty((6, room))
+        more = np.empty((6, capacity))
         more[:, :n] = np.asarray(self.numbers)[:, :n]
         self.numbers = more
 

@@ -84,8 +84,8 @@ def validate(
 
 def fold_options(task: Task, settings: Settings) -> Options:
     """Those of the task, to the gap that its folds are solved to, for what is asked of their points."""
-    loose = isinstance(settings.eps, str) and task.options.tol >= ORDINARY and not is_small(task.design)
-    tol = max(task.options.tol, OF_FOLDS) if loose else task.options.tol
+    automatic = isinstance(settings.eps, str) and task.options.tol >= ORDINARY and not is_small(task.design)
+    tol = max(task.options.tol, OF_FOLDS) if automatic else task.options.tol
     return replace(task.options, tol=tol, deviances=settings.keep)
 
 

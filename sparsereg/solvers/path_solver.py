@@ -203,10 +203,10 @@ class PathSolver(LooksAhead, WorkingSetLoop):
             new, self._measured = lengths[self._measured :], ws.m
             shortest, longest = self._extent
             self._extent = (float(new.min(initial=shortest, where=new > 0.0)), float(new.max(initial=longest)))
-        reach, spread = float(lengths @ np.abs(ws.w)), self._extent[1] / self._extent[0]
-        if ws.quadratic.penalty.is_uniform and ws.l1[0] > 0.0 and EPS * reach**2 * (1.0 + spread) <= most:
+        fit_bound, spread = float(lengths @ np.abs(ws.w)), self._extent[1] / self._extent[0]
+        if ws.quadratic.penalty.is_uniform and ws.l1[0] > 0.0 and EPS * fit_bound**2 * (1.0 + spread) <= most:
             return False  # as `hidden_by_rounding` would say: soon known
-        hidden = hidden_by_rounding(EPS * reach * lengths, ws.w, ws.l1, ws.l2)
+        hidden = hidden_by_rounding(EPS * fit_bound * lengths, ws.w, ws.l1, ws.l2)
         return hidden > max(0.1 * gap, most)
 
     def _products_sum(self, coef: Coefficients) -> float:  # noqa: ARG002 - those of the working set

@@ -234,7 +234,7 @@ class SmallSolver:
 
     def _hidden(self, coef: Coefficients) -> float:
         """What the rounding of gradients may hide in a gap, if that is more than next to nothing."""
-        reach = float(self._lengths[coef.cols] @ np.abs(coef.w))
+        fit_bound = float(self._lengths[coef.cols] @ np.abs(coef.w))
         norm = float(self._l1[coef.cols] @ np.abs(coef.w))
-        hidden = EPS * reach * (self._steepest * norm + reach)
+        hidden = EPS * fit_bound * (self._steepest * norm + fit_bound)
         return hidden if hidden > HIDDEN * self.quadratic.null_deviance else 0.0

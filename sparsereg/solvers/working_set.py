@@ -77,8 +77,8 @@ class WorkingSet(ABC):
         self.quadratic = quadratic
         self.cols, self.nnz = np.empty(0, dtype=np.int64), 0
         self._known: NDArray[np.float64] | None = None
-        self._room = np.empty((5, 0))
-        self.sums, self.sq, self.max_abs, self.c0, self._lengths = self._room
+        self._buffer = np.empty((5, 0))
+        self.sums, self.sq, self.max_abs, self.c0, self._lengths = self._buffer
         self._lengths_of = self.sq
         self.w, self.l1, self.l2 = (np.empty(0) for _ in range(3))
         self.scale, self.l1_ratio = 0.0, 1.0
@@ -113,14 +113,14 @@ class WorkingSet(ABC):
         return np.array([sums, sq, max_abs, c0, length_of(quadratic, sq, sums)])
 
     def _append(self, facts: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Those of all members with those of new ones behind, in room for more, so that they are rarely copied."""
+        """Those of all members, then of new ones, in a buffer with space for more, so that they are rarely copied."""
         n = self.m
         m = n - facts.shape[1]
-        if n > self._room.shape[1]:
-            before, self._room = self._room, np.empty((facts.shape[0], n + n // 2))
-            self._room[:, :m] = before[:, :m]
-        self._room[:, m:n] = facts
-        return self._room[:, :n]
+        if n > self._buffer.shape[1]:
+            before, self._buffer = self._buffer, np.empty((facts.shape[0], n + n // 2))
+            self._buffer[:, :m] = before[:, :m]
+        self._buffer[:, m:n] = facts
+        return self._buffer[:, :n]
 
     def set_strength(self, alpha: float, l1_ratio: float) -> None:
         """Make alpha the present strength."""
