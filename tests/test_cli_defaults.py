@@ -171,3 +171,12 @@ def test_designs_are_compared():
     assert {line.split("  ")[0] for line in lines[1:-1]} <= {"main effects", "pairs", "chosen crosses"}
     assert len(lines) >= 6
     assert "no column 'x'" in fail("designs houses.csv --target x")
+
+
+@pytest.mark.usefixtures("folder")
+def test_designs_say_how_two_classes_are_compared():
+    rng = np.random.default_rng(0)
+    a, b = rng.choice(list("xy"), 60), rng.choice(list("uv"), 60)
+    pl.DataFrame({"a": a, "b": b, "sold": np.where(a == "x", "no", "yes")}).write_csv("two.csv")
+    notes = " ".join(succeed("designs two.csv --target sold --folds 2 --no-ridge").stderr.split())
+    assert "sold is compared as 1 for yes and 0 for no, by least squares" in notes

@@ -257,3 +257,13 @@ def test_a_fit_that_is_killed_goes_on(folder):
     parts = load_model("parts.npz")
     assert parts.path.certified.all()
     assert parts.path.alphas.size == 150
+
+
+@pytest.mark.parametrize(
+    ("library", "options", "extra"), [("pyarrow", "", "parquet"), ("distributed", "--scheduler tcp://x:1", "dask")]
+)
+def test_a_library_that_is_missing_is_named_with_its_extra(monkeypatch, library, options, extra):
+    monkeypatch.setitem(sys.modules, library, None)
+    result = run(FIT, options)
+    assert result.exit_code == 1
+    assert f'{library}, which is not installed: pip install "sparsereg[{extra}]"' in " ".join(result.stderr.split())

@@ -19,7 +19,7 @@ __all__ = ["designs"]
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
-@click.option("--target", required=True, metavar="COLUMN", help="Numbers or two classes; rows without it are left out.")
+@click.option("--target", required=True, metavar="COLUMN", help="Numbers, or two classes, as 0 and 1.")
 @exclude_option
 @text_option
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Folds of the rows.")
@@ -47,6 +47,12 @@ def designs(file: Path, **options: Any) -> None:
             raise ValueError(f"target {roles.target!r} holds more than two classes; designs are compared for two.")
         roles = ColumnRoles(options["target"], exclude=options["exclude"], text=options["text"], kind=kind)
         table = roles.column_types(table, csv).apply(table, is_csv, terminal.note)
+    if kind.classes is not None:
+        no, yes = kind.classes
+        terminal.note(
+            f"target {roles.target} is compared as 1 for {yes} and 0 for {no}, by least squares; fit has --loss"
+            " logistic for it."
+        )
     data = Training.prepare(table, roles, 0.0, options["seed"], terminal.note)
     used = data.table.select([name for name in data.table.columns if name not in (roles.target, *roles.exclude)])
     with terminal.working("Fitting each design in each fold"):

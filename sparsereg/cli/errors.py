@@ -39,6 +39,8 @@ def _one_line_errors() -> Iterator[None]:
     except OSError as error:
         what = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
         raise click.ClickException(_one_line(what)) from error
+    except ImportError as error:  # of a library that an extra brings: see `import_optional`
+        raise click.ClickException(_one_line(str(error))) from error
     except MemoryError as error:
         raise click.ClickException("there is not enough memory; use fewer crosses or wider bins.") from error
     except KeyboardInterrupt:  # click would exit with 1

@@ -121,7 +121,7 @@ def _by_folds(fit: _Fit, meta: dict[str, Any]) -> Model:
     grid, eps = options["alphas"], options["eps"]
     automatic = grid is None and eps is None
     grid = (AUTO_POINTS if automatic else 100) if grid is None else grid
-    with terminal.path("Paths of all rows and of each fold", grid if isinstance(grid, int) else len(grid)) as advance:
+    with terminal.path("Path and its folds", grid if isinstance(grid, int) else len(grid)) as advance:
         asked = fit.asked | {"patience": options["patience"], "keep_fold_paths": True}
         asked["max_seconds"] = max(options["budget_seconds"] - terminal.seconds, 1e-3)
         asked["callback"] = lambda i, n, alpha, n_nonzero, *_: advance(i, n, alpha, n_nonzero)

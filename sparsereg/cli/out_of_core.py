@@ -25,6 +25,7 @@ from sparsereg.crosses.over_parts import Screen, forecast
 from sparsereg.crosses.parquet import ParquetRows
 from sparsereg.crosses.specification import Specification
 from sparsereg.data.atomic_write import write_whole
+from sparsereg.data.optional import import_optional
 from sparsereg.losses import as_loss
 from sparsereg.report.words import bytes_in_words
 from sparsereg.results import PathResult
@@ -227,12 +228,11 @@ def _reopened(files: ParquetRows, own: Path, held: Path | None, call: str, termi
 def _on_a_cluster(
     files: ParquetRows, cross: FeatureCross, screen: Screen | None, scheduler: str, terminal: Terminal
 ) -> Encoded:
-    from distributed import Client
-
+    distributed = import_optional("distributed", "--scheduler needs", "dask")
     from sparsereg.dask.engine import DaskEngine
     from sparsereg.dask.tables import encoded_rows, tables_of
 
-    client = Client(scheduler, set_as_default=False)
+    client = distributed.Client(scheduler, set_as_default=False)
     click.get_current_context().call_on_close(client.close)
     tables = tables_of(files, None, None, DaskEngine(client))
     with terminal.working("Reading on the cluster"):
@@ -276,7 +276,7 @@ def _by_folds(
     rows, problem, folds = encoded.rows, solver.problem, options["folds"]
     grid = options["alphas"] if isinstance(options["alphas"], int) else np.sort(options["alphas"])[::-1]
     n_points = grid if isinstance(grid, int) else grid.size
-    with terminal.path("Paths of all rows and of each fold", n_points) as advance:
+    with terminal.path("Path and its folds", n_points) as advance:
         validation = cross_validate_path(
             rows,
             loss=problem.loss,

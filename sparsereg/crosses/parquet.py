@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sparsereg.crosses.part_tables import Slice, TablePart, TargetColumns
+from sparsereg.data.optional import import_optional
 from sparsereg.data.threads import thread_count
 from sparsereg.data.validation import check_flag, check_number
 from sparsereg.rows.disk import ThreadEngine
@@ -63,6 +64,8 @@ class ParquetRows:
 
     Raises
     ------
+    ImportError
+        If pyarrow is not installed.
     ValueError
         If no file is found, one cannot be read, or the files differ in their columns.
 
@@ -99,9 +102,8 @@ class ParquetRows:
     n_rows: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
+        pa = import_optional("pyarrow", "Parquet files in parts are read by", "parquet")
+        pq = import_optional("pyarrow.parquet", "Parquet files in parts are read by", "parquet")
         self._check()
         groups: list[tuple[Slice, int]] = []
         schema: Any = None

@@ -18,6 +18,7 @@ from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.crosses.over_parts import Screen
 from sparsereg.dask.engine import DaskEngine
 from sparsereg.dask.tables import DaskTables, encoded_rows, tables_of
+from sparsereg.data.optional import import_optional
 from sparsereg.data.validation import check_number
 from sparsereg.linear_model.lasso import ElasticNet as LocalElasticNet
 from sparsereg.linear_model.lasso import Lasso as LocalLasso
@@ -34,10 +35,9 @@ __all__ = ["CertifiedModel", "DaskModel", "ElasticNet", "Lasso", "Ridge", "engin
 
 def engine_of(client: Any) -> DaskEngine:
     """The engine of a client; None: the present one."""
-    from distributed import default_client
-
+    distributed = import_optional("distributed", "fits on a cluster need", "dask")
     try:
-        return DaskEngine(default_client() if client is None else client)
+        return DaskEngine(distributed.default_client() if client is None else client)
     except ValueError:
         raise ValueError("client=None, but there is no current distributed.Client; make one, or pass it.") from None
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg.data.optional import import_optional
 from sparsereg.report.html.drawing import apart
 from sparsereg.report.html.elements import shortened
 
@@ -31,11 +32,7 @@ GROUPS = (GREY, BLUE, ORANGE, "#1d6e46", "#7b3f8f", "#8a6100", "#a02c50")
 
 def pyplot() -> Any:
     """`matplotlib.pyplot`, or an ImportError that says how to get it."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError('plots are drawn with matplotlib: pip install "sparsereg[plot]"') from error
-    return plt
+    return import_optional("matplotlib.pyplot", "plots are drawn with", "plot")
 
 
 def axes_of(axes: Any, shape: tuple[int, int] = (1, 1), size: tuple[float, float] = (7.0, 4.4), **options: Any) -> Any:
