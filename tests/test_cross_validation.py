@@ -256,6 +256,16 @@ def test_a_level_loss_without_new_columns_has_not_turned():
     assert ours.results["mean_loss"].min() < 0.15
 
 
+def test_a_level_loss_ends_in_time():
+    """Of two equal columns one never enters, and none is left that would."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=200)
+    y = x + 3.0 * rng.normal(size=200)
+    ours = cross_validate_path(np.column_stack([x, x]), y, eps="auto", alphas=20).chosen
+    assert ours.stopped == "turned"
+    assert len(ours.alphas) - 1 - ours.best == ending.LEVEL * ending.turned_after(20)
+
+
 @pytest.mark.parametrize(
     ("budget", "name"), [({"max_columns": 5}, "max_columns"), ({"max_seconds": 1e-9}, "max_seconds")]
 )

@@ -14,10 +14,11 @@ __all__ = ["TURNED", "Ending", "has_turned", "is_falling", "turned_after"]
 Vector = NDArray[np.float64]
 
 # A loss has turned for good when its least value is so far back and the last one is worse by more than a paired
-# standard error, or twice as far back without that. Columns must have entered since: a level loss with the same ones
-# says nothing of those yet to come, such as categories beside one number in large units. In points for a grid of 100
-# over a factor of 100 in alpha, which is a factor of 1.6.
+# standard error, or twice as far back without that. Columns must have entered since, or it is LEVEL times as far back:
+# a level loss with the same columns says nothing of those yet to come, such as categories beside one number in large
+# units. In points for a grid of 100 over a factor of 100 in alpha, which is a factor of 1.6.
 TURNED = 10
+LEVEL = 10
 FEWEST = 3  # points, however coarse the grid
 
 
@@ -44,9 +45,10 @@ class Ending:
         """The name of what ends the path after the last row of `losses`, (k, F); None where it goes on.
 
         `grows`: whether columns have entered since the least mean loss, or none are left."""
-        if self.turned and grows and has_turned(losses, self.turned):
+        back = len(losses) - 1 - int(np.argmin(losses.mean(axis=1)))
+        if self.turned and (grows or back >= LEVEL * self.turned) and has_turned(losses, self.turned):
             return "turned"
-        if self.patience and len(losses) - 1 - int(np.argmin(losses.mean(axis=1))) >= self.patience:
+        if self.patience and back >= self.patience:
             return "patience"
         if n_nonzero >= self.max_columns:
             return "max_columns"
