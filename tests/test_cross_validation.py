@@ -7,14 +7,13 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNetCV as TheirElasticNetCV
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, TimeSeriesSplit
 
 from sparsereg import cross_validate_path, regularization_path
 from sparsereg.losses import as_loss
-from sparsereg.selection import ending, engine
+from sparsereg.selection import engine
 from sparsereg.selection.fold_fits import Task
 
 
@@ -163,29 +162,6 @@ def test_scorers_and_lists_of_l1_ratio():
     assert len(mse.to_frame()) == 12
 
 
-def test_automatic_end_is_where_the_loss_has_turned():
-    X, y = one_hot(n=300)
-    ours = cross_validate_path(X, y, eps="auto", alphas=30)
-    validated = ours.chosen
-    assert validated.stopped == "turned"
-    assert [ending.turned_after(n) for n in (100, 30, 5)] == [10, 3, 3]
-    assert ending.has_turned(validated.fold_losses, 3)
-    assert not ending.has_turned(validated.fold_losses[:-1], 3)
-    longer = cross_validate_path(
-        X, y, alphas=np.append(validated.alphas, validated.alphas[-1] * 0.5 ** np.arange(1, 7))
-    )
-    assert longer.alpha == ours.alpha
-    np.testing.assert_allclose(np.diff(np.log(validated.alphas)), np.log(1e-2) / 29)
-
-
-def test_a_loss_that_falls_again():
-    worse = np.array([[2.0, 2.0], [1.0, 1.1], [1.5, 1.5]])
-    assert ending.is_falling(worse)
-    assert not ending.is_falling(worse[:2])
-    assert not ending.is_falling(worse - [[0.0, 0.0], [0.0, 0.0], [1.5, 0.0]])  # better in one fold
-    assert not ending.is_falling(worse[:, :1])  # one fold has no standard error
-
-
 @pytest.mark.parametrize(
     ("tol", "eps", "small", "of_folds"),
     [
@@ -207,63 +183,6 @@ def test_the_gap_that_folds_are_solved_to(tol, eps, small, of_folds, loss, monke
     scales = [path.dual_gaps.max() / path.gap_scale for path in found.chosen.fold_paths]
     assert max(scales) <= of_folds
     assert max(scales) > 1e-2 * of_folds
-
-
-def test_a_fold_that_has_turned_stops_by_itself():
-    """In the mean its loss goes on rising as it did: standing still it would make weaker penalties look better."""
-    X, y = load_diabetes(return_X_y=True)
-    ours = cross_validate_path(X, y, cv=7, eps="auto").chosen
-    f = int(ours.fold_ends.argmin())
-    end = ours.fold_ends[f]
-    assert ours.best < end < len(ours.alphas)
-    measured, best = ours.fold_losses[:end, f], ours.fold_losses[:end, f].argmin()
-    rise = np.diff(ours.fold_losses[end - 1 :, f])
-    np.testing.assert_allclose(rise, (measured[-1] - measured[best]) / (end - 1 - best), rtol=1e-6)
-
-
-def test_a_fold_that_has_turned_is_solved_on_to_the_best_point():
-    X, y = one_hot(n=1500)
-    noise = 2.0 * np.random.default_rng(0).normal(size=y.size)
-    folds = list(KFold(5).split(X))
-    y = np.where(np.isin(np.arange(y.size), folds[0][1]), noise + 2.0, y)  # nothing to be learnt for fold 0
-    ours = cross_validate_path(X, y, cv=folds, eps="auto", alphas=60, keep_fold_paths=True).chosen
-    assert ending.has_turned(ours.fold_losses[: ours.best, :1], 6)
-    assert (ours.fold_ends == len(ours.alphas)).all()
-    every = cross_validate_path(X, y, cv=folds, alphas=ours.alphas).chosen
-    np.testing.assert_allclose(ours.fold_losses, every.fold_losses, rtol=1e-3)
-    assert all(path.alphas.size == len(ours.alphas) for path in ours.fold_paths)
-
-
-def test_a_path_does_not_end_by_a_rise_that_no_fold_measured():
-    """Fold 0 stops early and is taken to rise; asked again it falls, so that the mean has not turned yet."""
-    X, y = one_hot(n=400)
-    rng = np.random.default_rng(2)
-    folds = list(KFold(5).split(X))
-    strange = np.isin(np.arange(y.size), folds[0][1])
-    y = np.where(strange, 2.0 * rng.normal(size=y.size) + 2.0, y + rng.normal(size=y.size))
-    ours = cross_validate_path(X, y, cv=folds, eps="auto", alphas=60).chosen
-    assert ours.stopped == "turned"
-    assert len(ours.alphas) - 1 - ours.best >= ending.turned_after(60)
-
-
-def test_a_level_loss_without_new_columns_has_not_turned():
-    """A number in large units is the only column over a long stretch; the categories come after it."""
-    rng = np.random.default_rng(0)
-    size, level = rng.normal(2000.0, 900.0, 1000), rng.integers(0, 20, 1000)
-    y = 5e-4 * size + rng.normal(size=20)[level] + 0.3 * rng.normal(size=1000)
-    ours = cross_validate_path(sp.csr_array(np.column_stack([size, np.eye(20)[level]])), y, eps="auto", alphas=20)
-    assert ours.chosen.stopped == "grid"
-    assert ours.results["mean_loss"].min() < 0.15
-
-
-def test_a_level_loss_ends_in_time():
-    """Of two equal columns one never enters, and none is left that would."""
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=200)
-    y = x + 3.0 * rng.normal(size=200)
-    ours = cross_validate_path(np.column_stack([x, x]), y, eps="auto", alphas=20).chosen
-    assert ours.stopped == "turned"
-    assert len(ours.alphas) - 1 - ours.best == ending.LEVEL * ending.turned_after(20)
 
 
 @pytest.mark.parametrize(
