@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from sparsereg._core import kernels
 from sparsereg.data.design import as_design
+from sparsereg.rows.memory import MemoryRows
 
 
 def store_of(X, s=None, values=False):
@@ -280,3 +281,34 @@ def test_descent_on_counts_is_that_on_values():
     for counted, summed in zip(*results, strict=True):
         np.testing.assert_array_equal(counted, summed)
     assert np.count_nonzero(results[0][0]) > 5
+
+
+@pytest.mark.parametrize("begin", [0, 1])
+def test_many_columns_at_once_are_walked_through_their_rows(begin):
+    """Dot products would read every column once for each of the others that join with it."""
+    rng = np.random.default_rng(0)
+    X = sp.csr_array((np.ones(9000), rng.integers(0, 900, 9000), np.arange(0, 9001, 3)), shape=(3000, 900))
+    X.sum_duplicates()
+    X.data[:] = 1.0
+    design = as_design(X)
+    gram = MemoryRows(design, np.zeros(3000), rng.uniform(0.5, 2.0, 3000)).gram(0.0)
+
+    class Store:
+        def __init__(self, store):
+            self.store, self.asked = store, []
+
+        def __getattr__(self, name):
+            return getattr(self.store, name)
+
+        def append(self, cols, by_rows):
+            self.asked.append(by_rows)
+            self.store.append(cols, by_rows)
+
+    gram.store = store = Store(gram.store)
+    cols = np.arange(design.n_cols)
+    for batch in (cols[:begin], cols[begin:]):
+        gram.extend(batch)
+    assert store.asked[-1]
+    s, order = gram.rows.s, design.columns
+    expected = (X.T @ sp.csr_array(X * s[:, None])).toarray()[np.ix_(order, order)]
+    np.testing.assert_allclose(store.diagonal(), np.diag(expected), rtol=1e-12)

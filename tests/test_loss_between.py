@@ -10,7 +10,7 @@ from test_between import OPTIONS as of_squares
 from test_between import check_fallback, values, walked
 from test_path import crosses
 
-from sparsereg import cross_validate_path, regularization_path
+from sparsereg import cross_validate_path
 from sparsereg.data.design import as_design
 from sparsereg.losses import LOSSES
 from sparsereg.objective.problem import make_problem
@@ -82,27 +82,6 @@ def test_folds_solve_every_few_strengths_and_lose_nothing(monkeypatch):
         assert path.certified.all()
         np.testing.assert_allclose(path.deviance_explained, other.deviance_explained, atol=2e-3)
     assert sum(np.count_nonzero(path.n_iters == 0) for path in found.chosen.fold_paths) > 80
-
-
-@pytest.mark.parametrize("tol", [1e-4, 1e-8])
-@pytest.mark.parametrize("loss", ["logistic", "poisson"])
-def test_paths_solve_every_few_strengths_where_that_certifies_the_others(loss, tol):
-    """Each point is known when it is asked for, and one that is not looked at costs no epoch."""
-    X, z = crosses(3000)
-    y = (z > np.median(z)).astype(float) if loss == "logistic" else np.floor(np.exp((z - z.mean()) / 4) + 0.5)
-    seen: list[int] = []
-    path = regularization_path(
-        X, y, loss=loss, alphas=60, eps=0.05, tol=tol, callback=lambda i, *_: seen.append(i),
-        stop_when=lambda *_: len(seen) == 50,
-    )  # fmt: skip
-    assert seen == list(range(50))
-    assert path.alphas.size == 50
-    assert path.certified.all()
-    between = np.count_nonzero(path.n_iters[1:] == 0)
-    assert between > 25 or tol == 1e-8
-    close = regularization_path(X, y, loss=loss, alphas=path.alphas, tol=1e-10)
-    off = path.deviance_explained - close.deviance_explained
-    assert np.abs(off).max() < (2e-3 if tol == 1e-4 else 1e-4)
 
 
 @pytest.mark.parametrize("good", [[], [95.0], [98.0, 93.0]], ids=str)

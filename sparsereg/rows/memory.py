@@ -263,7 +263,7 @@ class MemoryGram:
         lengths = self.rows.lengths(cols)
         entries = int(lengths.sum())
         by_rows = entries * self.sparse_row_length
-        fewer = design.rows is not None and by_rows <= cols.size * self.nnz + design.n_rows
+        fewer = design.rows is not None and by_rows <= cols.size * (self.nnz + entries // 2) + design.n_rows
         self.store.append(cols, fewer or self.cached.size > 0)
         self._take_note(cols, lengths)
         n = self.store.n_cached

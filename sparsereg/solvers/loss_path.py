@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sparsereg.objective.problem import Problem
 from sparsereg.rows.contract import Coefficients
 from sparsereg.solvers.ahead import LooksAhead
-from sparsereg.solvers.loop import Options, Solution
+from sparsereg.solvers.loop import Options
 from sparsereg.solvers.newton_path import NewtonPath
 from sparsereg.solvers.prefilter import RestoringSolver
 from sparsereg.solvers.prox_newton import ProxNewton
@@ -67,7 +67,6 @@ class LossPathSolver(RestoringSolver):
 
     def __init__(self, problem: Problem, l1_ratio: float, options: Options, c: Vector | None = None) -> None:
         self.problem, self.l1_ratio, self.options = problem, l1_ratio, options
-        self._found: list[Solution] = []  # at the next strengths of a path
         if options.method == "prox_gradient" or problem.penalty.kernel is None:
             self.solver = ProxNewton(problem, l1_ratio, options)
         else:
@@ -77,15 +76,6 @@ class LossPathSolver(RestoringSolver):
     def looks_ahead(self) -> bool:
         """Whether `solve_ahead` is there."""
         return isinstance(self.solver, LooksAhead)
-
-    def solve_first(self, alphas: Vector) -> Solution:
-        """The solution at the first of these strengths; some of the next may be found along with it, and are known when
-        they are asked for."""
-        if not self.looks_ahead:
-            return self.solve(float(alphas[0]))
-        if not self._found:
-            self._found = self.solve_ahead(alphas.tolist())
-        return self._found.pop(0)._replace(dual=None)
 
     def coefficients(self) -> Coefficients:
         coef: Coefficients = self.solver.coefficients()

@@ -22,7 +22,7 @@ from sparsereg.solvers.loop import ARMIJO, MAX_HALVINGS, Certificate, Descent, O
 from sparsereg.solvers.loss_between import LossDualPoint, can_interpolate, solve_between
 from sparsereg.solvers.loss_working_set import as_rows, eliminated_bound, first_working_set
 from sparsereg.solvers.model_error import ModelError
-from sparsereg.solvers.path_solver import BOUND_ROUNDING, GRAM_BATCH, SMALL_GRAM, EliminatedColumns
+from sparsereg.solvers.path_solver import BOUND_ROUNDING, GRAM_BATCH, MEMBERS_PER_ADDED, SMALL_GRAM, EliminatedColumns
 from sparsereg.solvers.point_gap import PointGap, point_gap, projected_point_gap
 from sparsereg.solvers.screening import Screening
 
@@ -38,7 +38,7 @@ MEMBER_SHARE = 0.7
 MIN_ADDED = 20
 # The weights of the model are renewed at every second step beyond so many at one strength, and before the next strength
 # where steps beyond have followed since.
-STEPS_BEFORE_WEIGHING = 4
+STEPS_BEFORE_WEIGHING = 3
 # A step at first moves no predictor by more, and by twice as much after each that went so far: beyond, a model to
 # second order says nothing.
 MAX_MOVE = 5.0
@@ -368,8 +368,9 @@ class NewtonPath(LooksAhead, Descent):
         if not self.units.can_join(cols):
             assert isinstance(ws, CurvatureCD)
             ws.use(as_rows(self.problem, ws))
-        for begin in range(0, cols.size, GRAM_BATCH):
-            batch = slice(begin, begin + GRAM_BATCH)
+        size = max(GRAM_BATCH, ws.m // MEMBERS_PER_ADDED)
+        for begin in range(0, cols.size, size):
+            batch = slice(begin, begin + size)
             ws.join(cols[batch], c[batch])
             if isinstance(ws, CurvatureCD) and ws.gram_entries > self.problem.rows.nnz + SMALL_GRAM:
                 ws = self.working_set = CurvatureResidual(self.problem, as_rows(self.problem, ws, with_gram=False), ws)

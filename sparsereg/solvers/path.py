@@ -322,7 +322,7 @@ def trace(
             if stopped := until.reason(perf_counter() - start, float(alphas[i - 1]), n, explained):
                 break
         begin, alpha = perf_counter(), float(alphas[i])
-        first = solver.solve_first if tol is None and isinstance(solver, PathSolvers) else None
+        first = solver.solve_first if tol is None and isinstance(solver, PrefilteredSolver) else None
         points.append(solve_point(solver, alpha, tol) if first is None else first(alphas[i:]))
         seconds.append(perf_counter() - begin)
         if checkpoint is not None:
