@@ -79,11 +79,12 @@ def drawn(seed):
     return X, store(X), Y, s, O, factor, bool(rng.random() < 0.7), rng.choice([1.0, 0.9, 0.5, 0.01])
 
 
-STALLS = (16, True)
+# Columns without a penalty that tell classes apart in most rows, whose coefficients have no best value.
+SEPARATED = [47, 92, 96, 97, 101, 119]
 
 
 @pytest.mark.parametrize("unpenalized", [False, True])
-@pytest.mark.parametrize("seed", seeds(40))
+@pytest.mark.parametrize("seed", [*seeds(40), *SEPARATED])
 def test_against_proximal_gradient(seed, unpenalized):
     """The claimed gap is small and bounds what the oracle still gains, from the solution and from 0."""
     X, stored, Y, s, O, factor, fit_intercept, l1_ratio = drawn(seed)
@@ -91,21 +92,19 @@ def test_against_proximal_gradient(seed, unpenalized):
         factor *= np.random.default_rng(seed + 1000).random(factor.size) < 0.75
         factor[0] = 0.0
     options = {"penalty_factor": factor, "fit_intercept": fit_intercept, "l1_ratio": l1_ratio, "offset": O}
-    stalls = (seed, unpenalized) == STALLS
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore" if stalls else "error", ConvergenceWarning)
+        warnings.simplefilter("error", ConvergenceWarning)
         path = regularization_path(stored, Y, loss="multinomial", sample_weight=s, alphas=3, tol=1e-8, **options)
     X = X.astype(np.float64)
-    if stalls and not path.certified.all():
-        pytest.xfail("the weakest strength of this problem ends too early, with a warning, on some processors")
     assert path.certified.all()
     for k, alpha in enumerate(path.alphas):
         l1, l2 = alpha * l1_ratio * factor, alpha * (1.0 - l1_ratio) * factor
         W, b = path.coef(k).toarray().T, path.intercepts[k]
         found = objective(X, Y, s, O, W, b, l1, l2)
+        rounding = 1e-14 * (1.0 + found) + 4e-16 * abs(X @ W + b).max()
         for start, at in ((W, b), (np.zeros_like(W), np.zeros_like(b))):
             best = improved(X, Y, s, O, start, at, l1, l2, fit_intercept)
-            assert found - best <= path.dual_gaps[k] + 1e-14 * (1.0 + found)
+            assert found - best <= path.dual_gaps[k] + rounding
     free = factor == 0.0
     assert abs(path.coef(0)).toarray()[:, ~free].max(initial=0.0) <= 1e-12 * (1.0 + abs(path.coef(0)).max())
     np.testing.assert_allclose(

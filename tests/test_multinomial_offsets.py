@@ -29,7 +29,7 @@ def test_offsets_so_large_that_no_row_has_curvature(rng):
     np.testing.assert_allclose(sums, 0.0, atol=1e-8)
 
 
-@pytest.mark.parametrize("size", [1e3, 1e4])
+@pytest.mark.parametrize("size", [1e2, 1e3, 1e4])
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
 def test_paths_under_large_offsets_are_certified(rng, size, l1_ratio):
     """For the lasso F is a linear program's value but for log K, as the loss is the largest margin but for that."""
@@ -44,8 +44,7 @@ def test_paths_under_large_offsets_are_certified(rng, size, l1_ratio):
         coef = path.coef(k)
         rows = RowCoefficients(np.arange(5), coef.toarray().T).nonzero()
         gap = problem.duality_gap(rows, alpha, l1_ratio)
-        # Without columns, a fit of the intercepts from 0 may end, on some processors, before they are at their best.
-        assert gap <= 2.0 * path.tol * path.gap_scale or (rows.w.size == 0 and gap == np.inf)
+        assert gap <= 2.0 * path.tol * path.gap_scale
         if l1_ratio == 1.0:
             z = path.predict(X, k) + O
             found = np.mean(-log_softmax(z, axis=1)[np.arange(40), y]) + alpha * abs(coef).sum()

@@ -30,7 +30,7 @@ from sparsereg.objective.certificate import combine_gap
 from sparsereg.objective.multi_task import RowCoefficients
 from sparsereg.objective.problem import make_problem
 from sparsereg.objective.quadratic import MAX_UNPENALIZED
-from sparsereg.objective.softmax_free import orthogonal_probabilities
+from sparsereg.objective.softmax_free import orthogonal_probabilities, scaled_pinv, softmax_totals
 from sparsereg.penalties import GapTerms, Penalty
 
 __all__ = ["MultinomialEvaluation", "MultinomialProblem", "make_multinomial_problem"]
@@ -167,11 +167,9 @@ class MultinomialProblem:
             if np.abs(self._intercept_terms(np.exp(log_p))[0]).max() > UNFINISHED * self.weight_sum:
                 b, total, log_p = self._annealed_intercepts(z, b)
         p = np.exp(log_p)
-        q, valid = p, True
-        if self.free.size:
+        q, valid = p, bool(np.isfinite(total))
+        if valid and (self.free.size or self.fit_intercept):
             q, valid = orthogonal_probabilities(self.design, (self.y, self.s, p), self.free, self.fit_intercept)
-        elif self.fit_intercept:
-            q, valid = self._dual_probabilities(p)
         return MultinomialEvaluation(b, total, p, log_p, q, valid)
 
     def _best_intercepts(self, z: Vector, b: Vector, total: float, log_p: Vector) -> tuple[Vector, float, Vector]:
@@ -182,7 +180,7 @@ class MultinomialProblem:
             slope, hessian = self._intercept_terms(np.exp(log_p))
             if np.abs(slope).max() <= INTERCEPT_TOL * self.weight_sum:
                 break
-            step, t = np.linalg.lstsq(hessian, slope)[0], 1.0
+            step, t = scaled_pinv(hessian) @ slope, 1.0
             if not np.abs(step).max() <= longest:  # also where the Hessian is too small to divide by
                 step = step if np.isfinite(step).all() else slope
                 step = step * (longest / np.abs(step).max())
@@ -215,21 +213,7 @@ class MultinomialProblem:
         """`sum_i s_i (y_i - p_i)`, which is minus the slope, and the Hessian in the intercepts."""
         sp = p if self.s is None else p * self.s
         observed = self.y.sum(axis=1) if self.s is None else self.y @ self.s
-        hessian = np.diag(sp.sum(axis=1)) - sp @ p.T
-        return observed - sp.sum(axis=1), hessian
-
-    def _dual_probabilities(self, p: Vector) -> tuple[Vector, bool]:
-        """q, whose sums are those of y, twice for what rounding leaves; and whether they are probabilities."""
-        q = p
-        for _ in range(2):
-            slope, _ = self._intercept_terms(q)
-            e = np.linalg.lstsq(self._intercept_terms(p)[1], slope)[0]
-            with np.errstate(over="ignore", invalid="ignore"):  # refused below
-                q = q + p * (e[:, None] - e @ p)
-            if not np.isfinite(q).all():
-                return p, False
-        left = np.abs(self._intercept_terms(q)[0]).max()
-        return q, bool((q >= 0.0).all() and left <= 1e-12 * self.weight_sum)
+        return observed - sp.sum(axis=1), softmax_totals(sp, p)
 
     @cached_property
     def l1_norms(self) -> Vector:

@@ -40,8 +40,9 @@ Int = NDArray[np.int64]
 JOIN_PER_CLASS = 10
 # Halvings of a Newton step before Boehning's bound takes its place.
 MAX_HALVINGS = 8
-# Shares of equal probabilities that are mixed into those of the curvature where steps have to be cut short.
-LEAST_MIXED, MOST_MIXED = 1e-3, 0.3
+# Shares of equal probabilities that are mixed into those of the curvature where steps have to be cut short: the first,
+# the least, the most.
+FIRST_MIXED, LEAST_MIXED, MOST_MIXED = 1e-3, 1e-10, 0.3
 # F is known to this share of itself. The gap is more sensitive: steps that change F by rounding still lower it, and are
 # taken, at most so many in a row.
 ROUNDING = 4e-15
@@ -230,7 +231,7 @@ class MultinomialSolver:
         """The share of equal probabilities for the next step, after one of which t was taken: more where t is small."""
         if t == 1.0:
             return 0.1 * self._mixed if self._mixed > LEAST_MIXED else 0.0
-        return min(max(10.0 * self._mixed, LEAST_MIXED), MOST_MIXED) if t < 0.5 else self._mixed
+        return min(10.0 * self._mixed or FIRST_MIXED, MOST_MIXED) if t < 0.5 else self._mixed
 
     def _centred(self, coef: RowCoefficients) -> RowCoefficients:
         """Rows shifted by the number that lowers the penalty most, where 0 is not that."""

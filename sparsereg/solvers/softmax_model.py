@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sparsereg._core.kernels import Pairs, SoftmaxModel
 from sparsereg.objective.multi_task import RowCoefficients
 from sparsereg.objective.multinomial import MultinomialEvaluation, MultinomialProblem
+from sparsereg.objective.softmax_free import DEPENDENT, scaled_eigen, scaled_pinv, softmax_hessian, softmax_totals
 from sparsereg.solvers.loop import Options
 
 __all__ = ["SoftmaxStep", "WorkingPairs"]
@@ -25,7 +26,12 @@ MAX_ROUNDS = 6
 # Conjugate gradients: the relative residual, and the most products.
 CG_TOL = 1e-3
 MAX_PRODUCTS = 100
-MAX_HALVINGS = 10
+# Steps in a row that end where a coordinate reaches 0.
+MAX_STOPS = 20
+# Steps of so few coordinates are solved for directly where conjugate gradients do not end.
+MAX_DIRECT = 300
+# Slopes are known to this share of gradients and strengths. In directions without curvature predictors move so far.
+NOISE, LONGEST = 1e-12, 10.0
 
 
 class WorkingPairs:
@@ -116,15 +122,17 @@ class SoftmaxStep:
         self.problem, self.pairs = problem, pairs
         K, p = problem.n_outputs, found.p
         self.p = p if mixed == 0.0 else (1.0 - mixed) * p + mixed / K
-        scaled = self.p * (0.5 * K) if mixed == 1.0 else self.p
-        self.sp = scaled if problem.s is None else scaled * problem.s
+        self.s = np.full(p.shape[1], 0.5 * K if mixed == 1.0 else 1.0)
+        if problem.s is not None:
+            self.s *= problem.s
+        self.sp = self.s * self.p
         self.d, self.mean = np.zeros_like(p), np.zeros(p.shape[1])
         self.model = SoftmaxModel(self.p, self.sp, self.d, self.mean)
         left = found.q - p
         self.rho = (left if problem.s is None else left * problem.s).sum(axis=1)
         self.inverse: Vector | None = None
         if problem.fit_intercept:
-            self.inverse = np.asarray(np.linalg.pinv(np.diag(self.sp.sum(axis=1)) - self.sp @ self.p.T), np.float64)
+            self.inverse = scaled_pinv(softmax_totals(self.sp, self.p))
         self.w, self.unfinished = np.empty(0), False
         self.c = pairs.c.copy()
         self.c[np.isnan(self.c)] = 0.0
@@ -176,21 +184,28 @@ class SoftmaxStep:
         self.mean += step @ self.p
 
     def newton(self) -> int:
-        """A step on the coordinates that are not 0, by conjugate gradients; those of a penalty that would change sign
-        stop at 0. Returns the products it took."""
-        active = np.flatnonzero((self.w != 0.0) | (self.pairs.l1 == 0.0))
-        if not active.size:
-            return 0
-        # Coordinates without curvature have steps without end, which are not taken.
-        with np.errstate(over="ignore", invalid="ignore"):
-            x, products = self._conjugate_gradients(active)
-            return products + self._shortened(active, x)
+        """Steps on the coordinates that are not 0, by conjugate gradients or directly, until one is taken in full;
+        where one would change sign under a penalty it stops at 0. Returns the products it took."""
+        products = 0
+        for _ in range(MAX_STOPS):
+            active = np.flatnonzero((self.w != 0.0) | (self.pairs.l1 == 0.0))
+            if not active.size:
+                break
+            # Coordinates without curvature have steps without end, which are not taken.
+            with np.errstate(over="ignore", invalid="ignore"):
+                x, more, ended = self._conjugate_gradients(active)
+                if not ended and active.size <= MAX_DIRECT:
+                    x, more = self._direct(active), more + 1
+                t = self._shortened(active, x)
+            products += more + 1
+            if t in (0.0, 1.0):
+                break
+        return products
 
-    def _conjugate_gradients(self, active: Int) -> tuple[Vector, int]:
-        """The step of the active coordinates to the minimum of the model where no sign changes, and the products."""
-        pairs = self.pairs
-        slope = self.c[active] - self._gathered(self._curved(self.d, self.mean), active)
-        slope -= pairs.l1[active] * np.sign(self.w[active]) + pairs.l2[active] * self.w[active]
+    def _conjugate_gradients(self, active: Int) -> tuple[Vector, int, bool]:
+        """The step of the active coordinates to the minimum of the model where no sign changes, the products, and
+        whether that is it."""
+        pairs, slope = self.pairs, self._slope(active)
         inverse = 1.0 / np.maximum(self.h[active] + pairs.l2[active], np.finfo(float).tiny)
         x, r, products = np.zeros_like(slope), slope, 0
         z = inverse * r
@@ -207,16 +222,43 @@ class SoftmaxStep:
             z = inverse * r
             new = float(r @ z)
             direction, rz = z + new / rz * direction, new
-        return x, products
+        return x, products, rz <= CG_TOL**2 * first
 
-    def _shortened(self, active: Int, x: Vector) -> int:
-        """Take the first of x, x/2, x/4, ... that lowers the model; returns the products it took."""
-        old, pairs, t = self.w[active], self.pairs, 1.0
-        curved = self._curved(self.d, self.mean)
-        slope = self.c[active] - self._gathered(curved, active)
-        for done in range(MAX_HALVINGS):
-            new = old + t * x
-            step = np.where((new * old < 0.0) & (pairs.l1[active] > 0.0), 0.0, new) - old
+    def _slope(self, active: Int) -> Vector:
+        """Minus the derivatives of the model along coordinates whose signs are kept."""
+        pairs = self.pairs
+        slope = self.c[active] - self._gathered(self._curved(self.d, self.mean), active)
+        return slope - pairs.l1[active] * np.sign(self.w[active]) - pairs.l2[active] * self.w[active]
+
+    def _direct(self, active: Int) -> Vector:
+        """The same step by the eigenvalues of the model's Hessian: where curvatures are so far apart, as those of
+        columns without a penalty that tell classes apart, that conjugate gradients do not end. In
+        directions without curvature steps are long, but for predictors, unless slopes there are rounding."""
+        pairs, problem = self.pairs, self.problem
+        parts = softmax_hessian(problem.design, self.s, self.p, pairs.cols[active], pairs.outputs[active])
+        hessian = parts.coefficients + np.diag(pairs.l2[active])
+        if problem.fit_intercept:
+            hessian -= parts.sums @ scaled_pinv(parts.totals) @ parts.sums.T
+        unit, size, vectors = scaled_eigen(hessian)
+        slope = vectors.T @ (unit * self._slope(active))
+        noise = NOISE * np.linalg.norm(unit * (np.abs(self.c[active]) + pairs.l1[active]))
+        curved, flat = size > 0.0, (size == 0.0) & (np.abs(slope) > noise)
+        x = unit * (vectors[:, flat] @ slope[flat]) / (DEPENDENT * size[-1])
+        moved = float(np.abs(self._moved(x, active)[0]).max())
+        x *= LONGEST / max(moved, LONGEST)
+        return x + unit * (vectors[:, curved] @ (slope[curved] / size[curved]))
+
+    def _shortened(self, active: Int, x: Vector) -> float:
+        """Take x, or where that does not lower the model the share of it at which the first coordinate reaches 0;
+        returns the share, 0 where that does not either."""
+        old, pairs = self.w[active], self.pairs
+        turns = (old * (old + x) < 0.0) & (pairs.l1[active] > 0.0)
+        shares = np.divide(-old, x, out=np.full_like(x, np.inf), where=turns)
+        slope = self.c[active] - self._gathered(self._curved(self.d, self.mean), active)
+        for t in (1.0, float(shares.min())):
+            if not t <= 1.0:
+                break
+            step = np.where(turns & (shares <= t), -old, t * x)
             d, mean = self._moved(step, active)
             penalty = pairs.l1[active] @ (np.abs(old + step) - np.abs(old))
             penalty += 0.5 * (pairs.l2[active] @ ((old + step) ** 2 - old**2))
@@ -225,9 +267,8 @@ class SoftmaxStep:
                 self.d += d
                 self.mean += mean
                 self._move_intercepts()
-                return done + 1
-            t *= 0.5
-        return MAX_HALVINGS
+                return t
+        return 0.0
 
     def _moved(self, v: Vector, active: Int) -> tuple[Vector, Vector]:
         """The change of the predictors by v, with the best part of the intercepts, and its mean."""
