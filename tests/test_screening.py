@@ -1,10 +1,14 @@
 """What bounds save: columns that are never read, and rounds."""
 
 import numpy as np
+import pytest
+import scipy.sparse as sp
+from oracles import elastic_net
 from test_path import crosses
 
 from sparsereg.data.design import as_design
 from sparsereg.objective.problem import make_problem
+from sparsereg.rows import memory
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.path_solver import PathSolver
 
@@ -36,3 +40,24 @@ def test_columns_known_to_be_over_the_next_threshold_join_before_the_descent():
         run.solve(alpha)
         assert widest > 0.1 or np.isin(over, run.working_set.cols).all()
     assert len(rounds) <= 23  # without: 26
+
+
+@pytest.mark.parametrize("numeric", [False, True])
+def test_cached_products_are_given_up_where_a_pass_reads_no_more(numeric, monkeypatch):
+    """Answers stay those of the oracle."""
+    share = 0.01 if numeric else 0.1
+    monkeypatch.setattr(memory, "CACHED_SHARE", share)
+    X, y = crosses(400, levels=(4, 10, 40))
+    X = sp.csr_array(sp.hstack([X, np.random.default_rng(0).normal(size=(400, 1))])) if numeric else X
+    run = PathSolver(make_problem(as_design(X), y).quadratic, 1.0, Options(1e-8, 10_000))
+    gram, sizes = run.working_set.gram, []
+    for alpha in np.geomspace(run.alpha_max(), run.alpha_max() / 100, 10):
+        found = run.solve(alpha)
+        sizes.append(gram.cached.size)
+        assert found.dual_gap <= 1e-8 * run.quadratic.gap_scale
+        assert gram.store.n_products <= share * (X.nnz + 400) or not sizes[-1]
+    assert sizes[0] > sizes[-1] == 0
+    w = np.zeros(X.shape[1])
+    w[found.columns] = found.coef.w
+    b0, expected = elastic_net(X.toarray(), y, alpha, 1.0)
+    np.testing.assert_allclose(found.intercept + X @ w, b0 + X @ expected, atol=1e-3)

@@ -52,6 +52,20 @@ def test_same_minimum_as_coordinate_descent(monkeypatch, variant, kind, few):
         assert gap <= path.dual_gaps[k] * (1 + 1e-6) + 1e-13 * path.gap_scale
 
 
+def test_solutions_that_are_known_are_handed_out_although_there_is_no_more_space():
+    class Small:
+        is_full = False
+
+        def solve(self, *_):
+            self.is_full = True
+            return ["first", "second"], True
+
+    together = small_path.SolvedTogether(Small())
+    alphas = np.array([3.0, 2.0, 1.0])
+    assert [together.first(None, alphas[k:]) for k in range(3)] == ["first", "second", None]
+    assert not together.is_useful
+
+
 def test_sparse_columns_are_left_to_coordinates():
     X, y = problem()
     assert "small_path" not in regularization_path(sp.csr_array(X), y, alphas=5).methods

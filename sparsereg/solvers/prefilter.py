@@ -168,8 +168,10 @@ class PrefilteredSolver(RestoringSolver):
         if self._together is None:
             asked = (self.problem.quadratic, self.l1_ratio, self.options, alphas)
             self._together = SolvedTogether(None if self._eliminated_length else small_solver(*asked))
-        last = self.coefficients() if self._behind is None else self._behind
-        found = self._together.first(last, alphas)
+        found = None
+        if self._together.is_useful:
+            last = self.coefficients() if self._behind is None else self._behind
+            found = self._together.first(last, alphas)
         if found is not None:
             self._behind = found.coef
             return found

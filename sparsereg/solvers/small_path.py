@@ -54,13 +54,18 @@ class SolvedTogether:
         self._known, self._alphas = list[Solution](), list[float]()  # those to come, the next one last
         self._pause = self._pauses = 0
 
+    @property
+    def is_useful(self) -> bool:
+        """Whether `first` may know anything."""
+        return self._small is not None or bool(self._known)
+
     def first(self, last: Coefficients, alphas: Vector) -> Solution | None:
         """The solution at the first of these strengths, from `last` on; None where it is better found by itself: then
         the next few are too, twice as many each time."""
-        if self._small is None:
-            return None
         if not (self._alphas and self._alphas[-1] == alphas[0]):
             self._known, self._alphas = [], []
+            if self._small is None:
+                return None
             if self._pause:
                 self._pause -= 1
                 return None
