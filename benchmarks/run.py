@@ -303,7 +303,7 @@ def _names(_context: click.Context, parameter: click.Parameter, value: str) -> l
     known = every[parameter.name]
     names = known if value == "all" else value.split(",")
     for name in names:
-        if name not in known and not (parameter.name == "workload_names" and name in workloads.SMOKE_WORKLOADS):
+        if name not in known and not (parameter.name == "workload_names" and name in workloads.ASKED_FOR):
             raise click.BadParameter(f"{name!r} is unknown; choose from {', '.join(known)}, or all")
     return names
 

@@ -19,6 +19,8 @@ enum { SR_AHEAD = 16 };
 /* Products with a vector of more rows read it by blocks of rows: 1 MB stays in a cache while so many columns read it,
  * those with as many entries a block at least. */
 enum { SR_ROWS_ABREAST = 1 << 17, SR_TILE = 128, SR_BLOCK_ENTRIES = 64 };
+/* Vectors that a dense column is multiplied with at once: their sums fill half of the registers. */
+enum { SR_VECTORS = 8 };
 enum { SR_KIND_ONES, SR_KIND_VALUED, SR_KIND_DENSE };
 SR_INLINE int sr_kind_of(const sr_matrix *X, int64_t j) {
     return j < X->n_ones ? SR_KIND_ONES : j < X->n_sparse ? SR_KIND_VALUED : SR_KIND_DENSE;
@@ -75,6 +77,11 @@ SR_INLINE int64_t sr_bits(double v) {
 
 sr_status sr_rmatvec(const sr_matrix *X, const int64_t *cols, int64_t first, int64_t m, const double *v, double *out) {
     SR_RUN(X, sr_rmatvec, X, cols, first, m, v, out);
+    return SR_OK;
+}
+
+sr_status sr_rmatvecs(const sr_matrix *X, const int64_t *cols, int64_t m, const double *V, int64_t k, double *out) {
+    SR_RUN(X, sr_rmatvecs, X, cols, m, V, k, out);
     return SR_OK;
 }
 

@@ -108,6 +108,31 @@ static void SR_FN(rmatvec)(const sr_matrix *X, const int64_t *cols, int64_t firs
     if (k) SR_FN(dots_by_blocks)(X, j, at, k, v, out);
 }
 
+/* A dense column with SR_VECTORS vectors, each n after the last, in four lanes: it is read once for all. */
+SR_WIDE static void SR_FN(dots_abreast)(const Real *x, int64_t n, const double *v, double *out, int64_t stride) {
+    double sum[SR_VECTORS][4] = {{0.0}};
+    int64_t e = 0;
+    for (; e + 4 <= n; e += 4)
+        for (int b = 0; b < SR_VECTORS; b++)
+            for (int l = 0; l < 4; l++) sum[b][l] += (double)x[e + l] * v[b * n + e + l];
+    for (int b = 0; b < SR_VECTORS; b++) {
+        double rest = 0.0;
+        for (int64_t i = e; i < n; i++) rest += (double)x[i] * v[b * n + i];
+        out[b * stride] = ((sum[b][0] + sum[b][2]) + (sum[b][1] + sum[b][3])) + rest;
+    }
+}
+
+static void SR_FN(rmatvecs)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *V, int64_t k,
+                            double *out) {
+    for (int64_t a = 0; a < m; a++) {
+        const int64_t j = cols ? cols[a] : a;
+        int64_t b = 0;
+        for (; j >= X->n_sparse && b + SR_VECTORS <= k; b += SR_VECTORS)
+            SR_FN(dots_abreast)(SR_FN(column_at)(X, j).values, X->n_rows, V + b * X->n_rows, out + b * m + a, m);
+        for (; b < k; b++) out[b * m + a] = SR_FN(dot)(X, j, V + b * X->n_rows);
+    }
+}
+
 /* Three dense columns at once: out is read and written once for all. */
 SR_WIDE static void SR_FN(axpy_abreast)(const sr_matrix *X, const int64_t *cols, const double *step, const double *s,
                                         double *restrict out) {

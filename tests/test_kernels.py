@@ -52,6 +52,9 @@ def test_products_and_stats(real, index, ones, n_dense, weighted):
     np.testing.assert_allclose(X.rmatvec(v), plain.T @ v, atol=1e-12)
     cols = rng.permutation(plain.shape[1])[:5]
     np.testing.assert_allclose(X.rmatvec(v, cols), plain[:, cols].T @ v, atol=1e-12)
+    V = rng.normal(size=(11, N))
+    np.testing.assert_allclose(X.rmatvecs(V), V @ plain, atol=1e-12)
+    np.testing.assert_allclose(X.rmatvecs(V, cols), V @ plain[:, cols], atol=1e-12)
     out = v.copy()
     X.add_matvec(w[:5], out, cols, -0.5, s)
     np.testing.assert_allclose(out, v - 0.5 * weights * (plain[:, cols] @ w[:5]), atol=1e-12)
@@ -204,6 +207,8 @@ def test_binding_refuses_what_would_leave_memory():
         X.rmatvec(np.zeros(N), np.array([17]))
     with pytest.raises(kernels.KernelError, match="wrong length"):
         X.rmatvec(np.zeros(N - 1))
+    with pytest.raises(kernels.KernelError, match="wrong shape"):
+        X.rmatvecs(np.zeros((2, N - 1)))
     with pytest.raises(kernels.KernelError, match="wrong length"):
         X.add_matvec(np.zeros(P + 1), np.zeros(N))
     start = np.array([0, 5], dtype=np.int32)

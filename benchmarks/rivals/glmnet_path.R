@@ -32,7 +32,7 @@ try(cat("5", file = "/proc/self/clear_refs"), silent = TRUE)  # lowers the recor
 before <- memory("VmRSS")
 times <- system.time(
   fit <- glmnet(X, y, family = given[7], alpha = as.numeric(given[4]), lambda = lambda, standardize = FALSE,
-                intercept = as.logical(given[6]), thresh = as.numeric(given[5]), maxit = 1e8, type.gaussian = "naive")
+                intercept = as.logical(given[6]), thresh = as.numeric(given[5]), maxit = 1e8)
 )
 peak <- memory("VmHWM") - before
 if (length(fit$lambda) != length(lambda)) stop("glmnet returned ", length(fit$lambda), " of ", length(lambda), " points")

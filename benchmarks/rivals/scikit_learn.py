@@ -31,10 +31,17 @@ def path(X, y: np.ndarray, alphas: np.ndarray, l1_ratio: float, tol: float, inte
     from sklearn.linear_model import enet_path
 
     X, y_centred, means = centred(X, y, intercept)
-    sparse_centring = intercept and not isinstance(X, np.ndarray)
+    sparse_centring, precompute = intercept and not isinstance(X, np.ndarray), isinstance(X, np.ndarray) and "auto"
     centring = {"X_offset": means, "X_scale": np.ones_like(means)} if sparse_centring else {}
     _, coefs, _ = enet_path(
-        X, y_centred, l1_ratio=l1_ratio, alphas=alphas, tol=tol, max_iter=MAX_ITER, precompute=False, **centring
+        X,
+        y_centred,
+        l1_ratio=l1_ratio,
+        alphas=alphas,
+        tol=tol,
+        max_iter=MAX_ITER,
+        precompute=precompute,
+        **centring,
     )
     return Fitted(coefs, y.mean() - means @ coefs if intercept else np.zeros(len(alphas)))
 

@@ -123,6 +123,22 @@ def gap_sums(int penalty, const double[::1] w, const double[::1] c, const double
     return terms.l1_norm, terms.l2_sq, terms.slope, terms.dual_norm, terms.fenchel
 
 
+def gap_sums_at(int penalty, const double[:, ::1] W, const double[:, ::1] c, const double[::1] l1,
+                const double[::1] l2, const double[::1] scale):
+    """The same at several scales of the strengths, a row each."""
+    cdef int64_t k = scale.shape[0], m = l1.shape[0], b, j
+    require_same(l1, l1, l2, l2)
+    require(W.shape[0] == c.shape[0] == k and W.shape[1] == c.shape[1] == m > 0, "shapes differ")
+    cdef double[:, ::1] out = np.empty((k, 5)), scaled = np.empty((2, m))
+    cdef sr_gap_terms *terms
+    for b in range(k):
+        for j in range(m):
+            scaled[0, j], scaled[1, j] = scale[b] * l1[j], scale[b] * l2[j]
+        terms = <sr_gap_terms *>&out[b, 0]
+        check(sr_gap_sums(<sr_penalty>penalty, m, &W[b, 0], &c[b, 0], &scaled[0, 0], &scaled[1, 0], terms))
+    return np.asarray(out)
+
+
 def moving(const double[::1] w, const double[::1] sq, const double[::1] l2, double share, double most):
     """Positions of the coefficients that move the predictions by more than a share of the largest move, or of `most`.
 

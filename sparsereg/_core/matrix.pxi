@@ -118,6 +118,18 @@ cdef class Matrix:
             status = sr_rmatvec(&self.view, listed, first, m, &v[0], &out[0])
         check(status)
 
+    def rmatvecs(self, const double[:, ::1] V not None, const int64_t[::1] cols=None):
+        """`V X[:, cols]`, of several vectors, the rows of V; every column without `cols`."""
+        cdef int64_t m = self._listed(cols)
+        require(V.shape[1] == self.view.n_rows and V.shape[0] > 0, "V has the wrong shape")
+        cdef double[:, ::1] out = np.empty((V.shape[0], m))
+        cdef const int64_t *listed = NULL if cols is None else &cols[0]
+        cdef sr_status status
+        with nogil:
+            status = sr_rmatvecs(&self.view, listed, m, &V[0, 0], V.shape[0], &out[0, 0])
+        check(status)
+        return np.asarray(out)
+
     def add_matvec(self, const double[::1] w, double[::1] out, const int64_t[::1] cols=None, double scale=1.0,
                    const double[::1] s=None):
         """`out += scale * s * (X[:, cols] w)`, in place."""

@@ -161,13 +161,22 @@ class MemoryRows:
     def gram(self, center: float) -> MemoryGram:
         return MemoryGram(self, center)
 
+    def gradients_at(
+        self, cols: Int, W: NDArray[np.float64], bases: Vector
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The gradients of all columns, and `|r|_s^2`, at several coefficients of `cols`, the rows of W."""
+        d = self.y - bases[:, None]
+        for w, of_one in zip(W, d, strict=True):
+            self.design.matrix.add_matvec(w, of_one, cols, -1.0)
+        sd = d if self.s is None else self.s * d
+        return np.asarray(self.design.matrix.rmatvecs(sd)), np.einsum("ki,ki->k", d, sd)
+
     # ---- vectors over the rows, for what works in memory ---------------------------------------------------------
 
-    def weighted_column(self, col: int) -> Vector:
-        """`s x_j`."""
-        out = np.zeros(self.n_rows)
-        self.design.matrix.add_matvec(np.ones(1), out, np.array([col]), 1.0, self.s)
-        return out
+    def weighted_columns(self, cols: Int) -> NDArray[np.float64]:
+        """`s x_j` of dense columns, as rows."""
+        x = np.asarray(self.design.dense)[:, cols].T.astype(np.float64, order="C", copy=False)
+        return x if self.s is None else x * self.s
 
     def predictor(self, coef: Coefficients) -> Vector:
         """`X w`."""

@@ -373,10 +373,10 @@ def collect(
 def stack(points: Sequence[Solution], n_features: int) -> sp.csc_array:
     """Each point's coefficients as a sparse column."""
     indptr = np.cumsum([0, *(p.columns.size for p in points)])
-    orders = [p.columns.argsort() for p in points]
-    columns = np.concatenate([p.columns[order] for p, order in zip(points, orders, strict=True)]).astype(np.int64)
-    data = np.concatenate([p.coef.w[order] for p, order in zip(points, orders, strict=True)])
-    return sp.csc_array((data, columns, indptr), shape=(n_features, len(points)))
+    columns = np.concatenate([p.columns for p in points]).astype(np.int64)
+    coefs = sp.csc_array((np.concatenate([p.coef.w for p in points]), columns, indptr), shape=(n_features, len(points)))
+    coefs.sort_indices()
+    return coefs
 
 
 def warn_uncertified(problem: Problem | RowsProblem | OutputProblem, result: PathResult) -> None:

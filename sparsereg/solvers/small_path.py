@@ -14,9 +14,10 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import SmallPath
+from sparsereg._core.kernels import SmallPath, gap_sums_at
 from sparsereg.objective.certificate import combine_gap, squared_fenchel_gap
 from sparsereg.objective.quadratic import Quadratic
+from sparsereg.penalties import GapTerms
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.memory import MemoryRows
 from sparsereg.solvers.gap_rounding import EPS, HIDDEN, length_of
@@ -27,6 +28,7 @@ __all__ = ["SmallSolver", "SolvedTogether", "small_solver"]
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
+NONE = np.empty(0, dtype=np.int64)
 # `PathSolver` could read so many entries of X in the time that Python takes for a strength: X is to have no more, nor
 # the Gram matrix of all columns for each strength if it is made at once.
 ENTRIES_PER_STRENGTH = 2_000_000
@@ -38,10 +40,13 @@ FREE_COLUMNS = 500
 MAX_STEPS = 100
 # And multiplications, which take about as long as a strength of `PathSolver`.
 MAX_WORK = 1_000_000
-# Strengths in one call, at most, so that a path may end early; half as many once columns were missing.
-AHEAD = 20
+# Strengths in one call, at most, so that a path may end early; half as many once columns were missing. A pass over X
+# certifies eight.
+AHEAD = 24
 # The kernel's gap is brought to this share of the target: columns outside may cost the rest.
 SHARE = 0.5
+# Columns whose products are worked out at once.
+COLUMNS_AT_ONCE = 64
 # Columns added at once, at least, and for each active one.
 MIN_ADDED, ADDED_PER_ACTIVE = 10, 2
 
@@ -100,7 +105,7 @@ def small_solver(quadratic: Quadratic, l1_ratio: float, options: Options, alphas
         return None
     solver = SmallSolver(quadratic, options, l1, l2)
     if rows.n_cols <= solver.most and 0.5 * rows.n_cols * rows.nnz <= alphas.size * ENTRIES_PER_STRENGTH:
-        solver.add(np.flatnonzero(~solver.constant))
+        solver.add_all()
     return solver
 
 
@@ -134,6 +139,8 @@ class SmallSolver:
         self._target = options.tol * quadratic.null_deviance
         self._gram, self.cols, self._ahead = np.empty((0, 0)), np.empty(0, dtype=np.int64), 1
         self.most, self.is_full = min(MAX_COLUMNS, max(FREE_COLUMNS, math.isqrt(self._rows.nnz // 2))), False
+        room = self._rows.nnz // (self._rows.n_rows + 2 * self._rows.n_cols)  # so that they take no more than X
+        self._most_ahead = min(max(room, 1), AHEAD)
         self._outside = np.where(self.constant, np.inf, l1)  # infinite for columns that are never to be added
 
     def solve(self, coef: Coefficients, alphas: Vector) -> tuple[list[Solution], bool]:
@@ -148,18 +155,15 @@ class SmallSolver:
         scales = scales if usable.all() else scales[: int(usable.argmin())]
         while len(solutions) < scales.size:
             todo = scales[len(solutions) : len(solutions) + self._ahead]
-            last = solutions[-1].coef if solutions else coef
-            found, steps = self._on_members(last, todo)
-            for one, scale, n in zip(found, todo.tolist(), steps, strict=False):
-                certified, missing = self._certify(one, scale, n)
-                if certified is None:
-                    break
-                solutions.append(certified)
-            else:
-                if len(found) < todo.size:
-                    return solutions, True
-                self._ahead = min(2 * self._ahead, AHEAD)
+            W, steps = self._on_members(solutions[-1].coef if solutions else coef, todo)
+            if not len(W):
+                return solutions, True
+            found, c = self._certified(W, todo, steps)
+            solutions += found
+            if (n := len(found)) == todo.size:
+                self._ahead = min(2 * self._ahead, self._most_ahead)
                 continue
+            missing = self._missing(W[n], c[n], float(todo[n])) if n < len(W) else NONE
             if not missing.size or not self._has_room(missing):
                 return solutions, True
             self._ahead = max(self._ahead // 2, 1)
@@ -170,21 +174,26 @@ class SmallSolver:
         self.is_full |= self.cols.size + cols.size > self.most
         return not self.is_full
 
+    def add_all(self) -> None:
+        """All columns for the Gram matrix: none will be missing."""
+        self.add(np.flatnonzero(~self.constant))
+        self._ahead = self._most_ahead
+
     def add(self, cols: Int) -> None:
         """Columns for the Gram matrix."""
         if not cols.size:
             return
-        rows, old, m = self._rows, self.cols, self.cols.size
-        gram = np.empty((m + cols.size, m + cols.size))
-        gram[:m, :m], gram[m:, m:] = self._gram, rows.products(cols, cols)
-        if m:
-            for a, col in enumerate(cols.tolist(), m):
-                gram[a, :m] = rows.design.rmatvec(rows.weighted_column(col), old)
-        self.cols = np.concatenate([old, cols])
-        sums = self._sums[self.cols]
-        gram[m:] -= np.outer(sums[m:], sums / self.quadratic.weight_sum)
-        gram[:m, m:] = gram[m:, :m].T
-        gram[np.arange(m, m + cols.size), np.arange(m, m + cols.size)] = self._sq[cols]
+        rows, m = self._rows, self.cols.size
+        self.cols = np.concatenate([self.cols, cols])
+        sums, gram = self._sums[self.cols], np.empty((self.cols.size, self.cols.size))
+        gram[:m, :m] = self._gram
+        for begin in range(m, self.cols.size, COLUMNS_AT_ONCE):
+            block = slice(begin, min(begin + COLUMNS_AT_ONCE, self.cols.size))
+            so_far = self.cols[: block.stop]
+            gram[block, : block.stop] = rows.design.matrix.rmatvecs(rows.weighted_columns(self.cols[block]), so_far)
+            gram[block, : block.stop] -= np.outer(sums[block], sums[: block.stop] / self.quadratic.weight_sum)
+            gram[:begin, block] = gram[block, :begin].T
+        gram[np.arange(m, self.cols.size), np.arange(m, self.cols.size)] = self._sq[cols]
         self._gram, self._outside[cols] = gram, np.inf
         kernel, members = cast(int, self.quadratic.penalty.kernel), self.cols
         self._path = SmallPath(
@@ -197,49 +206,51 @@ class SmallSolver:
             SHARE * self._target,
         )
 
-    def _on_members(self, coef: Coefficients, scales: Vector) -> tuple[list[Coefficients], list[int]]:
-        """The minima over the members, from `coef` on; fewer where one takes too many steps."""
+    def _on_members(self, coef: Coefficients, scales: Vector) -> tuple[NDArray[np.float64], Int]:
+        """The minima over the members, rows of coefficients, from `coef` on; fewer where one takes too many steps."""
         if not self.cols.size:
-            return [Coefficients.zero()] * scales.size, [0] * scales.size
+            return np.zeros((scales.size, 0)), np.zeros(scales.size, dtype=np.int64)
         w = np.zeros(self._sq.size)
         w[coef.cols] = coef.w
-        W, steps = self._path.solve(w[self.cols], scales, min(MAX_STEPS, self.options.max_iter), MAX_WORK)
-        return [Coefficients(self.cols, w).nonzero() for w in W], steps.tolist()
+        found, steps = self._path.solve(w[self.cols], scales, min(MAX_STEPS, self.options.max_iter), MAX_WORK)
+        return found, steps
 
-    def _certify(self, coef: Coefficients, scale: float, steps: int) -> tuple[Solution | None, Int]:
-        """A solution, its gap by a pass over X; or None, and the columns outside that are in the way."""
+    def _certified(
+        self, W: NDArray[np.float64], scales: Vector, steps: Int
+    ) -> tuple[list[Solution], NDArray[np.float64]]:
+        """Solutions, as many as are certified one after the other, their gaps by passes over X; and the gradients of
+        all."""
         quadratic, members = self.quadratic, self.cols
-        products_sum = float(self._sums[coef.cols] @ coef.w)
-        base, w = quadratic.base(products_sum), np.zeros(self._sq.size)
-        w[coef.cols] = coef.w
-        c = self._rows.gradients(coef, base)
-        squares = self._rows.squared_residual(coef, base)
-        l1, l2 = scale * self._l1[members], scale * self._l2[members]
-        terms = quadratic.penalty.gap_terms(w[members], c[members], l1, l2)
-        ratio = quadratic.penalty.dual_magnitude(c) / (scale * self._outside)
-        outside = float(ratio.max())
-        gap = combine_gap(terms, squared_fenchel_gap(squares), outside) + self._hidden(coef)
-        if gap <= self._target:
-            return Solution(
-                coef,
-                quadratic.rows.columns[coef.cols],
-                quadratic.intercept(coef, products_sum),
-                gap / quadratic.weight_sum,
-                steps,
-                squares,
-                None,
-                steps,
-                "small_path",
-            ), members[:0]
-        near = np.flatnonzero(ratio > NEAR) if outside > 1.0 else members[:0]
-        limit = MIN_ADDED + ADDED_PER_ACTIVE * coef.cols.size
+        products_sums = W @ self._sums[members]
+        c, squares = self._rows.gradients_at(members, W, quadratic.center - products_sums / quadratic.weight_sum)
+        c[:, self.constant] = 0.0  # nothing but rounding
+        w, solutions = np.zeros(c.shape), list[Solution]()
+        w[:, members] = W
+        terms = gap_sums_at(cast(int, quadratic.penalty.kernel), w, c, self._l1, self._l2, scales[: len(W)])
+        known = (terms, steps, squares, self._hidden(W), products_sums)
+        for w_of, of_one, n, square, hidden, products_sum in zip(w, *(each.tolist() for each in known), strict=True):
+            gap = combine_gap(GapTerms(*of_one), squared_fenchel_gap(square)) + hidden
+            if not gap <= self._target:
+                break
+            (cols,) = w_of.nonzero()
+            coef = Coefficients(cols, w_of[cols])
+            intercept = quadratic.intercept(coef, products_sum)
+            columns, gap = quadratic.rows.columns[cols], gap / quadratic.weight_sum
+            solutions.append(Solution(coef, columns, intercept, gap, n, square, None, n, "small_path"))
+        return solutions, c
+
+    def _missing(self, w: Vector, c: Vector, scale: float) -> Int:
+        """The columns outside that are in the way of a smaller gap; none if no gradient is over its threshold."""
+        ratio = self.quadratic.penalty.dual_magnitude(c) / (scale * self._outside)
+        near = np.flatnonzero(ratio > NEAR) if ratio.max() > 1.0 else NONE
+        limit = MIN_ADDED + ADDED_PER_ACTIVE * int(np.count_nonzero(w))
         if near.size > limit:
             near = near[np.argpartition(-ratio[near], limit)[:limit]]
-        return None, near
+        return near
 
-    def _hidden(self, coef: Coefficients) -> float:
-        """What the rounding of gradients may hide in a gap, if that is more than next to nothing."""
-        fit_bound = float(self._lengths[coef.cols] @ np.abs(coef.w))
-        norm = float(self._l1[coef.cols] @ np.abs(coef.w))
+    def _hidden(self, W: NDArray[np.float64]) -> Vector:
+        """What the rounding of gradients may hide in gaps, if that is more than next to nothing."""
+        magnitude = np.abs(W)
+        fit_bound, norm = magnitude @ self._lengths[self.cols], magnitude @ self._l1[self.cols]
         hidden = EPS * fit_bound * (self._steepest * norm + fit_bound)
-        return hidden if hidden > HIDDEN * self.quadratic.null_deviance else 0.0
+        return np.where(hidden > HIDDEN * self.quadratic.null_deviance, hidden, 0.0)

@@ -382,7 +382,7 @@ int main(void) {
         for (int v = 0; v < 4; v++) {
             const sr_matrix X = columns(&f, reals[v / 2], indices[v % 2]), Xt = rows(&f, reals[v / 2], indices[v % 2]);
             test_compressed(&f, reals[v / 2], indices[v % 2]);
-            test_counts(&f, indices[v % 2], v / 2);
+            test_counts(&f, indices[v % 2], v / 2), test_several_products(&X);
             test_with_dense(&f, reals[v / 2], indices[v % 2]);
             for (int weighted = 0; weighted < 2; weighted++) {
                 test_products(&f, &X, weighted ? s : NULL), test_softmax(&f, &X, weighted ? s : NULL);
