@@ -204,10 +204,11 @@ sr_status sr_gradient_by_rows(const sr_matrix *X, const sr_matrix *Xt, const dou
 void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out);
 /* The same for out[a] with first <= a < m only.  O(entries of G in those columns) */
 void sr_gram_subtract_last(const sr_gram *G, int64_t first, int64_t m, const double *x, double *out);
-/* out[i] -= sum_b G_kb x_b for n members of a sum, columns of it or not, over its k columns `active`: to the last digit
- * what sr_products_subtract gives for a cached column, store by store. row: m + 1 zeros before and after */
-void sr_gram_subtract_members(const sr_gram *G, const int64_t *members, int64_t n, const int64_t *active, int64_t k,
-                              const double *x, double *row, double *out);
+/* out[i] -= sum_b G_kb x_b for n members of a sum, columns of it or not, over its m columns in their order: to the last
+ * digit what sr_products_subtract gives for a cached column, store by store. x[m] is 0. Zeros before and after: row,
+ * m + 1; marks, m / 64 + 1.  O(entries of these members + n m / 64) */
+void sr_gram_subtract_members(const sr_gram *G, const int64_t *members, int64_t n, int64_t m, const double *x,
+                              double *row, uint64_t *marks, double *out);
 /* Entries among the m columns of a sum alone that those from `first` on bring. */
 int64_t sr_gram_count_own(const sr_gram *G, int64_t first, int64_t m);
 /* How many columns of place below n had a product with member a when it joined, or do as members: place_of gives the

@@ -192,22 +192,35 @@ void sr_gram_subtract_last(const sr_gram *G, int64_t first, int64_t m, const dou
     }
 }
 
-void sr_gram_subtract_members(const sr_gram *G, const int64_t *members, int64_t n, const int64_t *active, int64_t k,
-                              const double *x, double *row, double *out) {
-    for (int64_t i = 0; i < n; i++) {
-        double total = out[i];
-        for (const sr_gram *g = G; g; g = g->next) {
-            const int64_t begin = g->begin[members[i]], end = begin + g->len[members[i]];
-            SR_GRAM_EACH(g, members[i], row[g->place[at]] += product;);
-            for (int64_t b = 0; b < k; b++) {
-                const double step = g->sign * x[active[b]];
-                double rest = row[active[b]]; /* a count in pieces, as sr_take_counts makes of it */
-                for (; !g->val && rest > SR_MAX_COUNT; rest -= SR_MAX_COUNT) total -= step * SR_MAX_COUNT;
-                total -= step * rest;
-            }
-            for (int64_t e = begin; e < end; e++) row[g->place[sr_gram_index(g, e)]] = 0.0;
+/* Of one store: total less x times the row, whose entries are marked; row and marks are zeros again. */
+static double sr_take_row(const double *x, double sign, int pieces, double *row, uint64_t *marks, int64_t n_marks,
+                          double total) {
+    for (int64_t k = 0; k < n_marks; k++) {
+        for (uint64_t left = marks[k]; left; left &= left - 1) {
+            const int64_t b = 64 * k + sr_lowest_bit(left);
+            const double step = sign * x[b];
+            double rest = row[b]; /* a count in pieces, as sr_take_counts makes of it */
+            for (; pieces && rest > SR_MAX_COUNT; rest -= SR_MAX_COUNT) total -= step * SR_MAX_COUNT;
+            total -= step * rest;
+            row[b] = 0.0;
         }
-        out[i] = total;
+        marks[k] = 0;
+    }
+    return total;
+}
+
+void sr_gram_subtract_members(const sr_gram *G, const int64_t *members, int64_t n, int64_t m, const double *x,
+                              double *row, uint64_t *marks, double *out) {
+    const int64_t n_marks = m / 64 + 1;
+    for (int64_t i = 0; i < n; i++) {
+        for (const sr_gram *g = G; g; g = g->next) {
+            SR_GRAM_EACH(g, members[i], {
+                const int32_t place = g->place[at];
+                row[place] += product;
+                marks[place / 64] |= (uint64_t)1 << place % 64;
+            });
+            out[i] = sr_take_row(x, g->sign, !g->val, row, marks, n_marks, out[i]);
+        }
     }
 }
 

@@ -92,6 +92,17 @@ static inline int sr_next_block(const sr_gram_work *work, int64_t limit, int64_t
     return 0;
 }
 
+/* The place of the lowest bit of a number that is not 0. */
+static inline int sr_lowest_bit(uint64_t bits) {
+#if defined(__GNUC__)
+    return __builtin_ctzll(bits);
+#else
+    int n = 0;
+    for (; !(bits & 1); bits >>= 1) n++;
+    return n;
+#endif
+}
+
 /* The first entry of member a with a place of at least k. */
 static inline int64_t sr_products_from(const sr_products *kept, int64_t a, int64_t k) {
     int64_t low = kept->begin[a], high = kept->begin[a + 1];

@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 from test_path import crosses
 
+from sparsereg._core.kernels import KernelError, gap_sums_of_gram
 from sparsereg.data.design import as_design
 from sparsereg.losses import Squared
 from sparsereg.objective.problem import make_problem
@@ -34,6 +35,20 @@ def made(data, options, tol=1e-4):
     solver = PathSolver(problem.quadratic, l1_ratio, Options(tol=tol))
     top = solver.alpha_max()
     return solver, problem, np.geomspace(top, 0.1 * top, 50).tolist()
+
+
+def test_what_a_gap_is_made_of_is_what_the_working_set_says():
+    solver, _, alphas = made(crosses(400), {"l1_ratio": 0.5})
+    for alpha in alphas[:9]:
+        solver.solve(alpha)
+    ws = solver.working_set
+    co = ws._coordinates(ws.r_sum)
+    sums, squares = gap_sums_of_gram(co, ws.q, ws.c0, solver.quadratic.null_deviance)
+    own = solver._own_gap()
+    np.testing.assert_allclose(sums, own.terms, rtol=1e-12)
+    assert squares == pytest.approx(own.squared_residual, rel=1e-12)
+    with pytest.raises(KernelError, match="q or c0"):
+        gap_sums_of_gram(co, ws.q[1:], ws.c0, 1.0)
 
 
 def walked(solver, alphas):

@@ -13,6 +13,7 @@ from sparsereg._core.kernels import Coordinates, GramStore, append_sums
 from sparsereg.data.compressed import Compressed
 from sparsereg.data.design import as_design
 from sparsereg.data.row_parts import in_parts
+from sparsereg.rows.arranged import Arranged
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.folds import PartedRows, TrainingRows
 from sparsereg.rows.memory import MemoryRows
@@ -32,7 +33,7 @@ def parted(kind):
         X.data = rng.normal(size=X.nnz)
     s = rng.uniform(0.5, 2.0, 300) if kind == "weighted" else None
     rows = MemoryRows(as_design(X), y, s)
-    return rows, PartedRows(rows, np.arange(300), PARTS)
+    return rows, PartedRows(rows.design, Arranged.of(rows.y, rows.s, np.arange(300), PARTS))
 
 
 def training(rows, shared, held_out):
@@ -170,7 +171,7 @@ def test_counts_beyond_16_bits_make_room_for_all_their_pieces():
     X[[0, 1], [20, 22]] = 1.0
     X = sp.hstack([sp.csr_array(np.ones((n, 20))), X[:, [20]], np.ones((n, 1)), X[:, [22]]]).tocsr()
     rows = MemoryRows(as_design(X), np.zeros(n), None)
-    shared = PartedRows(rows, np.arange(n), [(0, 35_000), (35_000, n)])
+    shared = PartedRows(rows.design, Arranged.of(rows.y, None, np.arange(n), [(0, 35_000), (35_000, n)]))
     lengths = rows.lengths(np.arange(23))
     members = np.array([*np.flatnonzero(lengths == 1)[:1], np.flatnonzero(lengths == n)[-1]])
     members = np.append(members, np.flatnonzero(lengths == 1)[1])

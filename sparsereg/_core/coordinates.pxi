@@ -42,6 +42,23 @@ cdef class Coordinates:
         return view
 
 
+def gap_sums_of_gram(Coordinates co not None, const double[::1] q, const double[::1] c0, double null_deviance):
+    """What a gap is made of at coefficients `co.w` with `q = X_M' r`, not centred: `gap_sums`, and `|r|_s^2`.
+
+    `c0`: the gradient at w = 0, where `|r|_s^2` is `null_deviance`."""
+    cdef int64_t a
+    cdef double share = co.r_sum / co.weight_sum, squares = 0.0
+    cdef sr_gap_terms terms
+    require(q.shape[0] == c0.shape[0] == co.m, "q or c0 has the wrong length")
+    cdef double[::1] c = np.empty(co.m)
+    for a in range(co.m):
+        c[a] = q[a] - co.sums[a] * share
+        squares += (c0[a] + c[a]) * co.w[a]
+    check(sr_gap_sums(<sr_penalty>co.penalty, co.m, &co.w[0], &c[0], &co.l1[0], &co.l2[0], &terms))
+    squares = max(null_deviance - squares, 0.0)
+    return (terms.l1_norm, terms.l2_sq, terms.slope, terms.dual_norm, terms.fenchel), squares
+
+
 def solve_psd(double[:, ::1] H not None, double[::1] x not None, double tiny):
     """`H x = b` in place of b, where it has a solution; the upper triangle of H is read, and overwritten. A pivot of at
     most `tiny` of its column's diagonal is 0, and so is that coordinate."""

@@ -175,8 +175,8 @@ cdef extern from "sr.h" nogil:
                                   const sr_gram_work *, const int64_t *, int64_t, double *)
     void sr_gram_subtract(const sr_gram *G, int64_t m, const double *x, double *out)
     void sr_gram_subtract_last(const sr_gram *, int64_t, int64_t, const double *, double *)
-    void sr_gram_subtract_members(const sr_gram *, const int64_t *, int64_t, const int64_t *, int64_t, const double *,
-                                  double *, double *)
+    void sr_gram_subtract_members(const sr_gram *, const int64_t *, int64_t, int64_t, const double *, double *,
+                                  uint64_t *, double *)
     int64_t sr_gram_count_own(const sr_gram *, int64_t, int64_t)
     int64_t sr_products_count(const sr_products *, const sr_gram *, int64_t, const int32_t *, int64_t)
     void sr_cd_gram(const sr_gram *, const sr_coordinates *, const int64_t *, int64_t, int64_t, double, double *,

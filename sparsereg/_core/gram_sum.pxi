@@ -206,14 +206,49 @@ cdef class GramSum:
             sr_gram_subtract(terms, self.m, &x[0], &padded[0])
         out[:] = padded[: self.m]
 
-    def cached_gradients(self, const double[::1] c0, const double[::1] sums, double shift, const double[::1] w):
-        """`c0 - shift * sums - X_k' S X w` for the first cached columns k, as many as `c0` is long."""
-        require(w.shape[0] == self.m and c0.shape[0] == sums.shape[0], "w or sums has the wrong length")
-        cdef double[::1] out = np.empty(c0.shape[0]), step = np.empty(self.m)
+    def cached_gradients(self, const int64_t[::1] cols, const int64_t[::1] places, const int64_t[::1] numbers,
+                         const double[:, ::1] known, double shift, const double[::1] w):
+        """The gradients of those of `cols` that are cached at the first places, 0 for others, and 1 for each that is.
+
+        By column: `places` among the cached ones, `numbers` among the members, or -1. By place: `known` has the
+        gradients at w = 0 and `x_j' s`."""
+        cdef int64_t a, k, n = 0, n_members = 0, m = cols.shape[0]
+        require(w.shape[0] == self.m and known.shape[0] == 2 and places.shape[0] == numbers.shape[0],
+                "w, known or numbers has the wrong length")
+        require_within(cols, places.shape[0])
+        flags, found, members = np.zeros(m, dtype=np.uint8), np.zeros(m), np.empty(m, dtype=np.int64)
+        cdef uint8_t[::1] flag = flags
+        cdef double[::1] c = found, of_members = np.empty(m)
+        cdef int64_t[::1] member = members
+        for a in range(m):
+            k = places[cols[a]]
+            if 0 <= k < known.shape[1]:
+                flag[a], n = 1, max(n, k + 1)
+        cdef double[::1] out = np.empty(n)
+        for k in range(n):
+            out[k] = known[0, k] - shift * known[1, k]
+        for a in range(m):
+            if flag[a] and numbers[cols[a]] >= 0:
+                member[n_members], of_members[n_members] = numbers[cols[a]], out[places[cols[a]]]
+                n_members += 1
+        self._subtract_cached(w, out)
+        self.subtract_members(members[:n_members], w, of_members[:n_members])
+        n_members = 0
+        for a in range(m):
+            if flag[a] and numbers[cols[a]] >= 0:  # products since it became a member are in its Gram column
+                c[a] = of_members[n_members]
+                n_members += 1
+            elif flag[a]:
+                c[a] = out[places[cols[a]]]
+        return found, flags
+
+    cdef int _subtract_cached(self, const double[::1] w, double[::1] out) except -1:
+        """`out -= X_k' S X w` for the first cached columns k, as many as `out` is long."""
+        cdef double[::1] step = np.empty(self.m)
         cdef GramStore store
         cdef int64_t t, k
-        for k in range(c0.shape[0]):
-            out[k] = c0[k] - shift * sums[k]
+        if not self.m or not out.shape[0]:
+            return 0
         with self.lock:
             for t in range(len(self.stores)):
                 store = self.stores[t]
@@ -221,9 +256,8 @@ cdef class GramSum:
                 require_within(self.at, store.m)
                 for k in range(self.m):
                     step[k] = self.signs[t] * w[k]
-                if self.m:
-                    sr_products_subtract(&store.cached, &self.at[0], self.m, &step[0], out.shape[0], &out[0])
-        return np.asarray(out)
+                sr_products_subtract(&store.cached, &self.at[0], self.m, &step[0], out.shape[0], &out[0])
+        return 0
 
     def most_products(self, const int32_t[::1] place_of, int64_t n):
         """In the store that has most: the products of its columns with those of place below n; `place_of` gives the
@@ -249,12 +283,10 @@ cdef class GramSum:
             return
         cdef const sr_gram *terms = self.borrow()
         require_within(members, self.seen)
-        cdef double[::1] row = np.zeros(self.m + 1)
-        cdef const int64_t[::1] active = np.flatnonzero(x)
-        if not active.shape[0]:
-            return
+        cdef double[::1] steps = with_zero(x), row = np.zeros(self.m + 1)
+        cdef uint64_t[::1] marks = np.zeros(self.m // 64 + 1, dtype=np.uint64)
         with nogil:
-            sr_gram_subtract_members(terms, &members[0], members.shape[0], &active[0], active.shape[0], &x[0], &row[0],
+            sr_gram_subtract_members(terms, &members[0], members.shape[0], self.m, &steps[0], &row[0], &marks[0],
                                      &out[0])
 
     def subtract_last(self, int64_t first, const double[::1] x, double[::1] out):

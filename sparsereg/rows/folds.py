@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from threading import RLock
-from typing import NamedTuple
 from weakref import WeakSet
 
 import numpy as np
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from sparsereg._core.kernels import GramStore, GramSum, append_parts, append_sums, gradient_by_rows, share_work_space
 from sparsereg.data.design import ColumnStats, CsrDesign
 from sparsereg.data.row_parts import in_parts
+from sparsereg.rows.arranged import Arranged, TargetSums
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.memory import MIN_CACHE_BYTES, MemoryGram, MemoryRows, columns_to_cache
 
@@ -35,44 +35,14 @@ FOLDS_CACHED_COLS = 32_000
 UNLIMITED = 1 << 62
 
 
-class TargetSums(NamedTuple):
-    """Sums over the targets of a part: their mean m, `sum s (y - m)^2`, `sum s (y - m)`, `sum s`; the least and the
-    largest of those that count."""
-
-    mean: float
-    squares: float
-    total: float
-    weight: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, y: Vector, s: Vector) -> TargetSums:
-        """Of targets and weights."""
-        weight = float(s.sum())
-        if not weight:
-            return cls(0.0, 0.0, 0.0, 0.0, np.inf, -np.inf)
-        mean = float(s @ y) / weight
-        rest, counted = y - mean, y if s.min() > 0.0 else y[s > 0.0]
-        return cls(mean, float(s @ rest**2), float(s @ rest), weight, float(counted.min()), float(counted.max()))
-
-    def squared_error(self, prediction: float) -> float:
-        """`sum s (y - prediction)^2`."""
-        shift = prediction - self.mean
-        return self.squares - 2.0 * shift * self.total + shift * shift * self.weight
-
-
 class PartedRows:
     """Rows in parts that follow one another, with a Gram matrix of each part for the columns of any fold.
 
     Parameters
     ----------
-    rows : MemoryRows
-        A CSR without dense columns.
-    order : int64 array of shape (n,)
-        The rows of each part in turn, in increasing order; those of the parts are numbered so.
-    parts : list of (int, int)
-        Rows from a to b; together all of them.
+    design : CsrDesign
+        Without dense columns, its rows in the old order.
+    arranged : Arranged
 
     Attributes
     ----------
@@ -83,13 +53,13 @@ class PartedRows:
         depends on the targets of all.
     """
 
-    def __init__(self, rows: MemoryRows, order: Int, parts: list[tuple[int, int]]) -> None:
-        assert isinstance(rows.design, CsrDesign)
-        self.design, self.columns = in_parts(rows.design, order, [b for _, b in parts])
-        self.rows = MemoryRows(self.design, rows.y[order], None if rows.s is None else rows.s[order])
+    def __init__(self, design: CsrDesign, arranged: Arranged) -> None:
+        order, self.parts, y, s, self.targets = arranged
+        self.design, self.columns = in_parts(design, order, [b for _, b in self.parts])
+        self.rows = MemoryRows(self.design, y, s)
         target = self.rows.y if self.rows.s is None else self.rows.s * self.rows.y
         self.target_products = [part.rmatvec(target) for part in self.columns]
-        self.parts, self.counts = parts, rows.s is None and self.design.n_ones == self.design.n_cols
+        self.counts = s is None and self.design.n_ones == self.design.n_cols
         self.lengths = [part.lengths() for part in self.columns]
         self.nnz = self.design.borrowed.nnz
         self.lock = RLock()  # folds may be solved in threads of their own
@@ -211,12 +181,6 @@ class PartedRows:
         products = self.target_products[part][coef.cols] - intercept * self.sums[part][coef.cols]
         return max(constant - float(coef.w @ (2.0 * products + out[at])), 0.0)
 
-    @cached_property
-    def targets(self) -> list[TargetSums]:
-        """Those of each part."""
-        s = np.ones(self.rows.n_rows) if self.rows.s is None else self.rows.s
-        return [TargetSums.of(self.rows.y[a:b], s[a:b]) for a, b in self.parts]
-
 
 @dataclass(frozen=True, eq=False)
 class TrainingRows(MemoryRows):
@@ -251,6 +215,10 @@ class TrainingRows(MemoryRows):
     @cached_property
     def weight_sum(self) -> float:
         return sum(part.weight for part in self._targets)
+
+    @cached_property
+    def max_weight(self) -> float:
+        return 1.0 if self._parted.rows.s is None else super().max_weight
 
     def target_mean(self) -> float:
         parts = self._targets
@@ -327,7 +295,7 @@ class TrainingGram(MemoryGram):
         self.nnz = 0
         self.parted.in_use.add(self)
         self.cached, self.n_kept = np.empty(0, dtype=np.int64), 0
-        self._cached_c0, self._cached_sums = np.empty(0), np.empty(0)
+        self._known = np.empty((2, 0))
 
     @property
     def held(self) -> int:
@@ -337,9 +305,9 @@ class TrainingGram(MemoryGram):
 
     def cache_rows(self, c: Vector) -> None:
         self.cached = self.parted.cache_rows()
-        self._cached_c0, self._cached_sums = c[self.cached], self.rows.moments(self.cached).sums
         own = self.rows.n_own
-        self.n_kept = self.cached.size if own is None else int(np.count_nonzero(self.cached < own))
+        self.n_kept = n = self.cached.size if own is None else int(np.count_nonzero(self.cached < own))
+        self._known = np.array([c[self.cached[:n]], self.rows.moments(self.cached[:n]).sums])
 
     def few_dense(self) -> Int:
         return np.empty(0, dtype=np.int64)
@@ -360,6 +328,7 @@ class TrainingGram(MemoryGram):
             while self.store.most_products(places, self.n_kept) > parted.max_products:
                 self.n_kept = self.n_kept * 3 // 4
         if self.n_kept < before:
+            self._known = self._known[:, : self.n_kept].copy()
             parted.drop_products()
 
     def known_gradients(self, cols: Int, w: Vector, shift: float) -> tuple[Vector, NDArray[np.bool_]] | None:
@@ -368,22 +337,9 @@ class TrainingGram(MemoryGram):
             return super().known_gradients(cols, w, shift)
 
     def _of_cached(self, cols: Int, w: Vector, shift: float) -> tuple[Vector, NDArray[np.bool_]]:
-        places, c = self.parted.cached_place[cols], np.empty(cols.size)
-        known = (places >= 0) & (places < self.n_kept)
-        if known.any():
-            c[known] = self._cached_gradients(cols[known], places[known], w, shift)
-        return c, known
-
-    def _cached_gradients(self, cols: Int, places: Int, w: Vector, shift: float) -> Vector:
-        """Products that a column has had since it became a member are in its Gram column."""
-        n, number = int(places.max()) + 1, self.parted.number(cols)
-        c = self.store.cached_gradients(self._cached_c0[:n], self._cached_sums[:n], shift, w)[places]
-        (member,) = (number >= 0).nonzero()
-        if member.size:
-            found = self._cached_c0[places[member]] - self._cached_sums[places[member]] * shift
-            self.store.subtract_members(number[member], w, found)
-            c[member] = found
-        return np.asarray(c)
+        parted = self.parted
+        c, known = self.store.cached_gradients(cols, parted.cached_place, parted._place, self._known, shift, w)
+        return c, known.view(np.bool_)
 
     def _on_own_rows(self, cols: Int, w: Vector, base: float) -> Vector:
         with self.parted.lock:

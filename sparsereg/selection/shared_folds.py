@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from sparsereg.data.design import CsrDesign, Design
 from sparsereg.objective.problem import Problem, problem_over
-from sparsereg.rows.folds import PartedRows, TargetSums, TrainingRows
+from sparsereg.rows.arranged import Arranged
+from sparsereg.rows.folds import PartedRows, TrainingRows
 from sparsereg.rows.memory import MAX_CACHED_ROW_LENGTH, MemoryRows
 from sparsereg.selection.fold_fits import FoldFit, FoldPoint, Task, check_fold_weights
 from sparsereg.selection.folds import Fold
@@ -53,13 +54,14 @@ class SharedFolds:
         task: Task,
         folds: list[Fold],
         measure: MeanDeviance,
-        arranged: tuple[Int, list[tuple[int, int]]],
+        arranged: Arranged,
         eliminated: list[Elimination],
     ) -> None:
         self.task, self.folds, self.measure, self.alphas = task, folds, measure, np.empty(0)
-        self.parts, self.eliminated = arranged[1], eliminated
+        self.parts, self.eliminated = arranged.parts, eliminated
         kept = task.design.eliminate_columns(max(columns.n_kept for columns in eliminated))
-        self.parted = PartedRows(MemoryRows(kept, task.y_less_offset, task.s), *arranged)
+        assert isinstance(kept, CsrDesign)
+        self.parted = PartedRows(kept, arranged)
         self.every = tuple(range(len(self.parts)))
         self._ones: dict[int, Vector] = {}
         self.problems = [self._fold_problem(f) for f in range(len(folds))]
@@ -79,12 +81,12 @@ class SharedFolds:
         problem = task.problem(task.s)
         if problem.quadratic.shift is not None:
             return None
-        arranged, eliminated = (order, _parts(folds, order.size)), [Elimination(task.design.n_ones, 0)]
+        arranged = Arranged.of(task.y_less_offset, task.s, order, _parts(folds, order.size))
         if isinstance(problem.penalty.l1_factor, float) and l1_ratio > 0.0 and _can_eliminate(task.design):
             least = _least_threshold(problem, l1_ratio, grid, eps)
-            eliminated = _eliminated(task, *arranged, least)
+            eliminated = _eliminated(task, arranged, least)
         else:
-            eliminated *= len(folds) + 1
+            eliminated = [Elimination(task.design.n_ones, 0)] * (len(folds) + 1)
         shared = cls(task, folds, measure, arranged, eliminated)
         shared.whole = shared._whole(problem, l1_ratio)
         shared.alphas = strengths_of(shared.whole, grid, eps)
@@ -235,12 +237,12 @@ def _least_threshold(problem: Problem, l1_ratio: float, grid: int | Vector, eps:
     return eps * float(problem.penalty.dual_magnitude(c).max()) / problem.weight_sum
 
 
-def _eliminated(task: Task, order: Int, parts: list[tuple[int, int]], least: float) -> list[Elimination]:
+def _eliminated(task: Task, arranged: Arranged, least: float) -> list[Elimination]:
     """Columns of ones that are 0 in each fold at all strengths, as its own rows tell; at last those of all rows.
 
     See `solvers.prefilter`."""
-    y, s, found = task.y_less_offset[order], None if task.s is None else task.s[order], []
-    targets = [TargetSums.of(y[a:b], np.ones(b - a) if s is None else s[a:b]) for a, b in parts]
+    _, parts, y, s, targets = arranged
+    found = []
     for f in (*range(len(parts)), None):
         own = [(part, slice(*rows)) for j, (part, rows) in enumerate(zip(targets, parts, strict=True)) if j != f]
         weight = sum(part.weight for part, _ in own)

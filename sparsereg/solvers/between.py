@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg._core.kernels import Coordinates, gap_sums_of_gram
+from sparsereg.objective.certificate import combine_gap, squared_fenchel_gap
+from sparsereg.penalties import GapTerms
 from sparsereg.solvers.dual_projection import INNER_SHARE
 from sparsereg.solvers.gram_cd import GramCD
 from sparsereg.solvers.loop import EPOCHS_PER_LOOK, GAP_ROUNDING, STEP_ROUNDING, Certificate, Solution
@@ -79,28 +82,37 @@ def solve_between(
             t = (first.alpha - alpha) / (first.alpha - last.alpha)
             ws.set_strength(alpha, solver.l1_ratio)
             ws.move_to(Position(*((1.0 - t) * a + t * b for a, b in zip(*ends, strict=True))))
-            found.append(_descend_from_line(solver, max(first.outside, last.outside)))
+            found.append(_descend_from_line(solver, ws, max(first.outside, last.outside)))
     finally:
         ws.move_to(here)
     return found
 
 
-def _descend_from_line(solver: PathSolver, outside: float) -> Solution | None:
+def _descend_from_line(solver: PathSolver, ws: GramCD, outside: float) -> Solution | None:
     """From the solver's coefficients, whose residual is the dual point; None where that does not certify enough."""
-    ws, null_deviance = solver.working_set, solver.quadratic.null_deviance
-    target, own = solver.options.tol * null_deviance, solver._own_gap()
-    value, epochs = ws.value(own.c), 0
-    dual_value = value - own(outside)
+    null_deviance, epochs = solver.quadratic.null_deviance, 0
+    target, co, order = solver.options.tol * null_deviance, ws._coordinates(ws.r_sum), solver._order()
+    value, dual_gap, squares = _measure(ws, co, outside)
+    dual_value = value - dual_gap
     while True:
         limit = EPOCHS_PER_LOOK if epochs else FIRST_EPOCHS
-        done = ws.descend(limit, STEP_ROUNDING * null_deviance, solver._order())
-        c = ws.gradient()
-        epochs, before, value = epochs + done, value, ws.value(c)
+        done, _ = ws.gram.store.cd(co, order, ws.q, limit, STEP_ROUNDING * null_deviance)
+        epochs, before = epochs + done, value
+        value, inner, squares = _measure(ws, co, 0.0)
         gap = value - dual_value
         # As close to the minimum as elsewhere, although this dual point may not show it.
-        if gap <= INNER_SHARE * target or (gap <= target and solver._own_gap().suffices(target)):
-            found = Certificate(max(gap, 0.0), ws.squared_residual(c), np.empty(0, dtype=np.int64))
+        if gap <= INNER_SHARE * target or (gap <= target and inner <= INNER_SHARE * target):
+            ws.r_sum = co.r_sum
+            found = Certificate(max(gap, 0.0), squares, np.empty(0, dtype=np.int64))
             return solver._solution(ws.coefficients(), found, epochs)
         gains = epochs == FIRST_EPOCHS or before - value >= LEAST_GAIN * (gap - INNER_SHARE * target)
         if done < limit or not gains:
             return None
+
+
+def _measure(ws: GramCD, co: Coordinates, outside: float) -> tuple[float, float, float]:
+    """`S F` of the working set's objective at the coordinates, its gap at their residual, and `|r|_s^2`."""
+    sums, squares = gap_sums_of_gram(co, ws.q, ws.c0, ws.quadratic.null_deviance)
+    terms = GapTerms(*sums)
+    value = 0.5 * squares + terms.l1_norm + 0.5 * terms.l2_sq
+    return value, combine_gap(terms, squared_fenchel_gap(squares), outside), squares
