@@ -115,9 +115,10 @@ sr_status sr_project_residual(const sr_matrix *X, const int64_t *cols, const sr_
 /* A growing symmetric Gram matrix X_M' diag(s) X_M of m chosen columns, the members: column a has the `len[a]` entries
  * from begin[a] on, in a space for cap[a], in one arena of `size` entries of which `used` are given out. An entry has
  * an index and a value, or both in one number where all are counts: of 64 bits, or packed into 32 while there are at
- * most SR_PACKED_MEMBERS members. A count too large for the bits that are left is then in pieces: an index occurs more
- * than once in a column that is `split`. With `at` it is a part of a sum: column a of that is member at[a] here, member
- * b is column place[b] of it, or m; entries count `sign` times, `next` is the rest. q then has an entry m besides. */
+ * most SR_PACKED_MEMBERS members. A count too large for the bits that are left is then stored in pieces, so that its
+ * index occurs more than once; such a column is `split`, also when it is in 64 bits again.
+ * In a sum, the list along `next`, column a is member at[a] of this matrix, whose member b is column place[b] of the
+ * sum, or m for none; entries count `sign` times. Vectors then have m + 1 entries, the last for what is no column. */
 enum { SR_PACKED_MEMBERS = 1 << 20 };
 typedef struct sr_gram {
     int64_t *begin, *len, *cap; /* m_max each */
