@@ -258,6 +258,16 @@ def load_compact(file: str | os.PathLike[str], verify: bool = True) -> CompactMo
         predicted as the file says.
     OSError
         If there is no such file, or it cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sparsereg import CompactModel, Lasso, load_compact
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     CompactModel.from_model(Lasso(0.1).fit([[0.0], [1.0], [2.0]], [0, 1, 2])).save(f"{folder}/model.json")
+    ...     model = load_compact(f"{folder}/model.json")
+    >>> model.weights()
+    [('x0', 0.85)]
     """
     scorer = load(file, verify)
     try:

@@ -260,6 +260,18 @@ def load_model(file: str | os.PathLike[str]) -> Model:
         If the file is not a model, is damaged, or was written in a later format.
     OSError
         If there is no such file, or it cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np, pandas as pd
+    >>> from sparsereg import FeatureCross, load_model, regularization_path, save_model
+    >>> shops, cross = pd.DataFrame({"shop": ["a", "b", "a", "b"]}), FeatureCross()
+    >>> path = regularization_path(cross.fit_transform(shops), [0.0, 1.0, 0.0, 1.0], alphas=5)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(f"{folder}/model.npz", cross, path, point=4)
+    ...     model = load_model(f"{folder}/model.npz")
+    >>> model.predict(shops).round(1).tolist()
+    [0.0, 1.0, 0.0, 1.0]
     """
     name = os.fspath(file)
     with open(file, "rb") as source:
