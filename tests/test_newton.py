@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
 
 from sparsereg.data.design import as_design
 from sparsereg.linear_model.lasso import Lasso
@@ -242,3 +245,19 @@ def test_one_hot_crosses_under_a_weak_penalty(seed):
     alpha = 1e-7 * np.abs(X.T @ (y - y.mean())).max() / 60
     model = Lasso(alpha=alpha, tol=1e-8, max_iter=1000).fit(X, y)
     assert model.dual_gap_ <= 1e-8 * y.var()
+
+
+@pytest.mark.parametrize("strength", [1e-4, 1e-6])
+def test_a_cold_fit_on_a_thousand_dependent_columns_is_certified(strength):
+    """It crawls from 0, and goes there by way of stronger penalties."""
+    rng = np.random.default_rng(0)
+    factors = [rng.integers(0, levels, 2000) for levels in (20, 20, 15)]
+    pairs = [20 * a + b for a, b in [(factors[1], factors[0]), (factors[2], factors[0]), (factors[2], factors[1])]]
+    codes = [np.unique(one, return_inverse=True)[1] for one in [*factors, *pairs]]
+    X = sp.csr_array(sp.hstack([sp.csr_array((np.ones(2000), code, np.arange(2001))) for code in codes]))
+    y = X @ (rng.normal(size=X.shape[1]) * (rng.random(X.shape[1]) < 0.3)) + rng.normal(size=2000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        model = Lasso(strength * abs(X.T @ (y - y.mean())).max() / 2000).fit(X, y)
+    assert model.dual_gap_ <= 1e-4 * np.var(y)
+    assert model.n_iter_ <= model.max_iter

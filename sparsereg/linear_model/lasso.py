@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -23,7 +24,8 @@ from sparsereg.linear_model.input import FITTED, checked_targets
 from sparsereg.linear_model.paths import EPOCHS, closer, enet_path, generator, starting_point
 from sparsereg.objective.dual_point import duality_gap_at
 from sparsereg.objective.problem import Coefficients, Problem, count_weights, make_problem
-from sparsereg.solvers.loop import SOLVERS, Options
+from sparsereg.solvers.by_stronger import LEAST_EPOCHS, solve_by_stronger
+from sparsereg.solvers.loop import SOLVERS, Options, Solution
 from sparsereg.solvers.path_solver import PathSolver
 from sparsereg.solvers.single_fit import SingleFit
 
@@ -258,22 +260,41 @@ class ElasticNet(ElasticNetBase):
         target = self.tol * problem.gap_scale
         if start.w.size and problem.duality_gap(start, self.alpha, self.l1_ratio) <= target:
             return self._conclude(problem, start, 0)
-        alpha, l1_ratio = float(self.alpha), float(self.l1_ratio)
-        options = Options(float(self.tol), EPOCHS * int(self.max_iter), self.solver, rng)
+        alpha, l1_ratio, limit = float(self.alpha), float(self.l1_ratio), EPOCHS * int(self.max_iter)
+        # A fit from 0 that crawls leaves half of its epochs to come by way of stronger penalties.
+        halves = limit >= LEAST_EPOCHS and not start.w.size and alpha * l1_ratio > 0.0
+        options = Options(float(self.tol), limit // 2 if halves else limit, self.solver, rng)
         tol = closer(min(self.tol, POLISHED), self.alpha, self.l1_ratio)
+        coef, gap, epochs = self._solve_from(problem, start, options, tol)
+        if halves and gap > target:
+            rest = replace(options, max_iter=limit - epochs)
+            if (found := solve_by_stronger(problem.quadratic, l1_ratio, rest, alpha, tol)) is not None:
+                epochs += found.epochs
+                gap, coef = min((gap, coef), (self._gap_as_held(problem, found), found.coef), key=lambda one: one[0])
+        return self._conclude(problem, coef, -(-epochs // EPOCHS), gap)
+
+    def _solve_from(
+        self, problem: Problem, start: Coefficients, options: Options, tol: float
+    ) -> tuple[Coefficients, float, int]:
+        """Coefficients from a start, their gap as X's type holds them, and the epochs."""
+        alpha, l1_ratio = float(self.alpha), float(self.l1_ratio)
         if not start.w.size and self.solver != "prox_gradient" and SingleFit.suits(problem, alpha, l1_ratio):
             row_wise = SingleFit(problem, alpha, l1_ratio, options)
             fitted = row_wise.solve(tol)
             if fitted is not None:
-                gap = row_wise.gap_as_held(fitted)
-                return self._conclude(problem, fitted.coef, -(-fitted.epochs // EPOCHS), gap)
+                return fitted.coef, row_wise.gap_as_held(fitted), fitted.epochs
         solver = PathSolver(problem.quadratic, l1_ratio, options)
         if start.w.size:
             solver.start_from(start)
         found = solver.solve_closely(alpha, tol)
-        held, dual = _as_held(problem, found.coef), found.dual
-        at_dual = None if dual is None else duality_gap_at(problem, held, dual, alpha, l1_ratio)
-        return self._conclude(problem, found.coef, -(-found.epochs // EPOCHS), at_dual)
+        return found.coef, self._gap_as_held(problem, found), found.epochs
+
+    def _gap_as_held(self, problem: Problem, found: Solution) -> float:
+        """The gap at the coefficients of a solution as X's type holds them, by full passes."""
+        held, alpha, l1_ratio = _as_held(problem, found.coef), float(self.alpha), float(self.l1_ratio)
+        if found.dual is None:
+            return problem.duality_gap(held, alpha, l1_ratio)
+        return duality_gap_at(problem, held, found.dual, alpha, l1_ratio)
 
     def _conclude(
         self,
