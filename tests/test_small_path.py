@@ -133,14 +133,19 @@ def test_ending_early_and_known_strengths():
     assert again.certified.all()
 
 
-def test_smooth_columns_take_few_steps():
-    """Neighbouring bumps, of which coordinate descent brings in a hundred at once."""
+@pytest.mark.parametrize("larger", [False, True])
+def test_smooth_columns_take_few_steps(monkeypatch, larger):
+    """Neighbouring bumps, of which coordinate descent brings in a hundred at once; on larger X once it did."""
+    if larger:
+        monkeypatch.setattr(small_path, "ENTRIES_PER_STRENGTH", 100_000)
     rng, t = np.random.default_rng(7), np.linspace(0, 1, 300)
     X = np.exp(-0.5 * ((t[:, None] - np.linspace(0, 1, 500)) / 0.02) ** 2)
     y = np.sin(12 * t) + 2 * (t > 0.6) + 0.3 * rng.normal(size=300)
     path = regularization_path(X, y, alphas=60)
-    assert set(path.methods) == {"small_path"}
-    assert path.n_iters.sum() < 1_000
+    assert path.certified.all()
+    assert (path.methods[0] == "small_path") != larger
+    assert set(path.methods[20:]) == {"small_path"}
+    assert path.n_iters.sum() < 1_500
 
 
 def test_the_kernel_refuses_what_does_not_fit():

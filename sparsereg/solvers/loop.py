@@ -151,7 +151,7 @@ class Descent:
         self.products = 0  # in Newton steps, at all strengths so far
         self._crawls = False  # whether ten epochs were once not enough
         self._looks_early = True  # whether the first look at a strength comes early
-        self._enters = False  # whether columns enter a few at a time from the first epoch on
+        self.enters = False  # whether columns enter a few at a time from the first epoch on
         self._last_alphas, self._w_before_last = (np.inf, np.inf), np.empty(0)
         self._projects = quadratic.rows.in_memory and quadratic.penalty.kernel is not None
 
@@ -161,7 +161,7 @@ class Descent:
         `dual`: the last dual point, if only added columns may violate it: the coefficients may then be good enough
         already."""
         working_set, null_deviance = self.working_set, self.quadratic.null_deviance
-        epochs, since, unchanged, slow, own, least = 0, 0, 0, self._enters, None, np.inf
+        epochs, since, unchanged, slow, own, least = 0, 0, 0, self.enters, None, np.inf
         if self._crawls and max_epochs > EPOCHS_PER_LOOK and working_set.newton_is_cheap():
             epochs, c = self._newton(1)  # where the support stays, that is all there is to do
             own = self._own_gap(c)

@@ -186,7 +186,7 @@ class PathSolver(LooksAhead, WorkingSetLoop):
         before = self.products
         epochs, found = self._run(tol * self.quadratic.null_deviance, max_iter)
         coef, products = self.working_set.coefficients(), self.products - before
-        self._enters |= products > MANY_STEPS + STEPS_PER_ACTIVE * coef.w.size
+        self.enters |= products > MANY_STEPS + STEPS_PER_ACTIVE * coef.w.size
         if self._loses_digits(found.gap):
             dual = None if found.dual is None else self.working_set.coefficients(found.dual.w)
             gap = gap_by_a_pass(self.quadratic, coef, dual, alpha, self.l1_ratio)

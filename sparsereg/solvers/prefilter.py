@@ -160,13 +160,16 @@ class PrefilteredSolver(RestoringSolver):
         if eliminated is not None:
             self.solver.screening.drop(np.arange(eliminated.n_kept, problem.design.n_ones))
         self._together: SolvedTogether | None = None
+        self._entered = False  # whether `solver.enters` when that was made
         self._behind: Coefficients | None = None  # a later solution, which `solver` does not know of
 
     def solve_first(self, alphas: Vector) -> Solution:
-        """The solution at the first of these strengths. On small data some of the next are worked out along with it,
-        and known when they are asked for."""
-        if self._together is None:
-            asked = (self.problem.quadratic, self.l1_ratio, self.options, alphas)
+        """The solution at the first of these strengths. On small data, and on larger where columns enter few at a
+        time, some of the next are worked out along with it, and known when they are asked for."""
+        enters = self.solver.enters
+        if self._together is None or (enters and not self._entered and not self._together.is_useful):
+            self._entered = enters
+            asked = (self.problem.quadratic, self.l1_ratio, self.options, alphas, enters)
             self._together = SolvedTogether(None if self._eliminated_length else small_solver(*asked))
         found = None
         if self._together.is_useful:

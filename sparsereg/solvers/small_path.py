@@ -32,6 +32,8 @@ NONE = np.empty(0, dtype=np.int64)
 # `PathSolver` could read so many entries of X in the time that Python takes for a strength: X is to have no more, nor
 # the Gram matrix of all columns for each strength if it is made at once.
 ENTRIES_PER_STRENGTH = 2_000_000
+# The same where strengths take `PathSolver` so many Newton steps that columns enter few at a time.
+ENTERING_ENTRIES = 20_000_000
 # The most columns of the Gram matrix (8 MB, and as much work space); more than FREE_COLUMNS only while both together
 # take no more than X.
 MAX_COLUMNS = 1000
@@ -87,9 +89,12 @@ class SolvedTogether:
         return self._known.pop()
 
 
-def small_solver(quadratic: Quadratic, l1_ratio: float, options: Options, alphas: Vector) -> SmallSolver | None:
+def small_solver(
+    quadratic: Quadratic, l1_ratio: float, options: Options, alphas: Vector, enters: bool = False
+) -> SmallSolver | None:
     """A solver of some of these strengths at once, if that is cheaper than one by one: not on sparse columns, of which
-    coordinates find hundreds at once, as they share few rows."""
+    coordinates find hundreds at once, as they share few rows. `enters`: whether `PathSolver` has columns enter few at
+    a time, and has no solver yet."""
     rows, penalty = quadratic.rows, quadratic.penalty
     if (
         not (isinstance(rows, MemoryRows) and rows.is_dense)
@@ -98,7 +103,8 @@ def small_solver(quadratic: Quadratic, l1_ratio: float, options: Options, alphas
         or options.rng
     ):
         return None
-    if not 0 < rows.nnz <= ENTRIES_PER_STRENGTH or not quadratic.null_deviance > 0.0:
+    least, most = (ENTRIES_PER_STRENGTH, ENTERING_ENTRIES) if enters else (0, ENTRIES_PER_STRENGTH)
+    if not least < rows.nnz <= most or not quadratic.null_deviance > 0.0:
         return None
     l1, l2 = penalty.strengths(1.0, l1_ratio, np.arange(rows.n_cols))
     if not (l1 > 0.0).all():
