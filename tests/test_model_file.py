@@ -269,6 +269,9 @@ def test_the_point_that_predicts_is_said(parts, tmp_path):
     with pytest.warns(UserWarning, match=r"no point=k was given: the last of the path's 12 points"):
         save_model(tmp_path / "m", cross, path)
     assert load_model(tmp_path / "m").point == 11
+    for k in (-1, np.int64(11), np.argmin(path.alphas)):
+        save_model(tmp_path / "m", cross, path, point=k)
+        assert load_model(tmp_path / "m").point == 11
 
 
 @pytest.mark.parametrize("member", ["cross/more", "path/more", "more"])

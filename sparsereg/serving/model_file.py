@@ -176,8 +176,8 @@ def save_model(file: str | os.PathLike[str], cross: Any, path: Any = None, **met
         Fitted. A Pipeline of a `FeatureCross` and a linear model may take its place, without `path`.
     path : PathResult, CrossValidation, a fitted linear model, or a Pipeline of a FeatureCross and a linear model
     **meta
-        Anything that JSON can represent. ``point=k`` is the point that predicts; without it, the one that a
-        cross-validation chose, otherwise the last.
+        Anything that JSON can represent. ``point=k`` is the point that predicts, -1 the last; without it, the
+        one that a cross-validation chose, otherwise the last.
 
     Raises
     ------
@@ -208,6 +208,8 @@ def save_model(file: str | os.PathLike[str], cross: Any, path: Any = None, **met
     cross, path, point = as_path(cross, path)
     if point is not None:
         meta = {"point": point} | meta
+    if isinstance(k := meta.get("point"), (int, np.integer)) and not isinstance(k, bool):
+        meta["point"] = int(k) + path.alphas.size * (k < 0)
     _check_fit(cross, path, meta)
     if "point" not in meta and path.alphas.size > 1:
         warnings.warn(
