@@ -34,8 +34,8 @@ Matrix = NDArray[np.float64]
 STEPS = 100
 # Where `tol` is reached, Newton steps on the support of solutions to these go on to `POLISHED`.
 CLOSER = (1e-6, 1e-9)
-# The same while X has no more entries: on more, a closer look at the support costs many times the solution.
-POLISHED_ENTRIES = 1_000_000
+# The same while X has no more entries: on more, a closer look at the support costs as much as the solution and more.
+POLISHED_ENTRIES = 100_000
 # A stationary point has this relative gradient at most, where `tol` asks for no less.
 STATIONARY = 1e-6
 
