@@ -209,7 +209,7 @@ def save_model(file: str | os.PathLike[str], cross: Any, path: Any = None, **met
     if point is not None:
         meta = {"point": point} | meta
     if isinstance(k := meta.get("point"), (int, np.integer)) and not isinstance(k, bool):
-        meta["point"] = int(k) + path.alphas.size * (k < 0)
+        meta["point"] = int(k) + (path.alphas.size if k < 0 else 0)
     _check_fit(cross, path, meta)
     if "point" not in meta and path.alphas.size > 1:
         warnings.warn(
