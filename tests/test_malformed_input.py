@@ -234,3 +234,26 @@ def test_a_source_tree_without_a_build_says_so(tmp_path):
     assert done.returncode == 1
     assert "ImportError: The compiled part of sparsereg is missing" in done.stderr
     assert "pip install -e ." in done.stderr
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        lambda X, y: S.Lasso(1e-310).fit(X, y),
+        lambda X, y: S.ElasticNet(1e-310, l1_ratio=0.5).fit(X, y),
+        lambda X, y: S.MultiTaskLasso(1e-310).fit(X, np.column_stack([y, y])),
+        lambda X, y: S.PoissonRegressor(alpha=1e-310).fit(X, abs(y)),
+        lambda X, y: S.Ridge(1e-310).fit(X, y),
+        lambda X, y: S.Ridge([1.0, 1e-310]).fit(X, np.column_stack([y, y])),
+        lambda X, y: S.RidgeCV([1.0, 1e-310]).fit(X, y),
+        lambda X, y: S.LassoCV(alphas=[1.0, 1e-310]).fit(X, y),
+        lambda X, y: S.LogisticRegression(C=1e-310).fit(X, y > 0),
+        lambda X, y: S.lasso_path(X, y, alphas=[1.0, 1e-310]),
+        lambda X, y: S.regularization_path(X, y, alphas=[1e-310]),
+        lambda X, y: S.ridge_path(X, y, alphas=[1e-310]),
+    ],
+)
+def test_strengths_whose_inverses_overflow_are_refused(fit):
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="1e-310 is refused, as its inverse overflows"):
+        fit(rng.normal(size=(30, 3)), rng.normal(size=30))

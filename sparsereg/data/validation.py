@@ -22,11 +22,13 @@ __all__ = [
     "check_outputs",
     "check_penalty_factor",
     "check_scaled_weights",
+    "check_strength",
     "check_target",
     "check_vector",
     "check_weights",
     "not_finite",
     "real_type",
+    "refuse_subnormal",
 ]
 
 Vector = NDArray[np.float64]
@@ -203,6 +205,22 @@ def check_penalty_factor(penalty_factor: Any, n_features: int) -> Vector | None:
     return factor
 
 
+def refuse_subnormal(name: str, values: Any) -> None:
+    """Strengths below the smallest normal number, 2.2e-308: their inverses overflow."""
+    values, least = np.atleast_1d(np.asarray(values, dtype=np.float64)), np.finfo(np.float64).tiny
+    if (tiny := (values > 0.0) & (values < least)).any():
+        raise ValueError(
+            f"{name}: {values[tiny][0]:g} is refused, as its inverse overflows; pass at least {least:.3g}, or 0 where"
+            " that is allowed."
+        )
+
+
+def check_strength(name: str, value: Any) -> None:
+    """A finite strength, or 0."""
+    check_number(name, value, low=0, high=float(np.finfo(np.float64).max))
+    refuse_subnormal(name, value)
+
+
 def check_alphas(alphas: Any) -> int | Vector:
     """A number of points, or the strengths themselves in decreasing order."""
     if isinstance(alphas, Integral):
@@ -211,4 +229,5 @@ def check_alphas(alphas: Any) -> int | Vector:
     grid = check_vector("alphas", grid, grid.size, "points")
     if grid.size == 0 or (grid < 0).any():
         raise ValueError(f"alphas={alphas!r}: expected a number of points, or one or more non-negative strengths.")
+    refuse_subnormal("alphas", grid)
     return np.sort(grid)[::-1].copy()

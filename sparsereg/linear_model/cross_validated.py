@@ -20,7 +20,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import _check_method_params
 
 from sparsereg.data.design import as_design
-from sparsereg.data.validation import check_choice, check_flag, check_number
+from sparsereg.data.validation import check_choice, check_flag, check_number, check_strength
 from sparsereg.linear_model.coefficients import FittedCoefficients, set_coefficients
 from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, Ridge, warn_missed
 from sparsereg.linear_model.ridge_path import warn_unconverged
@@ -235,7 +235,7 @@ class CrossValidated(FittedCoefficients):
         for i, alpha in enumerate(given):
             name = "alphas" if len(given) == 1 else f"alphas[{i}]"
             check_scalar(alpha, name, Real, min_val=0.0, include_boundaries=boundaries)
-            check_number(name, alpha, low=0, high=float(np.finfo(np.float64).max))
+            check_strength(name, alpha)
         return np.array(given, dtype=np.float64)
 
     def _routed(self, scorer: Any, params: dict[str, Any], sample_weight: Vector | None) -> Any:

@@ -10,7 +10,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import check_array
 
 from sparsereg.data.real_numbers import refuse_unreal
-from sparsereg.data.validation import check_choice, check_number
+from sparsereg.data.validation import check_choice, check_number, check_strength
 from sparsereg.linear_model.coefficients import set_parameters
 from sparsereg.linear_model.input import FITTED, checked_data
 from sparsereg.linear_model.loss_fit import FitTask
@@ -91,7 +91,7 @@ class LossRegressor(RegressorMixin, LossModel):
             When the result is not as accurate as `tol` asks after `max_iter` iterations.
         """
         self._check_common(self.l1_ratio)
-        check_number("alpha", self.alpha, low=0, high=np.finfo(np.float64).max)
+        check_strength("alpha", self.alpha)
         check_choice("solver", self.solver, ("lbfgs", "newton-cholesky"))
         if y is not None:
             refuse_unreal("y", y, text=True)

@@ -17,7 +17,14 @@ from sklearn.utils.validation import validate_data
 from sparsereg.data.design import Design, as_design
 from sparsereg.data.real_numbers import refuse_unreal
 from sparsereg.data.threads import thread_count
-from sparsereg.data.validation import check_choice, check_flag, check_number, check_penalty_factor, check_weights
+from sparsereg.data.validation import (
+    check_choice,
+    check_flag,
+    check_number,
+    check_penalty_factor,
+    check_strength,
+    check_weights,
+)
 from sparsereg.linear_model.coefficients import LinearRegressor, nonzero, set_parameters
 from sparsereg.linear_model.gram_check import check_gram
 from sparsereg.linear_model.input import FITTED, checked_targets
@@ -229,7 +236,7 @@ class ElasticNet(ElasticNetBase):
     # ---- checks ----------------------------------------------------------------------------------------------------
 
     def _check_parameters(self) -> None:
-        check_number("alpha", self.alpha, low=0, high=np.finfo(np.float64).max)
+        check_strength("alpha", self.alpha)
         check_number("l1_ratio", self.l1_ratio, low=0, high=1)
         check_number("max_iter", self.max_iter, low=1, integer=True)
         check_number("tol", self.tol, low=0)
@@ -296,13 +303,7 @@ class ElasticNet(ElasticNetBase):
             return problem.duality_gap(held, alpha, l1_ratio)
         return duality_gap_at(problem, held, found.dual, alpha, l1_ratio)
 
-    def _conclude(
-        self,
-        problem: Problem,
-        at: Coefficients,
-        epochs: int,
-        gap: float | None = None,
-    ) -> TargetFit:
+    def _conclude(self, problem: Problem, at: Coefficients, epochs: int, gap: float | None = None) -> TargetFit:
         """The solution in the type of X, with the duality gap (`gap`, if it is known) at these rounded coefficients."""
         target, kept = self.tol * problem.gap_scale, _as_held(problem, at)
         gap = problem.duality_gap(kept, self.alpha, self.l1_ratio) if gap is None else gap

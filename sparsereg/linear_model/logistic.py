@@ -12,7 +12,7 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from sparsereg.data.validation import check_choice, check_flag, check_number, check_vector
+from sparsereg.data.validation import check_choice, check_flag, check_number, check_vector, refuse_subnormal
 from sparsereg.linear_model.class_targets import ClassTargets
 from sparsereg.linear_model.coefficients import set_parameters
 from sparsereg.linear_model.loss_classifier import LossClassifier
@@ -279,6 +279,7 @@ class LogisticRegression(LossClassifier):
         """C and l1_ratio after all checks of parameters, with what the deprecated `penalty` says of them."""
         C, l1_ratio = self.C, self._deprecated_l1_ratio()
         check_number("C", C, low=0, open_low=True, high=np.inf)
+        refuse_subnormal("C", C)
         if self.penalty is None:
             if C != 1.0:
                 warnings.warn("Setting penalty=None will ignore the C and l1_ratio parameters", stacklevel=3)

@@ -16,7 +16,14 @@ from sklearn.utils.validation import validate_data
 from sparsereg.data.design import Design, as_design
 from sparsereg.data.real_numbers import refuse_unreal
 from sparsereg.data.threads import thread_count
-from sparsereg.data.validation import check_choice, check_flag, check_number, check_penalty_factor, check_weights
+from sparsereg.data.validation import (
+    check_choice,
+    check_flag,
+    check_number,
+    check_penalty_factor,
+    check_strength,
+    check_weights,
+)
 from sparsereg.linear_model.coefficients import LinearRegressor, set_parameters
 from sparsereg.linear_model.input import FITTED, checked_targets
 from sparsereg.linear_model.lasso import POLISHED
@@ -211,7 +218,7 @@ class MultiTaskElasticNet(MultiTaskBase):
         return self
 
     def _check_parameters(self) -> None:
-        check_number("alpha", self.alpha, low=0, high=np.finfo(np.float64).max)
+        check_strength("alpha", self.alpha)
         check_number("l1_ratio", self.l1_ratio, low=0, high=1)
         self._check_common()
         for name in ("warm_start", "standardize"):

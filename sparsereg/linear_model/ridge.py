@@ -19,7 +19,9 @@ from sparsereg.data.validation import (
     check_number,
     check_penalty_factor,
     check_scaled_weights,
+    check_strength,
     check_vector,
+    refuse_subnormal,
 )
 from sparsereg.linear_model.coefficients import LinearRegressor, set_coefficients, set_parameters
 from sparsereg.linear_model.input import checked_targets
@@ -268,7 +270,7 @@ class Ridge(LinearRegressor):
 
     def _check_alpha(self, n_targets: int) -> Vector:
         if isinstance(self.alpha, Real):
-            check_number("alpha", self.alpha, low=0, high=np.finfo(np.float64).max)
+            check_strength("alpha", self.alpha)
             return np.full(n_targets, float(self.alpha))
         if self.alpha is None:
             raise ValueError("alpha=None: expected a number that is not negative, or one for each target.")
@@ -280,6 +282,7 @@ class Ridge(LinearRegressor):
             )
         if (alphas < 0).any():
             raise ValueError(f"alpha={self.alpha!r}: expected non-negative numbers.")
+        refuse_subnormal("alpha", alphas)
         return np.broadcast_to(alphas, n_targets).copy()
 
     def _equations(self, design: Design, sample_weight: Any) -> NormalEquations:

@@ -11,8 +11,9 @@ Proximal Newton steps on the softmax as it is, classes coupled: the working set 
 each. The loss to second order keeps a vector of predictors for each class and their mean over the classes, so that a
 coordinate costs the entries of its column, however many classes there are (`sr_softmax_cd`). A step is halved until F
 falls. Where no share of it helps, Boehning's bound (1992) replaces the curvature, by which every step lowers F. Where
-descent crawls, a step on the coordinates that are not 0 follows, by conjugate gradients. Adding one number to the
-coefficients of a column for all classes changes the penalty only; the best number is taken exactly (`_best_shift`).
+descent crawls, a step on the coordinates that are not 0 follows, by conjugate gradients or directly. Adding one number
+to the coefficients of a column for all classes changes the penalty only; the best number is taken exactly
+(`_best_shift`).
 """
 
 from __future__ import annotations
