@@ -52,8 +52,11 @@ typedef struct {
 
 /* out[a] = x_cols[a]' v; cols NULL: for columns first .. first+m-1.  O(entries of the columns) */
 sr_status sr_rmatvec(const sr_matrix *X, const int64_t *cols, int64_t first, int64_t m, const double *v, double *out);
-/* The same of k vectors, the rows of V, as the rows of out: a dense column is read once for several. */
-sr_status sr_rmatvecs(const sr_matrix *X, const int64_t *cols, int64_t m, const double *V, int64_t k, double *out);
+/* The same of k vectors, the rows of V, as the rows of out: a dense column is read once for SR_VECTORS of them, whose
+ * sums fill half of the registers. abreast: work space of SR_VECTORS n doubles. */
+enum { SR_VECTORS = 8 };
+sr_status sr_rmatvecs(const sr_matrix *X, const int64_t *cols, int64_t m, const double *V, int64_t k, double *abreast,
+                      double *out);
 /* out += scale * s * sum_a w[a] x_cols[a], out of length n.  O(entries of the columns with w != 0) */
 sr_status sr_matvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s,
                     double *out);

@@ -19,8 +19,6 @@ enum { SR_AHEAD = 16 };
 /* Products with a vector of more rows read it by blocks of rows: 1 MB stays in a cache while so many columns read it,
  * those with as many entries a block at least. */
 enum { SR_ROWS_ABREAST = 1 << 17, SR_TILE = 128, SR_BLOCK_ENTRIES = 64 };
-/* Vectors that a dense column is multiplied with at once: their sums fill half of the registers. */
-enum { SR_VECTORS = 8 };
 enum { SR_KIND_ONES, SR_KIND_VALUED, SR_KIND_DENSE };
 SR_INLINE int sr_kind_of(const sr_matrix *X, int64_t j) {
     return j < X->n_ones ? SR_KIND_ONES : j < X->n_sparse ? SR_KIND_VALUED : SR_KIND_DENSE;
@@ -80,8 +78,9 @@ sr_status sr_rmatvec(const sr_matrix *X, const int64_t *cols, int64_t first, int
     return SR_OK;
 }
 
-sr_status sr_rmatvecs(const sr_matrix *X, const int64_t *cols, int64_t m, const double *V, int64_t k, double *out) {
-    SR_RUN(X, sr_rmatvecs, X, cols, m, V, k, out);
+sr_status sr_rmatvecs(const sr_matrix *X, const int64_t *cols, int64_t m, const double *V, int64_t k, double *abreast,
+                      double *out) {
+    SR_RUN(X, sr_rmatvecs, X, cols, m, V, k, abreast, out);
     return SR_OK;
 }
 

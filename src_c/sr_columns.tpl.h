@@ -108,28 +108,38 @@ static void SR_FN(rmatvec)(const sr_matrix *X, const int64_t *cols, int64_t firs
     if (k) SR_FN(dots_by_blocks)(X, j, at, k, v, out);
 }
 
-/* A dense column with SR_VECTORS vectors, each n after the last, in four lanes: it is read once for all. */
-SR_WIDE static void SR_FN(dots_abreast)(const Real *x, int64_t n, const double *v, double *out, int64_t stride) {
-    double sum[SR_VECTORS][4] = {{0.0}};
-    int64_t e = 0;
-    for (; e + 4 <= n; e += 4)
-        for (int b = 0; b < SR_VECTORS; b++)
-            for (int l = 0; l < 4; l++) sum[b][l] += (double)x[e + l] * v[b * n + e + l];
-    for (int b = 0; b < SR_VECTORS; b++) {
-        double rest = 0.0;
-        for (int64_t i = e; i < n; i++) rest += (double)x[i] * v[b * n + i];
-        out[b * stride] = ((sum[b][0] + sum[b][2]) + (sum[b][1] + sum[b][3])) + rest;
+/* A dense column with SR_VECTORS vectors, whose numbers of one row are neighbours in v: lanes are vectors, so that
+ * nothing is summed over lanes. Even and odd rows have sums of their own, which do not wait for each other. */
+SR_WIDE static void SR_FN(dots_abreast)(const Real *x, int64_t n, const double *v, double *out) {
+    double even[SR_VECTORS] = {0.0}, odd[SR_VECTORS] = {0.0};
+    for (int64_t i = 0; i + 1 < n; i += 2) {
+        for (int l = 0; l < SR_VECTORS; l++) even[l] += (double)x[i] * v[i * SR_VECTORS + l];
+        for (int l = 0; l < SR_VECTORS; l++) odd[l] += (double)x[i + 1] * v[(i + 1) * SR_VECTORS + l];
     }
+    for (int l = 0; l < SR_VECTORS && n % 2; l++) even[l] += (double)x[n - 1] * v[(n - 1) * SR_VECTORS + l];
+    for (int l = 0; l < SR_VECTORS; l++) out[l] = even[l] + odd[l];
 }
 
 static void SR_FN(rmatvecs)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *V, int64_t k,
-                            double *out) {
-    for (int64_t a = 0; a < m; a++) {
-        const int64_t j = cols ? cols[a] : a;
-        int64_t b = 0;
-        for (; j >= X->n_sparse && b + SR_VECTORS <= k; b += SR_VECTORS)
-            SR_FN(dots_abreast)(SR_FN(column_at)(X, j).values, X->n_rows, V + b * X->n_rows, out + b * m + a, m);
-        for (; b < k; b++) out[b * m + a] = SR_FN(dot)(X, j, V + b * X->n_rows);
+                            double *abreast, double *out) {
+    double sums[SR_VECTORS];
+    for (int64_t b = 0, n_abreast; b < k; b += n_abreast) {
+        n_abreast = k - b < SR_VECTORS ? k - b : SR_VECTORS;
+        const int few = n_abreast <= SR_VECTORS / 2;
+        for (int64_t i = 0; i < X->n_rows && !few; i++)
+            for (int64_t l = 0; l < SR_VECTORS; l++)
+                abreast[i * SR_VECTORS + l] = l < n_abreast ? V[(b + l) * X->n_rows + i] : 0.0;
+        for (int64_t a = 0; a < m; a++) {
+            const int64_t j = cols ? cols[a] : a;
+            if (few || j < X->n_sparse) {
+                for (int64_t l = 0; l < n_abreast; l++) {
+                    out[(b + l) * m + a] = SR_FN(dot)(X, j, V + (b + l) * X->n_rows);
+                }
+                continue;
+            }
+            SR_FN(dots_abreast)(SR_FN(column_at)(X, j).values, X->n_rows, abreast, sums);
+            for (int64_t l = 0; l < n_abreast; l++) out[(b + l) * m + a] = sums[l];
+        }
     }
 }
 

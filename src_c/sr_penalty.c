@@ -1,4 +1,5 @@
 /* The terms of the duality gap over coordinates, and the names of the penalties. Knows nothing of X. */
+#include <float.h>
 #include <math.h>
 
 #include "sr.h"
@@ -19,8 +20,11 @@ sr_status sr_gap_sums(sr_penalty pen, int64_t m, const double *w, const double *
     sr_gap_terms t = {0.0, 0.0, 0.0, 0.0, 0.0};
     if ((unsigned)pen >= (unsigned)SR_N_PENALTIES) return SR_BAD_TYPE;
     for (int64_t j = 0; j < m; j++) {
+        const double magnitude = sr_dual_magnitude(pen, c[j]);
+        /* Most columns are 0, below their thresholds, and no nearer to them than another; not so where c overflowed. */
+        if (w[j] == 0.0 && magnitude <= l1[j] && magnitude <= t.dual_norm * l1[j] && c[j] >= -DBL_MAX) continue;
         const double augmented = c[j] - l2[j] * w[j];
-        const double excess = fmax(sr_dual_magnitude(pen, c[j]) - l1[j], 0.0);
+        const double excess = fmax(magnitude - l1[j], 0.0);
         t.l1_norm += l1[j] * fabs(w[j]);
         t.l2_sq += l2[j] * w[j] * w[j];
         t.slope += augmented * w[j];

@@ -95,7 +95,8 @@ cdef extern from "sr.h" nogil:
 
     const char *sr_penalty_name(sr_penalty pen)
     sr_status sr_rmatvec(const sr_matrix *, const int64_t *, int64_t, int64_t, const double *, double *)
-    sr_status sr_rmatvecs(const sr_matrix *, const int64_t *, int64_t, const double *, int64_t, double *)
+    enum: SR_VECTORS
+    sr_status sr_rmatvecs(const sr_matrix *, const int64_t *, int64_t, const double *, int64_t, double *, double *)
     sr_status sr_matvec(const sr_matrix *, const int64_t *, int64_t, const double *, double, const double *, double *)
     sr_status sr_column_stats(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s, const sr_stats *out)
     sr_status sr_gap_sums(sr_penalty, int64_t, const double *, const double *, const double *, const double *,

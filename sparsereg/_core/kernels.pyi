@@ -314,7 +314,7 @@ def gap_sums(
     penalty: int, w: Vector, c: Vector, l1: Vector, l2: Vector
 ) -> tuple[float, float, float, float, float]: ...
 def gap_sums_at(
-    penalty: int, W: NDArray[np.float64], c: NDArray[np.float64], l1: Vector, l2: Vector, scale: Vector
+    penalty: int, W: NDArray[np.float64], cols: Int, c: NDArray[np.float64], l1: Vector, l2: Vector, scale: Vector
 ) -> NDArray[np.float64]: ...
 def gap_sums_of_gram(
     co: Coordinates, q: Vector, c0: Vector, null_deviance: float

@@ -123,19 +123,23 @@ def gap_sums(int penalty, const double[::1] w, const double[::1] c, const double
     return terms.l1_norm, terms.l2_sq, terms.slope, terms.dual_norm, terms.fenchel
 
 
-def gap_sums_at(int penalty, const double[:, ::1] W, const double[:, ::1] c, const double[::1] l1,
-                const double[::1] l2, const double[::1] scale):
-    """The same at several scales of the strengths, a row each."""
-    cdef int64_t k = scale.shape[0], m = l1.shape[0], b, j
+def gap_sums_at(int penalty, const double[:, ::1] W, const int64_t[::1] cols, const double[:, ::1] c,
+                const double[::1] l1, const double[::1] l2, const double[::1] scale):
+    """The same at several scales of the strengths and coefficients of `cols`, a row each."""
+    cdef int64_t k = scale.shape[0], n = cols.shape[0], m = l1.shape[0], a, b, j
     require_same(l1, l1, l2, l2)
-    require(W.shape[0] == c.shape[0] == k and W.shape[1] == c.shape[1] == m > 0, "shapes differ")
-    cdef double[:, ::1] out = np.empty((k, 5)), scaled = np.empty((2, m))
+    require(W.shape[0] == c.shape[0] == k and W.shape[1] == n and c.shape[1] == m > 0, "shapes differ")
+    require_within(cols, m)
+    cdef double[:, ::1] out = np.empty((k, 5)), strengths = np.empty((2, m))
+    cdef double[::1] w = np.zeros(m)
     cdef sr_gap_terms *terms
     for b in range(k):
         for j in range(m):
-            scaled[0, j], scaled[1, j] = scale[b] * l1[j], scale[b] * l2[j]
+            strengths[0, j], strengths[1, j] = scale[b] * l1[j], scale[b] * l2[j]
+        for a in range(n):
+            w[cols[a]] = W[b, a]
         terms = <sr_gap_terms *>&out[b, 0]
-        check(sr_gap_sums(<sr_penalty>penalty, m, &W[b, 0], &c[b, 0], &scaled[0, 0], &scaled[1, 0], terms))
+        check(sr_gap_sums(<sr_penalty>penalty, m, &w[0], &c[b, 0], &strengths[0, 0], &strengths[1, 0], terms))
     return np.asarray(out)
 
 

@@ -122,11 +122,11 @@ cdef class Matrix:
         """`V X[:, cols]`, of several vectors, the rows of V; every column without `cols`."""
         cdef int64_t m = self._listed(cols)
         require(V.shape[1] == self.view.n_rows and V.shape[0] > 0, "V has the wrong shape")
-        cdef double[:, ::1] out = np.empty((V.shape[0], m))
+        cdef double[:, ::1] out = np.empty((V.shape[0], m)), abreast = np.empty((self.view.n_rows, SR_VECTORS))
         cdef const int64_t *listed = NULL if cols is None else &cols[0]
         cdef sr_status status
         with nogil:
-            status = sr_rmatvecs(&self.view, listed, m, &V[0, 0], V.shape[0], &out[0, 0])
+            status = sr_rmatvecs(&self.view, listed, m, &V[0, 0], V.shape[0], &abreast[0, 0], &out[0, 0])
         check(status)
         return np.asarray(out)
 

@@ -143,7 +143,8 @@ class SmallSolver:
         self._steepest = float((self._lengths / l1).max())
         self._c0 = self._rows.gradients(None, quadratic.center)
         self._target = options.tol * quadratic.null_deviance
-        self._gram, self.cols, self._ahead = np.empty((0, 0)), np.empty(0, dtype=np.int64), 1
+        self._gram, self.cols = np.empty((0, 0)), np.empty(0, dtype=np.int64)
+        self._run, self._last_run = 0, 0.0  # strengths that the columns have sufficed for, and those before the last
         self.most, self.is_full = min(MAX_COLUMNS, max(FREE_COLUMNS, math.isqrt(self._rows.nnz // 2))), False
         room = self._rows.nnz // (self._rows.n_rows + 2 * self._rows.n_cols)  # so that they take no more than X
         self._most_ahead = min(max(room, 1), AHEAD)
@@ -160,21 +161,27 @@ class SmallSolver:
             usable = scales * float(self._l1.min()) > np.finfo(float).tiny
         scales = scales if usable.all() else scales[: int(usable.argmin())]
         while len(solutions) < scales.size:
-            todo = scales[len(solutions) : len(solutions) + self._ahead]
+            todo = scales[len(solutions) : len(solutions) + self._n_ahead()]
             W, steps = self._on_members(solutions[-1].coef if solutions else coef, todo)
             if not len(W):
                 return solutions, True
             found, c = self._certified(W, todo, steps)
             solutions += found
+            self._run += len(found)
             if (n := len(found)) == todo.size:
-                self._ahead = min(2 * self._ahead, self._most_ahead)
                 continue
             missing = self._missing(W[n], c[n], float(todo[n])) if n < len(W) else NONE
             if not missing.size or not self._has_room(missing):
                 return solutions, True
-            self._ahead = max(self._ahead // 2, 1)
+            self._run, self._last_run = 0, self._run
             self.add(missing)
         return solutions, scales.size == 0
+
+    def _n_ahead(self) -> int:
+        """How many strengths to solve at once: those after one for which columns are missing are in vain. Columns are
+        expected to suffice as long as the last did; beyond, one strength, one, two, four..."""
+        further = self._run - self._last_run
+        return int(min(-further if further < 0 else max(further, 1), self._most_ahead))
 
     def _has_room(self, cols: Int) -> bool:
         self.is_full |= self.cols.size + cols.size > self.most
@@ -183,7 +190,7 @@ class SmallSolver:
     def add_all(self) -> None:
         """All columns for the Gram matrix: none will be missing."""
         self.add(np.flatnonzero(~self.constant))
-        self._ahead = self._most_ahead
+        self._last_run = math.inf
 
     def add(self, cols: Int) -> None:
         """Columns for the Gram matrix."""
@@ -230,18 +237,16 @@ class SmallSolver:
         products_sums = W @ self._sums[members]
         c, squares = self._rows.gradients_at(members, W, quadratic.center - products_sums / quadratic.weight_sum)
         c[:, self.constant] = 0.0  # nothing but rounding
-        w, solutions = np.zeros(c.shape), list[Solution]()
-        w[:, members] = W
-        terms = gap_sums_at(cast(int, quadratic.penalty.kernel), w, c, self._l1, self._l2, scales[: len(W)])
+        kernel, solutions = cast(int, quadratic.penalty.kernel), list[Solution]()
+        terms = gap_sums_at(kernel, W, members, c, self._l1, self._l2, scales[: len(W)])
         known = (terms, steps, squares, self._hidden(W), products_sums)
-        for w_of, of_one, n, square, hidden, products_sum in zip(w, *(each.tolist() for each in known), strict=True):
+        for w, of_one, n, square, hidden, products_sum in zip(W, *(each.tolist() for each in known), strict=True):
             gap = combine_gap(GapTerms(*of_one), squared_fenchel_gap(square)) + hidden
             if not gap <= self._target:
                 break
-            (cols,) = w_of.nonzero()
-            coef = Coefficients(cols, w_of[cols])
+            coef = Coefficients(members, w).nonzero()
             intercept = quadratic.intercept(coef, products_sum)
-            columns, gap = quadratic.rows.columns[cols], gap / quadratic.weight_sum
+            columns, gap = quadratic.rows.columns[coef.cols], gap / quadratic.weight_sum
             solutions.append(Solution(coef, columns, intercept, gap, n, square, None, n, "small_path"))
         return solutions, c
 

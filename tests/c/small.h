@@ -1,18 +1,20 @@
 /* The path of a small problem, against the conditions of a minimum. Included by test_kernels.c. */
 #include "sr_small.h"
 
-/* Several vectors at once, more and fewer than are taken abreast, against one by one. */
+/* Several vectors at once, with few and with many left over, against one by one. */
 static void test_several_products(const sr_matrix *X) {
-    enum { VECTORS = 11 };
+    enum { VECTORS = 14 };
     const int64_t cols[] = {10, 0, P - 1};
-    double V[VECTORS * N], every[VECTORS * P], some[VECTORS * 3], out[P];
+    double V[VECTORS * N], abreast[SR_VECTORS * N], every[VECTORS * P], some[VECTORS * 3], out[P];
     for (int i = 0; i < VECTORS * N; i++) V[i] = uniform() - 0.5;
-    CHECK(sr_rmatvecs(X, NULL, P, V, VECTORS, every) == SR_OK && sr_rmatvecs(X, cols, 3, V, VECTORS, some) == SR_OK,
-          "rmatvecs");
-    for (int b = 0; b < VECTORS; b++) {
-        sr_rmatvec(X, NULL, 0, P, V + b * N, out);
-        for (int j = 0; j < P; j++) CHECK(near(every[b * P + j], out[j]), "vector %d, column %d", b, j);
-        for (int a = 0; a < 3; a++) CHECK(near(some[b * 3 + a], out[cols[a]]), "vector %d, listed column %d", b, a);
+    for (int k = VECTORS - 3; k <= VECTORS; k += 3) {
+        CHECK(sr_rmatvecs(X, NULL, P, V, k, abreast, every) == SR_OK, "every column");
+        CHECK(sr_rmatvecs(X, cols, 3, V, k, abreast, some) == SR_OK, "listed columns");
+        for (int b = 0; b < k; b++) {
+            sr_rmatvec(X, NULL, 0, P, V + b * N, out);
+            for (int j = 0; j < P; j++) CHECK(near(every[b * P + j], out[j]), "vector %d, column %d", b, j);
+            for (int a = 0; a < 3; a++) CHECK(near(some[b * 3 + a], out[cols[a]]), "vector %d, listed column %d", b, a);
+        }
     }
 }
 
