@@ -104,6 +104,34 @@ def test_columns_without_a_threshold_are_left_to_others(asked):
     assert not path.methods[-1].startswith("small_path")
 
 
+def test_columns_that_are_not_active_leave_where_there_is_no_room(monkeypatch):
+    """On smooth columns dozens of neighbours join with each active one, and are soon 0."""
+    rng = np.random.default_rng(1)
+    t = np.sort(rng.uniform(-1, 1, 120))
+    X = np.exp(-0.5 * ((t[:, None] - np.linspace(-1, 1, 300)) / 0.1) ** 2)
+    y = np.sin(6 * t) + 2 * (t > 0.3) + 0.1 * rng.normal(size=120)
+    monkeypatch.setattr(small_path, "ENTRIES_PER_STRENGTH", 40_000)
+    monkeypatch.setattr(small_path, "MAX_COLUMNS", 160)
+    kept = []
+    keep = small_path.SmallSolver._keep
+
+    def spy(self, cols):
+        keep(self, cols)
+        kept.append(self.cols.size)
+        np.testing.assert_array_equal(np.isinf(self._outside).nonzero()[0], np.sort(self.cols))
+
+    monkeypatch.setattr(small_path.SmallSolver, "_keep", spy)
+    path = regularization_path(X, y, alphas=40, eps=1e-3, tol=1e-6)
+    assert set(path.methods) == {"small_path"}
+    assert path.certified.all()
+    assert len(kept) > 1
+    assert max(kept) <= 80
+    again = make_problem(as_design(X), y)
+    for k, alpha in enumerate(path.alphas):
+        coef = Coefficients(np.arange(300), path.coefs[:, [k]].toarray().ravel()).nonzero()
+        assert again.duality_gap(coef, alpha, 1.0) <= path.dual_gaps[k] * (1 + 1e-6) + 1e-13 * path.gap_scale
+
+
 def test_what_rounding_hides_counts_in_the_gap():
     """Of columns of 10^9 that cancel, without an intercept, rounding hides more than a gap of 1e-9."""
     X, y = problem()

@@ -146,6 +146,7 @@ class SmallSolver:
         self._gram, self.cols = np.empty((0, 0)), np.empty(0, dtype=np.int64)
         self._run, self._last_run = 0, 0.0  # strengths that the columns have sufficed for, and those before the last
         self.most, self.is_full = min(MAX_COLUMNS, max(FREE_COLUMNS, math.isqrt(self._rows.nnz // 2))), False
+        self._may_leave = True  # columns from the Gram matrix, the next time that there is no room
         room = self._rows.nnz // (self._rows.n_rows + 2 * self._rows.n_cols)  # so that they take no more than X
         self._most_ahead = min(max(room, 1), AHEAD)
         self._outside = np.where(self.constant, np.inf, l1)  # infinite for columns that are never to be added
@@ -153,7 +154,7 @@ class SmallSolver:
     def solve(self, coef: Coefficients, alphas: Vector) -> tuple[list[Solution], bool]:
         """The solutions at the first of these strengths, none or some, each certified, from those of `coef` on; and
         whether the next is to be left to `PathSolver`."""
-        if not self._has_room(new := np.setdiff1d(coef.cols, self.cols)):
+        if not self._has_room(new := np.setdiff1d(coef.cols, self.cols), coef.cols):
             return [], True
         self.add(new)
         scales, solutions = self.quadratic.weight_sum * alphas[:AHEAD], list[Solution]()
@@ -162,16 +163,19 @@ class SmallSolver:
         scales = scales if usable.all() else scales[: int(usable.argmin())]
         while len(solutions) < scales.size:
             todo = scales[len(solutions) : len(solutions) + self._n_ahead()]
-            W, steps = self._on_members(solutions[-1].coef if solutions else coef, todo)
+            last = solutions[-1].coef if solutions else coef
+            W, steps = self._on_members(last, todo)
             if not len(W):
                 return solutions, True
             found, c = self._certified(W, todo, steps)
             solutions += found
             self._run += len(found)
+            self._may_leave |= bool(found)
             if (n := len(found)) == todo.size:
                 continue
             missing = self._missing(W[n], c[n], float(todo[n])) if n < len(W) else NONE
-            if not missing.size or not self._has_room(missing):
+            active = np.union1d(last.cols, self.cols[W[n] != 0.0]) if missing.size else NONE
+            if not missing.size or not self._has_room(missing, active):
                 return solutions, True
             self._run, self._last_run = 0, self._run
             self.add(missing)
@@ -183,9 +187,21 @@ class SmallSolver:
         further = self._run - self._last_run
         return int(min(-further if further < 0 else max(further, 1), self._most_ahead))
 
-    def _has_room(self, cols: Int) -> bool:
-        self.is_full |= self.cols.size + cols.size > self.most
+    def _has_room(self, new: Int, active: Int) -> bool:
+        """Whether these columns may join. Where there is no room, columns that are not active leave: not while they are
+        few, nor twice without a solution in between, as then most would join again."""
+        if self.cols.size + new.size > self.most:
+            self.is_full = not self._may_leave or 2 * (active.size + new.size) > self.most
+            if not self.is_full:
+                self._keep(active)
         return not self.is_full
+
+    def _keep(self, cols: Int) -> None:
+        """Only these in the Gram matrix; columns are to be added next."""
+        self._outside[self.cols] = self._l1[self.cols]
+        (stay,) = np.isin(self.cols, cols).nonzero()
+        self.cols, self._gram = self.cols[stay], self._gram[np.ix_(stay, stay)]
+        self._outside[self.cols], self._may_leave = np.inf, False
 
     def add_all(self) -> None:
         """All columns for the Gram matrix: none will be missing."""
