@@ -249,3 +249,38 @@ def test_without_an_intercept_it_is_a_plain_zero():
         found, wanted = ours(fit_intercept=False).fit(X, y), theirs(fit_intercept=False).fit(X, y)
         assert found.intercept_ == wanted.intercept_ == 0.0
         np.testing.assert_allclose(found.predict(X), wanted.predict(X), atol=1e-10)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("solver", ["auto", "cholesky", "cg", "svd", "dual"])
+@pytest.mark.parametrize("shape", [(30, 3), (10, 30)])
+def test_a_strength_below_the_smallest_normal_number_is_least_squares(shape, solver):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=shape), rng.normal(size=shape[0])
+    model = Ridge(1e-310, solver=solver, tol=1e-8).fit(X, y)
+    least = np.linalg.lstsq(X - X.mean(axis=0), y - y.mean(), rcond=None)[0]
+    np.testing.assert_allclose(model.coef_, least, rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("n_rows", [1, 4])
+@pytest.mark.parametrize("factor", [1e11, 1e14, 1e20])
+@pytest.mark.parametrize("alpha", [1e9, 1e12, 1e14])
+def test_positive_columns_of_large_penalties_have_small_gradients_too(n_rows, factor, alpha):
+    """The gap does not see them."""
+    X, y = np.repeat([[0.86, 9109.0]], n_rows, axis=0), 12.0 + np.arange(n_rows)
+    penalty = alpha * np.array([factor, 6e-6])
+    model = Ridge(1.0, positive=True, penalty_factor=penalty, fit_intercept=False, tol=1e-8).fit(X, y)
+    gradient = X.T @ (y - X @ model.coef_) - penalty * model.coef_
+    assert (model.coef_ > 0).all()
+    assert np.linalg.norm(gradient) <= 1e-10 * np.linalg.norm(X.T @ y)
+    assert model.gradient_norm_ <= 1e-10
+
+
+def test_the_gradient_of_positive_coefficients_in_single_precision():
+    """Columns held at 0 have none."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 6)).astype(np.float32)
+    model = Ridge(positive=True).fit(X, X @ [1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
+    assert (model.coef_ == 0).any()
+    assert model.gradient_norm_ < 1e-6

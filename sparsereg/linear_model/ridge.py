@@ -19,7 +19,6 @@ from sparsereg.data.validation import (
     check_number,
     check_penalty_factor,
     check_scaled_weights,
-    check_strength,
     check_vector,
     refuse_subnormal,
 )
@@ -229,6 +228,8 @@ class Ridge(LinearRegressor):
         alphas = self._check_alpha(Y.shape[1])
         equations = self._equations(as_design(X), sample_weight)
         method = self._method(solver, equations, alphas)
+        if method in ("bounded", "gradient"):  # which divide by alpha
+            refuse_subnormal("alpha", alphas)
         settings = SolverSettings(method, max(GRADIENT_SHARE * self.tol, FLOOR), self.max_iter or MAX_ITER)
         self.__dict__.pop("equivalent_alpha_", None)  # of an earlier fit
         if settings.method == "gradient":
@@ -270,7 +271,7 @@ class Ridge(LinearRegressor):
 
     def _check_alpha(self, n_targets: int) -> Vector:
         if isinstance(self.alpha, Real):
-            check_strength("alpha", self.alpha)
+            check_number("alpha", self.alpha, low=0, high=np.finfo(np.float64).max)
             return np.full(n_targets, float(self.alpha))
         if self.alpha is None:
             raise ValueError("alpha=None: expected a number that is not negative, or one for each target.")
@@ -282,7 +283,6 @@ class Ridge(LinearRegressor):
             )
         if (alphas < 0).any():
             raise ValueError(f"alpha={self.alpha!r}: expected non-negative numbers.")
-        refuse_subnormal("alpha", alphas)
         return np.broadcast_to(alphas, n_targets).copy()
 
     def _equations(self, design: Design, sample_weight: Any) -> NormalEquations:
@@ -354,7 +354,7 @@ class Ridge(LinearRegressor):
         set_coefficients(self, equations, np.stack([solution.w for solution in solutions]), y)
         self.n_iter_ = np.array([solution.n_iter for solution in solutions])
         warn_missed(self.solver_, solutions, settings)
-        solutions = handed_out(equations, solutions, y, alphas)
+        solutions = handed_out(equations, solutions, y, alphas, positive=bool(self.positive))
         self.gradient_norm_ = _one_or_all([solution.gradient_norm for solution in solutions])
         self.dual_gap_ = _one_or_all([solution.dual_gap for solution in solutions])
 

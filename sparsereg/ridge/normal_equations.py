@@ -307,7 +307,7 @@ class System:
             w[constant] = 0.0
             g = None
         g = self.gradient(w) if g is None else g
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             gap = float(g @ np.divide(g, self.penalty, out=np.zeros(g.size), where=g != 0.0))
         return RidgeSolution(w, self.relative(g), gap, n_iter)
 
