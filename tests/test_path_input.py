@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 from test_path import crosses
 
-from sparsereg import regularization_path
+from sparsereg import LogisticRegression, PoissonRegressor, regularization_path
 
 
 def test_hypersparse_path():
@@ -171,3 +171,35 @@ def test_a_path_may_end_early_and_says_so():
         regularization_path(X, y, max_seconds=0)
     with pytest.raises(ValueError, match="stop_when=3"):
         regularization_path(X, y, stop_when=3)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e155])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize(
+    "fit",
+    [
+        lambda X, y, **kw: regularization_path(X, y, loss="multinomial", alphas=[0.05], **kw),
+        lambda X, y, **kw: regularization_path(X, np.column_stack([y, y == 1]).astype(float), alphas=[0.05], **kw),
+        lambda X, y, **kw: LogisticRegression(**kw).fit(X, y > 0),
+        lambda X, y, **kw: LogisticRegression(**kw).fit(X, y),
+        lambda X, y, **kw: PoissonRegressor(l1_ratio=0.5, **kw).fit(X, y),
+    ],
+    ids=["multinomial path", "multi-task path", "logistic", "multinomial", "poisson"],
+)
+def test_a_column_without_a_penalty_that_cannot_be_squared_is_refused(fit, fit_intercept, scale):
+    """It would be taken for constant, and what is left be certified."""
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    y = (X[:, 0] > 0.0).astype(int) + (X[:, 1] > 0.8)
+    X[:, 0] *= scale
+    with pytest.raises(ValueError, match=r"too (large|small) to square"), np.errstate(all="ignore"):
+        fit(X, y, fit_intercept=fit_intercept, penalty_factor=[0.0, 1.0, 1.0])
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
+@pytest.mark.filterwarnings("ignore:1 of 1 points did not reach tol=0")
+def test_an_exact_fit_at_a_tolerance_of_0(l1_ratio):
+    """Columns without a penalty that leave no residual; nothing is left to divide by."""
+    rng = np.random.default_rng(0)
+    X, y, factor = rng.normal(size=(3, 6)), rng.normal(size=3), np.array([0.0] * 4 + [1.0] * 2)
+    path = regularization_path(X, y, penalty_factor=factor, alphas=[0.1], tol=0.0, l1_ratio=l1_ratio)
+    np.testing.assert_allclose(path.intercepts + X @ path.coefs.toarray()[:, 0], y, atol=1e-12)

@@ -68,6 +68,7 @@ class LossFit:
         self.l1, self.l2 = self.problem.penalty.strengths(self.problem.weight_sum * task.alpha, task.l1_ratio, every)
         if free is not None:
             self.l1[free[self.problem.design.columns]] = self.l2[free[self.problem.design.columns]] = 0.0
+        self.problem.quadratic.refuse_unsquarable(self.l1 + self.l2 == 0.0)
 
     @property
     def smooth_alone(self) -> bool:

@@ -199,6 +199,7 @@ def make_multi_task_problem(
     `fit_intercept` and `standardize` as in `make_problem`."""
     columns = [np.ascontiguousarray(y[:, k] if offset is None else y[:, k] - offset[:, k]) for k in range(y.shape[1])]
     first = make_problem(design, columns[0], sample_weight=sample_weight, **options).quadratic
+    first.refuse_unsquarable(np.asarray(first.penalty.l1_factor) == 0.0)
     tasks = [first]
     for column in columns[1:]:
         # The columns as the first task has them (shifted, where they are far from 0), checked and counted once.

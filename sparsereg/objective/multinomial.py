@@ -316,8 +316,10 @@ def make_multinomial_problem(
         )
     least_squares = make_problem(design, np.ascontiguousarray(y[:, 0]), sample_weight=sample_weight, **options)
     quadratic = least_squares.quadratic
+    free = np.asarray(quadratic.penalty.l1_factor) == 0.0
+    quadratic.refuse_unsquarable(free)
     squares = quadratic.moments().centered_sq_norm
-    n_free = y.shape[1] * int(np.count_nonzero((np.asarray(quadratic.penalty.l1_factor) == 0.0) & (squares > 0.0)))
+    n_free = y.shape[1] * int(np.count_nonzero(free & (squares > 0.0)))
     if n_free > MAX_UNPENALIZED:
         raise ValueError(
             f"penalty_factor holds 0 (or standardize=True meets constant columns) for {n_free // y.shape[1]} columns;"

@@ -135,6 +135,19 @@ class Quadratic:
                 " less than 1/300,000 of its mean; subtract a constant from it, or pass X dense."
             )
 
+    def refuse_unsquarable(self, free: NDArray[np.bool_]) -> None:
+        """ValueError for a column that is too large to square, and for one of those without a penalty, `free`, that is
+        too small: they would be taken for constant."""
+        _, squares, _, max_abs = self.rows.moments()
+        large, tiny = ~np.isfinite(squares), free & (max_abs > 0.0) & (max_abs < TINY)
+        if not (large | tiny).any():
+            return
+        at = int(np.argmax(large | tiny))
+        raise ValueError(
+            f"Column {self.rows.columns[at]} of X reaches {max_abs[at]:.3g}, too {'large' if large[at] else 'small'} to"
+            " square. Rescale it."
+        )
+
     def base(self, products_sum: float) -> float:
         """The best b0 less `intercept_at_zero - center`, from `s' X w`: residuals at it sum to 0."""
         return self.center - products_sum / self.weight_sum

@@ -82,6 +82,8 @@ def projected_gap(ws: WorkingSet, own: WorkingSetGap, target: float, start: Posi
 
     `own` is the gap at the residual; projections begin there, or at the dual point `start`."""
     w, squares = ws.w, max(own.squared_residual, target)
+    if not squares > 0.0:  # an exact fit: nothing is left to project
+        return own
     most = math.sqrt(2.0 * VIOLATION_SHARE * target / squares) / ENOUGH_MARGINS
     margin = projection_margin(ws, ws.w, own.terms, own.c, target, most)
     if margin is None:
