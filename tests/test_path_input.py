@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 from test_path import crosses
 
-from sparsereg import LogisticRegression, PoissonRegressor, regularization_path
+from sparsereg import ElasticNet, LogisticRegression, PoissonRegressor, regularization_path
 
 
 def test_hypersparse_path():
@@ -203,3 +203,12 @@ def test_an_exact_fit_at_a_tolerance_of_0(l1_ratio):
     X, y, factor = rng.normal(size=(3, 6)), rng.normal(size=3), np.array([0.0] * 4 + [1.0] * 2)
     path = regularization_path(X, y, penalty_factor=factor, alphas=[0.1], tol=0.0, l1_ratio=l1_ratio)
     np.testing.assert_allclose(path.intercepts + X @ path.coefs.toarray()[:, 0], y, atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_fit_that_crawls_where_no_strength_is_large_enough_for_all_zeros():
+    """At a tiny l1_ratio there are no stronger penalties to go by way of."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3)) @ rng.normal(size=(3, 80)) + 1e-4 * rng.normal(size=(60, 80))
+    fitted = ElasticNet(alpha=1e-6, l1_ratio=1e-300, tol=1e-13, max_iter=100).fit(X, 1e14 * rng.normal(size=60))
+    assert np.isfinite(fitted.coef_).all()

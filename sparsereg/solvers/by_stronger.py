@@ -29,9 +29,9 @@ def solve_by_stronger(
     """The solution at alpha, on to a smaller `tol` as `solve_closely` does; its epochs are those of all strengths, at
     most `options.max_iter`. None where alpha is among the largest strengths."""
     first = FIRST * PathSolver(quadratic, l1_ratio, options).alpha_max()
-    if not 0.0 < alpha < first:
+    if not 0.0 < alpha < first < np.inf:
         return None
-    strengths = np.geomspace(first, alpha, min(2 + int(PER_DECADE * np.log10(first / alpha)), MOST))
+    strengths = np.geomspace(first, alpha, min(2 + int(PER_DECADE * (np.log10(first) - np.log10(alpha))), MOST))
     each = max(options.max_iter // strengths.size, 1)
     solver, epochs = PathSolver(quadratic, l1_ratio, replace(options, max_iter=each)), 0
     for strength in strengths[:-1].tolist():
