@@ -128,7 +128,8 @@ class PathSolver(LooksAhead, WorkingSetLoop):
         top = self.screening.top
         if self._eliminated_bound(top) > top:
             raise EliminatedColumns
-        return top / (self.quadratic.weight_sum * self.l1_ratio)
+        with np.errstate(over="ignore"):
+            return top / (self.quadratic.weight_sum * self.l1_ratio)
 
     def start_from(self, coef: Coefficients) -> None:
         """Begin at given coefficients instead of 0."""
