@@ -27,6 +27,25 @@ def lasso(**options):
     return LogisticRegression(C=1.0, l1_ratio=1.0, tol=1e-8, max_iter=10_000, **options)
 
 
+@pytest.mark.parametrize("scale", [1e-100, 1e-15, 1e15, 1e30])
+@pytest.mark.parametrize("l1_ratio", [0.5, 1.0])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_the_scale_of_a_column_without_penalty_changes_no_prediction(scale, l1_ratio, fit_intercept):
+    y, counts = X[:, 0] + X[:, 1] > 0.3 * RNG.normal(size=200), RNG.poisson(np.exp(X[:, 0]))
+    options = {
+        "penalty_factor": np.append(0.0, np.ones(7)),
+        "l1_ratio": l1_ratio,
+        "fit_intercept": fit_intercept,
+        "tol": 1e-8,
+    }
+    scaled = X * np.append(scale, np.ones(7))
+    for model, target in ((LogisticRegression(**options), y), (PoissonRegressor(alpha=0.01, **options), counts)):
+        plain = model.fit(X, target).coef_.ravel().copy()
+        model.fit(scaled, target)
+        np.testing.assert_allclose(model.coef_.ravel() * np.append(scale, np.ones(7)), plain, atol=1e-3)
+        assert 0.0 <= model.dual_gap_ <= 1e-6
+
+
 def test_separable_classes():
     """No coefficient runs away under a penalty; without one steps end where every row is settled."""
     model = lasso().fit(X, SIGN)

@@ -224,7 +224,7 @@ class PoissonRegressor(LossRegressor):
     intercept_ : float
     dual_gap_ : float
         Upper bound on the distance of the objective from its minimum, by a full pass in double at the coefficients as
-        they are handed out. Infinite where a column is not penalised.
+        they are handed out. Infinite where a column is not penalised, but under an l1 penalty on others.
     gradient_norm_ : float
         The gradient (with an l1 penalty, the distance from stationarity) over that at 0, both in units of the root of
         the curvature. It decides where `dual_gap_` is infinite; with an l1 penalty on every column there is none.

@@ -112,7 +112,7 @@ class LogisticRegression(LossClassifier):
     dual_gap_ : float
         Upper bound on the distance of the mean objective (divided by S) from its minimum, by a full pass in double at
         the coefficients as they are handed out. Infinite where a column is not penalised (but under an l1 penalty on
-        others, of several classes), or the loss is not convex, and after early stopping.
+        others), or the loss is not convex, and after early stopping.
     equivalent_C_ : float
         After early stopping: the C of a fit that penalises about as much, `1 / (1/C + 1/(eta t))` for t steps of length
         eta on the sum of the losses.

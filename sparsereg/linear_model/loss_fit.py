@@ -51,24 +51,32 @@ class LossFit:
         design, self.s, self.target, self.offset = parts
         self.multinomial = self.target.ndim == 2
         self.rows_of_x = design
-        free = None if task.factor is None else task.factor == 0.0
+        factor = task.factor
+        free = None if factor is None else factor == 0.0
         self.all_penalized = free is None or not free.any()
+        if factor is not None and free is not None and not self._by_paths:
+            factor = np.where(free, 1.0, factor)  # their strengths are set to 0 below
         self.problem = make_problem(
             design,
             self.target[:, 0] if self.multinomial else self.target,
             loss="squared" if self.multinomial else task.loss,  # of several outputs it is the columns that count here
             sample_weight=self.s,
             offset=self.offset if self.offset is None or self.offset.ndim == 1 else None,
-            penalty_factor=task.factor if free is None or task.factor is None else np.where(free, 1.0, task.factor),
+            penalty_factor=factor,
             fit_intercept=task.fit_intercept,
             standardize=task.standardize,
             positive=task.positive,
         )
         every = np.arange(self.problem.design.n_cols)
         self.l1, self.l2 = self.problem.penalty.strengths(self.problem.weight_sum * task.alpha, task.l1_ratio, every)
-        if free is not None:
+        if free is not None and not self._by_paths:
             self.l1[free[self.problem.design.columns]] = self.l2[free[self.problem.design.columns]] = 0.0
         self.problem.quadratic.refuse_unsquarable(self.l1 + self.l2 == 0.0)
+
+    @property
+    def _by_paths(self) -> bool:
+        """Whether the solvers of paths take it, with certificates also beside columns without a penalty."""
+        return self.task.convex and not self.multinomial and self.task.alpha * self.task.l1_ratio > 0.0
 
     @property
     def smooth_alone(self) -> bool:
@@ -175,6 +183,8 @@ class LossFit:
                 b = np.array([found.intercept])
                 if (self.l1 + self.l2 > 0.0).all() or self.problem.loss.quadratic:
                     gap = self.problem.gap_of(found, coef, self.task.alpha, self.task.l1_ratio)
+                elif self._by_paths:
+                    gap = self.problem.duality_gap(coef, self.task.alpha, self.task.l1_ratio)
         intercept = b + self._centered - self._shifted(W) if self.task.fit_intercept else np.zeros_like(b)
         if not (np.isfinite(W).all() and np.isfinite(intercept).all()):
             raise ValueError("the coefficients are not finite; X or y may hold large values: rescale them.")
@@ -218,9 +228,13 @@ class LossFit:
         W, b = self.start(coef, intercept)
         if self.smooth_alone:
             return self._smooth(W, b)
-        if self.multinomial or not self.task.convex or not self.all_penalized:
+        if self.multinomial or not self.task.convex or not (self.all_penalized or self._by_paths):
             return self._stationary(W, b)
-        return self._sparse(W)
+        found = self._sparse(W)
+        if self.all_penalized or found.dual_gap <= self.tol * found.gap_scale:
+            return found
+        other = self._stationary(W, b)
+        return other if other.dual_gap <= found.dual_gap else found
 
     def _smooth(self, W: Matrix, b: Vector) -> Fitted:
         found = smooth_newton(self.smooth, (W, b), self.null[1], self.max_iter)
