@@ -219,8 +219,8 @@ class _Free(ApproximateInverse):
 
 
 def _follow_gradient(system: System, w: Vector, tol: float, max_iter: int) -> tuple[Vector, float, int]:
-    """Nearer to a relative gradient of `tol` where a gap is blind to it: the objective hardly depends on columns of
-    large penalties, but their gradients count. Returns coefficients, their relative gradient and the iterations.
+    """Bring the relative gradient towards `tol`. A small gap does not: the objective hardly depends on columns of large
+    penalties, but their gradients count. Returns coefficients, their relative gradient and the iterations.
 
     Conjugate gradients on the columns that are free to move. A step is taken where the gradient and the objective fall,
     so that a gap known before still holds."""

@@ -56,7 +56,7 @@ class Arranged(NamedTuple):
     parts : list of (int, int)
         Rows from a to b; together all of them.
     y, s : float64 arrays of shape (n,)
-        TargetSums and weights in that order; `s` None means all one.
+        Targets and weights in that order; `s` None means all one.
     targets : list of TargetSums
         Those of each part.
     """

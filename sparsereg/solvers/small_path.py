@@ -42,8 +42,7 @@ FREE_COLUMNS = 500
 MAX_STEPS = 100
 # And multiplications, which take about as long as a strength of `PathSolver`.
 MAX_WORK = 1_000_000
-# Strengths in one call, at most, so that a path may end early; half as many once columns were missing. A pass over X
-# certifies eight.
+# Strengths in one call, at most, so that a path may end early. A pass over X certifies eight.
 AHEAD = 24
 # The kernel's gap is brought to this share of the target: columns outside may cost the rest.
 SHARE = 0.5
@@ -147,8 +146,8 @@ class SmallSolver:
         self._run, self._last_run = 0, 0.0  # strengths that the columns have sufficed for, and those before the last
         self.most, self.is_full = min(MAX_COLUMNS, max(FREE_COLUMNS, math.isqrt(self._rows.nnz // 2))), False
         self._may_leave = True  # columns from the Gram matrix, the next time that there is no room
-        room = self._rows.nnz // (self._rows.n_rows + 2 * self._rows.n_cols)  # so that they take no more than X
-        self._most_ahead = min(max(room, 1), AHEAD)
+        fit_into_x = self._rows.nnz // (self._rows.n_rows + 2 * self._rows.n_cols)  # they take no more than X
+        self._most_ahead = min(max(fit_into_x, 1), AHEAD)
         self._outside = np.where(self.constant, np.inf, l1)  # infinite for columns that are never to be added
 
     def solve(self, coef: Coefficients, alphas: Vector) -> tuple[list[Solution], bool]:
@@ -174,8 +173,9 @@ class SmallSolver:
             if (n := len(found)) == todo.size:
                 continue
             missing = self._missing(W[n], c[n], float(todo[n])) if n < len(W) else NONE
-            active = np.union1d(last.cols, self.cols[W[n] != 0.0]) if missing.size else NONE
-            if not missing.size or not self._has_room(missing, active):
+            if not missing.size:
+                return solutions, True
+            if not self._has_room(missing, np.union1d(last.cols, self.cols[W[n] != 0.0])):
                 return solutions, True
             self._run, self._last_run = 0, self._run
             self.add(missing)
