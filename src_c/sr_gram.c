@@ -304,19 +304,39 @@ void sr_gram_hessian(const sr_gram *G, const sr_coordinates *co, const int64_t *
     }
 }
 
+/* Rows that are subtracted from the later ones together: each of these is then read and written once for all. */
+enum { SR_PIVOTS = 4 };
+
+/* What row i takes away of pivot row k; 0 of a dropped column. */
+SR_INLINE double sr_multiplier(const double *row, int64_t k, int64_t i) {
+    return row[k] > 0.0 ? row[i] / row[k] : 0.0;
+}
+
 /* Row k becomes d_k times that of a unit upper triangle U, with A = U' D U; a dropped column has d_k = 0. */
 SR_WIDE void sr_solve_psd(int64_t n, double *A, double *b, double tiny) {
     for (int64_t i = 1; i < n; i++) A[i * n] = A[i * n + i]; /* the diagonal, into the lower triangle, not read */
-    for (int64_t k = 0; k < n; k++) {
-        double *restrict row = A + k * n;
-        if (!(row[k] > tiny * row[0])) row[k] = 0.0;
-        if (row[k] == 0.0) continue;
-        for (int64_t i = k + 1; i < n; i++) {
+    for (int64_t first = 0; first < n; first += SR_PIVOTS) {
+        const int64_t end = first + SR_PIVOTS < n ? first + SR_PIVOTS : n;
+        for (int64_t k = first; k < end; k++) {
+            double *restrict row = A + k * n;
+            for (int64_t above = first; above < k; above++) {
+                const double *restrict pivot = A + above * n, l = sr_multiplier(pivot, above, k);
+                SR_UNROLL
+                for (int64_t j = k; j < n; j++) row[j] -= l * pivot[j];
+                b[k] -= l * b[above];
+            }
+            if (!(row[k] > tiny * row[0])) row[k] = 0.0;
+        }
+        if (end == n) break;
+        const double *restrict p = A + first * n, *restrict q = p + n, *restrict r = q + n, *restrict s = r + n;
+        for (int64_t i = end; i < n; i++) {
             double *restrict other = A + i * n;
-            const double l = row[i] / row[k];
+            const double l0 = sr_multiplier(p, first, i), l1 = sr_multiplier(q, first + 1, i),
+                         l2 = sr_multiplier(r, first + 2, i), l3 = sr_multiplier(s, first + 3, i);
             SR_UNROLL
-            for (int64_t j = i; j < n; j++) other[j] -= l * row[j];
-            b[i] -= l * b[k];
+            for (int64_t j = i; j < n; j++)
+                other[j] = (((other[j] - l0 * p[j]) - l1 * q[j]) - l2 * r[j]) - l3 * s[j];
+            b[i] = (((b[i] - l0 * b[first]) - l1 * b[first + 1]) - l2 * b[first + 2]) - l3 * b[first + 3];
         }
     }
     for (int64_t k = n - 1; k >= 0; k--) {

@@ -295,3 +295,20 @@ def test_coefficients_that_move_something():
     assert kernels.moving(w, sq, l2, 1e-6, np.inf).tolist() == [1]
     assert kernels.moving(w, sq, l2, 1e-6, 1e-3).tolist() == [1, 2]
     assert kernels.moving(w[:0], sq[:0], l2[:0], 1e-6, 1.0).size == 0
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 7, 8, 9, 30, 41])
+@pytest.mark.parametrize("n_copies", [0, 1, 3])
+def test_solve_psd_leaves_out_columns_that_depend_on_others(n, n_copies):
+    rng = np.random.default_rng(n)
+    Z = rng.standard_normal((n + 5, n))
+    copies = 1 + rng.choice(n - 1, min(n_copies, n - 1), replace=False)
+    for copy in copies:
+        Z[:, copy] = 2.0 * Z[:, 0]
+    kept = np.delete(np.arange(n), copies)
+    H, b = Z.T @ Z, rng.standard_normal(n)
+    expected = np.zeros(n)
+    expected[kept] = np.linalg.solve(H[np.ix_(kept, kept)], b[kept])
+    kernels.solve_psd(H, b, 1e-13)
+    np.testing.assert_allclose(b, expected, rtol=1e-9, atol=1e-12)
+    assert not b[copies].any()

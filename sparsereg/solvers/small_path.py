@@ -9,7 +9,8 @@ what it found, or shows which columns are missing. A strength that it does not s
 from __future__ import annotations
 
 import math
-from typing import cast
+from collections.abc import Iterator
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -253,18 +254,27 @@ class SmallSolver:
         products_sums = W @ self._sums[members]
         c, squares = self._rows.gradients_at(members, W, quadratic.center - products_sums / quadratic.weight_sum)
         c[:, self.constant] = 0.0  # nothing but rounding
-        kernel, solutions = cast(int, quadratic.penalty.kernel), list[Solution]()
-        terms = gap_sums_at(kernel, W, members, c, self._l1, self._l2, scales[: len(W)])
-        known = (terms, steps, squares, self._hidden(W), products_sums)
-        for w, of_one, n, square, hidden, products_sum in zip(W, *(each.tolist() for each in known), strict=True):
-            gap = combine_gap(GapTerms(*of_one), squared_fenchel_gap(square)) + hidden
-            if not gap <= self._target:
-                break
-            coef = Coefficients(members, w).nonzero()
-            intercept = quadratic.intercept(coef, products_sum)
-            columns, gap = quadratic.rows.columns[coef.cols], gap / quadratic.weight_sum
-            solutions.append(Solution(coef, columns, intercept, gap, n, square, None, n, "small_path"))
+        terms = gap_sums_at(cast(int, quadratic.penalty.kernel), W, members, c, self._l1, self._l2, scales[: len(W)])
+        gaps = [
+            combine_gap(GapTerms(*of_one), squared_fenchel_gap(square)) + hidden
+            for of_one, square, hidden in zip(terms.tolist(), squares.tolist(), self._hidden(W).tolist(), strict=True)
+        ]
+        n = next((i for i, gap in enumerate(gaps) if not gap <= self._target), len(gaps))
+        solutions = list[Solution]()
+        known = zip(gaps, steps.tolist(), squares.tolist(), products_sums.tolist(), strict=False)
+        for (coef, columns), (gap, n_steps, square, products_sum) in zip(self._rows_of(W[:n]), known, strict=False):
+            intercept, gap = quadratic.intercept(coef, products_sum), gap / quadratic.weight_sum
+            solutions.append(Solution(coef, columns, intercept, gap, n_steps, square, None, n_steps, "small_path"))
         return solutions, c
+
+    def _rows_of(self, W: NDArray[np.float64]) -> Iterator[tuple[Coefficients, NDArray[Any]]]:
+        """The coefficients that are not 0 in each row, in the order of the columns, and their numbers in X."""
+        order = self.cols.argsort()
+        which, at = (W := W[:, order]).nonzero()
+        cols, w = self.cols[order][at], W[which, at]
+        columns, ends = self.quadratic.rows.columns[cols], which.searchsorted(np.arange(1, len(W) + 1)).tolist()
+        for begin, end in zip([0, *ends], ends, strict=False):
+            yield Coefficients(cols[begin:end], w[begin:end]), columns[begin:end]
 
     def _missing(self, w: Vector, c: Vector, scale: float) -> Int:
         """The columns outside that are in the way of a smaller gap; none if no gradient is over its threshold."""
