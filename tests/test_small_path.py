@@ -80,6 +80,16 @@ def test_strengths_that_take_too_many_steps_are_solved_one_by_one(monkeypatch, l
     assert {"gram_cd", "small_path"} <= {method.split(",")[0] for method in path.methods}
 
 
+def test_what_a_strength_takes_one_by_one_is_allowed_to_later_ones(monkeypatch):
+    def left_over(factor_speed):
+        monkeypatch.setattr(small_path, "FACTOR_SPEED", factor_speed)
+        return sum("small_path" not in method for method in regularization_path(X, y, alphas=30, eps=1e-3).methods)
+
+    X, y = problem(seed=3)
+    monkeypatch.setattr(small_path, "MAX_WORK", 200)
+    assert 0 < left_over(1000) < left_over(0)
+
+
 def test_more_active_columns_than_are_kept_go_on_one_by_one(monkeypatch):
     monkeypatch.setattr(small_path, "MAX_COLUMNS", 12)
     X, y = problem(seed=1)

@@ -181,7 +181,9 @@ class PrefilteredSolver(RestoringSolver):
         if self._behind is not None:
             self.start_from(self._behind)
             self._behind = None
-        return self.solve(float(alphas[0]))
+        found = self.solve(float(alphas[0]))
+        self._together.left_over_took(found.epochs * found.coef.w.size * self.solver.working_set.m)
+        return found
 
     def coefficients(self) -> Coefficients:
         coef: Coefficients = self.solver.working_set.coefficients()

@@ -41,8 +41,10 @@ MAX_COLUMNS = 1000
 FREE_COLUMNS = 500
 # Steps at one strength after which it is left to `PathSolver`.
 MAX_STEPS = 100
-# And multiplications, which take about as long as a strength of `PathSolver`.
-MAX_WORK = 1_000_000
+# And multiplications: these, or as many as take about as long as the last strength that `PathSolver` solved. Those of a
+# dense factor are so many times as fast as those of an epoch.
+MAX_WORK = 4_000_000
+FACTOR_SPEED = 4
 # Strengths in one call, at most, so that a path may end early. A pass over X certifies eight.
 AHEAD = 24
 # The kernel's gap is brought to this share of the target: columns outside may cost the rest.
@@ -65,6 +67,11 @@ class SolvedTogether:
     def is_useful(self) -> bool:
         """Whether `first` may know anything."""
         return self._small is not None or bool(self._known)
+
+    def left_over_took(self, multiplications: int) -> None:
+        """What `PathSolver` needed, in epochs on its Gram matrix, for a strength that was left to it."""
+        if self._small is not None:
+            self._small.max_work = max(MAX_WORK, FACTOR_SPEED * multiplications)
 
     def first(self, last: Coefficients, alphas: Vector) -> Solution | None:
         """The solution at the first of these strengths, from `last` on; None where it is better found by itself: then
@@ -132,6 +139,8 @@ class SmallSolver:
         The columns of the Gram matrix.
     is_full : bool
         Whether it would need more than it may have.
+    max_work : int
+        Multiplications at one strength after which it is left to `PathSolver`.
     """
 
     def __init__(self, quadratic: Quadratic, options: Options, l1: Vector, l2: Vector) -> None:
@@ -146,6 +155,7 @@ class SmallSolver:
         self._gram, self.cols = np.empty((0, 0)), np.empty(0, dtype=np.int64)
         self._run, self._last_run = 0, 0.0  # strengths that the columns have sufficed for, and those before the last
         self.most, self.is_full = min(MAX_COLUMNS, max(FREE_COLUMNS, math.isqrt(self._rows.nnz // 2))), False
+        self.max_work = MAX_WORK
         self._may_leave = True  # columns from the Gram matrix, the next time that there is no room
         fit_into_x = self._rows.nnz // (self._rows.n_rows + 2 * self._rows.n_cols)  # they take no more than X
         self._most_ahead = min(max(fit_into_x, 1), AHEAD)
@@ -242,7 +252,7 @@ class SmallSolver:
             return np.zeros((scales.size, 0)), np.zeros(scales.size, dtype=np.int64)
         w = np.zeros(self._sq.size)
         w[coef.cols] = coef.w
-        found, steps = self._path.solve(w[self.cols], scales, min(MAX_STEPS, self.options.max_iter), MAX_WORK)
+        found, steps = self._path.solve(w[self.cols], scales, min(MAX_STEPS, self.options.max_iter), self.max_work)
         return found, steps
 
     def _certified(
