@@ -23,7 +23,13 @@ from sparsereg.solvers.loss_path import LossPathSolver
 from sparsereg.solvers.noise import Noise, NoisedLogistic, Squares
 from sparsereg.solvers.path_solver import PathSolver
 from sparsereg.solvers.proximal_descent import on_support, proximal_descent
-from sparsereg.solvers.smooth_newton import MAX_PRODUCTS, SmoothProblem, smooth_newton
+from sparsereg.solvers.smooth_newton import (
+    MAX_FACTORISED,
+    MAX_PRODUCT_ENTRIES,
+    MAX_PRODUCTS,
+    SmoothProblem,
+    smooth_newton,
+)
 
 __all__ = ["STEPS", "FitTask", "Fitted", "LossFit", "fit_task"]
 
@@ -164,6 +170,8 @@ class LossFit:
         design, S = self.problem.design, self.problem.weight_sum
         W = W.astype(design.dtype).astype(np.float64)
         gap = np.inf
+        if gradient_norm is not None:
+            gradient_norm = max(gradient_norm, self._gradient_of_free(W, b))
         if self.task.noise is not None:
             b = self._intercept_under_noise(W, b)
         elif self.multinomial or not self.task.convex:
@@ -189,6 +197,18 @@ class LossFit:
         if not (np.isfinite(W).all() and np.isfinite(intercept).all()):
             raise ValueError("the coefficients are not finite; X or y may hold large values: rescale them.")
         return Fitted(self._as_csr(W), intercept, gap, self.null[1] / S, gradient_norm, n_iter)
+
+    def _gradient_of_free(self, W: Matrix, b: Vector) -> float:
+        """The relative gradient of columns without a penalty along all their combinations: next to the gradient of
+        each column that along a short one is rounding, but what it explains need not be."""
+        quadratic = self.problem.quadratic
+        free = np.flatnonzero((self.l1 + self.l2 == 0.0) & (quadratic.moments().centered_sq_norm > 0.0))
+        few = free.size <= MAX_FACTORISED and free.size * self.problem.design.nnz <= MAX_PRODUCT_ENTRIES
+        if self.task.noise is not None or not few or quadratic.seen_by_columns(free):
+            return 0.0
+        here, zero = (self.smooth.state(*point) for point in ((W, b), (np.zeros_like(W), self.null[0])))
+        left, first = (max(quadratic.explained(free, c) for c in state.g[free].T) for state in (here, zero))
+        return left / first if 0.0 < first < np.inf else left
 
     def _softmax_gap(self, W: Matrix, Z: Matrix) -> float:
         """That of F for several outputs, where intercepts are at their best: see `combine_gap`."""

@@ -24,6 +24,7 @@ from sparsereg.data.validation import (
 )
 from sparsereg.linear_model.coefficients import LinearRegressor, set_coefficients, set_parameters
 from sparsereg.linear_model.input import checked_targets
+from sparsereg.objective.quadratic import MAX_UNPENALIZED
 from sparsereg.ridge.dropout import dropout_factor
 from sparsereg.ridge.early_stopping import (
     N_ITER_NO_CHANGE,
@@ -366,6 +367,14 @@ def warn_missed(solver: str, solutions: list[RidgeSolution], settings: SolverSet
         warnings.warn(
             f"The {solver} solver did not converge after {n_iter} iterations: it reached"
             f" {shortfall(worst, n_iter, settings)}",
+            ConvergenceWarning,
+            stacklevel=stacklevel,
+        )
+    elif settings.method == "bounded" and not all(np.isfinite(solution.dual_gap) for solution in solutions):
+        warnings.warn(
+            "Columns of penalty factor 0 depend on each other but for their last digits, or are more than"
+            f" {MAX_UNPENALIZED}: how far the solution is from the best one is not known. Leave some out, or penalize"
+            " them.",
             ConvergenceWarning,
             stacklevel=stacklevel,
         )

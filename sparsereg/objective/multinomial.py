@@ -92,6 +92,8 @@ class MultinomialProblem:
     shift : Shift or None
         What was subtracted from columns of X beforehand.
     classes : array of shape (K,) or None
+    certifies_free : bool
+        Whether gradients of the columns without a penalty tell those of all their combinations.
     """
 
     design: Design
@@ -103,6 +105,7 @@ class MultinomialProblem:
     curvatures: Vector
     shift: Shift | None = None
     classes: NDArray[Any] | None = None
+    certifies_free: bool = True
 
     @property
     def loss(self) -> Multinomial:
@@ -170,6 +173,7 @@ class MultinomialProblem:
         q, valid = p, bool(np.isfinite(total))
         if valid and (self.free.size or self.fit_intercept):
             q, valid = orthogonal_probabilities(self.design, (self.y, self.s, p), self.free, self.fit_intercept)
+            valid &= self.certifies_free
         return MultinomialEvaluation(b, total, p, log_p, q, valid)
 
     def _best_intercepts(self, z: Vector, b: Vector, total: float, log_p: Vector) -> tuple[Vector, float, Vector]:
@@ -336,4 +340,5 @@ def make_multinomial_problem(
         squares,
         quadratic.shift,
         classes,
+        quadratic.seen_by_columns(np.flatnonzero(free & (squares > 0.0))),
     )

@@ -123,7 +123,7 @@ class Problem:
         rho, h = self.loss.residual(rows.y, z), self.loss.curvature(rows.y, z)
         if rows.s is not None:
             rho, h = rows.s * rho, rows.s * h
-        theta = orthogonal_part(loss_rows, rho, h, free)
+        theta = orthogonal_part(loss_rows, rho, h, free) if self.quadratic.seen_by_columns(free) else None
         if theta is None:
             return np.inf
         c, w = self.design.rmatvec(theta), np.zeros(self.design.n_cols)

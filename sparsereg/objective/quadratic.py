@@ -36,8 +36,13 @@ MAX_UNPENALIZED = 2000
 # Squares of numbers below this, and of the coefficients that they ask for, leave double precision.
 TINY = 1e-120
 # Squared lengths of directions among columns of length 1: below the first share of the largest they are measured on the
-# rows, below the second the columns are dependent.
-UNCERTAIN, DEPENDENT = 1e-4, 1e-26
+# rows. Below the second they are too short to fit coefficients along them, though what these explain may be much: no
+# certificate is given. Below the third the columns are dependent.
+UNCERTAIN, TOO_SHORT, DEPENDENT = 1e-4, 1e-26, 1e-28
+# Squared lengths from which on gradients of the single columns tell what is left along a direction.
+SEEN_BY_COLUMNS = 1e-13
+# So many random directions show whether any has a length.
+RANDOM_DIRECTIONS = 4
 # The same where rows are not in memory, and lengths are those of the Gram matrix.
 UNMEASURED = 1e-13
 
@@ -50,6 +55,16 @@ class ColumnMoments(NamedTuple):
     centered_sq_norm: Vector
     l1_norm: Vector
     max_abs: Vector
+
+
+class Elimination(NamedTuple):
+    """Unpenalized columns in independent directions: the columns' norms, orthonormal coefficients of columns scaled to
+    length 1, the lengths of these directions, and whether there are others that are too short to fit."""
+
+    scale: Vector
+    vectors: NDArray[np.float64]
+    root: Vector
+    too_short: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,8 +223,8 @@ class Quadratic:
         mean = float(self.moments(cols[at]).sums @ a) / self.weight_sum
         c = c + self.rows.gradients(Coefficients(cols[at], a), -mean, cols, target=False)
         settled = np.minimum(c[at], 0.0) if self.penalty.positive else np.zeros(at.size)
-        _, scale, vectors, root = self._elimination(cols[at])
-        if (np.abs(c[at] - settled) > 1e-9 * scale * np.sqrt(self.null_deviance)).any():
+        scale, vectors, root, too_short = self._elimination(cols[at])
+        if too_short or (np.abs(c[at] - settled) > 1e-9 * scale * np.sqrt(self.null_deviance)).any():
             squared_shift = np.inf
         left = (vectors.T @ ((c[at] - settled) / scale)) / root
         squared_shift = float((np.sqrt(squared_shift) + np.linalg.norm(left)) ** 2)
@@ -218,13 +233,17 @@ class Quadratic:
 
     def orthogonal(self, cols: Int, c: Vector) -> bool:
         """Whether a residual with gradients c of these unpenalized columns is orthogonal to them, but for rounding."""
-        _, scale, vectors, root = self._elimination(cols)
-        explained = float(np.linalg.norm((vectors.T @ (c / scale)) / root))
-        return bool(explained <= 1e-12 * np.sqrt(self.null_deviance))
+        return self.explained(cols, c) <= 1e-12 * np.sqrt(self.null_deviance)
+
+    def explained(self, cols: Int, c: Vector) -> float:
+        """The length of what unpenalized columns explain of a residual with gradients c of them. Infinite where some
+        combinations are too short to say."""
+        scale, vectors, root, too_short = self._elimination(cols)
+        return np.inf if too_short else float(np.linalg.norm((vectors.T @ (c / scale)) / root))
 
     def unpenalized_least_squares(self, cols: Int, c: Vector) -> tuple[Vector, float]:
         """The least-squares coefficients a of unpenalized columns U for a residual of gradient c, and `|X_U a|_s^2`."""
-        _, scale, vectors, root = self._elimination(cols)
+        scale, vectors, root, _ = self._elimination(cols)
         b = (vectors.T @ (c / scale)) / root
         if self.penalty.positive:
             a = _nonnegative_least_squares(root[:, None] * vectors.T, b) / scale
@@ -234,55 +253,76 @@ class Quadratic:
 
     def independent_directions(self, cols: Int) -> NDArray[np.float64]:
         """Orthonormal coefficients of columns scaled to length 1, in directions that move predictions: one a rank."""
-        directions: NDArray[np.float64] = self._elimination(cols)[2]
-        return directions
+        return self._elimination(cols).vectors
 
-    def _elimination(self, cols: Int) -> tuple[NDArray[np.float64], Vector, NDArray[np.float64], Vector]:
-        """Centred Gram of these columns, their norms, and the eigenvectors of the scaled Gram with the roots of its
-        eigenvalues, those of dependent columns left out. The last one is kept."""
+    def seen_by_columns(self, cols: Int) -> bool:
+        """Whether a residual that is orthogonal to each of these unpenalized columns, but for rounding, is so to all
+        their combinations: no direction is short, but for those of dependent columns."""
+        if cols.size > MAX_UNPENALIZED:
+            return False
+        _, _, root, too_short = self._elimination(cols)
+        shortest = float(root.min(initial=np.inf)) ** 2
+        return not too_short and shortest >= SEEN_BY_COLUMNS * float(root.max(initial=0.0)) ** 2
+
+    def _elimination(self, cols: Int) -> Elimination:
+        """By the eigenvectors of the centred Gram of the columns scaled to length 1. The last one is kept."""
         key = cols.tobytes()
         if key not in self._eliminations:
             sums, sq = self.moments(cols)[:2]
             gram = self.rows.products(cols, cols) - np.outer(sums, sums) / self.weight_sum
             scale = np.sqrt(np.where(sq > 0, sq, 1.0))
             size, vectors = np.linalg.eigh(gram / np.outer(scale, scale))
-            vectors, size = self._measured(cols, scale, vectors, size)
+            vectors, size, too_short = self._measured(cols, scale, vectors, size)
             self._eliminations.clear()
-            self._eliminations[key] = (gram, scale, vectors, np.sqrt(size))
-        return self._eliminations[key]
+            self._eliminations[key] = Elimination(scale, vectors, np.sqrt(size), too_short)
+        found: Elimination = self._eliminations[key]
+        return found
 
     def _measured(
         self, cols: Int, scale: Vector, vectors: NDArray[np.float64], size: Vector
-    ) -> tuple[NDArray[np.float64], Vector]:
-        """Directions and their squared lengths `|X v|_s^2`, those of dependent columns left out.
+    ) -> tuple[NDArray[np.float64], Vector, bool]:
+        """Directions and their squared lengths `|X v|_s^2`, short ones left out, and whether those are too short to
+        fit, not of dependent columns.
 
         Next to the largest, small ones hold only rounding. Where rows are in memory they are measured by themselves:
-        sums of products that are small keep their digits. If a random one has no length, all have none."""
-        rows = self.rows
-        if not isinstance(rows, MemoryRows):
-            keep = size > UNMEASURED * size.max(initial=0.0)
-            return vectors[:, keep], size[keep]
-
-        def gradients(v: Vector) -> Vector:
-            z = rows.predictor(Coefficients(cols, v / scale))
-            for _ in range(2 if self.fit_intercept else 0):  # once more: what rounding left of the mean
-                z -= np.average(z, weights=rows.s)
-            return rows.design.rmatvec(z if rows.s is None else rows.s * z, cols) / scale
-
-        none, kept = DEPENDENT * float(size.max(initial=0.0)), []
-        while size.size and size.max() > none:
+        sums of products that are small keep their digits."""
+        largest = float(size.max(initial=0.0))
+        if not isinstance(self.rows, MemoryRows):
+            keep = size > UNMEASURED * largest
+            return vectors[:, keep], size[keep], False
+        kept: list[tuple[NDArray[np.float64], Vector]] = []
+        while size.size and size.max() > TOO_SHORT * largest:
             keep = size > UNCERTAIN * size.max()
             kept.append((vectors[:, keep], size[keep]))
-            vectors = vectors[:, ~keep]
-            one = vectors @ np.random.default_rng(0).normal(size=vectors.shape[1])
-            if not one.any() or float(one @ gradients(one)) <= 1e-2 * none:
+            vectors, size = vectors[:, ~keep], size[~keep]
+            if not size.size or not self._have_length(cols, scale, vectors, DEPENDENT * largest):
+                size = size[:0]
                 break
-            products = vectors.T @ np.column_stack([gradients(v) for v in vectors.T])
+            products = vectors.T @ np.column_stack([self._products_along(cols, scale, v) for v in vectors.T])
             size, turn = np.linalg.eigh(0.5 * (products + products.T))
             vectors = vectors @ turn
+        too_short = bool(size.size) and float(size.max()) > DEPENDENT * largest
         if not kept:
-            return vectors[:, :0], size[:0]
-        return np.hstack([v for v, _ in kept]), np.concatenate([found for _, found in kept])
+            return vectors[:, :0], size[:0], too_short
+        return np.hstack([v for v, _ in kept]), np.concatenate([found for _, found in kept]), too_short
+
+    def _have_length(self, cols: Int, scale: Vector, vectors: NDArray[np.float64], least: float) -> bool:
+        """Whether some of many directions may have more than the least squared length: if random ones have less, none
+        has."""
+        rng, k = np.random.default_rng(0), vectors.shape[1]
+        if k <= RANDOM_DIRECTIONS:
+            return True
+        some = (vectors @ rng.normal(size=k) for _ in range(RANDOM_DIRECTIONS))
+        return any(float(v @ self._products_along(cols, scale, v)) > least for v in some)
+
+    def _products_along(self, cols: Int, scale: Vector, v: Vector) -> Vector:
+        """`X' S X v` of centred columns scaled to length 1, by way of the rows."""
+        rows = self.rows
+        assert isinstance(rows, MemoryRows)
+        z = rows.predictor(Coefficients(cols, v / scale))
+        for _ in range(2 if self.fit_intercept else 0):  # once more: what rounding left of the mean
+            z -= np.average(z, weights=rows.s)
+        return rows.design.rmatvec(z if rows.s is None else rows.s * z, cols) / scale
 
 
 def _nonnegative_least_squares(A: NDArray[np.float64], b: Vector) -> Vector:

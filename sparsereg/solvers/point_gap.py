@@ -111,10 +111,13 @@ def unpenalized_gap(problem: Problem, ws: CurvatureCD | CurvatureResidual) -> Po
 
     d comes by steps on the model, whose weights may be others. For self-concordant losses the loss's part of the gap is
     bounded as in `Units.bounded_fenchel_gap`, by Cauchy-Schwarz for `rho' d`; for others it is that of the definition.
-    Infinite where no such point is found."""
+    Infinite where no such point is found, or what is left along a direction does not show."""
     units, free = ws.units, ws.unpenalized
     active = np.zeros(ws.m, dtype=np.bool_)
     active[free] = True
+    none = PointGap(_terms(ws, ws.c), lambda _: np.inf, np.inf)
+    if not problem.quadratic.seen_by_columns(ws.cols[free]):
+        return none
     h, s = units.curvatures(), units.sums[0]
     weights, a, c = s * h, np.zeros(ws.m), ws.c
     total = max(float(weights.sum()), 1e-300)
@@ -129,7 +132,7 @@ def unpenalized_gap(problem: Problem, ws: CurvatureCD | CurvatureResidual) -> Po
             d -= float(weights @ d) / total
         c = ws.c - units.products(weights * d)
     else:
-        return PointGap(_terms(ws, ws.c), lambda _: np.inf, np.inf)
+        return none
     c = c.copy()
     c[free] = 0.0
     shift = float(np.sqrt(weights @ (h * d * d)))

@@ -21,7 +21,15 @@ from sparsereg.data.design import Design
 from sparsereg.losses.predictors import Curvature, PredictorLoss
 from sparsereg.rows.memory import MemoryRows
 
-__all__ = ["MAX_PRODUCTS", "SmoothProblem", "SmoothSolution", "State", "smooth_newton"]
+__all__ = [
+    "MAX_FACTORISED",
+    "MAX_PRODUCTS",
+    "MAX_PRODUCT_ENTRIES",
+    "SmoothProblem",
+    "SmoothSolution",
+    "State",
+    "smooth_newton",
+]
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
