@@ -98,3 +98,23 @@ def test_estimators_of_other_losses_warn_of_a_short_direction(share, l1_ratio):
     ):
         with pytest.warns(ConvergenceWarning):
             model.fit(X, y)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e-15, 1e-100, 1e8, 1e30])
+@pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
+@pytest.mark.parametrize("y", [TARGET + x > 0.3, np.argsort(np.argsort(TARGET + x + u)) * 3 // 40])
+def test_units_of_a_free_column_change_no_class(scale, l1_ratio, y):
+    """The Hessian of a softmax has no inverse: what is cut off must not be measured in the columns' own units."""
+    noise, units = np.random.default_rng(1).normal(size=(40, 3)), np.array([scale, 1.0, 1.0])
+    X = np.column_stack([x + u, z, u]) + 0.5 * noise
+    for options in ({}, {"fit_intercept": False}):
+        model = LogisticRegression(penalty_factor=[0.0, 1.0, 1.0], l1_ratio=l1_ratio, tol=1e-8, **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            plain = model.fit(X, y).coef_
+            scaled = model.fit(X * units, y).coef_ * units
+            np.testing.assert_allclose(scaled, plain, atol=1e-3 * np.abs(plain).max())
+            found = regularization_path(
+                X * units, y * 1, loss="multinomial", alphas=[0.03], l1_ratio=l1_ratio, penalty_factor=[0, 1, 1]
+            )
+        assert found.certified.all()

@@ -14,9 +14,10 @@ from sparsereg.losses import LOSSES
 from sparsereg.losses.confidence import ConfidentLogistic
 from sparsereg.losses.predictors import Softmax, WeightedLoss
 from sparsereg.penalties import PENALTIES
-from sparsereg.solvers import smooth_newton as module
+from sparsereg.solvers import smooth_problem as module
 from sparsereg.solvers.proximal_descent import proximal_descent
-from sparsereg.solvers.smooth_newton import SmoothProblem, smooth_newton
+from sparsereg.solvers.smooth_newton import smooth_newton
+from sparsereg.solvers.smooth_problem import SmoothProblem
 
 RNG = np.random.default_rng(0)
 S = RNG.uniform(0.5, 2.0, 6)

@@ -23,13 +23,8 @@ from sparsereg.solvers.loss_path import LossPathSolver
 from sparsereg.solvers.noise import Noise, NoisedLogistic, Squares
 from sparsereg.solvers.path_solver import PathSolver
 from sparsereg.solvers.proximal_descent import on_support, proximal_descent
-from sparsereg.solvers.smooth_newton import (
-    MAX_FACTORISED,
-    MAX_PRODUCT_ENTRIES,
-    MAX_PRODUCTS,
-    SmoothProblem,
-    smooth_newton,
-)
+from sparsereg.solvers.smooth_newton import MAX_PRODUCTS, smooth_newton
+from sparsereg.solvers.smooth_problem import SmoothProblem
 
 __all__ = ["STEPS", "FitTask", "Fitted", "LossFit", "fit_task"]
 
@@ -203,8 +198,7 @@ class LossFit:
         each column that along a short one is rounding, but what it explains need not be."""
         quadratic = self.problem.quadratic
         free = np.flatnonzero((self.l1 + self.l2 == 0.0) & (quadratic.moments().centered_sq_norm > 0.0))
-        few = free.size <= MAX_FACTORISED and free.size * self.problem.design.nnz <= MAX_PRODUCT_ENTRIES
-        if self.task.noise is not None or not few or quadratic.seen_by_columns(free):
+        if self.task.noise is not None or not self.smooth.factorises(free.size, 1) or quadratic.seen_by_columns(free):
             return 0.0
         here, zero = (self.smooth.state(*point) for point in ((W, b), (np.zeros_like(W), self.null[0])))
         left, first = (max(quadratic.explained(free, c) for c in state.g[free].T) for state in (here, zero))

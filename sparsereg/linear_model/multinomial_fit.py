@@ -15,7 +15,8 @@ from sparsereg.objective.multinomial import MultinomialProblem, make_multinomial
 from sparsereg.objective.problem import count_weights
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.multinomial import MultinomialSolver
-from sparsereg.solvers.smooth_newton import SmoothProblem, smooth_newton
+from sparsereg.solvers.smooth_newton import smooth_newton
+from sparsereg.solvers.smooth_problem import SmoothProblem
 
 __all__ = ["fit_multinomial"]
 

@@ -24,7 +24,8 @@ from sparsereg.solvers.multinomial import MultinomialSolver
 from sparsereg.solvers.outputs import Entries, RowSolution
 from sparsereg.solvers.path import PathSolvers
 from sparsereg.solvers.prefilter import PrefilteredSolver
-from sparsereg.solvers.smooth_newton import SmoothProblem, SmoothSolution, smooth_newton
+from sparsereg.solvers.smooth_newton import SmoothSolution, smooth_newton
+from sparsereg.solvers.smooth_problem import SmoothProblem
 
 __all__ = ["WITHOUT_END", "relaxed", "relaxed_classes"]
 

@@ -28,7 +28,8 @@ from sparsereg.objective.multi_task import RowCoefficients
 from sparsereg.objective.multinomial import MultinomialEvaluation, MultinomialProblem
 from sparsereg.solvers.loop import NEAR, SLOW, Options
 from sparsereg.solvers.outputs import Entries, RowSolution
-from sparsereg.solvers.smooth_newton import SmoothProblem, smooth_newton
+from sparsereg.solvers.smooth_newton import smooth_newton
+from sparsereg.solvers.smooth_problem import SmoothProblem
 from sparsereg.solvers.softmax_model import SoftmaxStep, WorkingPairs
 
 __all__ = ["MultinomialSolver"]

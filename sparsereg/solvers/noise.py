@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from sparsereg.data.design import Design, as_design
 from sparsereg.losses.entropy import sigmoid
 from sparsereg.losses.predictors import Curvature, WeightedLoss
-from sparsereg.solvers.smooth_newton import SmoothProblem, State
+from sparsereg.solvers.smooth_problem import SmoothProblem, State
 
 __all__ = ["Noise", "NoisedLogistic", "Squares"]
 

@@ -19,7 +19,8 @@ from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.loss_rows import Evaluation
 from sparsereg.solvers.loop import ARMIJO, MAX_HALVINGS, Options, Solution
 from sparsereg.solvers.path_solver import PathSolver
-from sparsereg.solvers.smooth_newton import SmoothProblem, smooth_newton
+from sparsereg.solvers.smooth_newton import smooth_newton
+from sparsereg.solvers.smooth_problem import SmoothProblem
 
 __all__ = ["ProxNewton"]
 

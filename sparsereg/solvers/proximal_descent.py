@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.penalties import Penalty
-from sparsereg.solvers.smooth_newton import SmoothProblem, SmoothSolution, State, smooth_newton
+from sparsereg.solvers.smooth_newton import SmoothSolution, smooth_newton
+from sparsereg.solvers.smooth_problem import LEAST_CURVATURE, SmoothProblem, State
 
 __all__ = ["on_support", "proximal_descent"]
 
@@ -131,9 +132,9 @@ def on_support(problem: SmoothProblem, penalty: Penalty, l1: Vector, state: Stat
 
 def _composite(problem: SmoothProblem, penalty: Penalty, l1: Vector, state: State) -> _Composite:
     found = problem.curvature(state)
-    curvature, of_b = problem.diagonal(found), found.diagonal().sum(axis=0)
-    floor = 1e-12 * float(curvature.max(initial=0.0)) or 1.0
-    return _Composite(problem, penalty, l1, np.maximum(curvature, floor), np.maximum(of_b, floor))
+    h, curvature = found.diagonal(), problem.curvatures(found)
+    floor = LEAST_CURVATURE * len(h) * float(h.max(initial=0.0)) or 1.0
+    return _Composite(problem, penalty, l1, curvature, np.maximum(h.sum(axis=0), floor))
 
 
 def _null(state: State) -> tuple[Matrix, Vector]:

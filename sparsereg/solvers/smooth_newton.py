@@ -1,43 +1,29 @@
 """Any smooth loss with an l2 penalty, or none, by Newton steps with a line search: no working set, K outputs.
 
-    S F(W, b) = sum_i s_i l_i(o_i + b + W' x_i) + sum_jk l2_j/2 w_jk^2 + sum_jk g_jk w_jk
-
-Few coefficients: each step by a factorised Hessian. Many: by conjugate gradients, from products with X alone. The last
-term is for an l1 penalty on coefficients whose signs are known. Where the loss is not convex, a step stops at the first
-direction of negative curvature. Knows no estimators. (Nocedal & Wright 2006, chapters 3 and 7.)
+Few coefficients: each step by a factorised Hessian. Many: by conjugate gradients, from products with X alone. Where the
+loss is not convex, a step stops at the first direction of negative curvature. Knows no estimators. (Nocedal & Wright
+2006, chapters 3 and 7.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from sparsereg.data.design import Design
-from sparsereg.losses.predictors import Curvature, PredictorLoss
+from sparsereg.losses.predictors import Curvature
 from sparsereg.rows.memory import MemoryRows
+from sparsereg.solvers.smooth_problem import SmoothProblem, State
 
-__all__ = [
-    "MAX_FACTORISED",
-    "MAX_PRODUCTS",
-    "MAX_PRODUCT_ENTRIES",
-    "SmoothProblem",
-    "SmoothSolution",
-    "State",
-    "smooth_newton",
-]
+__all__ = ["MAX_PRODUCTS", "SmoothSolution", "smooth_newton"]
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# A Hessian of at most so many coefficients is factorised, if its products read at most so many entries of X.
-MAX_FACTORISED = 600
-MAX_PRODUCT_ENTRIES = 3e8
 # The Newton decrement, as a share of the null model's loss, below which a step is the last one, and below which none
 # is made: it is squared by a step.
 LAST_DECREMENT = 1e-13
@@ -50,131 +36,6 @@ ARMIJO = 1e-4
 MAX_HALVINGS = 50
 # Differences of F below this share of it are rounding.
 ROUNDING = 64.0 * float(np.finfo(np.float64).eps)
-
-
-@dataclass(frozen=True, eq=False)
-class SmoothProblem:
-    """A smooth objective over rows in memory.
-
-    Attributes
-    ----------
-    design : Design
-    loss : PredictorLoss
-    l2 : float64 array of shape (m,)
-        Strengths on the sum, of the columns `cols`.
-    fit_intercept : bool
-    offset : float64 array of shape (n,) or (n, K), or None
-    cols : int64 array of shape (m,), or None
-        The columns with coefficients; None for all of the design.
-    linear : float64 array of shape (m, K), or None
-        g.
-    mask : bool array of shape (m, K), or None
-        The coefficients that may move; None for all.
-    solve : callable or None
-        `solve(h, r, tol)`: where there is one output, the d with `(Xc' diag(h) Xc + diag(l2)) d = r` to a residual of
-        `tol |r|`, X centred by its means under h where there is an intercept. None: conjugate gradients on products.
-    """
-
-    design: Design
-    loss: PredictorLoss
-    l2: Vector
-    fit_intercept: bool
-    offset: Matrix | None = None
-    cols: Int | None = None
-    linear: Matrix | None = None
-    mask: NDArray[np.bool_] | None = None
-    solve: Callable[[Vector, Vector, float], Vector] | None = None
-
-    def restricted(
-        self, cols: Int, linear: Matrix | None = None, mask: NDArray[np.bool_] | None = None
-    ) -> SmoothProblem:
-        """The same with coefficients on some columns only, of a problem with all."""
-        return replace(self, cols=cols, l2=self.l2[cols], linear=linear, mask=mask, solve=None)
-
-    def products(self, W: Matrix) -> Matrix:
-        """`X W`, of shape (n, K)."""
-        Z = np.zeros((self.design.n_rows, W.shape[1]), order="F")
-        cols = np.arange(self.design.n_cols) if self.cols is None else self.cols
-        for k in range(W.shape[1]):
-            self.design.matrix.add_matvec(np.ascontiguousarray(W[:, k]), Z[:, k], cols)
-        return Z
-
-    def rmatvec(self, R: Matrix) -> Matrix:
-        """`X' R`, of shape (m, K); 0 where a coefficient may not move."""
-        out = np.stack([self.design.rmatvec(np.ascontiguousarray(r), self.cols) for r in R.T], axis=1)
-        return out if self.mask is None else out * self.mask
-
-    def squares(self, s: Vector) -> Vector:
-        """`sum_i s_i x_ij^2` of every column."""
-        return np.asarray(self.design.matrix.column_stats(np.ascontiguousarray(s), self.cols)[1])
-
-    def penalty(self, W: Matrix) -> float:
-        """That of W."""
-        linear = 0.0 if self.linear is None else float(np.sum(self.linear * W))
-        return 0.5 * float(self.l2 @ np.sum(W * W, axis=1)) + linear
-
-    def slope(self, W: Matrix) -> Matrix:
-        """Derivatives of the penalty."""
-        return self.l2[:, None] * W + (0.0 if self.linear is None else self.linear)
-
-    @property
-    def convex(self) -> bool:
-        """Whether every second derivative is positive."""
-        return self.loss.convex
-
-    def value(self, W: Matrix, Z: Matrix) -> float:
-        """`S F` at coefficients W with predictors Z."""
-        return self.loss.total(Z) + self.penalty(W)
-
-    def curvature(self, state: State) -> Curvature:
-        """Second derivatives of the losses in the predictors."""
-        return self.loss.curvature(state.Z)
-
-    def diagonal(self, curvature: Curvature) -> Matrix:
-        """That of the Hessian in W, or an upper model of it; not negative."""
-        h = curvature.diagonal()
-        return np.stack([self.squares(h[:, k]) for k in range(h.shape[1])], axis=1) + self.l2[:, None]
-
-    def intercept_products(self, curvature: Curvature, shift: Vector) -> Matrix:
-        """The Hessian's product with a step of the intercepts alone: derivatives in W."""
-        if not shift.any():
-            return np.zeros((self.l2.size, shift.size))
-        return self.rmatvec(curvature.product(np.tile(shift, (self.design.n_rows, 1))))
-
-    def eliminated_product(self, curvature: Curvature, D: Matrix, inverse: Matrix) -> tuple[Matrix, Vector]:
-        """The Hessian's product with a step D and the step of the intercepts that follows it; and that step.
-
-        `inverse` is the pseudo-inverse of the Hessian in the intercepts."""
-        Z = self.products(D)
-        moved = curvature.product(Z)
-        d_b = -inverse @ moved.sum(axis=0)
-        if d_b.any():
-            moved += curvature.product(np.tile(d_b, (len(Z), 1)))
-        return self.rmatvec(moved) + self.l2[:, None] * D, d_b
-
-    def state(self, W: Matrix, b: Vector) -> State:
-        """Everything about a point."""
-        Z = self.products(W)
-        Z += b
-        if self.offset is not None:
-            Z += self.offset.reshape(len(Z), -1)
-        return State(W, b, Z, self.value(W, Z), *self.gradient(W, Z))
-
-    def gradient(self, W: Matrix, Z: Matrix) -> tuple[Matrix, Vector]:
-        """Derivatives in W and b."""
-        R = self.loss.gradient(Z)
-        return self.rmatvec(R) + self.slope(W), R.sum(axis=0) if self.fit_intercept else np.zeros(R.shape[1])
-
-
-class State(NamedTuple):
-    """Coefficients W (m, K) and b (K,), predictors Z (n, K), `S F` there, and its derivatives in W and b."""
-
-    W: Matrix
-    b: Vector
-    Z: Matrix
-    value: float
-    g: Matrix
-    g_b: Vector
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,9 +75,7 @@ class _Step:
 
     def __post_init__(self) -> None:
         self.curvature = self.problem.curvature(self.state)
-        diagonal = self.problem.diagonal(self.curvature)
-        floor = 1e-12 * float(diagonal.max(initial=0.0))
-        self.scale = np.sqrt(np.where(diagonal > floor, diagonal, max(floor, np.finfo(float).tiny)))
+        self.scale = np.sqrt(self.problem.curvatures(self.curvature))
         self._sums = self.curvature.diagonal().sum(axis=0)
 
     def norm(self, g: Matrix, g_b: Vector) -> float:
@@ -228,9 +87,7 @@ class _Step:
     def direction(self, tol: float) -> tuple[Matrix, Vector]:
         """A descent direction: that of Newton where the Hessian is positive definite."""
         problem = self.problem
-        m, K = self.state.W.shape
-        cost = m * problem.design.nnz * K * (K + 1) / 2
-        if problem.convex and problem.mask is None and m * K <= MAX_FACTORISED and cost <= MAX_PRODUCT_ENTRIES:
+        if problem.convex and problem.mask is None and problem.factorises(*self.state.W.shape):
             d, d_b = self._factorised()
         else:
             d, d_b = self._conjugate_gradients(tol)
@@ -254,7 +111,7 @@ class _Step:
                 raise LinAlgError
             d = -unit * cho_solve(factor, unit * g)
         except LinAlgError:
-            d = -_least_norm(H, g)
+            d = -unit * _least_norm(unit[:, None] * H * unit, unit * g)
         K = self.state.b.size
         d = d.reshape(K, -1).T
         return (d[:-1], d[-1]) if self.problem.fit_intercept else (d, np.zeros(K))
