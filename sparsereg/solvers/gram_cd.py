@@ -72,9 +72,36 @@ class GramCD(WorkingSet):
         if self._epochs > REFRESH_EPOCHS and not self.epoch_is_dear:
             self._refresh()
             return
-        first = self.q.size  # the new columns are at 0, so that q is right for those before
-        self.q = np.concatenate([self.q, self.c0[first:]])
-        self.gram.store.subtract_last(first, self.w, self.q)
+        self.q = self._extended(self.q, self.w)
+
+    def _extended(self, q: Vector, w: Vector) -> Vector:
+        """q, right for the first columns, for those after them too, which are at 0 in `w`."""
+        first = q.size
+        if self.m - first > np.count_nonzero(w):  # the columns that are not at 0 are fewer to read than the new ones
+            return self.position_of(w).state
+        q = np.concatenate([q, self.c0[first:]])
+        self.gram.store.subtract_last(first, w, q)
+        return q
+
+    def copied_position(self) -> Position:
+        return Position(self.w.copy(), self.q.copy(), self.r_sum)
+
+    def move_beyond(self, before: Position, share: float) -> None:
+        """q is on its own line, but for what the coefficients that move to 0 differ; now and then it is computed anew,
+        as in a model, which is another one now."""
+        w, off_line = self._beyond(before.w, share)
+        if self.is_model or self._epochs > REFRESH_EPOCHS:
+            self.set_w(w)
+            return
+        then = self._extended(before.state, np.concatenate([before.w, np.zeros(self.m - before.w.size)]))
+        q = self.q + share * (self.q - then)
+        self.gram.store.subtract(off_line, q)
+        self.move_to(Position(w, q, -float(self.sums @ w)))
+
+    def return_to(self, before: Position) -> None:
+        """The columns added since leave q of those before as it was."""
+        w = np.concatenate([before.w, np.zeros(self.m - before.w.size)])
+        self.move_to(Position(w, self._extended(before.state, w), before.r_sum))
 
     def set_w(self, w: Vector) -> None:
         self.w = w.copy()

@@ -152,7 +152,7 @@ class Descent:
         self._crawls = False  # whether ten epochs were once not enough
         self._looks_early = True  # whether the first look at a strength comes early
         self.enters = False  # whether columns enter a few at a time from the first epoch on
-        self._last_alphas, self._w_before_last = (np.inf, np.inf), np.empty(0)
+        self._last_alphas, self._before_last = (np.inf, np.inf), self.working_set.copied_position()
         self._projects = quadratic.rows.in_memory and quadratic.penalty.kernel is not None
 
     def _descend(self, target: float, max_epochs: int, dual: Position | None = None) -> tuple[int, bool, WorkingSetGap]:
@@ -203,19 +203,14 @@ class Descent:
     def _extrapolate(self, alpha: float) -> None:
         """Where epochs are dear, begin on the line through the last two solutions, if F is lower there: solutions are
         piecewise linear in alpha. Coefficients that would change sign begin at 0. O(an epoch)."""
-        ws, (last, before_last), w_before = self.working_set, self._last_alphas, self._w_before_last
+        ws, (last, before_last), before = self.working_set, self._last_alphas, self._before_last
         if alpha == last:
             return
-        w = ws.w.copy()
-        self._last_alphas, self._w_before_last = (alpha, last), w
+        self._last_alphas, self._before_last = (alpha, last), ws.copied_position()
         if not (alpha < last < before_last < np.inf and ws.epoch_is_dear):
             return
-        step = w.copy()
-        step[: w_before.size] -= w_before
-        step *= (last - alpha) / (before_last - last)
         here, value = ws.position(), ws.value()
-        there = w + step
-        ws.set_w(np.where(there * w > 0.0, there, 0.0))
+        ws.move_beyond(before, (last - alpha) / (before_last - last))
         if not ws.value() < value:
             ws.move_to(here)
 

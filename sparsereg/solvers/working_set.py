@@ -200,6 +200,24 @@ class WorkingSet(ABC):
     def move_to(self, there: Position) -> None:
         """Move to a position of these same columns; its arrays are taken over."""
 
+    def copied_position(self) -> Position:
+        """The present one to `move_beyond` from later, in arrays of its own; without the state where that is long."""
+        return Position(self.w.copy(), np.empty(0), 0.0)
+
+    def move_beyond(self, before: Position, share: float) -> None:
+        """Move on along the line from `before`, a position of the first columns, by a share of the way since then.
+        Coefficients that would change sign move to 0."""
+        self.set_w(self._beyond(before.w, share)[0])
+
+    def _beyond(self, w_before: Vector, share: float) -> tuple[Vector, Vector]:
+        """The coefficients there, and how they differ from those on the line."""
+        line = self.w.copy()
+        line[: w_before.size] -= w_before
+        line *= share
+        line += self.w
+        w = np.where(line * self.w > 0.0, line, 0.0)
+        return w, w - line
+
     def return_to(self, before: Position) -> None:
         """Move to a position of the first columns; those that were added since are at 0."""
         self.set_w(np.concatenate([before.w, np.zeros(self.m - before.w.size)]))
