@@ -25,10 +25,10 @@ GOOD_GAP = 1e-5
 MIN_PASSES, MAX_PASSES = 3, 20
 SWEEPS_PER_PASS = 10
 SETTLED = 0.02
-# Projections onto half-spaces, over-relaxed, go beyond a threshold by a share of it: at first this, then half each
-# pass.
+# Projections onto half-spaces, over-relaxed, go beyond a threshold by a share of it: at first this, or as much as costs
+# such a share of the gap that is good enough (the share of the threshold times `l1 |w|_1`), then half each pass.
 RELAXATION = 1.4
-MARGIN = 1e-3
+MARGIN, MARGIN_COST = 1e-3, 0.1
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,9 @@ def _projected_dual(
     """
     (primal, enough), columns, means, sweeps = between, X.columns, X.means, compiled_sweeps()
     matrix = (columns.indptr, columns.indices, columns.data)
-    (l1, l2), u, best, margin = penalty, w.copy(), -np.inf, MARGIN
+    (l1, l2), u, best = penalty, w.copy(), -np.inf
+    norm = l1 * np.abs(w).sum()
+    margin = min(MARGIN, MARGIN_COST * (primal - enough) / norm) if norm > 0.0 else MARGIN
     ever = np.zeros(len(u), dtype=bool)
     for passes in range(MAX_PASSES):
         r = target - columns @ u

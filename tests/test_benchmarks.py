@@ -162,6 +162,25 @@ def test_the_gap_is_recomputed_at_a_projected_dual_point(l1_ratio, intercept):
     assert (loose.relative_gap <= 2e-4).all()
 
 
+def test_going_beyond_thresholds_costs_a_share_of_the_gap_that_is_good_enough(monkeypatch):
+    """Thresholds are violated by next to nothing: a gap that is good enough is found, however far projections might go
+    beyond them."""
+    import certificate
+
+    monkeypatch.setattr(certificate, "MARGIN", 0.1)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 60)) + rng.normal(size=(400, 1))
+    y = X @ rng.normal(size=60) + rng.normal(size=400)
+    alphas = certificate.alpha_max(X, y, 1.0) * np.array([0.03])
+    from sparsereg import regularization_path
+
+    found = regularization_path(X, y, alphas=alphas, tol=1e-12)
+    coefs = found.coefs.copy()
+    coefs.data *= 1.0 + 1e-6
+    certified = certificate.certify(X, y, (coefs, found.intercepts), alphas, 1.0, True, good_gap=1e-6)
+    assert certified.relative_gap[0] <= 1e-6
+
+
 @pytest.mark.parametrize("variant", ["standardize", "factors", "weights"])
 def test_variants_are_the_same_problem_for_rivals_and_sparsereg(variant):
     """sparsereg's answer to the keywords is certified on the columns and weights that rivals get."""
