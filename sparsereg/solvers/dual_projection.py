@@ -24,7 +24,7 @@ Vector = NDArray[np.float64]
 # The working set's own gap is brought to this share of the target, so that bounds on the others may cost the rest; at a
 # projected dual point, which is within most thresholds, to the second.
 INNER_SHARE = 0.3
-PROJECTED_SHARE = 0.7
+PROJECTED_SHARE = 0.85
 # No projection while what the coefficients' gradients fall short of their thresholds costs more than this share of the
 # target: no dual point near mends that.
 SLACK_SHARE = 0.8

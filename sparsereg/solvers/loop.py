@@ -40,6 +40,9 @@ NEAR = 0.95
 ACTIVE_PER_ENTERING = 20
 # Where ten epochs leave more than this share of the gap, coordinate descent crawls: a Newton step is tried.
 SLOW = 0.3
+# Where a step is not cheap, the first one of a descent takes so many products with the Gram matrix at most, each
+# further one twice as many: after a few, epochs often do what is left, as the signs that a step holds are not the last.
+FEW_PRODUCTS = 20
 # A descent ends after so many consecutive looks between which the gap fell by less than 0.1% and the objective by
 # rounding only: adding columns may help.
 UNCHANGED_LOOKS, SAME_GAP = 30, 0.999
@@ -162,6 +165,7 @@ class Descent:
         already."""
         working_set, null_deviance = self.working_set, self.quadratic.null_deviance
         epochs, since, unchanged, slow, own, least = 0, 0, 0, self.enters, None, np.inf
+        products = FEW_PRODUCTS
         if self._crawls and max_epochs > EPOCHS_PER_LOOK and working_set.newton_is_cheap():
             epochs, c = self._newton(1)  # where the support stays, that is all there is to do
             own = self._own_gap(c)
@@ -194,8 +198,9 @@ class Descent:
             if since >= EPOCHS_PER_LOOK or enters:
                 if (np.isinf(gap) or gap > SLOW * before) and epochs < max_epochs:
                     c = own.c if own.dual is None else None
-                    spent, c = self._newton(min(MAX_PRODUCTS, max_epochs - epochs), c, stuck=slow)
-                    slow = True
+                    most = MAX_PRODUCTS if working_set.newton_is_cheap() else products
+                    spent, c = self._newton(min(most, max_epochs - epochs), c, stuck=slow)
+                    slow, products = True, min(2 * products, MAX_PRODUCTS)
                     epochs, own = epochs + spent, None
                 before, since = gap, 0
         return epochs, False, own or self._own_gap()

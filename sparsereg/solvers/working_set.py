@@ -289,5 +289,6 @@ class WorkingSet(ABC):
             z = r / diagonal
             rz, before = float(r @ z), rz
             p = z + (rz / before) * p
-        self.ill_conditioned = rz > enough
+        if rz <= enough or max_products >= MAX_PRODUCTS:
+            self.ill_conditioned = rz > enough
         return x, products
