@@ -118,6 +118,18 @@ class PathResult:
         is that of a better dual point than the scaled residual.
     outputs : tuple of K `OutputCoefficients`
         What `coefs` is made from.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsereg import regularization_path
+    >>> X = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.0, 0.0]])
+    >>> path = regularization_path(X, [1.0, 3.0, 2.0, 0.0], alphas=[0.4, 0.1])
+    >>> path.n_nonzero, path.certified
+    (array([1, 2]), array([ True,  True]))
+    >>> columns, weights = path.point(1)
+    >>> columns, path.predict(X, 1).round(1)
+    (array([0, 1]), array([1. , 2.6, 2. , 0.4]))
     """
 
     alphas: Vector

@@ -24,7 +24,16 @@ Fields = tuple[str, ...]
 
 
 class Rare(Enum):
-    """The level of the column that all rare levels of a block share."""
+    """The level of the column that all rare levels of a block share, as `FeatureCross.inverse` names it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsereg import FeatureCross, Rare
+    >>> cross = FeatureCross(min_count=2, rare="pool").fit(np.array([["a"], ["a"], ["b"], ["c"]]))
+    >>> cross.inverse(1)[0][1] is Rare.RARE
+    True
+    """
 
     RARE = "rare"
 
@@ -83,6 +92,14 @@ class Block:
         Which of those have a column of their own; None if all have.
     combinations : Combinations or None
         The observed combinations of a cross.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsereg import FeatureCross
+    >>> cross = FeatureCross(crosses=[(0, 1)]).fit(np.array([[1, 5], [1, 6], [2, 5]]))
+    >>> [(block.fields, block.start, block.stop, block.n_cells) for block in cross.blocks_]
+    [(('x0',), 0, 2, 2), (('x1',), 2, 4, 2), (('x0', 'x1'), 4, 7, 4)]
     """
 
     fields: Fields

@@ -57,6 +57,15 @@ class DegreesOfFreedom(Printed):
         The same by block; they sum to `total`.
     n_probes : int
         Random probes used; 0 where everything is exact.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsereg import Ridge, degrees_of_freedom
+    >>> X = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.0, 0.0]])
+    >>> found = degrees_of_freedom(Ridge(alpha=1.0).fit(X, [1.0, 3.0, 2.0, 0.0]), X)
+    >>> round(found.total, 9), found.error, found.n_probes
+    (1.0, 0.0, 0)
     """
 
     total: float

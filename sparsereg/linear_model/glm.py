@@ -252,7 +252,17 @@ class GammaRegressor(LossRegressor):
         (1 / S) sum_i s_i (y_i exp(-z_i) + z_i)
             + alpha * (l1_ratio * sum_j v_j |w_j| + (1 - l1_ratio) / 2 * sum_j v_j w_j^2)
 
-    Parameters and attributes are those of `PoissonRegressor`.
+    Parameters
+    ----------
+    alpha, fit_intercept, solver, max_iter, tol, warm_start, verbose, l1_ratio, penalty_factor, standardize, positive
+        See `PoissonRegressor`.
+    n_jobs
+        See `PoissonRegressor`.
+
+    Attributes
+    ----------
+    coef_, sparse_coef_, intercept_, dual_gap_, gradient_norm_, n_iter_, n_features_in_, feature_names_in_
+        See `PoissonRegressor`.
 
     Examples
     --------

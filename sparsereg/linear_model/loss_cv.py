@@ -171,7 +171,21 @@ class PoissonRegressorCV(LossRegressorCV):
 class GammaRegressorCV(LossRegressorCV):
     """Gamma regression with a log link whose strength is chosen by cross-validation.
 
-    Parameters and attributes are those of `PoissonRegressorCV`; the objective is that of `GammaRegressor`.
+    The objective is that of `GammaRegressor`.
+
+    Parameters
+    ----------
+    l1_ratio, alphas, eps, cv, rule, scoring, relax, fit_intercept, max_iter, tol, verbose, penalty_factor, standardize
+        See `PoissonRegressorCV`.
+    positive, max_seconds, max_columns, keep_fold_paths, n_jobs
+        See `PoissonRegressorCV`.
+
+    Attributes
+    ----------
+    alpha_, l1_ratio_, alphas_, mse_path_, cv_results_, validation_
+        See `PoissonRegressorCV`.
+    coef_, sparse_coef_, intercept_, dual_gap_, n_iter_, n_features_in_, feature_names_in_
+        See `PoissonRegressor`, at the choice.
 
     Examples
     --------
@@ -191,13 +205,23 @@ class GammaRegressorCV(LossRegressorCV):
 class TweedieRegressorCV(LossRegressorCV):
     """Tweedie regression with a log link whose strength is chosen by cross-validation.
 
-    Parameters and attributes are those of `PoissonRegressorCV`, and `power`; the objective is that of
-    `TweedieRegressor` with a log link.
+    The objective is that of `TweedieRegressor` with a log link.
 
     Parameters
     ----------
     power : float in (1, 2), default 1.5
         Of the variance in the mean.
+    l1_ratio, alphas, eps, cv, rule, scoring, relax, fit_intercept, max_iter, tol, verbose, penalty_factor, standardize
+        See `PoissonRegressorCV`.
+    positive, max_seconds, max_columns, keep_fold_paths, n_jobs
+        See `PoissonRegressorCV`.
+
+    Attributes
+    ----------
+    alpha_, l1_ratio_, alphas_, mse_path_, cv_results_, validation_
+        See `PoissonRegressorCV`.
+    coef_, sparse_coef_, intercept_, dual_gap_, n_iter_, n_features_in_, feature_names_in_
+        See `PoissonRegressor`, at the choice.
 
     Examples
     --------

@@ -105,6 +105,15 @@ class RidgePath(PathResult):
     method : {"gram", "dual", "svd", "cg"}
         The method that was used, as `Ridge.method_`.
     seconds, deviance_explained : None
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsereg import ridge_path
+    >>> X = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.0, 0.0]])
+    >>> path = ridge_path(X, [1.0, 3.0, 2.0, 0.0], alphas=[1.0, 9.0])
+    >>> path.alphas, path.method, path.point(1)[1].round(3)
+    (array([9., 1.]), 'gram', array([0.5, 1. ]))
     """
 
     method: str = ""

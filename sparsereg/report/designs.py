@@ -41,6 +41,16 @@ class DesignComparison(Printed):
         ``error``, paired over the folds, ``columns`` kept, ``width`` of the design (means over the folds), ``seconds``.
     fold_losses : float64 array of shape (m, F)
         Mean squared errors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsereg import compare_designs
+    >>> rng = np.random.default_rng(0)
+    >>> table = rng.integers(0, 3, (600, 2))
+    >>> found = compare_designs(table, 1.0 * (table[:, 0] == table[:, 1]) + rng.normal(size=600), ridge=False)
+    >>> sorted({row["design"] for row in found.rows}), found.fold_losses.shape
+    (['chosen crosses', 'main effects', 'pairs'], (6, 5))
     """
 
     rows: list[dict[str, Any]]

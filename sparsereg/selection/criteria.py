@@ -45,6 +45,17 @@ class InformationCriterion(Printed):
         Degrees of freedom, without the intercept.
     k : int
         The point of the least value, the strongest of equals.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsereg import information_criterion, regularization_path
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 20))
+    >>> path = regularization_path(X, X[:, 0] + rng.normal(size=200), alphas=20)
+    >>> found = information_criterion(path, X)
+    >>> found.name, found.values.shape, bool(found.k == found.values.argmin())
+    ('bic', (20,), True)
     """
 
     name: str

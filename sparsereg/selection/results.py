@@ -40,6 +40,16 @@ class ValidatedPath(Printed):
     by_rows : pair of float64 arrays of shape (k,), or None
         Of each point up to the best the mean difference of the held-out rows' losses to those of the best point, and
         its standard error by rows: for a single fold, and where the rule asks for it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsereg import cross_validate_path
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 20))
+    >>> chosen = cross_validate_path(X, X[:, 0] + rng.normal(size=200), alphas=20).chosen
+    >>> chosen.fold_losses.shape, bool(chosen.best == chosen.fold_losses.mean(axis=1).argmin())
+    ((20, 5), True)
     """
 
     path: PathResult
@@ -120,6 +130,16 @@ class CrossValidation(Printed):
     rule : str or callable
     which, k : int
         The chosen path and its chosen point.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsereg import cross_validate_path
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 20))
+    >>> validation = cross_validate_path(X, X[:, 0] + rng.normal(size=200), l1_ratio=[0.5, 1.0], alphas=20)
+    >>> len(validation.paths), validation.chosen.fold_losses.shape, bool(validation.path.certified[validation.k])
+    (2, (20, 5), True)
     """
 
     paths: tuple[ValidatedPath, ...]

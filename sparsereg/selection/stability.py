@@ -41,6 +41,16 @@ class StabilitySelection(Printed):
         The bound on the expected number of columns in `selected` that are selected on a half no more often than
         a column drawn at random, `q^2 / ((2 threshold - 1) p)` with p observed columns.
     n_halves : int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsereg import stability_selection
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 50))
+    >>> found = stability_selection(X, X[:, 0] + rng.normal(size=200), n_columns=5, n_pairs=10)
+    >>> found.selected, found.n_halves, found.frequencies.shape
+    (array([0]), 20, (50, 1))
     """
 
     frequencies: sp.csc_array

@@ -58,6 +58,16 @@ class Model:
         The further arguments of `save_model`. `predict` reads three of them: ``point``, the point that predicts,
         ``log_target``, whether the path was fitted on the logarithm of the target, and ``offset``, a dict with the
         ``column`` that is added to the predictors, or with ``"log": True`` its logarithm, as of an exposure.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsereg import FeatureCross, Model, regularization_path
+    >>> table = np.array([["a"], ["b"], ["a"], ["b"]])
+    >>> cross = FeatureCross()
+    >>> model = Model(cross, regularization_path(cross.fit_transform(table), [0.0, 1.0, 0.0, 1.0], alphas=5))
+    >>> model.predict(table).round(1)
+    array([0., 1., 0., 1.])
     """
 
     cross: FeatureCross | None

@@ -35,6 +35,16 @@ class CrossChoice(Printed):
         held-out rows that shrunken cell means explain beyond the blocks before, with its standard `error`.
     notes : list of str
         What was left out and why; budgets that were used up. A line each.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsereg import choose_crosses
+    >>> rng = np.random.default_rng(0)
+    >>> table = rng.integers(0, 3, (600, 2))
+    >>> choice = choose_crosses(table, 1.0 * (table[:, 0] == table[:, 1]) + 0.1 * rng.normal(size=600))
+    >>> choice.blocks[-1].fields, round(choice.blocks[-1].gain, 1)
+    (('x0', 'x1'), 1.0)
     """
 
     cross: Any
