@@ -116,7 +116,7 @@ def test_what_a_line_misses_is_filled_from_the_middle(good):
     assert solver.at.alpha == solver._dual_point.alpha == 92.0
     assert solved[1] == 92.0
     assert len(solved) < 7
-    assert solver._stride == 4
+    assert solver._stride == 6
 
 
 class Point(NamedTuple):

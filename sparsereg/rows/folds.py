@@ -31,6 +31,7 @@ Int = NDArray[np.int64]
 
 # Columns with cached products even where rows are long: every fold asks for their gradients.
 FOLDS_CACHED_COLS = 32_000
+FOLDS_CACHED_LENGTH = 4
 # The folds see to the room that cached products take, each by its own columns.
 UNLIMITED = 1 << 62
 
@@ -87,7 +88,9 @@ class PartedRows:
         """The columns whose products with every member are kept; chosen at the first call."""
         with self.lock:
             if self.cached is None:
-                self.cached = columns_to_cache(self.design, True, FOLDS_CACHED_COLS, self.nnz / self.design.n_rows)
+                row_length = self.nnz / self.design.n_rows
+                chosen = columns_to_cache(self.design, True, FOLDS_CACHED_COLS, row_length, FOLDS_CACHED_LENGTH)
+                self.cached = chosen
                 self.cached_place = np.full(self.design.n_cols, -1)
                 self.cached_place[self.cached] = np.arange(self.cached.size)
                 if self.cached.size:

@@ -198,12 +198,16 @@ class MemoryRows:
 
 
 def columns_to_cache(
-    design: Design, counting: bool, least: int = CACHED_COLS[0], row_length: float | None = None
+    design: Design,
+    counting: bool,
+    least: int = CACHED_COLS[0],
+    row_length: float | None = None,
+    shortest: int = MIN_CACHED_LENGTH,
 ) -> Int:
     """The columns whose Gram rows are worth caching, the longest first; none where rows are too long.
 
     `counting`: whether products with dense columns are kept apart. `least`: so many even where rows are long.
-    `row_length`: that of rows with eliminated columns, where that counts."""
+    `row_length`: that of rows with eliminated columns, where that counts. `shortest`: entries of a column, at least."""
     n_dense = design.n_cols - design.n_sparse
     row_length = design.nnz / design.n_rows - n_dense if row_length is None else row_length
     none = np.empty(0, dtype=np.int64)
@@ -217,7 +221,7 @@ def columns_to_cache(
     longest = np.concatenate([none, *(np.arange(a, min(a + limit, b)) for a, b in pairwise(kinds))])
     lengths = design.lengths(longest)
     order = np.argsort(-lengths, kind="stable")[:limit]
-    return np.asarray(longest[order[lengths[order] >= MIN_CACHED_LENGTH]])
+    return np.asarray(longest[order[lengths[order] >= shortest]])
 
 
 class MemoryGram:

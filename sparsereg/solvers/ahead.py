@@ -21,6 +21,7 @@ class LooksAhead(ABC):
 
     options: Options
     _dual_point: Any = None
+    looks_ahead = False  # whether strengths are taken by `solve_ahead`
     _stride = 1
     _hold = 0  # how often as many more are solved at once, before it may be more again
     _patience = 1  # the same after the next line that does not suffice
@@ -50,13 +51,14 @@ class LooksAhead(ABC):
         """The solutions at the next of these strengths, one at least: the last of them is solved, and those before it
         follow from the line through its dual point and the present one, or from two lines through one solved between.
         """
+        self.looks_ahead = True
         first, n = self._dual_point, self._next_stride(alphas)
         last, end = self._solve_at(alphas[n - 1])
         known = self._on_line(first, end, alphas[: n - 1])
         if None not in known:
             self._lengthen(n)
             return [*known, last]  # type: ignore[list-item]
-        self._stride, self._hold, self._patience = n // 2, self._patience, 2 * self._patience
+        self._stride, self._hold, self._patience = 3 * n // 4, self._patience, 2 * self._patience
         found = [*self._fill(first, end, alphas[: n - 1], known), last]
         self._dual_point = end
         if end is not None:

@@ -3,9 +3,9 @@
 Let a > b be strengths certified at the residuals r(u_a), r(u_b), where no gradient of a column outside is over its
 threshold by more than the factors o_a, o_b. For alpha = (1 - t) a + t b in between, the residual of u = (1 - t) u_a + t
 u_b is (1 - t) r(u_a) + t r(u_b). Thresholds are linear in alpha and dual magnitudes convex, so that there no gradient
-outside is over its threshold by more than the larger of the two factors: no column outside is looked at. As paths are
-piecewise linear in alpha, u is nearly the solution. Descent goes on from u to w, and the gap of w at that dual point is
-the gap of u less what the objective has fallen by.
+outside is over its threshold by more than the factor ((1 - t) a o_a + t b o_b) / alpha: no column outside is looked at.
+As paths are piecewise linear in alpha, u is nearly the solution. Descent goes on from u to w, and the gap of w at that
+dual point is the gap of u less what the objective has fallen by.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sparsereg._core.kernels import Coordinates, gap_sums_of_gram
 from sparsereg.objective.certificate import combine_gap, squared_fenchel_gap
 from sparsereg.penalties import GapTerms
-from sparsereg.solvers.dual_projection import INNER_SHARE
+from sparsereg.solvers.dual_projection import INNER_SHARE, PROJECTED_SHARE
 from sparsereg.solvers.gram_cd import GramCD
 from sparsereg.solvers.loop import EPOCHS_PER_LOOK, GAP_ROUNDING, STEP_ROUNDING, Certificate, Solution
 from sparsereg.solvers.working_set import Position
@@ -76,13 +76,14 @@ def solve_between(
     ws = solver.working_set
     assert isinstance(ws, GramCD)
     here, ends = ws.position(), [ws.position_of(end.padded(ws.m)) for end in (first, last)]
+    largest = [end.alpha * end.outside for end in (first, last)]
     found: list[Solution | None] = []
     try:
         for alpha in alphas:
             t = (first.alpha - alpha) / (first.alpha - last.alpha)
             ws.set_strength(alpha, solver.l1_ratio)
             ws.move_to(Position(*((1.0 - t) * a + t * b for a, b in zip(*ends, strict=True))))
-            found.append(_descend_from_line(solver, ws, max(first.outside, last.outside)))
+            found.append(_descend_from_line(solver, ws, ((1.0 - t) * largest[0] + t * largest[1]) / alpha))
     finally:
         ws.move_to(here)
     return found
@@ -100,13 +101,13 @@ def _descend_from_line(solver: PathSolver, ws: GramCD, outside: float) -> Soluti
         epochs, before = epochs + done, value
         value, inner, squares = _measure(ws, co, 0.0)
         gap = value - dual_value
-        # As close to the minimum as elsewhere, although this dual point may not show it.
-        if gap <= INNER_SHARE * target or (gap <= target and inner <= INNER_SHARE * target):
+        # Enough as elsewhere; or as close to the minimum, although this dual point does not show it.
+        if gap <= PROJECTED_SHARE * target or (gap <= target and inner <= INNER_SHARE * target):
             ws.r_sum = co.r_sum
             found = Certificate(max(gap, 0.0), squares, np.empty(0, dtype=np.int64))
             return solver._solution(ws.coefficients(), found, epochs)
-        gains = epochs == FIRST_EPOCHS or before - value >= LEAST_GAIN * (gap - INNER_SHARE * target)
-        if done < limit or not gains:
+        gains = epochs == FIRST_EPOCHS or before - value >= LEAST_GAIN * (gap - PROJECTED_SHARE * target)
+        if done < limit or not gains or gap - inner > target:  # descent brings `inner` at most
             return None
 
 

@@ -100,6 +100,7 @@ class PathSolver(LooksAhead, WorkingSetLoop):
         self._alpha = np.inf
         self._measured, self._extent = 0, (np.inf, 0.0)  # columns of the working set, the shortest and the longest
         self.eliminated_length, self._residual_max_abs = eliminated_length, np.inf
+        self._residual_at: tuple[Vector, float] | None = None  # coefficients, and `max |r|` there
         self._foresees = not (quadratic.rows.round_is_dear or quadratic.rows.is_dense)
         c = self.working_set.gradient_of(None) if c is None else c
         self.working_set.know(c)
@@ -259,17 +260,28 @@ class PathSolver(LooksAhead, WorkingSetLoop):
         magnitude, worst = self.screening.record(candidates, c, dual_shift)
         self._dual_point = self._dual_point._replace(outside=_ratio(max(worst, others), threshold))
         gap = own(self._dual_point.outside)
-        if gap <= target and self._foresees:  # what is over its threshold now joins at the next strength
-            return Certificate(gap, own.squared_residual, NONE)
+        if gap <= target and self._foresees:
+            return Certificate(gap, own.squared_residual, self._over(candidates, magnitude, others))
         # At a threshold of 0 only columns inside are certified beside a shift: those of dual magnitude 0 are added too.
         above = magnitude if threshold > 0.0 else np.maximum(magnitude, SMALLEST)
         return Certificate(gap, own.squared_residual, self._to_add(candidates, above))
 
+    def _over(self, cols: Int, magnitude: Vector, others: float) -> Int:
+        """Once certified, those of `cols` that are over their threshold: they join at the next strength; for lines from
+        here, which they would stand in the way of, at once. `others`: the largest bound on further columns."""
+        over = cols[magnitude > self._threshold]
+        if not (self.looks_ahead and self._interpolates()) or not over.size or over.size > self._most_added():
+            return NONE
+        self._dual_point = self._dual_point._replace(outside=max(_ratio(others, self._threshold), 1.0))
+        return over
+
+    def _most_added(self) -> int:
+        return MIN_ADDED + 2 * int(np.count_nonzero(self.working_set.w))
+
     def _to_add(self, cols: Int, magnitude: Vector) -> Int:
         """The nearest of `cols`, in a number that suits the working set."""
         ws = self.working_set
-        limit = MIN_ADDED + 2 * int(np.count_nonzero(ws.w))
-        new = self._nearest(cols, magnitude, self._threshold, limit)
+        new = self._nearest(cols, magnitude, self._threshold, self._most_added())
         if new.size and not ws.m:
             first = self.screening.kept(ws.best_first())
             new = np.concatenate([first, np.setdiff1d(new, first)])
@@ -306,14 +318,34 @@ class PathSolver(LooksAhead, WorkingSetLoop):
         return Certificate(gap, own.squared_residual, new)
 
     def _eliminated_bound(self, threshold: float) -> float:
-        """The largest possible gradient of an eliminated column: its length times `max |r|`, which is computed only
-        where the displacement since the last time leaves the bound over the threshold."""
+        """The largest possible gradient of an eliminated column: its length times a bound on `max |r|`.
+
+        That grows by displacements. Where it is over the threshold it is taken anew from where `max |r|` was computed
+        last, and where that is over it too, `max |r|` is computed."""
         length = self.eliminated_length
-        if length and length * self._residual_max_abs > threshold:
-            working_set, quadratic = self.working_set, self.quadratic
-            coef = Coefficients(working_set.cols, working_set.w)
-            self._residual_max_abs = quadratic.rows.residual_max_abs(coef, quadratic.base(working_set.products_sum()))
-        return length * self._residual_max_abs if length else 0.0
+        if not length:
+            return 0.0
+        if length * self._residual_max_abs > threshold:
+            self._residual_max_abs = min(self._residual_max_abs, self._residual_bound())
+        if length * self._residual_max_abs > threshold:
+            ws, quadratic = self.working_set, self.quadratic
+            coef = Coefficients(ws.cols, ws.w.copy())
+            self._residual_max_abs = quadratic.rows.residual_max_abs(coef, quadratic.base(ws.products_sum()))
+            self._residual_at = coef.w, self._residual_max_abs
+        return length * self._residual_max_abs
+
+    def _residual_bound(self) -> float:
+        """`max |r|` is at most what it was where it was computed last, at first at w = 0, and what the coefficients
+        have moved a residual by since then."""
+        ws, rows = self.working_set, self.quadratic.rows
+        if self._residual_at is None:
+            self._residual_at = np.empty(0), rows.residual_max_abs(None, self.quadratic.center)
+        before, largest = self._residual_at
+        if not ws.m:
+            return largest
+        padded, c0 = np.concatenate([before, np.zeros(ws.m - before.size)]), ws.c0
+        _, _, moved, sums = displacement_sums(ws.w, padded, c0, c0, c0, ws.max_abs, ws.sums, rows.max_row_length)
+        return (largest + rows.max_weight * (moved + abs(sums) / self.quadratic.weight_sum)) * (1 + 1e-12)
 
     # ---- adding --------------------------------------------------------------------------------------------------
 
