@@ -300,53 +300,62 @@ SR_INLINE void sr_both(double z, double *p, double *other) {
     *other = sr_of_bits((sr_bits(large) & below) | (sr_bits(small) & ~below));
 }
 
-SR_WIDE static void sr_add_rows(int64_t n, const double *y, const double *s, const double *mean,
+/* Of a block: y - mean, which keeps its digits where a class is all but certain. */
+SR_WIDE static void sr_rows_logistic(int64_t n, const double *y, const double *at, double *restrict rho,
+                                     double *restrict mean, double *restrict curvature) {
+    for (int64_t i = 0; i < n; i++) {
+        double p, other;
+        sr_both(at[i], &p, &other);
+        rho[i] = y[i] * other - (1.0 - y[i]) * p;
+        mean[i] = p, curvature[i] = p * other;
+    }
+}
+
+SR_WIDE static void sr_rows_poisson(int64_t n, const double *y, const double *at, double *restrict rho,
+                                    double *restrict mean, double *restrict curvature) {
+    for (int64_t i = 0; i < n; i++) {
+        mean[i] = curvature[i] = sr_exp(at[i]);
+        rho[i] = y[i] - mean[i];
+    }
+}
+
+SR_WIDE static void sr_add_rows(int64_t n, const double *s, const double *rho, const double *mean,
                                 const double *curvature, sr_row_totals *out) {
-    double a[4] = {0.0}, h[4] = {0.0}, m[4] = {0.0};
+    double a[4] = {0.0}, h[4] = {0.0}, m[4] = {0.0}, q[4] = {0.0};
     int64_t i = 0;
     for (; i + 4 <= n; i += 4)
         for (int64_t k = 0; k < 4; k++) {
             const double weight = s ? s[i + k] : 1.0;
-            a[k] += weight * (y[i + k] - mean[i + k]);
+            a[k] += weight * rho[i + k];
             h[k] += weight * curvature[i + k];
             m[k] += weight * mean[i + k];
+            q[k] += weight * (rho[i + k] * rho[i + k] / curvature[i + k]);
         }
     for (; i < n; i++) {
         const double weight = s ? s[i] : 1.0;
-        a[0] += weight * (y[i] - mean[i]), h[0] += weight * curvature[i], m[0] += weight * mean[i];
+        a[0] += weight * rho[i], h[0] += weight * curvature[i], m[0] += weight * mean[i];
+        q[0] += weight * (rho[i] * rho[i] / curvature[i]);
     }
     out->slope += (a[0] + a[1]) + (a[2] + a[3]);
     out->curvature += (h[0] + h[1]) + (h[2] + h[3]);
     out->size += (m[0] + m[1]) + (m[2] + m[3]);
+    out->squared += (q[0] + q[1]) + (q[2] + q[3]);
 }
 
-sr_status sr_rows_totals(sr_mean kind, int64_t n, const double *y, const double *s, const double *z, double shift,
-                         sr_row_totals *out) {
-    double at[SR_MEANS], mean[SR_MEANS], curvature[SR_MEANS];
+sr_status sr_rows_residuals(sr_mean kind, int64_t n, const double *y, const double *s, const double *z, double shift,
+                            double *out, sr_row_totals *totals) {
+    double at[SR_MEANS], rho[SR_MEANS], mean[SR_MEANS], curvature[SR_MEANS];
     if (kind >= SR_N_MEANS) return SR_BAD_TYPE;
-    *out = (sr_row_totals){0.0, 0.0, 0.0};
+    *totals = (sr_row_totals){0.0, 0.0, 0.0, 0.0};
     for (int64_t begin = 0; begin < n; begin += SR_MEANS) {
         const int64_t m = n - begin < SR_MEANS ? n - begin : SR_MEANS;
+        const double *weights = s ? s + begin : NULL;
         sr_predictors(m, z + begin, NULL, 0.0, shift, at);
-        if (kind == SR_MEAN_LOGISTIC) sr_mean_logistic(m, at, mean, curvature);
-        else sr_mean_poisson(m, at, mean, curvature);
-        sr_add_rows(m, y + begin, s ? s + begin : NULL, mean, curvature, out);
+        if (kind == SR_MEAN_LOGISTIC) sr_rows_logistic(m, y + begin, at, rho, mean, curvature);
+        else sr_rows_poisson(m, y + begin, at, rho, mean, curvature);
+        sr_add_rows(m, weights, rho, mean, curvature, totals);
+        for (int64_t i = 0; out && i < m; i++) out[begin + i] = weights ? weights[i] * rho[i] : rho[i];
     }
-    return SR_OK;
-}
-
-SR_WIDE sr_status sr_rows_residuals(sr_mean kind, int64_t n, const double *y, const double *s, const double *z,
-                                    double *restrict out) {
-    if (kind >= SR_N_MEANS) return SR_BAD_TYPE;
-    if (kind == SR_MEAN_LOGISTIC)
-        for (int64_t i = 0; i < n; i++) {
-            double p, other;
-            sr_both(z[i], &p, &other);
-            out[i] = y[i] * other - (1.0 - y[i]) * p;
-        }
-    else
-        for (int64_t i = 0; i < n; i++) out[i] = y[i] - sr_exp(z[i]);
-    for (int64_t i = 0; s && i < n; i++) out[i] *= s[i];
     return SR_OK;
 }
 

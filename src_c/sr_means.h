@@ -51,12 +51,11 @@ void sr_mean_moved(int64_t n, const double *s, const double *mean, double *refer
 /* The same for n single rows, with targets y, weights s (NULL: 1) and predictors z + shift. */
 typedef struct {
     double slope, curvature, size; /* sum s (y - mean), sum s a'', sum s mean */
+    double squared;                /* sum s (y - mean)^2 / a'' */
 } sr_row_totals;
-/* O(n) */
-sr_status sr_rows_totals(sr_mean kind, int64_t n, const double *y, const double *s, const double *z, double shift,
-                         sr_row_totals *out);
-/* out = s (y - mean), which keeps its digits where a class is all but certain.  O(n) */
-sr_status sr_rows_residuals(sr_mean kind, int64_t n, const double *y, const double *s, const double *z, double *out);
+/* out = s (y - mean), which keeps its digits where a class is all but certain; NULL: only the totals.  O(n) */
+sr_status sr_rows_residuals(sr_mean kind, int64_t n, const double *y, const double *s, const double *z, double shift,
+                            double *out, sr_row_totals *totals);
 /* *sum = sum s (relative entropy of (1 - t) y + t mean and mean); *far: how many entropies are of numbers so far apart
  * that the series does not serve, as in sr_near_entropies: the sum then is of no use.  O(n) */
 sr_status sr_rows_gap(sr_mean kind, int64_t n, const double *y, const double *s, const double *z, double t, double *sum,

@@ -22,7 +22,6 @@ from sparsereg._core.kernels import (
     near_entropies,
     rows_gap,
     rows_residuals,
-    rows_totals,
 )
 from sparsereg.data.design import as_design
 from sparsereg.losses import LOSSES
@@ -140,12 +139,13 @@ def test_sums_over_rows_are_those_of_the_loss(name, n, weighted):
     y = rng.random(n) if name == "logistic" else rng.poisson(3.0, n).astype(float)
     s, z, out = rng.uniform(0.5, 2.0, n) if weighted else None, 0.5 * rng.normal(size=n), np.empty(n)
     weights = np.ones(n) if s is None else s
-    slope, total, size = rows_totals(kind, y, s, z, 0.3)
-    mean = loss.inverse_link(z + 0.3)
+    slope, total, size, squared = rows_residuals(kind, y, s, z, 0.3, out)
+    mean, h = loss.inverse_link(z + 0.3), loss.curvature(y, z + 0.3)
     assert slope == pytest.approx(float(weights @ (y - mean)), abs=1e-12 * n)
-    assert (total, size) == pytest.approx((float(weights @ loss.curvature(y, z + 0.3)), float(weights @ mean)))
-    rows_residuals(kind, y, s, z, out)
-    np.testing.assert_allclose(out, weights * loss.residual(y, z), rtol=1e-12, atol=1e-14)
+    assert (total, size) == pytest.approx((float(weights @ h), float(weights @ mean)))
+    assert squared == pytest.approx(float(weights @ ((y - mean) ** 2 / h)))
+    np.testing.assert_allclose(out, weights * loss.residual(y, z + 0.3), rtol=1e-12, atol=1e-14)
+    assert rows_residuals(kind, y, s, z, 0.3) == (slope, total, size, squared)
     found, rho = rows_gap(kind, y, s, z, 0.99), loss.residual(y, z)
     exact = loss.value(y, z) + loss.conjugate(y, -0.99 * rho) + 0.99 * rho * z
     assert found is not None
@@ -154,14 +154,14 @@ def test_sums_over_rows_are_those_of_the_loss(name, n, weighted):
     with pytest.raises(KernelError, match="lengths differ"):
         rows_gap(kind, y, s, np.zeros(n + 1), 0.5)
     with pytest.raises(KernelError, match="no such mean"):
-        rows_totals(len(MEANS), y, s, z, 0.0)
+        rows_residuals(len(MEANS), y, s, z, 0.0)
     with pytest.raises(KernelError, match="wrong length"):
-        rows_residuals(kind, y, s, z, np.empty(n + 1))
+        rows_residuals(kind, y, s, z, 0.0, np.empty(n + 1))
 
 
 def test_residuals_keep_their_digits_where_a_class_is_all_but_certain():
     y, out = np.array([1.0, 0.0, 1.0, 0.0]), np.empty(4)
-    rows_residuals(MEANS["logistic"], y, None, np.array([60.0, -60.0, -60.0, 60.0]), out)
+    rows_residuals(MEANS["logistic"], y, None, np.array([60.0, -60.0, -60.0, 60.0]), 0.0, out)
     np.testing.assert_allclose(out, [np.exp(-60.0), -np.exp(-60.0), 1.0, -1.0], rtol=1e-14)
 
 

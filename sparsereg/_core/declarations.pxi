@@ -308,7 +308,7 @@ cdef extern from "sr_means.h" nogil:
     sr_status sr_mean_apart(sr_mean, int64_t, const sr_unit_sums *, const sr_line *, sr_apart *)
     void sr_mean_moved(int64_t, const double *, const double *, double *, double *, double *)
     ctypedef struct sr_row_totals:
-        double slope, curvature, size
-    sr_status sr_rows_totals(sr_mean, int64_t, const double *, const double *, const double *, double, sr_row_totals *)
-    sr_status sr_rows_residuals(sr_mean, int64_t, const double *, const double *, const double *, double *)
+        double slope, curvature, size, squared
+    sr_status sr_rows_residuals(sr_mean, int64_t, const double *, const double *, const double *, double, double *,
+                                sr_row_totals *)
     sr_status sr_rows_gap(sr_mean, int64_t, const double *, const double *, const double *, double, double *, int64_t *)

@@ -94,23 +94,21 @@ cdef int require_rows(int kind, const double[::1] y, const double[::1] s, const 
     return 0
 
 
-def rows_totals(int kind, const double[::1] y, const double[::1] s, const double[::1] z, double shift):
-    """`sum s (y - mean)`, `sum s a''` and `sum s mean` at `z + shift`."""
+def rows_residuals(int kind, const double[::1] y, const double[::1] s, const double[::1] z, double shift, out=None):
+    """`out = s (y - mean)` at `z + shift`, where wanted; `sum s (y - mean)`, `sum s a''`, `sum s mean` and `sum s (y -
+    mean)^2 / a''`."""
     require_rows(kind, y, s, z)
     cdef const double *weights = doubles(s)
-    cdef sr_row_totals out
+    cdef double[::1] to
+    cdef double *rho = NULL
+    if out is not None:
+        to = out
+        require(to.shape[0] == y.shape[0], "out has the wrong length")
+        rho = &to[0]
+    cdef sr_row_totals totals
     with nogil:
-        sr_rows_totals(<sr_mean>kind, y.shape[0], &y[0], weights, &z[0], shift, &out)
-    return out.slope, out.curvature, out.size
-
-
-def rows_residuals(int kind, const double[::1] y, const double[::1] s, const double[::1] z, double[::1] out):
-    """`out = s (y - mean)` at z."""
-    require_rows(kind, y, s, z)
-    require(out.shape[0] == y.shape[0], "out has the wrong length")
-    cdef const double *weights = doubles(s)
-    with nogil:
-        sr_rows_residuals(<sr_mean>kind, y.shape[0], &y[0], weights, &z[0], &out[0])
+        sr_rows_residuals(<sr_mean>kind, y.shape[0], &y[0], weights, &z[0], shift, rho, &totals)
+    return totals.slope, totals.curvature, totals.size, totals.squared
 
 
 def rows_gap(int kind, const double[::1] y, const double[::1] s, const double[::1] z, double t):

@@ -68,21 +68,51 @@ class LossFit:
             standardize=task.standardize,
             positive=task.positive,
         )
-        every = np.arange(self.problem.design.n_cols)
-        self.l1, self.l2 = self.problem.penalty.strengths(self.problem.weight_sum * task.alpha, task.l1_ratio, every)
-        if free is not None and not self._by_paths:
-            self.l1[free[self.problem.design.columns]] = self.l2[free[self.problem.design.columns]] = 0.0
-        self.problem.quadratic.refuse_unsquarable(self.l1 + self.l2 == 0.0)
+        self._free = None if self._by_paths else free
+        if self.s is not None or self.problem.design.n_ones < self.problem.design.n_cols:  # others are squares already
+            self.problem.quadratic.refuse_unsquarable(self.l1 + self.l2 == 0.0)
 
     @property
     def _by_paths(self) -> bool:
         """Whether the solvers of paths take it, with certificates also beside columns without a penalty."""
         return self.task.convex and not self.multinomial and self.task.alpha * self.task.l1_ratio > 0.0
 
+    @cached_property
+    def _strengths(self) -> tuple[Vector, Vector]:
+        """Of every column; see `Penalty.strengths`."""
+        return self._strengths_of(np.arange(self.problem.design.n_cols))
+
+    def _strengths_of(self, cols: NDArray[np.int64]) -> tuple[Vector, Vector]:
+        task, problem = self.task, self.problem
+        l1, l2 = problem.penalty.strengths(problem.weight_sum * task.alpha, task.l1_ratio, cols)
+        if self._free is not None:
+            free = self._free[problem.design.columns[cols]]
+            l1[free] = l2[free] = 0.0
+        return l1, l2
+
+    @property
+    def l1(self) -> Vector:
+        return self._strengths[0]
+
+    @property
+    def l2(self) -> Vector:
+        return self._strengths[1]
+
+    @cached_property
+    def _distinct_strengths(self) -> tuple[Vector, Vector]:
+        """Of one column where all have the same, else of every one."""
+        same = self.problem.penalty.is_uniform and self._free is None
+        return self._strengths_of(np.zeros(1, dtype=np.int64)) if same else self._strengths
+
+    @property
+    def _none_free(self) -> bool:
+        l1, l2 = self._distinct_strengths
+        return bool((l1 + l2 > 0.0).all())
+
     @property
     def smooth_alone(self) -> bool:
         """Whether there is no l1 penalty and no bound."""
-        return not self.l1.any() and not self.task.positive
+        return not self._distinct_strengths[0].any() and not self.task.positive
 
     @property
     def n_outputs(self) -> int:
@@ -176,7 +206,7 @@ class LossFit:
             alone = replace(self.intercepts_alone, offset=z)
             if self.task.fit_intercept:
                 b = smooth_newton(alone, (W[:0], b), self.null[1], 100).b
-            if self.task.convex and (self.l1 + self.l2 > 0.0).all():
+            if self.task.convex and self._none_free:
                 gap = self._softmax_gap(W, z + b)
         else:
             coef = Coefficients(np.arange(design.n_cols), W[:, 0]).nonzero()
@@ -184,7 +214,7 @@ class LossFit:
                 near = float(b[0]) if np.isfinite(b).all() else 0.0
                 found = self.problem.loss_rows.evaluate(coef, near)
                 b = np.array([found.intercept])
-                if (self.l1 + self.l2 > 0.0).all() or self.problem.loss.quadratic:
+                if self._none_free or self.problem.loss.quadratic:
                     gap = self.problem.gap_of(found, coef, self.task.alpha, self.task.l1_ratio)
                 elif self._by_paths:
                     gap = self.problem.duality_gap(coef, self.task.alpha, self.task.l1_ratio)
@@ -239,10 +269,13 @@ class LossFit:
     # ---- solvers ---------------------------------------------------------------------------------------------------
 
     def solve(self, coef: sp.csr_array | None, intercept: Vector | None) -> Fitted:
+        by_paths = not self.multinomial and self.task.convex and (self.all_penalized or self._by_paths)
+        if by_paths and not self.smooth_alone and coef is None:
+            self._leave_out_short()
         W, b = self.start(coef, intercept)
         if self.smooth_alone:
             return self._smooth(W, b)
-        if self.multinomial or not self.task.convex or not (self.all_penalized or self._by_paths):
+        if not by_paths:
             return self._stationary(W, b)
         found = self._sparse(W)
         if self.all_penalized or found.dual_gap <= self.tol * found.gap_scale:
@@ -266,10 +299,6 @@ class LossFit:
     def _sparse(self, W: Matrix) -> Fitted:
         task, options = self.task, Options(self.tol, EPOCHS * self.max_iter, projects=False)
         solver: PathSolver | LossPathSolver
-        if not W.any():
-            self._leave_out_short()
-        if len(W) > self.problem.design.n_cols:
-            W = np.zeros((self.problem.design.n_cols, 1))
         if self.problem.loss.quadratic:
             solver = PathSolver(self.problem.quadratic, task.l1_ratio, options)
         else:
@@ -316,8 +345,7 @@ class LossFit:
         design = problem.design.eliminate_short(threshold / bound * (1.0 - 1e-9))
         if design is not problem.design:
             self.problem = problem.with_design(design)
-            every = np.arange(design.n_cols)
-            self.l1, self.l2 = penalty.strengths(problem.weight_sum * task.alpha, task.l1_ratio, every)
+            self.__dict__.pop("_strengths", None)
 
     def _own(self, found: Solution) -> Coefficients:
         """A solution's coefficients by this problem's columns: the solver may have left some out."""

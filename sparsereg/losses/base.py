@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import rows_totals
+from sparsereg._core.kernels import rows_residuals
 
 __all__ = ["Loss", "enclosed_newton", "log_of_mean", "row_blocks"]
 
@@ -124,7 +124,7 @@ class Loss(ABC):
 
         def slope_and_curvature(b: float) -> tuple[float, float]:
             if self.kernel is not None:
-                slope, total, means = rows_totals(self.kernel, y, s, z, b)
+                slope, total, means, _ = rows_residuals(self.kernel, y, s, z, b)
                 size = means + targets
             else:
                 rho, h = self.residual(y, z + b), self.curvature(y, z + b)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sparsereg._core.kernels import mean_correct, mean_curvature, mean_moved, mean_of, mean_value
 from sparsereg.losses.base import enclosed_newton
 from sparsereg.rows.contract import Gram
-from sparsereg.rows.loss_rows import LossRows
+from sparsereg.rows.loss_rows import FAR, LossRows
 from sparsereg.rows.memory import MemoryRows
 
 __all__ = ["At", "RowUnits", "Units", "gram_suits"]
@@ -31,8 +31,6 @@ MAX_GRAM_ROW_LENGTH = 40
 MIN_CURVATURE = 1e-4
 # The sum of the residuals counts as 0 below this share of the sum of the targets.
 ZERO_SUM = 1e-13
-# Squares of residuals over curvatures, a unit of weight, beyond which they say nothing.
-FAR = 1e3
 # The dual point is put right by at most this share of the curvatures, where the sum is not 0.
 MAX_CORRECTION = 0.1
 
@@ -179,6 +177,13 @@ class Units(ABC):
         if correction and loss.kernel is not None:
             mean_correct(loss.kernel, correction, mean)
         return At(mean, b, correction, total, squared)
+
+    def settled_intercept(self) -> float:
+        """b0 at its best to rounding, the rest as it is."""
+        accuracy, self.accuracy = self.accuracy, 0.0
+        shift = self.try_step(None, 0.0).shift
+        self.accuracy = accuracy
+        return self.intercept + shift
 
     def _begin(self) -> None:
         at = self.try_step(None, 0.0)

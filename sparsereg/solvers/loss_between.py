@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sparsereg._core.kernels import mean_apart
 from sparsereg.rows.contract import Coefficients
-from sparsereg.rows.units import FAR
+from sparsereg.rows.loss_rows import FAR
 from sparsereg.solvers.loop import Solution
 from sparsereg.solvers.point_gap import PointGap, bound_at
 

@@ -379,7 +379,8 @@ class NewtonPath(LooksAhead, Descent):
     def _solution_at(self, gap: float, epochs: int, dual: Vector | None) -> Solution:
         at = None if dual is None else Coefficients(self.working_set.cols[: dual.size], dual).nonzero()
         units = self.units
-        found = self.solution(self.coefficients(), units.intercept, gap, units.value)
+        b0 = units.intercept if self.options.projects else units.settled_intercept()
+        found = self.solution(self.coefficients(), b0, gap, units.value)
         return found._replace(epochs=epochs, dual=at)
 
     def solution(self, coef: Coefficients, intercept: float, gap: float, value: Callable[[], float]) -> Solution:

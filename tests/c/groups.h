@@ -53,15 +53,14 @@ static void test_rows_of_means(void) {
     int64_t far;
     sr_row_totals totals;
     for (int i = 0; i < 700; i++) y[i] = i & 1, s[i] = uniform(), z[i] = 8.0 * (uniform() - 0.5);
-    CHECK(sr_rows_totals(SR_N_MEANS, 700, y, s, z, 0.0, &totals) == SR_BAD_TYPE, "totals of no loss");
-    CHECK(sr_rows_residuals(SR_N_MEANS, 700, y, s, z, rho) == SR_BAD_TYPE, "residuals of no loss");
+    CHECK(sr_rows_residuals(SR_N_MEANS, 700, y, s, z, 0.0, rho, &totals) == SR_BAD_TYPE, "residuals of no loss");
     CHECK(sr_rows_gap(SR_N_MEANS, 700, y, s, z, 0.5, &gap, &far) == SR_BAD_TYPE, "gap of no loss");
     for (int k = 0; k < SR_N_MEANS; k++)
         for (int weighted = 0; weighted < 2; weighted++) {
             const double *weights = weighted ? s : NULL;
             double sum = 0.0;
-            CHECK(sr_rows_totals((sr_mean)k, 699, y, weights, z, 0.0, &totals) == SR_OK, "totals");
-            CHECK(sr_rows_residuals((sr_mean)k, 699, y, weights, z, rho) == SR_OK, "residuals");
+            CHECK(sr_rows_residuals((sr_mean)k, 699, y, weights, z, 0.0, NULL, &totals) == SR_OK, "totals");
+            CHECK(sr_rows_residuals((sr_mean)k, 699, y, weights, z, 0.0, rho, &totals) == SR_OK, "residuals");
             for (int i = 0; i < 699; i++) sum += rho[i];
             CHECK(fabs(sum - totals.slope) < 1e-9 && totals.curvature > 0.0 && totals.size > 0.0, "slope of rows");
             CHECK(sr_rows_gap((sr_mean)k, 699, y, weights, z, 1.0, &gap, &far) == SR_OK && gap == 0.0 && far == 0,
