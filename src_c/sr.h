@@ -377,9 +377,10 @@ typedef struct {
 /* Check pointers, indices and values in one pass. count[k], an Index, += the entries of minor k; valued[k] = 1 where
  * minor k has a value other than 1, major_valued likewise for majors. Each may be NULL.  O(entries) */
 sr_status sr_inspect(const sr_compressed *A, void *count, uint8_t *valued, uint8_t *major_valued, sr_findings *found);
-/* Write entry (i, k), i counted from first_major on, to place[k]++: its index to out_indices where place[k] <
- * index_end, its value to out_data[place[k] - shift] where shift <= place[k] < end (NULL: nowhere). place and
- * out_indices: Index.  O(entries) */
+/* Write entry (i, k), i counted from first_major on, to place[k]++: its index to out_indices, its value to
+ * out_data[place[k] - shift] where shift <= place[k] < end. Where out_data is not NULL, indices are written only where
+ * place[k] < index_end; else out_indices has room for all, also for minors that are not wanted: a branch on these
+ * could not be predicted, and would take as long as the rest. place and out_indices: Index.  O(entries) */
 sr_status sr_transpose(const sr_compressed *A, int64_t first_major, void *place, void *out_indices, int64_t shift,
                        int64_t index_end, void *out_data, int64_t end);
 /* out[d * stride + i] = value d at the ends of major i, those before first, then those after.  O(n_major (before +

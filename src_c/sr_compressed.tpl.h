@@ -41,7 +41,7 @@ SR_INLINE void SR_FN(transpose_kind)(const sr_compressed *A, int64_t first_major
         if (i + 2 * SR_AHEAD < A->n_major) SR_PREFETCH(indices + start[i + 2 * SR_AHEAD]);
         for (int64_t e = start[i] + A->before; e < stop[i] - A->after; e++) {
             const Index to = place[indices[e]]++;
-            if (to < index_end) out_indices[to] = (Index)(first_major + i);
+            if (!valued || to < index_end) out_indices[to] = (Index)(first_major + i);
             if (valued && to >= shift && to < end) out_data[to - shift] = data[e];
         }
     }

@@ -177,18 +177,21 @@ SR_INLINE double sr_log1p(double x) {
 
 SR_WIDE sr_status sr_mean_value(sr_mean kind, int64_t n, const double *s, const double *sy, const double *eta,
                                 double *value) {
-    double a[SR_MEANS], sum = 0.0;
+    double a[SR_MEANS], sum[4] = {0.0};
     if (kind >= SR_N_MEANS) return SR_BAD_TYPE;
     for (int64_t begin = 0; begin < n; begin += SR_MEANS) {
         const int64_t m = n - begin < SR_MEANS ? n - begin : SR_MEANS;
         const double *z = eta + begin;
+        int64_t u = 0;
         if (kind == SR_MEAN_LOGISTIC) /* log(1 + e^z) = (z + |z|) / 2 + log(1 + e^-|z|) */
-            for (int64_t u = 0; u < m; u++) a[u] = 0.5 * (z[u] + fabs(z[u])) + sr_log1p(sr_exp(-fabs(z[u])));
+            for (int64_t k = 0; k < m; k++) a[k] = 0.5 * (z[k] + fabs(z[k])) + sr_log1p(sr_exp(-fabs(z[k])));
         else
-            for (int64_t u = 0; u < m; u++) a[u] = sr_exp(z[u]);
-        for (int64_t u = 0; u < m; u++) sum += s[begin + u] * a[u] - sy[begin + u] * z[u];
+            for (int64_t k = 0; k < m; k++) a[k] = sr_exp(z[k]);
+        for (; u + 4 <= m; u += 4)
+            for (int64_t k = 0; k < 4; k++) sum[k] += s[begin + u + k] * a[u + k] - sy[begin + u + k] * z[u + k];
+        for (; u < m; u++) sum[0] += s[begin + u] * a[u] - sy[begin + u] * z[u];
     }
-    *value = sum;
+    *value = (sum[0] + sum[1]) + (sum[2] + sum[3]);
     return SR_OK;
 }
 

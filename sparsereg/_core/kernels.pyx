@@ -209,8 +209,9 @@ def transpose(X, place, out_indices, int64_t shift=0, out_data=None, int64_t fir
     """Write the entries of an inspected `Compressed` by minors, minor k from `place[k]` on; majors from `first_major`
     on.
 
-    Afterwards `place[k]` is where the next entry of minor k would go. Entries beyond the end of `out_indices` are
-    written without their indices, those beyond the end of `out_data`, which begins at `shift`, without their values.
+    Afterwards `place[k]` is where the next entry of minor k would go. Without `out_data`, `out_indices` has room for
+    all entries, wanted or not; else those beyond its end are written without their indices, and those beyond the end of
+    `out_data`, which begins at `shift`, without their values.
     `skipped`: entries of each major, at its beginning and end, that are not written. See `sr_transpose`."""
     cdef sr_compressed view = borrow_compressed(X)
     require(place.shape[0] == view.n_minor and place.dtype == out_indices.dtype == X.indices.dtype,

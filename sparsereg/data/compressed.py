@@ -146,6 +146,8 @@ class Counted:
         Dense columns that come before, and after, all sparse ones in every row. There may be more in between.
     end_columns : EndColumns or None
         All dense columns, where they are those.
+    longest_skipped : int
+        The most entries of a column of `rows` that is skipped.
     """
 
     rows: Compressed
@@ -155,6 +157,7 @@ class Counted:
     n_sparse: int
     dense_ends: tuple[int, int] = (0, 0)
     end_columns: EndColumns | None = None
+    longest_skipped: int = 0
 
     @classmethod
     def of(cls, X: Compressed, name: str, n_threads: int) -> Counted:
@@ -179,7 +182,10 @@ class Counted:
         O(columns)"""
         if columns is None:
             columns, _, _ = column_order(count, np.zeros(count.size, dtype=np.uint8), X.shape[0])
-        return cls(replace(X, data=None), columns, _bounds(count[columns]), columns.size, columns.size)
+        skipped = count.copy()
+        skipped[columns] = 0
+        sizes = columns.size, columns.size
+        return cls(replace(X, data=None), columns, _bounds(count[columns]), *sizes, longest_skipped=int(skipped.max()))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -205,7 +211,9 @@ class Counted:
         kept = np.concatenate([np.arange(begin), np.arange(end, self.columns.size)])
         bounds = _bounds(self.bounds[kept + 1] - self.bounds[kept])
         n_ones, n_sparse = self.n_ones - (end - begin), self.n_sparse - (end - begin)
-        return replace(self, columns=self.columns[kept], bounds=bounds, n_ones=n_ones, n_sparse=n_sparse)
+        longest = max(self.longest_skipped, int(np.diff(self.bounds[begin : end + 1]).max(initial=0)))
+        parts = self.columns[kept], bounds, n_ones, n_sparse
+        return Counted(self.rows, *parts, self.dense_ends, self.end_columns, longest)
 
     def sparse_rows(self) -> Matrix:
         """The rows for readers of sparse columns: without values if those are of ones, and without `dense_ends`."""
@@ -224,31 +232,32 @@ class Counted:
         shift, stop = int(bounds[self.n_ones]), int(bounds[self.n_sparse])
         dense = None if self.end_columns is None else self.end_columns.values
         end, around = (self.nnz, (0, 0)) if dense is None else (stop, self.dense_ends)
-        indices = np.empty(stop, dtype=X.indices.dtype)
+        indices = np.empty(stop + self.longest_skipped, dtype=X.indices.dtype)
         values = None if X.data is None or shift == end else np.empty(end - shift, dtype=X.data.dtype)
+        written = indices if values is None else indices[:stop]
         reached = np.tile(bounds[:-1], (len(ends), 1))
 
         def write(a: int, b: int, place: NDArray[Any]) -> None:
             within = [(to, k) for k, to in enumerate(ends) if a < to <= b]
             for to, k in [*within, (b, None)]:
-                transpose(X.part(a, to), place, indices, shift, values, a, around)
+                transpose(X.part(a, to), place, written, shift, values, a, around)
                 a = to
                 if k is not None:
                     reached[k] = place[self.columns]
 
         pieces = X.split(n_threads)
-        run(write, [(*piece, place) for piece, place in zip(pieces, self._places(pieces), strict=True)], len(pieces))
+        run(write, [(*piece, place) for piece, place in zip(pieces, self._places(pieces, end), strict=True)], len(pieces))
         data = None if values is None else values[: stop - shift]
         if dense is None and values is not None:
             dense = values[stop - shift :].reshape(-1, X.shape[0]).T
         sparse = bounds[: self.n_sparse + 1]
         return Matrix(X.shape[0], sparse[:-1], sparse[1:], indices, self.n_ones, data, shift, dense), reached
 
-    def _places(self, parts: list[tuple[int, int]]) -> list[NDArray[Any]]:
-        """For each part of the rows, where it writes the next entry of each column of `rows`."""
+    def _places(self, parts: list[tuple[int, int]], end: int) -> list[NDArray[Any]]:
+        """For each part of the rows, where it writes the next entry of each column of `rows`; from `end` on: nowhere."""
         X = self.rows
         places = [np.zeros(X.shape[1], dtype=self.bounds.dtype) for _ in parts]
-        places[0].fill(self.nnz)  # beyond the end: nowhere
+        places[0].fill(end)
         places[0][self.columns] = self.bounds[:-1]
 
         def count(a: int, b: int, place: NDArray[Any]) -> None:

@@ -144,7 +144,7 @@ class CurvatureCD(ModelCD):
         self.c = np.concatenate([self.c, c])
         self.nnz += int(self.problem.rows.lengths(cols).sum())
         self._set_strengths()
-        self.measure()
+        self.measure(self._total)  # groups were split, and have the same weights
         self.linearize(self.c)
 
     def weigh(self) -> None:
@@ -159,14 +159,13 @@ class CurvatureCD(ModelCD):
         self.measure()
         self.linearize(self.c)
 
-    def measure(self) -> None:
-        """What follows from the weights."""
-        self.gram, weights = self.units.gram, self.units.gram_weights
-        sums = np.empty(0)
+    def measure(self, total: float | None = None) -> None:
+        """What follows from the weights; their sum may be known."""
+        self.gram, sums = self.units.gram, np.empty(0)
         if self.quadratic.fit_intercept:
             ones = bool((self.cols < self.problem.design.n_ones).all())
-            sums = self.gram.store.diagonal() if ones else self.units.products(weights)
-        self.measure_by(float(weights.sum()), sums)
+            sums = self.gram.store.diagonal() if ones else self.units.products(self.units.gram_weights)
+        self.measure_by(float(self.units.gram_weights.sum()) if total is None else total, sums)
 
     def dual_position(self, a: Vector, moved: Vector, c: Vector) -> Position:  # noqa: ARG002
         """The dual point `rho - moved` of coefficients `at + a` and gradients c, for `project` to go on from."""

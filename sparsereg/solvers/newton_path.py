@@ -83,8 +83,10 @@ class NewtonPath(LooksAhead, Descent):
         self._decrease = 0.0  # of the objective, by the last step
         self._model_error = ModelError()
         self._outside = np.inf  # the largest bound outside over its threshold, at the last certificate
-        self._at_zero: Vector | None = units.gradients(None) if c is None else c
-        self.screening = Screening(problem.quadratic, self._at_zero)
+        at_zero = units.gradients(None) if c is None else c
+        # Columns outside and their gradients, where those were evaluated at the present point.
+        self._known: tuple[Int, Vector] | None = np.arange(at_zero.size), at_zero
+        self.screening = Screening(problem.quadratic, at_zero)
         ws.linearize(np.empty(0))
         self._projects = False
         self._add_unpenalized()
@@ -298,6 +300,7 @@ class NewtonPath(LooksAhead, Descent):
         """`step`: of the predictors, how much of it, and what it moved the intercept by as a whole."""
         ws, units = self.working_set, self.units
         units.settle(found, *step[:2])
+        self._known = None
         ws.at, ws.squared = w.copy(), found.squared if 0.0 < found.squared < np.inf else ws.squared
         units.intercept += step[1] * step[2] + found.shift
         ws.linearize(units.residual_products(found) if c is None else c)
@@ -327,12 +330,19 @@ class NewtonPath(LooksAhead, Descent):
         return Certificate(gap, 0.0, new), c
 
     def _gradients(self, cols: Int, mean: Vector | None) -> Vector:
-        """Of columns outside; before the first step they are known."""
-        known = self._at_zero
-        if known is not None and not self.working_set.m:
-            return known[cols]
-        self._at_zero = None
-        return self.units.gradients(cols, mean)
+        """Of columns outside, in increasing order; those at the residual may be known."""
+        if mean is not None:
+            return self.units.gradients(cols, mean)
+        if self._known is None:
+            c = self.units.gradients(cols)
+        else:
+            known, values = self._known
+            at = np.minimum(np.searchsorted(known, cols), known.size - 1)
+            c, missing = values[at], known[at] != cols
+            if missing.any():
+                c[missing] = self.units.gradients(cols[missing])
+        self._known = cols, c
+        return c
 
     def _add_foreseen(self) -> None:
         """Columns that were over the present threshold when they were last evaluated join before the first step; not
