@@ -246,7 +246,8 @@ class Counted:
                     reached[k] = place[self.columns]
 
         pieces = X.split(n_threads)
-        run(write, [(*piece, place) for piece, place in zip(pieces, self._places(pieces, end), strict=True)], len(pieces))
+        places = self._places(pieces, end)
+        run(write, [(*piece, place) for piece, place in zip(pieces, places, strict=True)], len(pieces))
         data = None if values is None else values[: stop - shift]
         if dense is None and values is not None:
             dense = values[stop - shift :].reshape(-1, X.shape[0]).T
@@ -254,7 +255,8 @@ class Counted:
         return Matrix(X.shape[0], sparse[:-1], sparse[1:], indices, self.n_ones, data, shift, dense), reached
 
     def _places(self, parts: list[tuple[int, int]], end: int) -> list[NDArray[Any]]:
-        """For each part of the rows, where it writes the next entry of each column of `rows`; from `end` on: nowhere."""
+        """For each part of the rows, where it writes the next entry of each column of `rows`;
+        skipped ones from `end` on."""
         X = self.rows
         places = [np.zeros(X.shape[1], dtype=self.bounds.dtype) for _ in parts]
         places[0].fill(end)

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from sparsereg._core.kernels import mean_of, mean_value
 from sparsereg.losses import Loss
 from sparsereg.rows.contract import Coefficients
+from sparsereg.rows.loss_rows import FAR
 from sparsereg.rows.partition import AtCoefficients, Partition, Question
-from sparsereg.rows.units import FAR, MIN_CURVATURE
+from sparsereg.rows.units import MIN_CURVATURE
 
 __all__ = ["SHARES", "CheckTargets", "LossAt", "LossSums", "Losses", "Slope", "TargetFacts"]
 
