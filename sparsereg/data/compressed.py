@@ -255,8 +255,8 @@ class Counted:
         return Matrix(X.shape[0], sparse[:-1], sparse[1:], indices, self.n_ones, data, shift, dense), reached
 
     def _places(self, parts: list[tuple[int, int]], end: int) -> list[NDArray[Any]]:
-        """For each part of the rows, where it writes the next entry of each column of `rows`;
-        skipped ones from `end` on."""
+        """For each part of the rows, where it writes the next entry of each column of `rows`; of those that are
+        skipped, from `end` on."""
         X = self.rows
         places = [np.zeros(X.shape[1], dtype=self.bounds.dtype) for _ in parts]
         places[0].fill(end)
