@@ -18,6 +18,7 @@ from sparsereg.rows.units import At, Units
 from sparsereg.solvers.ahead import LooksAhead
 from sparsereg.solvers.curvature_cd import CurvatureCD
 from sparsereg.solvers.curvature_residual import CurvatureResidual
+from sparsereg.solvers.known_gradients import KnownGradients
 from sparsereg.solvers.loop import ARMIJO, MAX_HALVINGS, Certificate, Descent, Options, Solution, WorkingSetGap
 from sparsereg.solvers.loss_between import LossDualPoint, can_interpolate, solve_between
 from sparsereg.solvers.loss_working_set import as_rows, eliminated_bound, first_working_set
@@ -84,8 +85,7 @@ class NewtonPath(LooksAhead, Descent):
         self._model_error = ModelError()
         self._outside = np.inf  # the largest bound outside over its threshold, at the last certificate
         at_zero = units.gradients(None) if c is None else c
-        # Columns outside and their gradients, where those were evaluated at the present point.
-        self._known: tuple[Int, Vector] | None = np.arange(at_zero.size), at_zero
+        self._known = KnownGradients(at_zero)
         self.screening = Screening(problem.quadratic, at_zero)
         ws.linearize(np.empty(0))
         self._projects = False
@@ -300,7 +300,7 @@ class NewtonPath(LooksAhead, Descent):
         """`step`: of the predictors, how much of it, and what it moved the intercept by as a whole."""
         ws, units = self.working_set, self.units
         units.settle(found, *step[:2])
-        self._known = None
+        self._known.forget()
         ws.at, ws.squared = w.copy(), found.squared if 0.0 < found.squared < np.inf else ws.squared
         units.intercept += step[1] * step[2] + found.shift
         ws.linearize(units.residual_products(found) if c is None else c)
@@ -330,19 +330,8 @@ class NewtonPath(LooksAhead, Descent):
         return Certificate(gap, 0.0, new), c
 
     def _gradients(self, cols: Int, mean: Vector | None) -> Vector:
-        """Of columns outside, in increasing order; those at the residual may be known."""
-        if mean is not None:
-            return self.units.gradients(cols, mean)
-        if self._known is None:
-            c = self.units.gradients(cols)
-        else:
-            known, values = self._known
-            at = np.minimum(np.searchsorted(known, cols), known.size - 1)
-            c, missing = values[at], known[at] != cols
-            if missing.any():
-                c[missing] = self.units.gradients(cols[missing])
-        self._known = cols, c
-        return c
+        """Of columns outside."""
+        return self._known.of(self.units, cols) if mean is None else self.units.gradients(cols, mean)
 
     def _add_foreseen(self) -> None:
         """Columns that were over the present threshold when they were last evaluated join before the first step; not
