@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from test_path import crosses
 
 from sparsereg import ElasticNet, LogisticRegression, PoissonRegressor, regularization_path
+from sparsereg.rows.memory import MemoryGram
 
 
 def test_hypersparse_path():
@@ -67,6 +68,31 @@ def test_input_is_bit_for_bit_unchanged(form, ending):
         with pytest.raises(KeyboardInterrupt):
             regularization_path(X, y, sample_weight=s, alphas=10, callback=interrupt)
     assert [a.tobytes() for a in arrays] == before
+
+
+def test_interrupted_while_columns_join(monkeypatch):
+    """Half of a batch is in the Gram matrix then, of which nothing more may be asked, whatever the round was at."""
+    X, y = correlated_crosses()
+    extend, countdown = MemoryGram.extend, [0]
+
+    def interrupted(self, cols):
+        countdown[0] -= 1
+        extend(self, cols if countdown[0] else cols[:1])
+        if not countdown[0]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(MemoryGram, "extend", interrupted)
+    for countdown[0] in range(1, 41):
+        with pytest.raises(KeyboardInterrupt):
+            regularization_path(X, y, alphas=40, eps=1e-4, tol=1e-5)
+
+
+def correlated_crosses():
+    """Whose path takes more than 40 batches of columns, some of them from projected dual points."""
+    rng = np.random.default_rng(0)
+    rare = np.eye(200)[np.minimum(rng.geometric(0.03, 2000), 200) - 1]
+    X = sp.csr_array(np.hstack([rng.random((2000, 30)) < 0.4, rare]))
+    return X, X @ rng.normal(size=230) + rng.normal(size=2000)
 
 
 def test_degenerate_problems():

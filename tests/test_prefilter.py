@@ -15,9 +15,10 @@ from sparsereg.data.design import as_design
 from sparsereg.objective.problem import Coefficients, make_problem
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.path import trace
-from sparsereg.solvers.path_solver import EliminatedColumns, PathSolver
+from sparsereg.solvers.path_solver import PathSolver
 from sparsereg.solvers.prefilter import PrefilteredSolver, eliminate_columns
 from sparsereg.solvers.residual_cd import ResidualCD
+from sparsereg.solvers.screening import EliminatedColumns
 
 
 def crosses(seed: int, n: int = 200, *, dense: str = "", index: type = np.int32, dtype: type = np.float64):

@@ -18,6 +18,7 @@ from sparsereg.objective.quadratic import Quadratic
 from sparsereg.rows.contract import Coefficients
 from sparsereg.solvers.dual_projection import WorkingSetGap, projected_gap
 from sparsereg.solvers.newton import newton
+from sparsereg.solvers.screening import EliminatedColumns
 from sparsereg.solvers.working_set import MAX_PRODUCTS, Position, WorkingSet
 
 __all__ = ["SOLVERS", "Certificate", "Descent", "Options", "Solution", "WorkingSetGap", "WorkingSetLoop"]
@@ -327,20 +328,29 @@ class WorkingSetLoop(Descent, ABC):
         working_set.move_to(own.dual)
         try:
             found = self._certify(own, target)._replace(dual=own.dual)
-            self._add(found.new)
-            return found, self.working_set.position() if found.new.size else None
-        finally:
-            now = self.working_set
-            if now.m == before.w.size:
-                now.move_to(before)
-            elif now is working_set:
-                now.return_to(before)
-            else:  # without its Gram matrix, whose state that was
-                now.set_w(np.concatenate([before.w, np.zeros(now.m - before.w.size)]))
+        except EliminatedColumns:
+            working_set.move_to(before)
+            raise
+        self._add(found.new)
+        dual = self.working_set.position() if found.new.size else None
+        self._back_to(before, working_set)
+        return found, dual
+
+    def _back_to(self, before: Position, of: WorkingSet) -> None:
+        """From a dual point to a position of an earlier working set; the columns added since are at 0."""
+        now = self.working_set
+        if now.m == before.w.size:
+            now.move_to(before)
+        elif now is of:
+            now.return_to(before)
+        else:  # without its Gram matrix, whose state that was
+            now.set_w(np.concatenate([before.w, np.zeros(now.m - before.w.size)]))
 
     @abstractmethod
     def _certify(self, own: WorkingSetGap, target: float) -> Certificate:
-        """The duality gap at the working set's coefficients, true for all columns, and what to add."""
+        """The duality gap at the working set's coefficients, true for all columns, and what to add.
+
+        Raises EliminatedColumns."""
 
     @abstractmethod
     def _add(self, cols: Int) -> None:

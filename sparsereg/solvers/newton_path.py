@@ -23,9 +23,9 @@ from sparsereg.solvers.loop import ARMIJO, MAX_HALVINGS, Certificate, Descent, O
 from sparsereg.solvers.loss_between import LossDualPoint, can_interpolate, solve_between
 from sparsereg.solvers.loss_working_set import as_rows, eliminated_bound, first_working_set
 from sparsereg.solvers.model_error import ModelError
-from sparsereg.solvers.path_solver import BOUND_ROUNDING, GRAM_BATCH, MEMBERS_PER_ADDED, SMALL_GRAM, EliminatedColumns
+from sparsereg.solvers.path_solver import BOUND_ROUNDING, GRAM_BATCH, MEMBERS_PER_ADDED, SMALL_GRAM
 from sparsereg.solvers.point_gap import PointGap, point_gap, projected_point_gap
-from sparsereg.solvers.screening import Screening
+from sparsereg.solvers.screening import EliminatedColumns, Screening
 
 __all__ = ["NewtonPath"]
 

@@ -31,10 +31,10 @@ from sparsereg.solvers.loop import (
 )
 from sparsereg.solvers.prox_gradient import ProxGradient, ProxGradientOnResidual
 from sparsereg.solvers.residual_cd import ResidualCD
-from sparsereg.solvers.screening import NoScreening, Screening
+from sparsereg.solvers.screening import EliminatedColumns, NoScreening, Screening
 from sparsereg.solvers.working_set import MAX_PRODUCTS, WorkingSet
 
-__all__ = ["EliminatedColumns", "PathSolver"]
+__all__ = ["PathSolver"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -68,10 +68,6 @@ NONE = np.empty(0, dtype=np.int64)
 SMALLEST = float(np.finfo(np.float64).smallest_subnormal)
 # What goes on, in its way, without a Gram matrix.
 ON_RESIDUAL: dict[type[WorkingSet], type[ResidualCD]] = {GramCD: ResidualCD, ProxGradient: ProxGradientOnResidual}
-
-
-class EliminatedColumns(Exception):
-    """Columns that the prefilter eliminated may be over their threshold: the problem must be solved with them."""
 
 
 class PathSolver(LooksAhead, WorkingSetLoop):

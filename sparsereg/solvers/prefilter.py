@@ -17,7 +17,8 @@ from sparsereg.data.design import Design
 from sparsereg.objective.problem import Problem
 from sparsereg.rows.contract import Coefficients
 from sparsereg.solvers.loop import Options, Solution
-from sparsereg.solvers.path_solver import EliminatedColumns, PathSolver
+from sparsereg.solvers.path_solver import PathSolver
+from sparsereg.solvers.screening import EliminatedColumns
 from sparsereg.solvers.small_path import SolvedTogether, small_solver
 
 __all__ = ["Elimination", "PrefilteredSolver", "RestoringSolver", "eliminate_columns"]

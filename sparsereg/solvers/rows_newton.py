@@ -15,10 +15,10 @@ from sparsereg.rows.gram import whole_gram
 from sparsereg.rows.partitioned_loss import RowsPoint
 from sparsereg.solvers.curvature_cd import ModelCD
 from sparsereg.solvers.loop import ARMIJO, MAX_HALVINGS, Descent, Options, Solution, WorkingSetGap
-from sparsereg.solvers.path_solver import LOOK_AHEAD, EliminatedColumns
+from sparsereg.solvers.path_solver import LOOK_AHEAD
 from sparsereg.solvers.point_gap import PointGap
 from sparsereg.solvers.rows_problem import RowsProblem
-from sparsereg.solvers.screening import Screening
+from sparsereg.solvers.screening import EliminatedColumns, Screening
 
 __all__ = ["RowsNewton"]
 

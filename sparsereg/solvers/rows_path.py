@@ -6,9 +6,10 @@ import numpy as np
 
 from sparsereg.rows.contract import Coefficients
 from sparsereg.solvers.loop import Options, Solution
-from sparsereg.solvers.path_solver import EliminatedColumns, PathSolver
+from sparsereg.solvers.path_solver import PathSolver
 from sparsereg.solvers.rows_newton import RowsNewton
 from sparsereg.solvers.rows_problem import RowsProblem
+from sparsereg.solvers.screening import EliminatedColumns
 
 __all__ = ["RowsSolver", "ScreenedColumns"]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sparsereg._core.kernels import Bounds
 from sparsereg.objective.quadratic import TINY, Quadratic
 
-__all__ = ["NoScreening", "Screening"]
+__all__ = ["EliminatedColumns", "NoScreening", "Screening"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -24,6 +24,10 @@ Int = NDArray[np.int64]
 # Columns measured at a time: statistics of all columns would take 32 bytes each.
 COLUMN_CHUNK = 1 << 16
 FLOAT32_INF = np.float32(np.inf)
+
+
+class EliminatedColumns(Exception):
+    """Columns that the prefilter eliminated may be over their threshold: the problem must be solved with them."""
 
 
 class Screening:
