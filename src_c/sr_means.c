@@ -32,20 +32,20 @@ SR_INLINE double sr_exp(double x) {
     x = sr_cut(x, 708.0);
     const double rounded = x * 1.4426950408889634 + shift, k = rounded - shift;
     const double r = (x - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10;
-    double p = 1.0 / 6227020800.0;
-    p = p * r + 1.0 / 479001600.0;
-    p = p * r + 1.0 / 39916800.0;
-    p = p * r + 1.0 / 3628800.0;
-    p = p * r + 1.0 / 362880.0;
-    p = p * r + 1.0 / 40320.0;
-    p = p * r + 1.0 / 5040.0;
-    p = p * r + 1.0 / 720.0;
-    p = p * r + 1.0 / 120.0;
-    p = p * r + 1.0 / 24.0;
-    p = p * r + 1.0 / 6.0;
-    p = p * r + 0.5;
-    p = p * r + 1.0;
-    p = p * r + 1.0;
+    /* Odd and even powers apart: in one chain each step would wait for the last. */
+    const double q = r * r;
+    double even = 1.0 / 479001600.0, odd = 1.0 / 6227020800.0;
+    even = even * q + 1.0 / 3628800.0;
+    odd = odd * q + 1.0 / 39916800.0;
+    even = even * q + 1.0 / 40320.0;
+    odd = odd * q + 1.0 / 362880.0;
+    even = even * q + 1.0 / 720.0;
+    odd = odd * q + 1.0 / 5040.0;
+    even = even * q + 1.0 / 24.0;
+    odd = odd * q + 1.0 / 120.0;
+    even = even * q + 0.5;
+    odd = odd * q + 1.0 / 6.0;
+    const double p = 1.0 + (r + (even * q + (odd * q) * r));
     return p * sr_of_bits((sr_bits(rounded) << 52) + 0x3FF0000000000000u);
 }
 
@@ -148,25 +148,26 @@ sr_status sr_mean_curvature(sr_mean kind, int64_t n, const double *eta, double *
     return SR_OK;
 }
 
-/* 1/3 + v/5 + v^2/7 + ..., sixteen terms: atanh(u) = u (1 + v times this) with v = u^2 at most 1/9. */
+/* 1/3 + v/5 + v^2/7 + ..., sixteen terms, odd and even ones apart: atanh(u) = u (1 + v times this) with v = u^2 at most
+ * 1/9. */
 SR_INLINE double sr_atanh_terms(double v) {
-    double p = 1.0 / 33.0;
-    p = p * v + 1.0 / 31.0;
-    p = p * v + 1.0 / 29.0;
-    p = p * v + 1.0 / 27.0;
-    p = p * v + 1.0 / 25.0;
-    p = p * v + 1.0 / 23.0;
-    p = p * v + 1.0 / 21.0;
-    p = p * v + 1.0 / 19.0;
-    p = p * v + 1.0 / 17.0;
-    p = p * v + 1.0 / 15.0;
-    p = p * v + 1.0 / 13.0;
-    p = p * v + 1.0 / 11.0;
-    p = p * v + 1.0 / 9.0;
-    p = p * v + 1.0 / 7.0;
-    p = p * v + 1.0 / 5.0;
-    p = p * v + 1.0 / 3.0;
-    return p;
+    const double q = v * v;
+    double even = 1.0 / 31.0, odd = 1.0 / 33.0;
+    even = even * q + 1.0 / 27.0;
+    odd = odd * q + 1.0 / 29.0;
+    even = even * q + 1.0 / 23.0;
+    odd = odd * q + 1.0 / 25.0;
+    even = even * q + 1.0 / 19.0;
+    odd = odd * q + 1.0 / 21.0;
+    even = even * q + 1.0 / 15.0;
+    odd = odd * q + 1.0 / 17.0;
+    even = even * q + 1.0 / 11.0;
+    odd = odd * q + 1.0 / 13.0;
+    even = even * q + 1.0 / 7.0;
+    odd = odd * q + 1.0 / 9.0;
+    even = even * q + 1.0 / 3.0;
+    odd = odd * q + 1.0 / 5.0;
+    return even + odd * v;
 }
 
 /* log(1 + x) for x in [0, 1], as 2 atanh(u) with u = x / (2 + x) at most 1/3. */
