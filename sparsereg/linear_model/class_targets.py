@@ -35,7 +35,7 @@ class ClassTargets:
     """
 
     classes: NDArray[Any]
-    codes: NDArray[np.int64] | None
+    codes: NDArray[np.integer[Any]] | None
     Y: Matrix | None
 
     @classmethod
@@ -115,7 +115,7 @@ class ClassTargets:
         return self.codes.astype(np.float64) if self.codes is not None else self.probabilities()[:, 1].copy()
 
 
-def two_whole_numbers(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]] | None:
+def two_whole_numbers(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int8]] | None:
     """Labels and codes, as of `np.unique`, of numbers that are two whole ones, by comparisons instead of sorting; None
     of anything else."""
     if y.dtype.kind not in "buif" or not y.size:
@@ -124,4 +124,4 @@ def two_whole_numbers(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]
     if not (np.isfinite(labels).all() and (labels == np.floor(labels)).all() and labels[0] < labels[1]):
         return None
     second = y == labels[1]
-    return (labels, second.astype(np.int64)) if (second | (y == labels[0])).all() else None
+    return (labels, second.view(np.int8)) if (second | (y == labels[0])).all() else None

@@ -137,7 +137,7 @@ class LossRows:
 
     def evaluate(self, coef: Coefficients, near: float = 0.0) -> Evaluation:
         """By full passes in double, with b0 at its best, looked for from `near` on: O(n + entries of X)."""
-        y, s, squared = self.rows.y, self.rows.s, np.inf
+        s, squared = self.rows.s, np.inf
         if self.loss.kernel is None:
             z, intercept = self.predictor(coef, near)
             rho = self._residual(z)
@@ -145,40 +145,45 @@ class LossRows:
             if s is not None:
                 rho *= s
         else:
-            z, rho = self._offset_products(coef), np.empty_like(y)
-            intercept, slope, squared = self._settle(z, near, rho)
-            z += intercept
+            rho, intercept, slope, squared = self._settle(coef, near)
         if self.fit_intercept and slope:  # what rounding left of sum(rho) = 0
             rho -= slope / self.rows.weight_sum * (1.0 if s is None else s)
         bound = squared if squared <= FAR * self.rows.weight_sum else np.inf
-        return Evaluation(
-            intercept,
-            self.rows.design.rmatvec(rho),
-            lambda t: self._fenchel_gap(z, t, bound),
-            lambda: _summed(self.loss.total, y, z, s),
+
+        def summed(of: Callable[..., float], *more: float) -> float:
+            at = self._offset_products(coef)
+            at += intercept
+            return _summed(of, self.rows.y, at, s, *more)
+
+        def fenchel_gap(t: float) -> float:
+            """By the bound of `Loss.scaled_squares` where that is close, as it takes no logarithms."""
+            if t >= CLOSE and bound < np.inf:
+                return 0.5 * (1.0 - t) ** 2 / t * bound
+            return summed(self.loss.fenchel_gap, t)
+
+        return Evaluation(intercept, self.rows.design.rmatvec(rho), fenchel_gap, lambda: summed(self.loss.total))
+
+    def _settle(self, coef: Coefficients, near: float) -> tuple[Vector, float, float, float]:
+        """For losses with a kernel: the residuals, b0 at its best, looked for from `near` on, the sum of the residuals,
+        and `sum_i s_i rho_i^2 / l''_i`.  O(n + entries of the columns) a step"""
+        kernel, first, rho, slope, squared = (
+            self.loss.kernel,
+            near if self.fit_intercept else 0.0,
+            np.empty(0),
+            0.0,
+            0.0,
         )
 
-    def _settle(self, z: Vector, near: float, rho: Vector) -> tuple[float, float, float]:
-        """For losses with a kernel: b0 at its best for predictors `z + b0`, looked for from `near` on, the residuals
-        there, their sum, and `sum_i s_i rho_i^2 / l''_i`.  O(n) a step"""
-        kernel, slope, squared = self.loss.kernel, 0.0, 0.0
-        first = near if self.fit_intercept else 0.0
-
         def slope_and_curvature(b: float) -> tuple[float, float]:
-            nonlocal slope, squared
+            nonlocal rho, slope, squared
             assert kernel is not None
-            slope, total, size, squared = rows_residuals(kernel, self.rows.y, self.rows.s, z, first + b, rho)
+            rho = self._offset_products(coef)  # predictors, which the residuals take the place of
+            slope, total, size, squared = rows_residuals(kernel, self.rows.y, self.rows.s, rho, first + b, rho)
             settled = not self.fit_intercept or abs(slope) <= max(2.0 * ZERO_SLOPE * size, SETTLED * total)
             return (0.0 if settled else slope), total
 
-        return first + enclosed_newton(slope_and_curvature, 0.0), slope, squared
-
-    def _fenchel_gap(self, z: Vector, t: float, squared: float) -> float:
-        """The loss's part of the gap at the dual point `t rho`; by the bound of `Loss.scaled_squares` where that is
-        close and takes no logarithms."""
-        if t >= CLOSE and squared < np.inf:
-            return 0.5 * (1.0 - t) ** 2 / t * squared
-        return _summed(self.loss.fenchel_gap, self.rows.y, z, self.rows.s, t)
+        intercept = first + enclosed_newton(slope_and_curvature, 0.0)
+        return rho, intercept, slope, squared
 
     def _residual(self, z: Vector) -> Vector:
         """A unit of weight, at predictors of shape (n,) or (1,)."""
