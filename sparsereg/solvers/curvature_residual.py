@@ -41,10 +41,6 @@ class CurvatureResidual(ResidualCD):
         self.scale, self.l1_ratio = self.problem.weight_sum * alpha, l1_ratio
         self._set_strengths()
 
-    def _set_strengths(self) -> None:
-        self.l1, self.l2 = self.quadratic.penalty.strengths(self.scale, self.l1_ratio, self.cols)
-        self.unpenalized = np.flatnonzero(self.l1 + self.l2 == 0.0)
-
     def join(self, cols: Int, c: Vector) -> None:
         """Append columns at 0, of gradients c."""
         self.units.join(cols)

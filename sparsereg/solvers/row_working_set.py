@@ -10,7 +10,7 @@ from sparsereg.objective.certificate import combine_gap, squared_fenchel_gap
 from sparsereg.objective.multi_task import MultiTaskProblem, RowCoefficients
 from sparsereg.penalties.rows import row_norms
 from sparsereg.rows.memory import MemoryGram
-from sparsereg.solvers.working_set import DUST
+from sparsereg.solvers.working_set import NEGLIGIBLE
 
 __all__ = ["RowWorkingSet"]
 
@@ -94,7 +94,7 @@ class RowWorkingSet:
         """The rows that are not 0, in the order of the columns; those that move nothing beyond rounding are 0: leaving
         one out adds `(sq + l2) |w|^2 / 2` to the objective."""
         moved = row_norms(self.w) * np.sqrt(self.sq + self.l2)
-        least = DUST * min(float(moved.max(initial=0.0)), np.sqrt(self.problem.null_deviance))
+        least = NEGLIGIBLE * min(float(moved.max(initial=0.0)), np.sqrt(self.problem.null_deviance))
         return RowCoefficients(self.cols, np.where((moved > least)[:, None], self.w, 0.0)).nonzero()
 
     def refresh(self) -> None:

@@ -25,7 +25,7 @@ Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 # A coefficient that moves the predictions by less than this share of the largest, and of the target, is rounding.
-DUST = 2e-13
+NEGLIGIBLE = 2e-13
 # Sweeps of projections in search of a dual point.
 MAX_SWEEPS = 100
 # Where sweeps are dear they end once no threshold is violated by more than so many margins: the largest violation is
@@ -152,7 +152,7 @@ class WorkingSet(ABC):
         """Which coefficients move something, with the curvature of the penalty: leaving one out adds `(sq + l2) w^2 /
         2` to the objective."""
         moves = math.sqrt(max(self.quadratic.null_deviance, 0.0))
-        return moving(w, self.sq[: w.size], self.l2[: w.size], DUST, moves)
+        return moving(w, self.sq[: w.size], self.l2[: w.size], NEGLIGIBLE, moves)
 
     def lengths(self) -> Vector:
         """`|x_j|_s` about 0, kept until the curvatures are replaced."""
