@@ -29,12 +29,16 @@ __all__ = [
     "not_finite",
     "real_type",
     "refuse_subnormal",
+    "relative_weights",
+    "summed_weights",
 ]
 
 Vector = NDArray[np.float64]
 
 # The largest integer where a count is asked for, and where any number is.
 LARGEST, LARGEST_FLOAT = 2**63 - 1, int(np.finfo(np.float64).max)
+# Powers of two whose inverses are normal numbers too.
+EXPONENTS = (-1000, 1000)
 # Points of a path.
 MOST_POINTS = 1_000_000
 
@@ -161,10 +165,27 @@ def check_outputs(name: str, value: Any, n_rows: int, n_outputs: int | None = No
 def check_weights(sample_weight: Any, n_rows: int) -> Vector | None:
     """Weights whose scale changes no result, brought to one that cannot overflow; None for a scalar."""
     s = check_scaled_weights(sample_weight, n_rows)
-    if s is None or isinstance(sample_weight, Real):
-        return None
-    scale = s.mean()
-    return s if 1e-12 < scale < 1e12 else s / scale
+    return None if s is None or isinstance(sample_weight, Real) else relative_weights(s)[0]
+
+
+def relative_weights(s: Vector) -> tuple[Vector, float]:
+    """Weights over a power of two that brings very large and small ones near 1, where their products keep within double
+    precision; and that power."""
+    mean = float(s.mean())
+    if 1e-12 < mean < 1e12:
+        return s, 1.0
+    exponent = int(np.clip(np.log2(mean), *EXPONENTS))
+    return np.ldexp(s, -exponent), float(np.ldexp(1.0, exponent))
+
+
+def summed_weights(s: Vector | None, n_rows: int) -> tuple[Vector | None, float]:
+    """Weights whose scale changes no result any more, and the sum of those given, by which it did."""
+    if s is None:
+        return None, float(n_rows)
+    total = float(s.sum())
+    if not total > 0.0:
+        raise ValueError("sample_weight and class_weight leave no row a positive weight.")
+    return relative_weights(s)[0], total
 
 
 def check_scaled_weights(sample_weight: Any, n_rows: int) -> Vector | None:

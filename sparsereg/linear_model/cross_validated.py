@@ -49,6 +49,11 @@ class RidgeTask:
     settings: SolverSettings
 
     @property
+    def strengths(self) -> Vector:
+        """What the equations take for `alphas`."""
+        return self.equations.strengths(self.alphas)
+
+    @property
     def Y(self) -> Vector:
         """The target as columns."""
         return np.asfortranarray(self.target.reshape(self.target.shape[0], -1), dtype=np.float64)
@@ -91,7 +96,7 @@ class CrossValidated(FittedCoefficients):
 
     def _choose_validation(self, task: RidgeTask) -> tuple[str, str]:
         if self.gcv_mode in (None, "auto"):
-            return choose_validation(task.equations.summary, task.alphas)
+            return choose_validation(task.equations.summary, task.strengths)
         if self.gcv_mode == "svd" and not sp.issparse(task.X):
             return "loo", "svd"
         if self.gcv_mode == "svd":
@@ -106,20 +111,21 @@ class CrossValidated(FittedCoefficients):
     def _validate_by_leave_one_out(
         self, task: RidgeTask, method: str, scorer: Any, score_params: dict[str, Any]
     ) -> None:
-        s, Y = task.equations.s, task.Y
+        s, unit, Y = task.equations.s, task.equations.weight_unit, task.Y
         scores, results, squares = [], [], []
         spectrum = left_out_spectrum(task.equations, method)
-        for E in spectrum.leave_one_out(Y, task.alphas):
+        for E in spectrum.leave_one_out(Y, task.strengths):
             rows = E**2 if s is None else s[:, None] * E**2
             squares.append(rows.sum(axis=0))
             if scorer is None:
+                rows *= unit
                 scores.append(-rows.mean(axis=0))
             else:
                 rows = Y - E
                 scores.append(np.atleast_1d(self._score(scorer, rows, task.y, score_params)))
             if self.store_cv_results:
                 results.append(rows)
-        if (uncertain := spectrum.uncertain(Y, task.alphas, np.array(squares))).any():
+        if (uncertain := spectrum.uncertain(Y, task.strengths, np.array(squares))).any():
             warnings.warn(
                 f"Leave-one-out scores at alphas={task.alphas[uncertain].tolist()} may be off by more than 1%: these"
                 " strengths, or what is left of y, are near the rounding of X and y; leave these strengths out.",
@@ -138,10 +144,12 @@ class CrossValidated(FittedCoefficients):
             )
         rng = np.random.default_rng(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         Y, per_target = task.Y, self._per_target(task)
-        scored = generalized_cv(task.equations, Y, task.alphas, task.settings, Probes(rng, per_target))
-        results = list(scored.row_scores(Y)) if self.store_cv_results else []
-        self._set_scores(task, scored.scores, results, f"gcv-{task.settings.method}")
-        self.cv_score_error_ = scored.score_errors if per_target else scored.score_errors.mean(axis=1)
+        scored = generalized_cv(task.equations, Y, task.strengths, task.settings, Probes(rng, per_target))
+        unit = task.equations.weight_unit
+        results = [rows * unit for rows in scored.row_scores(Y)] if self.store_cv_results else []
+        self._set_scores(task, scored.scores * unit, results, f"gcv-{task.settings.method}")
+        errors = scored.score_errors * unit
+        self.cv_score_error_ = errors if per_target else errors.mean(axis=1)
         self.trace_, self.trace_error_, self.n_probes_ = scored.trace, scored.trace_errors, scored.n_probes
         self.cv_separated_ = scored.separated(per_target)
         for path in scored.paths:
@@ -151,7 +159,7 @@ class CrossValidated(FittedCoefficients):
         set_coefficients(self, task.equations, W, task.target)
         pairs = zip(W, scored.paths, best, strict=True)
         found = [RidgeSolution(w, path.gradient_norms[k], path.dual_gaps[k], 0) for w, path, k in pairs]
-        found = handed_out(task.equations, found, task.target, task.alphas[best])
+        found = handed_out(task.equations, found, task.target, task.strengths[best])
         self.gradient_norm_ = np.array([solution.gradient_norm for solution in found])
         self.n_iter_ = np.array([path.n_iters.sum() for path in scored.paths])
 
@@ -160,7 +168,7 @@ class CrossValidated(FittedCoefficients):
         scores, methods = [], set()
         for train, test in splitter.split(task.X, task.y, **routed.splitter.split):
             self._check_fold(train, test, n)
-            fold = fit_fold(task.equations, task.Y, task.alphas, np.arange(n)[train], task.settings)
+            fold = fit_fold(task.equations, task.Y, task.strengths, np.arange(n)[train], task.settings)
             methods.add(fold.method)
             for path in fold.paths:
                 warn_unconverged(path, task.alphas, replace(task.settings, method=fold.method))
@@ -170,7 +178,7 @@ class CrossValidated(FittedCoefficients):
         self._set_scores(task, by_fold.mean(axis=0)[:, None], [], "folds-" + "-".join(sorted(methods)))
         spread = by_fold.std(axis=0, ddof=1) if len(by_fold) > 1 else np.full(task.alphas.size, np.nan)
         self.cv_score_error_ = spread / np.sqrt(len(by_fold))
-        self._fit_at_best(task, choose_method(task.equations.summary, task.alphas[[self._best]]))
+        self._fit_at_best(task, choose_method(task.equations.summary, task.strengths[[self._best]]))
 
     def _check_fold(self, train: NDArray[Any], test: NDArray[Any], n: int) -> None:
         for name, rows in (("training", np.asarray(train)), ("held-out", np.asarray(test))):
@@ -202,7 +210,7 @@ class CrossValidated(FittedCoefficients):
 
     def _fit_at_best(self, task: RidgeTask, method: str) -> None:
         Y = task.Y
-        alphas = np.broadcast_to(np.asarray(self.alpha_, dtype=np.float64), Y.shape[1]).copy()
+        alphas = np.broadcast_to(task.strengths[self._best], Y.shape[1]).copy()
         solutions = solve_ridge(task.equations, Y, alphas, replace(task.settings, method=method))
         set_coefficients(self, task.equations, np.stack([solution.w for solution in solutions]), task.target)
         warn_missed(method, solutions, replace(task.settings, method=method), stacklevel=6)

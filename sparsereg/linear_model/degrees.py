@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -239,9 +239,10 @@ def _ridge(estimator: Ridge, X: Any, sample_weight: Any, target: int) -> RidgePa
         active, _ = _coefficients(estimator, target)
         factor = equations.factors_of_x[_positions(active, columns)]
         design = _select_columns(X, active)
-        of_x = NormalEquations(design, equations.s, equations.fit_intercept, factor[design.columns])
+        of_x = replace(equations, design=design, factor=factor[design.columns], units=None)
         equations = equilibrated(of_x)
         columns = active[equations.design.columns]
+    alpha = float(equations.strengths(np.array(alpha)))
     return RidgePart(columns, equations, alpha, method if method in DIRECT else _method_by_counts(equations, alpha))
 
 

@@ -10,7 +10,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import check_array
 
 from sparsereg.data.real_numbers import refuse_unreal
-from sparsereg.data.validation import check_choice, check_number, check_strength
+from sparsereg.data.validation import check_choice, check_number, check_strength, check_weights
 from sparsereg.linear_model.coefficients import set_parameters
 from sparsereg.linear_model.input import FITTED, checked_data
 from sparsereg.linear_model.loss_fit import FitTask
@@ -104,7 +104,7 @@ class LossRegressor(RegressorMixin, LossModel):
                 design,
                 target,
                 loss,
-                self._weights(sample_weight, design.n_rows),
+                check_weights(sample_weight, design.n_rows),
                 self._offset(offset, design.n_rows),
                 float(self.alpha),
                 float(self.l1_ratio),
@@ -152,7 +152,7 @@ class LossRegressor(RegressorMixin, LossModel):
         """
         z = np.asarray(self._predictor(X, offset), dtype=np.float64)
         y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
-        loss, s = self._loss(), self._weights(sample_weight, len(z))
+        loss, s = self._loss(), check_weights(sample_weight, len(z))
         check_range(loss, y)
         shift = np.zeros_like(z) if offset is None else np.asarray(offset, dtype=np.float64)
         least = -loss.conjugate(y, np.zeros_like(y))

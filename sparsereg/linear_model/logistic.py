@@ -12,7 +12,15 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from sparsereg.data.validation import check_choice, check_flag, check_number, check_vector, refuse_subnormal
+from sparsereg.data.validation import (
+    check_choice,
+    check_flag,
+    check_number,
+    check_scaled_weights,
+    check_vector,
+    refuse_subnormal,
+    summed_weights,
+)
 from sparsereg.linear_model.class_targets import ClassTargets
 from sparsereg.linear_model.coefficients import set_parameters
 from sparsereg.linear_model.loss_classifier import LossClassifier
@@ -203,11 +211,9 @@ class LogisticRegression(LossClassifier):
         design, targets = self._design(X), ClassTargets.of(y, classes)
         K = targets.classes.size
         self._check_positive(K)
-        targets, s = targets.weighted(self.class_weight, self._weights(sample_weight, design.n_rows))
+        targets, s = targets.weighted(self.class_weight, check_scaled_weights(sample_weight, design.n_rows))
         targets = targets.smoothed(float(self.label_smoothing), self.smoothing_distribution, s)
-        total = float(design.n_rows if s is None else s.sum())
-        if not total > 0.0:
-            raise ValueError("sample_weight and class_weight leave no row a positive weight.")
+        s, total = summed_weights(s, design.n_rows)
         fitted = self._fit_task(
             FitTask(
                 design,

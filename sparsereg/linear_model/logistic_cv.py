@@ -11,7 +11,15 @@ from sklearn import get_config
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
-from sparsereg.data.validation import MOST_POINTS, check_choice, check_flag, check_number, check_vector
+from sparsereg.data.validation import (
+    MOST_POINTS,
+    check_choice,
+    check_flag,
+    check_number,
+    check_scaled_weights,
+    check_vector,
+    summed_weights,
+)
 from sparsereg.linear_model.class_targets import ClassTargets
 from sparsereg.linear_model.coefficients import set_parameters
 from sparsereg.linear_model.logistic import PENALTIES, SOLVERS, LogisticRegression
@@ -185,10 +193,8 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
             )
         self._check_positive(K)
         known = self._class_offset(offset, design.n_rows, K)
-        targets, s = targets.weighted(self.class_weight, self._weights(sample_weight, design.n_rows))
-        total, factor = float(design.n_rows if s is None else s.sum()), self._factor(design.n_features)
-        if not total > 0.0:
-            raise ValueError("sample_weight and class_weight leave no row a positive weight.")
+        targets, s = targets.weighted(self.class_weight, check_scaled_weights(sample_weight, design.n_rows))
+        (s, total), factor = summed_weights(s, design.n_rows), self._factor(design.n_features)
         flags: dict[str, Any] = {
             name: bool(getattr(self, name)) for name in ("fit_intercept", "standardize", "positive")
         }

@@ -7,7 +7,7 @@ from typing import Any
 from sklearn.utils import check_array
 
 from sparsereg.data.real_numbers import refuse_unreal
-from sparsereg.data.validation import check_number
+from sparsereg.data.validation import check_number, check_weights
 from sparsereg.linear_model.coefficients import set_parameters
 from sparsereg.linear_model.glm import LossRegressor, check_range
 from sparsereg.linear_model.input import FITTED, checked_data
@@ -93,7 +93,7 @@ class LossRegressorCV(PathChoice, LossRegressor):
         design = self._design(X)
         target = check_array(y, dtype=float, ensure_2d=False, input_name="y")
         check_range(loss, target)
-        s, known = self._weights(sample_weight, design.n_rows), self._offset(offset, design.n_rows)
+        s, known = check_weights(sample_weight, design.n_rows), self._offset(offset, design.n_rows)
         factor = self._factor(design.n_features)
         flags: dict[str, Any] = {
             name: bool(getattr(self, name)) for name in ("fit_intercept", "standardize", "positive")

@@ -18,7 +18,6 @@ from sparsereg.data.validation import (
     check_flag,
     check_number,
     check_penalty_factor,
-    check_scaled_weights,
     check_vector,
 )
 from sparsereg.linear_model.coefficients import FittedCoefficients
@@ -54,9 +53,6 @@ class LossModel(FittedCoefficients, BaseEstimator):
 
     def _design(self, X: Any) -> Design:
         return as_design(X, n_threads=thread_count(self.n_jobs))
-
-    def _weights(self, sample_weight: Any, n_rows: int) -> Vector | None:
-        return check_scaled_weights(sample_weight, n_rows)
 
     def _offset(self, offset: Any, n_rows: int) -> Vector | None:
         return None if offset is None else check_vector("offset", offset, n_rows)

@@ -21,6 +21,7 @@ from sparsereg.data.validation import (
     check_scaled_weights,
     check_vector,
     refuse_subnormal,
+    relative_weights,
 )
 from sparsereg.linear_model.coefficients import LinearRegressor, set_coefficients, set_parameters
 from sparsereg.linear_model.input import checked_targets
@@ -228,9 +229,10 @@ class Ridge(LinearRegressor):
         Y = np.ascontiguousarray(y.reshape(y.shape[0], -1), dtype=np.float64)
         alphas = self._check_alpha(Y.shape[1])
         equations = self._equations(as_design(X), sample_weight)
-        method = self._method(solver, equations, alphas)
-        if method in ("bounded", "gradient"):  # which divide by alpha
+        if self.positive or self.early_stopping:  # which divide by alpha
             refuse_subnormal("alpha", alphas)
+        alphas = equations.strengths(alphas)
+        method = self._method(solver, equations, alphas)
         settings = SolverSettings(method, max(GRADIENT_SHARE * self.tol, FLOOR), self.max_iter or MAX_ITER)
         self.__dict__.pop("equivalent_alpha_", None)  # of an earlier fit
         if settings.method == "gradient":
@@ -289,8 +291,12 @@ class Ridge(LinearRegressor):
     def _equations(self, design: Design, sample_weight: Any) -> NormalEquations:
         if sample_weight is not None and (shape := np.asarray(sample_weight).shape)[1:]:
             raise ValueError(f"Sample weights must be 1D array or scalar; sample_weight has shape {shape}.")
-        s = check_scaled_weights(sample_weight, design.n_rows)
-        return equilibrated(NormalEquations(design, s, bool(self.fit_intercept), self._factor(design, s)))
+        s, unit = check_scaled_weights(sample_weight, design.n_rows), 1.0
+        if s is not None:
+            s, unit = relative_weights(s)
+        of_strengths = 1.0 if isinstance(self.penalty_factor, str) else unit  # dropout's factors have the weights' unit
+        given = design, s, bool(self.fit_intercept), self._factor(design, s)
+        return equilibrated(NormalEquations(*given, weight_unit=unit, strength_unit=of_strengths))
 
     def _factor(self, design: Design, s: Vector | None) -> Vector:
         """Penalty factors of the observed columns."""
@@ -333,7 +339,7 @@ class Ridge(LinearRegressor):
             descend_until_worse(fitted.system(y, alpha), steps[alpha], held, settings)
             for y, alpha in zip(Y.T, alphas.tolist(), strict=True)
         ]
-        self.equivalent_alpha_ = _one_or_all([end.equivalent_alpha for end in ends])
+        self.equivalent_alpha_ = _one_or_all([end.equivalent_alpha * fitted.strength_unit for end in ends])
         if any(end.still_falling for end in ends):
             warnings.warn(
                 f"The held-out error was still falling after max_iter={settings.max_iter} steps; increase max_iter, or"
@@ -357,7 +363,7 @@ class Ridge(LinearRegressor):
         warn_missed(self.solver_, solutions, settings)
         solutions = handed_out(equations, solutions, y, alphas, positive=bool(self.positive))
         self.gradient_norm_ = _one_or_all([solution.gradient_norm for solution in solutions])
-        self.dual_gap_ = _one_or_all([solution.dual_gap for solution in solutions])
+        self.dual_gap_ = _one_or_all([solution.dual_gap * equations.weight_unit for solution in solutions])
 
 
 def warn_missed(solver: str, solutions: list[RidgeSolution], settings: SolverSettings, stacklevel: int = 4) -> None:

@@ -202,9 +202,10 @@ def ridge_path(
     equations = shell._equations(design, sample_weight)
     if isinstance(grid, int):
         grid = _grid(equations, grid, eps)
-    method = choose_method(equations.summary, grid) if solver == "auto" else solver
+    strengths, unit = equations.strengths(grid), equations.weight_unit
+    method = choose_method(equations.summary, strengths) if solver == "auto" else solver
     settings = SolverSettings(method, max(GRADIENT_SHARE * tol, FLOOR), max_iter)
-    (points,) = solve_paths(equations, y[:, None], grid, settings)
+    (points,) = solve_paths(equations, y[:, None], strengths, settings)
     warn_unconverged(points, grid, settings)
     design, scale = equations.design, 1.0 if equations.units is None else equations.units.scale
     order = np.argsort(design.columns)
@@ -214,8 +215,8 @@ def ridge_path(
         l1_ratio=0.0,
         coefs=RidgeCoefficients(points, scale, order, design.columns[order].astype(np.int64), design.n_features),
         intercepts=equations.mean(y) - points.means,
-        dual_gaps=points.dual_gaps,
-        gap_scale=float(centred @ (centred if equations.s is None else equations.s * centred)),
+        dual_gaps=points.dual_gaps * unit,
+        gap_scale=float(centred @ (centred if equations.s is None else equations.s * centred)) * unit,
         tol=settings.limit,
         n_iters=points.n_iters,
         gradient_norms=points.gradient_norms,
@@ -226,7 +227,7 @@ def ridge_path(
 def _grid(equations: NormalEquations, n: int, eps: float) -> Vector:
     penalised = equations.factor > 0.0
     top: float = (equations.diagonal[penalised] / equations.factor[penalised]).max(initial=0.0)
-    top = top or 1.0  # no penalised column varies, so that any strength gives the same
+    top = top * equations.strength_unit or 1.0  # no penalised column varies, so that any strength gives the same
     return np.geomspace(top, eps * top, n) if n > 1 else np.array([top])
 
 

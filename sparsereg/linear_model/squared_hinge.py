@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from sparsereg.data.validation import check_number
+from sparsereg.data.validation import check_number, check_scaled_weights, summed_weights
 from sparsereg.linear_model.class_targets import ClassTargets
 from sparsereg.linear_model.coefficients import set_parameters
 from sparsereg.linear_model.loss_classifier import LossClassifier
@@ -106,8 +106,8 @@ class SquaredHingeClassifier(LossClassifier):
         if y.ndim == 2 and y.shape[1] > 1:
             raise ValueError(f"y has shape {y.shape}; expected labels of shape (n,).")
         design, targets = self._design(X), ClassTargets.of(y)
-        targets, s = targets.weighted(self.class_weight, self._weights(sample_weight, design.n_rows))
-        total = float(design.n_rows if s is None else s.sum())
+        targets, s = targets.weighted(self.class_weight, check_scaled_weights(sample_weight, design.n_rows))
+        s, total = summed_weights(s, design.n_rows)
         positive = range(targets.classes.size) if targets.classes.size > 2 else (1,)  # of two classes the second
         coef, intercept = self._start(design.n_features, len(positive))
         fits = []

@@ -43,6 +43,8 @@ Vector = NDArray[np.float64]
 UNIT_RATIO = 100.0
 # A sum of squares between this and its inverse has neither overflowed nor lost terms that matter.
 SAFE_SQUARE = 1e-200
+# Strengths beyond this are taken for it where weights are brought to another unit.
+LARGEST_STRENGTH = 1e300
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,9 @@ class NormalEquations:
         Penalty factors v of the observed columns.
     units : ColumnUnits or None
         How design and factors follow from those of X; None if they are the same.
+    weight_unit, strength_unit : float
+        What the weights were divided by, in which sums over rows count; and what strengths are to be divided by
+        (`strengths`): the same, or 1 where penalty factors are in the unit of the weights.
     """
 
     design: Design
@@ -112,6 +117,17 @@ class NormalEquations:
     fit_intercept: bool
     factor: Vector
     units: ColumnUnits | None = None
+    weight_unit: float = 1.0
+    strength_unit: float = 1.0
+
+    def strengths(self, alphas: Vector) -> Vector:
+        """Those that belong to weights in their unit. Beyond `LARGEST_STRENGTH` coefficients are 0 in double precision,
+        and what is below a normal number is as good as 0."""
+        if self.strength_unit == 1.0:
+            return alphas
+        with np.errstate(over="ignore", under="ignore"):
+            out = np.minimum(alphas / self.strength_unit, LARGEST_STRENGTH)
+        return np.where(out < np.finfo(np.float64).tiny, 0.0, out)
 
     @cached_property
     def summary(self) -> ProblemSummary:
