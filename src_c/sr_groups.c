@@ -54,10 +54,22 @@ sr_status sr_groups_split(const sr_matrix *X, int64_t j, int64_t member, const d
     for (int64_t a = 0; a < n_list; a++) {
         const int32_t from = list[a], to = list[a] = target[from];
         if (to == from) continue;
+        if (!y) {
+            g->s[from] = g->size[from], g->s[to] = g->size[to];
+            continue;
+        }
         g->s[from] -= g->s[to], g->sy[from] -= g->sy[to], g->syy[from] -= g->syy[to];
         if (g->s[from] < 0.0) g->s[from] = 0.0; /* rounding */
     }
     return SR_OK;
+}
+
+void sr_groups_sum_up(const sr_groups *g, int64_t n, const double *y) {
+    for (int64_t u = 0; u < g->n_groups; u++) g->sy[u] = g->syy[u] = 0.0;
+    for (int64_t i = 0; i < n; i++) {
+        g->sy[g->of_row[i]] += y[i];
+        g->syy[g->of_row[i]] += y[i] * y[i];
+    }
 }
 
 sr_status sr_groups_column_sums(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s,

@@ -20,9 +20,12 @@ sr_status sr_groups_meet(const sr_matrix *X, int64_t j, const sr_groups *g, int3
                          int64_t *n_list, int64_t *n_new);
 /* Column j joins as number `member`, after `sr_groups_meet`: groups with rows in it and others not in it are split, for
  * which there must be room for n_new more; size_in becomes zero, `list` has the groups with the column. Work space:
- * target, n_groups.  O(entries of j) */
+ * target, n_groups. y NULL, without weights: sums of y are left for sr_groups_sum_up, as the additions to one group
+ * wait for each other.  O(entries of j) */
 sr_status sr_groups_split(const sr_matrix *X, int64_t j, int64_t member, const double *y, const double *s,
                           sr_groups *g, int32_t *size_in, int32_t *target, int32_t *list, int64_t n_list);
+/* The sums of y and of y^2 over the n rows, of weight 1, anew.  O(n) */
+void sr_groups_sum_up(const sr_groups *g, int64_t n, const double *y);
 /* out[a] = sum over the rows of column cols[a], of ones, of s_i mean[group of i].  O(entries of the columns) */
 sr_status sr_groups_column_sums(const sr_matrix *X, const int64_t *cols, int64_t m, const double *s,
                                 const sr_groups *g, const double *mean, double *out);

@@ -19,7 +19,7 @@ static int64_t SR_FN(groups_meet)(const sr_matrix *X, int64_t j, const sr_groups
     return met;
 }
 
-/* Rows of column j move to target[group], whose sums take theirs up where that is another group. */
+/* Rows of column j move to target[group], whose sums take theirs up where that is another group; y NULL: no sums. */
 static void SR_FN(groups_move)(const sr_matrix *X, int64_t j, const double *y, const double *s, const sr_groups *g,
                                const int32_t *target) {
     const Index *rows;
@@ -28,8 +28,9 @@ static void SR_FN(groups_move)(const sr_matrix *X, int64_t j, const double *y, c
         const int64_t i = rows[e];
         const int32_t from = g->of_row[i], to = target[from];
         if (to == from) continue;
-        const double weight = s ? s[i] : 1.0, value = weight * y[i];
         g->of_row[i] = to;
+        if (!y) continue;
+        const double weight = s ? s[i] : 1.0, value = weight * y[i];
         g->s[to] += weight;
         g->sy[to] += value;
         g->syy[to] += value * y[i];

@@ -269,6 +269,7 @@ cdef extern from "sr_groups.h" nogil:
     sr_status sr_groups_meet(const sr_matrix *, int64_t, const sr_groups *, int32_t *, int32_t *, int64_t *, int64_t *)
     sr_status sr_groups_split(const sr_matrix *, int64_t, int64_t, const double *, const double *, sr_groups *,
                               int32_t *, int32_t *, int32_t *, int64_t)
+    void sr_groups_sum_up(const sr_groups *, int64_t, const double *)
     sr_status sr_groups_column_sums(const sr_matrix *, const int64_t *, int64_t, const double *, const sr_groups *,
                                     const double *, double *)
     void sr_groups_residuals(const sr_groups *, int64_t, const double *, const double *, const double *, double *)

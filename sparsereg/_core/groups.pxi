@@ -95,6 +95,9 @@ cdef class RowGroups:
         require_within(cols, self.X.view.n_ones)
         require(gram.m == self.m and self.m + cols.shape[0] < MAX_UINT16_CODES, "the Gram has other members")
         lengths = self.X.lengths(cols)
+        # Where columns have more entries than there are rows, sums of targets over all rows cost less at the end.
+        cdef bint later = self.s is None and lengths.sum() > self.y.shape[0]
+        cdef const double *targets = NULL if later else &self.y[0]
         cdef int64_t a, n = 0, more = 0
         cdef int32_t[::1] groups = np.empty(max(<int64_t>lengths.max(initial=0), 1), dtype=np.int32)
         cdef double[::1] sums = np.empty(self.m + cols.shape[0] + 1)
@@ -111,13 +114,17 @@ cdef class RowGroups:
             view = self.borrow()
             sums[: self.m + 2] = 0.0
             with nogil:
-                status = sr_groups_split(&self.X.view, cols[a], self.m, &self.y[0], weights, &view, &self.size_in[0],
+                status = sr_groups_split(&self.X.view, cols[a], self.m, targets, weights, &view, &self.size_in[0],
                                          &self.target[0], &groups[0], n)
                 sr_groups_products(&view, &groups[0], n, &sums[0])
             check(status)
             self.n_groups = view.n_groups
             self.m += 1
             gram._push_dense(&sums[1])
+        if later:
+            view = self.borrow()
+            with nogil:
+                sr_groups_sum_up(&view, self.y.shape[0], &self.y[0])
 
     def weigh(self, GramStore gram not None):
         """The values of the Gram matrix anew, at the present weights `s curvature`."""
