@@ -43,10 +43,12 @@ def test_what_a_gap_is_made_of_is_what_the_working_set_says():
         solver.solve(alpha)
     ws = solver.working_set
     co = ws._coordinates(ws.r_sum)
-    sums, squares = gap_sums_of_gram(co, ws.q, ws.c0, solver.quadratic.null_deviance)
-    own = solver._own_gap()
-    np.testing.assert_allclose(sums, own.terms, rtol=1e-12)
-    assert squares == pytest.approx(own.squared_residual, rel=1e-12)
+    sums, squares, c = gap_sums_of_gram(co, ws.q, ws.c0, solver.quadratic.null_deviance)
+    own, measured = solver._own_gap(ws.gradient()), ws.measured()
+    for terms, squared_residual, gradient in ((sums, squares, c), measured):
+        np.testing.assert_allclose(terms, own.terms, rtol=1e-12)
+        assert squared_residual == pytest.approx(own.squared_residual, rel=1e-12)
+        np.testing.assert_array_equal(gradient, own.c)
     with pytest.raises(KernelError, match="q or c0"):
         gap_sums_of_gram(co, ws.q[1:], ws.c0, 1.0)
 

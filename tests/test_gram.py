@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from sparsereg._core import kernels
 from sparsereg.data.design import as_design
+from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.memory import MemoryRows
 
 
@@ -29,6 +30,21 @@ def one_hot(n, levels, rng):
     return sp.hstack(
         [sp.csr_array((np.ones(n), (np.arange(n), c)), (n, m)) for c, m in zip(codes, levels, strict=True)]
     )
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_gradients_where_no_column_is_cached(weighted):
+    """On the columns' own rows where these are few, else none are known."""
+    rng = np.random.default_rng(0)
+    X = one_hot(3000, (3, 30, 1500), rng).tocsr()
+    rows = MemoryRows(as_design(X), rng.normal(size=3000), rng.random(3000) if weighted else None)
+    gram, w = rows.gram(0.1), rng.normal(size=20)
+    gram.extend(np.arange(20))
+    few, every = np.arange(rows.n_cols - 4, rows.n_cols), np.arange(20, rows.n_cols)
+    c, known = gram.known_gradients(few, w, 0.2)
+    assert known.all()
+    np.testing.assert_allclose(c, rows.gradients(Coefficients(gram.cols, w), 0.3, few), atol=1e-12)
+    assert gram.known_gradients(every, w, 0.2) is None
 
 
 @pytest.mark.parametrize("kind", ["counts", "weights", "values"])

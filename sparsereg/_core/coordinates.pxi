@@ -43,20 +43,21 @@ cdef class Coordinates:
 
 
 def gap_sums_of_gram(Coordinates co not None, const double[::1] q, const double[::1] c0, double null_deviance):
-    """What a gap is made of at coefficients `co.w` with `q = X_M' r`, not centred: `gap_sums`, and `|r|_s^2`.
+    """What a gap is made of at coefficients `co.w` with `q = X_M' r`, not centred: `gap_sums`, `|r|_s^2`, the gradient.
 
-    `c0`: the gradient at w = 0, where `|r|_s^2` is `null_deviance`."""
+    `c0`: that at w = 0, where `|r|_s^2` is `null_deviance`."""
     cdef int64_t a
     cdef double share = co.r_sum / co.weight_sum, squares = 0.0
     cdef sr_gap_terms terms
     require(q.shape[0] == c0.shape[0] == co.m, "q or c0 has the wrong length")
-    cdef double[::1] c = np.empty(co.m)
+    gradient = np.empty(co.m)
+    cdef double[::1] c = gradient
     for a in range(co.m):
         c[a] = q[a] - co.sums[a] * share
         squares += (c0[a] + c[a]) * co.w[a]
     check(sr_gap_sums(<sr_penalty>co.penalty, co.m, &co.w[0], &c[0], &co.l1[0], &co.l2[0], &terms))
     squares = max(null_deviance - squares, 0.0)
-    return (terms.l1_norm, terms.l2_sq, terms.slope, terms.dual_norm, terms.fenchel), squares
+    return (terms.l1_norm, terms.l2_sq, terms.slope, terms.dual_norm, terms.fenchel), squares, gradient
 
 
 def solve_psd(double[:, ::1] H not None, double[::1] x not None, double tiny):

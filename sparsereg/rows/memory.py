@@ -296,6 +296,10 @@ class MemoryGram:
     def known_gradients(self, cols: Int, w: Vector, shift: float) -> tuple[Vector, NDArray[np.bool_]] | None:
         if self.design.rows is None:
             return None
+        if not self.cached.size:
+            if not self._own_rows_are_cheaper(cols, w):
+                return None
+            return self._on_own_rows(cols, w, self.center + shift), np.ones(cols.size, dtype=np.bool_)
         c, known = self._of_cached(cols, w, shift)
         if not known.all():  # there may be as many as X has columns: their numbers once, no more vectors as long
             others = cols[~known]

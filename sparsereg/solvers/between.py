@@ -113,7 +113,7 @@ def _descend_from_line(solver: PathSolver, ws: GramCD, outside: float) -> Soluti
 
 def _measure(ws: GramCD, co: Coordinates, outside: float) -> tuple[float, float, float]:
     """`S F` of the working set's objective at the coordinates, its gap at their residual, and `|r|_s^2`."""
-    sums, squares = gap_sums_of_gram(co, ws.q, ws.c0, ws.quadratic.null_deviance)
+    sums, squares, _ = gap_sums_of_gram(co, ws.q, ws.c0, ws.quadratic.null_deviance)
     terms = GapTerms(*sums)
     value = 0.5 * squares + terms.l1_norm + 0.5 * terms.l2_sq
     return value, combine_gap(terms, squared_fenchel_gap(squares), outside), squares

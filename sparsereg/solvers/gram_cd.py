@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg._core.kernels import gap_sums_of_gram
 from sparsereg.objective.quadratic import Quadratic
+from sparsereg.penalties import GapTerms
 from sparsereg.rows.contract import Gram
 from sparsereg.solvers.direct_step import direct_step
 from sparsereg.solvers.working_set import CHEAP_EPOCHS, MAX_DIRECT, MAX_PRODUCTS, MAX_SWEEPS, Position, WorkingSet
@@ -140,6 +142,14 @@ class GramCD(WorkingSet):
 
     def gradient(self) -> Vector:
         return self.q - self.sums * (self.r_sum / self.quadratic.weight_sum)
+
+    def measured(self) -> tuple[GapTerms, float, Vector]:
+        """In one call, where the penalty has a kernel."""
+        if self.quadratic.penalty.kernel is None:
+            return super().measured()
+        co = self._coordinates(self.r_sum)
+        sums, squared_residual, c = gap_sums_of_gram(co, self.q, self.c0, self.quadratic.null_deviance)
+        return GapTerms(*sums), squared_residual, c
 
     def gram_product(self, x: Vector) -> Vector:
         out = self.sums * (float(self.sums @ x) / self.quadratic.weight_sum)

@@ -252,6 +252,9 @@ class Descent:
     def _own_gap(self, c: Vector | None = None) -> WorkingSetGap:
         """`c`: the gradient here, where it is known."""
         working_set, quadratic = self.working_set, self.quadratic
+        if c is None and not working_set.unpenalized.size:
+            terms, squared_residual, c = working_set.measured()
+            return WorkingSetGap(terms, squared_residual, 0.0, c)
         c = at = working_set.gradient() if c is None else c
         squared_shift = 0.0
         if working_set.unpenalized.size:

@@ -371,12 +371,11 @@ def collect(
 
 
 def stack(points: Sequence[Solution], n_features: int) -> sp.csc_array:
-    """Each point's coefficients as a sparse column."""
+    """Each point's coefficients as a sparse column, in order: by counting where that takes less than sorting."""
     indptr = np.cumsum([0, *(p.columns.size for p in points)])
     columns = np.concatenate([p.columns for p in points]).astype(np.int64)
     coefs = sp.csc_array((np.concatenate([p.coef.w for p in points]), columns, indptr), shape=(n_features, len(points)))
-    coefs.sort_indices()
-    return coefs
+    return coefs.tocsr().tocsc() if coefs.nnz > n_features else coefs.sorted_indices()
 
 
 def warn_uncertified(problem: Problem | RowsProblem | OutputProblem, result: PathResult) -> None:

@@ -199,8 +199,9 @@ class PathSolver(LooksAhead, WorkingSetLoop):
         lengths = ws.lengths()
         if self._measured != ws.m:
             new, self._measured = lengths[self._measured :], ws.m
-            shortest, longest = self._extent
-            self._extent = (float(new.min(initial=shortest, where=new > 0.0)), float(new.max(initial=longest)))
+            if not new.min(initial=1.0) > 0.0:
+                new = new[new > 0.0]
+            self._extent = (new.min(initial=self._extent[0]), new.max(initial=self._extent[1]))
         fit_bound, spread = float(lengths @ np.abs(ws.w)), self._extent[1] / self._extent[0]
         if ws.quadratic.penalty.is_uniform and ws.l1[0] > 0.0 and EPS * fit_bound**2 * (1.0 + spread) <= most:
             return False  # as `hidden_by_rounding` would say: soon known

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sparsereg._core.kernels import Coordinates, moving
 from sparsereg.objective.quadratic import Quadratic
+from sparsereg.penalties import GapTerms
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.memory import FEW_COLUMNS
 from sparsereg.solvers.gap_rounding import length_of
@@ -168,11 +169,15 @@ class WorkingSet(ABC):
         """`|r|_s^2` from the gradient: r'r = r'y - c'w and r'y = y'y - c0'w."""
         return max(self.quadratic.null_deviance - float((self.c0 + c) @ self.w), 0.0)
 
-    def value(self, c: Vector | None = None) -> float:
-        """`S F` of the working set's objective; `c`: the gradient, if it is known."""
-        c = self.gradient() if c is None else c
-        terms = self.quadratic.penalty.gap_terms(self.w, c, self.l1, self.l2)
-        return 0.5 * self.squared_residual(c) + terms.l1_norm + 0.5 * terms.l2_sq
+    def measured(self) -> tuple[GapTerms, float, Vector]:
+        """The penalty's part of the gap at the residual, `|r|_s^2`, and the gradient."""
+        c = self.gradient()
+        return self.quadratic.penalty.gap_terms(self.w, c, self.l1, self.l2), self.squared_residual(c), c
+
+    def value(self) -> float:
+        """`S F` of the working set's objective."""
+        terms, squared_residual, _ = self.measured()
+        return 0.5 * squared_residual + terms.l1_norm + 0.5 * terms.l2_sq
 
     def gradient_of(self, cols: Int | None) -> Vector:
         """`c_j` of columns outside, or (None) of every observed column, from a residual for all rows."""
