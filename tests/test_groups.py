@@ -25,6 +25,8 @@ from sparsereg._core.kernels import (
 )
 from sparsereg.data.design import as_design
 from sparsereg.losses import LOSSES
+from sparsereg.objective.problem import make_problem
+from sparsereg.rows.group_units import GroupUnits
 
 
 def crossed(rng, n, index):
@@ -194,3 +196,34 @@ def test_means_of_extreme_predictors_are_finite(name):
     assert not np.isnan(found).any()
     with np.errstate(under="ignore"):
         np.testing.assert_allclose(mean[1:6], LOSSES[name].inverse_link(np.clip(eta[1:6], -708, 708)), rtol=1e-13)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_sums_of_targets_follow_from_gradients_at_the_first_point(whole):
+    rng = np.random.default_rng(5)
+    X = sp.csr_array((rng.random((300, 12)) < 0.3).astype(float))
+    y = (rng.random(300) < 0.3).astype(float) if whole else rng.random(300)
+    rows = make_problem(as_design(X), y, loss="logistic").loss_rows
+    units = GroupUnits(rows, rows.null_model()[0])
+    expected = rows.rows.design.rmatvec(y)
+    units.know_gradients(units.gradients(None))
+    np.testing.assert_allclose(units._target_sums(), expected, rtol=0.0 if whole else 1e-12)
+
+
+def test_displacements_are_measured_from_the_last_point_asked_about():
+    rng = np.random.default_rng(6)
+    X = sp.csr_array((rng.random((300, 6)) < 0.3).astype(float))
+    rows = make_problem(as_design(X), (rng.random(300) < 0.4).astype(float), loss="logistic").loss_rows
+    units = GroupUnits(rows, rows.null_model()[0])
+    assert units.displacement() == (0.0, 0.0)
+    units.join(np.arange(3))
+    before = units.at.mean[units._groups.of_rows()]
+    step, _ = units.predictor_step(np.array([0.5, -0.2, 0.1]), 0.0)
+    units.settle(units.try_step(step, 1.0), step, 1.0)
+    moved = units.at.mean[units._groups.of_rows()] - before
+    units.join(np.arange(3, 6))  # which keeps the displacement for the next question
+    assert units.displacement() == pytest.approx((np.linalg.norm(moved), np.abs(moved).max()))
+    assert units.displacement() == (0.0, 0.0)
+    dual = units.at.mean + 0.01
+    assert units.displacement(dual)[1] == pytest.approx(0.01)
+    assert units.displacement()[1] == pytest.approx(0.01)

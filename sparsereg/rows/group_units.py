@@ -59,6 +59,7 @@ class GroupUnits(Units):
         self._begin()
         self._values[5][:] = self.at.mean
         self._pending = 0.0, 0.0
+        self._measured: At | None = self.at  # the point that displacements are measured from next
         self.weigh()
 
     @property
@@ -87,7 +88,7 @@ class GroupUnits(Units):
         values = self._groups.values()
         self._values = values
         self.cols, self.eta = np.concatenate([self.cols, cols]), values[3].copy()
-        self.at = self.at._replace(mean=values[5].copy())
+        self.at = self._measured = self.at._replace(mean=values[5].copy())
 
     def weigh(self) -> None:
         if not self._exact_sums:
@@ -110,6 +111,11 @@ class GroupUnits(Units):
             return self._target_sums()[cols] - self._groups.column_sums(cols, mean)
         return rows.design.rmatvec(self._groups.residuals(mean), cols)
 
+    def know_gradients(self, c: Vector) -> None:
+        rows = self.loss_rows.rows
+        if self.n == 1 and self._exact_sums and rows.design.n_ones == rows.n_cols:
+            self._targets = np.rint(c + self.at.mean[0] * rows.lengths())
+
     def _target_sums(self) -> Vector:
         """`x_j' s y` of every column."""
         rows = self.loss_rows.rows
@@ -126,8 +132,11 @@ class GroupUnits(Units):
 
     def displacement(self, mean: Vector | None = None) -> tuple[float, float]:
         values, (before2, before1) = self._values, self._pending
-        squared, largest = mean_moved(values[0], self.at.mean if mean is None else mean, values[5])
         self._pending = 0.0, 0.0
+        if mean is None and self._measured is self.at:
+            return before2, before1
+        squared, largest = mean_moved(values[0], self.at.mean if mean is None else mean, values[5])
+        self._measured = self.at if mean is None else None
         return float(np.sqrt(squared)) + before2, largest + before1
 
 

@@ -143,6 +143,9 @@ class Units(ABC):
         """How far residuals a unit of weight are from where they were at the last call, at the present point or at a
         dual point: the norm weighted by s, and the largest entry."""
 
+    def know_gradients(self, c: Vector) -> None:  # noqa: B027 - not all have a use for them
+        """Gradients of all columns at the first point."""
+
     # ---- what is the same ----------------------------------------------------------------------------------------
 
     def try_step(self, step: Vector | None, t: float) -> At:

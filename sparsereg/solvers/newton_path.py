@@ -84,6 +84,8 @@ class NewtonPath(LooksAhead, Descent):
         self._decrease = 0.0  # of the objective, by the last step
         self._model_error = ModelError()
         self._outside = np.inf  # the largest bound outside over its threshold, at the last certificate
+        if c is not None:
+            units.know_gradients(c)
         at_zero = units.gradients(None) if c is None else c
         self._known = KnownGradients(at_zero)
         self.screening = Screening(problem.quadratic, at_zero)
