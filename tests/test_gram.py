@@ -3,6 +3,8 @@ or little."""
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -49,8 +51,10 @@ def test_gradients_where_no_column_is_cached(weighted):
 
 @pytest.mark.parametrize("kind", ["counts", "weights", "values"])
 @pytest.mark.parametrize("room", [10**6, 2_000, 0])
-def test_watched_products(kind, room):
+@pytest.mark.parametrize("many", [0, 16])
+def test_watched_products(kind, room, many, monkeypatch):
     """With as many of the first cached columns as there is room for; a member is cached no longer."""
+    monkeypatch.setattr(kernels, "MANY_EACH", many)
     rng = np.random.default_rng(0)
     X = one_hot(3000, (3, 30, 300), rng).tocsr()
     s = rng.random(3000) if kind == "weights" else None
@@ -72,11 +76,12 @@ def test_watched_products(kind, room):
     expected = np.where((here < store.n_cached) & ~np.isin(cached, members), here, -1)
     np.testing.assert_array_equal(places, expected)
     w = rng.normal(size=members.size)
-    for first in {0, min(10, store.n_cached), store.n_cached}:
+    few_changed = np.where(np.arange(members.size) % 7 == 0, 0.0, w)
+    for first, at in itertools.product((0, min(10, store.n_cached), store.n_cached), (w, few_changed, -w, w)):
         out = np.ones(first)
-        store.subtract_cached(w, out)
+        store.subtract_cached(at, out)
         seen = places[:first] >= 0
-        np.testing.assert_allclose(out[seen], 1.0 - (gram[np.ix_(cached, members)] @ w)[:first][seen], atol=1e-9)
+        np.testing.assert_allclose(out[seen], 1.0 - (gram[np.ix_(cached, members)] @ at)[:first][seen], atol=1e-9)
     asked, c0, sums = rng.permutation(333), rng.normal(size=100), rng.random(100)
     c, known = kernels.cached_gradients(store, asked, c0, sums, 0.5, w)
     at = store.cache_index(asked)

@@ -10,7 +10,7 @@ from sparsereg.data.design import as_design
 from sparsereg.objective.problem import make_problem
 from sparsereg.rows import memory
 from sparsereg.solvers.loop import Options
-from sparsereg.solvers.path_solver import PathSolver
+from sparsereg.solvers.path_solver import STALE, PathSolver
 
 
 def test_path_skips_most_columns():
@@ -38,7 +38,7 @@ def test_columns_known_to_be_over_the_next_threshold_join_before_the_descent():
     for alpha in np.geomspace(0.9 * top, top / 100, 20):
         over, _, widest = run.screening.last_above(run.quadratic.weight_sum * alpha)
         run.solve(alpha)
-        assert widest > 0.1 or np.isin(over, run.working_set.cols).all()
+        assert widest > STALE or np.isin(over, run.working_set.cols).all()
     assert len(rounds) <= 23  # without: 26
 
 

@@ -1,6 +1,8 @@
 # The growing Gram matrix.
 # Up to so many dense columns have their products apart from counts: each costs about a pass over the rows.
 FEW_DENSE = 16
+# Products of cached columns are many where there are so many for each cached column and member.
+MANY_EACH = 16
 
 cdef class GramStore:
     """A growing symmetric sparse Gram matrix `X_M' diag(s) X_M` of chosen columns (`sr_gram`), in one arena.
@@ -39,6 +41,8 @@ cdef class GramStore:
     cdef int64_t[::1] cached_begin
     cdef sr_products cached
     cdef int64_t max_products
+    # Coefficients, and less their products with the first cached columns.
+    cdef double[::1] w_then, cached_then
     cdef readonly int64_t n_places, n_cached
 
     def __init__(self, Matrix X not None, Matrix Xt, const int32_t[::1] labels=None, const double[::1] s=None):
@@ -59,7 +63,7 @@ cdef class GramStore:
         if Xt is not None:
             self._set_position(untracked(np.arange(Xt.view.n_rows, dtype=np.int32)).astype(np.uint16))
         self.dense_position = np.full(max(n_dense, 1), -1, dtype=np.int32)
-        self.row = self.sum = self.products = np.empty(0)
+        self.row = self.sum = self.products = self.w_then = self.cached_then = np.empty(0)
         self.nonzero, self.marks = np.empty(0, dtype=np.int32), np.zeros(1, dtype=np.uint64)
         self.cols = np.empty(0, dtype=np.int64)
         self.cached_begin, self.count = np.zeros(1, dtype=np.int64), np.empty(0, dtype=np.uint32)
@@ -211,8 +215,35 @@ cdef class GramStore:
         return np.asarray(out)
 
     def subtract_cached(self, const double[::1] w, double[::1] out):
-        """`out -= X_k' diag(s) X_M w` for the first cached columns k, as many as `out` is long; in place."""
+        """`out -= X_k' diag(s) X_M w` for the first cached columns k, as many as `out` is long; in place.
+
+        Of many products, where most of `w` is as it was, from what was subtracted then."""
         require(w.shape[0] == self.m and out.shape[0] <= self.n_cached, "w or out has the wrong length")
+        cdef int64_t k, n = out.shape[0]
+        if self.cached_begin[self.m] < MANY_EACH * (n + self.m):
+            self._subtract_cached(w, out)
+            return
+        cdef double[::1] change = self._change(w) if n <= self.cached_then.shape[0] else None
+        if change is None:
+            self.w_then, self.cached_then = np.array(w), np.zeros(n)
+            self._subtract_cached(w, self.cached_then)
+        for k in range(n):
+            out[k] += self.cached_then[k]
+        if change is not None:
+            self._subtract_cached(change, out)
+
+    cdef double[::1] _change(self, const double[::1] w):
+        """`w` less what it was; None where more than every second coefficient is another."""
+        cdef double[::1] change = np.array(w)
+        cdef int64_t a, moved = 0, active = 0
+        for a in range(self.m):
+            active += w[a] != 0.0
+            if a < self.w_then.shape[0]:
+                change[a] -= self.w_then[a]
+            moved += change[a] != 0.0
+        return change if 2 * moved <= active else None
+
+    cdef int _subtract_cached(self, const double[::1] w, double[::1] out) except -1:
         cdef int64_t d, k, a
         cdef double step
         with nogil:

@@ -45,7 +45,7 @@ MIN_ADDED = 10
 # Where a round is dear, columns over this share of their threshold are added, as many as there are: they would be next.
 LOOK_AHEAD = 0.7
 # Gradients whose bounds have grown by more than this share of the threshold do not tell what will be over it.
-STALE = 0.1
+STALE = 1.0
 # Bounds are kept in single precision, rounded up: at alpha_max the first column is over its threshold by less than this
 # and its coefficient is 0.
 BOUND_ROUNDING = 1e-6
