@@ -199,19 +199,24 @@ cdef class GramStore:
         sr_products_keep(&self.cached, self.m, n)
         self.n_cached = n
 
+    cdef int64_t place_of(self, int64_t col) noexcept:
+        """The place of a column among the cached ones; -1 if it is not cached."""
+        cdef int64_t label, at
+        if col >= self.X.view.n_sparse:
+            at = self.dense_position[col - self.X.view.n_sparse]
+        else:
+            label = col if self.labels is None else self.labels[col]
+            at = (<int32_t *>self.position_data)[label] if self.wide else (<uint16_t *>self.position_data)[label]
+        at -= SR_UNTRACKED
+        return at if 0 <= at < self.n_cached else -1
+
     def cache_index(self, const int64_t[::1] cols):
-        """The place of each of these columns among the cached ones; -1 if it is not cached."""
+        """`place_of` each of these columns."""
         require_within(cols, self.X.view.n_cols)
         cdef int64_t[::1] out = np.empty(cols.shape[0], dtype=np.int64)
-        cdef int64_t a, label, at
+        cdef int64_t a
         for a in range(cols.shape[0]):
-            if cols[a] >= self.X.view.n_sparse:
-                at = self.dense_position[cols[a] - self.X.view.n_sparse]
-            else:
-                label = cols[a] if self.labels is None else self.labels[cols[a]]
-                at = (<int32_t *>self.position_data)[label] if self.wide else (<uint16_t *>self.position_data)[label]
-            at -= SR_UNTRACKED
-            out[a] = at if 0 <= at < self.n_cached else -1
+            out[a] = self.place_of(cols[a])
         return np.asarray(out)
 
     def subtract_cached(self, const double[::1] w, double[::1] out):

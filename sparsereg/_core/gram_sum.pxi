@@ -336,14 +336,15 @@ def cached_gradients(GramStore store, const int64_t[::1] cols, const double[::1]
     that is.
 
     `c0` and `sums` are those of the cached columns, whose longest come first, and most of those that matter."""
-    cdef int64_t[::1] places = store.cache_index(cols)
-    cdef int64_t a, k, n = 0, m = cols.shape[0]
+    require_within(cols, store.X.view.n_cols)
+    cdef int64_t a, place, k, n = 0, m = cols.shape[0]
     known = np.empty(m, dtype=np.uint8)
     cdef double[::1] out = np.empty(m)
     cdef uint8_t[::1] flags = known
     for a in range(m):
-        flags[a] = places[a] >= 0
-        n = max(n, places[a] + 1)
+        place = store.place_of(cols[a])
+        flags[a] = place >= 0
+        n = max(n, place + 1)
     require(n <= c0.shape[0] and n <= sums.shape[0], "there are more cached columns than gradients")
     cdef double[::1] found = np.empty(n)
     for k in range(n):
@@ -351,5 +352,5 @@ def cached_gradients(GramStore store, const int64_t[::1] cols, const double[::1]
     if n:
         store.subtract_cached(w, found)
     for a in range(m):
-        out[a] = found[places[a]] if flags[a] else 0.0
+        out[a] = found[store.place_of(cols[a])] if flags[a] else 0.0
     return np.asarray(out), known

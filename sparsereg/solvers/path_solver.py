@@ -254,7 +254,7 @@ class PathSolver(LooksAhead, WorkingSetLoop):
         if self.quadratic.rows.round_is_dear:
             return self._look_ahead(own, target, eliminated)
         c = self.working_set.gradient_of(candidates)
-        magnitude, worst = self.screening.record(candidates, c, dual_shift)
+        magnitude, worst = self.screening.record(candidates, c, dual_shift, keeps=False)
         self._dual_point = self._dual_point._replace(outside=_ratio(max(worst, others), threshold))
         gap = own(self._dual_point.outside)
         if gap <= target and self._foresees:

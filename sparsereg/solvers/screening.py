@@ -99,15 +99,21 @@ class Screening:
         """The residual has moved by at most this much, in the 2-norm and in the largest entry."""
         self._bounds.displace(distance2 * self.unit, distance1 * self.unit)
 
-    def record(self, cols: Int, c: Vector, dual_shift: float = 0.0) -> tuple[Vector, float]:
+    def record(self, cols: Int, c: Vector, dual_shift: float = 0.0, keeps: bool = True) -> tuple[Vector, float]:
         """The gradients of `cols` were just evaluated. Returns their dual magnitudes over the factors, and the largest
-        that one can be at a dual point `dual_shift` away in the 2-norm."""
-        self._bounds.record(cols, c * self.unit)
-        magnitude = self.quadratic.penalty.dual_magnitude(c)
-        bound = magnitude + dual_shift * self.norm2[cols] if dual_shift > 0.0 else magnitude
-        if self.factor is not None:
-            magnitude, bound = magnitude / self.factor[cols], bound / self.factor[cols]
-        return magnitude, float(bound.max())
+        that one can be at a dual point `dual_shift` away in the 2-norm. Without `keeps` magnitudes take the place of c:
+        there may be as many as X has columns."""
+        magnitudes, worst = np.empty_like(c) if keeps else c, 0.0
+        for begin in range(0, cols.size, COLUMN_CHUNK):
+            chunk = slice(begin, begin + COLUMN_CHUNK)
+            some, at = cols[chunk], c[chunk]
+            self._bounds.record(some, at * self.unit)
+            magnitude = self.quadratic.penalty.dual_magnitude(at)
+            bound = magnitude + dual_shift * self.norm2[some] if dual_shift > 0.0 else magnitude
+            if self.factor is not None:
+                magnitude, bound = magnitude / self.factor[some], bound / self.factor[some]
+            magnitudes[chunk], worst = magnitude, max(worst, float(bound.max()))
+        return magnitudes, worst
 
     def record_all(self, c: Vector) -> None:
         """The gradient of every column was just evaluated."""
@@ -153,7 +159,13 @@ class NoScreening:
     def displace(self, distance2: float, distance1: float) -> None:
         """There is no bound to widen."""
 
-    def record(self, cols: Int, c: Vector, dual_shift: float = 0.0) -> tuple[Vector, float]:
+    def record(
+        self,
+        cols: Int,
+        c: Vector,
+        dual_shift: float = 0.0,
+        keeps: bool = True,  # noqa: ARG002
+    ) -> tuple[Vector, float]:
         magnitude = self.quadratic.penalty.dual_magnitude(c)
         bound = magnitude + dual_shift * np.sqrt(self.quadratic.moments(cols).centered_sq_norm)
         if self.factor is not None:
