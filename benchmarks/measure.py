@@ -75,7 +75,7 @@ def _rows(spec: tasks.Spec, step: Callable[[str, bool, Row], None]):
     step("loading", False, row)
     X, y = workloads.load(spec.workload)
     task = tasks.make(spec, (X, y))
-    row |= {"input_mb": _bytes_of(X) / 1e6, "n_rows": X.shape[0], "n_columns": X.shape[1]}
+    row |= {"input_mb": _bytes_of(task.X) / 1e6, "n_rows": X.shape[0], "n_columns": X.shape[1]}
     step("preparing", False, row)
     native = task.prepare()
     calls: list[Call] = []

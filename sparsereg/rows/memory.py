@@ -315,7 +315,7 @@ class MemoryGram:
             return self._on_own_rows(cols, w, self.center + shift), np.ones(cols.size, dtype=np.bool_)
         c, known = self._of_cached(cols, w, shift)
         if not known.all():  # there may be as many as X has columns: no vectors as long
-            others = cols[~known] if self._are_few(cols.size - np.count_nonzero(known)) else None
+            others = cols[~known] if self._are_few(cols.size - int(np.count_nonzero(known))) else None
             if others is not None and self._own_rows_are_cheaper(others, w):
                 c[~known] = self._on_own_rows(others, w, self.center + shift)
             else:
