@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 from test_path import crosses
 
-from sparsereg._core.kernels import KernelError, gap_sums_of_gram
+from sparsereg._core.kernels import KernelError, descend_from_line, gap_sums_of_gram
 from sparsereg.data.design import as_design
 from sparsereg.losses import Squared
 from sparsereg.objective.problem import make_problem
@@ -101,6 +101,44 @@ def test_where_the_line_does_not_certify_strengths_are_solved(monkeypatch):
     solver._stride = 30
     solver.solve_ahead(alphas[:1])
     check_fallback(solver, problem, alphas[1:])
+
+
+def test_what_is_over_its_threshold_at_an_end_joins_there():
+    """So that no line from there has it in its way; a solver of one strength after the other waits for the next."""
+    joined = {}
+    for looks_ahead in (True, False):
+        solver, _, (top, *_) = made(crosses(1500), {}, tol=1e-2)
+        alphas = np.geomspace(top, 0.02 * top, 60).tolist()
+        certified, certify, target = [], solver._certify, 1e-2 * solver.quadratic.null_deviance
+        solver._certify = lambda *a, to=certified, by=certify: to.append(by(*a)) or to[-1]
+        if looks_ahead:
+            walked(solver, alphas)
+        else:
+            for alpha in alphas:
+                solver.solve(alpha)
+        joined[looks_ahead] = [found for found in certified if found.new.size and found.gap <= target]
+    assert joined[True]
+    assert not joined[False]
+
+
+def test_strengths_without_columns_are_on_a_line_too():
+    solver, problem, (top, *_) = made(crosses(400), {})
+    found, steps = walked(solver, [scale * top for scale in (1.9, 1.8, 1.7, 1.6, 1.5, 1.4, 1.3)])
+    assert max(steps) > 1
+    assert all(point.coef.w.size == 0 and point.dual_gap <= 1e-4 * problem.gap_scale for point in found)
+
+
+def test_a_line_wants_one_length():
+    solver, _, alphas = made(crosses(400), {})
+    for alpha in alphas[:9]:
+        solver.solve(alpha)
+    ws, one = solver.working_set, np.ones((1, solver.working_set.m))
+    ends = [ws.position(), ws.position()]
+    asked = (ws._coordinates(0.0), ends, np.array([0.5]))
+    with pytest.raises(KernelError, match="lengths differ"):
+        descend_from_line(ws.gram.store, *asked, one, one, ws.c0[1:], 1.0, 2, 0.0)
+    with pytest.raises(KernelError, match="l1 or l2 has the wrong shape"):
+        descend_from_line(ws.gram.store, *asked, one[:, 1:], one, ws.c0, 1.0, 2, 0.0)
 
 
 @pytest.mark.parametrize("alphas", [[0.5, 0.5, 0.49, 0.48], [0.4, 0.45, 0.41, 0.42], [0.3]], ids=str)

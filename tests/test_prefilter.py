@@ -230,6 +230,31 @@ def test_a_start_after_a_solution_counts_how_far_it_is():
     assert run._residual_max_abs >= np.abs(problem.rows.residual(coef, base)).max()
 
 
+@pytest.mark.parametrize("weighted", [False, True], ids=["alike", "weighted"])
+def test_the_largest_residual_is_bounded_from_the_coefficients(weighted):
+    """From where it was computed last, at first at w = 0; a pass over the rows comes where that does not suffice."""
+    X, y = crosses(3)
+    s = np.random.default_rng(0).uniform(0.5, 2.0, y.size) if weighted else None
+    problem = make_problem(as_design(X), y, sample_weight=s)
+    run, passes = PathSolver(problem.quadratic, 1.0, Options()), []
+    top = run.alpha_max()
+    for share in (0.5, 0.2, 0.05):
+        run.eliminated_length = 0
+        run.solve(share * top)
+        run.eliminated_length = 2
+        coef = Coefficients(run.working_set.cols, run.working_set.w)
+        largest = np.abs(problem.rows.residual(coef, problem.quadratic.base(run.working_set.products_sum()))).max()
+        bound = run._residual_bound()
+        assert largest <= bound
+        run._residual_max_abs = np.inf
+        assert run._eliminated_bound(2.0 * bound * (1 + 1e-9)) == 2.0 * bound
+        if bound > largest:
+            assert run._eliminated_bound(2.0 * largest) == pytest.approx(2.0 * largest)
+            passes.append(share)
+            assert run._residual_bound() == pytest.approx(largest)
+    assert passes
+
+
 def test_what_is_kept_of_eliminations_belongs_to_one_numbering_of_columns():
     X, y = crosses(3, dense="dv")
     problem = make_problem(as_design(X), y)

@@ -18,7 +18,7 @@ from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.folds import PartedRows, TrainingRows
 from sparsereg.rows.memory import MemoryRows
 from sparsereg.selection import engine
-from sparsereg.selection.shared_folds import SharedFolds
+from sparsereg.selection.shared_folds import SharedFolds, _are_the_others
 from sparsereg.solvers import path_solver
 from sparsereg.solvers.direct_step import direct_step
 
@@ -282,3 +282,14 @@ def test_sums_of_gram_matrices_while_another_fold_adds_members(kind):
     assert gram.store.project(Coordinates(u, zero, squares, l1, zero, oracle.weight_sum, 0, 0.0), q, 500, 0.0, 0.0) > 1
     np.testing.assert_allclose(q, c0 - G @ u, atol=1e-9)
     assert np.abs(q).max() <= 2.0 * (1.0 + 1e-9)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_rows_that_train_are_all_that_are_not_held_out(seed):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 7))
+    held_out = np.sort(rng.choice(n, int(rng.integers(1, n)), replace=False))
+    others = np.setdiff1d(np.arange(n), held_out)
+    for train in (others, rng.permutation(others), rng.integers(0, n, others.size), np.sort(rng.permutation(n)[1:])):
+        expected = sorted([*train.tolist(), *held_out.tolist()]) == list(range(n))
+        assert _are_the_others(train, held_out, n) == expected

@@ -42,22 +42,32 @@ cdef class Coordinates:
         return view
 
 
-def gap_sums_of_gram(Coordinates co not None, const double[::1] q, const double[::1] c0, double null_deviance):
-    """What a gap is made of at coefficients `co.w` with `q = X_M' r`, not centred: `gap_sums`, `|r|_s^2`, the gradient.
+cdef int put_gap_sums(sr_coordinates *co, const double *q, const double[::1] c0, double null_deviance, double[::1] c,
+                      double *out) except -1:
+    """What a gap is made of at coefficients `co.w` with `q = X_M' r`, not centred: `gap_sums` and `|r|_s^2`, six
+    numbers, and the gradient, c.
 
     `c0`: that at w = 0, where `|r|_s^2` is `null_deviance`."""
     cdef int64_t a
-    cdef double share = co.r_sum / co.weight_sum, squares = 0.0
+    cdef double share = co.r_sum[0] / co.weight_sum, squares = 0.0
     cdef sr_gap_terms terms
-    require(q.shape[0] == c0.shape[0] == co.m, "q or c0 has the wrong length")
-    gradient = np.empty(co.m)
-    cdef double[::1] c = gradient
     for a in range(co.m):
         c[a] = q[a] - co.sums[a] * share
         squares += (c0[a] + c[a]) * co.w[a]
-    check(sr_gap_sums(<sr_penalty>co.penalty, co.m, &co.w[0], &c[0], &co.l1[0], &co.l2[0], &terms))
-    squares = max(null_deviance - squares, 0.0)
-    return (terms.l1_norm, terms.l2_sq, terms.slope, terms.dual_norm, terms.fenchel), squares, gradient
+    check(sr_gap_sums(co.penalty, co.m, co.w, &c[0], co.l1, co.l2, &terms))
+    out[0], out[1], out[2] = terms.l1_norm, terms.l2_sq, terms.slope
+    out[3], out[4], out[5] = terms.dual_norm, terms.fenchel, max(null_deviance - squares, 0.0)
+    return 0
+
+
+def gap_sums_of_gram(Coordinates co not None, const double[::1] q, const double[::1] c0, double null_deviance):
+    """What `put_gap_sums` gives: `gap_sums`, `|r|_s^2`, the gradient."""
+    cdef double[6] out
+    cdef sr_coordinates view = co.borrow()
+    require(q.shape[0] == c0.shape[0] == co.m, "q or c0 has the wrong length")
+    gradient = np.empty(co.m)
+    put_gap_sums(&view, &q[0], c0, null_deviance, gradient, out)
+    return (out[0], out[1], out[2], out[3], out[4]), out[5], gradient
 
 
 def solve_psd(double[:, ::1] H not None, double[::1] x not None, double tiny):

@@ -317,6 +317,18 @@ def gap_sums(
 def gap_sums_at(
     penalty: int, W: NDArray[np.float64], cols: Int, c: NDArray[np.float64], l1: Vector, l2: Vector, scale: Vector
 ) -> NDArray[np.float64]: ...
+def descend_from_line(
+    store: GramStore | GramSum,
+    co: Coordinates,
+    ends: Any,
+    shares: Vector,
+    l1: NDArray[np.float64],
+    l2: NDArray[np.float64],
+    c0: Vector,
+    null_deviance: float,
+    max_epochs: int,
+    tol: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], Vector, Int, NDArray[np.float64]]: ...
 def gap_sums_of_gram(
     co: Coordinates, q: Vector, c0: Vector, null_deviance: float
 ) -> tuple[tuple[float, float, float, float, float], float, Vector]: ...

@@ -30,7 +30,7 @@ Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 # Columns with cached products even where rows are long: every fold asks for their gradients.
-FOLDS_CACHED_COLS = 32_000
+FOLDS_CACHED_COLS = 16_000
 FOLDS_CACHED_LENGTH = 4
 # The folds see to the room that cached products take, each by its own columns.
 UNLIMITED = 1 << 62

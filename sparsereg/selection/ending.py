@@ -41,6 +41,11 @@ class Ending:
     max_columns: float = np.inf
     patience: int = 0
 
+    @property
+    def may_come(self) -> bool:
+        """Whether anything can end a path before its last strength."""
+        return bool(self.turned or self.patience or min(self.max_seconds, self.max_columns) < np.inf)
+
     def reason(self, losses: Vector, n_nonzero: int, seconds: float, grows: bool = True) -> str | None:
         """The name of what ends the path after the last row of `losses`, (k, F); None where it goes on.
 

@@ -62,9 +62,11 @@ def _rows(name: str, rows: Any, n: int, cv: Any) -> Int:
     rows = np.asarray(rows)
     if rows.dtype == np.bool_ and rows.shape == (n,):
         rows = np.flatnonzero(rows)
-    if rows.dtype.kind not in "iu" or rows.ndim != 1 or not rows.size or rows.min() < -n or rows.max() >= n:
+    numbers = rows.dtype.kind in "iu" and rows.ndim == 1 and rows.size > 0
+    least = int(rows.min()) if numbers else 0
+    if not numbers or least < -n or rows.max() >= n:
         raise ValueError(
             f"cv={cv!r} gives a fold whose {name} rows are {rows}; expected one or more numbers of rows below {n}."
         )
     rows = rows.astype(np.int64, copy=False)
-    return rows % n if rows.min() < 0 else rows  # a division takes as long as all else here
+    return rows % n if least < 0 else rows  # a division takes as long as all else here

@@ -116,6 +116,8 @@ class Walk:
         return reason
 
     def _reason_so_far(self, seconds: float) -> str | None:
+        if not self.ending.may_come:
+            return None
         losses, sizes = np.array(self.losses), [point.coef.w.size for point in self.points]
         most, best = self.whole.problem.design.n_features, int(np.argmin(losses.mean(axis=1)))
         return self.ending.reason(losses, sizes[-1], seconds, sizes[-1] > sizes[best] or sizes[-1] >= most)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import Coordinates, gap_sums_of_gram
+from sparsereg._core.kernels import descend_from_line, gap_sums_of_gram
 from sparsereg.objective.certificate import combine_gap, squared_fenchel_gap
 from sparsereg.penalties import GapTerms
 from sparsereg.solvers.dual_projection import INNER_SHARE, PROJECTED_SHARE
@@ -73,33 +73,37 @@ def solve_between(
     """The solutions at strengths between those of two dual points; None for those that are not certified so.
 
     The solver's coefficients stay as they are; its strength does not. Needs `can_interpolate`."""
-    ws = solver.working_set
+    ws, strengths = solver.working_set, []
     assert isinstance(ws, GramCD)
     here, ends = ws.position(), [ws.position_of(end.padded(ws.m)) for end in (first, last)]
-    largest = [end.alpha * end.outside for end in (first, last)]
-    found: list[Solution | None] = []
+    for alpha in alphas:
+        ws.set_strength(alpha, solver.l1_ratio)
+        strengths.append((ws.l1, ws.l2))
+    shares, (l1, l2) = (first.alpha - np.array(alphas)) / (first.alpha - last.alpha), np.array(strengths).swapaxes(0, 1)
+    rounding, co = STEP_ROUNDING * solver.quadratic.null_deviance, ws._coordinates(0.0)
+    asked = (shares, l1.copy(), l2.copy(), ws.c0, solver.quadratic.null_deviance, FIRST_EPOCHS, rounding)
+    W, Q, r_sums, epochs, sums = descend_from_line(ws.gram.store, co, ends, *asked)
+    outside = ((1.0 - shares) * first.alpha * first.outside + shares * last.alpha * last.outside) / np.array(alphas)
+    found = []
     try:
-        for alpha in alphas:
-            t = (first.alpha - alpha) / (first.alpha - last.alpha)
-            ws.set_strength(alpha, solver.l1_ratio)
-            ws.move_to(Position(*((1.0 - t) * a + t * b for a, b in zip(*ends, strict=True))))
-            found.append(_descend_from_line(solver, ws, ((1.0 - t) * largest[0] + t * largest[1]) / alpha))
+        for k in range(len(alphas)):
+            ws.l1, ws.l2 = strengths[k]
+            ws.move_to(Position(W[k], Q[k, : ws.m], float(r_sums[k])))
+            found.append(_point(solver, ws, sums[k].tolist(), int(epochs[k]), float(outside[k])))
     finally:
         ws.move_to(here)
     return found
 
 
-def _descend_from_line(solver: PathSolver, ws: GramCD, outside: float) -> Solution | None:
-    """From the solver's coefficients, whose residual is the dual point; None where that does not certify enough."""
-    null_deviance, epochs = solver.quadratic.null_deviance, 0
-    target, co, order = solver.options.tol * null_deviance, ws._coordinates(ws.r_sum), solver._order()
-    value, dual_gap, squares = _measure(ws, co, outside)
-    dual_value = value - dual_gap
+def _point(solver: PathSolver, ws: GramCD, sums: list[list[float]], done: int, outside: float) -> Solution | None:
+    """The solver's coefficients after the first epochs, or more; None where they are not certified enough.
+
+    `sums`: at the point on the line, whose residual is the dual point, and after these epochs."""
+    null_deviance, epochs, limit = solver.quadratic.null_deviance, done, FIRST_EPOCHS
+    target, co = solver.options.tol * null_deviance, ws._coordinates(ws.r_sum)
+    before, dual_gap, _ = _measured(sums[0], outside)
+    dual_value, (value, inner, squares) = before - dual_gap, _measured(sums[1], 0.0)
     while True:
-        limit = EPOCHS_PER_LOOK if epochs else FIRST_EPOCHS
-        done, _ = ws.gram.store.cd(co, order, ws.q, limit, STEP_ROUNDING * null_deviance)
-        epochs, before = epochs + done, value
-        value, inner, squares = _measure(ws, co, 0.0)
         gap = value - dual_value
         # Enough as elsewhere; or as close to the minimum, although this dual point does not show it.
         if gap <= PROJECTED_SHARE * target or (gap <= target and inner <= INNER_SHARE * target):
@@ -109,11 +113,15 @@ def _descend_from_line(solver: PathSolver, ws: GramCD, outside: float) -> Soluti
         gains = epochs == FIRST_EPOCHS or before - value >= LEAST_GAIN * (gap - PROJECTED_SHARE * target)
         if done < limit or not gains or gap - inner > target:  # descent brings `inner` at most
             return None
+        limit = EPOCHS_PER_LOOK
+        done, _ = ws.gram.store.cd(co, solver._order(), ws.q, limit, STEP_ROUNDING * null_deviance)
+        epochs, before = epochs + done, value
+        terms, squares, _ = gap_sums_of_gram(co, ws.q, ws.c0, null_deviance)
+        value, inner, squares = _measured([*terms, squares], 0.0)
 
 
-def _measure(ws: GramCD, co: Coordinates, outside: float) -> tuple[float, float, float]:
-    """`S F` of the working set's objective at the coordinates, its gap at their residual, and `|r|_s^2`."""
-    sums, squares, _ = gap_sums_of_gram(co, ws.q, ws.c0, ws.quadratic.null_deviance)
-    terms = GapTerms(*sums)
+def _measured(sums: list[float], outside: float) -> tuple[float, float, float]:
+    """`S F` of the working set's objective, its gap, and `|r|_s^2`, from what `gap_sums_of_gram` gives."""
+    terms, squares = GapTerms(*sums[:5]), sums[5]
     value = 0.5 * squares + terms.l1_norm + 0.5 * terms.l2_sq
     return value, combine_gap(terms, squared_fenchel_gap(squares), outside), squares
