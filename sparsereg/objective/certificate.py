@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from sparsereg.penalties import GapTerms
 
-__all__ = ["combine_gap", "squared_fenchel_gap"]
+__all__ = ["combine_gap", "dual_ratio", "squared_fenchel_gap"]
 
 
 def combine_gap(terms: GapTerms, fenchel_gap: Callable[[float], float], outside: float = 0.0) -> float:
@@ -50,6 +50,13 @@ def combine_gap(terms: GapTerms, fenchel_gap: Callable[[float], float], outside:
 
 def _bound(gap: float) -> float:
     return math.inf if math.isnan(gap) else max(float(gap), 0.0)
+
+
+def dual_ratio(magnitude: float, threshold: float) -> float:
+    """A dual magnitude over its threshold; infinite where that overflows."""
+    if threshold > 0.0:
+        return float(magnitude) / float(threshold)
+    return math.inf if magnitude > 0.0 else 0.0
 
 
 def squared_fenchel_gap(squared_residual: float) -> Callable[[float], float]:

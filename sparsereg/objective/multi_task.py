@@ -135,14 +135,14 @@ class MultiTaskProblem:
 
     def evaluate(self, coef: RowCoefficients) -> RowNorms:
         """By a pass over X for each target; no more than a vector over the columns is held."""
-        squares, total = np.zeros(self.design.n_cols), 0.0
+        norms, total = np.zeros(self.design.n_cols), 0.0
         for k, task in enumerate(self.tasks):
             at = coef.output(k)
             base = self._base(task, at)
-            squares += task.rows.gradients(at, base) ** 2
+            norms = np.hypot(norms, task.rows.gradients(at, base))  # squares may leave double precision
             total += task.rows.squared_residual(at, base)
-        squares[self.curvatures == 0.0] = 0.0  # a constant column: nothing but rounding
-        return RowNorms(np.sqrt(squares), total)
+        norms[self.curvatures == 0.0] = 0.0  # a constant column: nothing but rounding
+        return RowNorms(norms, total)
 
     def gradients(self, coef: RowCoefficients, cols: Int) -> Vector:
         """`x_j' R` of these columns, of shape (len(cols), K)."""

@@ -123,7 +123,7 @@ class Penalty(ABC):
         penalized = l1 + l2 > 0.0
         augmented = c - l2 * w
         magnitude = np.where(penalized, np.maximum(self.dual_magnitude(augmented), 0.0), 0.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             ratio = np.where(magnitude > 0.0, magnitude / l1, 0.0)
         l1_norm, l2_sq = float(l1 @ self.gauge(w)), float(l2 @ w**2)
         conjugate = float(self.conjugate(c, l1, l2)[penalized].sum())

@@ -53,7 +53,7 @@ class RowPenalty(Penalty):
         penalized = l1 + l2 > 0.0
         augmented = c - l2[:, None] * w
         magnitude = np.where(penalized, row_norms(augmented), 0.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             ratio = np.where(magnitude > 0.0, magnitude / l1, 0.0)
         l1_norm, l2_sq = float(l1 @ row_norms(w)), float(l2 @ (w * w).sum(axis=1))
         conjugate = float(self.conjugate(c, l1, l2)[penalized].sum())
@@ -68,4 +68,7 @@ class RowPenalty(Penalty):
 
 def row_norms(w: Vector) -> Vector:
     """`|w_j|_2` of every row."""
-    return np.sqrt(np.einsum("jk,jk->j", w, w))
+    norms = np.sqrt(np.einsum("jk,jk->j", w, w))
+    if norms.max(initial=0.0) == np.inf:  # the squares, not the numbers
+        norms = np.hypot.reduce(w, axis=1)
+    return norms

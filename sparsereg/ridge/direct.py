@@ -262,6 +262,8 @@ def _scaled(square: Matrix2, shift: Vector | float, scale: Vector) -> Matrix2:
     H = square * scale
     H *= scale[:, None]
     H.flat[:: len(H) + 1] += shift * scale**2
+    if not np.isfinite(H).all():
+        raise ValueError("X holds numbers too large or too small to square in double precision; rescale them.")
     return np.asarray(H)
 
 

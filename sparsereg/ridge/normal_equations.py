@@ -341,7 +341,7 @@ def relative_gradient(g: Vector, b: Vector, curvature: Vector) -> float:
     if not (scale := _norm(b)):
         return 0.0
     plain = _norm(g) / scale
-    if curvature.max() <= UNIT_RATIO**2 * curvature.min():
+    if curvature.max() / UNIT_RATIO**2 <= curvature.min():
         return plain  # the second ratio cannot be larger
     root = np.sqrt(np.where(curvature > 0.0, curvature, np.inf))
     scale = _norm(b / root)
@@ -350,7 +350,8 @@ def relative_gradient(g: Vector, b: Vector, curvature: Vector) -> float:
 
 def _norm(v: Vector) -> float:
     """The Euclidean norm, without overflow or underflow of the squares."""
-    square = float(v @ v)
+    with np.errstate(over="ignore"):
+        square = float(v @ v)
     if SAFE_SQUARE < square < 1.0 / SAFE_SQUARE:
         return math.sqrt(square)
     return float(scipy.linalg.norm(v, check_finite=False)) if v.size else 0.0

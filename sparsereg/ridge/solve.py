@@ -128,14 +128,14 @@ def solve_ridge(equations: NormalEquations, Y: Vector, alphas: Vector, settings:
     check_feasible(settings.method, equations.summary)
     check_scale(equations, alphas)
     systems = [equations.system(y, alpha) for y, alpha in zip(Y.T, alphas.tolist(), strict=True)]
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # gradients tell what came of it
         check_finite(*(float(system.b @ system.b) for system in systems))
-    if settings.method == "cg":
-        solutions = _solve_iteratively(systems, alphas, settings)
-    elif settings.method == "bounded":
-        solutions = [_solve_bounded(system, settings) for system in systems]
-    else:
-        solutions = solve_direct(settings.method, systems)
+        if settings.method == "cg":
+            solutions = _solve_iteratively(systems, alphas, settings)
+        elif settings.method == "bounded":
+            solutions = [_solve_bounded(system, settings) for system in systems]
+        else:
+            solutions = solve_direct(settings.method, systems)
     check_finite(*(solution.gradient_norm for solution in solutions))
     return solutions
 

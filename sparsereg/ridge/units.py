@@ -44,7 +44,7 @@ def equilibrated(equations: NormalEquations) -> NormalEquations:
         return equations  # to be refused
     shift, deviations = np.zeros(sums.size), _deviations(equations)
     if equations.fit_intercept:
-        far = (deviations**2 * FAR < squares / equations.weight_sum) | (squares <= UNDERFLOW)
+        far = (deviations**2 < squares / (FAR * equations.weight_sum)) | (squares <= UNDERFLOW)
         for j in np.flatnonzero(far[design.n_ones :]) + design.n_ones:
             shift[j], deviations[j] = _centred(design.column(int(j)), equations.s)
     scale = _scale(deviations, design.n_ones)

@@ -46,7 +46,8 @@ def hidden_by_rounding(error: Vector, w: Vector, l1: Vector, l2: Vector) -> floa
 
 def length_of(quadratic: Quadratic, sq: Vector, sums: Vector) -> Vector:
     """`|x_j|_s` about 0, from what `moments` has: about the mean where there is an intercept."""
-    return np.sqrt(sq + sums * sums / quadratic.weight_sum)
+    with np.errstate(over="ignore"):
+        return np.sqrt(sq + sums * sums / quadratic.weight_sum)
 
 
 def gap_by_a_pass(

@@ -51,7 +51,7 @@ class MultiTaskSolver:
         self._fit_unpenalized()
         found = problem.evaluate(self.working_set.coefficients())
         ratio = np.divide(found.norms, factor, out=np.zeros_like(factor), where=factor > 0.0)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             return float(np.divide(ratio.max(initial=0.0), problem.weight_sum * self.l1_ratio))
 
     def start_from(self, coef: RowCoefficients) -> None:
@@ -135,7 +135,7 @@ class MultiTaskSolver:
         outside = np.ones(l1.size, dtype=np.bool_)
         outside[ws.cols] = False
         cols = np.flatnonzero(outside & (found.norms > NEAR * l1))
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             nearness = found.norms[cols] / l1[cols]
         most = 10 + 2 * int(np.count_nonzero(row_norms(ws.w)))
         return np.sort(cols[np.argsort(-nearness, kind="stable")[:most]])

@@ -101,7 +101,7 @@ class MultinomialSolver:
         for k in range(problem.n_outputs):
             c = np.abs(problem.gradients(found, k))
             worst = max(worst, float(np.divide(c, factor, out=np.zeros_like(c), where=factor > 0.0).max(initial=0.0)))
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             return float(np.divide(worst, problem.weight_sum * self.l1_ratio))
 
     def start_from(self, coef: RowCoefficients, intercepts: Vector | None = None) -> None:
@@ -199,7 +199,8 @@ class MultinomialSolver:
 
         gap = problem.gap_of(found, self.coef, alpha, self.l1_ratio, visit)
         cols, outputs, c = np.concatenate(columns), np.concatenate(classes), np.concatenate(gradients)
-        near = np.abs(c) / np.maximum(l1[cols], np.finfo(float).tiny)
+        with np.errstate(over="ignore"):
+            near = np.abs(c) / np.maximum(l1[cols], np.finfo(float).tiny)
         most = JOIN_PER_CLASS * problem.n_outputs + 2 * int(np.count_nonzero(self.coef.w))
         chosen = np.sort(np.argsort(-near, kind="stable")[:most])
         return gap, (cols[chosen], outputs[chosen], c[chosen])

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg.objective.certificate import dual_ratio
 from sparsereg.objective.problem import Problem
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.units import At, Units
@@ -316,14 +317,14 @@ class NewtonPath(LooksAhead, Descent):
         self.screening.displace(*self.units.displacement(own.mean))
         candidates, worst, others = self.screening.above(threshold, own.dual_shift)
         others = max(others, self._eliminated_bound(own.mean))
-        self._outside = _ratio(max(worst, others), threshold)
+        self._outside = dual_ratio(max(worst, others), threshold)
         gap = own(self._outside)
         if gap <= target or not candidates.size:
             self._refuse_eliminated(gap, target, own)
             return Certificate(gap, 0.0, none), np.empty(0)
         c = self._gradients(candidates, own.mean)
         magnitude, worst = self.screening.record(candidates, c, own.dual_shift)
-        self._outside = _ratio(max(worst, others), threshold)
+        self._outside = dual_ratio(max(worst, others), threshold)
         gap = own(self._outside)
         new = self._to_add(candidates, magnitude)
         if not new.size:
@@ -392,8 +393,3 @@ class NewtonPath(LooksAhead, Descent):
             deviance = max(2.0 * above, 0.0)
         columns, b0 = problem.design.columns[coef.cols], problem.unshifted(coef, intercept)
         return Solution(coef, columns, b0, gap / problem.weight_sum, 0, deviance)
-
-
-def _ratio(magnitude: float, threshold: float) -> float:
-    """A dual magnitude over its threshold."""
-    return magnitude / threshold if threshold > 0.0 else (np.inf if magnitude > 0.0 else 0.0)

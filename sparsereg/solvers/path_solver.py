@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg._core.kernels import displacement_sums
+from sparsereg.objective.certificate import dual_ratio
 from sparsereg.objective.quadratic import MAX_UNPENALIZED, Quadratic
 from sparsereg.rows.contract import Coefficients
 from sparsereg.solvers.ahead import LooksAhead
@@ -244,7 +245,7 @@ class PathSolver(LooksAhead, WorkingSetLoop):
         candidates, worst, others = self.screening.above(threshold, dual_shift)
         eliminated = self._eliminated_bound(threshold)
         others = max(others, eliminated)
-        outside = _ratio(max(worst, others), threshold)
+        outside = dual_ratio(max(worst, others), threshold)
         gap = own(outside)
         if gap > target and eliminated > threshold:
             raise EliminatedColumns
@@ -255,7 +256,7 @@ class PathSolver(LooksAhead, WorkingSetLoop):
             return self._look_ahead(own, target, eliminated)
         c = self.working_set.gradient_of(candidates)
         magnitude, worst = self.screening.record(candidates, c, dual_shift, keeps=False)
-        self._dual_point = self._dual_point._replace(outside=_ratio(max(worst, others), threshold))
+        self._dual_point = self._dual_point._replace(outside=dual_ratio(max(worst, others), threshold))
         gap = own(self._dual_point.outside)
         if gap <= target and self._foresees:
             return Certificate(gap, own.squared_residual, self._over(candidates, magnitude, others))
@@ -269,7 +270,7 @@ class PathSolver(LooksAhead, WorkingSetLoop):
         over = cols[magnitude > self._threshold]
         if not (self.looks_ahead and self._interpolates()) or not over.size or over.size > self._most_added():
             return NONE
-        self._dual_point = self._dual_point._replace(outside=max(_ratio(others, self._threshold), 1.0))
+        self._dual_point = self._dual_point._replace(outside=max(dual_ratio(others, self._threshold), 1.0))
         return over
 
     def _most_added(self) -> int:
@@ -309,7 +310,7 @@ class PathSolver(LooksAhead, WorkingSetLoop):
         dual_shift, threshold = math.sqrt(own.squared_shift), self._threshold
         outside = self.screening.kept(np.arange(self.quadratic.rows.n_cols))
         magnitude, worst = self.screening.record(outside, self.working_set.gradient_of(outside), dual_shift)
-        gap = own(_ratio(max(worst, eliminated), threshold))
+        gap = own(dual_ratio(max(worst, eliminated), threshold))
         enter = gap > target and worst > threshold
         new = outside[magnitude > LOOK_AHEAD * threshold] if enter else outside[:0]
         return Certificate(gap, own.squared_residual, new)
@@ -387,8 +388,3 @@ def _on_residual(old: WorkingSet) -> ResidualCD:
     new.set_strength(old.scale / old.quadratic.weight_sum, old.l1_ratio)
     new.set_w(old.w)
     return new
-
-
-def _ratio(magnitude: float, threshold: float) -> float:
-    """A dual magnitude over its threshold."""
-    return magnitude / threshold if threshold > 0.0 else (np.inf if magnitude > 0.0 else 0.0)

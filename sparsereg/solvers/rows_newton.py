@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg.objective.certificate import dual_ratio
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.gram import whole_gram
 from sparsereg.rows.partitioned_loss import RowsPoint
@@ -184,7 +185,7 @@ class RowsNewton(Descent):
         magnitude, threshold = self._magnitudes(), scale * self.l1_ratio
         magnitude[self.cols] = 0.0
         eliminated = self._eliminated_bound()
-        gap = own(_ratio(max(float(magnitude.max(initial=0.0)), eliminated), threshold))
+        gap = own(dual_ratio(max(float(magnitude.max(initial=0.0)), eliminated), threshold))
         if gap > target and eliminated > threshold:
             raise EliminatedColumns
         return gap
@@ -199,8 +200,3 @@ class RowsNewton(Descent):
         deviance = 2.0 * max(self.point.sums.total - facts.least, 0.0)
         scale = self.problem.weight_sum
         return Solution(coef, coef.cols, self.point.intercept, gap / scale, epochs, deviance, method="rows_newton")
-
-
-def _ratio(magnitude: float, threshold: float) -> float:
-    """A dual magnitude over its threshold."""
-    return magnitude / threshold if threshold > 0.0 else (np.inf if magnitude > 0.0 else 0.0)

@@ -149,7 +149,8 @@ class SmallSolver:
         self._sums, self._sq = quadratic.moments()[:2]
         self.constant = self._sq == 0.0
         self._lengths = length_of(quadratic, self._sq, self._sums)
-        self._steepest = float((self._lengths / l1).max())
+        with np.errstate(over="ignore"):
+            self._steepest = float((self._lengths / l1).max())
         self._c0 = self._rows.gradients(None, quadratic.center)
         self._target = options.tol * quadratic.null_deviance
         self._gram, self.cols = np.empty((0, 0)), np.empty(0, dtype=np.int64)
