@@ -115,7 +115,8 @@ class PathResult:
         What each point was found by: "gram_cd" (coordinate descent on the Gram matrix of the working set),
         "residual_cd" (on the residual, once that matrix would be too large), "small_path" (on small data: Newton steps
         on the active columns, several strengths in one call) or "prox_gradient"; with ", projected dual" where the gap
-        is that of a better dual point than the scaled residual.
+        is that of a better dual point than the scaled residual. "rows_newton" for other losses over rows in parts,
+        "newton" for several classes; empty for other losses in memory and several targets, which have one method.
     outputs : tuple of K `OutputCoefficients`
         What `coefs` is made from.
 

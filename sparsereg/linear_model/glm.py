@@ -279,8 +279,7 @@ class GammaRegressor(LossRegressor):
 class TweedieRegressor(LossRegressor):
     """Regression by the Tweedie deviance of a given power; a drop-in for scikit-learn's.
 
-    The mean loss is half of the mean unit deviance; the penalty is that of `PoissonRegressor`, and so are the
-    parameters and attributes that are not listed here.
+    The mean loss is half of the mean unit deviance; the penalty is that of `PoissonRegressor`.
 
     Parameters
     ----------
@@ -293,6 +292,11 @@ class TweedieRegressor(LossRegressor):
     link : {"auto", "identity", "log"}, default "auto"
         "auto" is the identity for a power of at most 0, else the log.
     solver, max_iter, tol, warm_start, verbose, l1_ratio, penalty_factor, standardize, positive, n_jobs
+        As in `PoissonRegressor`.
+
+    Attributes
+    ----------
+    coef_, sparse_coef_, intercept_, dual_gap_, gradient_norm_, n_iter_, n_features_in_, feature_names_in_
         As in `PoissonRegressor`.
 
     Examples
@@ -350,8 +354,14 @@ class HuberLossRegressor(LossRegressor):
     ----------
     delta : float > 0, default 1.35
         In the units of y.
-    alpha, fit_intercept, solver, max_iter, tol, warm_start, verbose
-    l1_ratio, penalty_factor, standardize, positive, n_jobs
+    alpha, fit_intercept, solver, max_iter, tol, warm_start, verbose, l1_ratio, penalty_factor, standardize, positive
+        As in `PoissonRegressor`.
+    n_jobs
+        As in `PoissonRegressor`.
+
+    Attributes
+    ----------
+    coef_, sparse_coef_, intercept_, dual_gap_, gradient_norm_, n_iter_, n_features_in_, feature_names_in_
         As in `PoissonRegressor`.
 
     Examples
