@@ -17,6 +17,7 @@ from sparsereg.objective.problem import Problem
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.units import At, Units
 from sparsereg.solvers.ahead import LooksAhead
+from sparsereg.solvers.closeness import Closeness
 from sparsereg.solvers.curvature_cd import CurvatureCD
 from sparsereg.solvers.curvature_residual import CurvatureResidual
 from sparsereg.solvers.known_gradients import KnownGradients
@@ -33,8 +34,6 @@ __all__ = ["NewtonPath"]
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# The working set's own gap is brought to this share of the target before the others are looked at.
-MEMBER_SHARE = 0.7
 # Columns added at a time, the nearest first: so many and twice the active ones. A round costs more than a few columns
 # too many.
 MIN_ADDED = 20
@@ -44,10 +43,8 @@ STEPS_BEFORE_WEIGHING = 3
 # A step at first moves no predictor by more, and by twice as much after each that went so far: beyond, a model to
 # second order says nothing.
 MAX_MOVE = 5.0
-# A step that lowers the objective by less than the target and leaves this share of the gap or more shows that the
-# model's gap is not that of the loss: rows without curvature count less in it. The model is then solved more closely;
-# after that many steps a gap by full passes is all that helps, where columns are unpenalized.
-STALLED = 0.9
+# After so many steps that stall (see `Closeness`) a gap by full passes is all that helps, where columns are
+# unpenalized.
 MAX_STALLS = 100
 # An increase of the objective by this share of the target is rounding.
 ROUNDING_SHARE = 1e-4
@@ -186,23 +183,23 @@ class NewtonPath(LooksAhead, Descent):
         self.quadratic = ws.quadratic
         if self.problem.loss.self_concordant and self._projects:  # models of other losses lead astray from there
             self._extrapolate(alpha)
-        self._steps, epochs, inner, last, stalls = 0, 0, target, np.inf, 0
+        self._steps, epochs, closeness = 0, 0, Closeness(target, self._model_error.ratio)
+        closeness.begin_round(point_gap(self.problem, ws)(0.0) if ws.m else 0.0)
         patience = MAX_STALLS if ws.unpenalized.size else limit
         while True:
             moved, ws = False, self.working_set
             if ws.m:
-                done, moved = self._newton_step(inner, max(limit - epochs, 1))
+                done, moved = self._newton_step(closeness.of_model(ws.gram_entries == 0), max(limit - epochs, 1))
                 epochs += done
             own = point_gap(self.problem, ws)
-            if self._projects and ws.epoch_is_dear and own(0.0) > MEMBER_SHARE * target:  # a step is dearer
-                own = projected_point_gap(self.problem, ws, own, target, MEMBER_SHARE * target)
+            if self._projects and ws.epoch_is_dear and own(0.0) > closeness.enough:  # a step is dearer
+                own = projected_point_gap(self.problem, ws, own, target, closeness.enough)
             present = own(0.0)
-            if present > MEMBER_SHARE * target and moved and epochs < limit and stalls < patience:
-                stalls = stalls + 1 if present >= STALLED * last and self._decrease <= target else 0
-                inner, last = inner * (0.3 if stalls else 1.0), present
+            if present > closeness.enough and moved and epochs < limit and closeness.stalls < patience:
+                closeness.step_taken(present, self._decrease)
                 continue
             found, c = self._certify_point(own, target)
-            stuck = epochs >= limit or stalls == patience or not moved
+            stuck = epochs >= limit or closeness.stalls == patience or not moved
             if found.gap <= target or (stuck and not found.new.size) or epochs >= limit:
                 at = self.units.at
                 self._dual_point = LossDualPoint(
@@ -211,9 +208,9 @@ class NewtonPath(LooksAhead, Descent):
                 return self._solution_at(self._best_gap(found.gap, alpha, target), epochs, own.dual)
             if found.new.size:
                 self._add(found.new, c)
-                last, stalls = np.inf, 0
+                closeness.begin_round(point_gap(self.problem, self.working_set)(0.0))
             else:
-                inner *= 0.3
+                closeness.nothing_joined(present)
 
     def _best_gap(self, gap: float, alpha: float, target: float) -> float:
         """The gap of `S F`, by full passes where that of the working set does not suffice and columns are
