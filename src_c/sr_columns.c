@@ -6,6 +6,7 @@
 
 #include "sr_coordinate.h"
 #include "sr_gram.h"
+#include "sr_reweigh.h"
 #include "sr_rows.h"
 
 /* Rows to prefetch ahead: reading so many takes about as long as a cache miss. */
@@ -206,6 +207,12 @@ sr_status sr_gradient_by_rows(const sr_matrix *X, const sr_matrix *Xt, const dou
                               const double *w,
                       const sr_gram_work *work, const int64_t *wanted, int64_t n, double *out) {
     SR_RUN(X, sr_gradient_by_rows, X, Xt, s, y, w, work, wanted, n, out);
+    return SR_OK;
+}
+
+sr_status sr_add_rows(const sr_matrix *Xt, const int64_t *rows, int64_t n, const double *change,
+                      const sr_gram_work *work, int64_t m, int32_t *place, double *value, double *D) {
+    SR_RUN(Xt, sr_add_rows, Xt, rows, n, change, work, m, place, value, D);
     return SR_OK;
 }
 

@@ -189,4 +189,20 @@ static void SR_FN(gradient_by_rows)(const sr_matrix *X, const sr_matrix *Xt, con
                             : SR_FN(gradient_by_rows_of)(X, Xt, s, y, w, work, wanted[b], 0);
     }
 }
+/* Products of members in some rows, columns of Xt; see sr_add_rows. */
+static void SR_FN(add_rows)(const sr_matrix *Xt, const int64_t *rows, int64_t n, const double *change,
+                            const sr_gram_work *work, int64_t m, int32_t *place, double *value, double *D) {
+    const int64_t members = SR_UNTRACKED + work->n_places;
+    for (int64_t k = 0; k < n; k++) {
+        const SR_FN(column) row = SR_FN(column_at)(Xt, rows[k]);
+        int64_t to = 0;
+        for (int64_t f = 0; f < row.n; f++) {
+            const int64_t at = SR_POSITION(work, row.rows[f], work->wide) - members;
+            place[to] = (int32_t)at; /* no branch: overwritten unless it is a member */
+            if (row.values) value[to] = (double)row.values[f];
+            to += 0 <= at && at < m;
+        }
+        sr_add_row(place, row.values ? value : NULL, to, change[k], m, D);
+    }
+}
 #undef SR_POSITION

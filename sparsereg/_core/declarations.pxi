@@ -279,6 +279,12 @@ cdef extern from "sr_groups.h" nogil:
     void sr_groups_of_members(const sr_groups *g, int64_t m, int64_t *begin, int32_t *groups)
     void sr_groups_gram(const sr_groups *, int64_t, const int64_t *, const int32_t *, double *, const sr_gram *)
 
+cdef extern from "sr_reweigh.h" nogil:
+    sr_status sr_add_rows(const sr_matrix *, const int64_t *, int64_t, const double *, const sr_gram_work *, int64_t,
+                          int32_t *, double *, double *)
+    void sr_add_groups(const sr_groups *, const int64_t *, int64_t, const double *, int64_t, int32_t *, double *)
+    int sr_gram_add(const sr_gram *, int64_t, double *)
+
 cdef extern from "sr_means.h" nogil:
     ctypedef enum sr_mean:
         SR_N_MEANS

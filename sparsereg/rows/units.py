@@ -8,16 +8,18 @@ Few groups make a pass over "the rows" as many times cheaper.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import mean_correct, mean_curvature, mean_moved, mean_of, mean_value
+from sparsereg._core.kernels import mean_correct, mean_curvature, mean_moved, mean_of, mean_value, reweigh_rows
 from sparsereg.losses.base import enclosed_newton
 from sparsereg.rows.contract import Gram
 from sparsereg.rows.loss_rows import FAR, LossRows
 from sparsereg.rows.memory import MemoryRows
+from sparsereg.rows.reweigh import Reweighing
 
 __all__ = ["At", "RowUnits", "Units", "gram_suits"]
 
@@ -327,14 +329,37 @@ class RowUnits(Units):
         self.cols = np.concatenate([self.cols, cols])
 
     def weigh(self) -> None:
-        """A new Gram matrix."""
-        rows = self.loss_rows.rows
-        self._weights = self._sums[0] * self.raised()
+        """A new Gram matrix, or the present one brought up to date."""
+        rows, weights = self.loss_rows.rows, self._sums[0] * self.raised()
+        if self._with_gram and self.cols.size and self._reweigh(weights):
+            return
+        self._weights = weights
         if not self._with_gram:
             return
+        self._reweighing = Reweighing()
         self._gram = MemoryRows(rows.design, rows.y, self._weights).gram(0.0)
         if self.cols.size:
             self._gram.extend(self.cols)
+
+    def _reweigh(self, weights: Vector) -> bool:
+        """Change the weights of the Gram matrix where they differ; returns whether that was possible, and by far
+        cheaper than to build it anew: a square of all members is needed."""
+        design, store = self.loss_rows.rows.design, self._gram.store
+        if design.rows is None or self.cols.size**2 > design.nnz or (self.cols >= design.n_sparse).any():
+            return False
+        changed = self._reweighing.bring_up_to_date(
+            store, (self._weights, weights), self._row_lengths, lambda *rows: reweigh_rows(store, *rows)
+        )
+        if changed is None:
+            return False
+        self._weights[changed] = weights[changed]  # in place: columns that join are weighted by them
+        return True
+
+    @cached_property
+    def _row_lengths(self) -> Vector:
+        rows = self.loss_rows.rows.design.rows
+        assert rows is not None
+        return rows.lengths().astype(np.float64)
 
     def predictor_step(self, step: Vector, shift: float) -> tuple[Vector, float]:
         out = np.full(self.n, shift)

@@ -1,0 +1,68 @@
+"""Gram matrices under weights that change: of which rows anew. Knows no losses.
+
+Newton steps change the weights of most rows by little, and of long rows, whose products cost most, often from next to
+nothing to less. A model serves as well whose weights are a few per cent off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsereg._core.kernels import GramStore
+
+__all__ = ["Reweighing"]
+
+Vector = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+# Weights that changed by no more than this share of the larger one, or of the mean, are kept.
+CHANGED, CHANGED_OF_MEAN = 0.2, 0.02
+# Where the others' rows have more than this share of all products, a matrix is computed anew, without what rounding
+# sums up to.
+MOST_CHANGED = 0.5
+# The same where the curvature of a column has fallen to this share of its largest since then: rounding of that size is
+# left of what was subtracted.
+LEAST_LEFT = 1e-6
+
+
+class Reweighing:
+    """Of one Gram matrix with values, to which members may be added meanwhile."""
+
+    def __init__(self) -> None:
+        self._largest = np.empty(0)  # curvatures of the members since it was computed anew
+
+    def bring_up_to_date(
+        self, store: GramStore, weights: tuple[Vector, Vector], lengths: Vector, add: Callable[[Int, Vector, bool], bool]
+    ) -> Int | None:
+        """Which rows have new weights; None: the matrix has no place for a product, and is wrong.
+
+        Parameters
+        ----------
+        store : GramStore
+        weights : pair of float64 arrays of shape (n,)
+            Those of the matrix, and present ones.
+        lengths : float64 array of shape (n,)
+            Entries of the rows.
+        add : callable
+            `add(rows, change, anew)` adds products of rows times a change of their weights, to a matrix of zeros if
+            `anew`, and returns whether there was a place for all.
+        """
+        old, new = weights
+        least = np.maximum(CHANGED * np.maximum(old, new), CHANGED_OF_MEAN * float(new.mean()))
+        (which,) = (np.abs(new - old) > least).nonzero()
+        if lengths[which] @ lengths[which] <= MOST_CHANGED * (lengths @ lengths):
+            if not add(which, new[which] - old[which], False):
+                return None
+            left = store.diagonal()
+            before = np.concatenate([self._largest, np.zeros(left.size - self._largest.size)])
+            self._largest = np.maximum(before, left)
+            if (left >= LEAST_LEFT * self._largest).all():
+                return which
+        which = np.arange(new.size)
+        if not add(which, new, True):
+            return None
+        self._largest = store.diagonal()
+        return which
