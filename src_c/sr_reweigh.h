@@ -12,12 +12,13 @@ sr_status sr_add_rows(const sr_matrix *Xt, const int64_t *rows, int64_t n, const
 /* The same for n groups of rows. Work space: place, the stride. */
 void sr_add_groups(const sr_groups *g, const int64_t *groups, int64_t n, const double *change, int64_t m,
                    int32_t *place, double *D);
-/* G, of values, takes up what D has for each pair of members. Returns whether it has an entry for every product that is
- * not 0: if not, it is wrong, and has to be computed anew. Overwrites D.  O(m^2) */
+/* G, of values, takes up what D has for each pair of members. Returns whether it has an entry for every product that
+ * is not 0: if not, it is wrong, and has to be computed anew. Overwrites D.  O(m^2) */
 int sr_gram_add(const sr_gram *G, int64_t m, double *D);
 
 /* Of one row, n members with their values; NULL: ones. */
-static inline void sr_add_row(const int32_t *place, const double *value, int64_t n, double change, int64_t m, double *D) {
+static inline void sr_add_row(const int32_t *place, const double *value, int64_t n, double change, int64_t m,
+                              double *D) {
     for (int64_t a = 0; a < n; a++) {
         double *row = D + place[a] * m;
         if (value) {

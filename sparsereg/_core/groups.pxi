@@ -86,6 +86,10 @@ cdef class RowGroups:
         """The group of each row."""
         return np.asarray(self.of_row)
 
+    def lengths(self):
+        """The members of each group."""
+        return np.asarray(self.length)[: self.n_groups]
+
     def values(self):
         """Views: `s`, `sy`, `syy`, `eta`, `curvature` and `reference` of each group, valid until a member joins."""
         return tuple(np.asarray(self.numbers)[k, : self.n_groups] for k in range(6))

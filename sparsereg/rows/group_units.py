@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import GramStore, RowGroups, mean_moved, mean_value
+from sparsereg._core.kernels import GramStore, RowGroups, mean_moved, mean_value, reweigh_groups
 from sparsereg.losses.base import row_blocks
 from sparsereg.rows.contract import Coefficients, Gram
 from sparsereg.rows.gram import ProductsGram
 from sparsereg.rows.loss_rows import LossRows
+from sparsereg.rows.reweigh import Reweighing
 from sparsereg.rows.units import At, Units
 
 __all__ = ["GroupUnits", "GroupedLoss", "groups_suit"]
@@ -60,6 +61,7 @@ class GroupUnits(Units):
         self._values[5][:] = self.at.mean
         self._pending = 0.0, 0.0
         self._measured: At | None = self.at  # the point that displacements are measured from next
+        self._reweighing = Reweighing()
         self.weigh()
 
     @property
@@ -93,8 +95,22 @@ class GroupUnits(Units):
     def weigh(self) -> None:
         if not self._exact_sums:
             self._groups.sum_up()
-        self._values[4][:] = self.raised()
+        raised, changed = self.raised(), None
+        if 0 < self._groups.m**2 <= self.loss_rows.rows.nnz:
+            changed = self._reweigh(self._values[0] * raised)
+        if changed is not None:
+            self._values[4][changed] = raised[changed]
+            return
+        self._values[4][:] = raised
         self._groups.weigh(self._gram.store)
+
+    def _reweigh(self, weights: Vector) -> Int | None:
+        """The groups whose weights in the Gram matrix have been changed, by way of a square of all members."""
+        groups, store = self._groups, self._gram.store
+        lengths = groups.lengths().astype(np.float64)
+        return self._reweighing.bring_up_to_date(
+            store, (self.gram_weights, weights), lengths, lambda *rows: reweigh_groups(groups, store, *rows)
+        )
 
     def predictor_step(self, step: Vector, shift: float) -> tuple[Vector, float]:
         return self._groups.predictor_step(step, shift)

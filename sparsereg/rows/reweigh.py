@@ -35,7 +35,11 @@ class Reweighing:
         self._largest = np.empty(0)  # curvatures of the members since it was computed anew
 
     def bring_up_to_date(
-        self, store: GramStore, weights: tuple[Vector, Vector], lengths: Vector, add: Callable[[Int, Vector, bool], bool]
+        self,
+        store: GramStore,
+        weights: tuple[Vector, Vector],
+        lengths: Vector,
+        add: Callable[[Int, Vector, bool], bool],
     ) -> Int | None:
         """Which rows have new weights; None: the matrix has no place for a product, and is wrong.
 
