@@ -17,6 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import OneHotEncoder
 
 from sparsereg import ElasticNet, Lasso, enet_path, regularization_path
+from sparsereg.solvers.gram_cd import GramCD
 from sparsereg.solvers.small_path import SmallSolver
 from sparsereg.solvers.working_set import WorkingSet
 
@@ -275,7 +276,8 @@ def test_interrupted_fit(monkeypatch, kind, error):
     def interrupted(*_):
         raise error
 
-    monkeypatch.setattr(WorkingSet, "squared_residual", interrupted)
+    for kind_of_set in (WorkingSet, GramCD):
+        monkeypatch.setattr(kind_of_set, "measured", interrupted)
     monkeypatch.setattr(SmallSolver, "solve", interrupted)
     with pytest.raises(error):
         model.set_params(alpha=0.001).fit(X, y, sample_weight=s)

@@ -43,7 +43,7 @@ def made(data, loss, options, tol=1e-4):
 def test_gaps_bound_the_distance_to_the_minimum(data, loss, options, projected, monkeypatch):
     """`projected`: as where epochs are dear, certified at projected dual points."""
     if projected:
-        monkeypatch.setattr(working_set, "DEAR_EPOCH", 0)
+        monkeypatch.setattr(working_set, "COSTLY_EPOCH", 0)
     solver, problem, alphas = made(data, loss, options)
     assert isinstance(solver.units, GroupUnits) == (data[0].data.max() == data[0].data.min())
     found, steps = walked(solver, alphas)

@@ -32,7 +32,7 @@ def certified(X, y, **options):
     problem = make_problem(as_design(X), np.asarray(y, dtype=float), **{k: v for k, v in options.items() if k != "eps"})
     solver = NewtonPath(problem, 1.0, Options(1e-6))
     with pytest.MonkeyPatch.context() as patched:  # once more at projected dual points, as where epochs are dear
-        patched.setattr(working_set, "DEAR_EPOCH", 0)
+        patched.setattr(working_set, "COSTLY_EPOCH", 0)
         found = [solver.solve(float(alpha)) for alpha in path.alphas][-1]
     assert full_gap(problem, found, float(path.alphas[-1]), 1.0) <= 1.001e-6 * path.gap_scale
     return path

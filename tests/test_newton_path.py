@@ -23,7 +23,7 @@ def test_a_claimed_gap_is_never_below_the_distance_from_the_minimum(seed, monkey
     """Loose tolerances, where gaps are largest, and tight ones; also from full passes. Every other time as where epochs
     are dear: begun on the line through the last solutions, certified at a projected dual point."""
     if seed % 2:
-        monkeypatch.setattr(working_set, "DEAR_EPOCH", 0)
+        monkeypatch.setattr(working_set, "COSTLY_EPOCH", 0)
     problem = draw(seed)
     rng = np.random.default_rng(seed)
     tol = float(10 ** rng.uniform(-9, -1))

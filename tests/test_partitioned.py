@@ -91,10 +91,10 @@ def test_penalty_factors_and_standardising():
         np.testing.assert_allclose(got.deviance_explained, wanted.deviance_explained, atol=1e-9)
 
 
-@pytest.mark.parametrize("dear_epoch", [working_set.DEAR_EPOCH, 1])
-def test_rounds_are_few(monkeypatch, dear_epoch):
+@pytest.mark.parametrize("costly_epoch", [working_set.COSTLY_EPOCH, 1])
+def test_rounds_are_few(monkeypatch, costly_epoch):
     """A path asks for its columns a few times, not once a column or a strength; also where looks come early."""
-    monkeypatch.setattr(working_set, "DEAR_EPOCH", dear_epoch)
+    monkeypatch.setattr(working_set, "COSTLY_EPOCH", costly_epoch)
     X, y, _ = data(weighted=False)
     rows = in_parts(X, y, None, pieces_of(y, 2, "as is"))
     path = regularization_path(rows, tol=1e-6)

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from sparsereg._core.kernels import GramStore
 from sparsereg.data.design import ColumnStats
 
-__all__ = ["Coefficients", "Gram", "Rows"]
+__all__ = ["NO_COLUMNS", "Coefficients", "Gram", "Rows"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
+
+NO_COLUMNS: Int = np.empty(0, dtype=np.int64)
 
 
 class Coefficients(NamedTuple):
@@ -30,7 +32,7 @@ class Coefficients(NamedTuple):
     @staticmethod
     def zero() -> Coefficients:
         """w = 0."""
-        return Coefficients(np.empty(0, dtype=np.int64), np.empty(0))
+        return Coefficients(NO_COLUMNS, np.empty(0))
 
     def nonzero(self) -> Coefficients:
         """Without zeros, in the order of the columns."""
@@ -88,7 +90,7 @@ class Rows(Protocol):
         Whether X is a dense array; columns far from 0 were then shifted beforehand.
     in_memory : bool
         Whether these are `MemoryRows`, which have vectors over the rows too.
-    round_is_dear : bool
+    round_is_costly : bool
         Whether a question to the rows, such as the products of a column, costs more than taking in some columns that
         are never needed: a pass over files, a message to other machines.
     """
@@ -112,7 +114,7 @@ class Rows(Protocol):
     @property
     def in_memory(self) -> bool: ...
     @property
-    def round_is_dear(self) -> bool: ...
+    def round_is_costly(self) -> bool: ...
 
     def lengths(self, cols: Int | None = None) -> Int:
         """Stored entries of each column, which is what reading it costs."""

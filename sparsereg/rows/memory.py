@@ -67,7 +67,7 @@ class MemoryRows:
     _buffer: list[Vector] = field(default_factory=list, repr=False)
 
     in_memory = True
-    round_is_dear = False
+    round_is_costly = False
 
     @property
     def n_rows(self) -> int:

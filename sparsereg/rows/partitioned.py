@@ -80,7 +80,7 @@ class PartitionedRows:
     """
 
     in_memory = False
-    round_is_dear = True
+    round_is_costly = True
     is_dense = False
 
     def __init__(

@@ -37,7 +37,7 @@ class SummedRows:
         self.max_weight = max(part.max_weight for part in self.parts)
         self.max_row_length = max(part.max_row_length for part in self.parts)
         self.is_dense = all(part.is_dense for part in self.parts)
-        self.round_is_dear = any(part.round_is_dear for part in self.parts)
+        self.round_is_costly = any(part.round_is_costly for part in self.parts)
         self._places = []  # of each of our columns in the part, -1 where it was not observed there
         for part in self.parts:
             place = np.full(self.n_cols, -1)

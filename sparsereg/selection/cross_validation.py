@@ -107,7 +107,8 @@ def cross_validate_path(
         The smallest strength over the largest. "auto" goes on, in the steps of `alphas` points over a factor of 100,
         until the mean held-out loss has turned for good: its least value is a tenth of `alphas` points back (a factor
         of 1.6 in alpha, and three points at least) and the last one is worse by more than a paired standard error, or
-        it is twice as far back (four times where the first point is the best). A fold whose own loss has its least
+        it is twice as far back (four times where the first point is the best); and columns have entered since its least
+        value, or none are left, or that is `alphas` points back. A fold whose own loss has its least
         value twice as far back stops by itself; its loss is taken to go on rising as it did since its least value,
         and if the best point comes later, the fold is solved on, so that every fold measures it. The end is at the
         latest alpha_max/100,000.

@@ -28,12 +28,12 @@ def solve_by_stronger(
 ) -> Solution | None:
     """The solution at alpha, on to a smaller `tol` as `solve_closely` does; its epochs are those of all strengths, at
     most `options.max_iter`. None where alpha is among the largest strengths."""
-    first = FIRST * PathSolver(quadratic, l1_ratio, options).alpha_max()
+    solver, epochs = PathSolver(quadratic, l1_ratio, options), 0
+    first = FIRST * solver.alpha_max()
     if not 0.0 < alpha < first < np.inf:
         return None
     strengths = np.geomspace(first, alpha, min(2 + int(PER_DECADE * (np.log10(first) - np.log10(alpha))), MOST))
-    each = max(options.max_iter // strengths.size, 1)
-    solver, epochs = PathSolver(quadratic, l1_ratio, replace(options, max_iter=each)), 0
+    solver.options = replace(options, max_iter=max(options.max_iter // strengths.size, 1))
     for strength in strengths[:-1].tolist():
         epochs += solver.solve(strength).epochs
     found = solver.solve_closely(alpha, tol)

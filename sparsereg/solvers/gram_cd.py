@@ -71,7 +71,7 @@ class GramCD(WorkingSet):
 
     def _added(self, cols: Int) -> None:
         self.gram.extend(cols)
-        if self._epochs > REFRESH_EPOCHS and not self.epoch_is_dear:
+        if self._epochs > REFRESH_EPOCHS and not self.epoch_is_costly:
             self._refresh()
             return
         self.q = self._extended(self.q, self.w)

@@ -31,7 +31,7 @@ SOLVERS = ("auto", "cd", "prox_gradient")
 # Epochs between two looks at the working set's gap: a look costs about as much as an epoch. Where epochs are dear,
 # fewer.
 EPOCHS_PER_LOOK = 10
-DEAR_EPOCHS_PER_LOOK = 4
+COSTLY_EPOCHS_PER_LOOK = 4
 # Where the first look at a strength is often enough, it comes after so many; otherwise again once a first one found
 # less than this share of the target.
 EARLY_LOOK, EARLY_SHARE = 2, 0.1
@@ -213,7 +213,7 @@ class Descent:
         if alpha == last:
             return
         self._last_alphas, self._before_last = (alpha, last), ws.copied_position()
-        if not (alpha < last < before_last < np.inf and ws.epoch_is_dear):
+        if not (alpha < last < before_last < np.inf and ws.epoch_is_costly):
             return
         here, value = ws.position(), ws.value()
         ws.move_beyond(before, (last - alpha) / (before_last - last))
@@ -227,9 +227,9 @@ class Descent:
         return spent, c
 
     def _epochs_per_look(self, first: bool) -> int:
-        if not self.working_set.epoch_is_dear:
+        if not self.working_set.epoch_is_costly:
             return EPOCHS_PER_LOOK
-        return EARLY_LOOK if first and self._looks_early else DEAR_EPOCHS_PER_LOOK
+        return EARLY_LOOK if first and self._looks_early else COSTLY_EPOCHS_PER_LOOK
 
     def _entering(self) -> Int:
         """The columns at 0 whose steps would lower the objective most, for Newton steps to go on with; or all.
@@ -302,11 +302,11 @@ class WorkingSetLoop(Descent, ABC):
         """Until the gap of `S F` is at most `target`, nothing changes, or the epochs are used up."""
         epochs, rounds, dual, last = 0, 0, None, np.inf
         rounding = GAP_ROUNDING * self.quadratic.null_deviance
-        soon = self.working_set.epoch_is_dear and not self.quadratic.rows.round_is_dear
+        soon = self.working_set.epoch_is_costly and not self.quadratic.rows.round_is_costly
         while True:
             limit = max_epochs - epochs
             if not epochs and soon:  # a few show which columns are to be added
-                limit = min(DEAR_EPOCHS_PER_LOOK, limit)
+                limit = min(COSTLY_EPOCHS_PER_LOOK, limit)
             done, stalled, own = self._descend(target, limit, dual)
             epochs += done
             found, dual = self._certify_and_add(own, target)

@@ -192,7 +192,7 @@ class NewtonPath(LooksAhead, Descent):
                 done, moved = self._newton_step(closeness.of_model(ws.gram_entries == 0), max(limit - epochs, 1))
                 epochs += done
             own = point_gap(self.problem, ws)
-            if self._projects and ws.epoch_is_dear and own(0.0) > closeness.enough:  # a step is dearer
+            if self._projects and ws.epoch_is_costly and own(0.0) > closeness.enough:  # a step is dearer
                 own = projected_point_gap(self.problem, ws, own, target, closeness.enough)
             present = own(0.0)
             if present > closeness.enough and moved and epochs < limit and closeness.stalls < patience:

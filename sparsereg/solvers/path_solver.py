@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sparsereg._core.kernels import displacement_sums
 from sparsereg.objective.certificate import dual_ratio
 from sparsereg.objective.quadratic import MAX_UNPENALIZED, Quadratic
-from sparsereg.rows.contract import Coefficients
+from sparsereg.rows.contract import NO_COLUMNS, Coefficients
 from sparsereg.solvers.ahead import LooksAhead
 from sparsereg.solvers.between import DualPoint, can_interpolate, solve_between
 from sparsereg.solvers.gap_rounding import EPS, HIDDEN, gap_by_a_pass, hidden_by_rounding
@@ -64,7 +64,6 @@ FREE_GRAM = 48_000_000
 # at a time from then on: most of the steps took out, one by one, columns that ten epochs had brought in.
 MANY_STEPS = 20
 STEPS_PER_ACTIVE = 3
-NONE = np.empty(0, dtype=np.int64)
 # The least positive number.
 SMALLEST = float(np.finfo(np.float64).smallest_subnormal)
 # What goes on, in its way, without a Gram matrix.
@@ -98,7 +97,7 @@ class PathSolver(LooksAhead, WorkingSetLoop):
         self._measured, self._extent = 0, (np.inf, 0.0)  # columns of the working set, the shortest and the longest
         self.eliminated_length, self._residual_max_abs = eliminated_length, np.inf
         self._residual_at: tuple[Vector, float] | None = None  # coefficients, and `max |r|` there
-        self._foresees = not (quadratic.rows.round_is_dear or quadratic.rows.is_dense)
+        self._foresees = not (quadratic.rows.round_is_costly or quadratic.rows.is_dense)
         c = self.working_set.gradient_of(None) if c is None else c
         self.working_set.know(c)
         self.working_set.cache_rows(c)
@@ -136,7 +135,7 @@ class PathSolver(LooksAhead, WorkingSetLoop):
         w = dict(zip(coef.cols.tolist(), coef.w.tolist(), strict=True))
         self.working_set.set_w(np.array([w.get(j, 0.0) for j in self.working_set.cols.tolist()]))
         self._displace(self.working_set.gradient())
-        if not self.quadratic.rows.round_is_dear:
+        if not self.quadratic.rows.round_is_costly:
             self.screening.record_all(self.working_set.gradient_of(None))
 
     def solve(self, alpha: float) -> Solution:
@@ -251,8 +250,8 @@ class PathSolver(LooksAhead, WorkingSetLoop):
             raise EliminatedColumns
         self._dual_point = DualPoint(self._alpha, self._w_reference, outside)
         if gap <= target or not candidates.size:
-            return Certificate(gap, own.squared_residual, NONE)
-        if self.quadratic.rows.round_is_dear:
+            return Certificate(gap, own.squared_residual, NO_COLUMNS)
+        if self.quadratic.rows.round_is_costly:
             return self._look_ahead(own, target, eliminated)
         c = self.working_set.gradient_of(candidates)
         magnitude, worst = self.screening.record(candidates, c, dual_shift, keeps=False)
@@ -269,7 +268,7 @@ class PathSolver(LooksAhead, WorkingSetLoop):
         here, which they would stand in the way of, at once. `others`: the largest bound on further columns."""
         over = cols[magnitude > self._threshold]
         if not (self.looks_ahead and self._interpolates()) or not over.size or over.size > self._most_added():
-            return NONE
+            return NO_COLUMNS
         self._dual_point = self._dual_point._replace(outside=max(dual_ratio(others, self._threshold), 1.0))
         return over
 
@@ -350,7 +349,7 @@ class PathSolver(LooksAhead, WorkingSetLoop):
     def _add(self, cols: Int) -> None:
         """A batch at a time, so that a Gram matrix that grows too large is given up in time."""
         size = max(GRAM_BATCH, self.working_set.m // MEMBERS_PER_ADDED)
-        if self.quadratic.rows.round_is_dear:
+        if self.quadratic.rows.round_is_costly:
             size = max(cols.size, 1)
         for begin in range(0, cols.size, size):
             batch = cols[begin : begin + size]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sparsereg.data.compact_rows import MAX_OWN_CODES, CompactRows, is_csr_of_ones
 from sparsereg.objective.certificate import squared_fenchel_gap
 from sparsereg.objective.problem import Problem
-from sparsereg.rows.contract import Coefficients
+from sparsereg.rows.contract import NO_COLUMNS, Coefficients
 from sparsereg.rows.gram import ProductsGram
 from sparsereg.solvers.gram_cd import GramCD
 from sparsereg.solvers.loop import Certificate, Options, Solution, WorkingSetGap, WorkingSetLoop
@@ -25,7 +25,6 @@ __all__ = ["SingleFit"]
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-_NONE = np.empty(0, dtype=np.int64)
 
 # Columns added at a time, the nearest first: so many and twice the active ones.
 MIN_ADDED_ROW_WISE = 50
@@ -132,12 +131,12 @@ class SingleFit(WorkingSetLoop):
         gap, rr, magnitude = self._gap_at(coef)
         scaled = gap * self.quadratic.weight_sum
         if self._best is None or gap < self._best.dual_gap:
-            self._best = self._solution(coef, Certificate(scaled, rr, _NONE), 0)._replace(dual_gap=gap)
+            self._best = self._solution(coef, Certificate(scaled, rr, NO_COLUMNS), 0)._replace(dual_gap=gap)
         if self._certified_at < 0 and gap <= self._enough:
             self._certified_at, self._limit = self._epochs, self._epochs + max(MIN_POLISHING, self._epochs)
         over = int(np.count_nonzero(magnitude > self.threshold))
         if gap <= self._close or self._epochs >= self._limit or not over:
-            return Certificate(scaled, rr, _NONE)
+            return Certificate(scaled, rr, NO_COLUMNS)
         if over + self.working_set.m > MAX_ROW_WISE:
             raise TooManyColumns
         most = MAX_ROW_WISE - self.working_set.m

@@ -19,7 +19,7 @@ from sparsereg._core.kernels import SmallPath, gap_sums_at
 from sparsereg.objective.certificate import combine_gap, squared_fenchel_gap
 from sparsereg.objective.quadratic import Quadratic
 from sparsereg.penalties import GapTerms
-from sparsereg.rows.contract import Coefficients
+from sparsereg.rows.contract import NO_COLUMNS, Coefficients
 from sparsereg.rows.memory import MemoryRows
 from sparsereg.solvers.gap_rounding import EPS, HIDDEN, length_of
 from sparsereg.solvers.loop import NEAR, Options, Solution
@@ -29,7 +29,6 @@ __all__ = ["SmallSolver", "SolvedTogether", "small_solver"]
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-NONE = np.empty(0, dtype=np.int64)
 # `PathSolver` could read so many entries of X in the time that Python takes for a strength: X is to have no more, nor
 # the Gram matrix of all columns for each strength if it is made at once.
 ENTRIES_PER_STRENGTH = 2_000_000
@@ -184,7 +183,7 @@ class SmallSolver:
             self._may_leave |= bool(found)
             if (n := len(found)) == todo.size:
                 continue
-            missing = self._missing(W[n], c[n], float(todo[n])) if n < len(W) else NONE
+            missing = self._missing(W[n], c[n], float(todo[n])) if n < len(W) else NO_COLUMNS
             if not missing.size:
                 return solutions, True
             if not self._has_room(missing, np.union1d(last.cols, self.cols[W[n] != 0.0])):
@@ -290,7 +289,7 @@ class SmallSolver:
     def _missing(self, w: Vector, c: Vector, scale: float) -> Int:
         """The columns outside that are in the way of a smaller gap; none if no gradient is over its threshold."""
         ratio = self.quadratic.penalty.dual_magnitude(c) / (scale * self._outside)
-        near = np.flatnonzero(ratio > NEAR) if ratio.max() > 1.0 else NONE
+        near = np.flatnonzero(ratio > NEAR) if ratio.max() > 1.0 else NO_COLUMNS
         limit = MIN_ADDED + ADDED_PER_ACTIVE * int(np.count_nonzero(w))
         if near.size > limit:
             near = near[np.argpartition(-ratio[near], limit)[:limit]]

@@ -39,7 +39,7 @@ MAX_PRODUCTS = 50
 # A Newton step that costs as many epochs is cheap.
 CHEAP_EPOCHS = 6
 # An epoch that reads fewer entries costs little more than the call.
-DEAR_EPOCH = 10_000
+COSTLY_EPOCH = 10_000
 
 
 class Position(NamedTuple):
@@ -266,9 +266,9 @@ class WorkingSet(ABC):
         return 0
 
     @property
-    def epoch_is_dear(self) -> bool:
+    def epoch_is_costly(self) -> bool:
         """Whether an epoch costs more than a look at the gap."""
-        return (self.gram_entries or 2 * self.nnz) >= DEAR_EPOCH
+        return (self.gram_entries or 2 * self.nnz) >= COSTLY_EPOCH
 
     def newton_is_cheap(self) -> bool:
         """Whether a Newton step takes no longer than a few epochs."""
