@@ -24,7 +24,8 @@ sr_status sr_gap_sums(sr_penalty pen, int64_t m, const double *w, const double *
         /* Most columns are 0, below their thresholds, and no nearer to them than another; not so where c overflowed. */
         if (w[j] == 0.0 && magnitude <= l1[j] && magnitude <= t.dual_norm * l1[j] && c[j] >= -DBL_MAX) continue;
         const double augmented = c[j] - l2[j] * w[j];
-        const double excess = fmax(magnitude - l1[j], 0.0);
+        const double excess = magnitude > l1[j] ? magnitude - l1[j] : 0.0;
+        const double reach = sr_dual_magnitude(pen, augmented);
         t.l1_norm += l1[j] * fabs(w[j]);
         t.l2_sq += l2[j] * w[j] * w[j];
         t.slope += augmented * w[j];
@@ -33,8 +34,8 @@ sr_status sr_gap_sums(sr_penalty pen, int64_t m, const double *w, const double *
             continue;
         }
         /* With l1 = 0 and l2 > 0 no scaling makes the augmented residual feasible, unless it is already. */
-        if (sr_dual_magnitude(pen, augmented) > 0.0)
-            t.dual_norm = l1[j] > 0.0 ? fmax(t.dual_norm, sr_dual_magnitude(pen, augmented) / l1[j]) : (double)INFINITY;
+        if (reach > 0.0 && !(reach <= t.dual_norm * l1[j])) /* most are no nearer: no division */
+            t.dual_norm = l1[j] > 0.0 ? reach / l1[j] : (double)INFINITY;
         t.fenchel += l1[j] * fabs(w[j]) + 0.5 * l2[j] * w[j] * w[j] - c[j] * w[j];
         if (excess > 0.0) t.fenchel += l2[j] > 0.0 ? 0.5 * excess * excess / l2[j] : (double)INFINITY;
     }

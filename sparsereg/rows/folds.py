@@ -318,7 +318,8 @@ class TrainingGram(MemoryGram):
     def extend(self, cols: Int) -> None:
         with self.parted.lock:
             new = self.parted.extend(cols)
-            self._take_note(cols, self.design.lengths(cols))
+            lengths = self.design.lengths(cols)
+            self._take_note(cols, lengths, int(lengths.sum()))
             self.at = np.concatenate([self.at, new])
             self.store.extend(new)
             self._keep_within_budget()

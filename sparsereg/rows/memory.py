@@ -294,7 +294,7 @@ class MemoryGram:
         by_rows = entries * self.sparse_row_length
         fewer = design.rows is not None and by_rows <= cols.size * (self.nnz + entries // 2) + design.n_rows
         self.store.append(cols, fewer or self.cached.size > 0)
-        self._take_note(cols, lengths)
+        self._take_note(cols, lengths, entries)
         if self.cached.size and self.store.n_products > CACHED_SHARE * (design.nnz + design.n_rows):
             self.store.shrink_cache(0)
         n = self.store.n_cached
@@ -302,9 +302,9 @@ class MemoryGram:
             self.cached, self._cached_c0 = self.cached[:n].copy(), self._cached_c0[:n].copy()
             self._cached_sums = self._cached_sums[:n].copy()
 
-    def _take_note(self, cols: Int, lengths: Int) -> None:
+    def _take_note(self, cols: Int, lengths: Int, entries: int) -> None:
         self.cols, self._lengths = np.concatenate([self.cols, cols]), np.concatenate([self._lengths, lengths])
-        self.nnz += int(lengths.sum())
+        self.nnz += entries
 
     def known_gradients(self, cols: Int, w: Vector, shift: float) -> tuple[Vector, NDArray[np.bool_]] | None:
         if self.design.rows is None:

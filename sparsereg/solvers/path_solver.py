@@ -297,7 +297,7 @@ class PathSolver(LooksAhead, WorkingSetLoop):
         cols, magnitude, widest = screening.last_above(share * threshold)
         if not cols.size:
             return
-        if not np.array_equal(ws.w, self._w_reference):  # the last dual point was another
+        if ws.m != self._w_reference.size or not (ws.w == self._w_reference).all():  # the last dual point was another
             self._displace(ws.gradient())
         if widest > STALE:
             magnitude, _ = screening.record(cols, ws.gradient_of(cols))
