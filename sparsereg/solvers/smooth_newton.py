@@ -114,7 +114,10 @@ class _Step:
             d = -unit * _least_norm(unit[:, None] * H * unit, unit * g)
         K = self.state.b.size
         d = d.reshape(K, -1).T
-        return (d[:-1], d[-1]) if self.problem.fit_intercept else (d, np.zeros(K))
+        if not self.problem.fit_intercept:
+            return d, np.zeros(K)
+        # A softmax does not tell a shift of all intercepts, which least norms in units of columns need not leave alone.
+        return d[:-1], d[-1] - (d[-1].mean() if K > 1 else 0.0)
 
     def _hessian(self) -> Matrix:
         """Of shape (K (m + 1), K (m + 1)), output by output, the intercept last in each."""
