@@ -18,7 +18,8 @@ from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.folds import PartedRows, TrainingRows
 from sparsereg.rows.memory import MemoryRows
 from sparsereg.selection import engine
-from sparsereg.selection.shared_folds import SharedFolds, _are_the_others
+from sparsereg.selection.folds import Fold
+from sparsereg.selection.shared_folds import SharedFolds, _order
 from sparsereg.solvers import path_solver
 from sparsereg.solvers.direct_step import direct_step
 
@@ -285,11 +286,14 @@ def test_sums_of_gram_matrices_while_another_fold_adds_members(kind):
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_rows_that_train_are_all_that_are_not_held_out(seed):
+def test_folds_share_sums_where_they_are_parts_of_the_rows(seed):
     rng = np.random.default_rng(seed)
-    n = int(rng.integers(2, 7))
-    held_out = np.sort(rng.choice(n, int(rng.integers(1, n)), replace=False))
-    others = np.setdiff1d(np.arange(n), held_out)
-    for train in (others, rng.permutation(others), rng.integers(0, n, others.size), np.sort(rng.permutation(n)[1:])):
-        expected = sorted([*train.tolist(), *held_out.tolist()]) == list(range(n))
-        assert _are_the_others(train, held_out, n) == expected
+    n = int(rng.integers(4, 9))
+    of = np.concatenate([[0, 1], rng.integers(0, 3, n - 2)])
+    parts = [Fold(rng.permutation(np.flatnonzero(of != f)), np.flatnonzero(of == f)) for f in range(2)]
+    np.testing.assert_array_equal(_order(parts, n), np.argsort(of, kind="stable"))
+    train, test = parts[1]
+    for other in (rng.integers(0, n, train.size), train[1:], np.concatenate([train[1:], test[:1]])):
+        expected = sorted([*other.tolist(), *test.tolist()]) == list(range(n))
+        assert (_order([parts[0], Fold(other, test)], n) is not None) == expected
+    assert _order([parts[0], Fold(train, np.concatenate([test[1:], parts[0].test[:1]]))], n) is None

@@ -212,34 +212,35 @@ cdef class GramSum:
 
         By column: `places` among the cached ones, `numbers` among the members, or -1. By place: `known` has the
         gradients at w = 0 and `x_j' s`."""
-        cdef int64_t a, k, n = 0, n_members = 0, m = cols.shape[0]
+        cdef int64_t a, b, k, n = 0, n_members = 0, m = cols.shape[0]
         require(w.shape[0] == self.m and known.shape[0] == 2 and places.shape[0] == numbers.shape[0],
                 "w, known or numbers has the wrong length")
         require_within(cols, places.shape[0])
-        flags, found, members = np.zeros(m, dtype=np.uint8), np.zeros(m), np.empty(m, dtype=np.int64)
+        flags, found = np.zeros(m, dtype=np.uint8), np.zeros(m)
         cdef uint8_t[::1] flag = flags
         cdef double[::1] c = found, of_members = np.empty(m)
-        cdef int64_t[::1] member = members
+        cdef int64_t[::1] place = np.empty(m, dtype=np.int64), member = np.empty(m, dtype=np.int64)
+        cdef int64_t[::1] asked = np.empty(m, dtype=np.int64)
         for a in range(m):
             k = places[cols[a]]
+            place[a] = k
             if 0 <= k < known.shape[1]:
                 flag[a], n = 1, max(n, k + 1)
+                if numbers[cols[a]] >= 0:
+                    asked[n_members], member[n_members] = a, numbers[cols[a]]
+                    n_members += 1
         cdef double[::1] out = np.empty(n)
         for k in range(n):
             out[k] = known[0, k] - shift * known[1, k]
-        for a in range(m):
-            if flag[a] and numbers[cols[a]] >= 0:
-                member[n_members], of_members[n_members] = numbers[cols[a]], out[places[cols[a]]]
-                n_members += 1
+        for b in range(n_members):
+            of_members[b] = out[place[asked[b]]]
         self._subtract_cached(w, out)
-        self.subtract_members(members[:n_members], w, of_members[:n_members])
-        n_members = 0
+        self.subtract_members(member[:n_members], w, of_members[:n_members])
         for a in range(m):
-            if flag[a] and numbers[cols[a]] >= 0:  # products since it became a member are in its Gram column
-                c[a] = of_members[n_members]
-                n_members += 1
-            elif flag[a]:
-                c[a] = out[places[cols[a]]]
+            if flag[a]:
+                c[a] = out[place[a]]
+        for b in range(n_members):  # products since a column became a member are in its Gram column
+            c[asked[b]] = of_members[b]
         return found, flags
 
     cdef int _subtract_cached(self, const double[::1] w, double[::1] out) except -1:

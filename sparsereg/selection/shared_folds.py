@@ -195,24 +195,15 @@ def _order(folds: list[Fold], n: int) -> Int | None:
     sizes = [fold.test.size for fold in folds]
     if np.count_nonzero(by < len(folds)) != sum(sizes):  # some row is held out twice
         return None
-    order, ends = np.argsort(by, kind="stable"), np.cumsum(sizes)
-    for fold, size, end in zip(folds, sizes, ends, strict=True):
-        if not _are_the_others(fold.train, order[end - size : end], n):
+    for f, fold in enumerate(folds):
+        if fold.train.size != n - fold.test.size or (by[fold.train] == f).any() or not _distinct(fold.train, n):
             return None
-    return order
+    return np.argsort(by, kind="stable")
 
 
-def _are_the_others(train: Int, held_out: Int, n: int) -> bool:
-    """Whether `train` has every row once but those held out, whose numbers increase."""
-    if train.size != n - held_out.size:
-        return False
-    if not (train[1:] > train[:-1]).all():
-        counts = np.bincount(train, minlength=n)
-        return int(counts.max()) == 1 and not counts[held_out].any()
-    before = held_out - np.arange(held_out.size)  # so many rows that train have lower numbers
-    lower = train[np.maximum(before - 1, 0)] < held_out
-    higher = train[np.minimum(before, train.size - 1)] > held_out
-    return bool((lower | (before == 0)).all() and (higher | (before == train.size)).all())
+def _distinct(rows: Int, n: int) -> bool:
+    """Whether no row is there twice."""
+    return bool((rows[1:] > rows[:-1]).all()) or int(np.bincount(rows, minlength=n).max()) == 1
 
 
 def _parts(folds: list[Fold], n: int) -> list[tuple[int, int]]:
