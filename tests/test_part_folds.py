@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from blind_problems import differing
 from test_partitioned import data, part_of
 from test_partitioned_losses import targets
 
@@ -48,6 +49,26 @@ def test_losses_are_those_of_the_same_folds_in_memory(loss, by_parts):
     for one, other in zip(found.chosen.fold_paths, wanted.chosen.fold_paths, strict=True):
         np.testing.assert_allclose(one.deviance_explained, other.deviance_explained, atol=1e-3)
         assert one.certified.all()
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic", "poisson"])
+@pytest.mark.parametrize("by_parts", [True, False])
+@pytest.mark.parametrize("options", [{}, {"standardize": True, "l1_ratio": 0.5, "fit_intercept": False}], ids=str)
+def test_no_fold_sees_the_targets_that_it_holds_out(loss, by_parts, options):
+    """Its path stays the same to the last digit when they are changed."""
+    X, y, s = data(weighted=by_parts)
+    y = y if loss == "squared" else targets(loss, y)
+    rows, pieces = in_parts(X, y, s, 4)
+    cv, rule = ([[0, 2], [3]], FoldRule(2, ((0, 2), (3,)))) if by_parts else (3, FoldRule(3))
+    held = [at[rule.divided(part, 0).held > 0.0] for at, part in zip(pieces, rows.parts, strict=True)]
+    changed = y.copy()
+    for at in held:
+        changed[at] = y[at][::-1] if loss in ("logistic", "poisson") else 30.0 - 2.0 * y[at]
+    assert not np.array_equal(changed, y)
+    asked = {"loss": loss, "cv": cv, "alphas": [0.05, 0.02, 0.01], "tol": 1e-4, "keep_fold_paths": True, **options}
+    one, other = (cross_validate_path(in_parts(X, by, s, 4)[0], **asked).chosen.fold_paths[0] for by in (y, changed))
+    assert one.n_nonzero[-1] > 0
+    assert differing(one, other) == []
 
 
 def test_questions_to_a_fold_are_those_to_its_rows_alone():
