@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +23,6 @@ Int = NDArray[np.int64]
 FEW_COLUMNS = 16_384
 # Rows summed at a time where no vector over all rows is to be made.
 ROW_CHUNK = 1 << 16
-# Columns at a time that gradients are taken of beside known ones.
-COLUMN_CHUNK = 1 << 15
 # The gradient of a column on its own rows, in entries read in sequence: each row has to be fetched, with its target;
 # each of its entries is looked up in the working set; each active dense column has its value elsewhere.
 ROW_COST = 50
@@ -63,8 +62,9 @@ class MemoryRows:
     design: Design
     y: Vector
     s: Vector | None
-    # One vector over the rows, overwritten by every call that needs a residual, and never handed out.
-    _buffer: list[Vector] = field(default_factory=list, repr=False)
+    # One vector over the rows, overwritten by every call that needs another residual, and never handed out; then the
+    # coefficients, the base and the target it is for.
+    _buffer: list[Any] = field(default_factory=list, repr=False)
 
     in_memory = True
     round_is_costly = False
@@ -132,17 +132,18 @@ class MemoryRows:
         return self.design.rmatvec(self._residual_in_buffer(coef, base, target), cols)
 
     def _residual_in_buffer(self, coef: Coefficients | None, base: float, target: bool = True) -> Vector:
-        if not self._buffer:
-            self._buffer.append(np.empty(self.n_rows))
-        return self.residual(coef, base, target, self._buffer[0])
-
-    def fill_gradients(self, coef: Coefficients, base: float, cols: Int, known: NDArray[np.bool_], c: Vector) -> None:
-        """`gradients` of those of `cols` that are not known, into c; without further vectors as long as that."""
-        r = self._residual_in_buffer(coef, base)
-        for begin in range(0, cols.size, COLUMN_CHUNK):
-            chunk = slice(begin, begin + COLUMN_CHUNK)
-            unknown = ~known[chunk]
-            c[chunk][unknown] = self.design.rmatvec(r, cols[chunk][unknown])
+        """The residual there, kept for the next columns at the same coefficients."""
+        at = Coefficients.zero() if coef is None else coef
+        if self._buffer:
+            r, before, *rest = self._buffer
+            same = rest == [base, target] and np.array_equal(before.cols, at.cols) and np.array_equal(before.w, at.w)
+            if same:
+                return r
+        r = self._buffer[0] if self._buffer else np.empty(self.n_rows)
+        self._buffer.clear()  # what follows may be interrupted
+        self.residual(coef, base, target, r)
+        self._buffer.extend([r, Coefficients(at.cols, at.w.copy()), base, target])
+        return r
 
     def target_mean(self) -> float:
         """The weighted mean of the targets; of equal numbers exactly that number, so that nothing is left to fit."""
@@ -314,13 +315,11 @@ class MemoryGram:
                 return None
             return self._on_own_rows(cols, w, self.center + shift), np.ones(cols.size, dtype=np.bool_)
         c, known = self._of_cached(cols, w, shift)
-        if not known.all():  # there may be as many as X has columns: no vectors as long
-            others = cols[~known] if self._are_few(cols.size - int(np.count_nonzero(known))) else None
-            if others is not None and self._own_rows_are_cheaper(others, w):
+        if not known.all():
+            others = cols[~known]
+            if self._own_rows_are_cheaper(others, w):
                 c[~known] = self._on_own_rows(others, w, self.center + shift)
-            else:
-                self.rows.fill_gradients(Coefficients(self.cols, w), self.center + shift, cols, known, c)
-            known[:] = True
+                known[:] = True
         return c, known
 
     def _of_cached(self, cols: Int, w: Vector, shift: float) -> tuple[Vector, NDArray[np.bool_]]:
@@ -328,24 +327,18 @@ class MemoryGram:
         c, known = cached_gradients(self.store, cols, self._cached_c0, self._cached_sums, shift, w)
         return c, known.view(np.bool_)
 
-    def _are_few(self, n_cols: int) -> bool:
-        """Whether so many columns may be so short that `_own_rows_are_cheaper`."""
-        return n_cols * self._row_cost <= self.design.n_rows + self.nnz
-
-    @property
-    def _row_cost(self) -> float:
-        return ROW_COST + ENTRY_COST * self.sparse_row_length - 1
-
     def _own_rows_are_cheaper(self, cols: Int, w: Vector) -> bool:
         """Whether the rows of these columns cost less to read than a residual for all rows, counted in entries."""
-        design, entries = self.design, int(self.rows.lengths(cols).sum())
-        if entries * self._row_cost > design.n_rows + self.nnz:
+        design, most = self.design, self.design.n_rows + self.nnz
+        least = ROW_COST + ENTRY_COST * self.sparse_row_length - 1
+        if cols.size * least > most or (entries := int(self.rows.lengths(cols).sum())) * least > most:
             return False
         active = w != 0.0
         n_dense = np.count_nonzero(active & (self.cols >= design.n_sparse))
         dense = n_dense * design.n_rows
         passes = design.n_rows + self._lengths @ active - dense + dense // SEQUENTIAL_ENTRIES
-        return bool(entries * (self._row_cost + DENSE_COST * n_dense) <= passes)
+        more = ROW_COST + ENTRY_COST * self.sparse_row_length + DENSE_COST * n_dense - 1
+        return bool(entries * more <= passes)
 
     def _on_own_rows(self, cols: Int, w: Vector, base: float) -> Vector:
         c: Vector = self.store.gradient_by_rows(cols, self.rows.y, w)

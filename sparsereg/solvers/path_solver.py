@@ -32,7 +32,7 @@ from sparsereg.solvers.loop import (
 )
 from sparsereg.solvers.prox_gradient import ProxGradient, ProxGradientOnResidual
 from sparsereg.solvers.residual_cd import ResidualCD
-from sparsereg.solvers.screening import EliminatedColumns, NoScreening, Screening
+from sparsereg.solvers.screening import EliminatedColumns, NoScreening, Screening, evaluate
 from sparsereg.solvers.working_set import MAX_PRODUCTS, WorkingSet
 
 __all__ = ["PathSolver"]
@@ -64,8 +64,6 @@ FREE_GRAM = 48_000_000
 # at a time from then on: most of the steps took out, one by one, columns that ten epochs had brought in.
 MANY_STEPS = 20
 STEPS_PER_ACTIVE = 3
-# The least positive number.
-SMALLEST = float(np.finfo(np.float64).smallest_subnormal)
 # What goes on, in its way, without a Gram matrix.
 ON_RESIDUAL: dict[type[WorkingSet], type[ResidualCD]] = {GramCD: ResidualCD, ProxGradient: ProxGradientOnResidual}
 
@@ -253,15 +251,14 @@ class PathSolver(LooksAhead, WorkingSetLoop):
             return Certificate(gap, own.squared_residual, NO_COLUMNS)
         if self.quadratic.rows.round_is_costly:
             return self._look_ahead(own, target, eliminated)
-        c = self.working_set.gradient_of(candidates)
-        magnitude, worst = self.screening.record(candidates, c, dual_shift, keeps=False)
+        near, magnitude, worst = evaluate(
+            self.screening, candidates, self.working_set.gradient_of, NEAR * threshold, dual_shift
+        )
         self._dual_point = self._dual_point._replace(outside=dual_ratio(max(worst, others), threshold))
         gap = own(self._dual_point.outside)
         if gap <= target and self._foresees:
-            return Certificate(gap, own.squared_residual, self._over(candidates, magnitude, others))
-        # At a threshold of 0 only columns inside are certified beside a shift: those of dual magnitude 0 are added too.
-        above = magnitude if threshold > 0.0 else np.maximum(magnitude, SMALLEST)
-        return Certificate(gap, own.squared_residual, self._to_add(candidates, above))
+            return Certificate(gap, own.squared_residual, self._over(near, magnitude, others))
+        return Certificate(gap, own.squared_residual, self._to_add(near, magnitude))
 
     def _over(self, cols: Int, magnitude: Vector, others: float) -> Int:
         """Once certified, those of `cols` that are over their threshold: they join at the next strength; for lines from

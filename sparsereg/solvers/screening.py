@@ -8,6 +8,7 @@ its own last evaluation, so evaluating a few needs no pass over all.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 import numpy as np
@@ -16,14 +17,17 @@ from numpy.typing import NDArray
 from sparsereg._core.kernels import Bounds
 from sparsereg.objective.quadratic import TINY, Quadratic
 
-__all__ = ["EliminatedColumns", "NoScreening", "Screening"]
+__all__ = ["EliminatedColumns", "NoScreening", "Screening", "evaluate"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# Columns measured at a time: statistics of all columns would take 32 bytes each.
+# Columns measured or evaluated at a time: statistics of all columns would take 32 bytes each. Cached ones, which are
+# fewer, come first.
 COLUMN_CHUNK = 1 << 16
 FLOAT32_INF = np.float32(np.inf)
+# The least positive number.
+SMALLEST = float(np.finfo(np.float64).smallest_subnormal)
 
 
 class EliminatedColumns(Exception):
@@ -99,21 +103,15 @@ class Screening:
         """The residual has moved by at most this much, in the 2-norm and in the largest entry."""
         self._bounds.displace(distance2 * self.unit, distance1 * self.unit)
 
-    def record(self, cols: Int, c: Vector, dual_shift: float = 0.0, keeps: bool = True) -> tuple[Vector, float]:
+    def record(self, cols: Int, c: Vector, dual_shift: float = 0.0) -> tuple[Vector, float]:
         """The gradients of `cols` were just evaluated. Returns their dual magnitudes over the factors, and the largest
-        that one can be at a dual point `dual_shift` away in the 2-norm. Without `keeps` magnitudes take the place of c:
-        there may be as many as X has columns."""
-        magnitudes, worst = np.empty_like(c) if keeps else c, 0.0
-        for begin in range(0, cols.size, COLUMN_CHUNK):
-            chunk = slice(begin, begin + COLUMN_CHUNK)
-            some, at = cols[chunk], c[chunk]
-            self._bounds.record(some, at * self.unit)
-            magnitude = self.quadratic.penalty.dual_magnitude(at)
-            bound = magnitude + dual_shift * self.norm2[some] if dual_shift > 0.0 else magnitude
-            if self.factor is not None:
-                magnitude, bound = magnitude / self.factor[some], bound / self.factor[some]
-            magnitudes[chunk], worst = magnitude, max(worst, float(bound.max()))
-        return magnitudes, worst
+        that one can be at a dual point `dual_shift` away in the 2-norm."""
+        self._bounds.record(cols, c * self.unit)
+        magnitude = self.quadratic.penalty.dual_magnitude(c)
+        bound = magnitude + dual_shift * self.norm2[cols] if dual_shift > 0.0 else magnitude
+        if self.factor is not None:
+            magnitude, bound = magnitude / self.factor[cols], bound / self.factor[cols]
+        return magnitude, float(bound.max())
 
     def record_all(self, c: Vector) -> None:
         """The gradient of every column was just evaluated."""
@@ -159,13 +157,7 @@ class NoScreening:
     def displace(self, distance2: float, distance1: float) -> None:
         """There is no bound to widen."""
 
-    def record(
-        self,
-        cols: Int,
-        c: Vector,
-        dual_shift: float = 0.0,
-        keeps: bool = True,  # noqa: ARG002
-    ) -> tuple[Vector, float]:
+    def record(self, cols: Int, c: Vector, dual_shift: float = 0.0) -> tuple[Vector, float]:
         magnitude = self.quadratic.penalty.dual_magnitude(c)
         bound = magnitude + dual_shift * np.sqrt(self.quadratic.moments(cols).centered_sq_norm)
         if self.factor is not None:
@@ -183,6 +175,30 @@ class NoScreening:
     def last_above(self, threshold: float) -> tuple[Int, Vector, float]:  # noqa: ARG002
         """No gradients are kept."""
         return np.empty(0, dtype=np.int64), np.empty(0), 0.0
+
+
+def evaluate(
+    screening: Screening | NoScreening,
+    candidates: Int,
+    gradient_of: Callable[[Int], Vector],
+    least: float,
+    dual_shift: float,
+) -> tuple[Int, Vector, float]:
+    """The gradients of columns outside: those of dual magnitudes beyond `least` (over the factors), with these, and the
+    largest that one of all can be at a dual point `dual_shift` away in the 2-norm.
+
+    A chunk at a time: there may be as many as X has columns. At a `least` of 0 all are returned, also those of dual
+    magnitude 0, with the least positive one: beside a shift only columns inside are certified then."""
+    found, worst = list[tuple[Int, Vector]](), 0.0
+    for begin in range(0, candidates.size, COLUMN_CHUNK):
+        cols = candidates[begin : begin + COLUMN_CHUNK]
+        magnitude, largest = screening.record(cols, gradient_of(cols), dual_shift)
+        magnitude = magnitude if least > 0.0 else np.maximum(magnitude, SMALLEST)
+        near = magnitude > least
+        found.append((cols[near], magnitude[near]))
+        worst = float(np.maximum(worst, largest))  # NaN stays NaN
+    near_cols, magnitudes = zip(*found, strict=True)
+    return np.concatenate(near_cols), np.concatenate(magnitudes), worst
 
 
 def _largest(magnitude: Vector, factor: Vector | None) -> float:
