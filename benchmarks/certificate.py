@@ -22,11 +22,13 @@ CHUNK = 8
 # Gaps above this share of |y - mean y|^2 / n are worth a search for a better dual point: so many passes over X, and
 # between two so many sweeps over the columns that were once violated, until one mends less than a share of the gap.
 GOOD_GAP = 1e-5
+# A pass may be no better than the one before while others follow that are: so many in a row are waited for.
 MIN_PASSES, MAX_PASSES = 3, 20
 SWEEPS_PER_PASS = 10
-SETTLED = 0.02
-# Projections onto half-spaces, over-relaxed, go beyond a threshold by a share of it: at first this, or as much as costs
-# such a share of the gap that is good enough (the share of the threshold times `l1 |w|_1`), then half each pass.
+SETTLED, PATIENCE = 0.02, 3
+# Projections onto half-spaces, over-relaxed, go beyond a threshold by a share of it: at first this, then half each
+# pass. That costs the share times `l1 |w|_1`. Where the result is not good enough, they begin again with a share that
+# costs no more than so much of the gap that is; with that alone, columns may take turns for long.
 RELAXATION = 1.4
 MARGIN, MARGIN_COST = 1e-3, 0.1
 
@@ -170,22 +172,40 @@ def _projected_dual(
 ) -> float:
     """The largest dual value, in units of n F, at the residuals of other coefficients u, reached from w by projections.
 
+    `between` are the primal value and the dual value that is enough."""
+    (primal, enough), norm = between, penalty[0] * np.abs(w).sum()
+    best = _search(X, target, w, penalty, between, MARGIN)
+    if best >= enough or not MARGIN * norm > MARGIN_COST * (primal - enough):
+        return best
+    return max(best, _search(X, target, w, penalty, between, MARGIN_COST * (primal - enough) / norm))
+
+
+def _search(
+    X: _Columns,
+    target: np.ndarray,
+    w: np.ndarray,
+    penalty: tuple[float, float],
+    between: tuple[float, float],
+    margin: float,
+) -> float:
+    """The same with one first margin.
+
     A column with |x_j' r - l2 u_j| > l1 moves until it is within, the others stay. Each u with its own residual then
-    is as good as any in `_best_dual`. `between` are the primal value and the dual value that is enough.
+    is as good as any in `_best_dual`.
     """
     (primal, enough), columns, means, sweeps = between, X.columns, X.means, compiled_sweeps()
     matrix = (columns.indptr, columns.indices, columns.data)
     (l1, l2), u, best = penalty, w.copy(), -np.inf
-    norm = l1 * np.abs(w).sum()
-    margin = min(MARGIN, MARGIN_COST * (primal - enough) / norm) if norm > 0.0 else MARGIN
-    ever = np.zeros(len(u), dtype=bool)
+    ever, settled = np.zeros(len(u), dtype=bool), 0
     for passes in range(MAX_PASSES):
         r = target - columns @ u
         r += (means @ u) * X.ones  # the residual then sums to 0, as `target` does
         gradient, before = columns.T @ r, best
         best = max(best, _best_dual(r @ target, r @ r, gradient, u, penalty))
-        ever |= (np.abs(gradient - l2 * u) > l1) & (X.squares > 0.0)
-        if best >= enough or (passes >= MIN_PASSES and best - before < SETTLED * (primal - before)):
+        violated = (np.abs(gradient - l2 * u) > l1) & (X.squares > 0.0)
+        ever |= violated
+        settled = settled + 1 if best - before < SETTLED * (primal - before) else 0
+        if best >= enough or not violated.any() or (passes >= MIN_PASSES and settled > PATIENCE):
             break
         margin *= 0.5
         which = np.tile(np.flatnonzero(ever), SWEEPS_PER_PASS)
