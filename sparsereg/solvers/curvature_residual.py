@@ -47,7 +47,17 @@ class CurvatureResidual(ResidualCD):
         self.cols, self.at = np.concatenate([self.cols, cols]), np.concatenate([self.at, np.zeros(cols.size)])
         self.nnz += int(self.problem.rows.lengths(cols).sum())
         self._set_strengths()
-        self.linearize(np.concatenate([self.c, c]))
+        self.c = np.concatenate([self.c, c])
+        sums, sq = self._moments(cols)  # the point and its weights stay
+        self.sums, self.sq = np.concatenate([self.sums, sums]), np.concatenate([self.sq, sq])
+        self.w, self.r, self.r_sum = self.at.copy(), self._rho.copy(), 0.0
+
+    def _moments(self, cols: Int) -> tuple[Vector, Vector]:
+        """`X_j' h` of these columns, and their curvatures."""
+        stats = self.rows.design.column_stats(self.rows.s, cols)
+        sums = stats.sums if self.quadratic.fit_intercept else np.zeros(cols.size)
+        centered = stats.sq_norm - sums**2 / self.quadratic.weight_sum
+        return sums, np.maximum(centered, LEAST_CENTERED * stats.sq_norm)
 
     def weigh(self) -> None:
         """The weights are the present curvatures already."""
@@ -59,11 +69,8 @@ class CurvatureResidual(ResidualCD):
         h = units.gram_weights
         self.c, self.w = c, self.at.copy()
         self.rows = MemoryRows(rows.design, rows.y, h)
-        total = max(float(h.sum()), 1e-300)
-        self.quadratic = curvature_quadratic(self.problem, total, self.squared)
-        stats = rows.design.column_stats(h, self.cols)
-        self.sums = stats.sums if self.quadratic.fit_intercept else np.zeros(self.m)
-        self.sq = np.maximum(stats.sq_norm - self.sums**2 / total, LEAST_CENTERED * stats.sq_norm)
+        self.quadratic = curvature_quadratic(self.problem, max(float(h.sum()), 1e-300), self.squared)
+        self.sums, self.sq = self._moments(self.cols)
         self.r, self.r_sum = units.residual_sums(units.at.mean), 0.0
         self._rho = self.r.copy()
 

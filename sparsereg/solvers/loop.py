@@ -230,6 +230,13 @@ class Descent:
         if not self.working_set.epoch_is_costly:
             return EPOCHS_PER_LOOK
         return EARLY_LOOK if first and self._looks_early else COSTLY_EPOCHS_PER_LOOK
+        ws = self.working_set
+        if not ws.epoch_is_dear:
+            return EPOCHS_PER_LOOK
+        if not (first and self._looks_early):
+            return DEAR_EPOCHS_PER_LOOK
+        # The model of a loss on the residual: an epoch takes longer than the step, and often is enough.
+        return 1 if ws.is_model and not ws.gram_entries else EARLY_LOOK
 
     def _entering(self) -> Int:
         """The columns at 0 whose steps would lower the objective most, for Newton steps to go on with; or all.
