@@ -84,11 +84,11 @@ def test_small_changes_are_kept_and_large_ones_begin_anew():
 
     reweighing = Reweighing()
     some = np.where(np.arange(N) < 5, 0.5, 0.9)
-    np.testing.assert_array_equal(reweighing.bring_up_to_date(store, (old, some), lengths, add), np.arange(5))
-    assert reweighing.bring_up_to_date(store, (old, 0.1 * old), lengths, add).size == N
+    np.testing.assert_array_equal(reweighing.bring_up_to_date(store, (old, some), lengths, add, False), np.arange(5))
+    assert reweighing.bring_up_to_date(store, (old, 0.1 * old), lengths, add, False).size == N
     assert asked == [(5, False), (N, True)]
-    assert reweighing.bring_up_to_date(store, (old, 0.1 * old), lengths, lambda *_: False) is None
-    assert reweighing.bring_up_to_date(store, (old, some), lengths, lambda *_: False) is None
+    assert reweighing.bring_up_to_date(store, (old, 0.1 * old), lengths, lambda *_: False, False) is None
+    assert reweighing.bring_up_to_date(store, (old, some), lengths, lambda *_: False, False) is None
 
 
 def test_a_column_that_lost_its_curvature():
@@ -98,8 +98,10 @@ def test_a_column_that_lost_its_curvature():
     store, D = store_of(sp.csr_array(X), old, np.arange(2))
     reweighing, new = Reweighing(), np.where(X[:, 0] > 0.0, 1e-9, 1.0)
     add = lambda *rows: reweigh_rows(store, *rows)
-    np.testing.assert_array_equal(reweighing.bring_up_to_date(store, (old, old), D.sum(axis=1), add), np.arange(0))
-    assert reweighing.bring_up_to_date(store, (old, new), D.sum(axis=1), add).size == N
+    np.testing.assert_array_equal(
+        reweighing.bring_up_to_date(store, (old, old), D.sum(axis=1), add, True), np.arange(0)
+    )
+    assert reweighing.bring_up_to_date(store, (old, new), D.sum(axis=1), add, True).size == N
     np.testing.assert_allclose(store.toarray(), D.T @ (new[:, None] * D), rtol=1e-14)
 
 

@@ -109,7 +109,11 @@ class GroupUnits(Units):
         groups, store = self._groups, self._gram.store
         lengths = groups.lengths().astype(np.float64)
         return self._reweighing.bring_up_to_date(
-            store, (self.gram_weights, weights), lengths, lambda *rows: reweigh_groups(groups, store, *rows)
+            store,
+            (self.gram_weights, weights),
+            lengths,
+            lambda *rows: reweigh_groups(groups, store, *rows),
+            self.closely,
         )
 
     def predictor_step(self, step: Vector, shift: float) -> tuple[Vector, float]:

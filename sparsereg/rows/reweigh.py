@@ -18,7 +18,8 @@ __all__ = ["Reweighing"]
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# Weights that changed by no more than this share of the larger one, or of the mean, are kept.
+# Weights that changed by no more than this share of the larger one are kept. So are those that changed by this share of
+# the mean, unless the model is to be close: a column may have rows of small weights alone.
 CHANGED, CHANGED_OF_MEAN = 0.2, 0.02
 # Where the others' rows have more than this share of all products, a matrix is computed anew, without what rounding
 # sums up to.
@@ -40,6 +41,7 @@ class Reweighing:
         weights: tuple[Vector, Vector],
         lengths: Vector,
         add: Callable[[Int, Vector, bool], bool],
+        closely: bool,
     ) -> Int | None:
         """Which rows have new weights; None: the matrix has no place for a product, and is wrong.
 
@@ -53,9 +55,12 @@ class Reweighing:
         add : callable
             `add(rows, change, anew)` adds products of rows times a change of their weights, to a matrix of zeros if
             `anew`, and returns whether there was a place for all.
+        closely : bool
+            Whether small weights count as much as large ones.
         """
         old, new = weights
-        least = np.maximum(CHANGED * np.maximum(old, new), CHANGED_OF_MEAN * float(new.mean()))
+        small = 0.0 if closely else CHANGED_OF_MEAN * float(new.mean())
+        least = np.maximum(CHANGED * np.maximum(old, new), small)
         (which,) = (np.abs(new - old) > least).nonzero()
         if lengths[which] @ lengths[which] <= MOST_CHANGED * (lengths @ lengths):
             if not add(which, new[which] - old[which], False):

@@ -78,11 +78,14 @@ class Units(ABC):
         b0 there.
     accuracy : float
         How far the loss may stay above its value at the best intercept, at most.
+    closely : bool
+        Whether `weigh` is to change small weights too, see `Reweighing`.
     """
 
     at: At
     eta: Vector
     accuracy = 0.0
+    closely = True
 
     def __init__(self, loss_rows: LossRows, cols: Int, intercept: float) -> None:
         self.loss_rows, self.cols, self.intercept = loss_rows, cols, intercept
@@ -348,7 +351,7 @@ class RowUnits(Units):
         if design.rows is None or self.cols.size**2 > design.nnz or (self.cols >= design.n_sparse).any():
             return False
         changed = self._reweighing.bring_up_to_date(
-            store, (self._weights, weights), self._row_lengths, lambda *rows: reweigh_rows(store, *rows)
+            store, (self._weights, weights), self._row_lengths, lambda *rows: reweigh_rows(store, *rows), self.closely
         )
         if changed is None:
             return False

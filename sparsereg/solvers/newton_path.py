@@ -40,6 +40,8 @@ MIN_ADDED = 20
 # The weights of the model are renewed at every second step beyond so many at one strength, and before the next strength
 # where steps beyond have followed since.
 STEPS_BEFORE_WEIGHING = 3
+# After so many at one strength small weights are renewed too; where columns are unpenalized, always.
+STEPS_ROUGHLY = 30
 # A step at first moves no predictor by more, and by twice as much after each that went so far: beyond, a model to
 # second order says nothing.
 MAX_MOVE = 5.0
@@ -233,6 +235,7 @@ class NewtonPath(LooksAhead, Descent):
         done, _, _ = self._descend(target, max_epochs)
         moved = self._move(target)
         if not moved:  # in weights of an earlier point
+            self.units.closely = True
             ws.weigh()
             self._model_error.forget()
             self.quadratic = ws.quadratic
@@ -241,6 +244,7 @@ class NewtonPath(LooksAhead, Descent):
         return max(done, 1), moved
 
     def _weigh(self) -> None:
+        self.units.closely = self._steps > STEPS_ROUGHLY or bool(self.working_set.unpenalized.size)
         self.working_set.weigh()
         self._slow = False
         self._model_error.forget()
