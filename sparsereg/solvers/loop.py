@@ -227,14 +227,11 @@ class Descent:
         return spent, c
 
     def _epochs_per_look(self, first: bool) -> int:
-        if not self.working_set.epoch_is_costly:
-            return EPOCHS_PER_LOOK
-        return EARLY_LOOK if first and self._looks_early else COSTLY_EPOCHS_PER_LOOK
         ws = self.working_set
-        if not ws.epoch_is_dear:
+        if not ws.epoch_is_costly:
             return EPOCHS_PER_LOOK
         if not (first and self._looks_early):
-            return DEAR_EPOCHS_PER_LOOK
+            return COSTLY_EPOCHS_PER_LOOK
         # The model of a loss on the residual: an epoch takes longer than the step, and often is enough.
         return 1 if ws.is_model and not ws.gram_entries else EARLY_LOOK
 
