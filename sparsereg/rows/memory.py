@@ -14,7 +14,7 @@ from sparsereg._core.kernels import FEW_DENSE, GramStore, cached_gradients
 from sparsereg.data.design import ColumnStats, Design
 from sparsereg.rows.contract import Coefficients
 
-__all__ = ["FEW_COLUMNS", "MIN_CACHE_BYTES", "MemoryGram", "MemoryRows", "columns_to_cache"]
+__all__ = ["COLUMN_CHUNK", "FEW_COLUMNS", "MIN_CACHE_BYTES", "MemoryGram", "MemoryRows", "columns_to_cache"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -23,6 +23,9 @@ Int = NDArray[np.int64]
 FEW_COLUMNS = 16_384
 # Rows summed at a time where no vector over all rows is to be made.
 ROW_CHUNK = 1 << 16
+# Columns measured or evaluated at a time: statistics of all columns would take 32 bytes each. Cached ones, which are
+# fewer, come first.
+COLUMN_CHUNK = 1 << 16
 # The gradient of a column on its own rows, in entries read in sequence: each row has to be fetched, with its target;
 # each of its entries is looked up in the working set; each active dense column has its value elsewhere.
 ROW_COST = 50
@@ -129,12 +132,15 @@ class MemoryRows:
     def gradients(self, coef: Coefficients | None, base: float, cols: Int | None = None, target: bool = True) -> Vector:
         if coef is None and base == 0.0 and self.s is None and target:
             return self.design.rmatvec(self.y, cols)
-        return self.design.rmatvec(self._residual_in_buffer(coef, base, target), cols)
+        found = self.design.rmatvec(self._residual_in_buffer(coef, base, target), cols)
+        if cols is None or cols.size < COLUMN_CHUNK:  # the last ones there
+            del self._buffer[1:]
+        return found
 
     def _residual_in_buffer(self, coef: Coefficients | None, base: float, target: bool = True) -> Vector:
         """The residual there, kept for the next columns at the same coefficients."""
         at = Coefficients.zero() if coef is None else coef
-        if self._buffer:
+        if len(self._buffer) > 1:
             r, before, *rest = self._buffer
             same = rest == [base, target] and np.array_equal(before.cols, at.cols) and np.array_equal(before.w, at.w)
             if same:

@@ -16,15 +16,13 @@ from numpy.typing import NDArray
 
 from sparsereg._core.kernels import Bounds
 from sparsereg.objective.quadratic import TINY, Quadratic
+from sparsereg.rows.memory import COLUMN_CHUNK
 
 __all__ = ["EliminatedColumns", "NoScreening", "Screening", "evaluate"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# Columns measured or evaluated at a time: statistics of all columns would take 32 bytes each. Cached ones, which are
-# fewer, come first.
-COLUMN_CHUNK = 1 << 16
 FLOAT32_INF = np.float32(np.inf)
 # The least positive number.
 SMALLEST = float(np.finfo(np.float64).smallest_subnormal)
