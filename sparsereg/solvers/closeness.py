@@ -68,3 +68,9 @@ class Closeness:
             self.enough, self._present = self._least, gap
         else:
             self._inner *= CLOSER
+
+    def tightened(self) -> bool:
+        """No step moved anything: whether models were solved less closely than near the last strength, as from now on
+        they are not."""
+        was, self._far, self.enough = self._far, False, self._least
+        return was

@@ -201,6 +201,7 @@ class NewtonPath(LooksAhead, Descent):
                 closeness.step_taken(present, self._decrease)
                 continue
             found, c = self._certify_point(own, target)
+            moved = moved or bool(ws.m and closeness.tightened())
             stuck = epochs >= limit or closeness.stalls == patience or not moved
             if found.gap <= target or (stuck and not found.new.size) or epochs >= limit:
                 at = self.units.at
