@@ -117,3 +117,39 @@ def test_the_error_of_a_model_is_expected_in_proportion_to_the_change_of_strengt
     error.begin(1.0)
     error.forget()
     assert error.expected(3) is None
+
+
+def test_bounds_keep_what_units_have_moved_when_they_become_rows():
+    """A gradient was evaluated at a dual point, then a column with values joins: the rows that take the place of
+    groups measure from the present point on, which is elsewhere."""
+    rng = np.random.default_rng(0)
+    level, number = rng.integers(0, 6, 200), rng.normal(size=(200, 1))
+    X = sp.csr_array(sp.hstack([sp.csr_array((np.ones(200), (np.arange(200), level))), sp.csr_array(number)]))
+    y = (rng.random(200) < 0.2 + 0.1 * level).astype(float)
+    problem = make_problem(as_design(X), y, loss="logistic")
+    solver = NewtonPath(problem, 1.0, Options(1e-4))
+    solver.solve(0.5 * solver.alpha_max())
+    valued, outside = np.array([6]), np.setdiff1d(np.arange(6), solver.working_set.cols)[:1]
+    c = solver.units.gradients(outside)
+    mean = solver.units.at.mean + c / problem.rows.lengths(outside)  # where that gradient is 0
+    solver.screening.displace(*solver.units.displacement(mean))
+    solver.screening.drop(np.setdiff1d(np.arange(7), outside))
+    solver.screening.record(outside, solver.units.gradients(outside, mean))
+    groups = solver.units
+    solver._add(valued, solver.units.gradients(valued))
+    assert solver.units is not groups
+    solver.screening.displace(*solver.units.displacement())
+    assert abs(c[0]) > 1.0
+    assert solver.screening.above(0.9 * abs(c[0]))[1] >= abs(c[0])
+
+
+def test_intercepts_beside_unpenalized_columns_are_those_of_the_gap():
+    """Gaps by full passes are those of the intercept at its best; that of the path was only nearly so, and its gap too
+    small."""
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(60, 12))
+    y = (X[:, 0] + X[:, 1] + rng.logistic(size=60) > 0.5).astype(float)
+    path = regularization_path(X, y, loss="logistic", penalty_factor=[0.0, 0.0, *[1.0] * 10], alphas=8, tol=1e-2)
+    for k in range(8):
+        z = X @ path.coefs[:, [k]].toarray()[:, 0] + path.intercepts[k]
+        assert abs(np.sum(y - 1.0 / (1.0 + np.exp(-z)))) <= 1e-9 * y.size

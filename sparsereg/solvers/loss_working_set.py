@@ -10,6 +10,7 @@ from sparsereg.rows.group_units import GroupUnits, groups_suit
 from sparsereg.rows.units import RowUnits, Units, gram_suits
 from sparsereg.solvers.curvature_cd import CurvatureCD
 from sparsereg.solvers.curvature_residual import CurvatureResidual
+from sparsereg.solvers.screening import Screening
 
 __all__ = ["as_rows", "eliminated_bound", "first_working_set"]
 
@@ -27,9 +28,13 @@ def first_working_set(problem: Problem, b0: float) -> CurvatureCD | CurvatureRes
     return CurvatureCD(problem, units) if with_gram else CurvatureResidual(problem, units)
 
 
-def as_rows(problem: Problem, ws: CurvatureCD | CurvatureResidual, *, with_gram: bool = True) -> RowUnits:
-    """The same columns at the same point, row by row."""
+def as_rows(
+    problem: Problem, ws: CurvatureCD | CurvatureResidual, screening: Screening, *, with_gram: bool = True
+) -> RowUnits:
+    """The same columns at the same point, row by row. They measure displacements from there on: what the present units
+    have moved since they were last asked, as from a dual point, is added to the bounds."""
     units = ws.units
+    screening.displace(*units.displacement())
     eta = units.predictors() if isinstance(units, GroupUnits) else units.eta
     return RowUnits(problem.loss_rows, ws.cols, eta, units.intercept, with_gram=with_gram)
 

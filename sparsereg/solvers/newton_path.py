@@ -371,19 +371,22 @@ class NewtonPath(LooksAhead, Descent):
         ws = self.working_set
         if not self.units.can_join(cols):
             assert isinstance(ws, CurvatureCD)
-            ws.use(as_rows(self.problem, ws))
+            ws.use(as_rows(self.problem, ws, self.screening))
         size = max(GRAM_BATCH, ws.m // MEMBERS_PER_ADDED)
         for begin in range(0, cols.size, size):
             batch = slice(begin, begin + size)
             ws.join(cols[batch], c[batch])
             if isinstance(ws, CurvatureCD) and ws.gram_entries > self.problem.rows.nnz + SMALL_GRAM:
-                ws = self.working_set = CurvatureResidual(self.problem, as_rows(self.problem, ws, with_gram=False), ws)
+                rows = as_rows(self.problem, ws, self.screening, with_gram=False)
+                ws = self.working_set = CurvatureResidual(self.problem, rows, ws)
         self.screening.drop(cols)
 
     def _solution_at(self, gap: float, epochs: int, dual: Vector | None) -> Solution:
         at = None if dual is None else Coefficients(self.working_set.cols[: dual.size], dual).nonzero()
         units = self.units
-        b0 = units.intercept if self.options.projects else units.settled_intercept()
+        # A gap by full passes is that of the intercept at its best.
+        settles = not self.options.projects or self.working_set.unpenalized.size > 0
+        b0 = units.settled_intercept() if settles else units.intercept
         found = self.solution(self.coefficients(), b0, gap, units.value)
         return found._replace(epochs=epochs, dual=at)
 
