@@ -103,7 +103,7 @@ def asked(name: str) -> dict[str, object]:
 def test_coefficients_agree(name, sparse):
     data, family = problem(), name.split()[0]
     X = sp.csr_array(data["X"]) if sparse else data["X"]
-    path = regularization_path(X, data[family], tol=1e-12, max_iter=100_000, **asked(name))
+    path = regularization_path(X, data[family], tol=1e-13, max_iter=100_000, **asked(name))
     assert path.certified.all()
     for (k, what), values in reference()[name].items():
         if family == "multinomial":

@@ -7,6 +7,7 @@ import scipy.sparse as sp
 from sparsereg import regularization_path
 from sparsereg._core.kernels import GramStore, RowGroups, reweigh_groups, reweigh_rows
 from sparsereg.data.design import as_design
+from sparsereg.rows import reweigh
 from sparsereg.rows.reweigh import Reweighing
 
 N, P = 80, 23
@@ -72,7 +73,8 @@ def test_changed_groups():
         np.testing.assert_allclose(store.toarray(), D.T @ (new[groups.of_rows()][:, None] * D), rtol=1e-12)
 
 
-def test_small_changes_are_kept_and_large_ones_begin_anew():
+def test_small_changes_are_kept_and_large_ones_begin_anew(monkeypatch):
+    monkeypatch.setattr(reweigh, "FEW_PRODUCTS", 0)
     rng = np.random.default_rng(2)
     old, lengths = np.ones(N), np.ones(N)
     store, _ = store_of(table(rng, values=True), old, np.arange(3))
@@ -91,7 +93,8 @@ def test_small_changes_are_kept_and_large_ones_begin_anew():
     assert reweighing.bring_up_to_date(store, (old, some), lengths, lambda *_: False, False) is None
 
 
-def test_a_column_that_lost_its_curvature():
+def test_a_column_that_lost_its_curvature(monkeypatch):
+    monkeypatch.setattr(reweigh, "FEW_PRODUCTS", 0)
     X = np.zeros((N, 2))
     X[:3, 0], X[:-5, 1] = 1.0, 1.0
     old = np.ones(N)
@@ -105,8 +108,9 @@ def test_a_column_that_lost_its_curvature():
     np.testing.assert_allclose(store.toarray(), D.T @ (new[:, None] * D), rtol=1e-14)
 
 
-def test_paths_over_long_rows_with_values_that_cancel():
+def test_paths_over_long_rows_with_values_that_cancel(monkeypatch):
     """Columns of +-1 are orthogonal under equal weights: their products get no place, and have to be found later."""
+    monkeypatch.setattr(reweigh, "FEW_PRODUCTS", 0)
     rng = np.random.default_rng(3)
     X = sp.kron(np.ones((40, 1)), np.array([[1, 1, 1], [1, -1, 0], [-1, 1, 0], [-1, -1, 1]]), format="csr").tocsr()
     X = sp.csr_array(sp.hstack([X, sp.random_array((160, 8), density=0.1, rng=rng)]))
@@ -115,3 +119,18 @@ def test_paths_over_long_rows_with_values_that_cancel():
     assert path.certified.all()
     again = regularization_path(X.toarray(), y, loss="logistic", alphas=path.alphas, tol=1e-10)
     np.testing.assert_allclose(path.coefs.toarray(), again.coefs.toarray(), atol=2e-3)
+
+
+def test_few_products_are_all_computed_anew():
+    """Exact weights spare steps, which cost more than so few products."""
+    asked, old = [], np.ones(N)
+    store, D = store_of(table(np.random.default_rng(0), values=False), old, np.arange(5))
+    new = np.where(np.arange(N) < 5, 0.5, 0.99)
+
+    def add(rows, change, anew):
+        asked.append(anew)
+        return reweigh_rows(store, rows, change, anew)
+
+    assert Reweighing().bring_up_to_date(store, (old, new), D.sum(axis=1), add, False).size == N
+    assert asked == [True]
+    np.testing.assert_allclose(store.toarray(), D.T @ (new[:, None] * D), rtol=1e-14)

@@ -24,6 +24,8 @@ CHANGED, CHANGED_OF_MEAN = 0.2, 0.02
 # Where the others' rows have more than this share of all products, a matrix is computed anew, without what rounding
 # sums up to.
 MOST_CHANGED = 0.5
+# And where all are so few that they take a millisecond: weights that are right spare steps.
+FEW_PRODUCTS = 1_000_000
 # The same where the curvature of a column has fallen to this share of its largest since then: rounding of that size is
 # left of what was subtracted.
 LEAST_LEFT = 1e-6
@@ -62,7 +64,8 @@ class Reweighing:
         small = 0.0 if closely else CHANGED_OF_MEAN * float(new.mean())
         least = np.maximum(CHANGED * np.maximum(old, new), small)
         (which,) = (np.abs(new - old) > least).nonzero()
-        if lengths[which] @ lengths[which] <= MOST_CHANGED * (lengths @ lengths):
+        n_products = float(lengths @ lengths)
+        if n_products > FEW_PRODUCTS and lengths[which] @ lengths[which] <= MOST_CHANGED * n_products:
             if not add(which, new[which] - old[which], False):
                 return None
             left = store.diagonal()
