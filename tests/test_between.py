@@ -128,6 +128,26 @@ def test_strengths_without_columns_are_on_a_line_too():
     assert all(point.coef.w.size == 0 and point.dual_gap <= 1e-4 * problem.gap_scale for point in found)
 
 
+def test_what_columns_outside_pass_their_thresholds_by_counts_between():
+    """At an alpha between by the share `((1 - t) a o_a + t b o_b) / alpha`."""
+    solver, _, alphas = made(crosses(400), {}, tol=1e-2)
+    for alpha in alphas[:20]:
+        solver.solve(alpha)
+    first = solver._dual_point
+    solver.solve(alphas[24])
+    last, alpha = solver._dual_point, alphas[22]
+    t = (first.alpha - alpha) / (first.alpha - last.alpha)
+
+    def gap(*outside):
+        ends = (end._replace(outside=o) for end, o in zip((first, last), outside, strict=True))
+        (found,) = solver._solve_between(*ends, [alpha])
+        return found.dual_gap
+
+    share = ((1 - t) * first.alpha * 1.01 + t * last.alpha * 1.002) / alpha
+    assert gap(1.01, 1.002) == pytest.approx(gap(share, share), rel=1e-9)
+    assert gap(1.01, 1.01) > gap(1.01, 1.002) > gap(1.002, 1.002) > gap(1.0, 1.0) > 0.0
+
+
 def test_a_line_wants_one_length():
     solver, _, alphas = made(crosses(400), {})
     for alpha in alphas[:9]:
