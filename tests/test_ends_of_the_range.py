@@ -69,3 +69,14 @@ def test_ridge_of_any_scale(scale, solver):
 
 def test_norms_of_rows_whose_squares_overflow():
     np.testing.assert_allclose(row_norms(np.array([[3e200, 4e200], [0.0, 1.0]])), [5e200, 1.0])
+
+
+@pytest.mark.parametrize("model", [S.Lasso(1e-20), S.MultiTaskLasso(1e-20), S.LassoCV(cv=3)])
+def test_coefficients_beyond_single_precision_are_refused(model):
+    """Those of several targets were infinite, with no more than a warning of NumPy's."""
+    small, y = (1e-27 * X).astype(np.float32), 1e13 * Y
+    y = np.column_stack([y, y]) if isinstance(model, S.MultiTaskLasso) else y
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        with pytest.raises(ValueError, match="large values"):
+            model.fit(small, y)

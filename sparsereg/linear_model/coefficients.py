@@ -18,7 +18,9 @@ __all__ = [
     "ColumnCoefficients",
     "FittedCoefficients",
     "LinearRegressor",
+    "as_held",
     "nonzero",
+    "refuse_infinite",
     "set_coefficients",
     "set_parameters",
 ]
@@ -156,6 +158,23 @@ class LinearRegressor(FittedCoefficients, MultiOutputMixin, RegressorMixin, Base
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def as_held(w: Vector, dtype: np.dtype[Any]) -> Vector:
+    """Coefficients as the type of X holds them; ValueError where it does not."""
+    with np.errstate(over="ignore"):
+        held = w.astype(dtype).astype(np.float64)
+    refuse_infinite(held)
+    return held
+
+
+def refuse_infinite(*numbers: Any) -> None:
+    """ValueError for numbers that are not finite."""
+    if not all(np.isfinite(each).all() for each in numbers):
+        raise ValueError(
+            "Coordinate descent iterations resulted in non-finite parameter values; X or y may contain large values:"
+            " rescale them."
+        )
 
 
 def set_coefficients(model: FittedCoefficients, equations: NormalEquations, W: Vector, y: NDArray[Any]) -> None:

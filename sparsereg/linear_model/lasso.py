@@ -25,7 +25,7 @@ from sparsereg.data.validation import (
     check_strength,
     check_weights,
 )
-from sparsereg.linear_model.coefficients import LinearRegressor, nonzero, set_parameters
+from sparsereg.linear_model.coefficients import LinearRegressor, as_held, nonzero, refuse_infinite, set_parameters
 from sparsereg.linear_model.gram_check import check_gram
 from sparsereg.linear_model.input import FITTED, checked_targets
 from sparsereg.linear_model.paths import EPOCHS, closer, enet_path, generator, starting_point
@@ -308,11 +308,7 @@ class ElasticNet(ElasticNetBase):
         target, kept = self.tol * problem.gap_scale, _as_held(problem, at)
         gap = problem.duality_gap(kept, self.alpha, self.l1_ratio) if gap is None else gap
         intercept = problem.intercept(kept)
-        if not (np.isfinite(kept.w).all() and np.isfinite(intercept)):
-            raise ValueError(
-                "Coordinate descent iterations resulted in non-finite parameter values; X or y may contain large"
-                " values: rescale them."
-            )
+        refuse_infinite(intercept)
         converged = gap <= target
         if not converged:
             rounded = " Coefficients are rounded to the single precision of X: pass X in double."
@@ -346,7 +342,7 @@ class ElasticNet(ElasticNetBase):
 
 def _as_held(problem: Problem, coef: Coefficients) -> Coefficients:
     """The coefficients in the precision of X."""
-    return Coefficients(coef.cols, coef.w.astype(problem.design.dtype).astype(np.float64))
+    return Coefficients(coef.cols, as_held(coef.w, problem.design.dtype))
 
 
 class Lasso(ElasticNet):

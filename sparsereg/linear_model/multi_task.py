@@ -24,7 +24,7 @@ from sparsereg.data.validation import (
     check_strength,
     check_weights,
 )
-from sparsereg.linear_model.coefficients import LinearRegressor, set_parameters
+from sparsereg.linear_model.coefficients import LinearRegressor, as_held, set_parameters
 from sparsereg.linear_model.input import FITTED, checked_targets
 from sparsereg.linear_model.lasso import POLISHED
 from sparsereg.linear_model.multi_task_path import starting_rows
@@ -242,7 +242,7 @@ class MultiTaskElasticNet(MultiTaskBase):
         alpha, l1_ratio = float(self.alpha), float(self.l1_ratio)
         dtype, target = problem.design.dtype, self.tol * problem.gap_scale
         if start.cols.size and problem.duality_gap(start, alpha, l1_ratio) <= target:
-            return RowCoefficients(start.cols, start.w.astype(dtype).astype(np.float64)), 0
+            return RowCoefficients(start.cols, as_held(start.w, dtype)), 0
         rng = generator(self.selection, self.random_state)
         options = Options(float(self.tol), EPOCHS * int(self.max_iter), rng=rng)
         tol = closer(min(self.tol, POLISHED), alpha, l1_ratio)
@@ -253,12 +253,7 @@ class MultiTaskElasticNet(MultiTaskBase):
             solver.start_from(start)
             epochs = solver.solve_closely(alpha, tol).epochs
             held = solver.working_set.coefficients()
-        if not np.isfinite(held.w).all():
-            raise ValueError(
-                "Coordinate descent iterations resulted in non-finite parameter values; X or y may contain large"
-                " values: rescale them."
-            )
-        return RowCoefficients(held.cols, held.w.astype(dtype).astype(np.float64)), epochs
+        return RowCoefficients(held.cols, as_held(held.w, dtype)), epochs
 
     def _set_fitted(self, problem: MultiTaskProblem, held: RowCoefficients, epochs: int) -> None:
         """Set the fitted attributes; warn where the gap misses the tolerance."""
