@@ -13,6 +13,7 @@ from sparsereg.data.design import as_design
 from sparsereg.objective.loss_dual import loss_gap_at
 from sparsereg.objective.problem import Coefficients, make_problem
 from sparsereg.solvers import working_set
+from sparsereg.solvers.known_gradients import KnownGradients
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.model_error import ModelError
 from sparsereg.solvers.newton_path import NewtonPath
@@ -153,3 +154,20 @@ def test_intercepts_beside_unpenalized_columns_are_those_of_the_gap():
     for k in range(8):
         z = X @ path.coefs[:, [k]].toarray()[:, 0] + path.intercepts[k]
         assert abs(np.sum(y - 1.0 / (1.0 + np.exp(-z)))) <= 1e-9 * y.size
+
+
+def test_gradients_are_known_of_the_columns_asked_for_last():
+    class Units:
+        def gradients(self, cols):
+            asked.append(cols.tolist())
+            return 2.0 * cols
+
+    asked, known = [], KnownGradients(np.zeros(6))
+    at = np.array
+    assert known.of(Units(), at([1, 5])).tolist() == [0.0, 0.0]
+    known.forget()
+    assert known.of(Units(), at([1, 4])).tolist() == [2.0, 8.0]
+    assert known.of(Units(), at([1, 3, 5])).tolist() == [2.0, 6.0, 10.0]
+    assert known.of(Units(), at([], dtype=int)).size == 0
+    assert known.of(Units(), at([3])).tolist() == [6.0]
+    assert asked == [[1, 4], [3, 5], [3]]

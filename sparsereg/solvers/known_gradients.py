@@ -31,10 +31,10 @@ class KnownGradients:
 
     def of(self, units: Units, cols: Int) -> Vector:
         """`x_j' rho` of columns in increasing order."""
-        if self._known is None:
+        known, values = self._known or (cols[:0], np.empty(0))
+        if not known.size:
             c = units.gradients(cols)
         else:
-            known, values = self._known
             at = np.minimum(np.searchsorted(known, cols), known.size - 1)
             c, missing = values[at], known[at] != cols
             if missing.any():
