@@ -166,13 +166,8 @@ class LossRows:
     def _settle(self, coef: Coefficients, near: float) -> tuple[Vector, float, float, float]:
         """For losses with a kernel: the residuals, b0 at its best, looked for from `near` on, the sum of the residuals,
         and `sum_i s_i rho_i^2 / l''_i`.  O(n + entries of the columns) a step"""
-        kernel, first, rho, slope, squared = (
-            self.loss.kernel,
-            near if self.fit_intercept else 0.0,
-            np.empty(0),
-            0.0,
-            0.0,
-        )
+        kernel, first = self.loss.kernel, near if self.fit_intercept else 0.0
+        rho, slope, squared = np.empty(0), 0.0, 0.0
 
         def slope_and_curvature(b: float) -> tuple[float, float]:
             nonlocal rho, slope, squared

@@ -22,7 +22,7 @@ from sparsereg.penalties import GapTerms
 from sparsereg.solvers.dual_projection import INNER_SHARE, PROJECTED_SHARE
 from sparsereg.solvers.gram_cd import GramCD
 from sparsereg.solvers.loop import EPOCHS_PER_LOOK, GAP_ROUNDING, STEP_ROUNDING, Certificate, Solution
-from sparsereg.solvers.working_set import Position
+from sparsereg.solvers.working_set import Position, padded
 
 if TYPE_CHECKING:
     from sparsereg.solvers.path_solver import PathSolver
@@ -57,7 +57,7 @@ class DualPoint(NamedTuple):
 
     def padded(self, m: int) -> Vector:
         """The coefficients of a working set that has grown to m columns."""
-        return np.concatenate([self.w, np.zeros(m - self.w.size)])
+        return padded(self.w, m)
 
 
 def can_interpolate(solver: PathSolver) -> bool:

@@ -10,7 +10,15 @@ from sparsereg.objective.quadratic import Quadratic
 from sparsereg.penalties import GapTerms
 from sparsereg.rows.contract import Gram
 from sparsereg.solvers.direct_step import direct_step
-from sparsereg.solvers.working_set import CHEAP_EPOCHS, MAX_DIRECT, MAX_PRODUCTS, MAX_SWEEPS, Position, WorkingSet
+from sparsereg.solvers.working_set import (
+    CHEAP_EPOCHS,
+    MAX_DIRECT,
+    MAX_PRODUCTS,
+    MAX_SWEEPS,
+    Position,
+    WorkingSet,
+    padded,
+)
 
 __all__ = ["GramCD"]
 
@@ -95,14 +103,14 @@ class GramCD(WorkingSet):
         if self.is_model or self._epochs > REFRESH_EPOCHS:
             self.set_w(w)
             return
-        then = self._extended(before.state, np.concatenate([before.w, np.zeros(self.m - before.w.size)]))
+        then = self._extended(before.state, padded(before.w, self.m))
         q = self.q + share * (self.q - then)
         self.gram.store.subtract(off_line, q)
         self.move_to(Position(w, q, -float(self.sums @ w)))
 
     def return_to(self, before: Position) -> None:
         """The columns added since leave q of those before as it was."""
-        w = np.concatenate([before.w, np.zeros(self.m - before.w.size)])
+        w = padded(before.w, self.m)
         self.move_to(Position(w, self._extended(before.state, w), before.r_sum))
 
     def set_w(self, w: Vector) -> None:

@@ -19,7 +19,7 @@ from sparsereg.rows.contract import Coefficients
 from sparsereg.solvers.dual_projection import WorkingSetGap, projected_gap
 from sparsereg.solvers.newton import newton
 from sparsereg.solvers.screening import EliminatedColumns
-from sparsereg.solvers.working_set import MAX_PRODUCTS, Position, WorkingSet
+from sparsereg.solvers.working_set import MAX_PRODUCTS, Position, WorkingSet, padded
 
 __all__ = ["SOLVERS", "Certificate", "Descent", "Options", "Solution", "WorkingSetGap", "WorkingSetLoop"]
 
@@ -351,7 +351,7 @@ class WorkingSetLoop(Descent, ABC):
         elif now is of:
             now.return_to(before)
         else:  # without its Gram matrix, whose state that was
-            now.set_w(np.concatenate([before.w, np.zeros(now.m - before.w.size)]))
+            now.set_w(padded(before.w, now.m))
 
     @abstractmethod
     def _certify(self, own: WorkingSetGap, target: float) -> Certificate:

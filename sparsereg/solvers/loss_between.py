@@ -19,6 +19,7 @@ from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.loss_rows import FAR
 from sparsereg.solvers.loop import Solution
 from sparsereg.solvers.point_gap import PointGap, bound_at
+from sparsereg.solvers.working_set import padded
 
 if TYPE_CHECKING:
     from sparsereg.solvers.newton_path import NewtonPath
@@ -54,7 +55,7 @@ class LossDualPoint(NamedTuple):
 
     def padded(self, m: int) -> Vector:
         """The coefficients of a working set that has grown to m columns."""
-        return _padded(self.w, m)
+        return padded(self.w, m)
 
 
 class _End(NamedTuple):
@@ -78,7 +79,7 @@ class _End(NamedTuple):
         eta = units.eta + step
         mean = units.mean_at(eta, point.correction)
         if point.dual is not None:
-            mean += _displacement(solver, eta, _padded(point.dual, ws.m) - w)
+            mean += _displacement(solver, eta, padded(point.dual, ws.m) - w)
         return cls(w, point.intercept, eta, mean, units.products(units.residual_sums(mean)))
 
 
@@ -91,11 +92,6 @@ def _displacement(solver: NewtonPath, eta: Vector, a: Vector) -> Vector:
         weights = units.sums[0] * h
         d -= float(weights @ d) / max(float(weights.sum()), 1e-300)
     return np.asarray(h * d)
-
-
-def _padded(w: Vector, m: int) -> Vector:
-    """Of a working set that has grown to m columns."""
-    return np.concatenate([w, np.zeros(m - w.size)])
 
 
 def can_interpolate(solver: NewtonPath) -> bool:

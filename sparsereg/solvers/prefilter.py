@@ -183,7 +183,7 @@ class PrefilteredSolver(RestoringSolver):
             self.start_from(self._behind)
             self._behind = None
         found = self.solve(float(alphas[0]))
-        self._together.left_over_took(found.epochs * found.coef.w.size * self.solver.working_set.m)
+        self._together.allow_work(found.epochs * found.coef.w.size * self.solver.working_set.m)
         return found
 
     def coefficients(self) -> Coefficients:

@@ -12,7 +12,15 @@ from sparsereg.objective.quadratic import Quadratic
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.memory import MemoryRows
 from sparsereg.solvers.direct_step import direct_step
-from sparsereg.solvers.working_set import CHEAP_EPOCHS, ENOUGH_MARGINS, MAX_DIRECT, MAX_SWEEPS, Position, WorkingSet
+from sparsereg.solvers.working_set import (
+    CHEAP_EPOCHS,
+    ENOUGH_MARGINS,
+    MAX_DIRECT,
+    MAX_SWEEPS,
+    Position,
+    WorkingSet,
+    padded,
+)
 
 __all__ = ["ResidualCD"]
 
@@ -59,8 +67,7 @@ class ResidualCD(WorkingSet):
 
     def return_to(self, before: Position) -> None:
         """Columns at 0 leave the residual as it was."""
-        added = np.zeros(self.m - before.w.size)
-        self.move_to(before._replace(w=np.concatenate([before.w, added])))
+        self.move_to(before._replace(w=padded(before.w, self.m)))
 
     def project(self, start: Position, margin: float) -> Position:
         """Between two passes over all columns sweeps over those that were violated lately, for about as long: in the

@@ -67,8 +67,8 @@ class SolvedTogether:
         """Whether `first` may know anything."""
         return self._small is not None or bool(self._known)
 
-    def left_over_took(self, multiplications: int) -> None:
-        """What `PathSolver` needed, in epochs on its Gram matrix, for a strength that was left to it."""
+    def allow_work(self, multiplications: int) -> None:
+        """Allow later strengths the time that `PathSolver` needed for one, by the multiplications of its epochs."""
         if self._small is not None:
             self._small.max_work = max(MAX_WORK, FACTOR_SPEED * multiplications)
 

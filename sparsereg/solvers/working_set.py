@@ -20,7 +20,7 @@ from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.memory import FEW_COLUMNS
 from sparsereg.solvers.gap_rounding import length_of
 
-__all__ = ["CHEAP_EPOCHS", "ENOUGH_MARGINS", "MAX_DIRECT", "MAX_SWEEPS", "Position", "WorkingSet"]
+__all__ = ["CHEAP_EPOCHS", "ENOUGH_MARGINS", "MAX_DIRECT", "MAX_SWEEPS", "Position", "WorkingSet", "padded"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -40,6 +40,11 @@ MAX_PRODUCTS = 50
 CHEAP_EPOCHS = 6
 # An epoch that reads fewer entries costs little more than the call.
 COSTLY_EPOCH = 10_000
+
+
+def padded(w: Vector, m: int) -> Vector:
+    """Coefficients of the first columns for all m: those that joined since are at 0."""
+    return np.concatenate([w, np.zeros(m - w.size)])
 
 
 class Position(NamedTuple):
@@ -225,7 +230,7 @@ class WorkingSet(ABC):
 
     def return_to(self, before: Position) -> None:
         """Move to a position of the first columns; those that were added since are at 0."""
-        self.set_w(np.concatenate([before.w, np.zeros(self.m - before.w.size)]))
+        self.set_w(padded(before.w, self.m))
 
     @abstractmethod
     def project(self, start: Position, margin: float) -> Position:
