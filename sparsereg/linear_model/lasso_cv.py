@@ -16,6 +16,7 @@ from sparsereg.data.validation import (
     check_penalty_factor,
     check_weights,
 )
+from sparsereg.linear_model.choice_fit import fit_from_path
 from sparsereg.linear_model.coefficients import set_parameters
 from sparsereg.linear_model.lasso import POLISHED, ElasticNet, ElasticNetBase
 from sparsereg.linear_model.path_choice import PathChoice
@@ -26,7 +27,7 @@ from sparsereg.selection.engine import Settings, is_small, validate
 from sparsereg.selection.fold_fits import Task
 from sparsereg.selection.folds import make_folds
 from sparsereg.selection.measures import make_measure
-from sparsereg.selection.results import CrossValidation
+from sparsereg.selection.results import CrossValidation, ValidatedPath
 from sparsereg.solvers.loop import Options
 
 __all__ = ["ElasticNetCV", "LassoCV"]
@@ -172,13 +173,15 @@ class ElasticNetCV(PathChoice, ElasticNetBase):
         flags = {name: bool(getattr(self, name)) for name in ("fit_intercept", "standardize", "positive")}
         penalty = {"penalty_factor": check_penalty_factor(self.penalty_factor, design.n_features), **flags}
         options = Options(float(self.tol), EPOCHS * int(self.max_iter), self.solver)
-        measure, paths = make_measure(self.scoring, LOSSES["squared"]), []
+        measure, paths, fits = make_measure(self.scoring, LOSSES["squared"]), [], list[ElasticNet | None]()
+        if self._goes_on(design):
+            settings = settings._replace(finish=lambda solver, path: fits.append(self._fit_at(solver, path)))
         for ratio in ratios:
             tight = self._closer(design, ratio)
             task = Task(design, target, weights, None, LOSSES["squared"], penalty, options, tight, self.relax)
             paths.append(validate(task, folds, measure, ratio, settings))
         self._choose(CrossValidation.of(paths, self.rule))
-        self._fit_choice(X, task)
+        self._take((fits[self.validation_.which] if fits else None) or self._fit_choice(X, task))
         return self
 
     # ---- checks ----------------------------------------------------------------------------------------------------
@@ -212,14 +215,34 @@ class ElasticNetCV(PathChoice, ElasticNetBase):
 
     # ---- results ---------------------------------------------------------------------------------------------------
 
-    def _fit_choice(self, X: Any, task: Task) -> None:
-        """All rows, at the choice."""
+    def _model(self, alpha: float, l1_ratio: float) -> ElasticNet:
+        """What fits all rows."""
         names = ("fit_intercept", "max_iter", "tol", "positive", "random_state", "selection", "penalty_factor")
         common = {name: getattr(self, name) for name in (*names, "standardize", "solver", "n_jobs")}
         gram = False if isinstance(self.precompute, str) else self.precompute
-        model = ElasticNet(alpha=self.alpha_, l1_ratio=self.validation_.l1_ratio, precompute=gram, **common)
+        return ElasticNet(alpha=alpha, l1_ratio=l1_ratio, precompute=gram, **common)
+
+    def _goes_on(self, design: Design) -> bool:
+        """Whether the last fit goes on from its path: not where what it was asked for applies to fits from 0, nor on
+        small X, where it has the digits of such a fit."""
+        return self.selection == "cyclic" and isinstance(self.precompute, str) and not is_small(design)
+
+    def _fit_at(self, solver: Any, validated: ValidatedPath) -> ElasticNet | None:
+        """All rows, at what is chosen of this path, by its solver; None where that does not certify it."""
+        if validated.stopped == "interrupted":  # between two states, perhaps
+            return None
+        k = validated.choose(self.rule)
+        model = self._model(float(validated.alphas[k]), validated.l1_ratio)
+        return model if fit_from_path(model, solver, validated.path, k) else None
+
+    def _fit_choice(self, X: Any, task: Task) -> ElasticNet:
+        """All rows, at the choice, from 0."""
+        model = self._model(self.alpha_, self.validation_.l1_ratio)
         model._check_parameters()
-        model._fit_design(task.design, task.y, task.s, X)
+        return model._fit_design(task.design, task.y, task.s, X)
+
+    def _take(self, model: ElasticNet) -> None:
+        """The fitted attributes."""
         self._coef, self.intercept_ = model._coef, model.intercept_
         self.dual_gap_, self.n_iter_ = model.dual_gap_, model.n_iter_
         if self.relax:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -35,8 +36,8 @@ ORDINARY, OF_FOLDS, SMALL_ENTRIES = 1e-4, 1e-3, 50_000
 
 
 class Settings(NamedTuple):
-    """How a path is validated: the number of points or the strengths, `eps`, when to end, how to go about it, and the
-    rule that will choose."""
+    """How a path is validated: the number of points or the strengths, `eps`, when to end, how to go about it, the rule
+    that will choose, and what is called at the end with the solver on all rows, while its sums are there."""
 
     grid: int | Vector
     eps: float | str
@@ -45,6 +46,7 @@ class Settings(NamedTuple):
     keep: bool = False
     progress: Progress | None = None
     rule: Any = "min"
+    finish: Callable[[PathSolvers, ValidatedPath], None] | None = None
 
 
 def validate(
@@ -79,7 +81,10 @@ def validate(
     validated = walk.go(alphas, settings.progress)
     path = replace(validated.path, settings=task.settings)
     rows = None if by_rows is None else row_differences(task, folds, by_rows, walk.fold_points, validated.best)
-    return replace(validated, path=path, is_deviance=of_rows is not None, by_rows=rows)
+    validated = replace(validated, path=path, is_deviance=of_rows is not None, by_rows=rows)
+    if settings.finish is not None:
+        settings.finish(whole, validated)
+    return validated
 
 
 def fold_options(task: Task, settings: Settings) -> Options:

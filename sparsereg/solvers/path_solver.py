@@ -127,13 +127,13 @@ class PathSolver(LooksAhead, WorkingSetLoop):
             return top / (self.quadratic.weight_sum * self.l1_ratio)
 
     def start_from(self, coef: Coefficients) -> None:
-        """Begin at given coefficients instead of 0."""
+        """Go on from given coefficients, instead of 0 or the last ones."""
         new = np.setdiff1d(coef.cols, self.working_set.cols)
         self._add(self.screening.kept(new))
         w = dict(zip(coef.cols.tolist(), coef.w.tolist(), strict=True))
         self.working_set.set_w(np.array([w.get(j, 0.0) for j in self.working_set.cols.tolist()]))
         self._displace(self.working_set.gradient())
-        if not self.quadratic.rows.round_is_costly:
+        if new.size and not self.quadratic.rows.round_is_costly:
             self.screening.record_all(self.working_set.gradient_of(None))
 
     def solve(self, alpha: float) -> Solution:

@@ -186,6 +186,17 @@ class PrefilteredSolver(RestoringSolver):
         self._together.allow_work(found.epochs * found.coef.w.size * self.solver.working_set.m)
         return found
 
+    def gap_by_passes(self, coef: Coefficients, alpha: float) -> float:
+        """The gap at these coefficients from the rows and columns alone; infinite where an eliminated column may pass
+        its threshold: `|x_j' r| <= n_j max |r|`."""
+        problem, quadratic, length = self.problem, self.problem.quadratic, self.solver.eliminated_length
+        if length:
+            base = quadratic.base(float(quadratic.moments(coef.cols).sums @ coef.w))
+            largest = problem.rows.residual_max_abs(coef, base)
+            if not length * largest <= problem.weight_sum * alpha * self.l1_ratio:
+                return np.inf
+        return problem.duality_gap(coef, alpha, self.l1_ratio)
+
     def coefficients(self) -> Coefficients:
         coef: Coefficients = self.solver.working_set.coefficients()
         return coef
