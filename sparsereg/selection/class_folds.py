@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from sparsereg.losses.multinomial import MULTINOMIAL
 from sparsereg.objective.multinomial import MultinomialProblem, make_multinomial_problem
-from sparsereg.selection.fold_fits import Task
-from sparsereg.selection.measures import Measure, scorer_of, weights_for
+from sparsereg.selection.measures import Deviance, Measure, scorer_of, weights_for
+from sparsereg.selection.output_folds import OutputsTask
 from sparsereg.selection.relaxed import relaxed_classes
-from sparsereg.solvers.outputs import RowSolution
 from sparsereg.solvers.path import solve_point
 
 __all__ = ["ClassDeviance", "ClassTask", "labels_of", "make_class_measure"]
@@ -23,8 +22,8 @@ Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class ClassTask(Task):
-    """As `Task`, with y of shape (n, K), probabilities of the classes, and an offset of this shape or None.
+class ClassTask(OutputsTask):
+    """Several classes: y has their probabilities.
 
     Attributes
     ----------
@@ -54,23 +53,9 @@ class ClassTask(Task):
                 " as cv=StratifiedKFold(5), or fewer of them, or leave the class out."
             )
 
-    def predictor(self, solution: RowSolution) -> Vector:  # type: ignore[override]
-        """`offset + b + X W'` of all rows, (n, K)."""
-        K, columns = len(self.classes), self.design.columns
-        z = np.repeat(np.asarray(solution.intercepts, dtype=np.float64)[:, None], self.design.n_rows, axis=1)
-        if self.offset is not None:
-            z += self.offset.T
-        ends = np.searchsorted(solution.coef.outputs, np.arange(K + 1))
-        for k in range(K):
-            part = slice(ends[k], ends[k + 1])
-            if part.stop > part.start:
-                place = np.searchsorted(columns, solution.coef.columns[part], sorter=self.column_order)
-                self.design.matrix.add_matvec(solution.coef.w[part], z[k], self.column_order[place])
-        return z.T
-
 
 @dataclass(frozen=True)
-class ClassDeviance:
+class ClassDeviance(Deviance):
     """Twice the mean loss, less what no predictor could avoid."""
 
     def __call__(self, y: Vector, z: Vector, s: Vector | None) -> float:

@@ -25,12 +25,13 @@ from sparsereg.data.validation import (
 from sparsereg.losses import Loss, Multinomial, as_loss, as_path_loss
 from sparsereg.objective.targets import check_classes, refuse_positive
 from sparsereg.rows.partitioned import PartitionedRows
-from sparsereg.selection.class_folds import ClassDeviance, ClassTask, labels_of, make_class_measure
+from sparsereg.selection.class_folds import ClassTask, labels_of, make_class_measure
 from sparsereg.selection.ending import TURNED, Ending, turned_after
 from sparsereg.selection.engine import Settings, validate
 from sparsereg.selection.fold_fits import Task
 from sparsereg.selection.folds import make_folds
 from sparsereg.selection.measures import Measure, make_measure
+from sparsereg.selection.output_folds import TargetsTask, make_targets_measure
 from sparsereg.selection.results import CrossValidation
 from sparsereg.selection.rows_folds import RowsTask, validate_rows
 from sparsereg.selection.rules import check_rule
@@ -78,8 +79,8 @@ def cross_validate_path(
     Parameters
     ----------
     X, y, loss, sample_weight, offset, penalty_factor, fit_intercept, standardize, positive, tol, max_iter, solver
-        As in `regularization_path`, of one target or, with ``loss="multinomial"``, of several classes. Weights count in
-        the fits and in the held-out losses.
+        As in `regularization_path`, also of several targets and, with ``loss="multinomial"``, of several classes.
+        Weights count in the fits and in the held-out losses.
         Rows in parts are solved one fold after the other, and have the mean deviance only.
     cv : int, splitter of scikit-learn, or iterable of (train, test), default 5
         A number means so many folds of consecutive rows, as in scikit-learn: shuffle rows that are sorted, with
@@ -91,7 +92,7 @@ def cross_validate_path(
         Handed to the splitter.
     scoring : str or callable, optional
         A scorer of scikit-learn, whose negative is the loss. Default: the mean deviance on the held-out rows, which is
-        the mean squared error for the squared loss.
+        the mean squared error for the squared loss, of several targets their mean.
     rule : {"min", "1se", "1se-rows", "1se-unpaired"}, "within x%", or callable, default "min"
         "min" takes the point of least mean loss over the folds. "1se" takes the strongest penalty whose mean
         difference to that point is at most the standard error of this difference over the folds, or of a single one
@@ -205,7 +206,7 @@ class GivenRows(NamedTuple):
 
 def make_task(
     rows: GivenRows, loss: Loss | Multinomial, penalty: dict[str, Any], options: Options, scoring: Any
-) -> tuple[Task, Measure | ClassDeviance, SplitBy]:
+) -> tuple[Task, Measure, SplitBy]:
     """What is fitted, what is measured, and by what rows are split."""
     n_rows = rows.design.n_rows
     if isinstance(loss, Multinomial):
@@ -216,6 +217,12 @@ def make_task(
         of_classes = ClassTask(*parts, classes=classes)
         labels = labels_of(y)
         return of_classes, make_class_measure(scoring, y, classes), SplitBy(y.argmax(axis=1), labels is not None)
+    if loss.quadratic and np.ndim(rows.y) == 2:  # several targets
+        refuse_positive(penalty["positive"])
+        y = check_outputs("y", rows.y, n_rows)
+        offset = None if rows.offset is None else check_outputs("offset", rows.offset, *y.shape)
+        targets = TargetsTask(rows.design, y, rows.s, offset, loss, penalty, options)
+        return targets, make_targets_measure(scoring), SplitBy(y, is_class=False)
     y = check_target(rows.y, n_rows)
     offset = None if rows.offset is None else check_vector("offset", rows.offset, n_rows)
     task = Task(rows.design, y, rows.s, offset, loss, penalty, options)

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.data.design import Design
-from sparsereg.selection.class_folds import ClassDeviance
 from sparsereg.selection.ending import Ending
 from sparsereg.selection.fold_fits import FoldFit, Task
 from sparsereg.selection.folds import Fold
-from sparsereg.selection.measures import MeanDeviance, Measure
+from sparsereg.selection.measures import Deviance, MeanDeviance, Measure
 from sparsereg.selection.results import ValidatedPath
 from sparsereg.selection.row_differences import row_differences
 from sparsereg.selection.rules import BY_ROWS, check_rule_of_folds
@@ -49,11 +48,9 @@ class Settings(NamedTuple):
     finish: Callable[[PathSolvers, ValidatedPath], None] | None = None
 
 
-def validate(
-    task: Task, folds: list[Fold], measure: Measure | ClassDeviance, l1_ratio: float, settings: Settings
-) -> ValidatedPath:
+def validate(task: Task, folds: list[Fold], measure: Measure, l1_ratio: float, settings: Settings) -> ValidatedPath:
     """One path on all rows and in every fold."""
-    of_rows = measure if isinstance(measure, (MeanDeviance, ClassDeviance)) else None
+    of_rows = measure if isinstance(measure, Deviance) else None
     check_rule_of_folds(settings.rule, len(folds), of_rows is not None)
     by_rows = of_rows if len(folds) == 1 or settings.rule == BY_ROWS else None
     eps = FLOOR if isinstance(settings.eps, str) else settings.eps

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sparsereg.losses import Loss
 
-__all__ = ["MeanDeviance", "Measure", "make_measure", "scorer_of", "takes_weights", "weights_for"]
+__all__ = ["Deviance", "MeanDeviance", "Measure", "make_measure", "scorer_of", "takes_weights", "weights_for"]
 
 Vector = NDArray[np.float64]
 # A measure of targets, linear predictors (the offset included) and weights of the held-out rows.
@@ -92,8 +92,19 @@ def weights_for(scorer: Any, s: Vector | None) -> dict[str, Any]:
     return {"sample_weight": s}
 
 
+class Deviance:
+    """A measure that is the mean of what each row has."""
+
+    def __call__(self, y: Vector, z: Vector, s: Vector | None) -> float:
+        raise NotImplementedError
+
+    def rows(self, y: Vector, z: Vector) -> Vector:
+        """Of each row, but for what no predictor could avoid."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class MeanDeviance:
+class MeanDeviance(Deviance):
     """Twice the mean loss, less what no predictor could avoid."""
 
     loss: Loss

@@ -11,7 +11,6 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sparsereg.results import PathResult
-from sparsereg.selection.class_folds import ClassDeviance
 from sparsereg.selection.engine import Settings
 from sparsereg.selection.fold_fits import Task
 from sparsereg.selection.measures import Measure
@@ -44,9 +43,7 @@ class HeldRows(NamedTuple):
         return z if self.offset is None else z + self.offset
 
 
-def path_with_patience(
-    task: Task, measure: Measure | ClassDeviance, l1_ratio: float, settings: Settings, held: HeldRows
-) -> PathResult:
+def path_with_patience(task: Task, measure: Measure, l1_ratio: float, settings: Settings, held: HeldRows) -> PathResult:
     """The path of a task, which `settings.ending` ends by the losses of the held-out rows; `stopped` says why.
 
     `settings.progress` is called as in `cross_validate_path`."""

@@ -20,6 +20,7 @@ from sparsereg.objective.multi_task import RowCoefficients
 from sparsereg.rows.contract import Coefficients
 from sparsereg.solvers.loop import Solution
 from sparsereg.solvers.loss_path import LossPathSolver
+from sparsereg.solvers.multi_task import MultiTaskSolver
 from sparsereg.solvers.multinomial import MultinomialSolver
 from sparsereg.solvers.outputs import Entries, RowSolution
 from sparsereg.solvers.path import PathSolvers
@@ -27,7 +28,7 @@ from sparsereg.solvers.prefilter import PrefilteredSolver
 from sparsereg.solvers.smooth_newton import SmoothSolution, smooth_newton
 from sparsereg.solvers.smooth_problem import SmoothProblem
 
-__all__ = ["WITHOUT_END", "relaxed", "relaxed_classes"]
+__all__ = ["WITHOUT_END", "relaxed", "relaxed_classes", "relaxed_rows"]
 
 Vector = NDArray[np.float64]
 
@@ -106,6 +107,16 @@ def relaxed_classes(solver: MultinomialSolver, solution: RowSolution, alpha: flo
     deviance = 2.0 * (at.total - problem.saturated)
     entries = Entries.of(coef.nonzero(), problem.design.columns)
     return replace(solution, coef=entries, intercepts=b, deviance=deviance, method=method)
+
+
+def relaxed_rows(solver: MultiTaskSolver, solution: RowSolution) -> RowSolution:
+    """The same for several targets by squares: the rows that are not 0."""
+    if not solution.coef.w.size:
+        return solution
+    coef, deviance = solver.working_set.least_squares(ROUNDS, ENOUGH)
+    problem = solver.problem
+    entries = Entries.of(coef, problem.design.columns)
+    return replace(solution, coef=entries, intercepts=problem.intercepts(coef), deviance=deviance)
 
 
 def _refit(

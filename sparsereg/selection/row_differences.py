@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.selection.class_folds import ClassDeviance
 from sparsereg.selection.fold_fits import Task
 from sparsereg.selection.folds import Fold
-from sparsereg.selection.measures import MeanDeviance
+from sparsereg.selection.measures import Deviance
 from sparsereg.selection.paired import PairedLosses
 
 __all__ = ["row_differences"]
@@ -20,7 +19,7 @@ Vector = NDArray[np.float64]
 
 
 def row_differences(
-    task: Task, folds: list[Fold], measure: MeanDeviance | ClassDeviance, points: Sequence[Sequence[Any]], best: int
+    task: Task, folds: list[Fold], measure: Deviance, points: Sequence[Sequence[Any]], best: int
 ) -> tuple[Vector, Vector]:
     """The mean of each point's loss less that of the best one over the rows held out, and its standard error by rows.
 

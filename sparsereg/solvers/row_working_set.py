@@ -173,6 +173,28 @@ class RowWorkingSet:
         self.refresh()
         return products
 
+    def least_squares(self, rounds: int, share: float) -> tuple[RowCoefficients, float]:
+        """The least loss plus the l2 term over the rows that are not 0, and `|R|_s^2` there. The rows here stay.
+
+        At most so many rounds of conjugate gradients, until the slope is this share of what it was."""
+        old, active = self.w, np.isin(self.cols, self.coefficients().cols)
+        straight, flat = np.zeros_like(old), np.zeros_like(self.l1)
+        self.w = np.where(active[:, None], old, 0.0)
+        self.refresh()
+        sizes = list[float]()
+        for _ in range(rounds):
+            slope = np.where(active[:, None], self.gradient() - self.l2[:, None] * self.w, 0.0)
+            sizes.append(float(np.linalg.norm(slope)))
+            if sizes[-1] <= share * sizes[0]:
+                break
+            self.w = self.w + self._conjugate_gradients(slope, straight, flat, active)[0]
+            self.refresh()
+        coef = RowCoefficients(self.cols, self.w).nonzero()
+        squared = self.problem.null_deviance - float(((self.c0 + self.gradient()) * self.w).sum())
+        self.w = old
+        self.refresh()
+        return coef, max(squared, 0.0)
+
     def _direct(self, slope: Vector, direction: Vector, bend: Vector, at: Int) -> Vector:
         """The step from the Hessian as a dense square; of dependent directions, the shortest."""
         n_outputs, sums = self.w.shape[1], self.sums[at]
