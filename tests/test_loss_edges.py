@@ -57,6 +57,36 @@ def test_separable_classes():
     assert free.score(X, SIGN) == 1.0
 
 
+@pytest.mark.parametrize("C", [1e4, 1e6])
+@pytest.mark.parametrize("loss", ["logistic", "poisson"])
+def test_a_weak_l1_penalty_on_dependent_columns_of_ones(C, loss):
+    """Thresholds are small beside what rounding or an intercept near the best leaves of gradients, so that the scaled
+    residual says nothing: models are certified at a projected dual point."""
+    rng, n, sizes = np.random.default_rng(0), 20_000, (5, 8, 12, 20, 40, 15)
+    levels = np.stack([np.minimum(rng.zipf(1.7, n), size) - 1 for size in sizes], axis=1)
+    levels[:, 3] = np.where(rng.random(n) < 0.9, levels[:, 2], levels[:, 3])
+    indices = (levels + np.cumsum([0, *sizes[:-1]])).astype(np.int32).ravel()
+    ones = sp.csr_array((np.ones(6 * n), indices, np.arange(0, 6 * n + 1, 6, dtype=np.int32)), shape=(n, 100))
+    z, options = ones @ rng.normal(size=100) - 1.0, {"l1_ratio": 1.0, "max_iter": 200}
+    alpha = 1.0 / (C * n)
+    model = LogisticRegression(C=C, **options) if loss == "logistic" else PoissonRegressor(alpha=alpha, **options)
+    y = rng.random(n) < 1.0 / (1.0 + np.exp(-z)) if loss == "logistic" else rng.poisson(np.exp(np.minimum(z, 3.0)))
+
+    def objective(coef, intercept):
+        at = ones @ coef + intercept
+        values = np.logaddexp(0.0, at) if loss == "logistic" else np.exp(at)
+        return np.mean(values - y * at) + alpha * np.abs(coef).sum()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(ones, y)
+        path = regularization_path(ones, y.astype(float), loss=loss, alphas=[alpha], tol=1e-6)
+    least = objective(path.coefs[:, [-1]].toarray().ravel(), path.intercepts[-1]) - path.dual_gaps[-1]
+    distance = objective(np.ravel(model.coef_), float(np.ravel(model.intercept_)[0])) - least
+    assert 0.0 <= distance <= model.dual_gap_ + 2.0 * path.dual_gaps[-1]
+    assert model.dual_gap_ <= 1e-4 * path.gap_scale
+
+
 @pytest.mark.parametrize("model", [LogisticRegression(), LogisticRegressionCV()])
 def test_one_class_is_refused(model):
     with pytest.raises(ValueError, match="at least 2 classes"):

@@ -10,15 +10,17 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sparsereg.linear_model.loss_task import CONTINUATION, EPOCHS, POLISHED, FitTask, Fitted
+from sparsereg.linear_model.by_paths import columns_of, solve_by_stronger_ones, solve_projecting
+from sparsereg.linear_model.loss_task import EPOCHS, POLISHED, FitTask, Fitted
 from sparsereg.linear_model.multinomial_fit import fit_multinomial
 from sparsereg.losses.confidence import ConfidentLogistic
 from sparsereg.losses.predictors import PredictorLoss, Softmax, WeightedLoss
 from sparsereg.objective.certificate import combine_gap
+from sparsereg.objective.loss_dual import loss_gap_at
 from sparsereg.objective.problem import Coefficients, count_weights, make_problem
 from sparsereg.penalties import GapTerms, Penalty
 from sparsereg.ridge.weighted_step import WeightedStep
-from sparsereg.solvers.loop import Options, Solution
+from sparsereg.solvers.loop import Options
 from sparsereg.solvers.loss_path import LossPathSolver
 from sparsereg.solvers.noise import Noise, NoisedLogistic, Squares
 from sparsereg.solvers.path_solver import PathSolver
@@ -297,42 +299,56 @@ class LossFit:
         return self.fitted(found.W, found.b, -(-found.n_iter // STEPS), norm)
 
     def _sparse(self, W: Matrix) -> Fitted:
+        fitted = self._by_solver(W)
+        if fitted.dual_gap > self.tol * fitted.gap_scale and self.all_penalized and not self.problem.loss.quadratic:
+            fitted = min(fitted, self._projecting(), key=lambda one: one.dual_gap)
+        if fitted.dual_gap <= self.tol * fitted.gap_scale:
+            return fitted
+        # Models of curved losses may be of no use far from the solution: steps of another kind have a try.
+        limits, zero = (min(self.tol, STATIONARY), self.null[1], STEPS * self.max_iter), np.zeros_like(W)
+        moved = proximal_descent(self.smooth, self.problem.penalty, self.l1, (zero, self.start(None, None)[1]), limits)
+        n_iter = min(fitted.n_iter - (-moved.n_iter // STEPS), self.max_iter)
+        other = self.fitted(moved.W, moved.b, n_iter, None)
+        return other if other.dual_gap < fitted.dual_gap else fitted
+
+    def _by_solver(self, W: Matrix) -> Fitted:
+        """By the solvers of paths, certified at the best intercept and its residual; on while that is cheap."""
         task, options = self.task, Options(self.tol, EPOCHS * self.max_iter, projects=False)
         solver: PathSolver | LossPathSolver
         if self.problem.loss.quadratic:
             solver = PathSolver(self.problem.quadratic, task.l1_ratio, options)
         else:
             solver = LossPathSolver(self.problem, task.l1_ratio, options)
-        epochs = 0
-        if W.any():
+        if isinstance(solver, LossPathSolver) and not W.any():
+            found = solve_by_stronger_ones(solver, task)
+        else:
             solver.start_from(Coefficients(np.arange(len(W)), W[:, 0]).nonzero())
-        elif isinstance(solver, LossPathSolver) and task.l1_ratio > 0.0:
-            # Models at w = 0 say little of weak penalties, where |z| is large: a few stronger ones come first.
-            top = solver.alpha_max()
-            steps = int(np.log(max(top / task.alpha, 1.0)) / np.log(CONTINUATION)) if np.isfinite(top) else 0
-            for k in range(steps, 0, -1):
-                epochs += solver.solve(task.alpha * CONTINUATION**k).epochs
-        found = solver.solve(task.alpha)
-        epochs += found.epochs
-        best, scale = (self._own(found), found.dual_gap), self.problem.gap_scale
+            found = solver.solve(task.alpha)
+        n_iter = min(-(-found.epochs // EPOCHS), self.max_iter)
+        best, scale = (columns_of(self.problem, found.columns, found.coef.w), found.dual_gap), self.problem.gap_scale
         for tol in CLOSER if self.problem.design.nnz <= POLISHED_ENTRIES else ():
             if not POLISHED * scale < best[1] <= self.tol * scale:
                 break
             if tol < self.tol:
                 found = solver.solve_closely(task.alpha, tol)
-            best = min(best, self._polished(self._own(found), found.dual_gap), key=lambda point: point[1])
-        n_iter = min(-(-epochs // EPOCHS), self.max_iter)
+            own = columns_of(self.problem, found.columns, found.coef.w)
+            best = min(best, self._polished(own, found.dual_gap), key=lambda point: point[1])
+        del solver  # its memory is that of the pass to come
         W = np.zeros_like(W)
         W[best[0].cols, 0] = best[0].w
-        fitted = self.fitted(W, found.intercept + self._shifted(W) - self._centered, n_iter, None)
-        if fitted.dual_gap <= self.tol * fitted.gap_scale:
-            return fitted
-        # Models of curved losses may be of no use far from the solution: steps of another kind have a try.
-        limits = min(self.tol, STATIONARY), self.null[1], STEPS * self.max_iter
-        moved = proximal_descent(self.smooth, self.problem.penalty, self.l1, (W, self.start(None, None)[1]), limits)
-        n_iter = min(n_iter - (-moved.n_iter // STEPS), self.max_iter)
-        other = self.fitted(moved.W, moved.b, n_iter, None)
-        return other if other.dual_gap < fitted.dual_gap else fitted
+        return self.fitted(W, found.intercept + self._shifted(W) - self._centered, n_iter, None)
+
+    def _projecting(self) -> Fitted:
+        """At the intercept and the dual point of a solver that projects."""
+        task, problem, options = self.task, self.problem, Options(self.tol, EPOCHS * self.max_iter)
+        found, coef, dual = solve_projecting(problem, task, options)
+        W = np.zeros((problem.design.n_cols, 1))
+        W[coef.cols, 0] = coef.w.astype(problem.design.dtype)
+        b = np.atleast_1d(found.intercept + self._shifted(W))
+        parts = problem.loss_rows, problem.penalty, Coefficients(np.arange(len(W)), W[:, 0]).nonzero(), dual
+        gap = loss_gap_at(*parts, (self.l1, self.l2), float(b[0])) / problem.weight_sum
+        n_iter = min(-(-found.epochs // EPOCHS), self.max_iter)
+        return Fitted(self._as_csr(W), b - self._shifted(W), gap, self.null[1] / problem.weight_sum, None, n_iter)
 
     def _leave_out_short(self) -> None:
         """Leave out columns of ones too short to pass their threshold whatever the residual."""
@@ -346,12 +362,6 @@ class LossFit:
         if design is not problem.design:
             self.problem = problem.with_design(design)
             self.__dict__.pop("_strengths", None)
-
-    def _own(self, found: Solution) -> Coefficients:
-        """A solution's coefficients by this problem's columns: the solver may have left some out."""
-        columns = self.problem.design.columns
-        order = np.argsort(columns)
-        return Coefficients(order[np.searchsorted(columns, found.columns, sorter=order)], found.coef.w).nonzero()
 
     def _polished(self, coef: Coefficients, gap: float) -> tuple[Coefficients, float]:
         """After Newton steps on the support, if that is a better point; and its gap."""

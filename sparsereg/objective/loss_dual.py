@@ -129,13 +129,19 @@ def gap_at_other_dual(loss: Loss, rows: tuple[Vector, Vector, Vector | None], th
 
 
 def loss_gap_at(
-    loss_rows: LossRows, penalty: Penalty, coef: Coefficients, dual: Coefficients, strengths: tuple[Vector, Vector]
+    loss_rows: LossRows,
+    penalty: Penalty,
+    coef: Coefficients,
+    dual: Coefficients,
+    strengths: tuple[Vector, Vector],
+    intercept: float | None = None,
 ) -> float:
     """The gap of `S F` at coefficients w and the dual point `rho - s h X (u - w)` of coefficients u, by its definition.
 
-    `strengths` are l1 and l2 of every column, none of them unpenalized. O(entries of X)."""
+    `strengths` are l1 and l2 of every column, none of them unpenalized. `intercept`: None for the best.
+    O(entries of X)"""
     rows, loss, w = loss_rows.rows, loss_rows.loss, np.zeros(loss_rows.rows.n_cols)
-    z, _ = loss_rows.predictor(coef)
+    z = loss_rows.predictor(coef)[0] if intercept is None else loss_rows.predictor_at(coef, intercept)
     s = np.ones(z.size) if rows.s is None else rows.s
     rho, h = s * loss.residual(rows.y, z), s * loss.curvature(rows.y, z)
     d = rows.predictor(dual) - rows.predictor(coef)

@@ -151,9 +151,7 @@ class LossRows:
         bound = squared if squared <= FAR * self.rows.weight_sum else np.inf
 
         def summed(of: Callable[..., float], *more: float) -> float:
-            at = self._offset_products(coef)
-            at += intercept
-            return _summed(of, self.rows.y, at, s, *more)
+            return _summed(of, self.rows.y, self.predictor_at(coef, intercept), s, *more)
 
         def fenchel_gap(t: float) -> float:
             """By the bound of `Loss.scaled_squares` where that is close, as it takes no logarithms."""
@@ -225,6 +223,12 @@ class LossRows:
         z = self.rows.predictor(coef)
         if self.offset is not None:
             z += self.offset
+        return z
+
+    def predictor_at(self, coef: Coefficients, intercept: float) -> Vector:
+        """`offset + intercept + X w`."""
+        z = self._offset_products(coef)
+        z += intercept
         return z
 
     def predictor(self, coef: Coefficients, near: float = 0.0) -> tuple[Vector, float]:
