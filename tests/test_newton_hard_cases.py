@@ -11,7 +11,7 @@ from sparsereg import regularization_path
 from sparsereg.data.design import as_design
 from sparsereg.losses import LOSSES
 from sparsereg.objective.problem import Coefficients, make_problem
-from sparsereg.solvers import loss_working_set, newton_path, working_set
+from sparsereg.solvers import loss_columns, loss_working_set, working_set
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.loss_path import LossPathSolver
 from sparsereg.solvers.newton_path import NewtonPath
@@ -107,7 +107,7 @@ def test_groups_and_rows_agree(seed, monkeypatch):
 @pytest.mark.parametrize("seed", [0, 1, 4, 5])
 def test_a_gram_matrix_that_grows_too_large_is_given_up(seed, monkeypatch):
     problem = draw(seed)
-    monkeypatch.setattr(newton_path, "SMALL_GRAM", -(10**9))
+    monkeypatch.setattr(loss_columns, "SMALL_GRAM", -(10**9))
     path = regularization_path(problem.X, problem.y, loss=problem.loss, alphas=5, tol=1e-8, **problem.options)
     assert path.certified.all()
 

@@ -68,8 +68,16 @@ def test_any_coefficients_give_a_dual_point_whose_gap_is_a_bound(seed):
         assert gap >= problem.objective(b0, dense, alpha) - least - 1e-9
 
 
-def test_a_path_takes_hardly_more_than_one_step_and_one_certificate_a_strength(monkeypatch):
-    """What the model missed is expected again, and columns over the new threshold join first; 2.1 and 1.4 without."""
+@pytest.mark.parametrize(
+    ("levels", "alphas", "eps", "steps", "certificates"),
+    [
+        # What the model missed is expected again, and columns over the new threshold join first; 210 and 140 without.
+        ((8, 12, 30), 100, 0.01, 175, 125),
+        # Many columns join: those that the first step left over the threshold before the second; 79 and 48 without.
+        ((20, 40, 60), 31, 0.001, 75, 37),
+    ],
+)
+def test_a_path_takes_few_steps_and_certificates(levels, alphas, eps, steps, certificates, monkeypatch):
     counts = {"_newton_step": 0, "_certify_point": 0}
 
     def counted(name):
@@ -84,16 +92,16 @@ def test_a_path_takes_hardly_more_than_one_step_and_one_certificate_a_strength(m
     for name in counts:
         monkeypatch.setattr(NewtonPath, name, counted(name))
     rng = np.random.default_rng(5)
-    levels = [rng.integers(0, k, 20_000) for k in (8, 12, 30)]
-    codes = [*levels, 100 + 12 * levels[0] + levels[1], 300 + 30 * levels[1] + levels[2]]
-    columns = np.concatenate([code + 1000 * k for k, code in enumerate(codes)])
+    fields = [rng.integers(0, k, 20_000) for k in levels]
+    codes = [*fields, levels[1] * fields[0] + fields[1], levels[2] * fields[1] + fields[2]]
+    columns = np.concatenate([code + 10_000 * k for k, code in enumerate(codes)])
     X = sp.csr_array((np.ones(columns.size), (np.tile(np.arange(20_000), 5), columns)))
     effects = rng.normal(size=X.shape[1]) * 0.3
     y = (rng.random(20_000) < 1.0 / (1.0 + np.exp(-(X @ effects)))).astype(float)
-    path = regularization_path(X, y, loss="logistic", alphas=100, eps=0.01)
+    path = regularization_path(X, y, loss="logistic", alphas=alphas, eps=eps)
     assert path.certified.all()
-    assert counts["_certify_point"] <= 125
-    assert counts["_newton_step"] <= 175
+    assert counts["_certify_point"] <= certificates
+    assert counts["_newton_step"] <= steps
 
 
 def test_the_error_of_a_model_is_expected_in_proportion_to_the_change_of_strength():

@@ -12,31 +12,25 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.objective.certificate import dual_ratio
 from sparsereg.objective.problem import Problem
 from sparsereg.rows.contract import Coefficients
-from sparsereg.rows.units import At, Units
+from sparsereg.rows.units import At
 from sparsereg.solvers.ahead import LooksAhead
 from sparsereg.solvers.closeness import Closeness
 from sparsereg.solvers.curvature_cd import CurvatureCD
-from sparsereg.solvers.curvature_residual import CurvatureResidual
-from sparsereg.solvers.known_gradients import KnownGradients
-from sparsereg.solvers.loop import ARMIJO, MAX_HALVINGS, Certificate, Descent, Options, Solution, WorkingSetGap
+from sparsereg.solvers.loop import ARMIJO, MAX_HALVINGS, Options, Solution, WorkingSetGap
 from sparsereg.solvers.loss_between import LossDualPoint, can_interpolate, solve_between
-from sparsereg.solvers.loss_working_set import as_rows, eliminated_bound, first_working_set
+from sparsereg.solvers.loss_columns import NONE, LossColumns
+from sparsereg.solvers.loss_working_set import first_working_set
 from sparsereg.solvers.model_error import ModelError
-from sparsereg.solvers.path_solver import BOUND_ROUNDING, GRAM_BATCH, MEMBERS_PER_ADDED, SMALL_GRAM
-from sparsereg.solvers.point_gap import PointGap, point_gap, projected_point_gap
-from sparsereg.solvers.screening import EliminatedColumns, Screening
+from sparsereg.solvers.point_gap import point_gap, projected_point_gap
+from sparsereg.solvers.screening import EliminatedColumns
 
 __all__ = ["NewtonPath"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# Columns added at a time, the nearest first: so many and twice the active ones. A round costs more than a few columns
-# too many.
-MIN_ADDED = 20
 # The weights of the model are renewed at every second step beyond so many at one strength, and before the next strength
 # where steps beyond have followed since.
 STEPS_BEFORE_WEIGHING = 3
@@ -57,7 +51,7 @@ FIRST_FIT = 1e-7
 MAX_FIRST_STEPS = 100
 
 
-class NewtonPath(LooksAhead, Descent):
+class NewtonPath(LooksAhead, LossColumns):
     """Solves one problem, with any loss and a penalty that has a kernel, at any sequence of strengths.
 
     Parameters
@@ -69,34 +63,18 @@ class NewtonPath(LooksAhead, Descent):
         The gradient at w = 0 where it is known.
     """
 
-    working_set: CurvatureCD | CurvatureResidual
-
     def __init__(self, problem: Problem, l1_ratio: float, options: Options, c: Vector | None = None) -> None:
-        self.problem = problem
-        rows = problem.loss_rows
-        b0 = rows.null_model()[0]
-        ws = first_working_set(problem, b0)
-        units = ws.units
-        super().__init__(ws.quadratic, l1_ratio, options, ws)
-        self._value_at_zero = units.value()
-        self._steps, self._reach, self._threshold = 0, MAX_MOVE, 0.0
+        ws = first_working_set(problem, problem.loss_rows.null_model()[0])
+        super().__init__(problem, l1_ratio, options, ws, c)
+        self._value_at_zero = ws.units.value()
+        self._steps, self._reach = 0, MAX_MOVE
         self._slow = False  # whether weights of an earlier point made a strength take many steps
         self._decrease = 0.0  # of the objective, by the last step
         self._model_error = ModelError()
-        self._outside = np.inf  # the largest bound outside over its threshold, at the last certificate
-        if c is not None:
-            units.know_gradients(c)
-        at_zero = units.gradients(None) if c is None else c
-        self._known = KnownGradients(at_zero)
-        self.screening = Screening(problem.quadratic, at_zero)
         ws.linearize(np.empty(0))
         self._projects = False
         self._add_unpenalized()
         self._projects = options.projects and not self.working_set.unpenalized.size
-
-    @property
-    def units(self) -> Units:
-        return self.working_set.units
 
     def _add_unpenalized(self) -> None:
         """Columns of penalty factor 0 are in the working set from the start; the rest is screened from their fit."""
@@ -169,10 +147,48 @@ class NewtonPath(LooksAhead, Descent):
         return (closer if closer.dual_gap <= found.dual_gap else found)._replace(epochs=found.epochs)
 
     def _solve(self, alpha: float, tol: float) -> Solution:
-        ws, limit = self.working_set, self.options.max_iter
-        ws.set_strength(alpha, self.l1_ratio)
-        self._threshold = ws.scale * self.l1_ratio
-        target = tol * self.problem.null_loss
+        limit, target, looks = self.options.max_iter, tol * self.problem.null_loss, self._many_rounds
+        self._begin(alpha, target)
+        ws, closeness = self.working_set, Closeness(target, self._model_error.ratio)
+        closeness.begin_round(point_gap(self.problem, ws)(0.0) if ws.m else 0.0)
+        epochs, patience = 0, MAX_STALLS if ws.unpenalized.size else limit
+        while True:
+            moved, ws = False, self.working_set
+            if ws.m:
+                done, moved = self._newton_step(closeness.of_model(ws.gram_entries == 0), max(limit - epochs, 1))
+                epochs += done
+            own = point_gap(self.problem, ws)
+            violated, costly = NONE, False
+            if looks and moved and epochs < limit and own(0.0) > closeness.enough:
+                violated, costly = self._violated(own, target)
+                looks = False
+            if self._projects and not costly and ws.epoch_is_costly and own(0.0) > closeness.enough:  # a step is dearer
+                own = projected_point_gap(self.problem, ws, own, target, closeness.enough)
+            present = own(0.0)
+            if present > closeness.enough and moved and epochs < limit and closeness.stalls < patience:
+                closeness.step_taken(present, self._decrease)
+                if violated[0].size:
+                    self._begin_round(*violated, closeness)
+                continue
+            found, c = self._certify_point(own, target)
+            moved = moved or bool(ws.m and closeness.tightened())
+            stuck = epochs >= limit or closeness.stalls == patience or not moved
+            if found.gap <= target or (stuck and not found.new.size) or epochs >= limit:
+                at = self.units.at
+                self._dual_point = LossDualPoint(
+                    alpha, ws.at, self.units.intercept, self._outside, at.correction, own.dual
+                )
+                return self._solution_at(self._best_gap(found.gap, alpha, target), epochs, own.dual)
+            if found.new.size:
+                self._begin_round(found.new, c, closeness)
+            else:
+                closeness.nothing_joined(present)
+
+    def _begin(self, alpha: float, target: float) -> None:
+        """The model at this strength: of the columns foreseen, where it is expected to lead, and where epochs are dear
+        on the line through the last two solutions."""
+        self.working_set.set_strength(alpha, self.l1_ratio)
+        self._threshold = self.working_set.scale * self.l1_ratio
         self.units.accuracy = INTERCEPT_SHARE * target
         self._model_error.begin(alpha)
         self._add_foreseen()
@@ -185,35 +201,13 @@ class NewtonPath(LooksAhead, Descent):
         self.quadratic = ws.quadratic
         if self.problem.loss.self_concordant and self._projects:  # models of other losses lead astray from there
             self._extrapolate(alpha)
-        self._steps, epochs, closeness = 0, 0, Closeness(target, self._model_error.ratio)
-        closeness.begin_round(point_gap(self.problem, ws)(0.0) if ws.m else 0.0)
-        patience = MAX_STALLS if ws.unpenalized.size else limit
-        while True:
-            moved, ws = False, self.working_set
-            if ws.m:
-                done, moved = self._newton_step(closeness.of_model(ws.gram_entries == 0), max(limit - epochs, 1))
-                epochs += done
-            own = point_gap(self.problem, ws)
-            if self._projects and ws.epoch_is_costly and own(0.0) > closeness.enough:  # a step is dearer
-                own = projected_point_gap(self.problem, ws, own, target, closeness.enough)
-            present = own(0.0)
-            if present > closeness.enough and moved and epochs < limit and closeness.stalls < patience:
-                closeness.step_taken(present, self._decrease)
-                continue
-            found, c = self._certify_point(own, target)
-            moved = moved or bool(ws.m and closeness.tightened())
-            stuck = epochs >= limit or closeness.stalls == patience or not moved
-            if found.gap <= target or (stuck and not found.new.size) or epochs >= limit:
-                at = self.units.at
-                self._dual_point = LossDualPoint(
-                    alpha, ws.at, self.units.intercept, self._outside, at.correction, own.dual
-                )
-                return self._solution_at(self._best_gap(found.gap, alpha, target), epochs, own.dual)
-            if found.new.size:
-                self._add(found.new, c)
-                closeness.begin_round(point_gap(self.problem, self.working_set)(0.0))
-            else:
-                closeness.nothing_joined(present)
+        self._steps, self._many_rounds = 0, False
+
+    def _begin_round(self, cols: Int, c: Vector, closeness: Closeness) -> None:
+        """With more columns, of gradients c, than the strength began with."""
+        self._many_rounds = True
+        self._add(cols, c)
+        closeness.begin_round(point_gap(self.problem, self.working_set)(0.0))
 
     def _best_gap(self, gap: float, alpha: float, target: float) -> float:
         """The gap of `S F`, by full passes where that of the working set does not suffice and columns are
@@ -310,76 +304,7 @@ class NewtonPath(LooksAhead, Descent):
         units.intercept += step[1] * step[2] + found.shift
         ws.linearize(units.residual_products(found) if c is None else c)
 
-    # ---- the certificate -----------------------------------------------------------------------------------------
-
-    def _certify_point(self, own: PointGap, target: float) -> tuple[Certificate, Vector]:
-        """The duality gap, from bounds on the columns outside or their gradients; columns to add, and their
-        gradients."""
-        threshold, none = self._threshold, np.empty(0, dtype=np.int64)
-        self.screening.displace(*self.units.displacement(own.mean))
-        candidates, worst, others = self.screening.above(threshold, own.dual_shift)
-        others = max(others, self._eliminated_bound(own.mean))
-        self._outside = dual_ratio(max(worst, others), threshold)
-        gap = own(self._outside)
-        if gap <= target or not candidates.size:
-            self._refuse_eliminated(gap, target, own)
-            return Certificate(gap, 0.0, none), np.empty(0)
-        c = self._gradients(candidates, own.mean)
-        magnitude, worst = self.screening.record(candidates, c, own.dual_shift)
-        self._outside = dual_ratio(max(worst, others), threshold)
-        gap = own(self._outside)
-        new = self._to_add(candidates, magnitude)
-        if not new.size:
-            self._refuse_eliminated(gap, target, own)
-        c = c[np.searchsorted(candidates, new)] if own.mean is None else self.units.gradients(new)
-        return Certificate(gap, 0.0, new), c
-
-    def _gradients(self, cols: Int, mean: Vector | None) -> Vector:
-        """Of columns outside."""
-        return self._known.of(self.units, cols) if mean is None else self.units.gradients(cols, mean)
-
-    def _add_foreseen(self) -> None:
-        """Columns that were over the present threshold when they were last evaluated join before the first step; not
-        on dense X, as for squares."""
-        screening, threshold = self.screening, self._threshold
-        if threshold == 0.0 or self.problem.rows.is_dense:
-            return
-        cols, _, _ = screening.last_above((1.0 + BOUND_ROUNDING) * threshold)
-        if not cols.size:
-            return
-        c = self._gradients(cols, None)
-        screening.displace(*self.units.displacement())
-        magnitude, _ = screening.record(cols, c)
-        new = self._to_add(cols, magnitude)
-        self._add(new, c[np.searchsorted(cols, new)])
-
-    def _to_add(self, cols: Int, magnitude: Vector) -> Int:
-        limit = MIN_ADDED + 2 * int(np.count_nonzero(self.working_set.at))
-        return self._nearest(cols, magnitude, self._threshold, limit)
-
-    def _refuse_eliminated(self, gap: float, target: float, own: PointGap) -> None:
-        if gap > target and self._eliminated_bound(own.mean) > self._threshold:
-            raise EliminatedColumns
-
-    def _eliminated_bound(self, mean: Vector | None = None) -> float:
-        """The largest possible gradient of an eliminated column, by its entries, at the residual or at `y - mean`."""
-        return eliminated_bound(self.problem, self.units, self._threshold, mean)
-
-    def _add(self, cols: Int, c: Vector) -> None:
-        if not cols.size:
-            return
-        ws = self.working_set
-        if not self.units.can_join(cols):
-            assert isinstance(ws, CurvatureCD)
-            ws.use(as_rows(self.problem, ws, self.screening))
-        size = max(GRAM_BATCH, ws.m // MEMBERS_PER_ADDED)
-        for begin in range(0, cols.size, size):
-            batch = slice(begin, begin + size)
-            ws.join(cols[batch], c[batch])
-            if isinstance(ws, CurvatureCD) and ws.gram_entries > self.problem.rows.nnz + SMALL_GRAM:
-                rows = as_rows(self.problem, ws, self.screening, with_gram=False)
-                ws = self.working_set = CurvatureResidual(self.problem, rows, ws)
-        self.screening.drop(cols)
+    # ---- what is returned ----------------------------------------------------------------------------------------
 
     def _solution_at(self, gap: float, epochs: int, dual: Vector | None) -> Solution:
         at = None if dual is None else Coefficients(self.working_set.cols[: dual.size], dual).nonzero()
