@@ -118,3 +118,38 @@ def test_units_of_a_free_column_change_no_class(scale, l1_ratio, y):
                 X * units, y * 1, loss="multinomial", alphas=[0.03], l1_ratio=l1_ratio, penalty_factor=[0, 1, 1]
             )
         assert found.certified.all()
+
+
+def separated_counts(seed):
+    """A field without a penalty beside a penalized one; counts of its first level are all 0."""
+    rng = np.random.default_rng(seed)
+    level, other = rng.integers(0, 4, 40), rng.integers(0, 3, 40)
+    y = np.where(level == 0, 0, rng.poisson(1.0 + level)).astype(float)
+    X = np.hstack([level[:, None] == np.arange(1, 4), other[:, None] == np.arange(3)]).astype(float)
+    return X, y, level
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_free_columns_that_separate_rows_would_still_gain_is_in_the_gap(seed):
+    """Predictors of the first level go on to minus infinity: the loss there, all of what is left, was missing."""
+    X, y, level = separated_counts(seed)
+    found = regularization_path(X, y, loss="poisson", penalty_factor=[0.0] * 3 + [1.0] * 3, alphas=3, tol=1e-8)
+    w = found.coefs[:, [0]].toarray()[:, 0].astype(np.longdouble)
+    assert not w[3:].any()
+    z, y = X @ w + np.longdouble(found.intercepts[0]), y.astype(np.longdouble)
+    means = [y[level == k].mean() for k in range(1, 4)]
+    least = sum(np.sum(level == k) * (m - m * np.log(m)) for k, m in enumerate(means, 1)) / y.size
+    excess = float(np.mean(np.exp(z) - y * z) - least)
+    assert excess > 1e-12
+    assert excess - 1e-13 <= found.dual_gaps[0] <= 1.1 * excess
+    assert found.certified.all()
+
+
+@pytest.mark.parametrize("seed", [3, 6, 17])
+def test_free_columns_that_separate_all_rows_stay_small(seed):
+    """Steps went on along what rounding left of gradients, with twice the predictors each time, up to 1e14."""
+    X = (np.random.default_rng(seed).random((8, 3)) < 0.5).astype(float)
+    y = (2.0 * X[:, 0] - 1.5 * X[:, 1] > 0.25).astype(float)
+    found = regularization_path(X, y, loss="logistic", penalty_factor=FREE, alphas=[1e-3, 1e-14], tol=1e-9)
+    assert found.certified.all()
+    assert np.abs(found.coefs.toarray()).max() < 1e3

@@ -26,8 +26,9 @@ __all__ = ["conjugate_gap", "gap_at_other_dual", "loss_gap_at", "orthogonal_part
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# Products with a residual count as 0 below this share of what they can be.
-ORTHOGONAL = 1e-11
+# Products with a residual count as 0 below the first share of what they can be, once steps no longer halve them: the
+# coefficients, which may be large, multiply them. Below the second they are rounding.
+ORTHOGONAL, ROUNDED = 1e-11, 1e-15
 MAX_REFINEMENTS = 20
 BISECTIONS = 60
 INSIDE = 1e-12
@@ -42,19 +43,21 @@ def orthogonal_part(loss_rows: LossRows, rho: Vector, h: Vector, cols: Int) -> V
     `h` are weights of the rows. O(entries of the columns, and their number cubed)."""
     design = loss_rows.rows.design
     size = float(np.linalg.norm(rho))
-    limits = ORTHOGONAL * size * np.sqrt(design.column_stats(None, cols).sq_norm)
-    theta, project = rho, None
+    most = np.maximum(size * np.sqrt(design.column_stats(None, cols).sq_norm), 1e-300)
+    theta, project, last, best = rho, None, np.inf, None
     for _ in range(MAX_REFINEMENTS):
-        total = float(theta.sum()) if loss_rows.fit_intercept else 0.0
-        if abs(total) <= ORTHOGONAL * size * rho.size**0.5 and (np.abs(design.rmatvec(theta, cols)) <= limits).all():
-            return theta
-        if not h.sum() > 0.0:
+        left = float((np.abs(design.rmatvec(theta, cols)) / most).max(initial=0.0))
+        if loss_rows.fit_intercept:
+            left = max(left, abs(float(theta.sum())) / max(size * rho.size**0.5, 1e-300))
+        best = theta if left <= ORTHOGONAL and left < last else best
+        if left <= ROUNDED or 0.5 * last < left <= ORTHOGONAL or not h.sum() > 0.0:
             break
+        last = left
         project = project or _projection(loss_rows, h, cols)
         theta, beyond = _into_domain(loss_rows, rho, theta - h * project(theta))
         if beyond.any():
-            h, project = np.where(beyond, 0.0, h), None
-    return None
+            h, project, last = np.where(beyond, 0.0, h), None, np.inf
+    return best
 
 
 def _projection(loss_rows: LossRows, h: Vector, cols: Int) -> Callable[[Vector], Vector]:

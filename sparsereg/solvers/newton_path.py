@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg.objective.loss_dual import ORTHOGONAL
 from sparsereg.objective.problem import Problem
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.units import At
@@ -36,8 +37,8 @@ Int = NDArray[np.int64]
 STEPS_BEFORE_WEIGHING = 3
 # After so many at one strength small weights are renewed too; where columns are unpenalized, always.
 STEPS_ROUGHLY = 30
-# A step at first moves no predictor by more, and by twice as much after each that went so far: beyond, a model to
-# second order says nothing.
+# A step at first moves no predictor by more, and by twice as much after each that went so far and lowered the objective
+# by more than rounding: beyond, a model to second order says nothing.
 MAX_MOVE = 5.0
 # After so many steps that stall (see `Closeness`) a gap by full passes is all that helps, where columns are
 # unpenalized.
@@ -86,11 +87,13 @@ class NewtonPath(LooksAhead, LossColumns):
         self.screening.drop(free)
         self._add(cols, self.units.gradients(cols))
         target = FIRST_FIT * self.problem.null_loss
+        most = np.sqrt(self.problem.rows.moments(cols)[1] * 2.0 * self.problem.null_loss)
         for _ in range(MAX_FIRST_STEPS if cols.size else 0):
             ws = self.working_set
             if not self._newton_step(target, self.options.max_iter)[1]:
                 break
-            if (np.abs(ws.c) <= FIRST_FIT * np.sqrt(ws.sq * ws.squared)).all():
+            least = np.maximum(FIRST_FIT * np.sqrt(ws.sq * ws.squared), ORTHOGONAL * most)
+            if (np.abs(ws.c) <= least).all():
                 break
         self.units.displacement()
         self.screening.record_all(self.units.gradients(None))
@@ -171,14 +174,17 @@ class NewtonPath(LooksAhead, LossColumns):
                     self._begin_round(*violated, closeness)
                 continue
             found, c = self._certify_point(own, target)
+            if own.separated and found.gap <= target:
+                found = found._replace(gap=self._full_gap(alpha))
+                closeness.stalls += found.gap > target
             moved = moved or bool(ws.m and closeness.tightened())
-            stuck = epochs >= limit or closeness.stalls == patience or not moved
+            stuck = epochs >= limit or closeness.stalls >= patience or not moved
             if found.gap <= target or (stuck and not found.new.size) or epochs >= limit:
                 at = self.units.at
                 self._dual_point = LossDualPoint(
                     alpha, ws.at, self.units.intercept, self._outside, at.correction, own.dual
                 )
-                return self._solution_at(self._best_gap(found.gap, alpha, target), epochs, own.dual)
+                return self._solution_at(self._best_gap(found.gap, alpha, own, target), epochs, own.dual)
             if found.new.size:
                 self._begin_round(found.new, c, closeness)
             else:
@@ -209,13 +215,17 @@ class NewtonPath(LooksAhead, LossColumns):
         self._add(cols, c)
         closeness.begin_round(point_gap(self.problem, self.working_set)(0.0))
 
-    def _best_gap(self, gap: float, alpha: float, target: float) -> float:
+    def _best_gap(self, gap: float, alpha: float, own: PointGap, target: float) -> float:
         """The gap of `S F`, by full passes where that of the working set does not suffice and columns are
         unpenalized: those find dual points on the boundary of the conjugate's domain too."""
         if gap <= target or not self.working_set.unpenalized.size:
             return gap
-        full = self.problem.duality_gap(self.coefficients(), alpha, self.l1_ratio)
-        return min(gap, full * self.problem.weight_sum)
+        full = self._full_gap(alpha)
+        return full if own.separated else min(gap, full)
+
+    def _full_gap(self, alpha: float) -> float:
+        """Of `S F`, by full passes."""
+        return self.problem.duality_gap(self.coefficients(), alpha, self.l1_ratio) * self.problem.weight_sum
 
     # ---- Newton steps --------------------------------------------------------------------------------------------
 
@@ -272,7 +282,7 @@ class NewtonPath(LooksAhead, LossColumns):
         before, slope = penalty.value(ws.at, ws.l1, ws.l2), -float(ws.c @ delta)
         promise = slope + penalty.value(ws.w, ws.l1, ws.l2) - before
         t = min(1.0, self._reach / largest) if largest > 0.0 else 1.0
-        self._reach *= 2.0 if t < 1.0 else 1.0
+        limited = t < 1.0
         for _ in range(MAX_HALVINGS):
             w = ws.w if t == 1.0 else ws.at + t * delta
             found = units.try_step(d_eta, t)
@@ -289,8 +299,10 @@ class NewtonPath(LooksAhead, LossColumns):
                     self._model_error.learn(c, ws.gradient(), t == 1.0)
                 self._accept(found, w, (d_eta, t, shift), c)
                 self._decrease = -more
+                if limited and -more > ROUNDING_SHARE * target:
+                    self._reach *= 2.0
                 return True
-            t *= 0.5
+            t, limited = 0.5 * t, False
             self._reach = max(MAX_MOVE, t * largest)
         ws.linearize(ws.c)
         return False

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.objective.certificate import combine_gap
-from sparsereg.objective.loss_dual import ORTHOGONAL, conjugate_gap
+from sparsereg.objective.loss_dual import ORTHOGONAL, ROUNDED, conjugate_gap
 from sparsereg.objective.problem import Problem
 from sparsereg.penalties import GapTerms
 from sparsereg.rows.units import Units
@@ -31,6 +31,8 @@ Vector = NDArray[np.float64]
 # than this share of the curvatures.
 MAX_STEPS = 30
 MAX_APART = 0.5
+# Unpenalized columns separate rows where a step by what is left of their gradients moves a predictor by more than this.
+FURTHER = 1e-6
 # Rounds of projections, each on gradients of the last one's dual point; they go beyond thresholds by this share at
 # most.
 MAX_ROUNDS = 3
@@ -51,6 +53,9 @@ class PointGap:
         The dual point is `y_i - mean`; None: the residual.
     dual : float64 array or None
         Coefficients of the working set with `d = X (dual - w)`, where there is a mean.
+    separated : bool
+        Whether unpenalized columns have next to no curvature beside what is left of their gradients, as where they
+        separate rows. The gap then leaves out what going on along them would gain.
     """
 
     terms: GapTerms
@@ -58,6 +63,7 @@ class PointGap:
     dual_shift: float = 0.0
     mean: Vector | None = None
     dual: Vector | None = None
+    separated: bool = False
 
     def __call__(self, outside: float) -> float:
         if not np.isfinite(self.dual_shift):
@@ -121,37 +127,47 @@ def unpenalized_gap(problem: Problem, ws: CurvatureCD | CurvatureResidual) -> Po
     h, s = units.curvatures(), units.sums[0]
     weights, a, c = s * h, np.zeros(ws.m), ws.c
     total = max(float(weights.sum()), 1e-300)
-    d, rows = np.zeros(units.n), problem.rows
-    limit = ORTHOGONAL * np.sqrt(rows.moments(ws.cols[free])[1] * 2.0 * problem.null_loss)
+    d, last = np.zeros(units.n), np.inf
+    _, sq, _, largest = problem.rows.moments(ws.cols[free])
+    most = np.maximum(np.sqrt(sq * 2.0 * problem.null_loss), 1e-300)
     for _ in range(MAX_STEPS):
-        if (np.abs(c[free]) <= limit).all():
+        left = float((np.abs(c[free]) / most).max())
+        step = ws.newton_step(np.where(active, c, 0.0), active, MAX_PRODUCTS)[0]
+        if left <= ROUNDED or 0.5 * last < left <= ORTHOGONAL:
             break
-        a += ws.newton_step(np.where(active, c, 0.0), active, MAX_PRODUCTS)[0]
+        a, last = a + step, left
         d, _ = units.predictor_step(a, 0.0)
         if problem.quadratic.fit_intercept:
             d -= float(weights @ d) / total
         c = ws.c - units.products(weights * d)
     else:
         return none
+    separated = not float(largest @ np.abs(step[free])) <= FURTHER
+    left = 0.0 if separated else max(float(c @ step), 0.0)
     c = c.copy()
     c[free] = 0.0
     shift = float(np.sqrt(weights @ (h * d * d)))
-    return PointGap(_terms(ws, c), _fenchel_gap(problem, units, weights, d), shift)
+    return PointGap(_terms(ws, c), _fenchel_gap(problem, units, weights, d, left), shift, separated=separated)
 
 
 def _terms(ws: CurvatureCD | CurvatureResidual, c: Vector) -> GapTerms:
     return ws.quadratic.penalty.gap_terms(ws.at, c, ws.l1, ws.l2)
 
 
-def _fenchel_gap(problem: Problem, units: Units, weights: Vector, d: Vector) -> Callable[[float], float]:
-    """The loss's part of the gap at `t (rho - weights d)`: by its definition, or for self-concordant losses a bound."""
+def _fenchel_gap(
+    problem: Problem, units: Units, weights: Vector, d: Vector, left: float = 0.0
+) -> Callable[[float], float]:
+    """The loss's part of the gap at `t (rho - weights d)`: by its definition, or for self-concordant losses a bound;
+    `left`: `sum weights e^2` of what d still lacks."""
+    at, root = units.at, float(np.sqrt(left))
+    apart = at.correction + d
+    squares = float(weights @ (apart * apart))
     if not problem.loss.self_concordant:
         rows, theta = problem.rows, units.residual_sums(units.at.mean) - weights * d
-        return lambda t: conjugate_gap(problem.loss, rows.y, units.eta, rows.s, theta, t)
-    at = units.at
-    apart = at.correction + d
-    squares, largest = float(weights @ (apart * apart)), float(np.abs(apart).max(initial=0.0))
-    return bound_at(squares, largest, units.near_and_far)
+        more = root * (float(np.sqrt(squares)) + root)
+        return lambda t: conjugate_gap(problem.loss, rows.y, units.eta, rows.s, theta, t) + more
+    largest = float(np.abs(apart).max(initial=0.0))
+    return bound_at((float(np.sqrt(squares)) + root) ** 2, largest, units.near_and_far)
 
 
 def bound_at(
