@@ -27,8 +27,8 @@ Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 # Products with a residual count as 0 below the first share of what they can be, once steps no longer halve them: the
-# coefficients, which may be large, multiply them. Below the second they are rounding.
-ORTHOGONAL, ROUNDED = 1e-11, 1e-15
+# coefficients, which may be large, multiply them. Below the second they are near rounding.
+ORTHOGONAL, ROUNDED = 1e-11, 1e-13
 MAX_REFINEMENTS = 20
 BISECTIONS = 60
 INSIDE = 1e-12

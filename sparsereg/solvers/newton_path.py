@@ -24,7 +24,7 @@ from sparsereg.solvers.loss_between import LossDualPoint, can_interpolate, solve
 from sparsereg.solvers.loss_columns import NONE, LossColumns
 from sparsereg.solvers.loss_working_set import first_working_set
 from sparsereg.solvers.model_error import ModelError
-from sparsereg.solvers.point_gap import point_gap, projected_point_gap
+from sparsereg.solvers.point_gap import PointGap, point_gap, projected_point_gap
 from sparsereg.solvers.screening import EliminatedColumns
 
 __all__ = ["NewtonPath"]
@@ -174,7 +174,7 @@ class NewtonPath(LooksAhead, LossColumns):
                     self._begin_round(*violated, closeness)
                 continue
             found, c = self._certify_point(own, target)
-            if own.separated and found.gap <= target:
+            if found.gap <= target and own.separated():
                 found = found._replace(gap=self._full_gap(alpha))
                 closeness.stalls += found.gap > target
             moved = moved or bool(ws.m and closeness.tightened())
@@ -221,7 +221,7 @@ class NewtonPath(LooksAhead, LossColumns):
         if gap <= target or not self.working_set.unpenalized.size:
             return gap
         full = self._full_gap(alpha)
-        return full if own.separated else min(gap, full)
+        return full if own.separated() else min(gap, full)
 
     def _full_gap(self, alpha: float) -> float:
         """Of `S F`, by full passes."""

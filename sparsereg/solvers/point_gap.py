@@ -39,6 +39,10 @@ MAX_ROUNDS = 3
 MAX_MARGIN = 0.01
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class PointGap:
     """The working set's part of the certificate of the loss: `gap(outside)` as `combine_gap`.
@@ -53,7 +57,7 @@ class PointGap:
         The dual point is `y_i - mean`; None: the residual.
     dual : float64 array or None
         Coefficients of the working set with `d = X (dual - w)`, where there is a mean.
-    separated : bool
+    separated : callable
         Whether unpenalized columns have next to no curvature beside what is left of their gradients, as where they
         separate rows. The gap then leaves out what going on along them would gain.
     """
@@ -63,7 +67,7 @@ class PointGap:
     dual_shift: float = 0.0
     mean: Vector | None = None
     dual: Vector | None = None
-    separated: bool = False
+    separated: Callable[[], bool] = _never
 
     def __call__(self, outside: float) -> float:
         if not np.isfinite(self.dual_shift):
@@ -132,42 +136,40 @@ def unpenalized_gap(problem: Problem, ws: CurvatureCD | CurvatureResidual) -> Po
     most = np.maximum(np.sqrt(sq * 2.0 * problem.null_loss), 1e-300)
     for _ in range(MAX_STEPS):
         left = float((np.abs(c[free]) / most).max())
-        step = ws.newton_step(np.where(active, c, 0.0), active, MAX_PRODUCTS)[0]
         if left <= ROUNDED or 0.5 * last < left <= ORTHOGONAL:
             break
-        a, last = a + step, left
+        last = left
+        a += ws.newton_step(np.where(active, c, 0.0), active, MAX_PRODUCTS)[0]
         d, _ = units.predictor_step(a, 0.0)
         if problem.quadratic.fit_intercept:
             d -= float(weights @ d) / total
         c = ws.c - units.products(weights * d)
     else:
         return none
-    separated = not float(largest @ np.abs(step[free])) <= FURTHER
-    left = 0.0 if separated else max(float(c @ step), 0.0)
-    c = c.copy()
+    rest, c = np.where(active, c, 0.0), c.copy()
     c[free] = 0.0
+
+    def separated() -> bool:
+        step = ws.newton_step(rest, active, MAX_PRODUCTS)[0]
+        return not float(largest @ np.abs(step[free])) <= FURTHER
+
     shift = float(np.sqrt(weights @ (h * d * d)))
-    return PointGap(_terms(ws, c), _fenchel_gap(problem, units, weights, d, left), shift, separated=separated)
+    return PointGap(_terms(ws, c), _fenchel_gap(problem, units, weights, d), shift, separated=separated)
 
 
 def _terms(ws: CurvatureCD | CurvatureResidual, c: Vector) -> GapTerms:
     return ws.quadratic.penalty.gap_terms(ws.at, c, ws.l1, ws.l2)
 
 
-def _fenchel_gap(
-    problem: Problem, units: Units, weights: Vector, d: Vector, left: float = 0.0
-) -> Callable[[float], float]:
-    """The loss's part of the gap at `t (rho - weights d)`: by its definition, or for self-concordant losses a bound;
-    `left`: `sum weights e^2` of what d still lacks."""
-    at, root = units.at, float(np.sqrt(left))
-    apart = at.correction + d
-    squares = float(weights @ (apart * apart))
+def _fenchel_gap(problem: Problem, units: Units, weights: Vector, d: Vector) -> Callable[[float], float]:
+    """The loss's part of the gap at `t (rho - weights d)`: by its definition, or for self-concordant losses a bound."""
     if not problem.loss.self_concordant:
         rows, theta = problem.rows, units.residual_sums(units.at.mean) - weights * d
-        more = root * (float(np.sqrt(squares)) + root)
-        return lambda t: conjugate_gap(problem.loss, rows.y, units.eta, rows.s, theta, t) + more
-    largest = float(np.abs(apart).max(initial=0.0))
-    return bound_at((float(np.sqrt(squares)) + root) ** 2, largest, units.near_and_far)
+        return lambda t: conjugate_gap(problem.loss, rows.y, units.eta, rows.s, theta, t)
+    at = units.at
+    apart = at.correction + d
+    squares, largest = float(weights @ (apart * apart)), float(np.abs(apart).max(initial=0.0))
+    return bound_at(squares, largest, units.near_and_far)
 
 
 def bound_at(
