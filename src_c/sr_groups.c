@@ -48,6 +48,7 @@ sr_status sr_groups_split(const sr_matrix *X, int64_t j, int64_t member, const d
         size_in[from] = 0;
         target[from] = to;
         g->slots[to * g->stride + g->length[to]++] = (uint16_t)(member + 1);
+        g->longest = g->length[to] > g->longest ? g->length[to] : g->longest;
     }
     if (X->index == SR_I64) sr_groups_move_i64(X, j, y, s, g, target);
     else sr_groups_move_i32(X, j, y, s, g, target);
@@ -90,34 +91,6 @@ void sr_groups_residuals(const sr_groups *g, int64_t n, const double *y, const d
 /* Slots in use, rounded up to four: slot 0, of step 0, stands beyond them. */
 SR_INLINE int64_t sr_padded(int64_t length) { return (length + 3) & ~(int64_t)3; }
 
-double sr_groups_step(const sr_groups *g, const double *step, double shift, double *out) {
-    double largest = 0.0;
-    for (int64_t u = 0; u < g->n_groups; u++) {
-        const uint16_t *slots = g->slots + u * g->stride;
-        const int64_t n = sr_padded(g->length[u]);
-        double a = 0.0, b = 0.0;
-        for (int64_t k = 0; k < n; k += 4) {
-            a += step[slots[k]] + step[slots[k + 1]];
-            b += step[slots[k + 2]] + step[slots[k + 3]];
-        }
-        out[u] = shift + (a + b);
-        largest = fabs(out[u]) > largest ? fabs(out[u]) : largest;
-    }
-    return largest;
-}
-
-void sr_groups_sums(const sr_groups *g, const double *v, const double *mean, double *out) {
-    for (int64_t u = 0; u < g->n_groups; u++) {
-        const uint16_t *slots = g->slots + u * g->stride;
-        const int64_t n = sr_padded(g->length[u]);
-        const double value = mean ? g->sy[u] - g->s[u] * mean[u] : v[u];
-        for (int64_t k = 0; k < n; k += 4) {
-            out[slots[k]] += value, out[slots[k + 1]] += value;
-            out[slots[k + 2]] += value, out[slots[k + 3]] += value;
-        }
-    }
-}
-
 /* Not 0 unless the weight is, so that the structure of the Gram is that of the patterns. */
 SR_INLINE double sr_groups_weight(const sr_groups *g, int64_t u) {
     const double h = g->s[u] * g->curvature[u];
@@ -136,20 +109,78 @@ void sr_groups_products(const sr_groups *g, const int32_t *list, int64_t n_list,
     }
 }
 
-void sr_groups_of_members(const sr_groups *g, int64_t m, int64_t *begin, int32_t *groups) {
+/* Patterns differ in length by group, which no processor could predict; lists of groups by member are long. */
+void sr_members_list(const sr_groups *g, int64_t m, sr_members *out) {
+    int64_t *begin = out->begin;
+    out->n_groups = g->n_groups, out->m = m;
     memset(begin, 0, (size_t)(m + 2) * sizeof *begin);
     for (int64_t u = 0; u < g->n_groups; u++)
         for (int64_t k = 0; k < g->length[u]; k++) begin[g->slots[u * g->stride + k] + 1]++;
     for (int64_t a = 0; a <= m; a++) begin[a + 1] += begin[a];
     for (int64_t u = 0; u < g->n_groups; u++)
-        for (int64_t k = 0; k < g->length[u]; k++) groups[begin[g->slots[u * g->stride + k]]++] = (int32_t)u;
+        for (int64_t k = 0; k < g->length[u]; k++)
+            out->groups[begin[g->slots[u * g->stride + k]]++] = (int32_t)u;
+}
+
+void sr_members_append(sr_members *members, const int32_t *list, int64_t n) {
+    int64_t to = members->begin[members->m];
+    for (int64_t k = 0; k < n; k++) {
+        members->groups[to] = list[k];
+        to += list[k] < members->n_groups; /* no branch, which no processor could predict */
+    }
+    members->begin[++members->m] = to;
+}
+
+double sr_members_step(const sr_members *members, const sr_groups *g, const double *step, double shift, double *out) {
+    double largest = 0.0;
+    for (int64_t u = 0; u < members->n_groups; u++) out[u] = shift;
+    for (int64_t a = 0; a < members->m; a++) {
+        const double by = step[a + 1];
+        if (by == 0.0) continue;
+        for (int64_t e = members->begin[a]; e < members->begin[a + 1]; e++) out[members->groups[e]] += by;
+    }
+    for (int64_t u = members->n_groups; u < g->n_groups; u++) {
+        const uint16_t *slots = g->slots + u * g->stride;
+        const int64_t n = sr_padded(g->length[u]);
+        double a = 0.0, b = 0.0;
+        for (int64_t k = 0; k < n; k += 4) {
+            a += step[slots[k]] + step[slots[k + 1]];
+            b += step[slots[k + 2]] + step[slots[k + 3]];
+        }
+        out[u] = shift + (a + b);
+    }
+    for (int64_t u = 0; u < g->n_groups; u++) largest = fabs(out[u]) > largest ? fabs(out[u]) : largest;
+    return largest;
+}
+
+void sr_members_sums(const sr_members *members, const sr_groups *g, double *v, const double *mean, double *out) {
+    for (int64_t u = members->n_groups; u < g->n_groups; u++) {
+        const uint16_t *slots = g->slots + u * g->stride;
+        const int64_t n = sr_padded(g->length[u]);
+        const double value = mean ? g->sy[u] - g->s[u] * mean[u] : v[u];
+        for (int64_t k = 0; k < n; k += 4) {
+            out[slots[k]] += value, out[slots[k + 1]] += value;
+            out[slots[k + 2]] += value, out[slots[k + 3]] += value;
+        }
+    }
+    for (int64_t u = 0; mean && u < members->n_groups; u++) v[u] = g->sy[u] - g->s[u] * mean[u];
+    for (int64_t a = 0; a < members->m; a++) {
+        const int32_t *groups = members->groups + members->begin[a];
+        const int64_t n = members->begin[a + 1] - members->begin[a];
+        double sum[4] = {0.0};
+        int64_t e = 0;
+        for (; e + 4 <= n; e += 4)
+            for (int k = 0; k < 4; k++) sum[k] += v[groups[e + k]];
+        for (; e < n; e++) sum[0] += v[groups[e]];
+        out[a + 1] += (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    }
 }
 
 /* Column a of the Gram from the groups of member a: `sum`, by slot, is zero before and after. */
-void sr_groups_gram(const sr_groups *g, int64_t m, const int64_t *begin, const int32_t *groups, double *sum,
-                    const sr_gram *G) {
-    for (int64_t a = 0; a < m; a++) {
-        sr_groups_products(g, groups + begin[a], begin[a + 1] - begin[a], sum);
+void sr_members_gram(const sr_members *members, const sr_groups *g, double *sum, const sr_gram *G) {
+    for (int64_t a = 0; a < members->m; a++) {
+        const int64_t begin = members->begin[a];
+        sr_groups_products(g, members->groups + begin, members->begin[a + 1] - begin, sum);
         for (int64_t e = G->begin[a]; e < G->begin[a] + G->len[a]; e++) {
             G->val[e] = sum[G->idx[e] + 1];
             sum[G->idx[e] + 1] = 0.0;

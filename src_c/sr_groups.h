@@ -7,7 +7,7 @@
 /* Rows grouped by which of m chosen columns of ones, the members, they have: rows of a group have equal predictors. A
  * pattern lists its members plus one; slots beyond its length are 0. Groups are split as members join. */
 typedef struct {
-    int64_t n_groups, stride;              /* stride: slots of a pattern, a multiple of 4 */
+    int64_t n_groups, stride, longest;     /* stride: slots of a pattern, a multiple of 4; longest: most in use */
     int32_t *of_row, *size;                /* the group of each row; rows of each group */
     uint16_t *slots, *length;              /* stride a group; members of each group */
     double *s, *sy, *syy;                  /* of each group: sum s_i, sum s_i y_i, sum s_i y_i^2 */
@@ -32,19 +32,28 @@ sr_status sr_groups_column_sums(const sr_matrix *X, const int64_t *cols, int64_t
 /* out[i] = s_i (y_i - mean[group of i]) for every row.  O(n) */
 void sr_groups_residuals(const sr_groups *g, int64_t n, const double *y, const double *s, const double *mean,
                          double *out);
-/* out[u] = shift + sum of step[slot] over the pattern of u, with step[0] = 0; returns max |out|.  O(slots) */
-double sr_groups_step(const sr_groups *g, const double *step, double shift, double *out);
-/* out[slot] += v[u] for the slots of each group, or += sy - s mean where there is a mean; out[0] takes what is beyond
- * the patterns.  O(slots) */
-void sr_groups_sums(const sr_groups *g, const double *v, const double *mean, double *out);
 /* out[slot] += s[u] curvature[u] for the slots of the groups u in `list`.  O(their slots) */
 void sr_groups_products(const sr_groups *g, const int32_t *list, int64_t n_list, double *out);
-/* The groups of each member: of member a they are groups[begin[a] .. begin[a + 1]). begin: m + 2.
- * O(slots) */
-void sr_groups_of_members(const sr_groups *g, int64_t m, int64_t *begin, int32_t *groups);
-/* The values of G = X_M' diag(s curvature) X_M anew; its structure stays. `begin` and `groups` as above; sum: m + 1,
- * zero before and after.  O(sum over groups of length^2) */
-void sr_groups_gram(const sr_groups *g, int64_t m, const int64_t *begin, const int32_t *groups, double *sum,
-                    const sr_gram *G);
+
+/* The first n_groups groups by member: those of member a are groups[begin[a] .. begin[a + 1]). Patterns of the others
+ * are read slot by slot: groups that were split off since the lists were made. */
+typedef struct {
+    int64_t n_groups, m;
+    int64_t *begin;  /* m + 2 */
+    int32_t *groups; /* room for all slots in use */
+} sr_members;
+
+/* The lists of all groups of g and its m members.  O(slots) */
+void sr_members_list(const sr_groups *g, int64_t m, sr_members *out);
+/* The next member, which the n groups of `list` have. Groups that are read by slots are left out.  O(n) */
+void sr_members_append(sr_members *members, const int32_t *list, int64_t n);
+/* out[u] = shift + sum of step[slot] over the pattern of u, with step[0] = 0; returns max |out|.  O(slots) */
+double sr_members_step(const sr_members *members, const sr_groups *g, const double *step, double shift, double *out);
+/* out[slot] += v[u] for the slots of each group, or += sy - s mean where there is a mean, and v is work space for the
+ * groups in lists; out[0] takes what is beyond the patterns.  O(slots) */
+void sr_members_sums(const sr_members *members, const sr_groups *g, double *v, const double *mean, double *out);
+/* The values of G = X_M' diag(s curvature) X_M anew, by lists of all groups; its structure stays. sum: m + 1, zero
+ * before and after.  O(sum over groups of length^2) */
+void sr_members_gram(const sr_members *members, const sr_groups *g, double *sum, const sr_gram *G);
 
 #endif

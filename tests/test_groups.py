@@ -38,6 +38,34 @@ def crossed(rng, n, index):
     return design, X[:, design.columns]
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_long_patterns_are_read_by_member_and_by_slot(weighted):
+    rng = np.random.default_rng(1)
+    X = (rng.random((300, 40)) < 0.7).astype(float)
+    design = as_design(sp.csr_array(X))
+    X = X[:, design.columns]
+    y, s = rng.random(300), rng.uniform(0.5, 2.0, 300) if weighted else None
+    weights = np.ones(300) if s is None else s
+    longest = int(X.sum(axis=1).max())
+    groups = RowGroups(design.matrix, y, s, np.zeros(300, dtype=np.int32), np.zeros(1), longest)
+    gram, m = GramStore(design.matrix, None), 0
+    groups.values()[4][:] = 0.25
+    for cols in np.split(np.arange(40), [4, 22, 25, 38]):
+        groups.join(cols, gram)
+        m += cols.size
+        W, of = X[:, :m], groups.of_rows()
+        for _ in range(15):  # after some passes lists by member are made, and then are kept up to date
+            step, mean = rng.normal(size=m), rng.random(groups.n_groups)
+            eta, largest = groups.predictor_step(step, 0.5)
+            np.testing.assert_allclose(eta[of], 0.5 + W @ step, atol=1e-12)
+            assert largest == np.abs(eta).max()
+            c = groups.residual_products(mean)
+            np.testing.assert_allclose(c, W.T @ (weights * (y - mean[of])), atol=1e-10)
+        if m != 25:
+            groups.weigh(gram)
+        np.testing.assert_allclose(gram.toarray(), 0.25 * W.T @ (weights[:, None] * W), rtol=1e-12)
+
+
 @pytest.mark.parametrize("index", [np.int32, np.int64])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("n_first", [1, 3])

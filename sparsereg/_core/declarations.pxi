@@ -255,7 +255,7 @@ cdef extern from "sr_small.h" nogil:
     int64_t sr_small_path(const sr_small *, const double *, int64_t, const sr_small_work *, double *, int64_t *)
 cdef extern from "sr_groups.h" nogil:
     ctypedef struct sr_groups:
-        int64_t n_groups, stride
+        int64_t n_groups, stride, longest
         int32_t *of_row
         int32_t *size
         uint16_t *slots
@@ -273,11 +273,16 @@ cdef extern from "sr_groups.h" nogil:
     sr_status sr_groups_column_sums(const sr_matrix *, const int64_t *, int64_t, const double *, const sr_groups *,
                                     const double *, double *)
     void sr_groups_residuals(const sr_groups *, int64_t, const double *, const double *, const double *, double *)
-    double sr_groups_step(const sr_groups *g, const double *step, double shift, double *out)
-    void sr_groups_sums(const sr_groups *g, const double *v, const double *mean, double *out)
     void sr_groups_products(const sr_groups *g, const int32_t *list, int64_t n_list, double *out)
-    void sr_groups_of_members(const sr_groups *g, int64_t m, int64_t *begin, int32_t *groups)
-    void sr_groups_gram(const sr_groups *, int64_t, const int64_t *, const int32_t *, double *, const sr_gram *)
+    ctypedef struct sr_members:
+        int64_t n_groups, m
+        int64_t *begin
+        int32_t *groups
+    void sr_members_list(const sr_groups *g, int64_t m, sr_members *out)
+    void sr_members_append(sr_members *members, const int32_t *list, int64_t n)
+    double sr_members_step(const sr_members *, const sr_groups *, const double *, double, double *)
+    void sr_members_sums(const sr_members *, const sr_groups *, double *v, const double *mean, double *out)
+    void sr_members_gram(const sr_members *, const sr_groups *, double *sum, const sr_gram *G)
 
 cdef extern from "sr_reweigh.h" nogil:
     sr_status sr_add_rows(const sr_matrix *, const int64_t *, int64_t, const double *, const sr_gram_work *, int64_t,

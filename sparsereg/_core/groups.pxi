@@ -1,5 +1,11 @@
 # Rows in groups.
 
+cdef enum:
+    # Slots of a pattern at first. So short ones are read as fast as lists by member.
+    FIRST_SLOTS = 16
+    # Lists are made anew once passes have read all groups slot by slot so many times: about what it costs.
+    PASSES_PER_LIST = 10
+
 cdef class RowGroups:
     """Rows grouped by which members they have (`sr_groups`); members are columns of ones that join one by one.
 
@@ -23,6 +29,10 @@ cdef class RowGroups:
     cdef uint16_t[::1] length
     cdef double[:, ::1] numbers
     cdef readonly int64_t n_groups, m
+    cdef int64_t longest, most_slots  # of a pattern now, and ever
+    cdef int64_t[::1] begin
+    cdef int32_t[::1] of_member
+    cdef int64_t n_listed, read_by_slots
 
     def __init__(self, Matrix X not None, const double[::1] y, const double[::1] s, first, eta, int64_t longest):
         require(y.shape[0] == first.shape[0] == X.view.n_rows, "y or first has the wrong length")
@@ -31,7 +41,8 @@ cdef class RowGroups:
         self.n_groups, self.m = eta.shape[0], 0
         self.of_row = np.array(first, dtype=np.int32)
         require(0 <= np.min(self.of_row) and np.max(self.of_row) < self.n_groups, "no such group")
-        self.slots = np.zeros((self.n_groups, max(4 * ((longest + 3) // 4), 4)), dtype=np.uint16)
+        self.longest, self.most_slots = 0, max(4 * ((longest + 3) // 4), 4)
+        self.slots = np.zeros((self.n_groups, min(self.most_slots, FIRST_SLOTS)), dtype=np.uint16)
         self.length = np.zeros(self.n_groups, dtype=np.uint16)
         if self.n_groups == 1:
             self.size = np.array([self.of_row.shape[0]], dtype=np.int32)
@@ -40,6 +51,8 @@ cdef class RowGroups:
         self.size_in, self.target = np.zeros(self.n_groups, dtype=np.int32), np.zeros(self.n_groups, dtype=np.int32)
         self.numbers = np.zeros((6, self.n_groups))
         np.asarray(self.numbers)[3] = eta
+        self.begin, self.of_member = np.zeros(2, dtype=np.int64), np.empty(1, dtype=np.int32)
+        self.n_listed = self.read_by_slots = 0
         self.sum_up()
 
     def sum_up(self):
@@ -56,8 +69,13 @@ cdef class RowGroups:
         numbers[2, :k] = np.bincount(of_row, weighted * y, k)
 
     def _reserve(self, int64_t k):
-        """Space for k groups, of which there are never more than rows; one array after the other, as each is copied."""
+        """Space for k groups, of which there are never more than rows, and for one member more; one array after the
+        other, as each is copied."""
         capacity, n = self.size.shape[0], self.n_groups
+        if self.longest == self.slots.shape[1] < self.most_slots:
+            more = np.zeros((capacity, min(self.longest + self.longest // 8 * 4, self.most_slots)), dtype=np.uint16)
+            more[:n, : self.longest] = np.asarray(self.slots)[:n]
+            self.slots = more
         if k <= capacity:
             return
         capacity = min(max(k, capacity + capacity // 4), self.of_row.shape[0])
@@ -75,7 +93,7 @@ cdef class RowGroups:
 
     cdef sr_groups borrow(self):
         cdef sr_groups view
-        view.n_groups, view.stride = self.n_groups, self.slots.shape[1]
+        view.n_groups, view.stride, view.longest = self.n_groups, self.slots.shape[1], self.longest
         view.of_row, view.size = &self.of_row[0], &self.size[0]
         view.slots, view.length = &self.slots[0, 0], &self.length[0]
         view.s, view.sy, view.syy = &self.numbers[0, 0], &self.numbers[1, 0], &self.numbers[2, 0]
@@ -122,7 +140,8 @@ cdef class RowGroups:
                                          &self.target[0], &groups[0], n)
                 sr_groups_products(&view, &groups[0], n, &sums[0])
             check(status)
-            self.n_groups = view.n_groups
+            self._append(groups[:n])
+            self.n_groups, self.longest = view.n_groups, view.longest
             self.m += 1
             gram._push_dense(&sums[1])
         if later:
@@ -135,15 +154,60 @@ cdef class RowGroups:
         require(gram.m == self.m, "the Gram has other members")
         if not self.m:
             return
-        cdef int64_t[::1] begin = np.empty(self.m + 2, dtype=np.int64)
-        cdef int64_t total = np.asarray(self.length)[: self.n_groups].sum(dtype=np.int64)
-        cdef int32_t[::1] groups = np.empty(max(total, 1), dtype=np.int32)
+        self._list()
         cdef double[::1] sums = np.zeros(self.m + 1)
         cdef sr_groups view = self.borrow()
+        cdef sr_members members = self.borrow_members()
         cdef sr_gram G = gram.arena.borrow()
         with nogil:
-            sr_groups_of_members(&view, self.m, &begin[0], &groups[0])
-            sr_groups_gram(&view, self.m, &begin[0], &groups[0], &sums[0], &G)
+            sr_members_gram(&members, &view, &sums[0], &G)
+        if not self._keeps_lists():
+            self.n_listed, self.of_member = 0, np.empty(1, dtype=np.int32)
+            self.begin[:] = 0
+
+    cdef sr_members borrow_members(self):
+        cdef sr_members view
+        view.n_groups, view.m = self.n_listed, self.m
+        view.begin, view.groups = &self.begin[0], &self.of_member[0]
+        return view
+
+    cdef bint _keeps_lists(self):
+        return self.slots.shape[1] > FIRST_SLOTS
+
+    def _append(self, const int32_t[::1] groups):
+        """The lists by member get that of the next one."""
+        cdef int64_t n = groups.shape[0], used = self.begin[self.m]
+        if self.m + 3 > self.begin.shape[0]:
+            self.begin = grown(self.begin, 2 * self.m + 3)
+        cdef sr_members members
+        self.begin[self.m + 1] = used
+        if not self.n_listed:
+            return
+        if used + n > self.of_member.shape[0]:
+            self.of_member = grown(self.of_member, used + used // 4 + n)
+        members = self.borrow_members()
+        with nogil:
+            sr_members_append(&members, &groups[0], n)
+
+    def _list(self):
+        """All groups by member."""
+        cdef sr_groups view
+        cdef sr_members members
+        cdef int64_t total = self.lengths().sum(dtype=np.int64)
+        if self.n_listed < self.n_groups:
+            if total > self.of_member.shape[0]:
+                self.of_member = np.empty(total, dtype=np.int32)
+            view, members = self.borrow(), self.borrow_members()
+            with nogil:
+                sr_members_list(&view, self.m, &members)
+            self.n_listed, self.read_by_slots = self.n_groups, 0
+
+    cdef sr_members read(self):
+        """The lists, made anew where that costs less than what was read without since."""
+        self.read_by_slots += self.n_groups - self.n_listed
+        if self._keeps_lists() and self.read_by_slots > PASSES_PER_LIST * self.n_groups:
+            self._list()
+        return self.borrow_members()
 
     def predictor_step(self, const double[::1] step, double shift):
         """`X_M step + shift` of each group, and the largest of its absolute values."""
@@ -151,9 +215,10 @@ cdef class RowGroups:
         cdef double[::1] by_slot = np.concatenate([[0.0], step])
         cdef double[::1] out = np.empty(self.n_groups)
         cdef sr_groups view = self.borrow()
+        cdef sr_members members = self.read()
         cdef double largest
         with nogil:
-            largest = sr_groups_step(&view, &by_slot[0], shift, &out[0])
+            largest = sr_members_step(&members, &view, &by_slot[0], shift, &out[0])
         return np.asarray(out), largest
 
     def products(self, const double[::1] v):
@@ -161,8 +226,9 @@ cdef class RowGroups:
         require(v.shape[0] == self.n_groups, "v has the wrong length")
         cdef double[::1] out = np.zeros(self.m + 1)
         cdef sr_groups view = self.borrow()
+        cdef sr_members members = self.read()
         with nogil:
-            sr_groups_sums(&view, &v[0], NULL, &out[0])
+            sr_members_sums(&members, &view, <double *>&v[0], NULL, &out[0])
         return np.asarray(out)[1:]
 
     def column_sums(self, const int64_t[::1] cols, const double[::1] mean):
@@ -195,6 +261,8 @@ cdef class RowGroups:
         require(mean.shape[0] == self.n_groups, "mean has the wrong length")
         cdef double[::1] out = np.zeros(self.m + 1)
         cdef sr_groups view = self.borrow()
+        cdef sr_members members = self.read()
+        cdef double[::1] work = np.empty(max(self.n_listed, 1))
         with nogil:
-            sr_groups_sums(&view, NULL, &mean[0], &out[0])
+            sr_members_sums(&members, &view, &work[0], &mean[0], &out[0])
         return np.asarray(out)[1:]

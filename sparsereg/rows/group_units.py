@@ -11,15 +11,16 @@ from sparsereg.rows.contract import Coefficients, Gram
 from sparsereg.rows.gram import ProductsGram
 from sparsereg.rows.loss_rows import LossRows
 from sparsereg.rows.reweigh import Reweighing
-from sparsereg.rows.units import At, Units
+from sparsereg.rows.units import At, Units, gram_suits
 
 __all__ = ["GroupUnits", "GroupedLoss", "groups_suit"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# Rows in groups have 16-bit patterns of fixed length: longer rows seldom are equal, and take memory.
-MAX_PATTERN = 64
+# Rows in groups have 16-bit patterns, all as long as the longest: longer rows seldom are equal, and take memory. A few
+# may be longer where most are short.
+MAX_PATTERN, MAX_SELDOM = 64, 128
 MAX_MEMBERS = 60_000
 # Columns of fewer entries than so many times the rows are evaluated on their own rows: an entry reads the row's group
 # and its mean, which stay in a near cache, and no residual of all rows is needed.
@@ -32,7 +33,8 @@ def groups_suit(loss_rows: LossRows) -> bool:
     """Whether rows are to be grouped, by counts: columns of ones and short rows. With distinct offsets groups are
     single rows, whose patterns still are what is read fastest."""
     design = loss_rows.rows.design
-    return loss_rows.loss.kernel is not None and design.n_ones > 0 and design.max_row_length <= MAX_PATTERN
+    longest = MAX_SELDOM if gram_suits(loss_rows) else MAX_PATTERN
+    return loss_rows.loss.kernel is not None and design.n_ones > 0 and design.max_row_length <= longest
 
 
 def _groups_by_offset(loss_rows: LossRows, intercept: float) -> RowGroups:
@@ -41,8 +43,7 @@ def _groups_by_offset(loss_rows: LossRows, intercept: float) -> RowGroups:
     if loss_rows.offset is not None:
         distinct, inverse = np.unique(loss_rows.offset, return_inverse=True)
         first = inverse.astype(np.int32)
-    longest = min(rows.design.max_row_length, MAX_PATTERN)
-    return RowGroups(rows.design.matrix, rows.y, rows.s, first, distinct + intercept, longest)
+    return RowGroups(rows.design.matrix, rows.y, rows.s, first, distinct + intercept, rows.design.max_row_length)
 
 
 class GroupUnits(Units):

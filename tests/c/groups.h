@@ -12,9 +12,11 @@ static void test_groups(const fixture *f, const sr_matrix *X, const double *s) {
     int32_t of_row[N] = {0}, size[N] = {N}, size_in[N] = {0}, target[N], list[N];
     uint16_t slots[N * STRIDE] = {0}, length[N] = {0};
     double sums[N] = {0}, sy[N] = {0}, syy[N] = {0}, eta[N] = {0}, curvature[N] = {0.25}, reference[N] = {0};
-    double y[N], step[N_ONES + 1] = {0}, out[N], products[N_ONES + 1] = {0}, c[N_ONES], largest;
-    int64_t n_list = 0, n_new = 0, cols[N_ONES];
-    sr_groups g = {1, STRIDE, of_row, size, slots, length, sums, sy, syy, eta, curvature, reference};
+    double y[N], rho[N], step[N_ONES + 1] = {0}, out[N], products[N_ONES + 1] = {0}, c[N_ONES], largest;
+    int64_t n_list = 0, n_new = 0, cols[N_ONES], begin[N_ONES + 2] = {0};
+    int32_t groups[N * N_ONES];
+    sr_members members = {0, 0, begin, groups}; /* of the first columns' groups, later ones by slots */
+    sr_groups g = {1, STRIDE, 0, of_row, size, slots, length, sums, sy, syy, eta, curvature, reference};
     for (int i = 0; i < N; i++) {
         y[i] = uniform() * 2.0;
         sums[0] += s ? s[i] : 1.0, sy[0] += (s ? s[i] : 1.0) * y[i], syy[0] += (s ? s[i] : 1.0) * y[i] * y[i];
@@ -26,6 +28,8 @@ static void test_groups(const fixture *f, const sr_matrix *X, const double *s) {
         const double *targets = s || a & 1 ? y : NULL; /* NULL: the sums are made anew at the end */
         CHECK(sr_groups_split(X, a, a, targets, s, &g, size_in, target, list, n_list) == SR_OK, "split");
         CHECK(g.n_groups == before + n_new, "new groups of column %d", a);
+        sr_members_append(&members, list, n_list);
+        if (a == N_ONES / 2) sr_members_list(&g, a + 1, &members);
         double product[N_ONES + 1] = {0}, expected = 0.0;
         sr_groups_products(&g, list, n_list, product);
         for (int i = 0; i < N; i++) expected += 0.25 * (s ? s[i] : 1.0) * f->plain[i][a];
@@ -34,13 +38,13 @@ static void test_groups(const fixture *f, const sr_matrix *X, const double *s) {
     if (!s) sr_groups_sum_up(&g, N, y);
     CHECK(sr_groups_meet(X, N_ONES, &g, size_in, list, &n_list, &n_new) == SR_BAD_INDEX, "values");
     CHECK(sr_groups_split(X, N_ONES, N_ONES, y, s, &g, size_in, target, list, n_list) == SR_BAD_INDEX, "values");
-    largest = sr_groups_step(&g, step, 0.5, out);
+    largest = sr_members_step(&members, &g, step, 0.5, out);
     for (int i = 0; i < N; i++) {
         double expected = 0.5;
         for (int a = 0; a < N_ONES; a++) expected += step[a + 1] * f->plain[i][a];
         CHECK(near(out[of_row[i]], expected) && fabs(expected) <= largest * (1 + 1e-12), "step of row %d", i);
     }
-    sr_groups_sums(&g, NULL, out, products);
+    sr_members_sums(&members, &g, rho, out, products);
     CHECK(sr_groups_column_sums(X, cols, N_ONES, s, &g, out, c) == SR_OK, "sums of columns");
     for (int a = 0; a < N_ONES; a++) {
         double sum_y = 0.0;
