@@ -26,7 +26,7 @@ from sparsereg.penalties import Penalty
 from sparsereg.rows.contract import Coefficients, Rows
 from sparsereg.rows.memory import FEW_COLUMNS, MemoryRows
 
-__all__ = ["MAX_UNPENALIZED", "TINY", "ColumnMoments", "Quadratic"]
+__all__ = ["MAX_UNPENALIZED", "TINY", "ColumnMoments", "Quadratic", "nonnegative_least_squares"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -246,7 +246,7 @@ class Quadratic:
         scale, vectors, root, _ = self._elimination(cols)
         b = (vectors.T @ (c / scale)) / root
         if self.penalty.positive:
-            a = _nonnegative_least_squares(root[:, None] * vectors.T, b) / scale
+            a = nonnegative_least_squares(root[:, None] * vectors.T, b) / scale
         else:
             a = (vectors @ (b / root)) / scale
         return a, float(np.sum((root * (vectors.T @ (scale * a))) ** 2))
@@ -325,12 +325,15 @@ class Quadratic:
         return rows.design.rmatvec(z if rows.s is None else rows.s * z, cols) / scale
 
 
-def _nonnegative_least_squares(A: NDArray[np.float64], b: Vector) -> Vector:
+def nonnegative_least_squares(A: NDArray[np.float64], b: Vector) -> Vector:
     """The x >= 0 with the least `|A x - b|`."""
     from scipy.optimize import lsq_linear, nnls  # a heavy import, for a rare case
 
-    x, norm = nnls(A, b)
+    try:
+        x, norm = nnls(A, b)
+    except RuntimeError:  # too many iterations
+        x, norm = np.zeros(A.shape[1]), np.inf
     # nnls may fail on gradients that are rounding, as they are near a minimum, and then misreports the norm too.
-    if abs(float(np.linalg.norm(A @ x - b)) - norm) > 1e-10 * float(np.linalg.norm(b)):
+    if not abs(float(np.linalg.norm(A @ x - b)) - norm) <= 1e-10 * float(np.linalg.norm(b)):
         x = lsq_linear(A, b, bounds=(0.0, np.inf), method="bvls", tol=1e-15).x
     return np.asarray(x)

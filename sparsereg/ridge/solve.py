@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.objective.problem import make_problem
 from sparsereg.ridge.coefficient_error import CoefficientCheck
 from sparsereg.ridge.direct import smallest_square, solve_direct
+from sparsereg.ridge.nonnegative import solve_nonnegative, upwards
 from sparsereg.ridge.normal_equations import EMPTY, NormalEquations, ProblemSummary, RidgeSolution, System
-from sparsereg.ridge.pcg import ApproximateInverse, Preconditioner, conjugate_gradients
+from sparsereg.ridge.pcg import Preconditioner, conjugate_gradients
 from sparsereg.ridge.preconditioners.choose import choose_preconditioner
 from sparsereg.ridge.preconditioners.two_level import Identity
 from sparsereg.ridge.units import MAX_EXPONENT
-from sparsereg.solvers.loop import Options
-from sparsereg.solvers.path_solver import PathSolver
 
 __all__ = [
     "METHODS",
@@ -133,7 +131,7 @@ def solve_ridge(equations: NormalEquations, Y: Vector, alphas: Vector, settings:
         if settings.method == "cg":
             solutions = _solve_iteratively(systems, alphas, settings)
         elif settings.method == "bounded":
-            solutions = [_solve_bounded(system, settings) for system in systems]
+            solutions = [solve_nonnegative(system, settings.tol, settings.max_iter) for system in systems]
         else:
             solutions = solve_direct(settings.method, systems)
     check_finite(*(solution.gradient_norm for solution in solutions))
@@ -156,7 +154,7 @@ def handed_out(
         z = equations.root_weights * (z - equations.mean(z))
         moved = float(z @ z + system.penalty @ (w - exact) ** 2)
         g = system.gradient(w)
-        g = _upwards(w, g) if positive else g
+        g = upwards(w, g) if positive else g
         gap = float((np.sqrt(solution.dual_gap) + np.sqrt(moved)) ** 2)
         out.append(RidgeSolution(w, max(system.relative(g), solution.gradient_norm), gap, solution.n_iter))
     return out
@@ -177,65 +175,3 @@ def _solve_iteratively(systems: list[System], alphas: Vector, settings: SolverSe
             solution = check(system, solution, lambda one: made[one.alpha], limits)
         solutions.append(solution)
     return solutions
-
-
-def _solve_bounded(system: System, settings: SolverSettings) -> RidgeSolution:
-    """One target with `w >= 0`, by the elastic net's coordinate descent without an l1 term.
-
-    The duality gap scales with the mean square of the target, so its tolerance is the square of a relative gradient.
-    """
-    equations = system.equations
-    unpenalized = make_problem(
-        equations.design, system.y, sample_weight=equations.s, fit_intercept=equations.fit_intercept, positive=True
-    )
-    order = np.argsort(equations.design.columns)
-    place = order[np.searchsorted(equations.design.columns, unpenalized.design.columns, sorter=order)]
-    factors = system.penalty[place] * (unpenalized.weight_sum / equations.weight_sum)  # weights may have been rescaled
-    penalty = unpenalized.penalty.with_factors(factors, factors)
-    options = Options(settings.tol**2, settings.max_iter)
-    solver = PathSolver(replace(unpenalized.quadratic, penalty=penalty), 0.0, options)
-    found = solver.solve(1.0 / unpenalized.weight_sum)
-    w = np.zeros(equations.factor.size)
-    w[place[found.coef.cols]] = found.coef.w
-    w, norm, n_iter = _follow_gradient(system, w, settings.tol, settings.max_iter - found.epochs)
-    return RidgeSolution(w, norm, 2.0 * equations.weight_sum * found.dual_gap, found.epochs + n_iter)
-
-
-def _upwards(w: Vector, slope: Vector) -> Vector:
-    """The gradient under `w >= 0`: that of a column at 0 counts only if it points upwards."""
-    return np.where((w > 0.0) | (slope > 0.0), slope, 0.0)
-
-
-class _Free(ApproximateInverse):
-    """Some of the columns, each divided by its curvature; the others stay where they are."""
-
-    def __init__(self, system: System, free: NDArray[np.bool_]) -> None:
-        self.system, self.free, curvature = system, free, system.equations.diagonal + system.penalty
-        self.inverse = np.divide(1.0, curvature, out=np.zeros_like(curvature), where=free & (curvature > 0.0))
-
-    def apply(self, g: Vector) -> tuple[Vector, Vector]:
-        z = self.inverse * g
-        return z, np.where(self.free, self.system.times(z), 0.0)
-
-
-def _follow_gradient(system: System, w: Vector, tol: float, max_iter: int) -> tuple[Vector, float, int]:
-    """Bring the relative gradient towards `tol`. A small gap does not: the objective hardly depends on columns of large
-    penalties, but their gradients count. Returns coefficients, their relative gradient and the iterations.
-
-    Conjugate gradients on the columns that are free to move. A step is taken where the gradient and the objective fall,
-    so that a gap known before still holds."""
-    slope, n_iter = system.gradient(w), 0
-    g = _upwards(w, slope)
-    norm = system.relative(g)
-    while norm > tol and n_iter < max_iter:
-        goal = 0.1 * tol / norm * float(np.linalg.norm(g))
-        step, _, done = _Free(system, (w > 0.0) | (g > 0.0)).descend(g, goal, min(g.size, max_iter - n_iter))
-        n_iter += done
-        there = np.maximum(w + step, 0.0)
-        after = system.gradient(there)
-        g = _upwards(there, after)
-        nearer = system.relative(g)
-        if not (nearer < norm and float((slope + after) @ (there - w)) >= 0.0):
-            break
-        w, slope, norm = there, after, nearer
-    return w, norm, n_iter
