@@ -90,3 +90,25 @@ def test_a_level_loss_ends_in_time():
     ours = cross_validate_path(np.column_stack([x, x]), y, eps="auto", alphas=20).chosen
     assert ours.stopped == "turned"
     assert len(ours.alphas) - 1 - ours.best == ending.LEVEL * ending.turned_after(20)
+
+
+def test_scores_that_stay_equal_have_not_turned():
+    """A column's rows change sides long after it has entered: so long the accuracy is that of the larger class."""
+    row = np.arange(4000)
+    tenth, half = row % 10 == 0, row % 2
+    y = np.where(tenth, row // 10 * 7 % 25 < 13, row % 5 == 1).astype(float)  # shares of 0.52 and 2/9
+    X = np.column_stack([tenth, half])
+    ours = cross_validate_path(X, y, loss="logistic", eps="auto", scoring="accuracy").chosen
+    assert (ours.mean_losses == ours.mean_losses[0]).sum() > 4 * ending.TURNED
+    assert ours.n_nonzero[4 * ending.TURNED] > 0
+    assert ours.mean_losses.min() < ours.mean_losses[0]
+    assert ours.stopped == "turned"
+
+
+def test_losses_that_stay_equal_end_in_time():
+    """From the last of equal ones on a loss is worse; where nothing is, it ends as one without new columns does."""
+    falls = np.r_[1.0, np.full(30, 0.5), 0.6 * np.ones(9)][:, None]
+    assert not ending.has_turned(falls, 10)
+    assert ending.has_turned(np.r_[falls, np.full((11, 1), 0.6)], 10)
+    assert not ending.has_turned(np.ones((100, 2)), 10)
+    assert ending.has_turned(np.ones((101, 2)), 10)

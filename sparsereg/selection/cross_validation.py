@@ -109,10 +109,10 @@ def cross_validate_path(
         until the mean held-out loss has turned for good: its least value is a tenth of `alphas` points back (a factor
         of 1.6 in alpha, and three points at least) and the last one is worse by more than a paired standard error, or
         it is twice as far back (four times where the first point is the best); and columns have entered since its least
-        value, or none are left, or that is `alphas` points back. A fold whose own loss has its least
-        value twice as far back stops by itself; its loss is taken to go on rising as it did since its least value,
-        and if the best point comes later, the fold is solved on, so that every fold measures it. The end is at the
-        latest alpha_max/100,000.
+        value, or none are left, or that is `alphas` points back; of equal least values the last counts, where that is
+        nearer. A fold whose own loss has its least value twice as far back stops by itself; its loss is taken to go on
+        rising as it did since its least value, and if the best point comes later, the fold is solved on, so that every
+        fold measures it. The end is at the latest alpha_max/100,000.
     max_seconds : float, optional
         Wall time for each path after which no further strength is begun.
     max_columns : int, optional

@@ -68,17 +68,21 @@ def turned_after(grid: int) -> int:
 def has_turned(losses: Vector, n_points: int = TURNED) -> bool:
     """Whether a loss at decreasing strengths, (k, F) for F folds, has passed its least value for good.
 
-    A loss that never falls below its value at the first point has turned too, after twice as many points."""
+    A loss that never falls below its value at the first point has turned too, after twice as many points. Of equal
+    least values the last counts, as scores of classes stay equal while columns enter and no row changes sides; the
+    first one does LEVEL times as far back."""
     means = losses.mean(axis=1)
     if not np.isfinite(means).any():
         return False
-    best = int(np.nanargmin(means))
-    back = len(means) - 1 - best
-    if back < n_points:
-        return False
-    if back >= (2 if best else 4) * n_points:
+    least = np.flatnonzero(means == np.nanmin(means))
+    back = len(means) - 1 - least
+    if back[0] >= LEVEL * n_points:
         return True
-    return bool(best) and is_falling(losses)
+    if back[-1] < n_points:
+        return False
+    if back[-1] >= (2 if least[0] else 4) * n_points:
+        return True
+    return bool(least[0]) and is_falling(losses)
 
 
 def is_falling(losses: Vector) -> bool:
