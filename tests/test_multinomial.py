@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
+from time import process_time
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import sklearn.linear_model
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 from seeds import seeds
+from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning
 
 from sparsereg import LogisticRegression, cross_validate_path, regularization_path
@@ -156,7 +158,7 @@ def test_ridge_is_scikit_learns(rng, fit_intercept):
     np.testing.assert_allclose(path.coef(0).sum(axis=0), 0.0, atol=1e-12)
     if fit_intercept:
         np.testing.assert_allclose(path.intercepts[0], theirs.intercept_ - theirs.intercept_.mean(), atol=1e-6)
-    with pytest.raises(ValueError, match="l1_ratio=0 has no alpha"):
+    with pytest.raises(ValueError, match="not supported for l1_ratio=0"):
         regularization_path(X, y, loss="multinomial", l1_ratio=0.0)
 
 
@@ -202,6 +204,21 @@ def test_simple_cases_where_others_do_not_converge(case, l1_ratio):
     slope = np.sign(path.coef(7).toarray())
     if l1_ratio == 1.0:  # no shift of a column's coefficients lowers the penalty
         assert (np.abs(slope.sum(axis=0)) <= (slope == 0.0).sum(axis=0)).all()
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_strengths_far_apart_where_classes_can_be_told_apart(seed):
+    """Models at the predictors of a far stronger penalty are of no use: 10,000 epochs ended at a gap of a tenth. And
+    where a fit misses, as by default here, it takes a second or so."""
+    X, y = make_classification(100, n_classes=3, n_informative=3, random_state=seed)
+    path = regularization_path(X, y, loss="multinomial", alphas=[1e-2, 1e-6], max_iter=10_000)
+    assert path.certified.all()
+    begin = process_time()
+    with pytest.warns(ConvergenceWarning):
+        model = LogisticRegression(C=1e4, l1_ratio=1.0).fit(X, y)
+    assert process_time() - begin < 10.0
+    assert model.n_iter_ == 100
+    assert 1e-4 * path.gap_scale < model.dual_gap_ < path.gap_scale
 
 
 def test_labels_and_classes(rng):

@@ -130,7 +130,7 @@ def test_unpenalised_columns_are_least_squares_at_alpha_max():
     ("options", "message"),
     [
         ({"l1_ratio": 1.5}, r"l1_ratio=1.5: expected a number at least 0 and at most 1"),
-        ({"l1_ratio": 0.0}, "l1_ratio=0 has no alpha"),
+        ({"l1_ratio": 0.0}, "not supported for l1_ratio=0"),
         ({"alphas": 0}, "alphas=0: expected an integer at least 1"),
         ({"alphas": [-1.0]}, "non-negative strengths"),
         ({"alphas": []}, "one or more"),

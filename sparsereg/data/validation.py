@@ -137,7 +137,7 @@ def check_dense(name: str, X: Any) -> NDArray[Any]:
 def not_finite(name: str, value: float, row: int, column: int) -> ValueError:
     """The error for NaN or infinity in a matrix."""
     word = "NaN" if np.isnan(value) else f"infinity ({value})"
-    return ValueError(f"{name} contains {word} at row {row}, column {column}; impute or drop it.")
+    return ValueError(f"Input {name} contains {word} at row {row}, column {column}; impute or drop it.")
 
 
 def check_target(y: Any, n_rows: int) -> Vector:

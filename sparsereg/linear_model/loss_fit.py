@@ -395,4 +395,6 @@ def fit_task(
         fitted = fit_multinomial(task, tol, max_iter, start)
         if fitted.dual_gap <= tol * fitted.gap_scale:
             return fitted
+        other = LossFit(task, tol, -(-max_iter // STEPS)).solve(fitted.coef, fitted.intercept)
+        return replace(other if other.dual_gap < fitted.dual_gap else fitted, n_iter=max_iter)
     return LossFit(task, tol, max_iter).solve(*start)

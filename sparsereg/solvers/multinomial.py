@@ -54,6 +54,9 @@ FREE_STEPS = 30
 # Where offsets are apart by more, hardly any row has curvature: after so many epochs without a certificate predictors
 # are annealed, in so many epochs each time.
 FAR, BEFORE_ANNEALING, EPOCHS_EACH = 50.0, 100, 500
+# Where classes can be told apart predictors grow without end as penalties weaken, and models at those of a far stronger
+# penalty are of no use: after so many epochs without a certificate strengths in between, by such a factor, come first.
+BEFORE_STRONGER, STRONGER = 1000, 2.0
 
 
 class MultinomialSolver:
@@ -72,7 +75,7 @@ class MultinomialSolver:
         self.coef = RowCoefficients.zero(problem.n_outputs)
         self.b = np.zeros(problem.n_outputs)
         self.pairs = WorkingPairs(problem)
-        self._mixed = 0.0
+        self._mixed, self._last_alpha = 0.0, np.inf
         if problem.free.size:
             self._fit_free()
 
@@ -106,6 +109,7 @@ class MultinomialSolver:
 
     def start_from(self, coef: RowCoefficients, intercepts: Vector | None = None) -> None:
         """Begin at given rows instead of 0."""
+        self._last_alpha = np.inf
         self.coef = coef.nonzero()
         self.b = self.b if intercepts is None else intercepts.copy()
 
@@ -122,15 +126,34 @@ class MultinomialSolver:
         self.pairs.set_strength(alpha, self.l1_ratio)
         if self.l1_ratio == 0.0:
             return self._solve_smooth(alpha, target)
-        limit, far = self.options.max_iter, self._far()
-        found, gap, epochs = self._descend(alpha, target, min(limit, BEFORE_ANNEALING) if far > FAR else limit)
-        if gap > target and epochs < limit and far > FAR:
+        limit, far, begin = self.options.max_iter, self._far(), (self.coef, self.b)
+        top, self._last_alpha = self._last_alpha, alpha
+        if top > STRONGER * alpha:
+            top = min(top, self.alpha_max())  # at a solution this is its strength
+        stronger = STRONGER * alpha < top < np.inf
+        first = BEFORE_ANNEALING if far > FAR else BEFORE_STRONGER if stronger else limit
+        found, gap, epochs = self._descend(alpha, target, min(limit, first))
+        if gap > target and epochs < limit and (far > FAR or stronger):
             best = (gap, self.coef, found)
-            epochs += self._anneal(alpha, tol, far, limit - epochs)
+            if far > FAR:
+                epochs += self._anneal(alpha, tol, far, limit - epochs)
+            else:
+                self.coef, self.b = begin
+                epochs += self._by_stronger(top, alpha, target, limit - epochs)
             found, gap, more = self._descend(alpha, target, max(limit - epochs, 1))
             epochs += more
             gap, self.coef, found = min(best, (gap, self.coef, found), key=lambda state: state[0])
         return self._solution(found, gap, epochs)
+
+    def _by_stronger(self, top: float, alpha: float, target: float, limit: int) -> int:
+        """Move near the solution by way of strengths between `top`, for which the present point is one, and alpha.
+        Returns the epochs."""
+        n, epochs = int(np.ceil(np.log(top / alpha) / np.log(STRONGER))), 0
+        for strength in np.geomspace(top, alpha, n + 1)[1:-1].tolist():
+            self.pairs.set_strength(strength, self.l1_ratio)
+            epochs += self._descend(strength, target, max(limit - epochs, 1))[2]
+        self.pairs.set_strength(alpha, self.l1_ratio)
+        return epochs
 
     def _far(self) -> float:
         """How far offsets are from equal ones."""

@@ -279,7 +279,10 @@ def path_solver(
 
 def _check_grid(grid: int | Vector, l1_ratio: float) -> None:
     if isinstance(grid, int) and l1_ratio == 0.0:
-        raise ValueError("l1_ratio=0 has no alpha at which all coefficients are zero; pass the strengths in alphas.")
+        raise ValueError(
+            "Automatic alpha grid generation is not supported for l1_ratio=0. Please supply a grid by providing your"
+            " estimator with the appropriate `alphas=` argument."
+        )
 
 
 def strengths_of(solver: AnySolver, grid: int | Vector, eps: float) -> Vector:
@@ -288,9 +291,7 @@ def strengths_of(solver: AnySolver, grid: int | Vector, eps: float) -> Vector:
     if not isinstance(grid, int):
         return grid
     if not np.isfinite(alpha_max := solver.alpha_max()):
-        raise ValueError(
-            f"l1_ratio={solver.l1_ratio!r} is too small for a grid of alphas; increase it, or pass the strengths."
-        )
+        raise ValueError(f"l1_ratio={solver.l1_ratio!r} is too small for a grid of alphas; increase it, or pass these.")
     return alpha_grid(alpha_max, grid, eps)
 
 
