@@ -117,6 +117,9 @@ class _SoftmaxCurvature:
 
     def pair(self, k: int, m: int) -> Vector:
         h = self.P[:, k] * (float(k == m) - self.P[:, m])
+        if self.beta:
+            above = self.log_p[:, [k, m]] - np.sum(self.P * self.log_p, axis=1, keepdims=True)
+            h = h * (1.0 + self.beta * (above[:, 0] + 1.0)) - self.beta * self.P[:, k] * self.P[:, m] * above[:, 1]
         return h if self.s is None else self.s * h
 
 

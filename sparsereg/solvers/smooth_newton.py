@@ -180,7 +180,10 @@ class _Step:
         if not self.problem.fit_intercept:
             return np.zeros((K, K))
         H = np.array([[self.curvature.pair(k, other).sum() for other in range(K)] for k in range(K)])
-        return np.linalg.pinv(H, rcond=1e-13, hermitian=True)
+        size, vectors = np.linalg.eigh(H)
+        size = np.abs(size)  # of a loss that is not convex, some may be below 0
+        keep = size > 1e-13 * size.max()
+        return (vectors[:, keep] / size[keep]) @ vectors[:, keep].T
 
 
 def smooth_newton(problem: SmoothProblem, start: tuple[Matrix, Vector], scale: float, max_iter: int) -> SmoothSolution:
