@@ -190,12 +190,13 @@ class PrefilteredSolver(RestoringSolver):
         """The gap at these coefficients from the rows and columns alone; infinite where an eliminated column may pass
         its threshold: `|x_j' r| <= n_j max |r|`."""
         problem, quadratic, length = self.problem, self.problem.quadratic, self.solver.eliminated_length
+        base = quadratic.base(float(quadratic.moments(coef.cols).sums @ coef.w))
         if length:
-            base = quadratic.base(float(quadratic.moments(coef.cols).sums @ coef.w))
             largest = problem.rows.residual_max_abs(coef, base)
             if not length * largest <= problem.weight_sum * alpha * self.l1_ratio:
                 return np.inf
-        return problem.duality_gap(coef, alpha, self.l1_ratio)
+        found = problem.loss_rows.evaluate(coef, base if problem.loss_rows.fit_intercept else 0.0)
+        return problem.gap_of(found, coef, alpha, self.l1_ratio)
 
     def coefficients(self) -> Coefficients:
         coef: Coefficients = self.solver.working_set.coefficients()
