@@ -176,9 +176,10 @@ typedef struct {
 /* The n products x_a' s x_j that are not 0 with the members cols[0 .. m), in order of the members, and last x_j' s x_j;
  * column j then is member m. Its products with cached columns are left in count or sum, for sr_products_take. With Xt:
  * O(sum of row lengths over the rows of j + m / 16); with Xt NULL: O(entries of the members and of the cached columns).
- * at, products: m + 1 */
-sr_status sr_gram_column(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m,
-                         int64_t j, sr_gram_work *work, int32_t *at, double *products, int64_t *n);
+ * more: NULL, or the entries of the same columns in further rows; needs Xt, no dense columns. at, products: m + 1 */
+sr_status sr_gram_column(const sr_matrix *X, const sr_matrix *more, const sr_matrix *Xt, const double *s,
+                         const int64_t *cols, int64_t m, int64_t j, sr_gram_work *work, int32_t *at, double *products,
+                         int64_t *n);
 /* Of m + 1 numbers those that are not 0, and the last: how many. products may be `dense` itself.  O(m) */
 int64_t sr_find_nonzero(const double *dense, int64_t m, int32_t *at, double *products);
 /* Fill with_dense for the m dense columns `cols`, n_lanes rows of SR_ABREAST of them at a time. Work space: lanes,

@@ -179,12 +179,13 @@ static int32_t sr_make_member(const sr_matrix *X, int64_t m, int64_t j, const sr
     return before;
 }
 
-sr_status sr_gram_column(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols, int64_t m,
-                         int64_t j, sr_gram_work *work, int32_t *at, double *products, int64_t *n) {
+sr_status sr_gram_column(const sr_matrix *X, const sr_matrix *more, const sr_matrix *Xt, const double *s,
+                         const int64_t *cols, int64_t m, int64_t j, sr_gram_work *work, int32_t *at, double *products,
+                         int64_t *n) {
     const int32_t before = sr_make_member(X, m, j, work) - SR_UNTRACKED;
     const int64_t members = SR_UNTRACKED + work->n_places;
     work->place = before < work->n_cached ? before : -1;
-    SR_RUN(X, sr_gram_column, X, Xt, s, cols, m, j, work);
+    SR_RUN(X, sr_gram_column, X, more, Xt, s, cols, m, j, work);
     if (!work->count || X->n_sparse == X->n_cols) {
         *n = sr_take_members(work, m, at, products);
         return SR_OK;

@@ -115,31 +115,48 @@ static void SR_FN(with_dense)(const sr_matrix *X, const int64_t *cols, int64_t m
     }
 }
 
-/* Where the rows of column j have so few entries that looking for products among all positions would take longer: mark
- * the positions that the column meets. */
-static void SR_FN(mark_by_rows)(const sr_matrix *X, const sr_matrix *Xt, int64_t m, int64_t j, sr_gram_work *work) {
-    const int64_t limit = sr_positions(work, m) / SR_POSITIONS_PER_ENTRY;
+/* The entries of the rows of column j, or more than the limit. */
+static int64_t SR_FN(entries_of_rows)(const sr_matrix *X, const sr_matrix *Xt, int64_t j, int64_t limit) {
     const SR_FN(column) x = SR_FN(column_at)(X, j);
     int64_t entries = 0;
-    if (j >= X->n_sparse || x.n > limit) return;
+    if (x.n > limit) return x.n;
     for (int64_t e = 0; e < x.n; e++) entries += SR_FN(column_at)(Xt, (int64_t)x.rows[e]).n;
+    return entries;
+}
+
+/* Where the rows of column j have so few entries that looking for products among all positions would take longer: mark
+ * the positions that the column meets. */
+static void SR_FN(mark_by_rows)(const sr_matrix *X, const sr_matrix *more, const sr_matrix *Xt, int64_t m, int64_t j,
+                                sr_gram_work *work) {
+    const int64_t limit = sr_positions(work, m) / SR_POSITIONS_PER_ENTRY;
+    if (j >= X->n_sparse) return;
+    int64_t entries = SR_FN(entries_of_rows)(X, Xt, j, limit);
+    if (more) entries += SR_FN(entries_of_rows)(more, Xt, j, limit);
     if (entries > limit) return;
     work->marks[0] = 1; /* that there are marks */
-    for (int64_t e = 0; e < x.n; e++) {
-        const SR_FN(column) row = SR_FN(column_at)(Xt, (int64_t)x.rows[e]);
-        for (int64_t f = 0; f < row.n; f++) sr_mark(work, SR_POSITION(work, row.rows[f], work->wide));
+    for (const sr_matrix *part = X; part; part = part == X ? more : NULL) {
+        const SR_FN(column) x = SR_FN(column_at)(part, j);
+        for (int64_t e = 0; e < x.n; e++) {
+            const SR_FN(column) row = SR_FN(column_at)(Xt, (int64_t)x.rows[e]);
+            for (int64_t f = 0; f < row.n; f++) sr_mark(work, SR_POSITION(work, row.rows[f], work->wide));
+        }
     }
 }
 
-static void SR_FN(gram_column)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const int64_t *cols,
-                               int64_t m, int64_t j, sr_gram_work *work) {
+static void SR_FN(gram_column)(const sr_matrix *X, const sr_matrix *more, const sr_matrix *Xt, const double *s,
+                               const int64_t *cols, int64_t m, int64_t j, sr_gram_work *work) {
     if (work->count && j >= X->n_sparse) return; /* see products_with_dense */
-    if (Xt && work->marks) SR_FN(mark_by_rows)(X, Xt, m, j, work);
-    if (!Xt) SR_FN(gram_by_columns)(X, s, cols, m, j, work);
-    else if (work->count && work->wide) SR_FN(count_by_rows)(X, Xt, j, work, 1);
-    else if (work->count) SR_FN(count_by_rows)(X, Xt, j, work, 0);
-    else if (work->wide) SR_FN(gram_by_rows)(X, Xt, s, j, work, 1);
-    else SR_FN(gram_by_rows)(X, Xt, s, j, work, 0);
+    if (!Xt) {
+        SR_FN(gram_by_columns)(X, s, cols, m, j, work);
+        return;
+    }
+    if (work->marks) SR_FN(mark_by_rows)(X, more, Xt, m, j, work);
+    for (const sr_matrix *part = X; part; part = part == X ? more : NULL) {
+        if (work->count && work->wide) SR_FN(count_by_rows)(part, Xt, j, work, 1);
+        else if (work->count) SR_FN(count_by_rows)(part, Xt, j, work, 0);
+        else if (work->wide) SR_FN(gram_by_rows)(part, Xt, s, j, work, 1);
+        else SR_FN(gram_by_rows)(part, Xt, s, j, work, 0);
+    }
 }
 
 SR_INLINE double SR_FN(gradient_by_rows_of)(const sr_matrix *X, const sr_matrix *Xt, const double *s, const double *y,

@@ -37,7 +37,7 @@ def paths_of_a_fold(X, y, changed, **options):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(("level", "changed"), [(0.0, -30.0), (1e5, 9e4)], ids=["near", "far"])
 @pytest.mark.parametrize("kind", ["ones", "values", "weighted"])
-@pytest.mark.parametrize("room", ["all", "no products", "no Gram matrix"])
+@pytest.mark.parametrize("room", ["all", "no products", "no Gram matrix", "apart"])
 def test_nor_where_room_is_short(monkeypatch, level, changed, kind, room):
     """Each fold decides by its own columns how many cached products it keeps, and when to go on without a Gram matrix;
     by its own residuals which columns it leaves out; and by its own targets whether they are shifted."""
@@ -49,5 +49,8 @@ def test_nor_where_room_is_short(monkeypatch, level, changed, kind, room):
     if room == "no Gram matrix":
         monkeypatch.setattr(path_solver, "FREE_GRAM", 0)
         monkeypatch.setattr(path_solver, "GRAM_BYTES_PER_ENTRY", 0.5)
+    if room == "apart":
+        monkeypatch.setattr(folds_of_rows, "LEAST_SHARED", 200)
+        monkeypatch.setattr(folds_of_rows, "PER_SHARED", 1_000_000)
     s = np.random.default_rng(1).uniform(0.5, 2.0, y.size) if kind == "weighted" else None
     assert differing(*paths_of_a_fold(sp.csr_array(X), y + level, changed, sample_weight=s)) == []

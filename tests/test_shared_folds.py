@@ -9,14 +9,16 @@ from sklearn.model_selection import KFold
 from test_path import crosses
 
 from sparsereg import cross_validate_path
-from sparsereg._core.kernels import Coordinates, GramStore, append_sums
+from sparsereg._core.kernels import Coordinates, GramStore, GramSum, append_sums
 from sparsereg.data.compressed import Compressed
 from sparsereg.data.design import as_design
 from sparsereg.data.row_parts import in_parts
+from sparsereg.rows import folds as folds_of_rows
 from sparsereg.rows.arranged import Arranged
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.folds import PartedRows, TrainingRows
 from sparsereg.rows.memory import MemoryRows
+from sparsereg.rows.own_gram import OwnGram, all_but
 from sparsereg.selection import engine
 from sparsereg.selection.folds import Fold
 from sparsereg.selection.shared_folds import SharedFolds, _order
@@ -106,7 +108,11 @@ def dense(store):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("held_out", range(3))
-def test_the_gram_matrix_of_a_fold_and_gradients_that_follow_from_it(kind, held_out):
+@pytest.mark.parametrize("least", [20_000, 4], ids=["shared", "own"])
+def test_the_gram_matrix_of_a_fold_and_gradients_that_follow_from_it(monkeypatch, kind, held_out, least):
+    """Also where it goes on without the others after its first columns."""
+    monkeypatch.setattr(folds_of_rows, "LEAST_SHARED", least)
+    monkeypatch.setattr(folds_of_rows, "PER_SHARED", 1_000_000)
     rows, shared = parted(kind)
     ours, oracle = training(rows, shared, held_out)
     gram, every = ours.gram(0.7), np.arange(rows.n_cols)
@@ -123,6 +129,29 @@ def test_the_gram_matrix_of_a_fold_and_gradients_that_follow_from_it(kind, held_
     np.testing.assert_allclose(c[known], expected[known], atol=1e-9)
     assert known[outside == other].all()  # a member that is not in this fold's working set
     assert known.any()
+    assert (gram in shared.in_use) == isinstance(gram.store, GramSum) == (least > 4)
+
+
+def test_few_products_in_two_stretches_of_rows():
+    """Where most positions have no product, those of both are found."""
+    X, y = one_hot(3000)
+    rows = MemoryRows(as_design(X), y, None)
+    shared = PartedRows(rows.design, Arranged.of(y, None, np.arange(3000), [(0, 1000), (1000, 1600), (1600, 3000)]))
+    s = np.ones(3000)
+    s[1000:1600] = 0.0
+    gram = OwnGram(MemoryRows(shared.design, y, s), 0.0, all_but(shared.columns, [1]), None, None)
+    gram.cache_rows(np.zeros(rows.n_cols))
+    gram.extend(np.arange(rows.n_cols))
+    np.testing.assert_array_equal(dense(gram.store), X.T @ (s[:, None] * X.toarray()))
+
+
+def one_hot(n):
+    """Three columns for each row of a pair of rows far from each other, and one for all."""
+    pair = np.arange(n) % (n // 2)
+    cols = np.stack([1 + pair, 1 + n // 2 + pair, np.zeros(n, dtype=np.int64)], axis=1)
+    X = sp.csr_array((np.ones(3 * n), cols.ravel(), np.arange(0, 3 * n + 1, 3)), shape=(n, n + 1))
+    X.sort_indices()
+    return X, np.random.default_rng(0).normal(size=n)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -157,8 +157,8 @@ cdef extern from "sr.h" nogil:
     void sr_schur_residuals(const sr_cells *, const double *, int64_t, const sr_factor *, double *, double *)
     int64_t sr_majority(int64_t, const sr_factor *, const sr_factor *, int32_t *, int32_t *)
     int64_t sr_nested(int64_t, const sr_factor *, const sr_factor *, int32_t *)
-    sr_status sr_gram_column(const sr_matrix *, const sr_matrix *, const double *, const int64_t *, int64_t, int64_t,
-                             sr_gram_work *, int32_t *, double *, int64_t *)
+    sr_status sr_gram_column(const sr_matrix *, const sr_matrix *, const sr_matrix *, const double *, const int64_t *,
+                             int64_t, int64_t, sr_gram_work *, int32_t *, double *, int64_t *)
     int64_t sr_find_nonzero(const double *, int64_t, int32_t *, double *)
     sr_status sr_gram_push(sr_gram *G, int64_t m, const int32_t *, const double *, int64_t n, int64_t *need)
     void sr_gram_diagonal(const sr_gram *G, int64_t m, double *out)

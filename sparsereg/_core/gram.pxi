@@ -16,9 +16,11 @@ cdef class GramStore:
         The number of each column of X in Xt; None: the same.
     s : float64 array or None
         Row weights.
+    more : Matrix or None
+        The entries of the same columns in further rows; needs Xt, and no dense columns.
     """
 
-    cdef Matrix X, Xt
+    cdef Matrix X, Xt, more
     cdef const double[::1] s
     cdef const int32_t[::1] labels
     cdef const int64_t[::1] cached_cols
@@ -45,13 +47,18 @@ cdef class GramStore:
     cdef double[::1] w_then, cached_then
     cdef readonly int64_t n_places, n_cached
 
-    def __init__(self, Matrix X not None, Matrix Xt, const int32_t[::1] labels=None, const double[::1] s=None):
+    def __init__(self, Matrix X not None, Matrix Xt, const int32_t[::1] labels=None, const double[::1] s=None,
+                 Matrix more=None):
         if Xt is not None:
             require(Xt.view.n_cols == X.view.n_rows and Xt.view.index == X.view.index, "Xt does not match X")
             require(Xt.view.real == X.view.real or Xt.view.n_ones == Xt.view.n_cols, "Xt and X differ in type")
         require(labels is None or labels.shape[0] == X.view.n_cols, "labels do not match X")
         require(s is None or s.shape[0] == X.view.n_rows, "s has the wrong length")
-        self.X, self.Xt, self.labels, self.s = X, Xt, labels, s
+        if more is not None:
+            require(Xt is not None and X.view.n_sparse == X.view.n_cols == more.view.n_cols == more.view.n_sparse
+                    and X.view.n_ones == more.view.n_ones and X.view.n_rows == more.view.n_rows
+                    and X.view.real == more.view.real and X.view.index == more.view.index, "more does not match X")
+        self.X, self.Xt, self.labels, self.s, self.more = X, Xt, labels, s, more
         only_ones = (s is None and X.view.n_ones == X.view.n_sparse
                      and Xt is not None and Xt.view.n_ones == Xt.view.n_cols)
         n_dense = X.view.n_cols - X.view.n_sparse
@@ -134,13 +141,14 @@ cdef class GramStore:
 
     cdef int _append_one(self, int64_t j, bint by_rows) except -1:
         cdef const sr_matrix *rows = &self.Xt.view if by_rows else NULL
+        cdef const sr_matrix *more = &self.more.view if self.more is not None else NULL
         cdef const double *weights = doubles(self.s)
         cdef sr_gram_work work = self.borrow_work()
         cdef int64_t n = 0
         cdef sr_status status
         with nogil:
-            status = sr_gram_column(&self.X.view, rows, weights, &self.cols[0], self.m, j, &work, &self.nonzero[0],
-                                    &self.products[0], &n)
+            status = sr_gram_column(&self.X.view, more, rows, weights, &self.cols[0], self.m, j, &work,
+                                    &self.nonzero[0], &self.products[0], &n)
         check(status)
         self._take(self.products[n - 1])
         self._push(n)
@@ -291,7 +299,7 @@ cdef class GramStore:
         column, by one dot product each."""
         cdef int64_t a
         require_within(cols, self.X.view.n_cols)
-        require(not by_rows or self.Xt is not None, "there is no Xt")
+        require(self.Xt is not None if by_rows else self.more is None, "there is no Xt, or there are more rows")
         dense = np.asarray(cols)[np.asarray(cols) >= self.X.view.n_sparse]
         if self.row.shape[0] == 0 and (not by_rows or (dense.size and not self.counting)):
             self.row = np.zeros(self.X.view.n_rows)

@@ -94,22 +94,26 @@ def gradient_by_rows(list stores not None, const int64_t[::1] wanted, const doub
         require(store is first or store.leader is first or store.leader is first.leader is not None,
                 "the stores do not share their work space")
         require(store.m == first.m and store.n_places == first.n_places, "the stores differ in their members")
-        put_gradient_by_rows(store, wanted, y, by_position, out if store is first else part)
+        put_gradient_by_rows(store, store.X, wanted, y, by_position, out if store is first else part)
         for a in range(0 if store is first else out.shape[0]):
             out[a] += part[a]
+        if store.more is not None:
+            put_gradient_by_rows(store, store.more, wanted, y, by_position, part)
+            for a in range(out.shape[0]):
+                out[a] += part[a]
     return np.asarray(out)
 
 
-cdef int put_gradient_by_rows(GramStore store, const int64_t[::1] wanted, const double[::1] y,
+cdef int put_gradient_by_rows(GramStore store, Matrix X, const int64_t[::1] wanted, const double[::1] y,
                               const double[::1] by_position, double[::1] out) except -1:
-    """Those of one store, in `out`."""
-    require(store.Xt is not None and y.shape[0] == store.X.view.n_rows, "no rows, or y has the wrong length")
-    require_within(wanted, store.X.view.n_cols)
+    """Those of one store, in `out`, on the rows of X, which are its own or more."""
+    require(store.Xt is not None and y.shape[0] == X.view.n_rows, "no rows, or y has the wrong length")
+    require_within(wanted, X.view.n_cols)
     cdef const double *weights = doubles(store.s)
     cdef sr_gram_work work = store.borrow_work()
     cdef sr_status status
     with nogil:
-        status = sr_gradient_by_rows(&store.X.view, &store.Xt.view, weights, &y[0], &by_position[0], &work, &wanted[0],
+        status = sr_gradient_by_rows(&X.view, &store.Xt.view, weights, &y[0], &by_position[0], &work, &wanted[0],
                                      wanted.shape[0], &out[0])
     check(status)
     return 0

@@ -68,6 +68,11 @@ cdef class Matrix:
         return self.keep[0]
 
     @property
+    def stop(self):
+        """Where they end."""
+        return self.keep[1]
+
+    @property
     def shape(self):
         return self.view.n_rows, self.view.n_cols
 

@@ -23,6 +23,7 @@ from sparsereg.data.row_parts import in_parts
 from sparsereg.rows.arranged import Arranged, TargetSums
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.memory import MIN_CACHE_BYTES, MemoryGram, MemoryRows, columns_to_cache
+from sparsereg.rows.own_gram import OwnGram, all_but
 
 __all__ = ["PartedRows", "TrainingRows"]
 
@@ -32,6 +33,10 @@ Int = NDArray[np.int64]
 # Columns with cached products even where rows are long: every fold asks for their gradients.
 FOLDS_CACHED_COLS = 16_000
 FOLDS_CACHED_LENGTH = 4
+# A fold goes on with a Gram matrix of its own once its entries in the shared ones are so many, and one for so many of
+# X's: a walk for all folds saves little where columns are of few rows, and two matrices with the columns of all folds
+# take longer to read, and more memory, than one with its own (measured: one for 16 to one for 200 take alike long).
+LEAST_SHARED, PER_SHARED = 20_000, 64
 # The folds see to the room that cached products take, each by its own columns.
 UNLIMITED = 1 << 62
 
@@ -172,6 +177,12 @@ class PartedRows:
         """The number of each of these columns among the members; -1 for others."""
         return np.asarray(self._place[cols])
 
+    def predictor(self, part: int, coef: Coefficients) -> Vector:
+        """`X w` of the rows of a part."""
+        z = np.zeros(self.design.n_rows)
+        self.columns[part].add_matvec(coef.w, z, coef.cols)
+        return z[slice(*self.parts[part])]
+
     def squared_error(self, part: int, coef: Coefficients, intercept: float) -> float:
         """`sum_i s_i (y_i - intercept - x_i . w)^2` over a part, from its sums; every column must be a member."""
         constant = self.targets[part].squared_error(intercept)
@@ -299,10 +310,13 @@ class TrainingGram(MemoryGram):
         self.parted.in_use.add(self)
         self.cached, self.n_kept = np.empty(0, dtype=np.int64), 0
         self._known = np.empty((2, 0))
+        self._own: OwnGram | None = None
 
     @property
     def held(self) -> int:
         """Bytes that the Gram matrices of all parts would take for the columns of this fold alone."""
+        if self._own is not None:
+            return self._own.held
         n_stores, n_terms = self.parted.n_stores, 2 if self.parted.counts else len(self.others)
         return self.store.entries * self.parted.entry_bytes * n_stores // max(n_terms, 1)
 
@@ -316,6 +330,10 @@ class TrainingGram(MemoryGram):
         return np.empty(0, dtype=np.int64)
 
     def extend(self, cols: Int) -> None:
+        if self._own is not None:
+            self._own.extend(cols)
+            self.cols = self._own.cols
+            return
         with self.parted.lock:
             new = self.parted.extend(cols)
             lengths = self.design.lengths(cols)
@@ -323,6 +341,17 @@ class TrainingGram(MemoryGram):
             self.at = np.concatenate([self.at, new])
             self.store.extend(new)
             self._keep_within_budget()
+            if self.store.entries > max(LEAST_SHARED, self.parted.nnz // PER_SHARED):
+                self._set_apart()
+
+    def _set_apart(self) -> None:
+        """Go on without the others."""
+        stretches = all_but(self.parted.columns, self.parted.without(self.others))
+        own = OwnGram(self.rows, self.center, stretches, self.parted.rows.s, self.rows.n_own)
+        own.cache_rows(self.rows.gradients(None, self.center))
+        own.extend(self.cols)
+        self._own, self.store = own, own.store  # type: ignore[assignment]
+        self.parted.in_use.discard(self)
 
     def _keep_within_budget(self) -> None:
         """Where the products of this fold's own columns are too many, it asks for fewer cached columns from now on."""
@@ -337,6 +366,8 @@ class TrainingGram(MemoryGram):
 
     def known_gradients(self, cols: Int, w: Vector, shift: float) -> tuple[Vector, NDArray[np.bool_]] | None:
         """By the same sums in the same order whether or not other folds made the columns members."""
+        if self._own is not None:
+            return self._own.known_gradients(cols, w, shift)
         with self.parted.lock:
             return super().known_gradients(cols, w, shift)
 

@@ -262,20 +262,27 @@ class MemoryGram:
         self.rows, self.center = rows, center
         self.design = design = rows.design
         n_dense = design.n_cols - design.n_sparse
-        self.sparse_row_length = design.nnz / design.n_rows - n_dense
-        self.store = GramStore(design.matrix, design.sparse_rows, design.index_in_rows, rows.s)
+        self.sparse_row_length = rows.nnz / design.n_rows - n_dense
+        self.store = self._new_store()
         self.cols = self._lengths = np.empty(0, dtype=np.int64)
         self.nnz = 0
         self.cached = np.empty(0, dtype=np.int64)
         self._cached_c0, self._cached_sums = np.empty(0), np.empty(0)
 
+    def _new_store(self) -> GramStore:
+        """Without members."""
+        return GramStore(self.design.matrix, self.design.sparse_rows, self.design.index_in_rows, self.rows.s)
+
+    def _columns_to_cache(self) -> Int:
+        return columns_to_cache(self.design, self.store.counting)
+
     def cache_rows(self, c: Vector) -> None:
         """Cache the Gram rows of the longest columns, `c` being the gradients of all columns at 0. Nothing where rows
         are so long that such walks cost more than they save."""
-        self.cached = columns_to_cache(self.design, self.store.counting)
+        self.cached = self._columns_to_cache()
         if self.cached.size:
             self._cached_c0, self._cached_sums = c[self.cached], self.rows.moments(self.cached).sums
-            self.store.cache(self.cached, MIN_CACHE_BYTES + self.design.nnz // 2)
+            self.store.cache(self.cached, MIN_CACHE_BYTES + self.rows.nnz // 2)
 
     @property
     def n_cached(self) -> int:
@@ -295,19 +302,22 @@ class MemoryGram:
     def extend(self, cols: Int) -> None:
         """Through the rows of the new columns, or by a dot product with each column of the working set, whichever reads
         less."""
-        design = self.design
-        lengths = self.rows.lengths(cols)
+        rows = self.rows
+        lengths = rows.lengths(cols)
         entries = int(lengths.sum())
-        by_rows = entries * self.sparse_row_length
-        fewer = design.rows is not None and by_rows <= cols.size * (self.nnz + entries // 2) + design.n_rows
-        self.store.append(cols, fewer or self.cached.size > 0)
+        self.store.append(cols, self.cached.size > 0 or self._by_rows(cols, entries))
         self._take_note(cols, lengths, entries)
-        if self.cached.size and self.store.n_products > CACHED_SHARE * (design.nnz + design.n_rows):
+        if self.cached.size and self.store.n_products > CACHED_SHARE * (rows.nnz + rows.n_rows):
             self.store.shrink_cache(0)
         n = self.store.n_cached
         if n < self.cached.size:  # the products of all did not fit into the budget, or are of no more use
             self.cached, self._cached_c0 = self.cached[:n].copy(), self._cached_c0[:n].copy()
             self._cached_sums = self._cached_sums[:n].copy()
+
+    def _by_rows(self, cols: Int, entries: int) -> bool:
+        """Whether the rows of these columns, of so many entries, are fewer to read."""
+        design, by_rows = self.design, entries * self.sparse_row_length
+        return design.rows is not None and by_rows <= cols.size * (self.nnz + entries // 2) + design.n_rows
 
     def _take_note(self, cols: Int, lengths: Int, entries: int) -> None:
         self.cols, self._lengths = np.concatenate([self.cols, cols]), np.concatenate([self._lengths, lengths])

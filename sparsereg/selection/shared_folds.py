@@ -175,14 +175,16 @@ class SharedFold:
 
     def held_out_loss(self, solution: Solution) -> float:
         """From sums where the solver still works on the shared ones; else by predictions."""
-        parted = self.shared.parted
-        if self.solver.problem.design is parted.design and (parted.number(solution.coef.cols) >= 0).all():
+        parted, rows, test = self.shared.parted, self.solver.problem.rows, slice(*self.shared.parts[self.f])
+        if rows.design is not parted.design:
+            predicted = rows.predictor(solution.coef)[test]
+        elif (parted.number(solution.coef.cols) >= 0).all():
             error = parted.squared_error(self.f, solution.coef, solution.intercept)
             return error / parted.targets[self.f].weight
-        rows, test = self.solver.problem.rows, slice(*self.shared.parts[self.f])
-        predicted = rows.predictor(solution.coef)[test] + solution.intercept
+        else:
+            predicted = parted.predictor(self.f, solution.coef)
         weights = None if parted.rows.s is None else parted.rows.s[test]
-        return MeanDeviance(self.task.loss)(rows.y[test], predicted, weights)
+        return MeanDeviance(self.task.loss)(rows.y[test], predicted + solution.intercept, weights)
 
 
 def _order(folds: list[Fold], n: int) -> Int | None:

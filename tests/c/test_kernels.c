@@ -99,7 +99,7 @@ static sr_gram test_gram(const fixture *f, const sr_matrix *X, const sr_matrix *
     int32_t at[ROOM];
     int64_t need = 0, refusals = 0, full = 0, p = 0;
     for (int64_t m = 0; m < n; m++) {
-        CHECK(sr_gram_column(X, Xt, s, order, m, order[m], &work, at, products, &p) == SR_OK, "gram column");
+        CHECK(sr_gram_column(X, NULL, Xt, s, order, m, order[m], &work, at, products, &p) == SR_OK, "gram column");
         while (sr_products_take(&kept, m, CACHED, &work, products[p - 1]) == SR_NEED_SPACE) kept.size += CACHED, full++;
         while (sr_gram_push(&G, m, at, products, p, &need) == SR_NEED_SPACE) G.size = G.used + need, refusals++;
         CHECK(G.size <= ARENA && kept.size <= ROOM * CACHED, "too little room for the test");
