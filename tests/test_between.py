@@ -121,6 +121,18 @@ def test_what_is_over_its_threshold_at_an_end_joins_there():
     assert not joined[False]
 
 
+def test_what_joins_at_an_end_was_at_its_threshold_at_least():
+    """The bound on the columns that do not join may be below it; the line was certified with those that do at 0."""
+    solver, _, (top, *_) = made(crosses(1500), {}, tol=1e-2)
+    solver.looks_ahead = True
+    solver.solve(0.5 * top)
+    threshold, cols = solver._threshold, np.setdiff1d(np.arange(solver.quadratic.rows.n_cols), solver.working_set.cols)
+    magnitude = threshold * np.array([1.001, 0.99])
+    for others, outside in ((0.5, 1.0), (1.01, 1.01)):
+        assert solver._over(cols[:2], magnitude, others * threshold).tolist() == cols[:1].tolist()
+        assert solver._dual_point.outside == pytest.approx(outside, rel=1e-12)
+
+
 def test_strengths_without_columns_are_on_a_line_too():
     solver, problem, (top, *_) = made(crosses(400), {})
     found, steps = walked(solver, [scale * top for scale in (1.9, 1.8, 1.7, 1.6, 1.5, 1.4, 1.3)])

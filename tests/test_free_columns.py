@@ -10,6 +10,8 @@ import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 
 from sparsereg import LogisticRegression, PoissonRegressor, Ridge, regularization_path
+from sparsereg.data.design import as_design
+from sparsereg.objective.problem import make_problem
 
 RNG = np.random.default_rng(0)
 x, z, u = RNG.normal(size=(3, 40))
@@ -84,6 +86,20 @@ def test_dependent_columns_of_which_a_random_combination_is_short():
     for positive in (False, True):
         with pytest.warns(ConvergenceWarning):
             assert not regularization_path(X, y, alphas=[1.0], penalty_factor=np.zeros(3), positive=positive).certified
+
+
+def test_one_random_direction_does_not_show_whether_any_has_a_length():
+    """The first that is drawn has none, as one of six may; others have."""
+    X = np.zeros((8, 6))
+    X[:, 0] = x[:8]
+    quadratic = make_problem(as_design(X), TARGET[:8], fit_intercept=False).quadratic
+    first = np.random.default_rng(0).normal(size=6)
+    vectors = np.linalg.qr(np.column_stack([first, np.eye(6)[:, :5]]))[0].T  # their first row goes along `first`
+    vectors = np.roll(vectors, 1, axis=0)
+    assert abs(vectors[0] @ first) < 1e-14
+    cols, scale = np.arange(6), np.ones(6)
+    assert quadratic._have_length(cols, scale, vectors, 1e-20)
+    assert not quadratic._have_length(cols, scale, vectors, 1e3)
 
 
 @pytest.mark.parametrize("share", [1e-8, 1e-12])

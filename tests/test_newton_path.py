@@ -179,3 +179,24 @@ def test_gradients_are_known_of_the_columns_asked_for_last():
     assert known.of(Units(), at([], dtype=int)).size == 0
     assert known.of(Units(), at([3])).tolist() == [6.0]
     assert asked == [[1, 4], [3, 5], [3]]
+
+
+def test_a_step_that_moves_nothing_ends_a_strength_only_where_models_were_solved_closely(monkeypatch):
+    """Far from the last strength a loosely solved model may have nothing to say yet."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 6))
+    y = (X[:, 0] - X[:, 1] + rng.logistic(size=80) > 0.0).astype(float)
+    problem = make_problem(as_design(X), y, loss="logistic")
+    solver = NewtonPath(problem, 1.0, Options(1e-6))
+    top = solver.alpha_max()
+    for share in (0.01, 0.5):  # all columns join
+        solver.solve(share * top)
+    take, steps = solver._newton_step, []
+
+    def idle_at_first(*given):
+        steps.append(given)
+        return take(*given) if len(steps) > 1 else (1, False)
+
+    monkeypatch.setattr(solver, "_newton_step", idle_at_first)
+    assert solver.solve(0.02 * top).dual_gap <= 1e-6 * problem.gap_scale
+    assert len(steps) > 1

@@ -281,3 +281,17 @@ def test_the_largest_residual_is_found_block_by_block(weighted, dense):
     assert design.matrix.residual_max_abs(np.empty(0), nobody, y, 0.3, s) == pytest.approx(alone.max(), rel=1e-12)
     with pytest.raises(TypeError, match="None"):
         design.matrix.residual_max_abs(np.zeros(design.n_cols), None, y, 0.3, s)
+
+
+def test_a_dual_point_is_left_where_eliminated_columns_are_missed():
+    """Other columns go on from the coefficients, not from the dual point that the certificate was tried at."""
+    X, y = crosses(3)
+    run = PathSolver(make_problem(as_design(X), y).quadratic, 1.0, Options())
+    run.solve(0.3 * run.alpha_max())
+    before, threshold = run.working_set.w.copy(), run._threshold
+    own = run._own_gap()
+    own.dual, run.eliminated_length = run.working_set.position_of(0.5 * before), 10**6
+    with pytest.raises(EliminatedColumns):
+        run._certify_and_add(own, -1.0)
+    assert threshold == run._threshold
+    np.testing.assert_array_equal(run.working_set.w, before)

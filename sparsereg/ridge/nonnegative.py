@@ -44,8 +44,9 @@ def solve_nonnegative(system: System, tol: float, max_iter: int) -> RidgeSolutio
     w[place[found.coef.cols]] = found.coef.w
     w, norm, n_iter = _follow_gradient(system, w, tol, max_iter - found.epochs)
     solution = RidgeSolution(w, norm, 2.0 * equations.weight_sum * found.dual_gap, found.epochs + n_iter)
-    stopped = norm > tol and max_iter < w.size  # non-negative least squares take about as many iterations
-    return solution if stopped or small_slabs(equations, FEW) is None else _finished(system, solution, tol)
+    # Non-negative least squares take about as many iterations as columns; without a gap there is a warning anyway.
+    left = (norm > tol and max_iter < w.size) or not np.isfinite(found.dual_gap)
+    return solution if left or small_slabs(equations, FEW) is None else _finished(system, solution, tol)
 
 
 def _finished(system: System, solution: RidgeSolution, tol: float) -> RidgeSolution:
