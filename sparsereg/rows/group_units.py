@@ -25,8 +25,9 @@ MAX_MEMBERS = 60_000
 # Columns of fewer entries than so many times the rows are evaluated on their own rows: an entry reads the row's group
 # and its mean, which stay in a near cache, and no residual of all rows is needed.
 OWN_ROWS = 6.0
-# Numbers in a dense square of all members, an entry of X: a byte. With more members the Gram matrix is computed anew.
-SQUARE_SHARE = 0.125
+# Numbers in a dense square of all members, an entry of X: a byte; or 2 MB. With more members the Gram matrix is computed
+# anew.
+SQUARE_SHARE, SMALL_SQUARE = 0.125, 250_000
 
 
 def groups_suit(loss_rows: LossRows) -> bool:
@@ -99,7 +100,7 @@ class GroupUnits(Units):
         if not self._exact_sums:
             self._groups.sum_up()
         raised, changed = self.raised(), None
-        if 0 < self._groups.m**2 <= SQUARE_SHARE * self.loss_rows.rows.nnz:
+        if 0 < self._groups.m**2 <= max(SQUARE_SHARE * self.loss_rows.rows.nnz, SMALL_SQUARE):
             changed = self._reweigh(self._values[0] * raised)
         if changed is not None:
             self._values[4][changed] = raised[changed]
