@@ -84,6 +84,10 @@ class CurvatureResidual(ResidualCD):
         self.rows.design.matrix.add_matvec(step, self.r, self.cols, -1.0, self.rows.s)
         self.r_sum = -float(self.sums @ step)
 
+    def value(self) -> float:
+        """Without gradients, which are a pass."""
+        return 0.5 * self.squared_residual(self.c) + self.quadratic.penalty.value(self.w, self.l1, self.l2)
+
     def squared_residual(self, c: Vector) -> float:  # noqa: ARG002
         """By rows."""
         s = self.rows.s
