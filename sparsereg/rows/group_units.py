@@ -25,8 +25,8 @@ MAX_MEMBERS = 60_000
 # Columns of fewer entries than so many times the rows are evaluated on their own rows: an entry reads the row's group
 # and its mean, which stay in a near cache, and no residual of all rows is needed.
 OWN_ROWS = 6.0
-# Numbers in a dense square of all members, an entry of X: a byte; or 2 MB. With more members the Gram matrix is computed
-# anew.
+# Numbers in a dense square of all members, an entry of X: a byte; or so many, 2 MB. With more members the Gram matrix
+# is computed anew.
 SQUARE_SHARE, SMALL_SQUARE = 0.125, 250_000
 
 
