@@ -131,7 +131,17 @@ void sr_members_append(sr_members *members, const int32_t *list, int64_t n) {
     members->begin[++members->m] = to;
 }
 
+/* So many slots are read of every group before its length is asked for: the mean, of some groups, rounded up. A branch
+ * that follows lengths is often foretold wrongly, which takes as long as four slots. */
+static int64_t sr_usual(const sr_groups *g, int64_t first) {
+    const int64_t stride = (g->n_groups - first) / 256 + 1;
+    int64_t sum = 0, n = 0;
+    for (int64_t u = first; u < g->n_groups; u += stride, n++) sum += g->length[u];
+    return n ? sr_padded((sum + n - 1) / n) : 0;
+}
+
 double sr_members_step(const sr_members *members, const sr_groups *g, const double *step, double shift, double *out) {
+    const int64_t usual = sr_usual(g, members->n_groups);
     double largest = 0.0;
     for (int64_t u = 0; u < members->n_groups; u++) out[u] = shift;
     for (int64_t a = 0; a < members->m; a++) {
@@ -143,7 +153,12 @@ double sr_members_step(const sr_members *members, const sr_groups *g, const doub
         const uint16_t *slots = g->slots + u * g->stride;
         const int64_t n = sr_padded(g->length[u]);
         double a = 0.0, b = 0.0;
-        for (int64_t k = 0; k < n; k += 4) {
+        int64_t k = 0;
+        for (; k < usual; k += 4) {
+            a += step[slots[k]] + step[slots[k + 1]];
+            b += step[slots[k + 2]] + step[slots[k + 3]];
+        }
+        for (; k < n; k += 4) {
             a += step[slots[k]] + step[slots[k + 1]];
             b += step[slots[k + 2]] + step[slots[k + 3]];
         }
@@ -153,16 +168,33 @@ double sr_members_step(const sr_members *members, const sr_groups *g, const doub
     return largest;
 }
 
-void sr_members_sums(const sr_members *members, const sr_groups *g, double *v, const double *mean, double *out) {
-    for (int64_t u = members->n_groups; u < g->n_groups; u++) {
+/* The groups from `first` on. Every fourth slot adds to the same of four vectors of m + 1, which are added up, as
+ * additions to one place wait for each other: what is beyond the patterns falls on slot 0, and many groups have the
+ * same members. */
+static void sr_slots_sums(const sr_groups *g, int64_t first, const double *v, const double *mean, int64_t m,
+                          double *out) {
+    const int64_t usual = sr_usual(g, first);
+    double *second = out + (m + 1), *third = second + (m + 1), *fourth = third + (m + 1);
+    for (int64_t u = first; u < g->n_groups; u++) {
         const uint16_t *slots = g->slots + u * g->stride;
         const int64_t n = sr_padded(g->length[u]);
         const double value = mean ? g->sy[u] - g->s[u] * mean[u] : v[u];
-        for (int64_t k = 0; k < n; k += 4) {
-            out[slots[k]] += value, out[slots[k + 1]] += value;
-            out[slots[k + 2]] += value, out[slots[k + 3]] += value;
+        int64_t k = 0;
+        for (; k < usual; k += 4) {
+            out[slots[k]] += value, second[slots[k + 1]] += value;
+            third[slots[k + 2]] += value, fourth[slots[k + 3]] += value;
+        }
+        for (; k < n; k += 4) {
+            out[slots[k]] += value, second[slots[k + 1]] += value;
+            third[slots[k + 2]] += value, fourth[slots[k + 3]] += value;
         }
     }
+    for (int64_t a = 0; a <= m; a++) out[a] = (out[a] + second[a]) + (third[a] + fourth[a]);
+}
+
+void sr_members_sums(const sr_members *members, const sr_groups *g, double *v, const double *mean, int64_t m,
+                     double *out) {
+    sr_slots_sums(g, members->n_groups, v, mean, m, out);
     for (int64_t u = 0; mean && u < members->n_groups; u++) v[u] = g->sy[u] - g->s[u] * mean[u];
     for (int64_t a = 0; a < members->m; a++) {
         const int32_t *groups = members->groups + members->begin[a];

@@ -49,9 +49,11 @@ void sr_members_list(const sr_groups *g, int64_t m, sr_members *out);
 void sr_members_append(sr_members *members, const int32_t *list, int64_t n);
 /* out[u] = shift + sum of step[slot] over the pattern of u, with step[0] = 0; returns max |out|.  O(slots) */
 double sr_members_step(const sr_members *members, const sr_groups *g, const double *step, double shift, double *out);
-/* out[slot] += v[u] for the slots of each group, or += sy - s mean where there is a mean, and v is work space for the
- * groups in lists; out[0] takes what is beyond the patterns.  O(slots) */
-void sr_members_sums(const sr_members *members, const sr_groups *g, double *v, const double *mean, double *out);
+/* out[slot] = sum of v[u] over the groups with it, or of sy - s mean where there is a mean, and v is work space for the
+ * groups in lists, for slots up to m; out[0] takes what is beyond the patterns. Of out 4 (m + 1) numbers are used, zero
+ * before.  O(slots + m) */
+void sr_members_sums(const sr_members *members, const sr_groups *g, double *v, const double *mean, int64_t m,
+                     double *out);
 /* The values of G = X_M' diag(s curvature) X_M anew, by lists of all groups; its structure stays. sum: m + 1, zero
  * before and after.  O(sum over groups of length^2) */
 void sr_members_gram(const sr_members *members, const sr_groups *g, double *sum, const sr_gram *G);

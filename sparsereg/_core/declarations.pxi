@@ -281,7 +281,7 @@ cdef extern from "sr_groups.h" nogil:
     void sr_members_list(const sr_groups *g, int64_t m, sr_members *out)
     void sr_members_append(sr_members *members, const int32_t *list, int64_t n)
     double sr_members_step(const sr_members *, const sr_groups *, const double *, double, double *)
-    void sr_members_sums(const sr_members *, const sr_groups *, double *v, const double *mean, double *out)
+    void sr_members_sums(const sr_members *, const sr_groups *, double *v, const double *, int64_t m, double *out)
     void sr_members_gram(const sr_members *, const sr_groups *, double *sum, const sr_gram *G)
 
 cdef extern from "sr_reweigh.h" nogil:

@@ -224,12 +224,12 @@ cdef class RowGroups:
     def products(self, const double[::1] v):
         """`X_M' v` for a vector over the groups."""
         require(v.shape[0] == self.n_groups, "v has the wrong length")
-        cdef double[::1] out = np.zeros(self.m + 1)
+        cdef double[::1] out = np.zeros(4 * (self.m + 1))
         cdef sr_groups view = self.borrow()
         cdef sr_members members = self.read()
         with nogil:
-            sr_members_sums(&members, &view, <double *>&v[0], NULL, &out[0])
-        return np.asarray(out)[1:]
+            sr_members_sums(&members, &view, <double *>&v[0], NULL, self.m, &out[0])
+        return np.asarray(out)[1 : self.m + 1]
 
     def column_sums(self, const int64_t[::1] cols, const double[::1] mean):
         """`sum s_i mean of its group` over the rows of each of these columns of ones."""
@@ -259,10 +259,10 @@ cdef class RowGroups:
     def residual_products(self, const double[::1] mean):
         """`X_M' rho`, with `rho = sy - s mean` of each group."""
         require(mean.shape[0] == self.n_groups, "mean has the wrong length")
-        cdef double[::1] out = np.zeros(self.m + 1)
+        cdef double[::1] out = np.zeros(4 * (self.m + 1))
         cdef sr_groups view = self.borrow()
         cdef sr_members members = self.read()
         cdef double[::1] work = np.empty(max(self.n_listed, 1))
         with nogil:
-            sr_members_sums(&members, &view, &work[0], &mean[0], &out[0])
-        return np.asarray(out)[1:]
+            sr_members_sums(&members, &view, &work[0], &mean[0], self.m, &out[0])
+        return np.asarray(out)[1 : self.m + 1]

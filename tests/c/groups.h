@@ -12,7 +12,7 @@ static void test_groups(const fixture *f, const sr_matrix *X, const double *s) {
     int32_t of_row[N] = {0}, size[N] = {N}, size_in[N] = {0}, target[N], list[N];
     uint16_t slots[N * STRIDE] = {0}, length[N] = {0};
     double sums[N] = {0}, sy[N] = {0}, syy[N] = {0}, eta[N] = {0}, curvature[N] = {0.25}, reference[N] = {0};
-    double y[N], rho[N], step[N_ONES + 1] = {0}, out[N], products[N_ONES + 1] = {0}, c[N_ONES], largest;
+    double y[N], rho[N], step[N_ONES + 1] = {0}, out[N], products[4 * (N_ONES + 1)] = {0}, c[N_ONES], largest;
     int64_t n_list = 0, n_new = 0, cols[N_ONES], begin[N_ONES + 2] = {0};
     int32_t groups[N * N_ONES];
     sr_members members = {0, 0, begin, groups}; /* of the first columns' groups, later ones by slots */
@@ -44,7 +44,7 @@ static void test_groups(const fixture *f, const sr_matrix *X, const double *s) {
         for (int a = 0; a < N_ONES; a++) expected += step[a + 1] * f->plain[i][a];
         CHECK(near(out[of_row[i]], expected) && fabs(expected) <= largest * (1 + 1e-12), "step of row %d", i);
     }
-    sr_members_sums(&members, &g, rho, out, products);
+    sr_members_sums(&members, &g, rho, out, N_ONES, products);
     CHECK(sr_groups_column_sums(X, cols, N_ONES, s, &g, out, c) == SR_OK, "sums of columns");
     for (int a = 0; a < N_ONES; a++) {
         double sum_y = 0.0;
