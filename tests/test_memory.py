@@ -78,6 +78,20 @@ def test_a_logistic_loss_on_short_rows(solve, most):
     assert peak <= most * (X.data.nbytes + X.indices.nbytes + X.indptr.nbytes)
 
 
+def test_several_classes_take_no_array_of_columns_by_classes():
+    rng, p, K = np.random.default_rng(0), 40_000, 60
+    X, y = sp.csr_array(sp.random_array((1000, p), density=5e-3, rng=rng)), rng.integers(0, K, 1000)
+    regularization_path(X[:200], y[:200], loss="multinomial", alphas=2, eps=0.9)
+    tracemalloc.start()
+    try:
+        path = regularization_path(X, y, loss="multinomial", alphas=3, eps=0.6, tol=1e-2)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert path.n_nonzero[-1] > 50
+    assert peak <= 0.7 * 8 * p * K
+
+
 @pytest.mark.parametrize(
     ("rows", "asked", "active", "most"),
     [(40_000, {"tol": 1e-3}, 2_000, 2.0), (100_000, {"eps": 1e-3}, 10_000, 2.1)],

@@ -261,15 +261,16 @@ class MultinomialProblem:
         are not kept: a vector over the columns is held."""
         l1, l2 = self.penalty.strengths(self.weight_sum * alpha, l1_ratio, np.arange(self.design.n_cols))
         cols = np.union1d(np.flatnonzero(self.l1_norms * (1.0 + 1e-12) >= l1), coef.cols)
-        l1, l2, w, terms = l1[cols], l2[cols], coef.on(cols), []
-        active, free = w.any(axis=1), np.isin(cols, self.free, assume_unique=True)
+        l1, l2, w, terms = l1[cols], l2[cols], np.zeros(cols.size), []
+        held, free = np.searchsorted(cols, coef.cols), np.isin(cols, self.free, assume_unique=True)
         for k in range(self.n_outputs):
             c = self.gradients(found, k, cols)
             if visit is not None:
                 visit(k, cols, self.gradients(found, k, cols, dual=False) if self.free.size else c)
             c[free] = 0.0  # nothing but rounding where q is valid
-            at = np.flatnonzero(active | (np.abs(c) > l1))
-            terms.append(Penalty.gap_terms(self.penalty, w[at, k].copy(), c[at], l1[at], l2[at]))
+            w[held] = coef.w[:, k]
+            at = np.flatnonzero((w != 0.0) | (np.abs(c) > l1))
+            terms.append(Penalty.gap_terms(self.penalty, w[at], c[at], l1[at], l2[at]))
         # Where all columns have none, at alpha = 0, no dual point is known.
         if not found.valid or ((l1 + l2 == 0.0) & (self.curvatures[cols] > 0.0) & ~free).any():
             return np.inf
