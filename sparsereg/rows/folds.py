@@ -67,7 +67,9 @@ class PartedRows:
         self.target_products = [part.rmatvec(target) for part in self.columns]
         self.counts = s is None and self.design.n_ones == self.design.n_cols
         self.lengths = [part.lengths() for part in self.columns]
+        self.every_length = self.design.lengths()
         self.nnz = self.design.borrowed.nnz
+        self.spare: list[Vector] = []  # vectors over the rows that folds take in turn
         self.lock = RLock()  # folds may be solved in threads of their own
         self.in_use: WeakSet[TrainingGram] = WeakSet()
         self._begin()
@@ -253,28 +255,38 @@ class TrainingRows(MemoryRows):
         return max(max(base - part.low, part.high - base) for part in self._targets)
 
     @cached_property
-    def _target_products(self) -> Vector:
-        """`X' s y` over the training rows."""
-        return _added([self._parted.target_products[j] for j in self.others])
-
-    @cached_property
     def _every_moment(self) -> ColumnStats:
-        if not self._parted.counts:
-            return super().moments()
-        lengths = _added([self._parted.lengths[j].astype(np.float64) for j in self.others])
-        return ColumnStats(lengths, lengths, lengths, (lengths > 0.0).astype(np.float64))
+        return super().moments()
 
     def moments(self, cols: Int | None = None) -> ColumnStats:
-        """Those of all columns are kept."""
-        every = self._every_moment
-        return every if cols is None else ColumnStats(*(values[cols] for values in every))
+        """Counts from those of the parts; sums that round are kept."""
+        if not self._parted.counts:
+            every = self._every_moment
+            return every if cols is None else ColumnStats(*(values[cols] for values in every))
+        at = slice(None) if cols is None else cols
+        counts = self._parted.every_length[at]
+        for j in self._parted.without(self.others):
+            counts = counts - self._parted.lengths[j][at]
+        lengths = counts.astype(np.float64)
+        return ColumnStats(lengths, lengths, lengths, (lengths > 0.0).astype(np.float64))
 
     def gradients(self, coef: Coefficients | None, base: float, cols: Int | None = None, target: bool = True) -> Vector:
-        """At w = 0 from sums that are kept."""
+        """At w = 0 from sums of the parts; else by a residual, in a vector that all folds take in turn."""
         if not target or (coef is not None and coef.w.any()):
-            return super().gradients(coef, base, cols, target)
-        every = slice(None) if cols is None else cols
-        return np.asarray(self._target_products[every] - base * self.moments(cols).sums)
+            return self._by_a_residual(coef, base, cols, target)
+        at = slice(None) if cols is None else cols
+        products = _added([self._parted.target_products[j][at] for j in self.others])
+        return np.asarray(products - base * self.moments(cols).sums)
+
+    def _by_a_residual(self, coef: Coefficients | None, base: float, cols: Int | None, target: bool) -> Vector:
+        spare = self._parted.spare
+        with self._parted.lock:
+            if spare and not self._buffer:
+                self._buffer.append(spare.pop())
+        found = super().gradients(coef, base, cols, target)
+        if len(self._buffer) == 1:  # nobody asks for that residual again
+            spare.append(self._buffer.pop())
+        return found
 
     def residual(
         self, coef: Coefficients | None, base: float, target: bool = True, out: Vector | None = None
