@@ -101,7 +101,7 @@ class PartedRows:
                 self.cached_place = np.full(self.design.n_cols, -1)
                 self.cached_place[self.cached] = np.arange(self.cached.size)
                 if self.cached.size:
-                    for store in self._every_store:
+                    for store in self.every_store:
                         store.cache(self.cached, UNLIMITED)
             return self.cached
 
@@ -114,13 +114,9 @@ class PartedRows:
         return GramSum([self.whole, *(self.stores[j] for j in held_out)], signs, self.lock)
 
     @property
-    def _every_store(self) -> list[GramStore]:
+    def every_store(self) -> list[GramStore]:
+        """Those of the parts, and that of all rows where there is one."""
         return self.stores if self.whole is None else [*self.stores, self.whole]
-
-    @property
-    def n_stores(self) -> int:
-        """How many Gram matrices there are."""
-        return len(self._every_store)
 
     @property
     def entry_bytes(self) -> int:
@@ -135,7 +131,7 @@ class PartedRows:
     @property
     def n_products(self) -> int:
         """No fewer than the cached products of any fold's columns in a store."""
-        return max(int(store.n_products + store.entries) for store in self._every_store)
+        return max(int(store.n_products + store.entries) for store in self.every_store)
 
     def member_places(self) -> NDArray[np.int32]:
         """The places of the members among the cached columns, or -1."""
@@ -144,14 +140,14 @@ class PartedRows:
     def drop_products(self) -> None:
         """Those of cached columns that no fold asks for any more."""
         n = max(gram.n_kept for gram in self.in_use)
-        for store in self._every_store:
+        for store in self.every_store:
             if n < store.n_cached:
                 store.shrink_cache(n)
 
     @property
     def entries(self) -> int:
         """Bytes of all Gram matrices."""
-        return sum(int(store.nbytes) for store in self._every_store)
+        return sum(int(store.nbytes) for store in self.every_store)
 
     def release(self) -> None:
         """Give the sums up where no fold works on its Gram matrix any more."""
@@ -329,7 +325,7 @@ class TrainingGram(MemoryGram):
         """Bytes that the Gram matrices of all parts would take for the columns of this fold alone."""
         if self._own is not None:
             return self._own.held
-        n_stores, n_terms = self.parted.n_stores, 2 if self.parted.counts else len(self.others)
+        n_stores, n_terms = len(self.parted.every_store), 2 if self.parted.counts else len(self.others)
         return self.store.entries * self.parted.entry_bytes * n_stores // max(n_terms, 1)
 
     def cache_rows(self, c: Vector) -> None:
