@@ -46,7 +46,7 @@ MAX_STALLS = 100
 # An increase of the objective by this share of the target is rounding.
 ROUNDING_SHARE = 1e-4
 # The intercept is best when that costs no more than this share of the target.
-INTERCEPT_SHARE = 1e-3
+INTERCEPT_SHARE = 1e-2
 # The fit of unpenalized columns that others are screened from: gradients of this share of what they can be.
 FIRST_FIT = 1e-7
 MAX_FIRST_STEPS = 100
