@@ -95,8 +95,51 @@ def test_coefficients_of_the_folds(classes, fit_intercept):
     np.testing.assert_allclose(found[~zero], expected[~zero], atol=2e-4)
     assert not expected[zero][..., :4].any()
     assert model.l1_ratios_.tolist() == [0.0, 0.5]
+    np.testing.assert_array_equal(LogisticRegressionCV(**given).fit(X, y).coefs_paths_, found)  # few are kept anyway
     with pytest.raises(AttributeError, match="keep_fold_paths=True"):
-        LogisticRegressionCV(**given).fit(X, y).coefs_paths_  # noqa: B018
+        LogisticRegressionCV(cv=3).fit(X, y).coefs_paths_  # noqa: B018
+
+
+@pytest.mark.filterwarnings("ignore:'l1_ratios=None' was deprecated:FutureWarning")
+@pytest.mark.parametrize("l1_ratios", [None, np.array([0.0]), np.array([0.0, 0.5])], ids=["none", "one", "two"])
+@pytest.mark.parametrize("refit", [False, True])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_older_attributes_and_means_of_folds_are_scikit_learns(classes, refit, l1_ratios):
+    X, y, _ = labelled(classes=classes)
+    given = {
+        "Cs": [0.01, 0.1, 1.0], "l1_ratios": l1_ratios, "tol": 1e-9, "cv": 3, "refit": refit, "max_iter": 10_000,
+        "use_legacy_attributes": True,
+    }  # fmt: skip
+    model = LogisticRegressionCV(**given).fit(X, y)
+    solver = "lbfgs" if l1_ratios is None else "saga"
+    reference = Reference(solver=solver, scoring="neg_log_loss", random_state=0, **given).fit(X, y)
+    for name in ("C_", "Cs_") if l1_ratios is None else ("C_", "l1_ratio_", "Cs_"):
+        np.testing.assert_allclose(getattr(model, name), getattr(reference, name), rtol=1e-12, err_msg=name)
+    np.testing.assert_allclose(model.coef_, reference.coef_, atol=2e-4)
+    np.testing.assert_allclose(model.intercept_, reference.intercept_, atol=2e-4)
+    for name, unit in (("scores_", 2.0), ("coefs_paths_", 1.0)):  # scores are deviances, twice the log loss
+        found, expected = getattr(model, name), getattr(reference, name)
+        assert list(found) == list(expected)
+        for label in expected:
+            weak = slice(1, None)  # saga stops at once where all coefficients are 0, its intercepts too
+            assert found[label].shape == expected[label].shape
+            np.testing.assert_allclose(found[label][:, weak] / unit, expected[label][:, weak], atol=1e-3)
+    assert np.isinf(model.dual_gap_) != refit
+    assert (model.predict(X) == reference.predict(X)).mean() > 0.98
+    assert not hasattr(model, "gradient_norm_") or refit
+
+
+def test_means_of_folds_of_an_automatic_path():
+    """Folds end at different strengths; coefficients stay sparse."""
+    X, y, _ = labelled()
+    model = LogisticRegressionCV(cv=3, refit=False).fit(X, y)
+    chosen = model.validation_.chosen
+    best = chosen.fold_losses.argmin(axis=0)
+    paths = list(zip(chosen.fold_paths, best, strict=True))
+    np.testing.assert_allclose(model.coef_[0], np.mean([p.coef(k).toarray().ravel() for p, k in paths], axis=0))
+    np.testing.assert_allclose(model.intercept_, np.mean([p.intercepts[k] for p, k in paths]))
+    np.testing.assert_allclose(model.C_, np.mean([1.0 / (p.alphas[k] * len(y)) for p, k in paths]))
+    assert model.sparse_coef_.shape == (1, X.shape[1])
 
 
 def test_strengths_of_their_own_for_ridge():

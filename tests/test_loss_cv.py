@@ -136,8 +136,8 @@ def test_parameters_of_scikit_learn_are_taken_or_refused():
     for model in (named, given):
         np.testing.assert_array_equal(model.coef_, plain.coef_)
     for options, words in (
-        ({"refit": False}, "leave refit at True"),
-        ({"use_legacy_attributes": True}, "attributes are arrays here"),
+        ({"refit": False, "rule": "1se"}, "rule='1se' with refit=False"),
+        ({"use_legacy_attributes": "no"}, "use_legacy_attributes"),
         ({"solver": "adam"}, "solver='adam'"),
         ({"penalty": "l3"}, "penalty='l3'"),
         ({"intercept_scaling": 0.0}, "intercept_scaling"),

@@ -22,6 +22,7 @@ from sparsereg.data.validation import (
 )
 from sparsereg.linear_model.class_targets import ClassTargets
 from sparsereg.linear_model.coefficients import set_parameters
+from sparsereg.linear_model.fold_coefficients import MeanOfFolds, by_class, fold_coefficients, mean_of_folds
 from sparsereg.linear_model.logistic import PENALTIES, SOLVERS, LogisticRegression
 from sparsereg.linear_model.loss_fit import FitTask
 from sparsereg.linear_model.path_choice import PathChoice, rectangle
@@ -34,7 +35,7 @@ from sparsereg.selection.engine import validate
 from sparsereg.selection.fold_fits import Task
 from sparsereg.selection.folds import make_folds
 from sparsereg.selection.measures import make_measure, scorer_of
-from sparsereg.selection.results import CrossValidation, ValidatedPath
+from sparsereg.selection.results import CrossValidation
 from sparsereg.selection.rules import check_rule
 from sparsereg.solvers.loop import Options
 
@@ -75,28 +76,32 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
     verbose : bool or int, default False
         Print a line a strength, with the time left, to stderr.
     max_seconds, max_columns, keep_fold_paths
-        As in `ElasticNetCV`.
+        As in `ElasticNetCV`. With `Cs` given, folds of up to a million coefficients are kept anyway.
     penalty
         Deprecated, as in scikit-learn: "l2" is ``l1_ratios=(0,)``, "l1" is ``l1_ratios=(1,)``.
     solver, dual, intercept_scaling, random_state
         Taken for compatibility and checked; they change nothing.
     refit : bool, default True
-        Only True: coefficients are those of a fit on all rows.
+        Whether all rows are fitted at the choice. False averages the models of the folds, each where its own held-out
+        score is best, as scikit-learn does: `C_` and `l1_ratio_` are means too, and `dual_gap_` is infinite, as that is
+        no minimum of anything.
     use_legacy_attributes : bool or "warn", default "warn"
-        Attributes are arrays, as scikit-learn's are with False, which "warn" means here too; True is refused.
+        With True attributes have the form of scikit-learn 1.9: `C_` and `l1_ratio_` are arrays, and `scores_` and
+        `coefs_paths_` are dicts of arrays (n_folds, n_Cs, n_l1_ratios, ...) by class, of two classes for the second,
+        without n_l1_ratios where `l1_ratios=None`. "warn" means False here, without a warning.
 
     Attributes
     ----------
     C_, l1_ratio_ : float
         The choice.
-    Cs_ : array of shape (n_Cs,) or (n_l1_ratios, n_Cs)
+    Cs_ : array of shape (n_Cs,), or (n_l1_ratios, n_Cs) where these found strengths of their own
         Inverse strengths, increasing.
     scores_ : array of shape (n_folds, n_l1_ratios, n_Cs)
         Held-out scores, or minus the mean deviance.
     l1_ratios_ : array of shape (n_l1_ratios,)
     coefs_paths_ : array of shape (n_folds, n_l1_ratios, n_Cs, 1 or K, p + 1)
-        Coefficients of the folds, and last their intercepts where there are any; with `keep_fold_paths=True`, and made
-        on access. Sparse: `validation_.paths[i].fold_paths`.
+        Coefficients of the folds, and last their intercepts where there are any, made on access; where they were kept
+        (see `keep_fold_paths`). Sparse: `validation_.paths[i].fold_paths`.
     cv_results_, validation_
         As in `ElasticNetCV`, with `alpha = 1 / (C S)`, S the sum of the weights.
     coef_, sparse_coef_, intercept_, classes_, dual_gap_, n_iter_, n_features_in_, feature_names_in_
@@ -203,14 +208,18 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         penalty = {"penalty_factor": factor, **flags}
         task, measure = self._task(targets.classes, (design, target, s, known), penalty, summed=Cs is not None)
         folds = make_folds(self.cv, X, labels, self._split_parameters(params), classifier=True)
+        if not self.refit or self._legacy or self._few(Cs, len(folds) * len(ratios) * K * design.n_features):
+            settings = settings._replace(keep=True)
         paths = [validate(task, folds, measure, ratio, settings) for ratio in ratios]
+        self.classes_, self._sparse = targets.classes, False
         self._set_choice(CrossValidation.of(paths, self.rule), total)
+        if not self.refit:
+            return self
         chosen = self.validation_
         fitted = self._fit_task(
             FitTask(design, target, LOSSES["logistic"], s, known, chosen.alpha, chosen.l1_ratio, factor, **flags),
             1 if K == 2 else K,
         )
-        self._sparse, self.classes_ = False, targets.classes
         self.intercept_ = self._relaxed(fitted).astype(design.dtype)
         self.n_iter_ = np.array([fitted.n_iter], dtype=np.int32)
         return self
@@ -227,10 +236,10 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         check_choice("solver", self.solver, SOLVERS)
         check_flag("dual", self.dual)
         check_number("intercept_scaling", self.intercept_scaling, low=0, open_low=True)
-        if not check_flag("refit", self.refit):
-            raise ValueError("refit=False: coefficients averaged over folds have no certificate; leave refit at True.")
-        if self.use_legacy_attributes != "warn" and check_flag("use_legacy_attributes", self.use_legacy_attributes):
-            raise ValueError("use_legacy_attributes=True: attributes are arrays here, not dicts; pass False.")
+        if not check_flag("refit", self.refit) and self.rule != "min":
+            raise ValueError(f"rule={self.rule!r} with refit=False, which takes each fold at its best; pass 'min'.")
+        if self.use_legacy_attributes != "warn":
+            check_flag("use_legacy_attributes", self.use_legacy_attributes)
         ratios = (0.0,) if self.l1_ratios is None else self.l1_ratios
         if isinstance(self.penalty, str) and self.penalty == "deprecated":
             return check_ratios(ratios)
@@ -276,23 +285,46 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
             check_number(f"Cs[{i}]", C, low=0, open_low=True, high=np.finfo(np.float64).max)
         return Cs
 
+    @property
+    def _legacy(self) -> bool:
+        """Whether attributes have scikit-learn's older form."""
+        return not isinstance(self.use_legacy_attributes, str) and bool(self.use_legacy_attributes)
+
+    def _few(self, Cs: Vector | None, n: int) -> bool:
+        """Whether the coefficients of all folds, so many a strength, are kept without being asked for."""
+        return Cs is not None and n * Cs.size <= self._max_kept
+
     def _set_choice(self, validation: CrossValidation, total: float) -> None:
+        """Set the choice and what it was made from; without `refit` the coefficients too."""
         self.validation_, self.cv_results_ = validation, validation.results
         self.C_, self.l1_ratio_ = 1.0 / (validation.alpha * total), validation.l1_ratio
         alphas, losses = self._arrays(validation)
         Cs = 1.0 / (alphas * total)
-        self.Cs_ = Cs[0] if len(Cs) == 1 else Cs
-        self.scores_ = -np.moveaxis(losses, 2, 0)
+        self.Cs_ = Cs[0] if (Cs == Cs[0]).all() else Cs
+        self.scores_: Any = -np.moveaxis(losses, 2, 0)
         self.l1_ratios_ = np.array([path.l1_ratio for path in validation.paths])
+        if not self.refit:
+            self._set_mean(mean_of_folds(validation), total)
+        if self._legacy:
+            n = 1 if self.classes_.size == 2 else self.classes_.size
+            self.C_, self.l1_ratio_ = np.full(n, self.C_), np.full(n, self.l1_ratio_)
+            self.scores_ = by_class(self.scores_, self.classes_, ratios=self.l1_ratios is not None)
+
+    def _set_mean(self, mean: MeanOfFolds, total: float) -> None:
+        self._coef, self.intercept_ = mean.coef, mean.intercept.astype(mean.coef.dtype)
+        self.C_, self.l1_ratio_, self.dual_gap_ = mean.inverse_alpha / total, mean.l1_ratio, np.inf
+        self.n_iter_ = np.array([-(-mean.n_iter // EPOCHS)], dtype=np.int32)
+        self.__dict__.pop("gradient_norm_", None)  # of an earlier fit
 
     @property
-    def coefs_paths_(self) -> Vector:
+    def coefs_paths_(self) -> Any:
         """Coefficients and intercepts of the folds, of shape (n_folds, n_l1_ratios, n_Cs, 1 or K, p + 1)."""
         check_is_fitted(self, "validation_")
-        if not self.keep_fold_paths:
+        if self.validation_.paths[0].fold_paths is None:
             raise AttributeError("coefs_paths_ is there only after a fit with keep_fold_paths=True.")
         parts = [fold_coefficients(path, self.fit_intercept).swapaxes(0, 1) for path in self.validation_.paths]
-        return np.asarray(np.moveaxis(rectangle(parts), 2, 0))
+        found = np.asarray(np.moveaxis(rectangle(parts), 2, 0))
+        return by_class(found, self.classes_, ratios=self.l1_ratios is not None) if self._legacy else found
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> float:
         """The score by `scoring`, or the accuracy.
@@ -332,17 +364,3 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
 
     def _scorer(self) -> Any:
         return scorer_of("accuracy" if self.scoring is None else self.scoring)
-
-
-def fold_coefficients(validated: ValidatedPath, fit_intercept: bool) -> Vector:
-    """Of all folds and points, (F, k, K, p + 1), NaN after the end of a fold."""
-    assert validated.fold_paths is not None
-    found = []
-    for path in validated.fold_paths:
-        parts = np.stack([np.asarray(output.tocsc().T.toarray()) for output in path.outputs], axis=1)
-        if fit_intercept:
-            parts = np.concatenate([parts, path.intercepts.reshape(len(parts), -1, 1)], axis=2)
-        rows = np.full((validated.alphas.size, *parts.shape[1:]), np.nan)
-        rows[: len(parts)] = parts
-        found.append(rows)
-    return np.stack(found)
