@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegressionCV as Reference
 from sklearn.metrics import accuracy_score, fbeta_score, get_scorer, log_loss
 from sklearn.model_selection import KFold
 
-from sparsereg import LogisticRegressionCV, cross_validate_path
+from sparsereg import LogisticRegression, LogisticRegressionCV, cross_validate_path
 
 
 def labelled(n=150, classes=2, seed=0):
@@ -148,6 +148,16 @@ def test_strengths_of_their_own_for_ridge():
     model = LogisticRegressionCV(l1_ratios=(0.0,), cv=3).fit(X, y)
     np.testing.assert_allclose(model.Cs_, np.logspace(-4, 4, 10))
     assert model.scores_.shape == (3, 1, 10)
+
+
+def test_ratios_are_scikit_learns_where_strengths_are_given():
+    X, y, _ = labelled()
+    assert LogisticRegressionCV(cv=3).fit(X, y).l1_ratio_ == 1.0
+    model = LogisticRegressionCV(Cs=[1.0], cv=3).fit(X, y)
+    assert model.l1_ratio_ == 0.0
+    np.testing.assert_allclose(model.coef_, LogisticRegression().fit(X, y).coef_, rtol=1e-5)
+    with pytest.raises(ValueError, match="l1_ratios='lasso'"):
+        LogisticRegressionCV(l1_ratios="lasso").fit(X, y)
 
 
 def test_the_elastic_net_wants_ratios():

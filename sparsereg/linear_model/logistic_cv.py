@@ -57,8 +57,9 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         Inverse strengths. A number means so many, spread geometrically from 1e-4 to 1e4, as in scikit-learn. "auto"
         begins where all coefficients are 0 and goes on until the mean held-out loss has turned for good, as in
         `ElasticNetCV`; for ridge, which has no such strength, it means 10.
-    l1_ratios : array of floats in [0, 1], one of these, or None, default (1.0,)
-        1 is the lasso, 0 ridge, which is also what None means, as in scikit-learn.
+    l1_ratios : array of floats in [0, 1], one of these, "auto" or None, default "auto"
+        1 is the lasso, 0 ridge, which is also what None means, as in scikit-learn. "auto" is the lasso where it finds
+        its own strengths, and ridge, scikit-learn's default, where `Cs` is given.
     fit_intercept, class_weight, penalty_factor, standardize, positive, n_jobs
         As in `LogisticRegression`.
     cv : int, splitter, iterable or None, default None
@@ -88,7 +89,7 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
     use_legacy_attributes : bool or "warn", default "warn"
         With True attributes have the form of scikit-learn 1.9: `C_` and `l1_ratio_` are arrays, and `scores_` and
         `coefs_paths_` are dicts of arrays (n_folds, n_Cs, n_l1_ratios, ...) by class, of two classes for the second,
-        without n_l1_ratios where `l1_ratios=None`. "warn" means False here, without a warning.
+        without n_l1_ratios where no `l1_ratios` are given. "warn" means False here, without a warning.
 
     Attributes
     ----------
@@ -125,7 +126,7 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         self,
         *,
         Cs: Any = "auto",
-        l1_ratios: Any = (1.0,),
+        l1_ratios: Any = "auto",
         fit_intercept: bool = True,
         cv: Any = None,
         rule: Any = "min",
@@ -240,7 +241,9 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
             raise ValueError(f"rule={self.rule!r} with refit=False, which takes each fold at its best; pass 'min'.")
         if self.use_legacy_attributes != "warn":
             check_flag("use_legacy_attributes", self.use_legacy_attributes)
-        ratios = (0.0,) if self.l1_ratios is None else self.l1_ratios
+        ratios = self.l1_ratios
+        if not self._given_ratios:
+            ratios = (1.0,) if ratios is not None and isinstance(self.Cs, str) else (0.0,)
         if isinstance(self.penalty, str) and self.penalty == "deprecated":
             return check_ratios(ratios)
         check_choice("penalty", self.penalty, tuple(PENALTIES))
@@ -251,8 +254,8 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
             stacklevel=3,
         )
         own = PENALTIES[self.penalty]
-        if self.penalty == "elasticnet" and self.l1_ratios is None:
-            raise ValueError("l1_ratios=None with penalty='elasticnet': expected numbers in [0, 1].")
+        if self.penalty == "elasticnet" and not self._given_ratios:
+            raise ValueError(f"l1_ratios={self.l1_ratios!r} with penalty='elasticnet': expected numbers in [0, 1].")
         return check_ratios(ratios if own is None else (own,))
 
     def _task(self, classes: Any, parts: Any, penalty: dict[str, Any], *, summed: bool) -> tuple[Any, Any]:
@@ -286,6 +289,13 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         return Cs
 
     @property
+    def _given_ratios(self) -> bool:
+        if isinstance(self.l1_ratios, str):
+            check_choice("l1_ratios", self.l1_ratios, ("auto",), "numbers in [0, 1]")
+            return False
+        return self.l1_ratios is not None
+
+    @property
     def _legacy(self) -> bool:
         """Whether attributes have scikit-learn's older form."""
         return not isinstance(self.use_legacy_attributes, str) and bool(self.use_legacy_attributes)
@@ -297,7 +307,8 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
     def _set_choice(self, validation: CrossValidation, total: float) -> None:
         """Set the choice and what it was made from; without `refit` the coefficients too."""
         self.validation_, self.cv_results_ = validation, validation.results
-        self.C_, self.l1_ratio_ = 1.0 / (validation.alpha * total), validation.l1_ratio
+        self.C_: Any = 1.0 / (validation.alpha * total)
+        self.l1_ratio_: Any = validation.l1_ratio
         alphas, losses = self._arrays(validation)
         Cs = 1.0 / (alphas * total)
         self.Cs_ = Cs[0] if (Cs == Cs[0]).all() else Cs
@@ -308,7 +319,7 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         if self._legacy:
             n = 1 if self.classes_.size == 2 else self.classes_.size
             self.C_, self.l1_ratio_ = np.full(n, self.C_), np.full(n, self.l1_ratio_)
-            self.scores_ = by_class(self.scores_, self.classes_, ratios=self.l1_ratios is not None)
+            self.scores_ = by_class(self.scores_, self.classes_, ratios=self._given_ratios)
 
     def _set_mean(self, mean: MeanOfFolds, total: float) -> None:
         self._coef, self.intercept_ = mean.coef, mean.intercept.astype(mean.coef.dtype)
@@ -324,7 +335,7 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
             raise AttributeError("coefs_paths_ is there only after a fit with keep_fold_paths=True.")
         parts = [fold_coefficients(path, self.fit_intercept).swapaxes(0, 1) for path in self.validation_.paths]
         found = np.asarray(np.moveaxis(rectangle(parts), 2, 0))
-        return by_class(found, self.classes_, ratios=self.l1_ratios is not None) if self._legacy else found
+        return by_class(found, self.classes_, ratios=self._given_ratios) if self._legacy else found
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> float:
         """The score by `scoring`, or the accuracy.
