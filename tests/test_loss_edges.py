@@ -15,6 +15,7 @@ from sparsereg import (
     LogisticRegressionCV,
     PoissonRegressor,
     PoissonRegressorCV,
+    SquaredHingeClassifier,
     regularization_path,
 )
 
@@ -55,6 +56,23 @@ def test_separable_classes():
     free = LogisticRegression(C=np.inf).fit(X, SIGN)
     assert np.isfinite(free.coef_).all()
     assert free.score(X, SIGN) == 1.0
+
+
+def test_an_offset_under_the_squared_hinge():
+    """That of a path; of several classes each has a column."""
+    y, offset = np.digitize(X[:, 0] + X[:, 1], [-0.5, 0.5]), RNG.normal(size=(200, 3))
+    several = SquaredHingeClassifier(C=0.1, l1_ratio=1.0, tol=1e-9).fit(X, y, offset=offset)
+    for k in range(3):
+        sign = np.where(y == k, 1.0, -1.0)
+        two = SquaredHingeClassifier(C=0.1, l1_ratio=1.0, tol=1e-9).fit(X, sign, offset=offset[:, k])
+        at = {"loss": "squared_hinge", "alphas": [1.0 / (2.0 * 0.1 * 200)], "offset": offset[:, k], "tol": 1e-9}
+        path = regularization_path(X, sign, **at)
+        np.testing.assert_allclose(two.coef_[0], path.coefs.toarray()[:, 0], atol=1e-4)
+        np.testing.assert_allclose(several.coef_[k], two.coef_[0], atol=1e-6)
+    expected = several.decision_function(X) + offset
+    np.testing.assert_allclose(several.decision_function(X, offset=offset), expected, atol=1e-12)
+    with pytest.raises(ValueError, match="offset has shape"):
+        several.fit(X, y, offset=offset[:, 0])
 
 
 @pytest.mark.parametrize("beta", [0.5, 2.0, 5.0])

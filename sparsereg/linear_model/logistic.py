@@ -383,11 +383,3 @@ class LogisticRegression(LossClassifier):
         if self.confidence_penalty:
             raise ValueError("dropout_rate and gaussian_noise take no confidence_penalty; set it to 0.")
         return found[0], found[1]
-
-    def _class_offset(self, offset: Any, n_rows: int, K: int) -> Any:
-        if offset is None or K == 2:
-            return self._offset(offset, n_rows)
-        offset = np.asarray(offset, dtype=np.float64)
-        if offset.shape != (n_rows, K) or not np.isfinite(offset).all():
-            raise ValueError(f"offset has shape {offset.shape}; expected finite numbers of shape ({n_rows}, {K}).")
-        return offset

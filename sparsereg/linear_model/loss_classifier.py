@@ -101,3 +101,11 @@ class LossClassifier(ClassifierMixin, LossModel):
             check_labels(y)
         shape = () if y is None else np.asarray(y).shape
         return checked_data(self, X, y, multi_output=len(shape) == 2 and shape[1] > 1, **FITTED)
+
+    def _class_offset(self, offset: Any, n_rows: int, K: int) -> Any:
+        if offset is None or K == 2:
+            return self._offset(offset, n_rows)
+        offset = np.asarray(offset, dtype=np.float64)
+        if offset.shape != (n_rows, K) or not np.isfinite(offset).all():
+            raise ValueError(f"offset has shape {offset.shape}; expected finite numbers of shape ({n_rows}, {K}).")
+        return offset

@@ -20,7 +20,7 @@ __all__ = ["SquaredHingeClassifier"]
 class SquaredHingeClassifier(LossClassifier):
     """Classification by the squared hinge loss; like scikit-learn's `LinearSVC`, but the intercept is not penalised.
 
-    Minimises, for y of -1 and 1, weights s and `z_i = b0 + x_i . w`::
+    Minimises, for y of -1 and 1, weights s and `z_i = o_i + b0 + x_i . w`::
 
         sum_i s_i max(0, 1 - y_i z_i)^2 + (1 / C) * (l1_ratio * sum_j v_j |w_j| + (1 - l1_ratio) / 2 * sum_j v_j w_j^2)
 
@@ -75,7 +75,7 @@ class SquaredHingeClassifier(LossClassifier):
         """The loss and the link, as a `PathResult` has them."""
         return "squared_hinge", "identity"
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, offset: Any = None) -> Any:
         """Fit.
 
         Parameters
@@ -85,6 +85,8 @@ class SquaredHingeClassifier(LossClassifier):
         y : array of labels of shape (n,)
         sample_weight : float or array of shape (n,), optional
             Non-negative. Their scale matters, as C stands beside a sum.
+        offset : array of shape (n,), or (n, K) for more than two classes, optional
+            Known part of the predictor.
 
         Returns
         -------
@@ -109,6 +111,7 @@ class SquaredHingeClassifier(LossClassifier):
         targets, s = targets.weighted(self.class_weight, check_scaled_weights(sample_weight, design.n_rows))
         s, total = summed_weights(s, design.n_rows)
         positive = range(targets.classes.size) if targets.classes.size > 2 else (1,)  # of two classes the second
+        known = self._class_offset(offset, design.n_rows, targets.classes.size)
         coef, intercept = self._start(design.n_features, len(positive))
         fits = []
         for place, k in enumerate(positive):
@@ -119,7 +122,7 @@ class SquaredHingeClassifier(LossClassifier):
                 sign,
                 LOSSES["squared_hinge"],  # which is half of the square
                 s,
-                None,
+                known[:, k] if known is not None and known.ndim == 2 else known,
                 0.5 / (self.C * total),
                 float(self.l1_ratio),
                 self._factor(design.n_features),
