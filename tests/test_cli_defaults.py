@@ -9,6 +9,7 @@ from test_cli import HOUSES, fail, houses, succeed
 
 from sparsereg import load_model, regularization_path
 from sparsereg.cli import fitting
+from sparsereg.cli.fit_options import remedies
 
 
 @pytest.fixture
@@ -103,6 +104,12 @@ def test_the_budget_is_not_blamed_where_the_score_was_falling(monkeypatch):
         monkeypatch.setattr(fitting, "is_falling", lambda _, falling=falling: falling)
         notes = succeed("fit t.csv --target y --design main --budget-seconds 0.001").stderr
         assert words in " ".join(notes.split())
+
+
+def test_an_interrupted_path_is_to_run_on():
+    """Another end of the grid would not help."""
+    path = regularization_path(np.eye(4), np.arange(4.0), alphas=3)
+    assert remedies({"alphas": 100}, path, "interrupted")["strength"] == "Fit again without interrupting it."
 
 
 @pytest.mark.usefixtures("folder")

@@ -94,6 +94,8 @@ def remedies(options: dict[str, Any], path: PathResult, stopped: str) -> dict[st
         strength = "Fit again with weaker strengths in --alphas."
     elif stopped == "max_seconds":
         strength = f"Fit again with --budget-seconds {4 * options['budget_seconds']:g}, so that the path goes on."
+    elif stopped == "interrupted":
+        strength = "Fit again without interrupting it."
     return {
         "certified": "Fit again with a larger --tol, or end the path at a stronger penalty with a larger --eps.",
         "strength": strength,
