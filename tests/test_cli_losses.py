@@ -216,7 +216,8 @@ def test_texts_of_several_values_are_classes():
     assert out.columns == ["a", "prediction", *(f"probability of {label}" for label in "xyz")]
     np.testing.assert_array_equal(out["prediction"].to_numpy(), model.predict(table))
     np.testing.assert_allclose(out[:, 2:].to_numpy(), model.predict_proba(table))
-    assert "of kind = y on" in " ".join(succeed("report model.npz --class y").stdout.split())
+    text = " ".join(succeed("report model.npz --class y").stdout.split())
+    assert "are kept for kind = y; with those of the other classes they explain" in text
     assert "has the classes x, y, z" in run("report model.npz --class q").stderr
     rows = succeed("export model.npz --to csv").stdout.splitlines()
     assert rows[0] == "output,column,weight"

@@ -55,6 +55,7 @@ class Facts:
     unit: str
     auc: float | None
     mean_losses: tuple[float, float] | None
+    of_classes: bool = False  # whether the target is one of several classes, whose deviance is that of all
 
     @property
     def row(self) -> Row:
@@ -187,20 +188,23 @@ def make_verdict(facts: Facts) -> str:
     kept = f"{row['n_nonzero']:,} of {counted(facts.n_columns, 'observed column' if facts.n_cells else 'column')}"
     possible = f" ({facts.n_cells:,} possible)" if facts.n_cells is not None and facts.n_cells < 1e12 else ""
     of = f"the {'variance' if facts.score == 'R2' else 'deviance'} of {facts.target}"
+    subject = f"{kept}{possible}"
+    if facts.of_classes:
+        subject, of = f"{subject} are kept for {facts.target}; with those of the other classes they", "the deviance"
     unseen = "rows that the fit never saw" if facts.n_held is None else f"{facts.n_held:,} rows that the fit never saw"
     if facts.n_held is not None and facts.n_held == facts.n_rows:
         unseen = f"{facts.n_held:,} rows, each held out in turn"
     if held is not None and held <= 0.0:
         return (
-            f"{kept}{possible} explain nothing of {of} on {unseen}: the held-out {facts.score} is {held:.3g}, "
+            f"{subject} explain nothing of {of} on {unseen}: the held-out {facts.score} is {held:.3g}, "
             "no better than one number for all rows."
         )
     if held is not None:
-        return f"{kept}{possible} explain {percent(held)} of {of} on {unseen}.{_simpler(facts)}"
+        return f"{subject} explain {percent(held)} of {of} on {unseen}.{_simpler(facts)}"
     if (train := row["deviance_explained"]) is None:
         return f"{kept}{possible} are not zero. Nothing here says how well they predict {facts.target}."
     return (
-        f"{kept}{possible} explain {percent(train)} of {of} on the rows of the fit. No rows were held out, so nothing "
+        f"{subject} explain {percent(train)} of {of} on the rows of the fit. No rows were held out, so nothing "
         "here says how well they predict others."
     )
 
