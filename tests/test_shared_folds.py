@@ -321,6 +321,8 @@ def test_folds_share_sums_where_they_are_parts_of_the_rows(seed):
     of = np.concatenate([[0, 1], rng.integers(0, 3, n - 2)])
     parts = [Fold(rng.permutation(np.flatnonzero(of != f)), np.flatnonzero(of == f)) for f in range(2)]
     np.testing.assert_array_equal(_order(parts, n), np.argsort(of, kind="stable"))
+    shuffled = [Fold(fold.train, rng.permutation(fold.test)) for fold in parts]
+    np.testing.assert_array_equal(_order(shuffled, n), np.argsort(of, kind="stable"))
     train, test = parts[1]
     for other in (rng.integers(0, n, train.size), train[1:], np.concatenate([train[1:], test[:1]])):
         expected = sorted([*other.tolist(), *test.tolist()]) == list(range(n))

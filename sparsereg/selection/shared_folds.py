@@ -200,6 +200,8 @@ def _order(folds: list[Fold], n: int) -> Int | None:
     for f, fold in enumerate(folds):
         if fold.train.size != n - fold.test.size or (by[fold.train] == f).any() or not _distinct(fold.train, n):
             return None
+    if all((fold.test[1:] > fold.test[:-1]).all() for fold in folds):  # as most splitters give them
+        return np.concatenate([*(fold.test for fold in folds), np.flatnonzero(by == len(folds))])
     return np.argsort(by, kind="stable")
 
 
