@@ -231,3 +231,19 @@ def test_copies_of_columns_leave_no_rounding(loss):
     for k in range(path.alphas.size):
         size = np.abs(path.point(k)[1])
         assert size.min(initial=np.inf) > 1e-13 * size.max(initial=0.0)
+
+
+@pytest.mark.parametrize("with_gram", [True, False])
+@pytest.mark.parametrize(("loss", "seed"), [("poisson", 11), ("poisson", 40), ("poisson", 57), ("logistic", 50)])
+def test_two_strengths_down_to_where_walks_nearly_interpolate(loss, seed, with_gram, monkeypatch):
+    """Epochs with a Newton step now and then took all 10,000, as direct steps on 80 columns never counted as cheap."""
+    monkeypatch.setattr(loss_working_set, "gram_suits", lambda rows: with_gram)  # noqa: ARG005
+    rng = np.random.default_rng(seed)
+    X = np.cumsum(rng.normal(size=(90, 105)), axis=1)
+    z = X @ (rng.normal(size=105) * (rng.random(105) < 0.2))
+    z *= 4.0 / z.std()
+    y = rng.poisson(np.exp(np.clip(0.7 * z, -5.0, 5.0))) if loss == "poisson" else z + rng.logistic(size=90) > 0.0
+    l1_ratio = 1.0 if loss == "poisson" else 0.5
+    path = regularization_path(X, y.astype(float), loss=loss, l1_ratio=l1_ratio, alphas=2, eps=2e-4, tol=1e-6)
+    assert path.certified.all()
+    assert path.n_iters.max() < 4000

@@ -10,15 +10,7 @@ from sparsereg.objective.quadratic import Quadratic
 from sparsereg.penalties import GapTerms
 from sparsereg.rows.contract import Gram
 from sparsereg.solvers.direct_step import direct_step
-from sparsereg.solvers.working_set import (
-    CHEAP_EPOCHS,
-    MAX_DIRECT,
-    MAX_PRODUCTS,
-    MAX_SWEEPS,
-    Position,
-    WorkingSet,
-    padded,
-)
+from sparsereg.solvers.working_set import MAX_DIRECT, MAX_PRODUCTS, MAX_SWEEPS, Position, WorkingSet, padded
 
 __all__ = ["GramCD"]
 
@@ -168,7 +160,7 @@ class GramCD(WorkingSet):
         """By count: k^3/6 for k active columns, of which two take as long as an entry of their Gram columns, which an
         epoch reads."""
         k, entries = int(np.count_nonzero(self.w)), self.gram_entries
-        cheap = k * k * self.m < 12 * CHEAP_EPOCHS * entries
+        cheap = k * k * self.m < 12 * self.cheap_epochs * entries
         worth = self.ill_conditioned and k**3 <= DENSE_PER_ENTRY * WORTH_EPOCHS * entries
         return self._is_direct(k) and (cheap or worth)
 

@@ -19,7 +19,7 @@ from sparsereg.rows.contract import Coefficients
 from sparsereg.solvers.dual_projection import WorkingSetGap, projected_gap
 from sparsereg.solvers.newton import newton
 from sparsereg.solvers.screening import EliminatedColumns
-from sparsereg.solvers.working_set import MAX_PRODUCTS, Position, WorkingSet, padded
+from sparsereg.solvers.working_set import CHEAP_EPOCHS, MAX_PRODUCTS, Position, WorkingSet, padded
 
 __all__ = ["SOLVERS", "Certificate", "Descent", "Options", "Solution", "WorkingSetGap", "WorkingSetLoop"]
 
@@ -39,6 +39,9 @@ EARLY_LOOK, EARLY_SHARE = 2, 0.1
 NEAR = 0.95
 # Where Newton steps are cheap and epochs slow, one column enters between two steps, and one for so many active ones.
 ACTIVE_PER_ENTERING = 20
+# A step counts as cheap too once a descent has taken so many times the epochs that the step takes as long as: far from
+# the last strength, where nearly as many columns are active as there are rows, epochs with a step now and then crawl.
+EPOCHS_PER_CHEAP = 16
 # Where ten epochs leave more than this share of the gap, coordinate descent crawls: a Newton step is tried.
 SLOW = 0.3
 # Where a step is not cheap, the first one of a descent takes so many products with the Gram matrix at most, each
@@ -166,7 +169,7 @@ class Descent:
         already."""
         working_set, null_deviance = self.working_set, self.quadratic.null_deviance
         epochs, since, unchanged, slow, own, least = 0, 0, 0, self.enters, None, np.inf
-        products = FEW_PRODUCTS
+        products, working_set.cheap_epochs = FEW_PRODUCTS, CHEAP_EPOCHS
         if self._crawls and max_epochs > EPOCHS_PER_LOOK and working_set.newton_is_cheap():
             epochs, c = self._newton(1)  # where the support stays, that is all there is to do
             own = self._own_gap(c)
@@ -174,6 +177,7 @@ class Descent:
             own = self._look(target, dual)
         gap = before = own.inner if own else np.inf
         while epochs < max_epochs and not (own and own.suffices(target)):
+            working_set.cheap_epochs = max(CHEAP_EPOCHS, epochs // EPOCHS_PER_CHEAP)
             enters = slow and working_set.newton_is_cheap()
             limit = min(1 if enters else self._epochs_per_look(not epochs), max_epochs - epochs)
             order = self._entering() if enters else self._order()

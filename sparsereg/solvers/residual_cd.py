@@ -13,7 +13,6 @@ from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.memory import MemoryRows
 from sparsereg.solvers.direct_step import direct_step
 from sparsereg.solvers.working_set import (
-    CHEAP_EPOCHS,
     ENOUGH_MARGINS,
     MAX_DIRECT,
     MAX_SWEEPS,
@@ -146,7 +145,7 @@ class ResidualCD(WorkingSet):
 
     def _direct_is_cheap(self, active: NDArray[np.bool_]) -> bool:
         entries = int(self.rows.lengths(self.cols[active]).sum())
-        return int(np.count_nonzero(active)) * entries <= 2 * CHEAP_EPOCHS * 2 * self.nnz
+        return int(np.count_nonzero(active)) * entries <= 2 * self.cheap_epochs * 2 * self.nnz
 
     def _gradient_at(self, r: Vector, r_sum: float) -> Vector:
         c: Vector = self.rows.design.matrix.rmatvec(r, self.cols)

@@ -72,6 +72,8 @@ class WorkingSet(ABC):
         Their stored entries.
     name : str
         What a path's record calls this way of moving them.
+    cheap_epochs : int
+        A Newton step that takes no longer than so many epochs is cheap.
     is_model : bool
         Whether the objective is the model of a loss at a point.
     """
@@ -89,6 +91,7 @@ class WorkingSet(ABC):
         self.w, self.l1, self.l2 = (np.empty(0) for _ in range(3))
         self.scale, self.l1_ratio = 0.0, 1.0
         self.unpenalized = np.empty(0, dtype=np.int64)
+        self.cheap_epochs = CHEAP_EPOCHS
         self.ill_conditioned = False  # whether conjugate gradients did not converge the last time
 
     @property
@@ -276,7 +279,7 @@ class WorkingSet(ABC):
         return (self.gram_entries or 2 * self.nnz) >= COSTLY_EPOCH
 
     def newton_is_cheap(self) -> bool:
-        """Whether a Newton step takes no longer than a few epochs."""
+        """Whether a Newton step takes no longer than `cheap_epochs`."""
         return False
 
     def newton_step(self, slope: Vector, active: NDArray[np.bool_], max_products: int) -> tuple[Vector, int]:
