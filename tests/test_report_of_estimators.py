@@ -102,6 +102,28 @@ def test_a_validated_path(shop):
         SparsityReport.from_path(validation, shop["cross"], output=1)
 
 
+def test_a_path_that_ends_before_any_column_enters_is_told(shop):
+    X, y = shop["X"], shop["y"][:600]
+    for n_points in (1, 2):
+        with pytest.warns(UserWarning, match="Interrupted after"):
+            validation = S.cross_validate_path(X, y, cv=4, alphas=20, callback=interrupt_after(n_points))
+        report = SparsityReport.from_path(validation, shop["cross"], X=X, y=y)
+        strength = [check for check in report.checks if check["id"] == "strength"]
+        if report.path[report.point]["n_nonzero"] > 0:
+            assert (n_points, strength) == (2, [])
+        else:
+            assert not strength[0]["passed"]
+            assert "weaker penalty may predict better" in strength[0]["sentence"]
+
+
+def interrupt_after(n_points):
+    def callback(i, *_):
+        if i + 1 == n_points:
+            raise KeyboardInterrupt
+
+    return callback
+
+
 def test_offsets_count_in_every_score(shop):
     rng = np.random.default_rng(1)
     exposure = rng.uniform(0.1, 2.0, 900)

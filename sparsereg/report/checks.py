@@ -110,8 +110,8 @@ def _certified(facts: Facts, limit: float) -> Made:
 
 def _strength(facts: Facts, limit: float) -> Made:
     n_points = len(facts.path)
-    if facts.best is None or n_points <= limit:
-        return None
+    if facts.best is None or (n_points <= limit and facts.row["n_nonzero"] > 0):
+        return None  # so few strengths were chosen, unless the path ended before any column entered
     last = n_points - 1
     behind = last - facts.best
     if behind >= limit:
@@ -119,7 +119,8 @@ def _strength(facts: Facts, limit: float) -> Made:
     else:
         where = "the last" if behind == 0 else f"{behind} before the last"
         sentence = f"The best held-out result is point {facts.best}, {where}: a weaker penalty may predict better."
-    return behind >= limit, float(behind), limit, sentence, "Fit again with a smaller eps, so that the path goes on."
+    remedy = "Fit again with a smaller eps, so that the path goes on." if last else "Fit again with a weaker penalty."
+    return behind >= limit, float(behind), limit, sentence, remedy
 
 
 def _generalises(facts: Facts, limit: float) -> Made:
