@@ -2,7 +2,7 @@
 
 `python tests/scikit_learn/their_tests.py` takes the tests of the installed scikit-learn, and fails where one fails that
 `judged.txt` does not list, or one passes or is gone that it lists; under another version than that of `judged.txt` it
-only says so. Names of test files, then options of pytest, may follow, such as `-n2`; `--list` prints the failures.
+only says so. Names of test files, then options of pytest, may follow, such as `-n 2`; `--list` prints the failures.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ def judged() -> tuple[str, set[str]]:
 def main() -> None:
     """Run, compare, report."""
     arguments = [a for a in sys.argv[1:] if a != "--list"]
-    names = [a for a in arguments if not a.startswith("-")] or [Path(name).name for name in FILES]
-    failed, ran = failures(names, [a for a in arguments if a.startswith("-")])
+    names = [a for a in arguments if a.endswith(".py")] or [Path(name).name for name in FILES]
+    failed, ran = failures(names, [a for a in arguments if not a.endswith(".py")])
     if "--list" in sys.argv:
         print("\n".join(sorted(failed)))
         return
