@@ -247,3 +247,20 @@ def test_two_strengths_down_to_where_walks_nearly_interpolate(loss, seed, with_g
     path = regularization_path(X, y.astype(float), loss=loss, l1_ratio=l1_ratio, alphas=2, eps=2e-4, tol=1e-6)
     assert path.certified.all()
     assert path.n_iters.max() < 4000
+
+
+@pytest.mark.parametrize("seed", [47, 51, 83])
+def test_far_strengths_are_solved_by_way_of_others_where_one_jump_crawls(seed):
+    """10,000 epochs in the models of Huber's loss, to gaps above tol; by way of strengths between a third of that."""
+    rng = np.random.default_rng(seed)
+    X = np.cumsum(rng.normal(size=(60, 200)), axis=1)
+    z = X @ (rng.normal(size=200) * (rng.random(200) < 0.2))
+    y = z * 4.0 / z.std() + rng.normal(size=60)
+    path = regularization_path(X, y, loss="huber", l1_ratio=0.5, alphas=2, eps=1e-4, tol=1e-6)
+    assert path.certified.all()
+    assert path.alphas.size == 2
+    assert path.n_iters.max() < 6000
+    problem = make_problem(as_design(X), y, loss="huber")
+    solver = NewtonPath(problem, 0.5, Options(1e-6))
+    found = [solver.solve(float(alpha)) for alpha in path.alphas][-1]
+    assert full_gap(problem, found, float(path.alphas[-1]), 0.5) <= 1.001e-6 * path.gap_scale

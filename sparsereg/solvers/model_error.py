@@ -20,16 +20,16 @@ class ModelError:
     """Of the first step at each strength, over a growing working set."""
 
     def __init__(self) -> None:
-        self.ratio = 0.0  # of the strength to the last one
-        self._missed, self._alpha, self._change, self._share = np.empty(0), np.inf, np.inf, 0.0
+        self.alpha, self.ratio = np.inf, 0.0  # the strength, and its ratio to the last one
+        self._missed, self._change, self._share = np.empty(0), np.inf, 0.0
         self._expected: Vector | None = None
         self._waits = False  # for the first step at this strength
 
     def begin(self, alpha: float) -> None:
         """The next strength: the error is expected to be as large as its change is beside the last one."""
-        change, self.ratio = self._alpha - alpha, alpha / self._alpha
+        change, self.ratio = self.alpha - alpha, alpha / self.alpha
         self._share = change / self._change if change > 0.0 and 0.0 < self._change < np.inf else 0.0
-        self._alpha, self._change, self._waits, self._expected = alpha, change, True, None
+        self.alpha, self._change, self._waits, self._expected = alpha, change, True, None
 
     def forget(self) -> None:
         """The model has other weights."""

@@ -26,6 +26,7 @@ from sparsereg.solvers.loss_working_set import first_working_set
 from sparsereg.solvers.model_error import ModelError
 from sparsereg.solvers.point_gap import PointGap, point_gap, projected_point_gap
 from sparsereg.solvers.screening import EliminatedColumns
+from sparsereg.solvers.working_set import padded
 
 __all__ = ["NewtonPath"]
 
@@ -43,6 +44,10 @@ MAX_MOVE = 5.0
 # After so many steps that stall (see `Closeness`) a gap by full passes is all that helps, where columns are
 # unpenalized.
 MAX_STALLS = 100
+# Where so many epochs do not suffice at a strength below this share of the last one, it is solved by way of strengths
+# between, so many a decade: models say little so far from the solution, and their minima have hundreds of columns that
+# it has not.
+JUMP_EPOCHS, JUMP, BETWEEN_PER_DECADE = 2000, 0.5, 4
 # An increase of the objective by this share of the target is rounding.
 ROUNDING_SHARE = 1e-4
 # The intercept is best when that costs no more than this share of the target.
@@ -141,16 +146,31 @@ class NewtonPath(LooksAhead, LossColumns):
 
     def solve(self, alpha: float) -> Solution:
         """Minimise F at this alpha until certified, or until `max_iter` epochs."""
-        return self._solve(alpha, self.options.tol)
+        return self._solve_by_way(alpha, self.options.tol)
 
     def solve_closely(self, alpha: float, tol: float) -> Solution:
         """`solve`, and on to a smaller `tol` in epochs that are not counted."""
-        found = self._solve(alpha, self.options.tol)
-        closer = self._solve(alpha, tol)
+        found = self._solve_by_way(alpha, self.options.tol)
+        closer = self._solve(alpha, tol, self.options.max_iter)
         return (closer if closer.dual_gap <= found.dual_gap else found)._replace(epochs=found.epochs)
 
-    def _solve(self, alpha: float, tol: float) -> Solution:
-        limit, target, looks = self.options.max_iter, tol * self.problem.null_loss, self._many_rounds
+    def _solve_by_way(self, alpha: float, tol: float) -> Solution:
+        """At once, or where that takes many epochs far from the last strength by way of strengths between."""
+        last, start, limit = self._model_error.alpha, self.working_set.at, self.options.max_iter
+        first = min(limit, JUMP_EPOCHS) if 0.0 < alpha < JUMP * last < np.inf else limit
+        found = self._solve(alpha, tol, first)
+        epochs = found.epochs
+        if first == limit or epochs < first or found.dual_gap <= tol * self.problem.gap_scale:
+            return found
+        self._go_to(padded(start, self.working_set.m))
+        between = 1 + int(BETWEEN_PER_DECADE * np.log10(last / alpha))
+        for strength in np.geomspace(last, alpha, 1 + between)[1:-1].tolist():
+            epochs += self._solve(strength, tol, max(limit - epochs, 1)).epochs
+        found = self._solve(alpha, tol, max(limit - epochs, 1))
+        return found._replace(epochs=epochs + found.epochs)
+
+    def _solve(self, alpha: float, tol: float, limit: int) -> Solution:
+        target, looks = tol * self.problem.null_loss, self._many_rounds
         self._begin(alpha, target)
         ws, closeness = self.working_set, Closeness(target, self._model_error.ratio)
         closeness.begin_round(point_gap(self.problem, ws)(0.0) if ws.m else 0.0)
