@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sparsereg import LogisticRegression, PoissonRegressor, Ridge, regularization_path
 from sparsereg.data.design import as_design
-from sparsereg.objective.problem import make_problem
+from sparsereg.objective.problem import Coefficients, make_problem
 
 RNG = np.random.default_rng(0)
 x, z, u = RNG.normal(size=(3, 40))
@@ -159,6 +159,19 @@ def test_what_free_columns_that_separate_rows_would_still_gain_is_in_the_gap(see
     assert excess > 1e-12
     assert excess - 1e-13 <= found.dual_gaps[0] <= 1.1 * excess
     assert found.certified.all()
+
+
+@pytest.mark.parametrize("far", [26.0, 29.3, 32.0])
+def test_a_gap_far_along_free_columns_that_separate_rows_holds_what_is_left(far):
+    """Gradients of 1e-13 of what they can be counted as 0: a gap of 0 was claimed where 2e-12 was left in all."""
+    X, y, level = separated_counts(0)
+    X[:, 3] = level == 0
+    w = np.append(np.log([y[level == k].mean() for k in range(1, 4)]), [-far, 0.0, 0.0])
+    factor = np.array([0.0] * 4 + [1.0] * 2)
+    problem = make_problem(as_design(X), y, loss="poisson", fit_intercept=False, penalty_factor=factor)
+    left = np.sum(level == 0) * np.exp(-far)
+    gap = problem.duality_gap(Coefficients(np.arange(6), w), 1.0, 1.0) * problem.weight_sum
+    assert gap == pytest.approx(left, rel=1e-2, abs=3e-14)
 
 
 @pytest.mark.parametrize("seed", [3, 6, 17])

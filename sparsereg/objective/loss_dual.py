@@ -26,9 +26,9 @@ __all__ = ["conjugate_gap", "gap_at_other_dual", "loss_gap_at", "orthogonal_part
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# Products with a residual count as 0 below the first share of what they can be, once steps no longer halve them: the
-# coefficients, which may be large, multiply them. Below the second they are near rounding.
-ORTHOGONAL, ROUNDED = 1e-11, 1e-13
+# Products with a residual count as 0 below this share of what they can be, once steps no longer halve them: where
+# columns separate rows, any that could still be taken out are what going on along them would gain.
+ORTHOGONAL = 1e-11
 MAX_REFINEMENTS = 20
 BISECTIONS = 60
 INSIDE = 1e-12
@@ -50,7 +50,7 @@ def orthogonal_part(loss_rows: LossRows, rho: Vector, h: Vector, cols: Int) -> V
         if loss_rows.fit_intercept:
             left = max(left, abs(float(theta.sum())) / max(size * rho.size**0.5, 1e-300))
         best = theta if left <= ORTHOGONAL and left < last else best
-        if left <= ROUNDED or 0.5 * last < left <= ORTHOGONAL or not h.sum() > 0.0:
+        if 0.5 * last <= left <= ORTHOGONAL or not h.sum() > 0.0:
             break
         last = left
         project = project or _projection(loss_rows, h, cols)

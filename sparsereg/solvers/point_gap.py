@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.objective.certificate import combine_gap
-from sparsereg.objective.loss_dual import ORTHOGONAL, ROUNDED, conjugate_gap
+from sparsereg.objective.loss_dual import ORTHOGONAL, conjugate_gap
 from sparsereg.objective.problem import Problem
 from sparsereg.penalties import GapTerms
 from sparsereg.rows.units import Units
@@ -28,9 +28,10 @@ __all__ = ["PointGap", "bound_at", "point_gap", "projected_point_gap", "unpenali
 Vector = NDArray[np.float64]
 
 # Steps towards a dual point that is orthogonal to the unpenalized columns; it must not move the dual point by more
-# than this share of the curvatures.
+# than this share of the curvatures. Products below a share of what they can be are near rounding.
 MAX_STEPS = 30
 MAX_APART = 0.5
+ROUNDED = 1e-13
 # Unpenalized columns separate rows where a step by what is left of their gradients moves a predictor by more than this.
 FURTHER = 1e-6
 # Rounds of projections, each on gradients of the last one's dual point; they go beyond thresholds by this share at
