@@ -200,3 +200,25 @@ def test_a_step_that_moves_nothing_ends_a_strength_only_where_models_were_solved
     monkeypatch.setattr(solver, "_newton_step", idle_at_first)
     assert solver.solve(0.02 * top).dual_gap <= 1e-6 * problem.gap_scale
     assert len(steps) > 1
+
+
+def _nested_columns(seed, n=2000, levels=(8, 16, 14, 6)):
+    """One-hot fields and their crosses, of levels as uneven as in tables; rare crosses separate classes."""
+    rng = np.random.default_rng(seed)
+    fields = [np.minimum(rng.geometric(2.0 / k, n) - 1, k - 1) for k in levels]
+    pairs = [fields[i] * levels[j] + fields[j] for i in range(len(levels)) for j in range(i)]
+    codes = [np.unique(field, return_inverse=True)[1] for field in fields + pairs]
+    eta = sum(rng.normal(size=code.max() + 1)[code] for code in codes)
+    X = sp.csr_array(sp.hstack([sp.csr_array((np.ones(n), code, np.arange(n + 1))) for code in codes]))
+    return X[:, X.sum(axis=0) >= 3], (rng.random(n) < 1.0 / (1.0 + np.exp(eta.mean() - eta))).astype(float)
+
+
+@pytest.mark.parametrize("seed", seeds(2))
+def test_a_weak_ridge_penalty_on_nested_columns_is_solved_by_direct_steps(seed):
+    """Conjugate gradients do not converge there, and descent between them takes tens of thousands of epochs."""
+    X, y = _nested_columns(seed)
+    path = regularization_path(
+        X, y, loss="logistic", l1_ratio=0.0, alphas=1.0 / (X.shape[0] * np.array([0.2, 22, 1e4]))
+    )
+    assert path.certified.all()
+    assert path.n_iters.max() <= 1000

@@ -19,6 +19,8 @@ Int = NDArray[np.int64]
 
 # Entries of a dense square that are always allowed: 16 MB.
 FREE_SQUARE = 2_000_000
+# The same without an l1 penalty, where one direct step does it: 128 MB, and in products with the Gram matrix its worth.
+SMOOTH_SQUARE, SMOOTH_PRODUCTS = 16_000_000, 1000
 # Multiplications of a dense factor in the time of one entry of a product with the Gram matrix (measured).
 DENSE_PER_ENTRY = 100
 # Epochs after which q is computed anew when columns join.
@@ -175,8 +177,9 @@ class GramCD(WorkingSet):
     def _is_direct(self, k: int) -> bool:
         """Whether steps on k columns are solved directly: on few, which takes no more time than a few products, and
         where conjugate gradients did not converge, if a dense factor takes no more time than they and no more memory
-        than the Gram matrix."""
-        entries = self.gram_entries
-        instead = k**3 <= DENSE_PER_ENTRY * MAX_PRODUCTS * entries and k * k <= max(4 * entries, FREE_SQUARE)
+        than the Gram matrix. Without an l1 penalty a direct step ends the descent, and is worth many products."""
+        entries, smooth = self.gram_entries, self.l1_ratio == 0.0 and not self.quadratic.penalty.positive
+        products, free = (SMOOTH_PRODUCTS, SMOOTH_SQUARE) if smooth else (MAX_PRODUCTS, FREE_SQUARE)
+        instead = k**3 <= DENSE_PER_ENTRY * products * entries and k * k <= max(4 * entries, free)
         few = k <= MAX_DIRECT or (self.ill_conditioned and instead)
         return k > 0 and few and self.quadratic.penalty.kernel is not None

@@ -38,6 +38,9 @@ Int = NDArray[np.int64]
 STEPS_BEFORE_WEIGHING = 3
 # After so many at one strength small weights are renewed too; where columns are unpenalized, always.
 STEPS_ROUGHLY = 30
+# The model of the k-th step at a strength is descended on for k times so many epochs at most. Far from the solution it
+# says little of the loss, and where nested columns meet a weak penalty its minimum is thousands of epochs away.
+MODEL_EPOCHS = 300
 # A step at first moves no predictor by more, and by twice as much after each that went so far and lowered the objective
 # by more than rounding: beyond, a model to second order says nothing.
 MAX_MOVE = 5.0
@@ -178,7 +181,8 @@ class NewtonPath(LooksAhead, LossColumns):
         while True:
             moved, ws = False, self.working_set
             if ws.m:
-                done, moved = self._newton_step(closeness.of_model(ws.gram_entries == 0), max(limit - epochs, 1))
+                most = max(min(limit - epochs, MODEL_EPOCHS * (self._steps + 1)), 1)
+                done, moved = self._newton_step(closeness.of_model(ws.gram_entries == 0), most)
                 epochs += done
             own = point_gap(self.problem, ws)
             violated, costly = NONE, False
