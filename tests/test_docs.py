@@ -48,6 +48,13 @@ def test_links_lead_somewhere(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_rows_of_tables_are_lines(page):
+    """Text that ends a row of a table belongs to it."""
+    for line in page.read_text(encoding="utf-8").splitlines():
+        assert line.startswith("|") or not line.endswith(" |"), line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_files_that_are_named_exist(page):
     """Paths in backticks, from the root of the repository, the package, `src_c/` or the page's folder."""
     for name in re.findall(r"`([\w./]+\.(?:py|pyi|pyx|pxi|c|h))`", page.read_text(encoding="utf-8")):
