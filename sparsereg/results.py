@@ -105,7 +105,7 @@ class PathResult:
     classes : array of shape (n_classes,), or None
         Labels, for a classifier.
     stopped : str or None
-        Why the path ended before its last strength: "max_seconds" or "stop_when"; None where it did not.
+        Why the path ended before its last strength: "max_seconds", "max_memory" or "stop_when"; None where it did not.
     settings : dict, or None
         Arguments that the objective had beside the data and the strengths: fit_intercept, standardize, positive,
         penalty_factor, has_offset. None where unknown. Model files do not hold them.

@@ -106,6 +106,20 @@ def test_the_budget_is_not_blamed_where_the_score_was_falling(monkeypatch):
         assert words in " ".join(notes.split())
 
 
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("more", ["", "--alphas 9", "--validate 0.2", "--validate 0.2 --patience 9", "--criterion bic"])
+def test_memory_ends_the_path_and_is_named(more):
+    rng = np.random.default_rng(0)
+    a = rng.integers(0, 30, 900)
+    pl.DataFrame({"a": a, "y": np.sin(a) + rng.normal(size=900)}).write_csv("t.csv")
+    result = succeed(f"fit t.csv --target y --design main --max-memory 1kB {more} --model m.npz")
+    notes = " ".join(result.stderr.split())
+    assert "max_memory=1000: the first strength alone holds" in notes
+    assert "--max-memory ended the path" in notes
+    assert load_model("m.npz").path.alphas.size == 1
+    assert "--max-memory ended" not in succeed(f"fit t.csv --target y --design main --max-memory 2GB {more}").stderr
+
+
 def test_an_interrupted_path_is_to_run_on():
     """Another end of the grid would not help."""
     path = regularization_path(np.eye(4), np.arange(4.0), alphas=3)

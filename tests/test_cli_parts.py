@@ -225,7 +225,7 @@ def test_changed_files_and_other_options_are_refused():
         ("fit 'logs/*.parquet' --target shop", "--loss multinomial needs the rows"),
         ("fit 'logs/*.parquet' --target y --loss logistic", "takes two"),
         ("fit 'logs/*.parquet' --target y --max-memory lots", "not a size such as 8GB"),
-        ("fit words.csv --target y --max-memory 8GB", "are for Parquet files"),
+        ("fit words.csv --target y --max-memory 8GB --scratch work", "are for Parquet files"),
         ("fit nothing.parquet --target y", "does not exist"),
         ("fit 'logs/*.parquet' --target y --folds 3 --validate 0.2", "choose one"),
         ("fit 'logs/*.parquet' --target y --offset nothing", "nothing"),

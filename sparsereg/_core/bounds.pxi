@@ -44,6 +44,11 @@ cdef class Bounds:
         view.blocks = <sr_block *>&self.blocks[0]
         return view
 
+    @property
+    def arrays_held(self):
+        """Its own, without those that are borrowed."""
+        return as_arrays(self.c, self.at, self.references, self.blocks)
+
     def update_blocks(self, const int64_t[::1] cols=None):
         """Compute the blocks of these columns, or all, anew, after a norm was changed."""
         cdef sr_bounds view = self.borrow()

@@ -115,8 +115,16 @@ cdef class GramStore:
 
     @property
     def nbytes(self):
-        """Bytes of the arena."""
         return self.arena.nbytes
+
+    @property
+    def buffer_bytes(self):
+        return self.cached.size * (sizeof(uint16_t) + (sizeof(uint16_t) if self.counting else sizeof(double)))
+
+    @property
+    def arrays_held(self):
+        return as_arrays(self.cols, self.cached_begin, self.count, self.sum, self.marks, self.w_then, self.cached_then,
+                         self.with_dense, self.dense_position, self.products, self.nonzero, self.row)
 
     cdef int _reserve_products(self, int64_t capacity) except -1:
         """Enlarge the buffer to so many products."""

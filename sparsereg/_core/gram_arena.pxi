@@ -87,6 +87,11 @@ cdef class GramArena:
     def nbytes(self):
         return sum(array.nbytes for array in self.arrays)
 
+    @property
+    def arrays_held(self):
+        """Those beside the entries."""
+        return as_arrays(self.begin, self.lengths, self.cap, self.split)
+
     cdef sr_gram borrow(self):
         cdef sr_gram view
         view.begin, view.len, view.cap, view.split = &self.begin[0], &self.lengths[0], &self.cap[0], &self.split[0]

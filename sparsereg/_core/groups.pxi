@@ -100,6 +100,12 @@ cdef class RowGroups:
         view.eta, view.curvature, view.reference = &self.numbers[3, 0], &self.numbers[4, 0], &self.numbers[5, 0]
         return view
 
+    @property
+    def arrays_held(self):
+        """Its own, without y and s."""
+        return as_arrays(self.of_row, self.size, self.size_in, self.target, self.slots, self.length, self.numbers,
+                         self.begin, self.of_member)
+
     def of_rows(self):
         """The group of each row."""
         return np.asarray(self.of_row)

@@ -112,6 +112,8 @@ class GramStore:
     m: int
     entries: int
     nbytes: int
+    buffer_bytes: int
+    arrays_held: list[NDArray[Any]]
     counting: bool
     whole: bool
     n_places: int
@@ -211,6 +213,7 @@ class Pairs:
 class Bounds:
     """Upper bounds on the gradients of columns, by the residual's displacement since they were evaluated."""
 
+    arrays_held: list[NDArray[Any]]
     def __init__(
         self, penalty: int, norm2: NDArray[np.float32], norm1: NDArray[np.float32], factor: Vector | None
     ) -> None: ...
@@ -223,6 +226,7 @@ class Bounds:
 class SmallPath:
     """Solutions at one strength after the other, on the Gram matrix of all columns of a small problem."""
 
+    arrays_held: list[NDArray[Any]]
     def __init__(
         self, penalty: int, gram: Vector, c0: Vector, l1: Vector, l2: Vector, null_deviance: float, target: float
     ) -> None: ...
@@ -283,6 +287,7 @@ class RowGroups:
 
     n_groups: int
     m: int
+    arrays_held: list[NDArray[Any]]
     def __init__(self, X: Matrix, y: Vector, s: Vector | None, first: Int32, eta: Vector, longest: int) -> None: ...
     def sum_up(self) -> None: ...
     def of_rows(self) -> Int32: ...

@@ -70,6 +70,11 @@ cdef void *reallocated(void *old, int64_t n_bytes) except NULL:
     return new
 
 
+def as_arrays(*views):
+    """Memoryviews as arrays."""
+    return [np.asarray(view) for view in views]
+
+
 cdef grown(old, int64_t size):
     """A longer copy of a one-dimensional array; the new part is not initialised."""
     old = np.asarray(old)

@@ -31,6 +31,11 @@ cdef class SmallPath:
         self.penalty, self.null_deviance, self.target = penalty, null_deviance, target
         self.work, self.H, self.at = np.empty((5, m)), np.empty((m, m)), np.empty(m, dtype=np.int64)
 
+    @property
+    def arrays_held(self):
+        """Its work space."""
+        return as_arrays(self.work, self.H, self.at)
+
     def solve(self, const double[::1] w, const double[::1] scale, int64_t max_steps, int64_t max_work):
         """Coefficients from w on at each scale of the strengths, and the steps they took; until one takes more than
         `max_steps`, or multiplications than `max_work`."""

@@ -94,6 +94,8 @@ def remedies(options: dict[str, Any], path: PathResult, stopped: str) -> dict[st
         strength = "Fit again with weaker strengths in --alphas."
     elif stopped == "max_seconds":
         strength = f"Fit again with --budget-seconds {4 * options['budget_seconds']:g}, so that the path goes on."
+    elif stopped == "max_memory":
+        strength = "Fit again with twice the --max-memory, so that the path goes on."
     elif stopped == "interrupted":
         strength = "Fit again without interrupting it."
     return {

@@ -15,6 +15,7 @@ from sparsereg.cli.targets import TargetKind
 from sparsereg.cli.training import ColumnRoles, Training
 from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.data.design import as_design
+from sparsereg.data.memory_limit import MemoryLimit
 from sparsereg.losses import as_loss, as_path_loss
 from sparsereg.report.evidence import Evidence
 from sparsereg.report.samples import FoldSample
@@ -41,6 +42,7 @@ WHY_ENDED = {
     "patience": "the path ended after --patience strengths without a better held-out score.",
     "grid": "the path went to its weakest strength.",
     "max_seconds": "--budget-seconds ended the path before the held-out score had turned; more may predict better.",
+    "max_memory": "--max-memory ended the path; with more memory it may predict better.",
     "falling": "--budget-seconds ended the path where the held-out score was falling already.",
     "interrupted": "the path was interrupted; what was finished is kept.",
 }
@@ -123,6 +125,7 @@ def _by_folds(fit: _Fit, meta: dict[str, Any]) -> Model:
     grid = (AUTO_POINTS if automatic else 100) if grid is None else grid
     with terminal.path("Path and its folds", grid if isinstance(grid, int) else len(grid)) as advance:
         asked = fit.asked | {"patience": options["patience"], "keep_fold_paths": True}
+        asked["max_memory"] = options["max_memory"]
         asked["max_seconds"] = max(options["budget_seconds"] - terminal.seconds, 1e-3)
         asked["callback"] = lambda i, n, alpha, n_nonzero, *_: advance(i, n, alpha, n_nonzero)
         eps = "auto" if eps is None else eps
@@ -147,7 +150,7 @@ def _by_folds(fit: _Fit, meta: dict[str, Any]) -> Model:
     )
     if stopped == "grid":
         _note_last(path, k, terminal)
-    elif stopped in WHY_ENDED and automatic:
+    elif stopped in WHY_ENDED and (automatic or stopped == "max_memory"):
         falling = stopped == "max_seconds" and is_falling(validation.chosen.fold_losses)
         terminal.note(WHY_ENDED["falling" if falling else stopped])
     _note_crosses(cross, path, k, terminal)
@@ -160,7 +163,8 @@ def _by_held_out(fit: _Fit, meta: dict[str, Any]) -> Model:
     grid, eps = options["alphas"] or 100, options["eps"] or 1e-2
     with terminal.path("Fitting the path", grid if isinstance(grid, int) else len(grid)) as callback:
         if options["patience"] is None or not data.held_out.size:
-            path = regularization_path(X, data.y[data.train], alphas=grid, eps=eps, callback=callback, **fit.asked)
+            asked = fit.asked | {"callback": callback, "max_memory": options["max_memory"]}
+            path = regularization_path(X, data.y[data.train], alphas=grid, eps=eps, **asked)
         else:
             path = _with_patience(fit, grid, eps, callback)
     with terminal.working("Looking at the rows"):
@@ -171,6 +175,8 @@ def _by_held_out(fit: _Fit, meta: dict[str, Any]) -> Model:
     meta |= {"remedies": remedies(options, path, path.stopped or "grid")}
     if evidence.held is not None and options["html_file"] is not None:
         meta |= with_ridge(options, path, evidence, data.sample(X, path), data.held_sample(cross, path), terminal)
+    if path.stopped is not None:
+        terminal.note(WHY_ENDED[path.stopped])
     if evidence.held is None:
         return Model(cross, path, meta)
     model = Model(cross, path, meta | {"held_out_r2": evidence.held, "held_out_rows": data.held_out.size})
@@ -179,9 +185,8 @@ def _by_held_out(fit: _Fit, meta: dict[str, Any]) -> Model:
         f"{data.held_out.size:,} rows drawn with seed {options['seed']} were held out; point {best} predicts them best "
         f"({score_name(model.meta, path.loss)} {evidence.held[best]:.4f}) and is the model's."
     )
-    _note_last(path, best, terminal)
-    if path.stopped is not None:
-        terminal.note(WHY_ENDED[path.stopped])
+    if path.stopped is None:
+        _note_last(path, best, terminal)
     return model
 
 
@@ -210,7 +215,7 @@ def _with_patience(fit: _Fit, grid: Any, eps: float, callback: Any) -> PathResul
     y, offset = data.y[held], data.offsets(held)
     if task.y.ndim == 2:
         y = kind.indicators(y)
-    ending = Ending(patience=options["patience"])
+    ending = Ending(patience=options["patience"], memory=MemoryLimit.checked(options["max_memory"]))
 
     def progress(i: int, n: int, alpha: float, n_nonzero: int, *_: float) -> None:
         callback(i, n, alpha, n_nonzero)

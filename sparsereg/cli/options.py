@@ -112,7 +112,8 @@ def parts_options(command: Any) -> Any:
             "--max-memory",
             callback=memory_size,
             metavar="SIZE",
-            help="Read Parquet files in parts, within about so much memory, such as 8GB.",
+            help="Read Parquet files in parts, within about so much memory, such as 8GB. For other files: end the path "
+            "where it holds so much beside the table.",
         ),
     ):
         command = option(command)

@@ -65,10 +65,12 @@ class TablePath(click.Path):
 
 def in_parts(file: Path, options: dict[str, Any]) -> bool:
     """Whether these are files to be fitted in parts."""
-    asked = any(options[name] is not None for name in ("max_memory", "scratch", "scheduler"))
-    if asked and not has_magic(str(file)) and file.suffix.lower() not in (".parquet", ".pq"):
-        raise ValueError(f"{file}: --max-memory, --scratch and --scheduler are for Parquet files; convert it.")
-    return asked or has_magic(str(file))
+    asked = [name for name in ("max_memory", "scratch", "scheduler") if options[name] is not None]
+    if has_magic(str(file)) or file.suffix.lower() in (".parquet", ".pq"):
+        return bool(asked) or has_magic(str(file))
+    if asked not in ([], ["max_memory"]):
+        raise ValueError(f"{file}: --scratch and --scheduler are for Parquet files; convert it.")
+    return False
 
 
 def for_parts(options: dict[str, Any]) -> dict[str, Any]:

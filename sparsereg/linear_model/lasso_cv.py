@@ -75,7 +75,7 @@ class ElasticNetCV(PathChoice, ElasticNetBase):
     relax : bool, default False
         Fit the chosen columns again without the l1 term, in the folds too: least squares for the lasso, ridge for the
         elastic net.
-    max_seconds, max_columns
+    max_seconds, max_columns, max_memory
         Budgets of each path; see `cross_validate_path`.
     keep_fold_paths : bool, default False
         Keep the folds' coefficients, sparse: `validation_.chosen.fold_paths`.
@@ -134,6 +134,7 @@ class ElasticNetCV(PathChoice, ElasticNetBase):
         solver: str = "auto",
         max_seconds: float | None = None,
         max_columns: int | None = None,
+        max_memory: int | None = None,
         keep_fold_paths: bool = False,
     ) -> None:
         set_parameters(self, locals())
@@ -266,7 +267,9 @@ class LassoCV(ElasticNetCV):
     ----------
     eps, alphas, fit_intercept, precompute, max_iter, tol, copy_X, cv, verbose, n_jobs, positive, random_state
         See `ElasticNetCV`.
-    selection, rule, scoring, relax, standardize, penalty_factor, solver, max_seconds, max_columns, keep_fold_paths
+    selection, rule, scoring, relax, standardize, penalty_factor, solver
+        See `ElasticNetCV`.
+    max_seconds, max_columns, max_memory, keep_fold_paths
         See `ElasticNetCV`.
 
     Attributes
@@ -313,6 +316,7 @@ class LassoCV(ElasticNetCV):
         solver: str = "auto",
         max_seconds: float | None = None,
         max_columns: int | None = None,
+        max_memory: int | None = None,
         keep_fold_paths: bool = False,
     ) -> None:
         set_parameters(self, locals())

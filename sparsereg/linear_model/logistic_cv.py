@@ -76,7 +76,7 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         As in `LogisticRegression`, with at most 1000 iterations at each strength.
     verbose : bool or int, default False
         Print a line a strength, with the time left, to stderr.
-    max_seconds, max_columns, keep_fold_paths
+    max_seconds, max_columns, max_memory, keep_fold_paths
         As in `ElasticNetCV`. With `Cs` given, folds of up to a million coefficients are kept anyway.
     penalty
         Deprecated, as in scikit-learn: "l2" is ``l1_ratios=(0,)``, "l1" is ``l1_ratios=(1,)``.
@@ -149,6 +149,7 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         positive: bool = False,
         max_seconds: float | None = None,
         max_columns: int | None = None,
+        max_memory: int | None = None,
         keep_fold_paths: bool = False,
     ) -> None:
         set_parameters(self, locals())

@@ -48,6 +48,7 @@ class LossRegressorCV(PathChoice, LossRegressor):
         positive: bool = False,
         max_seconds: float | None = None,
         max_columns: int | None = None,
+        max_memory: int | None = None,
         keep_fold_paths: bool = False,
         n_jobs: int | None = None,
     ) -> None:
@@ -141,7 +142,7 @@ class PoissonRegressorCV(LossRegressorCV):
         As in `PoissonRegressor`, with at most 1000 iterations at each strength.
     verbose : bool or int, default False
         Print a line a strength, with the time left, to stderr.
-    max_seconds, max_columns, keep_fold_paths
+    max_seconds, max_columns, max_memory, keep_fold_paths
         As in `ElasticNetCV`.
 
     Attributes
@@ -177,7 +178,7 @@ class GammaRegressorCV(LossRegressorCV):
     ----------
     l1_ratio, alphas, eps, cv, rule, scoring, relax, fit_intercept, max_iter, tol, verbose, penalty_factor, standardize
         See `PoissonRegressorCV`.
-    positive, max_seconds, max_columns, keep_fold_paths, n_jobs
+    positive, max_seconds, max_columns, max_memory, keep_fold_paths, n_jobs
         See `PoissonRegressorCV`.
 
     Attributes
@@ -213,7 +214,7 @@ class TweedieRegressorCV(LossRegressorCV):
         Of the variance in the mean.
     l1_ratio, alphas, eps, cv, rule, scoring, relax, fit_intercept, max_iter, tol, verbose, penalty_factor, standardize
         See `PoissonRegressorCV`.
-    positive, max_seconds, max_columns, keep_fold_paths, n_jobs
+    positive, max_seconds, max_columns, max_memory, keep_fold_paths, n_jobs
         See `PoissonRegressorCV`.
 
     Attributes
@@ -255,6 +256,7 @@ class TweedieRegressorCV(LossRegressorCV):
         positive: bool = False,
         max_seconds: float | None = None,
         max_columns: int | None = None,
+        max_memory: int | None = None,
         keep_fold_paths: bool = False,
         n_jobs: int | None = None,
     ) -> None:

@@ -54,7 +54,7 @@ class MultiTaskElasticNetCV(PathChoice, MultiTaskBase):
     relax : bool, default False
         Fit the chosen columns again without the l1 term, in the folds too: least squares for the lasso, ridge for the
         elastic net.
-    max_seconds, max_columns
+    max_seconds, max_columns, max_memory
         Budgets of each path; see `cross_validate_path`. Coefficients of all targets count.
     keep_fold_paths : bool, default False
         Keep the folds' coefficients, sparse: `validation_.chosen.fold_paths`.
@@ -108,6 +108,7 @@ class MultiTaskElasticNetCV(PathChoice, MultiTaskBase):
         penalty_factor: ArrayLike | None = None,
         max_seconds: float | None = None,
         max_columns: int | None = None,
+        max_memory: int | None = None,
         keep_fold_paths: bool = False,
     ) -> None:
         set_parameters(self, locals())
@@ -201,7 +202,7 @@ class MultiTaskLassoCV(MultiTaskElasticNetCV):
     ----------
     eps, alphas, fit_intercept, max_iter, tol, copy_X, cv, verbose, n_jobs, random_state, selection
         See `MultiTaskElasticNetCV`.
-    rule, scoring, relax, standardize, penalty_factor, max_seconds, max_columns, keep_fold_paths
+    rule, scoring, relax, standardize, penalty_factor, max_seconds, max_columns, max_memory, keep_fold_paths
         See `MultiTaskElasticNetCV`.
 
     Attributes
@@ -246,6 +247,7 @@ class MultiTaskLassoCV(MultiTaskElasticNetCV):
         penalty_factor: ArrayLike | None = None,
         max_seconds: float | None = None,
         max_columns: int | None = None,
+        max_memory: int | None = None,
         keep_fold_paths: bool = False,
     ) -> None:
         set_parameters(self, locals())

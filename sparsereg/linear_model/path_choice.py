@@ -40,13 +40,14 @@ class PathChoice:
 
     def _settings_of(self, strengths: Any, eps: Any, name: str) -> Settings:
         grid: Any = N_ALPHAS
-        ending = check_ending(eps, self.max_seconds, self.max_columns, grid)
+        budgets = self.max_seconds, self.max_columns, self.max_memory
+        ending = check_ending(eps, budgets, grid)
         if isinstance(strengths, str):
             check_choice(name, strengths, ("auto",), "a number of strengths, or the strengths")
-            eps, ending = "auto", check_ending("auto", self.max_seconds, self.max_columns, grid)
+            eps, ending = "auto", check_ending("auto", budgets, grid)
         else:
             grid = _check_grid(strengths)
-            ending = check_ending(eps, self.max_seconds, self.max_columns, grid)
+            ending = check_ending(eps, budgets, grid)
         progress = _print_progress if self.verbose else None
         keep = bool(self.keep_fold_paths)
         return Settings(grid, eps, ending, thread_count(self.n_jobs), keep, progress, self.rule)

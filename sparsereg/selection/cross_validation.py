@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.data.design import Design, as_design
+from sparsereg.data.memory_limit import MemoryLimit
 from sparsereg.data.threads import thread_count
 from sparsereg.data.validation import (
     check_alphas,
@@ -64,6 +65,7 @@ def cross_validate_path(
     solver: str = "auto",
     max_seconds: float | None = None,
     max_columns: int | None = None,
+    max_memory: int | None = None,
     patience: int | None = None,
     relax: bool = False,
     keep_fold_paths: bool = False,
@@ -117,6 +119,11 @@ def cross_validate_path(
         Wall time for each path after which no further strength is begun.
     max_columns : int, optional
         Non-zero coefficients on all rows at which the path ends.
+    max_memory : int, optional
+        Bytes of arrays held after a strength at which the path ends: coefficients of all strengths and folds that are
+        kept, Gram matrices, cached products, columns that were written, vectors over rows and columns. X, targets,
+        weights and the rows of the folds do not count, nor does work space within a strength. Default: no limit, as
+        the Gram matrices that folds share have one of their own; see "The end of the path" in the guide to choosing.
     patience : int, optional
         Points without a better mean held-out loss after which the path ends, in place of the rule of ``eps="auto"``.
     relax : bool, default False
@@ -164,8 +171,8 @@ def cross_validate_path(
     check_relax(relax, positive, isinstance(X, PartitionedRows))
     check_callback(callback, "i, n_points, alpha, n_nonzero, mean_loss, seconds, seconds_left")
     grid, n_threads = check_alphas(alphas), thread_count(n_jobs)
-    ratios, rule, ending = check_ratios(l1_ratio), check_rule(rule), check_ending(eps, max_seconds, max_columns, grid)
-    ending = ending if patience is None else with_patience(ending, patience)
+    ratios, rule = check_ratios(l1_ratio), check_rule(rule)
+    ending = with_patience(check_ending(eps, (max_seconds, max_columns, max_memory), grid), patience)
     how = Settings(grid, eps, ending, n_threads, keep_fold_paths, callback, rule)
     if isinstance(X, PartitionedRows):
         given = {"y": y, "sample_weight": sample_weight, "offset": offset, "groups": groups, "scoring": scoring}
@@ -173,11 +180,10 @@ def cross_validate_path(
         return CrossValidation.of([validate_rows(over, cv, ratio, how) for ratio in ratios], rule)
     design = as_design(X, n_threads=n_threads)
     s = check_weights(sample_weight, design.n_rows)
-    split_by = _groups(groups, design.n_rows)
     penalty = {"penalty_factor": check_penalty_factor(penalty_factor, design.n_features)} | flags
     task, measure, target = make_task(GivenRows(design, y, s, offset), as_path_loss(loss), penalty, options, scoring)
     task = replace(task, relax=bool(relax))
-    folds = make_folds(cv, X, target.y, split_by, target.is_class)
+    folds = make_folds(cv, X, target.y, _groups(groups, design.n_rows), target.is_class)
     return CrossValidation.of([validate(task, folds, measure, ratio, how) for ratio in ratios], rule)
 
 
@@ -245,8 +251,9 @@ def check_ratios(l1_ratio: Any) -> list[float]:
     return [float(check_number("l1_ratio", ratio, low=0, high=1)) for ratio in ratios]
 
 
-def check_ending(eps: Any, max_seconds: Any, max_columns: Any, grid: int | NDArray[np.float64]) -> Ending:
-    """When a path ends."""
+def check_ending(eps: Any, budgets: tuple[Any, Any, Any], grid: int | NDArray[np.float64]) -> Ending:
+    """When a path ends; `budgets` are `max_seconds`, `max_columns` and `max_memory`."""
+    max_seconds, max_columns, max_memory = budgets
     turned = 0
     if isinstance(eps, str):
         check_choice("eps", eps, ("auto",), "a number in (0, 1]")
@@ -258,11 +265,13 @@ def check_ending(eps: Any, max_seconds: Any, max_columns: Any, grid: int | NDArr
     if max_columns is not None:
         check_number("max_columns", max_columns, low=1, integer=True)
     seconds, columns = (np.inf if limit is None else float(limit) for limit in (max_seconds, max_columns))
-    return Ending(turned, seconds, columns)
+    return Ending(turned, seconds, columns, memory=MemoryLimit.checked(max_memory))
 
 
 def with_patience(ending: Ending, patience: Any) -> Ending:
-    """The same after so many points without a better one, in place of the rule of `eps="auto"`."""
+    """The same after so many points without a better one, in place of the rule of `eps="auto"`; None: as it was."""
+    if patience is None:
+        return ending
     return replace(ending, turned=0, patience=check_number("patience", patience, low=1, integer=True))
 
 

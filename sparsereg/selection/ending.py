@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg.data.memory_limit import MemoryLimit
 from sparsereg.selection.rules import paired_differences
 
 __all__ = ["TURNED", "Ending", "has_turned", "is_falling", "turned_after"]
@@ -34,22 +36,34 @@ class Ending:
         Wall time, and non-zero coefficients on all rows, after which no further strength is begun.
     patience : int
         0, or the points without a better mean held-out loss after which it ends.
+    memory : MemoryLimit or None
+        What the solvers and the points may hold.
     """
 
     turned: int = 0
     max_seconds: float = np.inf
     max_columns: float = np.inf
     patience: int = 0
+    memory: MemoryLimit | None = None
 
     @property
     def may_come(self) -> bool:
         """Whether anything can end a path before its last strength."""
-        return bool(self.turned or self.patience or min(self.max_seconds, self.max_columns) < np.inf)
+        limited = self.memory is not None or min(self.max_seconds, self.max_columns) < np.inf
+        return bool(self.turned or self.patience or limited)
 
-    def reason(self, losses: Vector, n_nonzero: int, seconds: float, grows: bool = True) -> str | None:
+    def leave_out(self, *data: Any) -> None:
+        """What these hold now counts to no limit of memory."""
+        if self.memory is not None:
+            self.memory.begin(*data)
+
+    def reason(
+        self, losses: Vector, n_nonzero: int, seconds: float, grows: bool = True, holders: Any = ()
+    ) -> str | None:
         """The name of what ends the path after the last row of `losses`, (k, F); None where it goes on.
 
-        `grows`: whether columns have entered since the least mean loss, or none are left."""
+        `grows`: whether columns have entered since the least mean loss, or none are left. `holders`: what holds the
+        memory."""
         back = len(losses) - 1 - int(np.argmin(losses.mean(axis=1)))
         if self.turned and (grows or back >= LEVEL * self.turned) and has_turned(losses, self.turned):
             return "turned"
@@ -57,6 +71,8 @@ class Ending:
             return "patience"
         if n_nonzero >= self.max_columns:
             return "max_columns"
+        if self.memory is not None and self.memory.is_reached(len(losses), holders):
+            return "max_memory"
         return "max_seconds" if seconds >= self.max_seconds else None
 
 

@@ -50,6 +50,7 @@ class Settings(NamedTuple):
 
 def validate(task: Task, folds: list[Fold], measure: Measure, l1_ratio: float, settings: Settings) -> ValidatedPath:
     """One path on all rows and in every fold."""
+    settings.ending.leave_out(task, folds)
     of_rows = measure if isinstance(measure, Deviance) else None
     check_rule_of_folds(settings.rule, len(folds), of_rows is not None)
     by_rows = of_rows if len(folds) == 1 or settings.rule == BY_ROWS else None

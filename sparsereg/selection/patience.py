@@ -48,6 +48,7 @@ def path_with_patience(task: Task, measure: Measure, l1_ratio: float, settings: 
 
     `settings.progress` is called as in `cross_validate_path`."""
     begin, stopped = perf_counter(), None
+    settings.ending.leave_out(task, held)
     solver, alphas = task.solver(task.s, l1_ratio, settings.grid, float(settings.eps))
     points, seconds, losses = list[Any](), list[float](), list[list[float]]()
     for i, alpha in enumerate(alphas.tolist()):
@@ -59,7 +60,7 @@ def path_with_patience(task: Task, measure: Measure, l1_ratio: float, settings: 
         if settings.progress is not None:
             left = spent / (i + 1) * (alphas.size - i - 1)
             settings.progress(i, alphas.size, alpha, n_nonzero, losses[-1][0], spent, left)
-        stopped = settings.ending.reason(np.array(losses), n_nonzero, spent)
+        stopped = settings.ending.reason(np.array(losses), n_nonzero, spent, holders=(solver, points))
         if stopped is not None:
             break
     path = collect(solver, alphas[: len(points)], points, np.array(seconds), stopped)

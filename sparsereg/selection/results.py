@@ -32,7 +32,8 @@ class ValidatedPath(Printed):
         Points that each fold has solved.
     stopped : str
         Why the path ended: "grid" (the last strength was reached), "turned", "patience", "max_seconds", "max_columns",
-        "interrupted", or "screen": `eps="auto"` came to where columns that a static screen left out might matter.
+        "max_memory", "interrupted", or "screen": `eps="auto"` came to where columns that a static screen left out
+        might matter.
     fold_paths : tuple of F PathResult, or None
         The folds' own paths, where they were asked for.
     is_deviance : bool

@@ -85,6 +85,7 @@ def validate_rows(task: RowsTask, cv: Any, l1_ratio: float, settings: Settings) 
     """One path on all rows and in every fold."""
     rule, turned = _rule(cv, len(task.rows.parts)), isinstance(settings.eps, str)
     check_rule_of_folds(settings.rule, rule.n_folds, rows_apart=False)
+    settings.ending.leave_out(task)
     whole = task.solver(task.rows, l1_ratio)
     alphas = strengths_of(whole, settings.grid, FLOOR if isinstance(settings.eps, str) else settings.eps)
     if isinstance(settings.grid, int) and turned:

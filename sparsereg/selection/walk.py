@@ -120,7 +120,9 @@ class Walk:
             return None
         losses, sizes = np.array(self.losses), [point.coef.w.size for point in self.points]
         most, best = self.whole.problem.design.n_features, int(np.argmin(losses.mean(axis=1)))
-        return self.ending.reason(losses, sizes[-1], seconds, sizes[-1] > sizes[best] or sizes[-1] >= most)
+        grows = sizes[-1] > sizes[best] or sizes[-1] >= most
+        holders = self.whole, self.solve, self.fits, self.points, self.fold_points
+        return self.ending.reason(losses, sizes[-1], seconds, grows, holders)
 
     def _advance(self, alpha: float) -> None:
         """One strength. What an interrupt leaves incomplete is dropped."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, overload
 
@@ -38,11 +38,11 @@ from sparsereg.solvers.outputs import RowSolution, output_coefs
 from sparsereg.solvers.prefilter import PrefilteredSolver, eliminate_columns
 from sparsereg.solvers.rows_path import RowsSolver
 from sparsereg.solvers.rows_problem import RowsProblem, problem_of_rows
+from sparsereg.solvers.until import Until
 
 __all__ = [
     "AnySolver",
     "PathSolvers",
-    "Until",
     "alpha_grid",
     "collect",
     "regularization_path",
@@ -57,27 +57,6 @@ PathSolvers = PrefilteredSolver | LossPathSolver
 OutputProblem = MultiTaskProblem | MultinomialProblem
 OutputSolver = MultiTaskSolver | MultinomialSolver
 AnySolver = PathSolvers | RowsSolver | OutputSolver
-
-
-@dataclass(frozen=True)
-class Until:
-    """When a path ends before its last strength.
-
-    Attributes
-    ----------
-    max_seconds : float
-    stop_when : callable or None
-        `stop_when(alpha, n_nonzero, deviance_explained)`.
-    """
-
-    max_seconds: float = np.inf
-    stop_when: Callable[[float, int, float], Any] | None = None
-
-    def reason(self, seconds: float, alpha: float, n_nonzero: int, explained: float) -> str | None:
-        """The name of what ends the path after this point, or None."""
-        if self.stop_when is not None and self.stop_when(alpha, n_nonzero, explained):
-            return "stop_when"
-        return "max_seconds" if seconds >= self.max_seconds else None
 
 
 def regularization_path(
@@ -100,6 +79,7 @@ def regularization_path(
     n_jobs: int | None = None,
     callback: Callback | None = None,
     max_seconds: float | None = None,
+    max_memory: int | None = None,
     stop_when: Callable[[float, int, float], Any] | None = None,
     checkpoint: Any = None,
 ) -> PathResult:
@@ -160,9 +140,12 @@ def regularization_path(
         Called as `callback(i, n_points, alpha, n_nonzero)` after each point.
     max_seconds : float, optional
         Wall time after which no further point is begun; the point under way is finished, so that it may take longer.
+    max_memory : int, optional
+        Bytes of arrays held after a point, beside X, y and weights, after which no further one is begun; what counts
+        is said in `cross_validate_path`.
     stop_when : callable, optional
         Called as `stop_when(alpha, n_nonzero, deviance_explained)` after each point; the path ends there if it returns
-        something true. `PathResult.stopped` says which of the two ended a path early.
+        something true. `PathResult.stopped` says which of these ended a path early.
     checkpoint : path, optional
         For rows in parts: a file that is written after each point. Where it is there already the path goes on behind
         its points, if they are of the same arguments and rows.
@@ -199,9 +182,10 @@ def regularization_path(
     flags = {"fit_intercept": fit_intercept, "standardize": standardize, "positive": positive}
     check_flags(**flags)
     check_callback(callback, "i, n_points, alpha, n_nonzero")
-    until = _until(max_seconds, stop_when)
+    until = Until.checked(max_seconds, stop_when, max_memory)
     given = {"y": y, "sample_weight": sample_weight, "offset": offset}
     if isinstance(X, PartitionedRows):
+        until.leave_out(X)
         over_rows = RowsSolver(problem_of_rows(X, kind, given, penalty_factor, flags), float(l1_ratio), options)
         grid = strengths_of(over_rows, grid, eps)
         if checkpoint is not None:
@@ -212,8 +196,9 @@ def regularization_path(
         raise ValueError(f"checkpoint={checkpoint!r} was passed beside rows in memory; leave it out.")
     # No name holds the problem here, so that what it knows of eliminated columns is freed.
     solver_, grid = path_solver(
-        _problem(X, thread_count(n_jobs), kind, given, penalty_factor, flags), float(l1_ratio), grid, eps, options
-    )
+        _problem(X, thread_count(n_jobs), kind, given, penalty_factor, flags, until),
+        float(l1_ratio), grid, eps, options,
+    )  # fmt: skip
     settings = flags | {"penalty_factor": penalty_factor, "has_offset": offset is not None}
     return replace(trace(solver_, grid, callback=callback, until=until), settings=settings)
 
@@ -225,28 +210,17 @@ def _problem(
     given: dict[str, Any],
     penalty_factor: Any,
     flags: dict[str, bool],
+    until: Until,
 ) -> Problem | OutputProblem:
     """The problem of `regularization_path` for rows in memory."""
     design = as_design(X, n_threads=n_threads)
+    until.leave_out(design, given)
     targets = check_targets(loss, given["y"], given["offset"], design.n_rows, positive=flags["positive"])
     weights = check_weights(given["sample_weight"], design.n_rows)
     design, s, y, offset = count_weights(design, weights, *targets.vectors)
     factor = check_penalty_factor(penalty_factor, design.n_features)
     given = {"sample_weight": s, "offset": offset, "penalty_factor": factor}
     return targets.make(design, y, **given, fit_intercept=flags["fit_intercept"], standardize=flags["standardize"])
-
-
-def _until(max_seconds: Any, stop_when: Any) -> Until | None:
-    """The two ways to end a path early, checked."""
-    if max_seconds is None and stop_when is None:
-        return None
-    if max_seconds is not None:
-        check_number("max_seconds", max_seconds, low=0, open_low=True)
-    if stop_when is not None and not callable(stop_when):
-        raise ValueError(
-            f"stop_when={stop_when!r}: expected a function of (alpha, n_nonzero, deviance_explained), or None."
-        )
-    return Until(np.inf if max_seconds is None else float(max_seconds), stop_when)
 
 
 @overload
@@ -318,10 +292,9 @@ def trace(
         if 0 < len(points) < alphas.size and isinstance(solver, RowsSolver):
             solver.start_from(points[-1].coef)
     for i in range(len(points), alphas.size):
-        if until is not None and points:
-            explained, n = 1.0 - points[-1].deviance / (2.0 * solver.problem.null_loss or 1.0), points[-1].coef.w.size
-            if stopped := until.reason(perf_counter() - start, float(alphas[i - 1]), n, explained):
-                break
+        spent = perf_counter() - start
+        if until is not None and points and (stopped := until.reason(spent, float(alphas[i - 1]), points, solver)):
+            break
         begin, alpha = perf_counter(), float(alphas[i])
         first = solver.solve_first if tol is None and isinstance(solver, PrefilteredSolver) else None
         points.append(solve_point(solver, alpha, tol) if first is None else first(alphas[i:]))

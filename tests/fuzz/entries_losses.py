@@ -66,6 +66,7 @@ FOLDS = {
     "positive": values.FLAG,
     "penalty_factor": FACTORS,
     "max_seconds": values.always(negative=-1.0, nan=np.nan, text="a", complex=1j),
+    "max_memory": values.always(negative=-1, zero=0, text="2GB", nan=np.nan),
     "max_columns": values.always(negative=-1, half=1.5, text="a", nan=np.nan),
     "keep_fold_paths": values.FLAG,
     "n_jobs": COMMON["n_jobs"],
