@@ -8,8 +8,9 @@ import scipy.sparse as sp
 from loss_problems import draw, full_gap
 from seeds import seeds
 
-from sparsereg import regularization_path
+from sparsereg import LogisticRegression, regularization_path
 from sparsereg.data.design import as_design
+from sparsereg.linear_model import loss_fit
 from sparsereg.objective.loss_dual import loss_gap_at
 from sparsereg.objective.problem import Coefficients, make_problem
 from sparsereg.solvers import working_set
@@ -222,3 +223,13 @@ def test_a_weak_ridge_penalty_on_nested_columns_is_solved_by_direct_steps(seed):
     )
     assert path.certified.all()
     assert path.n_iters.max() <= 1000
+
+
+@pytest.mark.parametrize("seed", seeds(2))
+@pytest.mark.parametrize("C", [22.0, 1000.0])
+def test_a_weak_elastic_net_on_nested_columns_needs_no_proximal_steps(seed, C, monkeypatch):
+    """They are passes over X, of which thousands followed where a fit had missed."""
+    monkeypatch.setattr(loss_fit, "proximal_descent", lambda *_: pytest.fail("proximal steps"))
+    X, y = _nested_columns(seed)
+    model = LogisticRegression(C=C, l1_ratio=0.5).fit(X, y)
+    assert model.dual_gap_ <= 1e-4 * np.log(2.0)

@@ -302,9 +302,9 @@ class LossFit:
         fitted = self._by_solver(W)
         if fitted.dual_gap > self.tol * fitted.gap_scale and self.all_penalized and not self.problem.loss.quadratic:
             fitted = min(fitted, self._projecting(), key=lambda one: one.dual_gap)
-        if fitted.dual_gap <= self.tol * fitted.gap_scale:
+        if fitted.dual_gap <= self.tol * fitted.gap_scale or (self.all_penalized and self.problem.loss.self_concordant):
             return fitted
-        # Models of curved losses may be of no use far from the solution: steps of another kind have a try.
+        # Models of other losses may be of no use far from the solution: steps of another kind have a try.
         limits, zero = (min(self.tol, STATIONARY), self.null[1], STEPS * self.max_iter), np.zeros_like(W)
         moved = proximal_descent(self.smooth, self.problem.penalty, self.l1, (zero, self.start(None, None)[1]), limits)
         n_iter = min(fitted.n_iter - (-moved.n_iter // STEPS), self.max_iter)
@@ -339,8 +339,8 @@ class LossFit:
         return self.fitted(W, found.intercept + self._shifted(W) - self._centered, n_iter, None)
 
     def _projecting(self) -> Fitted:
-        """At the intercept and the dual point of a solver that projects."""
-        task, problem, options = self.task, self.problem, Options(self.tol, EPOCHS * self.max_iter)
+        """At the intercept and the dual point of a solver that projects; its epochs are cheaper than proximal steps."""
+        task, problem, options = self.task, self.problem, Options(self.tol, STEPS * self.max_iter)
         found, coef, dual = solve_projecting(problem, task, options)
         W = np.zeros((problem.design.n_cols, 1))
         W[coef.cols, 0] = coef.w.astype(problem.design.dtype)
