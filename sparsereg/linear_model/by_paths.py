@@ -12,7 +12,7 @@ from sparsereg.solvers.loss_path import LossPathSolver
 
 __all__ = ["columns_of", "solve_by_stronger_ones", "solve_projecting"]
 
-# Strengths where a fit by way of those apart by `CONTINUATION` has missed.
+# The ratio of strengths on the way where those apart by `CONTINUATION` led to no certified fit.
 CLOSER_RATIO = 3.0
 
 

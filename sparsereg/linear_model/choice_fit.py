@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from sparsereg.linear_model.coefficients import as_held, refuse_infinite
-from sparsereg.linear_model.lasso import POLISHED, ElasticNet, TargetFit
+from sparsereg.linear_model.coefficients import refuse_infinite
+from sparsereg.linear_model.lasso import POLISHED, ElasticNet, TargetFit, held_coefficients
 from sparsereg.linear_model.paths import EPOCHS, closer, starting_point
 from sparsereg.results import PathResult
-from sparsereg.rows.contract import Coefficients
 from sparsereg.solvers.prefilter import PrefilteredSolver
 
 __all__ = ["fit_from_path"]
@@ -23,7 +22,7 @@ def fit_from_path(model: ElasticNet, solver: PrefilteredSolver, path: PathResult
     solver.start_from(starting_point(solver.problem.design, columns, values, bool(model.positive)))
     found = solver.solve_closely(alpha, closer(min(model.tol, POLISHED), alpha, l1_ratio))
     problem = solver.problem
-    held = Coefficients(found.coef.cols, as_held(found.coef.w, problem.design.dtype))
+    held = held_coefficients(problem, found.coef)
     gap, intercept = solver.gap_by_passes(held, alpha), problem.intercept(held)
     if not gap <= model.tol * problem.gap_scale:
         return False

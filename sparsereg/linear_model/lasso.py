@@ -298,14 +298,14 @@ class ElasticNet(ElasticNetBase):
 
     def _gap_as_held(self, problem: Problem, found: Solution) -> float:
         """The gap at the coefficients of a solution as X's type holds them, by full passes."""
-        held, alpha, l1_ratio = _as_held(problem, found.coef), float(self.alpha), float(self.l1_ratio)
+        held, alpha, l1_ratio = held_coefficients(problem, found.coef), float(self.alpha), float(self.l1_ratio)
         if found.dual is None:
             return problem.duality_gap(held, alpha, l1_ratio)
         return duality_gap_at(problem, held, found.dual, alpha, l1_ratio)
 
     def _conclude(self, problem: Problem, at: Coefficients, epochs: int, gap: float | None = None) -> TargetFit:
         """The solution in the type of X, with the duality gap (`gap`, if it is known) at these rounded coefficients."""
-        target, kept = self.tol * problem.gap_scale, _as_held(problem, at)
+        target, kept = self.tol * problem.gap_scale, held_coefficients(problem, at)
         gap = problem.duality_gap(kept, self.alpha, self.l1_ratio) if gap is None else gap
         intercept = problem.intercept(kept)
         refuse_infinite(intercept)
@@ -340,7 +340,7 @@ class ElasticNet(ElasticNetBase):
         self.n_iter_ = fits[0].n_iter if single else [one.n_iter for one in fits]
 
 
-def _as_held(problem: Problem, coef: Coefficients) -> Coefficients:
+def held_coefficients(problem: Problem, coef: Coefficients) -> Coefficients:
     """The coefficients in the precision of X."""
     return Coefficients(coef.cols, as_held(coef.w, problem.design.dtype))
 

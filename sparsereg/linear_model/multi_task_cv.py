@@ -19,6 +19,7 @@ from sparsereg.selection.folds import make_folds
 from sparsereg.selection.output_folds import TargetsTask, make_targets_measure
 from sparsereg.selection.results import CrossValidation
 from sparsereg.solvers.loop import Options
+from sparsereg.solvers.path import check_grid
 
 __all__ = ["MultiTaskElasticNetCV", "MultiTaskLassoCV"]
 
@@ -171,11 +172,8 @@ class MultiTaskElasticNetCV(PathChoice, MultiTaskBase):
         for name in ("standardize", "relax", "keep_fold_paths"):
             check_flag(name, getattr(self, name))
         ratios, settings = check_ratios(self.l1_ratio), self._settings()
-        if isinstance(settings.grid, int) and 0.0 in ratios:
-            raise ValueError(
-                "Automatic alpha grid generation is not supported for l1_ratio=0. Please supply a grid by providing"
-                " your estimator with the appropriate `alphas=` argument."
-            )
+        for ratio in ratios:
+            check_grid(settings.grid, ratio)
         return ratios, settings
 
     def _fit_choice(self, X: Any, y: Any, sample_weight: Any) -> None:

@@ -29,8 +29,7 @@ Int = NDArray[np.int64]
 # Columns added at a time, the nearest first: so many and twice the active ones. A round costs more than a few columns
 # too many.
 MIN_ADDED = 20
-
-
+# No columns, and no gradients of them.
 NONE = np.empty(0, dtype=np.int64), np.empty(0)
 
 

@@ -149,16 +149,16 @@ class NewtonPath(LooksAhead, LossColumns):
 
     def solve(self, alpha: float) -> Solution:
         """Minimise F at this alpha until certified, or until `max_iter` epochs."""
-        return self._solve_by_way(alpha, self.options.tol)
+        return self._solve_by_stronger(alpha, self.options.tol)
 
     def solve_closely(self, alpha: float, tol: float) -> Solution:
         """`solve`, and on to a smaller `tol` in epochs that are not counted."""
-        found = self._solve_by_way(alpha, self.options.tol)
+        found = self._solve_by_stronger(alpha, self.options.tol)
         closer = self._solve(alpha, tol, self.options.max_iter)
         return (closer if closer.dual_gap <= found.dual_gap else found)._replace(epochs=found.epochs)
 
-    def _solve_by_way(self, alpha: float, tol: float) -> Solution:
-        """At once, or where that takes many epochs far from the last strength by way of strengths between."""
+    def _solve_by_stronger(self, alpha: float, tol: float) -> Solution:
+        """At once, or where that takes many epochs far from the last strength, by way of stronger ones."""
         last, start, limit = self._model_error.alpha, self.working_set.at, self.options.max_iter
         first = min(limit, JUMP_EPOCHS) if 0.0 < alpha < JUMP * last < np.inf else limit
         found = self._solve(alpha, tol, first)

@@ -44,6 +44,7 @@ __all__ = [
     "AnySolver",
     "PathSolvers",
     "alpha_grid",
+    "check_grid",
     "collect",
     "regularization_path",
     "solve_point",
@@ -236,7 +237,7 @@ def path_solver(
 ) -> tuple[PathSolvers | OutputSolver, Vector]:
     """A solver for a path, and its strengths: `grid`, or so many spread geometrically from alpha_max to `eps *
     alpha_max`."""
-    _check_grid(grid, l1_ratio)
+    check_grid(grid, l1_ratio)
     solver: PathSolvers | OutputSolver
     if isinstance(problem, MultiTaskProblem):
         solver = MultiTaskSolver(problem, l1_ratio, options)
@@ -251,7 +252,8 @@ def path_solver(
     return solver, strengths_of(solver, grid, eps)
 
 
-def _check_grid(grid: int | Vector, l1_ratio: float) -> None:
+def check_grid(grid: int | Vector, l1_ratio: float) -> None:
+    """Refuse a number of strengths for ridge: none of them is the largest."""
     if isinstance(grid, int) and l1_ratio == 0.0:
         raise ValueError(
             "Automatic alpha grid generation is not supported for l1_ratio=0. Please supply a grid by providing your"
@@ -261,11 +263,13 @@ def _check_grid(grid: int | Vector, l1_ratio: float) -> None:
 
 def strengths_of(solver: AnySolver, grid: int | Vector, eps: float) -> Vector:
     """`grid`, or so many strengths from the solver's alpha_max on."""
-    _check_grid(grid, solver.l1_ratio)
+    check_grid(grid, solver.l1_ratio)
     if not isinstance(grid, int):
         return grid
     if not np.isfinite(alpha_max := solver.alpha_max()):
-        raise ValueError(f"l1_ratio={solver.l1_ratio!r} is too small for a grid of alphas; increase it, or pass these.")
+        raise ValueError(
+            f"l1_ratio={solver.l1_ratio!r} is too small for a grid of alphas; increase it, or pass the strengths."
+        )
     return alpha_grid(alpha_max, grid, eps)
 
 

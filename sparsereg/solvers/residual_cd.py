@@ -12,14 +12,7 @@ from sparsereg.objective.quadratic import Quadratic
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.memory import MemoryRows
 from sparsereg.solvers.direct_step import direct_step
-from sparsereg.solvers.working_set import (
-    ENOUGH_MARGINS,
-    MAX_DIRECT,
-    MAX_SWEEPS,
-    Position,
-    WorkingSet,
-    padded,
-)
+from sparsereg.solvers.working_set import ENOUGH_MARGINS, MAX_DIRECT, MAX_SWEEPS, Position, WorkingSet, padded
 
 __all__ = ["ResidualCD"]
 
