@@ -20,8 +20,8 @@ from sparsereg.rows.folds import PartedRows, TrainingRows
 from sparsereg.rows.memory import MemoryRows
 from sparsereg.rows.own_gram import OwnGram, all_but
 from sparsereg.selection import engine
-from sparsereg.selection.folds import Fold
-from sparsereg.selection.shared_folds import SharedFolds, _order
+from sparsereg.selection.folds import Fold, make_folds, order_of, parts_of
+from sparsereg.selection.shared_folds import SharedFolds
 from sparsereg.solvers import path_solver
 from sparsereg.solvers.direct_step import direct_step
 
@@ -319,12 +319,42 @@ def test_folds_share_sums_where_they_are_parts_of_the_rows(seed):
     rng = np.random.default_rng(seed)
     n = int(rng.integers(4, 9))
     of = np.concatenate([[0, 1], rng.integers(0, 3, n - 2)])
-    parts = [Fold(rng.permutation(np.flatnonzero(of != f)), np.flatnonzero(of == f)) for f in range(2)]
-    np.testing.assert_array_equal(_order(parts, n), np.argsort(of, kind="stable"))
-    shuffled = [Fold(fold.train, rng.permutation(fold.test)) for fold in parts]
-    np.testing.assert_array_equal(_order(shuffled, n), np.argsort(of, kind="stable"))
+    parts = [(rng.permutation(np.flatnonzero(of != f)), np.flatnonzero(of == f)) for f in range(2)]
+
+    def order(*pairs):
+        return order_of([Fold.of(*pair, n) for pair in pairs], n)
+
+    np.testing.assert_array_equal(np.arange(n)[order(*parts)], np.argsort(of, kind="stable"))
+    shuffled = [(train, rng.permutation(test)) for train, test in parts]
+    np.testing.assert_array_equal(np.arange(n)[order(*shuffled)], np.argsort(of, kind="stable"))
     train, test = parts[1]
     for other in (rng.integers(0, n, train.size), train[1:], np.concatenate([train[1:], test[:1]])):
         expected = sorted([*other.tolist(), *test.tolist()]) == list(range(n))
-        assert (_order([parts[0], Fold(other, test)], n) is not None) == expected
-    assert _order([parts[0], Fold(train, np.concatenate([test[1:], parts[0].test[:1]]))], n) is None
+        assert (order(parts[0], (other, test)) is not None) == expected
+    assert order(parts[0], (train, np.concatenate([test[1:], parts[0][1][:1]]))) is None
+
+
+@pytest.mark.parametrize(("k", "n"), [(2, 2), (3, 10), (5, 5), (4, 10)])
+def test_folds_of_consecutive_rows_are_those_of_scikit_learn_and_stay_in_place(k, n):
+    found, X = make_folds(k, np.zeros((n, 1)), np.zeros(n), {}), np.zeros((n, 1))
+    listed = make_folds(KFold(k).split(X), X, np.zeros(n), {})
+    for fold, same, (train, test) in zip(found, listed, KFold(k).split(X), strict=True):
+        for one in (fold, same):
+            np.testing.assert_array_equal(one.train, train)
+            np.testing.assert_array_equal(one.test, test)
+            np.testing.assert_array_equal(np.arange(n)[one.held_out()], test)
+            assert (one.n_train, one.n_test, one.trains_on_the_rest) == (train.size, test.size, True)
+    assert order_of(found, n) == order_of(listed, n) == slice(None)
+    assert parts_of(found, n) == parts_of(listed, n) == [fold.stretch for fold in found]
+    assert parts_of(found[:-1], n)[-1] == found[-1].stretch
+    with pytest.raises(ValueError, match="Choose fewer folds"):
+        make_folds(n + 1, X, np.zeros(n), {})
+
+
+def test_rows_in_place_and_rows_in_another_order_have_the_same_losses():
+    X, y = crosses(300)
+    asked = {"alphas": 10, "eps": 1e-2, "tol": 1e-8}
+    listed = [(np.flatnonzero(np.arange(300) // 60 != f), np.flatnonzero(np.arange(300) // 60 == f)) for f in range(5)]
+    in_place = cross_validate_path(X, y, cv=5, **asked).chosen.fold_losses
+    moved = cross_validate_path(X, y, cv=listed[::-1], **asked).chosen.fold_losses
+    np.testing.assert_allclose(in_place, moved[:, ::-1], rtol=1e-6)

@@ -61,7 +61,7 @@ def test_held_out_rows_get_back_columns_that_were_eliminated():
     X, z = crosses(2000)
     y = (z > np.median(z)).astype(float)
     penalty = {"penalty_factor": None, "fit_intercept": True, "standardize": False, "positive": False}
-    fold, alphas = Fold(*drawn(y.size)), np.array([0.05, 0.03, 0.02])
+    fold, alphas = Fold.of(*drawn(y.size), y.size), np.array([0.05, 0.03, 0.02])
 
     def fit():
         task = Task(as_design(X), y, None, None, LOSSES["logistic"], penalty, Options(tol=1e-8))

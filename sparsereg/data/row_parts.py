@@ -13,14 +13,16 @@ from sparsereg.data.design import CsrDesign
 __all__ = ["in_parts"]
 
 
-def in_parts(design: CsrDesign, order: NDArray[np.int64], ends: list[int]) -> tuple[CsrDesign, list[Matrix]]:
+def in_parts(design: CsrDesign, order: NDArray[np.int64] | slice, ends: list[int]) -> tuple[CsrDesign, list[Matrix]]:
     """The design of the rows in this order, and its columns' entries in consecutive parts of these rows, which end at
-    `ends`, on the same arrays.
+    `ends`, on the same arrays. An `order` that is a slice leaves them where they are.
 
     Columns are built anew, in the old order; X is not copied, and eliminated columns stay eliminated. Rows are read
     fastest where those of a part increase. No column may be dense.
     """
-    counted = replace(design.counted, rows=design.counted.rows.select(order))
+    counted = design.counted
+    if not isinstance(order, slice):
+        counted = replace(counted, rows=counted.rows.select(order))
     matrix, reached = counted.build_in_parts(design.n_threads, ends)
     rest = (design._numbers, design.n_features, design.dtype, design.n_threads, design.eliminated_length)
     arranged = CsrDesign(counted, *rest)

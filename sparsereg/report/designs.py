@@ -150,16 +150,17 @@ def compare_designs(
         designs = _usual(limits._asdict())
     results: dict[tuple[str, str], list[_Fit]] = {}
     for fold in make_folds(_shuffled(target.size) if cv is None else cv, table, target, {}):
-        train, test = _rows(frame, table, fold.train), _rows(frame, table, fold.test)
+        chosen, held_out = fold.train, fold.test
+        train, test = _rows(frame, table, chosen), _rows(frame, table, held_out)
         for name, design in designs.items():
             begin = perf_counter()
-            cross = _made(design, train, target[fold.train], max_columns)
+            cross = _made(design, train, target[chosen], max_columns)
             if cross is None:
                 continue
             X, X_test = cross.fit_transform(train), cross.transform(test)
             encoded = perf_counter() - begin
             for penalty, flag in kinds:
-                fit = _fit(X, target[fold.train], X_test, target[fold.test], flag, (alphas, eps))
+                fit = _fit(X, target[chosen], X_test, target[held_out], flag, (alphas, eps))
                 results.setdefault((name, penalty), []).append(fit.later(encoded))
     return _compared(results, float(target.var()))
 

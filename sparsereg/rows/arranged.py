@@ -51,8 +51,9 @@ class Arranged(NamedTuple):
 
     Attributes
     ----------
-    order : int64 array of shape (n,)
-        The rows of each part in turn, in increasing order; those of the parts are numbered so.
+    order : int64 array of shape (n,), or slice
+        The rows of each part in turn, in increasing order; those of the parts are numbered so. A slice of all: they
+        stand in order.
     parts : list of (int, int)
         Rows from a to b; together all of them.
     y, s : float64 arrays of shape (n,)
@@ -61,14 +62,14 @@ class Arranged(NamedTuple):
         Those of each part.
     """
 
-    order: Int
+    order: Int | slice
     parts: list[tuple[int, int]]
     y: Vector
     s: Vector | None
     targets: list[TargetSums]
 
     @classmethod
-    def of(cls, y: Vector, s: Vector | None, order: Int, parts: list[tuple[int, int]]) -> Arranged:
+    def of(cls, y: Vector, s: Vector | None, order: Int | slice, parts: list[tuple[int, int]]) -> Arranged:
         """Of targets and weights in the old order."""
         y, s = y[order], None if s is None else s[order]
         targets = [TargetSums.of(y[a:b], None if s is None else s[a:b]) for a, b in parts]

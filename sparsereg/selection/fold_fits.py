@@ -183,7 +183,7 @@ class FoldFit:
             weights = training_weights(task, fold)
             training = task.blind_to(weights == 0.0)
         total = float(len(task.y) if task.s is None else task.s.sum())
-        self.scale = total / float(fold.train.size if weights is None else weights.sum()) if task.summed else 1.0
+        self.scale = total / float(fold.n_train if weights is None else weights.sum()) if task.summed else 1.0
         self.solver, _ = training.solver(weights, l1_ratio, alphas * self.scale, 1.0)
         self._design = self.solver.problem.design
         self.held_out: Task | None = None
@@ -192,7 +192,8 @@ class FoldFit:
             self.held_out = task.of_rows(fold.test, by_columns)
         self._left, self._ahead = (alphas * self.scale).tolist(), list[Solution]()
         self._looks_ahead = isinstance(self.solver, LossPathSolver) and self.solver.looks_ahead
-        self._held_out = task.y[fold.test], None if task.s is None else task.s[fold.test]
+        held = fold.held_out()
+        self._held_out = task.y[held], None if task.s is None else task.s[held]
         self._grouped: GroupedLoss | None = None
         if self._deviance is not None:
             self.measure = self._deviance.of(*self._held_out)
@@ -232,13 +233,15 @@ class FoldFit:
                 return 2.0 * above / y.size
         if self.held_out is not None:
             return self.measure(y, self.held_out.predictor(solution), s)
-        return self.measure(y, self.task.predictor(solution)[self.fold.test], s)
+        return self.measure(y, self.task.predictor(solution)[self.fold.held_out()], s)
 
 
 def check_fold_weights(task: Task, fold: Fold) -> None:
     """ValueError where no training row, or no held-out one, has weight."""
-    for name, rows in (("training", fold.train), ("held-out", fold.test)):
-        if task.s is not None and not task.s[rows].any():
+    if task.s is None:
+        return
+    for name, rows in (("training", fold.train), ("held-out", fold.held_out())):
+        if not task.s[rows].any():
             raise ValueError(f"A fold has only {name} rows of weight 0; choose other folds, or drop those rows.")
 
 

@@ -35,8 +35,8 @@ def row_differences(
     def losses(k: int) -> Vector:
         total = np.zeros(n)
         for fold, part, solutions in zip(folds, parts, points, strict=True):
-            z = task.predictor(solutions[k])[fold.test] if part is None else part.predictor(solutions[k])
-            total += np.bincount(fold.test, weights=measure.rows(task.y[fold.test], z), minlength=n)
+            z = task.predictor(solutions[k])[fold.held_out()] if part is None else part.predictor(solutions[k])
+            total += np.bincount(fold.test, weights=measure.rows(task.y[fold.held_out()], z), minlength=n)
         return total[held] / counts[held]
 
     reference, size = losses(best), len(points[0])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from sparsereg.rows.arranged import Arranged
 from sparsereg.rows.folds import PartedRows, TrainingRows
 from sparsereg.rows.memory import MAX_CACHED_ROW_LENGTH, MemoryRows
 from sparsereg.selection.fold_fits import FoldFit, FoldPoint, Task, check_fold_weights
-from sparsereg.selection.folds import Fold
+from sparsereg.selection.folds import Fold, order_of, parts_of
 from sparsereg.selection.measures import MeanDeviance
 from sparsereg.solvers.loop import Options, Solution
 from sparsereg.solvers.path import PathSolvers, strengths_of
@@ -25,10 +24,6 @@ from sparsereg.solvers.prefilter import Elimination, PrefilteredSolver
 __all__ = ["SharedFolds"]
 
 Vector = NDArray[np.float64]
-Int = NDArray[np.int64]
-
-# Folds that have a number in 16 bits, beside that of rows that are never held out.
-MAX_FOLDS = 65_534
 
 
 class SharedFolds:
@@ -74,14 +69,14 @@ class SharedFolds:
         save."""
         if not _suits(task) or (isinstance(grid, int) and l1_ratio == 0.0):
             return None
-        if (order := _order(folds, task.y.size)) is None:
+        if (order := order_of(folds, task.y.size)) is None:
             return None
         for fold in folds:
             check_fold_weights(task, fold)
         problem = task.problem(task.s)
         if problem.quadratic.shift is not None:
             return None
-        arranged = Arranged.of(task.y_less_offset, task.s, order, _parts(folds, order.size))
+        arranged = Arranged.of(task.y_less_offset, task.s, order, parts_of(folds, task.y.size))
         if isinstance(problem.penalty.l1_factor, float) and l1_ratio > 0.0 and _can_eliminate(task.design):
             least = _least_threshold(problem, l1_ratio, grid, eps)
             eliminated = _eliminated(task, arranged, least)
@@ -185,35 +180,6 @@ class SharedFold:
             predicted = parted.predictor(self.f, solution.coef)
         weights = None if parted.rows.s is None else parted.rows.s[test]
         return MeanDeviance(self.task.loss)(rows.y[test], predicted + solution.intercept, weights)
-
-
-def _order(folds: list[Fold], n: int) -> Int | None:
-    """The rows held out by each fold in turn, then all others; None where folds are no parts of the rows."""
-    if not 2 <= len(folds) <= MAX_FOLDS:
-        return None
-    by = np.full(n, len(folds), dtype=np.uint16)  # the fold that holds a row out
-    for f, fold in enumerate(folds):
-        by[fold.test] = f
-    sizes = [fold.test.size for fold in folds]
-    if np.count_nonzero(by < len(folds)) != sum(sizes):  # some row is held out twice
-        return None
-    for f, fold in enumerate(folds):
-        if fold.train.size != n - fold.test.size or (by[fold.train] == f).any() or not _distinct(fold.train, n):
-            return None
-    if all((fold.test[1:] > fold.test[:-1]).all() for fold in folds):  # as most splitters give them
-        return np.concatenate([*(fold.test for fold in folds), np.flatnonzero(by == len(folds))])
-    return np.argsort(by, kind="stable")
-
-
-def _distinct(rows: Int, n: int) -> bool:
-    """Whether no row is there twice."""
-    return bool((rows[1:] > rows[:-1]).all()) or int(np.bincount(rows, minlength=n).max()) == 1
-
-
-def _parts(folds: list[Fold], n: int) -> list[tuple[int, int]]:
-    """The rows that each fold holds out, in the order of `_order`, and those that none does."""
-    ends = np.cumsum([0, *(fold.test.size for fold in folds)]).tolist()
-    return list(pairwise(ends if ends[-1] == n else [*ends, n]))
 
 
 def _suits(task: Task) -> bool:
