@@ -60,11 +60,13 @@ sr_status sr_rmatvecs(const sr_matrix *X, const int64_t *cols, int64_t m, const 
 /* out += scale * s * sum_a w[a] x_cols[a], out of length n.  O(entries of the columns with w != 0) */
 sr_status sr_matvec(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, double scale, const double *s,
                     double *out);
-/* max |s (y - base - sum_a w[a] x_cols[a])|, by blocks of SR_RESIDUAL_BLOCK rows. The rows of each column must
- * increase. Work space: r, SR_RESIDUAL_BLOCK; next, m.  O(n + entries of the columns with w != 0) */
+/* max |s (y - base - sum_a w[a] x_cols[a])| over the rows from first to last, by blocks of SR_RESIDUAL_BLOCK of them.
+ * The rows of each column must increase. Work space: r, SR_RESIDUAL_BLOCK; next, m.
+ * O(last - first + entries of the columns with w != 0) */
 enum { SR_RESIDUAL_BLOCK = 65536 };
 sr_status sr_residual_max_abs(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, const double *y,
-                              double base, const double *s, int64_t *next, double *r, double *max_abs);
+                              double base, const double *s, int64_t first, int64_t last, int64_t *next, double *r,
+                              double *max_abs);
 /* Statistics of columns, not centred, m each: x' s, x' (s x), |x|' s and max |x|.  O(entries of the columns) */
 typedef struct {
     double *sums, *sq_norms, *l1_norms, *max_abs;

@@ -92,9 +92,9 @@ sr_status sr_matvec(const sr_matrix *X, const int64_t *cols, int64_t m, const do
 }
 
 sr_status sr_residual_max_abs(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w, const double *y,
-                              double base, const double *s,
-                           int64_t *next, double *r, double *max_abs) {
-    SR_RUN(X, *max_abs = sr_residual_max_abs, X, cols, m, w, y, base, s, next, r);
+                              double base, const double *s, int64_t first, int64_t last,
+                              int64_t *next, double *r, double *max_abs) {
+    SR_RUN(X, *max_abs = sr_residual_max_abs, X, cols, m, w, y, base, s, first, last, next, r);
     return SR_OK;
 }
 

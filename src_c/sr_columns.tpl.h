@@ -182,12 +182,22 @@ SR_INLINE int64_t SR_FN(subtract_rows)(SR_FN(column) x, int64_t e, int64_t begin
     return e;
 }
 
+/* Of a column, the first entry of the rows from `first` on. */
+SR_INLINE int64_t SR_FN(first_entry)(const sr_matrix *X, int64_t col, int64_t first) {
+    if (sr_kind_of(X, col) == SR_KIND_DENSE) return first;
+    const SR_FN(column) x = SR_FN(column_at)(X, col);
+    int64_t e = 0;
+    while (e < x.n && SR_ROW(x, e, SR_KIND_ONES) < first) e++;
+    return e;
+}
+
 static double SR_FN(residual_max_abs)(const sr_matrix *X, const int64_t *cols, int64_t m, const double *w,
-                                      const double *y, double base, const double *s, int64_t *next, double *r) {
+                                      const double *y, double base, const double *s, int64_t first, int64_t last,
+                                      int64_t *next, double *r) {
     double max_abs = 0.0;
-    memset(next, 0, (size_t)m * sizeof *next);
-    for (int64_t begin = 0; begin < X->n_rows; begin += SR_RESIDUAL_BLOCK) {
-        const int64_t end = begin + SR_RESIDUAL_BLOCK < X->n_rows ? begin + SR_RESIDUAL_BLOCK : X->n_rows;
+    for (int64_t a = 0; a < m; a++) next[a] = SR_FN(first_entry)(X, cols[a], first);
+    for (int64_t begin = first; begin < last; begin += SR_RESIDUAL_BLOCK) {
+        const int64_t end = begin + SR_RESIDUAL_BLOCK < last ? begin + SR_RESIDUAL_BLOCK : last;
         for (int64_t i = begin; i < end; i++) r[i - begin] = y[i] - base;
         for (int64_t a = 0; a < m; a++) {
             if (w[a] == 0.0) continue;

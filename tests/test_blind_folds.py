@@ -11,6 +11,7 @@ from test_path import crosses
 
 from sparsereg import cross_validate_path
 from sparsereg.rows import folds as folds_of_rows
+from sparsereg.rows import training_rows
 from sparsereg.solvers import path_solver
 
 
@@ -50,7 +51,7 @@ def test_nor_where_room_is_short(monkeypatch, level, changed, kind, room):
         monkeypatch.setattr(path_solver, "FREE_GRAM", 0)
         monkeypatch.setattr(path_solver, "GRAM_BYTES_PER_ENTRY", 0.5)
     if room == "apart":
-        monkeypatch.setattr(folds_of_rows, "LEAST_SHARED", 200)
-        monkeypatch.setattr(folds_of_rows, "PER_SHARED", 1_000_000)
+        monkeypatch.setattr(training_rows, "LEAST_SHARED", 200)
+        monkeypatch.setattr(training_rows, "PER_SHARED", 1_000_000)
     s = np.random.default_rng(1).uniform(0.5, 2.0, y.size) if kind == "weighted" else None
     assert differing(*paths_of_a_fold(sp.csr_array(X), y + level, changed, sample_weight=s)) == []

@@ -283,6 +283,18 @@ def test_the_largest_residual_is_found_block_by_block(weighted, dense):
         design.matrix.residual_max_abs(np.zeros(design.n_cols), None, y, 0.3, s)
 
 
+@pytest.mark.parametrize(("first", "last"), [(0, 140_000), (70_001, 139_000), (1, 1), (139_999, 140_000)])
+def test_the_largest_residual_of_a_stretch_of_rows(first, last):
+    X, y = crosses(2, n=140_000, dense="dv")
+    design, rng = as_design(X), np.random.default_rng(0)
+    w = rng.normal(size=design.n_cols)
+    r = (y - 0.3 - X[:, design.columns] @ w)[first:last]
+    found = design.matrix.residual_max_abs(w, np.arange(design.n_cols), y, 0.3, None, first, last)
+    assert found == pytest.approx(np.abs(r).max(initial=0.0), rel=1e-12)
+    with pytest.raises(ValueError, match="no row"):
+        design.matrix.residual_max_abs(w, np.arange(design.n_cols), y, 0.3, None, first, 140_001)
+
+
 def test_a_dual_point_is_left_where_eliminated_columns_are_missed():
     """Other columns go on from the coefficients, not from the dual point that the certificate was tried at."""
     X, y = crosses(3)

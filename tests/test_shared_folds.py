@@ -13,12 +13,13 @@ from sparsereg._core.kernels import Coordinates, GramStore, GramSum, append_sums
 from sparsereg.data.compressed import Compressed
 from sparsereg.data.design import as_design
 from sparsereg.data.row_parts import in_parts
-from sparsereg.rows import folds as folds_of_rows
+from sparsereg.rows import training_rows
 from sparsereg.rows.arranged import Arranged
 from sparsereg.rows.contract import Coefficients
-from sparsereg.rows.folds import PartedRows, TrainingRows
+from sparsereg.rows.folds import PartedRows
 from sparsereg.rows.memory import MemoryRows
 from sparsereg.rows.own_gram import OwnGram, all_but
+from sparsereg.rows.training_rows import TrainingRows
 from sparsereg.selection import engine
 from sparsereg.selection.folds import Fold, make_folds, order_of, parts_of
 from sparsereg.selection.shared_folds import SharedFolds
@@ -44,7 +45,9 @@ def training(rows, shared, held_out):
     s = np.ones(rows.n_rows) if rows.s is None else rows.s.copy()
     s[a:b] = 0.0
     others = tuple(j for j in range(len(PARTS)) if j != held_out)
-    return TrainingRows(rows.design, rows.y, s, parted=shared, others=others), MemoryRows(rows.design, rows.y, s)
+    ours = TrainingRows(shared, others)
+    np.testing.assert_array_equal(ours.s, s)
+    return TrainingRows(shared, others), MemoryRows(rows.design, rows.y, s)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -111,8 +114,8 @@ def dense(store):
 @pytest.mark.parametrize("least", [20_000, 4], ids=["shared", "own"])
 def test_the_gram_matrix_of_a_fold_and_gradients_that_follow_from_it(monkeypatch, kind, held_out, least):
     """Also where it goes on without the others after its first columns."""
-    monkeypatch.setattr(folds_of_rows, "LEAST_SHARED", least)
-    monkeypatch.setattr(folds_of_rows, "PER_SHARED", 1_000_000)
+    monkeypatch.setattr(training_rows, "LEAST_SHARED", least)
+    monkeypatch.setattr(training_rows, "PER_SHARED", 1_000_000)
     rows, shared = parted(kind)
     ours, oracle = training(rows, shared, held_out)
     gram, every = ours.gram(0.7), np.arange(rows.n_cols)

@@ -110,7 +110,7 @@ cdef extern from "sr.h" nogil:
                               const double *, double *, double *, double *)
     enum: SR_RESIDUAL_BLOCK
     sr_status sr_residual_max_abs(const sr_matrix *, const int64_t *, int64_t, const double *, const double *, double,
-                                  const double *, int64_t *, double *, double *)
+                                  const double *, int64_t, int64_t, int64_t *, double *, double *)
     sr_status sr_residual_products(const sr_matrix *, const double *, const double *, const double *, double, double *,
                                    double *)
     ctypedef struct sr_factor:

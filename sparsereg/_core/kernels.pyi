@@ -68,7 +68,16 @@ class Matrix:
     def add_matvec(
         self, w: Vector, out: Vector, cols: Int | None = None, scale: float = 1.0, s: Vector | None = None
     ) -> None: ...
-    def residual_max_abs(self, w: Vector, cols: Int, y: Vector, base: float, s: Vector | None = None) -> float: ...
+    def residual_max_abs(
+        self,
+        w: Vector,
+        cols: Int,
+        y: Vector,
+        base: float,
+        s: Vector | None = None,
+        first: int = 0,
+        last: int | None = None,
+    ) -> float: ...
     def column_stats(
         self, s: Vector | None = None, cols: Int | None = None
     ) -> tuple[Vector, Vector, Vector, Vector]: ...

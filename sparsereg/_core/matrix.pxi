@@ -149,19 +149,22 @@ cdef class Matrix:
         check(status)
 
     def residual_max_abs(self, const double[::1] w, const int64_t[::1] cols not None, const double[::1] y, double base,
-                         const double[::1] s=None):
-        """`max |s (y - base - X[:, cols] w)|`, by blocks of rows; the rows of each column must increase."""
+                         const double[::1] s=None, int64_t first=0, last=None):
+        """`max |s (y - base - X[:, cols] w)|` over the rows from `first` to `last` (None: to the end), by blocks; the
+        rows of each column must increase."""
         cdef int64_t m = self._listed(cols)
         require(w.shape[0] == m and y.shape[0] == self.view.n_rows, "w or y has the wrong length")
         require(s is None or s.shape[0] == self.view.n_rows, "s has the wrong length")
+        cdef int64_t end = self.view.n_rows if last is None else last
+        require(0 <= first <= end <= self.view.n_rows, "first or last is no row")
         cdef int64_t[::1] following = np.empty(max(m, 1), dtype=np.int64)
         cdef double[::1] r = np.empty(SR_RESIDUAL_BLOCK)
         cdef const double *weights = doubles(s)
         cdef double max_abs = 0.0
         cdef sr_status status
         with nogil:
-            status = sr_residual_max_abs(&self.view, &cols[0], m, &w[0], &y[0], base, weights, &following[0], &r[0],
-                                         &max_abs)
+            status = sr_residual_max_abs(&self.view, &cols[0], m, &w[0], &y[0], base, weights, first, end,
+                                         &following[0], &r[0], &max_abs)
         check(status)
         return max_abs
 

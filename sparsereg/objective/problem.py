@@ -228,7 +228,7 @@ def problem_over(
 
 def _least_squares(rows: MemoryRows, fit_intercept: bool, penalty: Penalty) -> Quadratic:
     """The squared loss; targets whose mean is far from 0 are shifted, as products with them would lose digits."""
-    design, y, s = rows.design, rows.y, rows.s
+    y = rows.y
     with np.errstate(over="ignore", invalid="ignore"):
         mean = rows.target_mean() if fit_intercept else 0.0
         quadratic = Quadratic(rows, penalty, fit_intercept, mean, mean)
@@ -236,7 +236,7 @@ def _least_squares(rows: MemoryRows, fit_intercept: bool, penalty: Penalty) -> Q
             raise ValueError(f"y is too large to square: it reaches {np.abs(y).max():.3g}. Rescale it.")
         if mean * mean <= MAX_SQ_MEAN_RATIO * quadratic.gap_scale:
             return quadratic
-        rows = MemoryRows(design, y - mean, s)
+        rows = MemoryRows(rows.design, y - mean, rows.s)
         return Quadratic(rows, penalty, fit_intercept, rows.target_mean(), mean)
 
 

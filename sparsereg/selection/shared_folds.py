@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from sparsereg.data.design import CsrDesign, Design
 from sparsereg.objective.problem import Problem, problem_over
 from sparsereg.rows.arranged import Arranged
-from sparsereg.rows.folds import PartedRows, TrainingRows
+from sparsereg.rows.folds import PartedRows
 from sparsereg.rows.memory import MAX_CACHED_ROW_LENGTH, MemoryRows
+from sparsereg.rows.training_rows import TrainingRows
 from sparsereg.selection.fold_fits import FoldFit, FoldPoint, Task, check_fold_weights
 from sparsereg.selection.folds import Fold, order_of, parts_of
 from sparsereg.selection.measures import MeanDeviance
@@ -58,7 +59,6 @@ class SharedFolds:
         assert isinstance(kept, CsrDesign)
         self.parted = PartedRows(kept, arranged)
         self.every = tuple(range(len(self.parts)))
-        self._ones: dict[int, Vector] = {}
         self.problems = [self._fold_problem(f) for f in range(len(folds))]
 
     @classmethod
@@ -89,29 +89,15 @@ class SharedFolds:
 
     def _whole(self, problem: Problem, l1_ratio: float) -> PrefilteredSolver:
         """The solver on all rows."""
-        every = self.parted.rows
-        rows = TrainingRows(every.design, every.y, every.s, parted=self.parted, others=self.every)
+        rows = TrainingRows(self.parted, self.every)
         unshifted = problem.quadratic.intercept_at_zero == problem.quadratic.center
         of_parts = _with_rows(problem, rows) if unshifted else problem_over(rows, **self.task.penalty)
         return PrefilteredSolver(of_parts, l1_ratio, self.task.options)
 
     def _fold_problem(self, f: int) -> Problem:
         """The problem of the training rows of a fold."""
-        every = self.parted.rows
-        s = self._ones_without(*self.parts[f]) if every.s is None else every.s.copy()
-        if every.s is not None:
-            s[slice(*self.parts[f])] = 0.0
         others = tuple(j for j in self.every if j != f)
-        rows = TrainingRows(every.design, every.y, s, parted=self.parted, others=others, n_own=self._n_own(f))
-        return problem_over(rows, **self.task.penalty)
-
-    def _ones_without(self, a: int, b: int) -> Vector:
-        """Ones, with zeros from a to b: a view, as parts of equal length differ only in where theirs begins."""
-        n, size = self.parted.rows.n_rows, b - a
-        if size not in self._ones:
-            self._ones[size] = np.ones(2 * n - size)
-            self._ones[size][n - size : n] = 0.0
-        return self._ones[size][n - size - a :][:n]
+        return problem_over(TrainingRows(self.parted, others, self._n_own(f)), **self.task.penalty)
 
     def _n_own(self, f: int) -> int:
         """How many columns the fold has: no more than are built, the first ones."""
