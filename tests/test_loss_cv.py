@@ -17,6 +17,8 @@ from test_dropin import data
 from sparsereg import (
     GammaRegressor,
     GammaRegressorCV,
+    HuberLossRegressor,
+    HuberLossRegressorCV,
     LogisticRegression,
     LogisticRegressionCV,
     PoissonRegressor,
@@ -30,6 +32,7 @@ PAIRS = [
     (PoissonRegressorCV, PoissonRegressor, "poisson"),
     (GammaRegressorCV, GammaRegressor, "gamma"),
     (TweedieRegressorCV, TweedieRegressor, ("tweedie", 1.5)),
+    (HuberLossRegressorCV, HuberLossRegressor, "huber"),
 ]
 
 

@@ -16,6 +16,7 @@ from test_part_folds import in_parts
 from sparsereg import (
     ElasticNetCV,
     GammaRegressorCV,
+    HuberLossRegressorCV,
     LogisticRegressionCV,
     PoissonRegressorCV,
     TweedieRegressorCV,
@@ -156,7 +157,12 @@ def test_columns_without_a_best_coefficient_get_ridge_and_a_warning(loss):
 
 @pytest.mark.parametrize(
     ("ours", "loss"),
-    [(PoissonRegressorCV, "poisson"), (GammaRegressorCV, "gamma"), (TweedieRegressorCV, ("tweedie", 1.5))],
+    [
+        (PoissonRegressorCV, "poisson"),
+        (GammaRegressorCV, "gamma"),
+        (TweedieRegressorCV, ("tweedie", 1.5)),
+        (HuberLossRegressorCV, "huber"),
+    ],
 )
 def test_estimators_have_the_relaxed_coefficients(ours, loss):
     X = data(n=150)[0]

@@ -6,7 +6,12 @@ from sparsereg.linear_model.lasso import ElasticNet, Lasso
 from sparsereg.linear_model.lasso_cv import ElasticNetCV, LassoCV
 from sparsereg.linear_model.logistic import LogisticRegression
 from sparsereg.linear_model.logistic_cv import LogisticRegressionCV
-from sparsereg.linear_model.loss_cv import GammaRegressorCV, PoissonRegressorCV, TweedieRegressorCV
+from sparsereg.linear_model.loss_cv import (
+    GammaRegressorCV,
+    HuberLossRegressorCV,
+    PoissonRegressorCV,
+    TweedieRegressorCV,
+)
 from sparsereg.linear_model.multi_task import MultiTaskElasticNet, MultiTaskLasso
 from sparsereg.linear_model.multi_task_cv import MultiTaskElasticNetCV, MultiTaskLassoCV
 from sparsereg.linear_model.paths import enet_path, lasso_path
@@ -15,6 +20,7 @@ from sparsereg.linear_model.ridge_classifier import RidgeClassifier, RidgeClassi
 from sparsereg.linear_model.ridge_cv import RidgeCV
 from sparsereg.linear_model.ridge_path import RidgePath, ridge_path
 from sparsereg.linear_model.squared_hinge import SquaredHingeClassifier
+from sparsereg.linear_model.squared_hinge_cv import SquaredHingeClassifierCV
 
 __all__ = [
     "DegreesOfFreedom",
@@ -23,6 +29,7 @@ __all__ = [
     "GammaRegressor",
     "GammaRegressorCV",
     "HuberLossRegressor",
+    "HuberLossRegressorCV",
     "Lasso",
     "LassoCV",
     "LogisticRegression",
@@ -39,6 +46,7 @@ __all__ = [
     "RidgeClassifierCV",
     "RidgePath",
     "SquaredHingeClassifier",
+    "SquaredHingeClassifierCV",
     "TweedieRegressor",
     "TweedieRegressorCV",
     "degrees_of_freedom",

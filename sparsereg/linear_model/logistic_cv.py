@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import get_config
-from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
 from sparsereg.data.validation import (
-    MOST_POINTS,
     check_choice,
     check_flag,
     check_number,
     check_scaled_weights,
-    check_vector,
     summed_weights,
 )
+from sparsereg.linear_model.class_choice import ClassifierChoice
 from sparsereg.linear_model.class_targets import ClassTargets
 from sparsereg.linear_model.coefficients import set_parameters
 from sparsereg.linear_model.fold_coefficients import MeanOfFolds, by_class, fold_coefficients, mean_of_folds
 from sparsereg.linear_model.logistic import PENALTIES, SOLVERS, LogisticRegression
 from sparsereg.linear_model.loss_fit import FitTask
-from sparsereg.linear_model.path_choice import PathChoice, rectangle
+from sparsereg.linear_model.path_choice import rectangle
 from sparsereg.linear_model.paths import EPOCHS
 from sparsereg.losses import LOSSES
 from sparsereg.losses.multinomial import MULTINOMIAL
@@ -34,7 +31,7 @@ from sparsereg.selection.cross_validation import check_ratios
 from sparsereg.selection.engine import validate
 from sparsereg.selection.fold_fits import Task
 from sparsereg.selection.folds import make_folds
-from sparsereg.selection.measures import make_measure, scorer_of
+from sparsereg.selection.measures import make_measure
 from sparsereg.selection.results import CrossValidation
 from sparsereg.selection.rules import check_rule
 from sparsereg.solvers.loop import Options
@@ -42,10 +39,9 @@ from sparsereg.solvers.loop import Options
 __all__ = ["LogisticRegressionCV"]
 
 Vector = NDArray[np.float64]
-AS_SCIKIT_LEARN = 10  # strengths
 
 
-class LogisticRegressionCV(PathChoice, LogisticRegression):
+class LogisticRegressionCV(ClassifierChoice, LogisticRegression):
     """Logistic regression, of two classes or multinomial, whose strength is chosen by cross-validation.
 
     The objective is that of `LogisticRegression`, in each fold over its training rows. As there, C stands beside a sum,
@@ -118,9 +114,6 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
     >>> int(np.argmax(np.abs(model.coef_[0])))
     0
     """
-
-    # It is the scorer that may ask for weights.
-    __metadata_request__score: ClassVar[dict[str, Any]] = {"sample_weight": UNUSED}
 
     def __init__(
         self,
@@ -242,9 +235,7 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
             raise ValueError(f"rule={self.rule!r} with refit=False, which takes each fold at its best; pass 'min'.")
         if self.use_legacy_attributes != "warn":
             check_flag("use_legacy_attributes", self.use_legacy_attributes)
-        ratios = self.l1_ratios
-        if not self._given_ratios:
-            ratios = (1.0,) if ratios is not None and isinstance(self.Cs, str) else (0.0,)
+        ratios = self._default_ratios()
         if isinstance(self.penalty, str) and self.penalty == "deprecated":
             return check_ratios(ratios)
         check_choice("penalty", self.penalty, tuple(PENALTIES))
@@ -272,30 +263,6 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         of_classes = ClassTask(design, y, s, known, several, penalty, options, classes=classes, **how)
         return of_classes, make_class_measure(self.scoring, y, classes)
 
-    def _strengths(self, ratios: list[float]) -> Vector | None:
-        """The inverse strengths; None where they are found on the way."""
-        Cs = self.Cs
-        if isinstance(Cs, str):
-            check_choice("Cs", Cs, ("auto",), "a number of strengths, or the strengths")
-            if min(ratios) > 0.0:
-                return None
-            Cs = AS_SCIKIT_LEARN
-        if np.ndim(Cs) == 0:
-            return np.logspace(-4, 4, check_number("Cs", Cs, low=1, high=MOST_POINTS, integer=True))
-        if not np.size(Cs):
-            raise ValueError(f"Cs={Cs!r}: expected a number of strengths, 'auto', or one or more positive numbers.")
-        Cs = check_vector("Cs", Cs, np.shape(Cs)[0], of="points")
-        for i, C in enumerate(Cs.tolist()):
-            check_number(f"Cs[{i}]", C, low=0, open_low=True, high=np.finfo(np.float64).max)
-        return Cs
-
-    @property
-    def _given_ratios(self) -> bool:
-        if isinstance(self.l1_ratios, str):
-            check_choice("l1_ratios", self.l1_ratios, ("auto",), "numbers in [0, 1]")
-            return False
-        return self.l1_ratios is not None
-
     @property
     def _legacy(self) -> bool:
         """Whether attributes have scikit-learn's older form."""
@@ -307,14 +274,7 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
 
     def _set_choice(self, validation: CrossValidation, total: float) -> None:
         """Set the choice and what it was made from; without `refit` the coefficients too."""
-        self.validation_, self.cv_results_ = validation, validation.results
-        self.C_: Any = 1.0 / (validation.alpha * total)
-        self.l1_ratio_: Any = validation.l1_ratio
-        alphas, losses = self._arrays(validation)
-        Cs = 1.0 / (alphas * total)
-        self.Cs_ = Cs[0] if (Cs == Cs[0]).all() else Cs
-        self.scores_: Any = -np.moveaxis(losses, 2, 0)
-        self.l1_ratios_ = np.array([path.l1_ratio for path in validation.paths])
+        self._set_inverse_strengths(validation, total)
         if not self.refit:
             self._set_mean(mean_of_folds(validation), total)
         if self._legacy:
@@ -337,42 +297,3 @@ class LogisticRegressionCV(PathChoice, LogisticRegression):
         parts = [fold_coefficients(path, self.fit_intercept).swapaxes(0, 1) for path in self.validation_.paths]
         found = np.asarray(np.moveaxis(rectangle(parts), 2, 0))
         return by_class(found, self.classes_, ratios=self._given_ratios) if self._legacy else found
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> float:
-        """The score by `scoring`, or the accuracy.
-
-        Parameters
-        ----------
-        X : sparse matrix or array, dense array, or data frame of numbers, of shape (n, p)
-        y : array of shape (n,)
-            Labels.
-        sample_weight : array of shape (n,), optional
-        **params
-            Metadata for the scorer, with `sklearn.set_config(enable_metadata_routing=True)`.
-
-        Returns
-        -------
-        float
-        """
-        given = params if sample_weight is None else params | {"sample_weight": sample_weight}
-        if params and not get_config()["enable_metadata_routing"]:
-            raise ValueError(
-                f"{', '.join(params)}: metadata for the scorer is only supported if enable_metadata_routing=True;"
-                " call sklearn.set_config(enable_metadata_routing=True) first."
-            )
-        if get_config()["enable_metadata_routing"]:
-            given = process_routing(self, "score", **given).scorer.score
-        return float(self._scorer()(self, X, y, **given))
-
-    def get_metadata_routing(self) -> MetadataRouter:
-        """The routing of metadata to the splitter and the scorer.
-
-        Returns
-        -------
-        sklearn.utils.metadata_routing.MetadataRouter
-        """
-        mapping = MethodMapping().add(caller="fit", callee="score").add(caller="score", callee="score")
-        return super().get_metadata_routing().add(scorer=self._scorer(), method_mapping=mapping)
-
-    def _scorer(self) -> Any:
-        return scorer_of("accuracy" if self.scoring is None else self.scoring)

@@ -23,7 +23,7 @@ from sparsereg.selection.measures import make_measure
 from sparsereg.selection.results import CrossValidation
 from sparsereg.solvers.loop import Options
 
-__all__ = ["GammaRegressorCV", "PoissonRegressorCV", "TweedieRegressorCV"]
+__all__ = ["GammaRegressorCV", "HuberLossRegressorCV", "PoissonRegressorCV", "TweedieRegressorCV"]
 
 
 class LossRegressorCV(PathChoice, LossRegressor):
@@ -265,3 +265,66 @@ class TweedieRegressorCV(LossRegressorCV):
     def _loss(self) -> Loss:
         check_number("power", self.power, low=1, high=2, open_low=True)
         return as_loss(("tweedie", float(self.power)))
+
+
+class HuberLossRegressorCV(LossRegressorCV):
+    """Regression by the Huber loss of a fixed width whose strength is chosen by cross-validation.
+
+    The objective is that of `HuberLossRegressor`. Held-out rows are measured by the same loss, so that outliers among
+    them do not make the choice either.
+
+    Parameters
+    ----------
+    delta : float > 0, default 1.35
+        In the units of y.
+    l1_ratio, alphas, eps, cv, rule, scoring, relax, fit_intercept, max_iter, tol, verbose, penalty_factor, standardize
+        See `PoissonRegressorCV`.
+    positive, max_seconds, max_columns, max_memory, keep_fold_paths, n_jobs
+        See `PoissonRegressorCV`.
+
+    Attributes
+    ----------
+    alpha_, l1_ratio_, alphas_, mse_path_, cv_results_, validation_
+        See `PoissonRegressorCV`; held-out losses are twice the mean Huber loss, that is squares up to delta.
+    coef_, sparse_coef_, intercept_, dual_gap_, n_iter_, n_features_in_, feature_names_in_
+        See `PoissonRegressor`, at the choice.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsereg import HuberLossRegressorCV
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 20))
+    >>> model = HuberLossRegressorCV(rule="1se").fit(X, X[:, 0] + rng.standard_t(2.0, size=200))
+    >>> int(np.argmax(np.abs(model.coef_)))
+    0
+    """
+
+    def __init__(
+        self,
+        *,
+        delta: float = 1.35,
+        l1_ratio: Any = 1.0,
+        alphas: Any = "auto",
+        eps: float | str = 1e-2,
+        cv: Any = None,
+        rule: Any = "min",
+        scoring: Any = None,
+        relax: bool = False,
+        fit_intercept: bool = True,
+        max_iter: int = 1000,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        penalty_factor: Any = None,
+        standardize: bool = False,
+        positive: bool = False,
+        max_seconds: float | None = None,
+        max_columns: int | None = None,
+        max_memory: int | None = None,
+        keep_fold_paths: bool = False,
+        n_jobs: int | None = None,
+    ) -> None:
+        set_parameters(self, locals())
+
+    def _loss(self) -> Loss:
+        return as_loss(("huber", check_number("delta", self.delta, low=0, open_low=True)))

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
+from sparsereg.data.design import Design
 from sparsereg.data.validation import check_number, check_scaled_weights, summed_weights
 from sparsereg.linear_model.class_targets import ClassTargets
 from sparsereg.linear_model.coefficients import set_parameters
@@ -14,7 +16,9 @@ from sparsereg.linear_model.loss_classifier import LossClassifier
 from sparsereg.linear_model.loss_fit import FitTask
 from sparsereg.losses import LOSSES
 
-__all__ = ["SquaredHingeClassifier"]
+__all__ = ["SquaredHingeClassifier", "targets_of_classes"]
+
+Vector = NDArray[np.float64]
 
 
 class SquaredHingeClassifier(LossClassifier):
@@ -110,27 +114,31 @@ class SquaredHingeClassifier(LossClassifier):
         design, targets = self._design(X), ClassTargets.of(y)
         targets, s = targets.weighted(self.class_weight, check_scaled_weights(sample_weight, design.n_rows))
         s, total = summed_weights(s, design.n_rows)
-        positive = range(targets.classes.size) if targets.classes.size > 2 else (1,)  # of two classes the second
         known = self._class_offset(offset, design.n_rows, targets.classes.size)
-        coef, intercept = self._start(design.n_features, len(positive))
+        self._fit_classes(design, targets, s, known, (0.5 / (self.C * total), float(self.l1_ratio)))
+        return self
+
+    def _fit_classes(
+        self, design: Design, targets: ClassTargets, s: Vector | None, known: Any, strength: tuple[float, float]
+    ) -> None:
+        """Fit each class at an alpha and an l1_ratio, and set the fitted attributes."""
+        tasks = targets_of_classes(targets, known)
+        coef, intercept = self._start(design.n_features, len(tasks))
         fits = []
-        for place, k in enumerate(positive):
-            start = (None, None) if coef is None else (coef[[place]], intercept[[place]])
-            sign = np.where(targets.codes == k, 1.0, -1.0)
+        for k, (sign, offset) in enumerate(tasks):
             task = FitTask(
                 design,
                 sign,
                 LOSSES["squared_hinge"],  # which is half of the square
                 s,
-                known[:, k] if known is not None and known.ndim == 2 else known,
-                0.5 / (self.C * total),
-                float(self.l1_ratio),
+                offset,
+                *strength,
                 self._factor(design.n_features),
                 bool(self.fit_intercept),
                 bool(self.standardize),
                 bool(self.positive),
             )
-            fits.append(self._solved(task, start))
+            fits.append(self._solved(task, (None, None) if coef is None else (coef[[k]], intercept[[k]])))
         self._sparse = False
         self._coef = sp.csr_array(sp.vstack([fitted.coef for fitted in fits]))
         self.classes_ = targets.classes
@@ -142,4 +150,12 @@ class SquaredHingeClassifier(LossClassifier):
         norms = [fitted.gradient_norm for fitted in fits if fitted.gradient_norm is not None]
         if norms:
             self.gradient_norm_ = max(norms)
-        return self
+
+
+def targets_of_classes(targets: ClassTargets, known: Any) -> list[tuple[Vector, Any]]:
+    """Targets of -1 and 1, and the offset, of each class that has coefficients: of two the second."""
+    codes, K = targets.codes, targets.classes.size
+    return [
+        (np.where(codes == k, 1.0, -1.0), known[:, k] if known is not None and known.ndim == 2 else known)
+        for k in (range(K) if K > 2 else (1,))
+    ]

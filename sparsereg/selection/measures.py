@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 
 from sparsereg.losses import Loss
 
-__all__ = ["Deviance", "MeanDeviance", "Measure", "make_measure", "scorer_of", "takes_weights", "weights_for"]
+__all__ = [
+    "Deviance",
+    "MeanDeviance",
+    "Measure",
+    "decision_scores",
+    "make_decision_measure",
+    "make_measure",
+    "scorer_of",
+    "takes_weights",
+    "weights_for",
+]
 
 Vector = NDArray[np.float64]
 # A measure of targets, linear predictors (the offset included) and weights of the held-out rows.
@@ -45,6 +55,37 @@ def make_measure(scoring: Any, loss: Loss, classes: NDArray[Any] | None = None) 
         return -float(scorer(estimator, loss.inverse_link(z)[:, None], labels, **weights_for(scorer, s)))
 
     return measure
+
+
+def make_decision_measure(scoring: Any, loss: Loss, classes: NDArray[Any]) -> Measure:
+    """The measure of a scorer that sees labels, for targets of -1 and 1 that have no probabilities, or of the loss."""
+    if scoring is None:
+        return MeanDeviance(loss)
+    scores = decision_scores(scoring, classes)
+    return lambda y, z, s: -scores((y > 0.0).astype(np.int64), z, s)
+
+
+def decision_scores(scoring: Any, classes: NDArray[Any]) -> Callable[[NDArray[np.int64], Vector, Vector | None], float]:
+    """What gives the score of decisions (n,) of the second of two classes, or (n, K), from the numbers of the true
+    classes, and weights."""
+    from sklearn.base import BaseEstimator, ClassifierMixin
+
+    class Decided(ClassifierMixin, BaseEstimator):
+        classes_ = classes
+
+        def predict(self, X: Any) -> Any:
+            return classes[X.argmax(axis=1) if X.shape[1] > 1 else (X[:, 0] > 0.0).astype(np.int64)]
+
+        def decision_function(self, X: Any) -> Any:
+            return X if X.shape[1] > 1 else X[:, 0]
+
+    scorer, estimator = scorer_of(scoring), Decided()
+
+    def scores(codes: NDArray[np.int64], z: Vector, s: Vector | None) -> float:
+        X = z.reshape(codes.size, -1)
+        return float(scorer(estimator, X, classes[codes], **weights_for(scorer, s)))
+
+    return scores
 
 
 def scorer_of(scoring: Any) -> Any:

@@ -147,6 +147,13 @@ LOSSES = [
         | {"Cs": values.STRENGTHS, "l1_ratios": RATIOS, "relax": values.FLAG, "solver": values.CHOICE}
         | {"penalty": values.CHOICE, "refit": values.FLAG, "dual": values.FLAG, "keep_fold_paths": values.FLAG},
     ),
+    estimator("HuberLossRegressorCV", rows, {**FOLDS, "l1_ratio": RATIOS, "delta": values.NUMBER}),
+    estimator(
+        "SquaredHingeClassifierCV",
+        labelled,
+        {name: make for name, make in FOLDS.items() if name not in ("alphas", "eps")}
+        | {"Cs": values.STRENGTHS, "l1_ratios": RATIOS, "relax": values.FLAG, "keep_fold_paths": values.FLAG},
+    ),
     estimator("MultiTaskLassoCV", several, {name: FOLDS[name] for name in ("cv", "alphas", "tol", "max_iter")}),
     estimator(
         "MultiTaskElasticNetCV",
