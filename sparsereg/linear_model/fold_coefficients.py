@@ -26,15 +26,30 @@ class MeanOfFolds(NamedTuple):
 
 
 def mean_of_folds(validation: CrossValidation) -> MeanOfFolds:
-    """Each fold's model where its own held-out loss is least (of equal ones the strongest penalty), averaged."""
+    """Each fold's model where its own held-out loss is least (of equal ones the strongest penalty), averaged.
+
+    A fold whose training rows lack a class has no finite model, and is left out.
+
+    Raises
+    ------
+    ValueError
+        Where every fold lacks a class.
+    """
     paths, found = validation.paths, []
     assert all(path.fold_paths is not None for path in paths)
     for f in range(paths[0].fold_losses.shape[1]):
         _, k, r = min((float(loss), k, r) for r, p in enumerate(paths) for k, loss in enumerate(p.fold_losses[:, f]))
         fold_path = (paths[r].fold_paths or ())[f]
+        if not np.isfinite(fold_path.intercepts[k]).all():
+            continue
         coef = sp.vstack([sp.csc_array(output.tocsc())[:, [k]].T for output in fold_path.outputs], format="csr")
         intercept = np.atleast_1d(fold_path.intercepts[k])
         found.append((coef, intercept, 1.0 / fold_path.alphas[k], fold_path.l1_ratio, int(fold_path.n_iters[k])))
+    if not found:
+        raise ValueError(
+            "refit=False averages the models of the folds, and the training rows of every fold lack a class; use"
+            " stratified folds, such as cv=StratifiedKFold(5), or refit=True."
+        )
     coefs, intercepts, inverses, ratios, n_iters = zip(*found, strict=True)
     coef = sp.csr_array(sum(coefs[1:], coefs[0]) / len(coefs))
     return MeanOfFolds(

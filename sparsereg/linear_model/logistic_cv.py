@@ -175,13 +175,15 @@ class LogisticRegressionCV(ClassifierChoice, LogisticRegression):
         Raises
         ------
         ValueError
-            For parameters, labels or weights out of range, input that is not finite, and folds without rows or without
-            a class.
+            For parameters, labels or weights out of range, input that is not finite, and folds without rows.
 
         Warns
         -----
         ConvergenceWarning
             When strengths are not solved to `tol` within `max_iter` iterations.
+        UserWarning
+            When the training rows of folds lack a class. These folds are fitted on the classes that they have, and give
+            the others probability 0, which counts as 2.2e-16 in the log loss; their intercepts are minus infinity.
         """
         ratios = self._ratios()
         X, y = self._checked(X, y)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sparsereg.data.design import as_design
 from sparsereg.data.validation import check_outputs, check_target, check_vector, check_weights
 from sparsereg.losses import as_loss
+from sparsereg.losses.absent import finite_predictors
 
 if TYPE_CHECKING:
     from sparsereg.losses import Loss
@@ -109,13 +110,14 @@ class Sample:
             rows = slice(begin, min(begin + size, self.n_rows))
             product = self.X[rows] @ coefs
             z = (product.toarray() if sp.issparse(product) else product) + intercepts
-            yield rows, z if self.offset is None else z + self.offset_of(rows, output)
+            z = z if self.offset is None else z + self.offset_of(rows, output)
+            yield rows, finite_predictors(z[None])[0] if len(path.outputs) == 1 else z
 
     def all_predictors(self, path: PathResult, points: Sequence[int]) -> Iterator[tuple[slice, Vector]]:
         """Blocks of rows, and the predictors (K, m, len(points)) of all outputs."""
         outputs = [self.predictors(path, points, output) for output in range(len(path.outputs))]
         for parts in zip(*outputs, strict=True):
-            yield parts[0][0], np.stack([z for _, z in parts])
+            yield parts[0][0], finite_predictors(np.stack([z for _, z in parts]))
 
     def weights_in(self, rows: slice) -> Vector | None:
         """Weights of some rows."""

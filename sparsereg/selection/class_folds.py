@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg.losses.absent import finite_predictors
 from sparsereg.losses.multinomial import MULTINOMIAL
 from sparsereg.objective.multinomial import MultinomialProblem, make_multinomial_problem
-from sparsereg.selection.measures import Deviance, Measure, scorer_of, weights_for
+from sparsereg.selection.folds import Fold
+from sparsereg.selection.measures import Deviance, Measure, knowing_classes, scorer_of, weights_for
 from sparsereg.selection.output_folds import OutputsTask
 from sparsereg.selection.relaxed import relaxed_classes
 from sparsereg.solvers.path import solve_point
@@ -45,13 +47,23 @@ class ClassTask(OutputsTask):
         return relaxed_classes(solver, solution, alpha) if self.relax else solution
 
     def check_training(self, s: Vector | None) -> None:
-        """Raise a ValueError where a class has no row that trains and its intercept would be minus infinity."""
-        absent = np.flatnonzero((np.ones(len(self.y)) if s is None else s) @ self.y == 0.0)
-        if absent.size and self.penalty["fit_intercept"]:
-            raise ValueError(
-                f"The training rows of a fold hold none of class {self.classes[absent[0]]}; use stratified folds, such"
-                " as cv=StratifiedKFold(5), or fewer of them, or leave the class out."
-            )
+        """Classes that rows lack were left out before."""
+
+    def classes_in(self, fold: Fold) -> NDArray[np.int64] | None:
+        """The classes that have weight in training rows; None for all, and without intercepts."""
+        rows = fold.train
+        present = np.flatnonzero((np.ones(rows.size) if self.s is None else self.s[rows]) @ self.y[rows])
+        return None if present.size == len(self.classes) or not self.penalty["fit_intercept"] else present
+
+    def of_classes(self, present: NDArray[np.int64]) -> ClassTask:
+        """The same for these classes, in rows that have no other."""
+        offset = None if self.offset is None else self.offset[:, present]
+        return replace(self, y=self.y[:, present], offset=offset, classes=self.classes[present])
+
+    def predictor(self, solution: Any) -> Vector:
+        """`offset + b + X W'` of all rows, (n, K); of a class without an intercept at the least probability."""
+        z = super().predictor(solution)
+        return z if np.isfinite(solution.intercepts).all() else finite_predictors(z.T).T
 
 
 @dataclass(frozen=True)
@@ -79,7 +91,7 @@ def make_class_measure(scoring: Any, y: Vector, classes: NDArray[Any]) -> Measur
         return ClassDeviance()
     if labels_of(y) is None:
         raise ValueError(f"scoring={scoring!r} compares labels, and y holds probabilities; leave scoring out.")
-    scorer, estimator = scorer_of(scoring), _predictions(classes)
+    scorer, estimator = knowing_classes(scorer_of(scoring), classes), _predictions(classes)
 
     def measure(y: Vector, z: Vector, s: Vector | None) -> float:
         p = np.exp(MULTINOMIAL.log_probabilities(z.T)).T

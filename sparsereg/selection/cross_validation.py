@@ -153,6 +153,9 @@ def cross_validate_path(
     -----
     ConvergenceWarning
         When points are not certified within `max_iter`.
+    UserWarning
+        When the training rows of folds lack a class. These folds are fitted on the classes that they have, and give the
+        others probability 0, which counts as 2.2e-16 in the log loss; their intercepts are minus infinity.
 
     Examples
     --------

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.data.design import Design
+from sparsereg.selection.absent_classes import fold_fits
 from sparsereg.selection.ending import Ending
-from sparsereg.selection.fold_fits import FoldFit, Task
+from sparsereg.selection.fold_fits import Task
 from sparsereg.selection.folds import Fold
 from sparsereg.selection.measures import Deviance, MeanDeviance, Measure
 from sparsereg.selection.results import ValidatedPath
@@ -73,7 +74,7 @@ def validate(task: Task, folds: list[Fold], measure: Measure, l1_ratio: float, s
         fits = [shared.fit(f, l1_ratio, of_folds, alphas) for f in range(len(folds))]
     else:
         of_fold = replace(task, options=of_folds)
-        fits = [FoldFit(of_fold, fold, measure, l1_ratio, alphas) for fold in folds]
+        fits = [*fold_fits(of_fold, folds, measure, l1_ratio, alphas)]
     solve = task.solve if shared is None else shared.solve_whole(alphas)
     walk = Walk(whole, fits, settings.ending, solve, settings.n_threads, settings.keep, by_rows is not None)
     validated = walk.go(alphas, settings.progress)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sparsereg.data.design import Design
 from sparsereg.data.split_rows import SplitRows
 from sparsereg.losses import Loss
+from sparsereg.losses.absent import finite_predictors
 from sparsereg.objective.problem import Problem, make_problem
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.group_units import GroupedLoss, groups_suit
@@ -96,22 +97,27 @@ class Task:
         return relaxed(solver, solution, alpha) if self.relax else solution
 
     def check_training(self, s: Vector | None) -> None:
-        """Raise a ValueError where rows of these weights determine no intercept, such as those of one class."""
+        """Raise a ValueError where rows of these weights determine no intercept, such as those without an event."""
         if not self.penalty["fit_intercept"]:
             return
         y = self.y if s is None else self.y[s > 0.0]
-        if self.loss.link == "logit" and (y == y[0]).all():
-            raise ValueError(
-                f"The training rows of a fold hold only y={y[0]:g}; use stratified folds, such as"
-                " cv=StratifiedKFold(5), or fewer of them."
-            )
         try:
             self.loss.check_intercept(y)
         except ValueError as error:
             raise ValueError(f"On the training rows of a fold, {error} Or choose other folds.") from error
 
+    def classes_in(self, fold: Fold) -> NDArray[np.int64] | None:
+        """The classes that training rows have; None for all, where there are none, and without an intercept."""
+        if self.loss.link != "logit" or not self.penalty["fit_intercept"]:
+            return None
+        rows = fold.train
+        y = self.y[rows] if self.s is None else self.y[rows[self.s[rows] > 0.0]]
+        return np.array([int(y[0])]) if y[0] in (0.0, 1.0) and (y == y[0]).all() else None
+
     def predictor(self, solution: Solution) -> Vector:
         """`offset + b0 + X w` of all rows."""
+        if not np.isfinite(solution.intercept):
+            return np.full(self.design.n_rows, finite_predictors(np.array([solution.intercept]))[0])
         z = np.full(self.design.n_rows, solution.intercept)
         if self.offset is not None:
             z += self.offset
@@ -211,9 +217,13 @@ class FoldFit:
         """Solve at the next strength, or at several, and measure."""
         if not self._ahead:
             self._ahead = self._solve(alpha * self.scale)
-        solution = self._ahead.pop(0)
+        solution = self.of_all_outputs(self._ahead.pop(0))
         self._left.pop(0)
         return FoldPoint(solution, self.held_out_loss(solution))
+
+    def of_all_outputs(self, solution: Solution) -> Solution:
+        """A solution as it is handed out."""
+        return solution
 
     def _solve(self, alpha: float) -> list[Solution]:
         if self._looks_ahead and self.task.closer is None and not self.task.relax:
@@ -251,7 +261,7 @@ def training_weights(task: Task, fold: Fold) -> Vector:
     Raises
     ------
     ValueError
-        Where no training row, or no held-out one, has weight; or for targets of one class.
+        Where no training row, or no held-out one, has weight; or for targets without an intercept.
     """
     check_fold_weights(task, fold)
     counts = np.bincount(fold.train, minlength=len(task.y)).astype(np.float64)

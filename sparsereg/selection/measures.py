@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any
@@ -17,6 +18,7 @@ __all__ = [
     "MeanDeviance",
     "Measure",
     "decision_scores",
+    "knowing_classes",
     "make_decision_measure",
     "make_measure",
     "scorer_of",
@@ -49,6 +51,8 @@ def make_measure(scoring: Any, loss: Loss, classes: NDArray[Any] | None = None) 
     if scoring is None:
         return MeanDeviance(loss)
     scorer, estimator = scorer_of(scoring), _predictions(loss, classes)
+    if loss.link == "logit":
+        scorer = knowing_classes(scorer, np.array([0.0, 1.0]) if classes is None else classes)
 
     def measure(y: Vector, z: Vector, s: Vector | None) -> float:
         labels = y if classes is None else classes[y.astype(np.int64)]
@@ -79,7 +83,7 @@ def decision_scores(scoring: Any, classes: NDArray[Any]) -> Callable[[NDArray[np
         def decision_function(self, X: Any) -> Any:
             return X if X.shape[1] > 1 else X[:, 0]
 
-    scorer, estimator = scorer_of(scoring), Decided()
+    scorer, estimator = knowing_classes(scorer_of(scoring), classes), Decided()
 
     def scores(codes: NDArray[np.int64], z: Vector, s: Vector | None) -> float:
         X = z.reshape(codes.size, -1)
@@ -98,6 +102,17 @@ def scorer_of(scoring: Any) -> Any:
         return get_scorer(scoring)
     except (ValueError, KeyError) as error:
         raise ValueError(f"scoring={scoring!r}: {error}") from error
+
+
+def knowing_classes(scorer: Any, classes: NDArray[Any]) -> Any:
+    """A scorer of scikit-learn told all classes, where it asks: held-out rows need not have them all."""
+    asked = signature(scorer._score_func).parameters if hasattr(scorer, "_score_func") else {}
+    if "labels" not in asked:
+        return scorer
+    known = {"labels": classes} | ({"pos_label": classes[-1]} if len(classes) == 2 and "pos_label" in asked else {})
+    told = copy(scorer)
+    told._kwargs = known | scorer._kwargs
+    return told
 
 
 def takes_weights(scorer: Any) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -177,7 +178,8 @@ class Walk:
         if self.keep:
             pairs = zip(self.fits, self.fold_points, self.ends, strict=True)
             fold_paths = tuple(
-                collect(fit.solver, alphas[:end], points[:end], np.full(end, np.nan)) for fit, points, end in pairs
+                replace(collect(fit.solver, alphas[:end], points[:end], np.full(end, np.nan)), classes=path.classes)
+                for fit, points, end in pairs
             )
         return ValidatedPath(path, np.array(self.losses[:n]), np.array(self.ends), stopped, fold_paths)
 
