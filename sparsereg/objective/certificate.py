@@ -1,7 +1,7 @@
 """The duality gap: how far an objective can be from its minimum, at most. Written once, for every loss and penalty.
 
 For any dual point theta with `sum theta = 0` (where there is an intercept) and `x_j' theta = 0` for unpenalized
-columns,
+columns (at most 0 where these must not be negative),
 
     gap = [loss(w) + loss*(-theta)] + sum_j pen_j(w_j) + pen_j*(x_j' theta)
 

@@ -123,12 +123,19 @@ class Problem:
         rho, h = self.loss.residual(rows.y, z), self.loss.curvature(rows.y, z)
         if rows.s is not None:
             rho, h = rows.s * rho, rows.s * h
-        theta = orthogonal_part(loss_rows, rho, h, free) if self.quadratic.seen_by_columns(free) else None
-        if theta is None:
-            return np.inf
-        c, w = self.design.rmatvec(theta), np.zeros(self.design.n_cols)
-        c[free] = c[sq == 0.0] = 0.0
+        w = np.zeros(self.design.n_cols)
         w[coef.cols] = coef.w
+        held = free[self.penalty.unsettled(w[free], self.design.rmatvec(rho, free)) != 0.0]
+        while True:
+            theta = orthogonal_part(loss_rows, rho, h, held) if self.quadratic.seen_by_columns(held) else None
+            if theta is None:
+                return np.inf
+            c = self.design.rmatvec(theta)
+            c[held] = c[sq == 0.0] = 0.0
+            more = free[self.penalty.unsettled(w[free], c[free]) != 0.0]
+            if np.isin(more, held).all():
+                break
+            held = np.union1d(held, more)
         terms = Penalty.gap_terms(self.penalty, w, c, l1, l2)
         return gap_at_other_dual(self.loss, (rows.y, z, rows.s), theta, terms) / self.weight_sum
 
@@ -182,11 +189,6 @@ def make_problem(
         quadratic = _least_squares(MemoryRows(design, y if offset is None else y - offset, s), fit_intercept, penalty)
         loss_rows = LossRows(quadratic.rows, kind, None, fit_intercept)  # type: ignore[arg-type]
     else:
-        if positive and penalty_factor is not None and (penalty_factor == 0.0).any():
-            raise ValueError(
-                f"penalty_factor holds 0, which loss={kind.name!r} takes only without positive=True; use a small"
-                " positive factor."
-            )
         loss_rows = LossRows(MemoryRows(design, y, s), kind, offset, fit_intercept)
         _check_null_model(loss_rows)
         quadratic = Quadratic(loss_rows.rows, penalty, fit_intercept)

@@ -107,6 +107,10 @@ class Penalty(ABC):
         l2_j` is 0."""
         return np.divide(self.excess(c, l1), a + l2, out=np.zeros_like(c), where=a + l2 > 0.0)
 
+    def unsettled(self, w: Vector, c: Vector) -> Vector:  # noqa: ARG002
+        """Of the gradients c of unpenalized columns what lets the objective fall: all of it."""
+        return c
+
     def conjugate(self, c: Vector, l1: Vector, l2: Vector) -> Vector:
         """`pen_j*(c_j) = excess(c_j)^2 / (2 l2_j)`; infinite beyond the threshold where l2_j is 0."""
         excess = self.excess(c, l1)

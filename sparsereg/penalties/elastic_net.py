@@ -11,7 +11,7 @@ from sparsereg._core.kernels import PENALTIES as KERNELS
 from sparsereg._core.kernels import gap_sums
 from sparsereg.penalties.base import GapTerms, Penalty
 
-__all__ = ["ElasticNetPenalty", "NonnegativeElasticNetPenalty"]
+__all__ = ["ElasticNetPenalty", "NonnegativeElasticNetPenalty", "upwards"]
 
 Vector = NDArray[np.float64]
 
@@ -54,3 +54,12 @@ class NonnegativeElasticNetPenalty(ElasticNetPenalty):
 
     def excess(self, c: Vector, l1: Vector) -> Vector:
         return np.maximum(c - l1, 0.0)
+
+    def unsettled(self, w: Vector, c: Vector) -> Vector:
+        """See `upwards`."""
+        return upwards(w, c)
+
+
+def upwards(w: Vector, slope: Vector) -> Vector:
+    """The gradient under `w >= 0`: that of a column at 0 counts only if it points upwards."""
+    return np.where((w > 0.0) | (slope > 0.0), slope, 0.0)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sparsereg.objective.problem import make_problem
 from sparsereg.objective.quadratic import nonnegative_least_squares
+from sparsereg.penalties.elastic_net import upwards
 from sparsereg.ridge.direct import Augmented
 from sparsereg.ridge.normal_equations import UNIT_RATIO, RidgeSolution, System
 from sparsereg.ridge.pcg import ApproximateInverse
@@ -16,7 +17,7 @@ from sparsereg.ridge.slabs import CenteredSlabs, small_slabs
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.path_solver import PathSolver
 
-__all__ = ["solve_nonnegative", "upwards"]
+__all__ = ["solve_nonnegative"]
 
 Vector = NDArray[np.float64]
 
@@ -83,11 +84,6 @@ def _step(system: System, w: Vector) -> Vector:
         _, values, right, length = CenteredSlabs(system.equations, cols).augmented(system.penalty[cols])
         step[cols] = (right.T @ ((right @ (system.gradient(w)[cols] / length)) / values**2)) / length
     return step
-
-
-def upwards(w: Vector, slope: Vector) -> Vector:
-    """The gradient under `w >= 0`: that of a column at 0 counts only if it points upwards."""
-    return np.where((w > 0.0) | (slope > 0.0), slope, 0.0)
 
 
 class _Free(ApproximateInverse):

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg.penalties.elastic_net import upwards
 from sparsereg.ridge.coefficient_error import CoefficientCheck
 from sparsereg.ridge.direct import smallest_square, solve_direct
-from sparsereg.ridge.nonnegative import solve_nonnegative, upwards
+from sparsereg.ridge.nonnegative import solve_nonnegative
 from sparsereg.ridge.normal_equations import EMPTY, NormalEquations, ProblemSummary, RidgeSolution, System
 from sparsereg.ridge.pcg import Preconditioner, conjugate_gradients
 from sparsereg.ridge.preconditioners.choose import choose_preconditioner

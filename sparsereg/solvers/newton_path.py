@@ -101,7 +101,7 @@ class NewtonPath(LooksAhead, LossColumns):
             if not self._newton_step(target, self.options.max_iter)[1]:
                 break
             least = np.maximum(FIRST_FIT * np.sqrt(ws.sq * ws.squared), ORTHOGONAL * most)
-            if (np.abs(ws.c) <= least).all():
+            if (np.abs(self.problem.penalty.unsettled(ws.at, ws.c)) <= least).all():
                 break
         self.units.displacement()
         self.screening.record_all(self.units.gradients(None))
@@ -286,7 +286,8 @@ class NewtonPath(LooksAhead, LossColumns):
         shift = 0.0
         if free.size:
             at = c.copy()
-            shift = float(free.size * np.sum(c[free] ** 2 / np.maximum(ws.sq[free], 1e-300)))
+            left = ws.quadratic.penalty.unsettled(ws.w[free], c[free])
+            shift = float(free.size * np.sum(left**2 / np.maximum(ws.sq[free], 1e-300)))
             at[free] = 0.0
         terms = ws.quadratic.penalty.gap_terms(ws.w, at, ws.l1, ws.l2)
         return WorkingSetGap(terms, ws.squared_residual(c), shift, c)

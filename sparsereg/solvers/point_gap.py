@@ -123,9 +123,9 @@ def unpenalized_gap(problem: Problem, ws: CurvatureCD | CurvatureResidual) -> Po
     d comes by steps on the model, whose weights may be others. For self-concordant losses the loss's part of the gap is
     bounded as in `Units.bounded_fenchel_gap`, by Cauchy-Schwarz for `rho' d`; for others it is that of the definition.
     Infinite where no such point is found, or what is left along a direction does not show."""
-    units, free = ws.units, ws.unpenalized
+    units, free, penalty = ws.units, ws.unpenalized, ws.quadratic.penalty
     active = np.zeros(ws.m, dtype=np.bool_)
-    active[free] = True
+    active[free] = penalty.unsettled(ws.at[free], ws.c[free]) != 0.0
     none = PointGap(_terms(ws, ws.c), lambda _: np.inf, np.inf)
     if not problem.quadratic.seen_by_columns(ws.cols[free]):
         return none
@@ -136,8 +136,11 @@ def unpenalized_gap(problem: Problem, ws: CurvatureCD | CurvatureResidual) -> Po
     _, sq, _, largest = problem.rows.moments(ws.cols[free])
     most = np.maximum(np.sqrt(sq * 2.0 * problem.null_loss), 1e-300)
     for _ in range(MAX_STEPS):
-        left = float((np.abs(c[free]) / most).max())
-        if left <= ROUNDED or 0.5 * last < left <= ORTHOGONAL:
+        more = penalty.unsettled(ws.at[free], c[free]) != 0.0
+        left = float((np.abs(np.where(active[free], c[free], 0.0)) / most).max())
+        if (more & ~active[free]).any():
+            active[free] |= more
+        elif left <= ROUNDED or 0.5 * last < left <= ORTHOGONAL:
             break
         last = left
         a += ws.newton_step(np.where(active, c, 0.0), active, MAX_PRODUCTS)[0]
@@ -147,8 +150,7 @@ def unpenalized_gap(problem: Problem, ws: CurvatureCD | CurvatureResidual) -> Po
         c = ws.c - units.products(weights * d)
     else:
         return none
-    rest, c = np.where(active, c, 0.0), c.copy()
-    c[free] = 0.0
+    rest, c = np.where(active, c, 0.0), np.where(active, 0.0, c)
 
     def separated() -> bool:
         step = ws.newton_step(rest, active, MAX_PRODUCTS)[0]

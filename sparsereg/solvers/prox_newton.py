@@ -56,11 +56,22 @@ class ProxNewton:
         """Begin at the best coefficients of the columns without a penalty."""
         rows, loss_rows = self.problem.rows, self.problem.loss_rows
         self.free = self.free[self.problem.quadratic.moments(self.free).centered_sq_norm > 0.0]
+        if self.problem.penalty.positive:
+            self._fit_nonnegative()
+            return
         loss = WeightedLoss(self.problem.loss, rows.y, rows.s)
         parts = np.zeros(self.free.size), loss_rows.fit_intercept, loss_rows.offset, self.free
         smooth, start = SmoothProblem(rows.design, loss, *parts), np.array([loss_rows.null_model()[0]])
         found = smooth_newton(smooth, (np.zeros((self.free.size, 1)), start), self.problem.null_loss, FREE_STEPS)
         self.coef = Coefficients(self.free, found.W[:, 0]).nonzero()
+
+    def _fit_nonnegative(self) -> None:
+        """The same where they are not negative: by models of these columns alone, as a solver of squares begins."""
+        for _ in range(FREE_STEPS):
+            solver = self._model(self.options)[0]
+            new = solver.working_set.coefficients()
+            if not self._line_search(self.problem.loss_rows.evaluate(self.coef), new, 0.0):
+                break
 
     def alpha_max(self) -> float:
         """The smallest alpha at which every penalized coefficient is 0. Only before the first `solve`."""
@@ -100,17 +111,21 @@ class ProxNewton:
 
     def _step(self, found: Evaluation, alpha: float, tol: float) -> tuple[int, bool]:
         """One proximal Newton step from `self.coef`; returns the epochs it took, and whether it moved."""
-        problem, old = self.problem, self.coef
-        rows = problem.loss_rows.linearize(old)
-        center = float(np.average(rows.y, weights=rows.s)) if problem.loss_rows.fit_intercept else 0.0
-        model = Quadratic(rows, problem.penalty, problem.loss_rows.fit_intercept, center)
-        # alpha counts from the sum of the rows' weights, which are curvatures here.
-        scale = problem.weight_sum / rows.weight_sum
-        options = replace(self.options, tol=max(tol * problem.gap_scale / (scale * model.gap_scale), MIN_MODEL_TOL))
-        solver = PathSolver(model, self.l1_ratio, options)
-        solver.start_from(old)
+        solver, scale = self._model(self.options)
+        closeness = tol * self.problem.gap_scale / (scale * solver.quadratic.gap_scale)
+        solver.options = replace(self.options, tol=max(closeness, MIN_MODEL_TOL))
+        solver.start_from(self.coef)
         new = solver.solve(alpha * scale)
         return new.epochs, self._line_search(found, new.coef, alpha)
+
+    def _model(self, options: Options) -> tuple[PathSolver, float]:
+        """A solver of the model at `self.coef`, and what alpha is multiplied by there: it counts from the sum of the
+        rows' weights, which are curvatures."""
+        problem = self.problem
+        rows = problem.loss_rows.linearize(self.coef)
+        center = float(np.average(rows.y, weights=rows.s)) if problem.loss_rows.fit_intercept else 0.0
+        model = Quadratic(rows, problem.penalty, problem.loss_rows.fit_intercept, center)
+        return PathSolver(model, self.l1_ratio, options), problem.weight_sum / rows.weight_sum
 
     def _line_search(self, found: Evaluation, new: Coefficients, alpha: float) -> bool:
         """Move towards `new` by the first of 1, 1/2, 1/4, ... that lowers F enough; whether there is one."""

@@ -156,8 +156,6 @@ def draw(seed: int) -> LossProblem:
         options["positive"] = True
     if rng.random() < 0.3:
         options["fit_intercept"] = False
-    if options.get("positive") and "penalty_factor" in options:
-        options["penalty_factor"] += 0.1
     y = _target(rng, loss, z)
     held: Any = X
     if (kind := str(rng.choice(["dense", "csr", "csc"]))) != "dense":
