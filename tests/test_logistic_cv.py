@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import config_context
 from sklearn.linear_model import LogisticRegressionCV as Reference
-from sklearn.metrics import accuracy_score, fbeta_score, get_scorer, log_loss
+from sklearn.metrics import accuracy_score, fbeta_score, get_scorer, log_loss, roc_auc_score
 from sklearn.model_selection import KFold
 
 from sparsereg import LogisticRegression, LogisticRegressionCV, cross_validate_path
@@ -30,6 +30,20 @@ def test_scorers_see_the_labels_of_two_classes():
         ours = LogisticRegressionCV(scoring=scorer, **given).fit(X, y)
         theirs = Reference(scoring=scorer, **given).fit(X, y)
         np.testing.assert_allclose(ours.scores_, theirs.scores_, rtol=1e-4)
+
+
+def test_rows_whose_probabilities_round_to_one_keep_their_order():
+    rng = np.random.default_rng(0)
+    X = 100.0 * rng.normal(size=(120, 3))
+    y = 1.0 * (X[:, 0] > 0.0)
+    y[:30:7] = 1.0 - y[:30:7]  # the rows that are held out are on the wrong side, the others tell the classes apart
+    given = {"cv": [(np.arange(30, 120), np.arange(30))], "alphas": [0.1, 1e-3, 1e-6], "keep_fold_paths": True}
+    chosen = cross_validate_path(X, y, loss="logistic", scoring="roc_auc", **given).chosen
+    for k, (loss,) in enumerate(chosen.fold_losses):
+        z = chosen.fold_paths[0].predict(X[:30], k)
+        assert np.abs(z).max() > 50.0
+        assert loss == pytest.approx(-roc_auc_score(y[:30], z))
+    LogisticRegressionCV(Cs=[1e4], scoring="roc_auc").fit(X, X[:, 0] > 0.0)
 
 
 @pytest.mark.parametrize("classes", [2, 3])

@@ -38,7 +38,8 @@ def make_measure(scoring: Any, loss: Loss, classes: NDArray[Any] | None = None) 
     ----------
     scoring : None, str or callable
         None: the mean deviance, which for the squared loss is the mean squared error. A scorer of scikit-learn by name,
-        or `scorer(estimator, X, y)`: its score is negated; the estimator predicts, and X are the predictions.
+        or `scorer(estimator, X, y)`: its score is negated; the estimator predicts, and X are the predictions, of two
+        classes with the linear predictors beside them.
     loss : Loss
     classes : array of shape (2,), optional
         The labels that targets of 0 and 1 stand for, which the scorer then sees.
@@ -56,7 +57,9 @@ def make_measure(scoring: Any, loss: Loss, classes: NDArray[Any] | None = None) 
 
     def measure(y: Vector, z: Vector, s: Vector | None) -> float:
         labels = y if classes is None else classes[y.astype(np.int64)]
-        return -float(scorer(estimator, loss.inverse_link(z)[:, None], labels, **weights_for(scorer, s)))
+        # Probabilities near 1 round to it: they do not say which of two rows has the larger predictor.
+        X = np.column_stack([loss.inverse_link(z), z] if loss.link == "logit" else [loss.inverse_link(z)])
+        return -float(scorer(estimator, X, labels, **weights_for(scorer, s)))
 
     return measure
 
@@ -198,8 +201,7 @@ def _predictions(loss: Loss, labels: NDArray[Any] | None) -> Any:
                 return np.column_stack([1.0 - X[:, 0], X[:, 0]])
 
             def decision_function(self, X: Any) -> Any:
-                with np.errstate(divide="ignore"):
-                    return np.log(X[:, 0]) - np.log1p(-X[:, 0])
+                return X[:, 1]
 
         return Predicted()
 
