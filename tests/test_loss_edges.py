@@ -211,3 +211,22 @@ def test_several_classes_at_hopeless_offsets_end_with_a_gap():
         )
     assert all(np.isfinite(w.data).all() for w in path.coefs)
     assert np.isfinite(path.intercepts).all()
+
+
+@pytest.mark.parametrize("option", [{}, {"l1_ratio": 1.0}, {"confidence_penalty": 0.5}, {"early_stopping": True}])
+def test_a_class_without_weight_is_refused_by_its_name(option):
+    """With an intercept; label smoothing and no intercept have an answer."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), np.array(["a", "b", "c"])[np.arange(60) % 3]
+    absent = (y != "b") * 1.0
+    soft = np.column_stack([y == "a", np.zeros(60), y != "a"])
+    for fit in (
+        lambda model: model.fit(X, y, sample_weight=absent),
+        lambda model: model.set_params(class_weight={"b": 0.0}).fit(X, y),
+        lambda model: model.fit(X, soft, classes=["a", "b", "c"]),
+    ):
+        with pytest.raises(ValueError, match="Class b has no weight in any row"):
+            fit(LogisticRegression(C=0.5, **option))
+    for answered in ({"label_smoothing": 0.1}, {"fit_intercept": False}):
+        model = LogisticRegression(C=0.5, **answered).fit(X, y, sample_weight=absent)
+        assert np.abs(model.intercept_).max() < 10.0

@@ -27,6 +27,7 @@ from sparsereg.linear_model.loss_classifier import LossClassifier
 from sparsereg.linear_model.loss_fit import FitTask, Fitted
 from sparsereg.linear_model.stopped_fit import EarlyStopping, check_descent, fit_stopped
 from sparsereg.losses import LOSSES
+from sparsereg.objective.multinomial import refuse_absent_class
 from sparsereg.ridge.early_stopping import N_ITER_NO_CHANGE, VALIDATION_FRACTION
 
 __all__ = ["LogisticRegression"]
@@ -217,7 +218,7 @@ class LogisticRegression(LossClassifier):
         fitted = self._fit_task(
             FitTask(
                 design,
-                targets.target(),
+                self._target(targets, s),
                 LOSSES["logistic"],
                 s,
                 self._class_offset(offset, design.n_rows, K),
@@ -315,6 +316,14 @@ class LogisticRegression(LossClassifier):
                 stacklevel=4,
             )
         return found.fitted
+
+    def _target(self, targets: ClassTargets, s: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        """What the loss takes. Under a penalty on confidence an absent class would be best at a small share, but steps
+        that begin at a share of 0 do not leave it."""
+        target = targets.target()
+        if target.ndim == 2 and self.fit_intercept:
+            refuse_absent_class(target, s, targets.classes)
+        return target
 
     def _check_positive(self, K: int) -> None:
         if self.positive and K > 2:

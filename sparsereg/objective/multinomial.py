@@ -33,7 +33,7 @@ from sparsereg.objective.quadratic import MAX_UNPENALIZED
 from sparsereg.objective.softmax_free import orthogonal_probabilities, scaled_pinv, softmax_totals
 from sparsereg.penalties import GapTerms, Penalty
 
-__all__ = ["MultinomialEvaluation", "MultinomialProblem", "make_multinomial_problem"]
+__all__ = ["MultinomialEvaluation", "MultinomialProblem", "make_multinomial_problem", "refuse_absent_class"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -299,6 +299,18 @@ def _added(terms: list[GapTerms], at_one: float) -> GapTerms:
     )
 
 
+def refuse_absent_class(y: Vector, sample_weight: Vector | None, classes: NDArray[Any] | None) -> None:
+    """Of probabilities (n, K): a class that no row has is best at an intercept of minus infinity."""
+    weights = y.sum(axis=0) if sample_weight is None else sample_weight @ y
+    if not weights.all():
+        k = int(np.flatnonzero(weights == 0.0)[0])
+        name = k if classes is None else classes[k]
+        raise ValueError(
+            f"Class {name} has no weight in any row, so that its intercept has no best value; leave the class out, or"
+            " set fit_intercept=False."
+        )
+
+
 def make_multinomial_problem(
     design: Design,
     y: Vector,
@@ -311,14 +323,8 @@ def make_multinomial_problem(
     """Put the objective together from checked parts: y, probabilities, and `offset` of shape (n, K). `options`:
     `penalty_factor`, `fit_intercept` and `standardize` as in `make_problem`."""
     fit_intercept = bool(options.get("fit_intercept", True))
-    weights = y.sum(axis=0) if sample_weight is None else sample_weight @ y
-    if fit_intercept and not weights.all():
-        k = int(np.flatnonzero(weights == 0.0)[0])
-        name = k if classes is None else classes[k]
-        raise ValueError(
-            f"Class {name} has no weight in any row, so that its intercept has no best value; leave the class out, or"
-            " set fit_intercept=False."
-        )
+    if fit_intercept:
+        refuse_absent_class(y, sample_weight, classes)
     least_squares = make_problem(design, np.ascontiguousarray(y[:, 0]), sample_weight=sample_weight, **options)
     quadratic = least_squares.quadratic
     free = np.asarray(quadratic.penalty.l1_factor) == 0.0
