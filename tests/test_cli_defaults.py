@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
 from test_cli import HOUSES, fail, houses, succeed
 
-from sparsereg import load_model, regularization_path
+from sparsereg import SparsityReport, load_model, regularization_path
 from sparsereg.cli import fitting
 from sparsereg.cli.fit_options import remedies
 
@@ -73,6 +75,24 @@ def test_held_out_scores_of_folds():
         loss += ((y[test] - path.predict(X[test], 5)) ** 2).sum()
     assert model.meta["held_out_r2"][5] == pytest.approx(1 - loss / ((y - y.mean()) ** 2).sum(), abs=1e-4)
     assert model.point == int(np.argmax(model.meta["held_out_r2"]))
+
+
+@pytest.mark.usefixtures("folder")
+def test_one_best_point_where_a_fold_ended_before_the_others():
+    """The note, the scores and the checks have the same one; the last point of a fold does not count for later ones."""
+    rng = np.random.default_rng(0)
+    n = 3000
+    table = {"u": rng.integers(0, 20, n), "v": rng.choice(list("abcd"), n), "x": rng.normal(size=n)}
+    mean = np.exp(0.5 * (table["u"] < 5) + 0.3 * (table["v"] == "a") + 0.2 * table["x"])
+    for seed in range(3):
+        y = rng.gamma(2.0, mean) + 1e-3
+        pl.DataFrame(table | {"y": y}).write_csv("t.csv")
+        succeed(f"fit t.csv --target y --loss gamma --design main --seed {seed} --model m.npz --report r.json")
+        model, report = load_model("m.npz"), SparsityReport.from_json(Path("r.json").read_text())
+        assert int(np.argmax(model.meta["held_out_r2"])) == model.point
+        check = next(check for check in report.checks if check["id"] == "strength")
+        assert check["passed"], check["sentence"]
+        assert f"at point {model.point} of" in check["sentence"]
 
 
 @pytest.mark.usefixtures("folder")

@@ -138,6 +138,9 @@ def _by_folds(fit: _Fit, meta: dict[str, Any]) -> Model:
         evidence = Evidence.measure(path, cross, k, train, held)
     if evidence.held is None:
         raise ValueError("the target is the same in all rows; there is nothing to predict.")
+    # Beyond the end of a fold its last point stands in `evidence`, and its rising loss in `validation`.
+    evidence = Evidence.of_validation(validation.chosen, k, evidence)
+    assert evidence.held is not None
     meta |= {"point": k, "seed": options["seed"], "folds": len(folds), "held_out_r2": evidence.held}
     meta |= {"held_out_rows": int(data.y.size), "evidence": evidence.to_dict()}
     meta |= {"remedies": remedies(options, path, stopped)}

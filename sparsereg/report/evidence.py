@@ -128,13 +128,18 @@ class Evidence:
     def of_validation(cls, validated: ValidatedPath, k: int, found: Evidence) -> Evidence:
         """`found` with the held-out losses of the folds, as shares of that of the first point, which has no columns.
 
-        Without these shares where the first point has columns, or a scorer has measured."""
+        Where `found` has measured the rows of the folds, as shares of what it compares with. Without shares where the
+        first point has columns, or a scorer has measured."""
         known: Row = {"point": k, "best": validated.best, "one_se": validated.choose("1se")}
         losses, scale = validated.mean_losses, float(validated.mean_losses[0])
-        if validated.is_deviance and scale > 0.0 and validated.n_nonzero[0] == 0:
+        measured = found.held is not None
+        if found.held is not None:
+            scale /= 1.0 - found.held[0]
+        if validated.is_deviance and scale > 0.0 and (measured or validated.n_nonzero[0] == 0):
             known |= {"held": (1.0 - losses / scale).tolist()}
             known |= {"held_error": (validated.differences[1] / scale).tolist()}
-            known |= {"null_error": float(paired_differences(validated.fold_losses, 0)[1][k] / scale)}
+            if not measured:
+                known |= {"null_error": float(paired_differences(validated.fold_losses, 0)[1][k] / scale)}
         return replace(found, **known)
 
     def to_dict(self) -> Row:
