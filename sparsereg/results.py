@@ -18,7 +18,7 @@ from sparsereg.data.compressed import product
 from sparsereg.data.design import as_design
 from sparsereg.losses import as_loss
 
-__all__ = ["OutputCoefficients", "PathResult", "SparseCoefficients"]
+__all__ = ["OutputCoefficients", "PathResult", "SparseCoefficients", "unit_of_gaps"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -279,6 +279,11 @@ class PathResult:
                  for tag, row in (("th", head), *(("td", row) for row in rows))]  # fmt: skip
         table = "".join(f"<tr>{''.join(row)}</tr>" for row in cells)
         return f"<p>{html.escape(first)}</p><table>{table}</table>"
+
+
+def unit_of_gaps(loss: str) -> str:
+    """What relative gaps are shares of."""
+    return "the target's mean square" if loss == "squared" else "the null model's loss a row"
 
 
 class _Coefs:

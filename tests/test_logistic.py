@@ -387,7 +387,7 @@ def test_the_deprecated_penalty_means_what_it_did():
         ({"l1_ratio": 2}, [0, 1, 1], "l1_ratio=2"),
         ({"solver": "newton"}, [0, 1, 1], "solver='newton'"),
         ({"label_smoothing": -1}, [0, 1, 1], "label_smoothing=-1"),
-        ({"confidence_penalty": np.nan}, [0, 1, 1], "confidence_penalty=nan"),
+        ({"confidence_penalty": np.nan}, [0, 1, 1], "confidence_penalty=nan: expected a finite number at least 0[.]"),
         ({"penalty": "l3"}, [0, 1, 1], "penalty='l3'"),
         ({"positive": True}, [0, 1, 2], "Only binary classification is supported with positive=True"),
         ({"penalty_factor": [1.0, -1.0]}, [0, 1, 1], "penalty_factor"),

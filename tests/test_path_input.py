@@ -135,7 +135,7 @@ def test_unpenalised_columns_are_least_squares_at_alpha_max():
         ({"alphas": [-1.0]}, "non-negative strengths"),
         ({"alphas": []}, "one or more"),
         ({"fit_intercept": "no"}, "fit_intercept='no': expected True or False"),
-        ({"sample_weight": -1.0}, "sample_weight=-1.0: expected a number above 0"),
+        ({"sample_weight": -1.0}, "sample_weight=-1.0: expected a finite number above 0"),
         ({"eps": 0.0}, "eps=0.0: expected a number above 0"),
         ({"tol": -1.0}, "tol=-1.0"),
         ({"max_iter": 1.5}, "max_iter=1.5: expected an integer"),
@@ -166,8 +166,10 @@ def test_bad_targets_are_named():
 
 def test_short_of_the_tolerance_is_said():
     X, y = crosses(300)
-    with pytest.warns(ConvergenceWarning, match="did not reach tol=1e-14"):
+    with pytest.warns(ConvergenceWarning, match="did not reach tol=1e-14.* of the target's mean square"):
         path = regularization_path(X, y, alphas=[0.0001], tol=1e-14, max_iter=1)
+    with pytest.warns(ConvergenceWarning, match="did not reach tol=1e-14.* of the null model's loss a row"):
+        regularization_path(X, y > 0.0, loss="logistic", alphas=[0.0001], tol=1e-14, max_iter=1)
     assert not path.certified.all()
 
 

@@ -36,7 +36,8 @@ __all__ = [
 Vector = NDArray[np.float64]
 
 # The largest integer where a count is asked for, and where any number is.
-LARGEST, LARGEST_FLOAT = 2**63 - 1, int(np.finfo(np.float64).max)
+FINITE = float(np.finfo(np.float64).max)
+LARGEST, LARGEST_FLOAT = 2**63 - 1, int(FINITE)
 # Powers of two whose inverses are normal numbers too.
 EXPONENTS = (-1000, 1000)
 # Points of a path.
@@ -48,8 +49,9 @@ def check_number(
 ) -> Any:
     """A real number within its limits; `open_low` excludes the lower one."""
     kind: Any = Integral if integer else Real
-    what = "an integer" if integer else "a number"
-    limits = f"{'above' if open_low else 'at least'} {low:g}" + ("" if np.isinf(high) else f" and at most {high:g}")
+    what = "an integer" if integer else "a finite number" if high == FINITE else "a number"
+    limits = "" if low == -FINITE else f" {'above' if open_low else 'at least'} {low:g}"
+    limits += "" if high >= FINITE else f" and at most {high:g}"
     if (
         isinstance(value, bool)
         or not isinstance(value, kind)
@@ -57,7 +59,7 @@ def check_number(
         or not value <= float(high)
         or (isinstance(value, Integral) and not int(value) <= (LARGEST if integer else LARGEST_FLOAT))
     ):
-        raise ValueError(f"{name}={shown(value)}: expected {what} {limits}.")
+        raise ValueError(f"{name}={shown(value)}: expected {what}{limits}.")
     return value
 
 
@@ -193,7 +195,7 @@ def check_scaled_weights(sample_weight: Any, n_rows: int) -> Vector | None:
     if sample_weight is None:
         return None
     if isinstance(sample_weight, Real):
-        check_number("sample_weight", sample_weight, low=0, high=np.finfo(np.float64).max, open_low=True)
+        check_number("sample_weight", sample_weight, low=0, high=FINITE, open_low=True)
         return np.full(n_rows, float(sample_weight))
     s = check_vector("sample_weight", sample_weight, n_rows)
     if (s < 0).any():
@@ -238,7 +240,7 @@ def refuse_subnormal(name: str, values: Any) -> None:
 
 def check_strength(name: str, value: Any) -> None:
     """A finite strength, or 0."""
-    check_number(name, value, low=0, high=float(np.finfo(np.float64).max))
+    check_number(name, value, low=0, high=FINITE)
     refuse_subnormal(name, value)
 
 

@@ -17,7 +17,7 @@ from sparsereg.report.provenance import provenance_of
 from sparsereg.report.sources import FittedPoints
 from sparsereg.report.tables import block_rows, path_rows
 from sparsereg.report.weight_map import weight_map
-from sparsereg.report.words import unit_of_gaps
+from sparsereg.results import unit_of_gaps
 
 if TYPE_CHECKING:
     from sparsereg.crosses.feature_cross import FeatureCross

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsereg.report.words import bytes_in_words, counted, unit_of_gaps
+from sparsereg.report.words import bytes_in_words, counted
+from sparsereg.results import unit_of_gaps
 
 if TYPE_CHECKING:
     from sparsereg.report.report import SparsityReport

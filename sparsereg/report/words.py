@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["bytes_in_words", "compact", "counted", "percent", "points", "signed", "small", "unit_of_gaps"]
+__all__ = ["bytes_in_words", "compact", "counted", "percent", "points", "signed", "small"]
 
 
 def percent(share: float) -> str:
@@ -48,11 +48,6 @@ def signed(value: float | None, digits: int = 3) -> str:
     """`compact` with a plus before positive numbers."""
     text = compact(value, digits)
     return f"+{text}" if value is not None and value > 0 else text
-
-
-def unit_of_gaps(loss: str) -> str:
-    """What relative gaps are shares of."""
-    return "the target's mean square" if loss == "squared" else "the null model's loss a row"
 
 
 def counted(n: int, word: str) -> str:

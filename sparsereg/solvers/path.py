@@ -27,7 +27,7 @@ from sparsereg.objective.multi_task import MultiTaskProblem
 from sparsereg.objective.multinomial import MultinomialProblem
 from sparsereg.objective.problem import Problem, count_weights
 from sparsereg.objective.targets import check_targets
-from sparsereg.results import PathResult
+from sparsereg.results import PathResult, unit_of_gaps
 from sparsereg.rows.partitioned import PartitionedRows
 from sparsereg.solvers.checkpoint import Checkpoint
 from sparsereg.solvers.loop import Options, Solution
@@ -359,11 +359,11 @@ def stack(points: Sequence[Solution], n_features: int) -> sp.csc_array:
 def warn_uncertified(problem: Problem | RowsProblem | OutputProblem, result: PathResult) -> None:
     """Say so when points were left short of the tolerance."""
     if not result.certified.all():
-        warn_points(result.dual_gaps, problem.gap_scale, result.tol, stacklevel=4)
+        warn_points(result.dual_gaps, problem.gap_scale, result.tol, unit_of_gaps(result.loss), stacklevel=4)
 
 
-def warn_points(gaps: Vector, scale: float, tol: float, stacklevel: int = 3) -> None:
-    """The same for the gaps of points."""
+def warn_points(gaps: Vector, scale: float, tol: float, unit: str, stacklevel: int = 3) -> None:
+    """The same for the gaps of points, as shares of what `unit` names."""
     missed = np.flatnonzero(~(gaps <= tol * scale))
     if missed.size:
         from sklearn.exceptions import ConvergenceWarning  # scikit-learn takes a second to import, pandas with it
@@ -371,7 +371,7 @@ def warn_points(gaps: Vector, scale: float, tol: float, stacklevel: int = 3) -> 
         worst = float(gaps[missed].max() / (scale or 1.0))
         warnings.warn(
             f"{missed.size} of {gaps.size} points did not reach tol={tol:g}; the largest duality gap is"
-            f" {worst:.3g} of the target's mean square. Increase max_iter, or look only at stronger alphas.",
+            f" {worst:.3g} of {unit}. Increase max_iter, or look only at stronger alphas.",
             ConvergenceWarning,
             stacklevel=stacklevel,
         )

@@ -334,7 +334,7 @@ def test_an_unknown_gap_is_infinite_and_said():
     unknown = GapTerms(l1_norm=np.nan, slope=np.nan, l2_sq=0.0, fenchel=np.nan, dual_norm=2.0)
     assert combine_gap(unknown, squared_fenchel_gap(1.0)) == np.inf
     with pytest.warns(ConvergenceWarning):
-        warn_points(np.array([0.0, np.nan]), 1.0, 1e-4)
+        warn_points(np.array([0.0, np.nan]), 1.0, 1e-4, "the scale")
 
 
 def test_leaving_one_out_of_a_constant_target_with_rows_that_do_not_count():

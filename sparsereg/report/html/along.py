@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from sparsereg.report.html.drawing import Drawing, apart, text_width
 from sparsereg.report.html.elements import Node, h, name_of, prose, shortened
 from sparsereg.report.html.scales import Scale, linear_ticks, log_ticks
-from sparsereg.report.words import counted, percent, signed, small, unit_of_gaps
+from sparsereg.report.words import counted, percent, signed, small
+from sparsereg.results import unit_of_gaps
 
 if TYPE_CHECKING:
     from sparsereg.report.report import SparsityReport
