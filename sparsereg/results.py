@@ -170,6 +170,10 @@ class PathResult:
         """Number of coefficients of each point, over all outputs."""
         return np.sum([output.counts() for output in self.outputs], axis=0)
 
+    def n_columns(self, k: int) -> int:
+        """Number of columns that have a coefficient at point k, in one output or more."""
+        return int(np.unique(self.coef(k).indices).size)
+
     def point(self, k: int, output: int = 0) -> tuple[Int, NDArray[Any]]:
         """Columns and values of the coefficients of point k (counted from the end if negative), those of one output.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import warnings
 
@@ -201,6 +202,8 @@ def test_errors_about_losses_name_options_and_a_remedy():
     for given in ("--loss multinomial", ""):
         assert "changes no probability" in run(FIT + f"--target kind {given} --offset claims").stderr
     assert "--loss squared for 0" in run(FIT + "--target claims --loss tweedie:3").stderr
+    pl.read_csv("rows.csv").with_columns(same=pl.lit("on")).write_csv("same.csv")
+    assert "holds one text only, 'on'" in run("fit same.csv --target same").stderr
 
 
 @pytest.mark.usefixtures("folder")
@@ -209,8 +212,11 @@ def test_texts_of_several_values_are_classes():
     notes = " ".join(result.stderr.split())
     assert "holds 3 texts, x, y, z: fitted with --loss multinomial" in notes
     assert "5 folds drawn with seed 0" in notes
+    kept, observed = re.search(r"with ([0-9,]+) of ([0-9,]+) columns", notes).groups()
     model, table = load_model("model.npz"), pl.read_csv("rows.csv")
     assert (model.path.loss, model.path.classes.tolist()) == ("multinomial", ["x", "y", "z"])
+    assert int(kept) == np.unique(model.path.coef(model.point).indices).size
+    assert f"{kept} of {observed} columns" in repr(model)
     assert "deviance explained 0.9" in succeed("predict model.npz rows.csv --keep a --out out.csv").stderr
     out = pl.read_csv("out.csv")
     assert out.columns == ["a", "prediction", *(f"probability of {label}" for label in "xyz")]

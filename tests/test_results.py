@@ -55,6 +55,7 @@ def test_accessors_agree(make):
     assert path.certified.all()
     for k in (0, 11, -1):
         np.testing.assert_array_equal(path.coef(k).toarray(), dense[..., k])
+        assert path.n_columns(k) == np.count_nonzero(dense[..., k].any(axis=0))
         for output, expected in enumerate(dense[..., k]):
             columns, values = path.point(k, output)
             np.testing.assert_array_equal(columns, np.flatnonzero(expected))

@@ -148,7 +148,7 @@ def _by_folds(fit: _Fit, meta: dict[str, Any]) -> Model:
     score = f"{score_name(meta, path.loss)} {evidence.held[k]:.4f} +- {evidence.null_error:.4f}"
     terminal.note(
         f"{len(folds)} folds drawn with seed {options['seed']}: point {k} predicts held-out rows best ({score})"
-        f" with {path.n_nonzero[k]:,} of {cross.n_features_out_:,} columns, and is the model's, fitted on all"
+        f" with {path.n_columns(k):,} of {cross.n_features_out_:,} columns, and is the model's, fitted on all"
         f" {data.y.size:,} rows."
     )
     if stopped == "grid":
@@ -202,7 +202,7 @@ def _by_criterion(path: PathResult, fit: _Fit) -> int | None:
     found = information_criterion(path, fit.X, criterion=criterion, **given)
     fit.terminal.note(
         f"{criterion.upper()} is least at point {found.k}, with {found.degrees[found.k]:.4g} degrees of"
-        f" freedom and {path.n_nonzero[found.k]:,} columns, which is the model's."
+        f" freedom and {path.n_columns(found.k):,} columns, which is the model's."
     )
     _note_last(path, found.k, fit.terminal)
     return found.k

@@ -294,7 +294,7 @@ def _by_folds(
     meta |= {"point": k, "folds": folds, "held_out_r2": scores.tolist(), "held_out_rows": rows.n_rows}
     terminal.note(
         f"{folds} folds drawn with seed {options['seed']}: point {k} predicts held-out rows best"
-        f" ({score_name(meta, validation.path.loss)} {scores[k]:.4f}) with {validation.path.n_nonzero[k]:,} columns,"
+        f" ({score_name(meta, validation.path.loss)} {scores[k]:.4f}) with {validation.path.n_columns(k):,} columns,"
         f" and is the model's, fitted on all {rows.n_rows:,} rows."
     )
     return Model(encoded.cross, replace(validation.path, classes=roles.kind.classes), meta)

@@ -98,6 +98,11 @@ def choose_loss(asked: str | None, column: pl.Series, csv: CsvFormat, log_target
             f"target {column.name!r} holds {len(values):,} different values, such as"
             f" {list_names([str(value) for value in values.head(3)])}; --loss {loss} takes two."
         )
+    if is_text and len(values) == 1:
+        raise ValueError(
+            f"target {column.name!r} holds one text only, {values.item()!r}; name a target of two classes or more, or"
+            " of numbers."
+        )
     if is_text and len(values) > 2:
         raise ValueError(
             f"target {column.name!r} holds {len(values):,} different texts, such as"

@@ -201,7 +201,7 @@ class CrossValidation(Printed):
         n_folds = self.chosen.fold_losses.shape[1]
         return (
             f"<CrossValidation: {len(self.paths)} path(s), {n_folds} folds, rule {self.rule!r}: alpha"
-            f" {self.alpha:.4g}, l1_ratio {self.l1_ratio:g}, {self.chosen.n_nonzero[self.k]} columns>"
+            f" {self.alpha:.4g}, l1_ratio {self.l1_ratio:g}, {self.path.n_columns(self.k)} columns>"
         )
 
     def __str__(self) -> str:

@@ -81,7 +81,7 @@ class Model:
 
     def __repr__(self) -> str:
         target = f" of {self.meta['target']}" if "target" in self.meta else ""
-        kept, n = int(self.path.n_nonzero[self.point]), self.path.n_features
+        kept, n = self.path.n_columns(self.point), self.path.n_features
         fields = "no cross" if self.cross is None else f"{len(self.cross.blocks_)} fields and crosses"
         return f"<Model{target}: point {self.point} of {self.path.alphas.size}, {kept:,} of {n:,} columns, {fields}>"
 
