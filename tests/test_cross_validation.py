@@ -130,7 +130,12 @@ def test_constant_target():
         ({"cv": []}, "no folds"),
         ({"cv": 401}, r"cv=401: .*Choose fewer folds, or pass more rows"),
         ({"cv": [([0, 1], [])]}, "held-out rows"),
-        ({"cv": [([0, 400], [1])]}, "training rows"),
+        (
+            {"cv": [([0, 400], [1])]},
+            r"^cv=\[\(\[0, 400\], \[1\]\)\]: a fold's training rows are array\(\[ *0, 400\]\); expected",
+        ),
+        ({"cv": [(np.arange(399), np.arange(401))]}, r"^cv=.{,80}: a fold's held-out rows are .{,80}; expected"),
+        ({"cv": [([1], [0])], "scoring": lambda *_: np.nan}, "such as StratifiedKFold .*, or another scorer"),
         ({"cv": [([0, 1], [2])], "sample_weight": np.r_[0.0, 0.0, np.ones(398)]}, "training rows of weight 0"),
         ({"cv": [([1, 2], [0])], "sample_weight": np.r_[0.0, np.ones(399)]}, "held-out rows of weight 0"),
         ({"eps": "automatic"}, "eps='automatic': expected 'auto' or a number in"),

@@ -20,6 +20,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import _check_method_params
 
 from sparsereg.data.design import as_design
+from sparsereg.data.real_numbers import shown
 from sparsereg.data.validation import check_choice, check_flag, check_number, check_strength
 from sparsereg.linear_model.coefficients import FittedCoefficients, set_coefficients
 from sparsereg.linear_model.ridge import FLOOR, GRADIENT_SHARE, MAX_ITER, Ridge, warn_missed
@@ -184,7 +185,9 @@ class CrossValidated(FittedCoefficients):
         for name, rows in (("training", np.asarray(train)), ("held-out", np.asarray(test))):
             mask = rows.dtype == np.bool_ and rows.shape == (n,)
             if not mask and (rows.dtype.kind not in "iu" or not rows.size or rows.min() < -n or rows.max() >= n):
-                raise ValueError(f"cv={self.cv!r} has {name} rows {rows}; expected numbers of rows of X, below {n}.")
+                raise ValueError(
+                    f"cv={shown(self.cv)} has {name} rows {shown(rows)}; expected numbers of rows of X, below {n}."
+                )
 
     def _score(self, scorer: Any, predictions: Vector, y: NDArray[Any], params: dict[str, Any]) -> Any:
         if self.alpha_per_target and y.ndim == 2:

@@ -85,8 +85,9 @@ def cross_validate_path(
         Weights count in the fits and in the held-out losses.
         Rows in parts are solved one fold after the other, and have the mean deviance only.
     cv : int, splitter of scikit-learn, or iterable of (train, test), default 5
-        A number means so many folds of consecutive rows, as in scikit-learn: shuffle rows that are sorted, with
-        `KFold(5, shuffle=True)`. Splitters for groups and for time series are taken as they are.
+        A number means so many folds of consecutive rows, or of labels of the losses "logistic" and "multinomial"
+        stratified ones, as in scikit-learn: shuffle rows that are sorted, with `KFold(5, shuffle=True)`. Splitters for
+        groups and for time series are taken as they are.
         For rows in parts: a number, of folds whose rows are drawn from all parts; or for each fold the numbers of the
         parts that it holds out. A static screen of the columns must be for a smaller `eps` then, by the share of the
         rows that train.

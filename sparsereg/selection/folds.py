@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsereg.data.real_numbers import shown
+
 __all__ = ["Fold", "make_folds", "order_of", "parts_of"]
 
 Int = NDArray[np.int64]
@@ -115,17 +117,17 @@ def make_folds(cv: Any, X: Any, y: Any, parameters: dict[str, Any], classifier: 
     try:
         splitter = check_cv(cv, y, classifier=classifier)
     except ValueError as error:
-        raise ValueError(f"cv={cv!r}: {error}") from error
+        raise ValueError(f"cv={shown(cv)}: {error}") from error
     if type(splitter) is KFold and not (splitter.shuffle or parameters) and splitter.n_splits <= n:
         return _consecutive(splitter.n_splits, n)
     try:
         pairs = splitter.split(X, y, **parameters)
-        folds = [Fold.of(_rows("training", train, n, cv), _rows("held-out", test, n, cv), n) for train, test in pairs]
+        folds = [Fold.of(_rows("training", train, n), _rows("held-out", test, n), n) for train, test in pairs]
     except ValueError as error:
         few = " Choose fewer folds, or pass more rows." if "n_splits=" in str(error) else ""
-        raise ValueError(f"cv={cv!r}: {error}{few}") from error
+        raise ValueError(f"cv={shown(cv)}: {error}{few}") from error
     if not folds:
-        raise ValueError(f"cv={cv!r} has no folds; expected two or more.")
+        raise ValueError(f"cv={shown(cv)} has no folds; expected two or more.")
     return folds
 
 
@@ -168,7 +170,7 @@ def _distinct(rows: Int, n: int) -> bool:
     return _increases(rows) or int(np.bincount(rows, minlength=n).max()) == 1
 
 
-def _rows(name: str, rows: Any, n: int, cv: Any) -> Int:
+def _rows(name: str, rows: Any, n: int) -> Int:
     """Rows by number, from numbers or a mask."""
     rows = np.asarray(rows)
     if rows.dtype == np.bool_ and rows.shape == (n,):
@@ -176,8 +178,6 @@ def _rows(name: str, rows: Any, n: int, cv: Any) -> Int:
     numbers = rows.dtype.kind in "iu" and rows.ndim == 1 and rows.size > 0
     least = int(rows.min()) if numbers else 0
     if not numbers or least < -n or rows.max() >= n:
-        raise ValueError(
-            f"cv={cv!r} gives a fold whose {name} rows are {rows}; expected one or more numbers of rows below {n}."
-        )
+        raise ValueError(f"a fold's {name} rows are {shown(rows)}; expected one or more numbers of rows below {n}.")
     rows = rows.astype(np.int64, copy=False)
     return rows % n if least < 0 else rows  # a division takes as long as all else here

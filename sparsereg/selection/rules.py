@@ -39,7 +39,10 @@ def best_point(losses: Vector) -> int:
     """The point of least mean loss, the strongest of equals; `losses` is (k, F)."""
     means = losses.mean(axis=1)
     if not np.isfinite(means).any():
-        raise ValueError("No point of the path has a finite held-out loss in every fold, so that none can be chosen.")
+        raise ValueError(
+            "No point of the path has a finite held-out loss in every fold, so that none can be chosen. Choose other"
+            " folds, such as StratifiedKFold where a fold holds out one class only, or another scorer."
+        )
     return int(np.argmin(np.where(np.isnan(means), np.inf, means)))
 
 
