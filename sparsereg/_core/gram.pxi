@@ -18,6 +18,8 @@ cdef class GramStore:
         Row weights.
     more : Matrix or None
         The entries of the same columns in further rows; needs Xt, and no dense columns.
+    leader : GramStore or None
+        A store over some of the rows, whose work space and choice of cached columns this one takes: for `append_sums`.
     """
 
     cdef Matrix X, Xt, more
@@ -48,7 +50,7 @@ cdef class GramStore:
     cdef readonly int64_t n_places, n_cached
 
     def __init__(self, Matrix X not None, Matrix Xt, const int32_t[::1] labels=None, const double[::1] s=None,
-                 Matrix more=None):
+                 Matrix more=None, *, GramStore leader=None):
         if Xt is not None:
             require(Xt.view.n_cols == X.view.n_rows and Xt.view.index == X.view.index, "Xt does not match X")
             require(Xt.view.real == X.view.real or Xt.view.n_ones == Xt.view.n_cols, "Xt and X differ in type")
@@ -67,13 +69,17 @@ cdef class GramStore:
         self.whole = self.counting and n_dense == 0 and X.view.n_rows < 1 << 31
         self.m = self.entries = self.n_places = self.n_cached = 0
         self.arena = GramArena(self.whole)
-        if Xt is not None:
+        if Xt is not None and leader is None:
             self._set_position(untracked(np.arange(Xt.view.n_rows, dtype=np.int32)).astype(np.uint16))
         self.dense_position = np.full(max(n_dense, 1), -1, dtype=np.int32)
         self.row = self.sum = self.products = self.w_then = self.cached_then = np.empty(0)
         self.nonzero, self.marks = np.empty(0, dtype=np.int32), np.zeros(1, dtype=np.uint64)
         self.cols = np.empty(0, dtype=np.int64)
         self.cached_begin, self.count = np.zeros(1, dtype=np.int64), np.empty(0, dtype=np.uint32)
+        if leader is not None:
+            require(X.view.n_cols == leader.X.view.n_cols and self.whole and leader.whole, "the leader is no part")
+            self.leader, self.n_places, self.n_cached = leader, leader.n_places, leader.n_cached
+            self.cached_cols, self.max_products = leader.cached_cols, leader.max_products
 
     def __dealloc__(self):
         PyMem_RawFree(self.cached.place)
@@ -274,14 +280,6 @@ cdef class GramStore:
                 step = w[a] if a >= 0 else 0.0
                 for k in range(out.shape[0] if step != 0.0 else 0):
                     out[k] -= step * self.with_dense[d, k]
-
-    def subtract_cached_of(self, const int64_t[::1] members, const double[::1] w, double[::1] out):
-        """The same for these members only, with their coefficients, in the order given. Needs `n_sparse == n_cols`."""
-        require(w.shape[0] == members.shape[0] and out.shape[0] <= self.n_cached, "w or out has the wrong length")
-        require(self.X.view.n_sparse == self.X.view.n_cols, "there are dense columns")
-        require_within(members, self.m)
-        if members.shape[0]:
-            sr_products_subtract(&self.cached, &members[0], members.shape[0], &w[0], out.shape[0], &out[0])
 
     def block(self, const int64_t[::1] rows, const int64_t[::1] columns):
         """The Gram of these members with those, dense: float64 of shape (rows.size, columns.size)."""

@@ -24,45 +24,59 @@ def append_parts(list stores not None, const int64_t[::1] cols):
         PyErr_CheckSignals()
 
 
-def append_sums(GramStore whole not None, list stores not None, const int64_t[::1] cols):
-    """Append to a store columns that stores over parts of its rows have got: their products, and those with cached
-    columns, are the sums of theirs, which are counts."""
-    cdef GramStore part
+def append_sums(GramStore whole not None, list stores not None, const int64_t[::1] at, const int32_t[::1] cached):
+    """Append to a store columns that stores over parts of its rows have: their products, and those with cached columns,
+    are the sums of theirs, which are counts.
+
+    `at`: the numbers that the members of `whole`, the new ones last, have among those of the parts. `cached`: the place
+    of each of those among the cached columns, or -1."""
+    cdef GramStore part, first = stores[0]
     cdef int64_t a, k, m, met
-    require(whole.whole and len(stores) > 0, "products are no counts")
-    whole._reserve(whole.m + cols.shape[0])
-    for a in range(cols.shape[0]):
+    require(whole.whole and first.m == cached.shape[0] and whole.m <= at.shape[0], "products are no counts, or at or"
+            " cached has the wrong length")
+    require_within(at, first.m)
+    whole._reserve(at.shape[0])
+    whole._take_over()
+    cdef int64_t[::1] place = np.full(first.m, -1)
+    for a in range(at.shape[0]):
         m = whole.m
+        place[at[a]] = a
+        if a < m:
+            continue
         met = 0
         for k in range(m + 1):
             whole.products[k] = 0.0
         for part in stores:
-            require(part.whole and part.n_places == whole.n_places and part.m > m, "a part does not fit")
-            met += part.cached_begin[m + 1] - part.cached_begin[m]
+            require(part.whole and part.n_places == whole.n_places and part.m == first.m, "a part does not fit")
+            met += part.cached_begin[at[a] + 1] - part.cached_begin[at[a]]
         for part in stores:
-            add_counts(whole, part, m, met * SR_POSITIONS_PER_ENTRY < whole.n_places)
+            add_counts(whole, part, at[a], place, cached, met * SR_POSITIONS_PER_ENTRY < whole.n_places)
         for k in range(SR_UNTRACKED + whole.n_cached, SR_UNTRACKED + whole.n_places):
             whole.count[k] = 0
         whole._take(whole.products[m])
         whole._push_dense(&whole.products[0])
-        whole.cols[m] = cols[a]
+        whole.cols[m] = first.cols[at[a]]
 
 
-cdef int add_counts(GramStore whole, GramStore part, int64_t m, bint few) except -1:
-    """Add the products of member m in a part: those with cached columns to `count`, and marks of them if they are
-    few."""
+cdef int add_counts(GramStore whole, GramStore part, int64_t m, const int64_t[::1] place, const int32_t[::1] cached,
+                    bint few) except -1:
+    """Add the products of member m of a part: those with cached columns to `count`, and marks of them if they are few.
+
+    Those with a cached column that joined the part before m are in its Gram matrix, those with others in its cache."""
     cdef sr_gram_work work = whole.borrow_work()
     cdef sr_gram gram = part.arena.borrow()
-    cdef int64_t a, e
-    for e in range(gram.begin[m], gram.begin[m] + gram.len[m]):
-        a = sr_gram_index(&gram, e)
-        if a <= m:
-            whole.products[a] += sr_gram_entry(&gram, e)
-    if not whole.n_cached:
-        return 0
-    if few:
+    cdef int64_t k, e, n = whole.n_cached
+    if n and few:
         work.marks[0] |= 1
-    for e in range(part.cached_begin[m], part.cached_begin[m + 1]):
+    for e in range(gram.begin[m], gram.begin[m] + gram.len[m]):
+        k = sr_gram_index(&gram, e)
+        if place[k] >= 0:
+            whole.products[place[k]] += sr_gram_entry(&gram, e)
+        elif k < m and 0 <= cached[k] < n:
+            whole.count[SR_UNTRACKED + cached[k]] += <uint32_t>sr_gram_entry(&gram, e)
+            if few:
+                sr_mark(&work, SR_UNTRACKED + cached[k])
+    for e in range(part.cached_begin[m], part.cached_begin[m + 1] if n else part.cached_begin[m]):
         whole.count[SR_UNTRACKED + part.cached.place[e]] += part.cached.count[e]
         if few:
             sr_mark(&work, SR_UNTRACKED + part.cached.place[e])
@@ -335,21 +349,19 @@ cdef class GramSum:
         return hessian_of(self.borrow(), co)
 
 
-def cached_gradients(GramStore store, const int64_t[::1] cols, const double[::1] c0, const double[::1] sums,
+def cached_gradients(GramStore store, const int64_t[::1] places, const double[::1] c0, const double[::1] sums,
                      double shift, const double[::1] w):
-    """`c0_k - shift sums_k - X_k' diag(s) X_M w` for those of `cols` that are cached columns k, else 0; and 1 for each
-    that is.
+    """`c0_k - shift sums_k - X_k' diag(s) X_M w` for the columns that have these places k among the cached ones, 0 for
+    those of place -1, or of one that is cached no more; and 1 for each that is.
 
     `c0` and `sums` are those of the cached columns, whose longest come first, and most of those that matter."""
-    require_within(cols, store.X.view.n_cols)
-    cdef int64_t a, place, k, n = 0, m = cols.shape[0]
+    cdef int64_t a, k, n = 0, m = places.shape[0]
     known = np.empty(m, dtype=np.uint8)
-    cdef double[::1] out = np.empty(m)
+    cdef double[::1] out = np.zeros(m)
     cdef uint8_t[::1] flags = known
     for a in range(m):
-        place = store.place_of(cols[a])
-        flags[a] = place >= 0
-        n = max(n, place + 1)
+        flags[a] = 0 <= places[a] < store.n_cached
+        n = max(n, places[a] + 1) if flags[a] else n
     require(n <= c0.shape[0] and n <= sums.shape[0], "there are more cached columns than gradients")
     cdef double[::1] found = np.empty(n)
     for k in range(n):
@@ -357,5 +369,6 @@ def cached_gradients(GramStore store, const int64_t[::1] cols, const double[::1]
     if n:
         store.subtract_cached(w, found)
     for a in range(m):
-        out[a] = found[store.place_of(cols[a])] if flags[a] else 0.0
+        if flags[a]:
+            out[a] = found[places[a]]
     return np.asarray(out), known

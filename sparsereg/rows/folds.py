@@ -55,7 +55,11 @@ class PartedRows:
     nnz : int
         Entries of X, with those of eliminated columns: what folds decide by must not tell how many those are, as that
         depends on the targets of all.
+    subtracts : bool
+        Whether counts are taken from those of all rows, which are kept for that.
     """
+
+    subtracts = True
 
     def __init__(self, design: CsrDesign, arranged: Arranged) -> None:
         order, self.parts, y, s, self.targets = arranged
@@ -79,7 +83,8 @@ class PartedRows:
         self.stores = [GramStore(part, design.sparse_rows, design.index_in_rows, rows.s) for part in self.columns]
         share_work_space(self.stores)
         # The members' Gram on all rows, of which counts may be subtracted, as they do not round.
-        self.whole = GramStore(design.matrix, design.sparse_rows, design.index_in_rows) if self.counts else None
+        counted = self.counts and self.subtracts
+        self.whole = GramStore(design.matrix, design.sparse_rows, design.index_in_rows) if counted else None
         self.cols, self._place = np.empty(0, dtype=np.int64), np.full(design.n_cols, -1)
         self.cached: Int | None = None
 
@@ -134,6 +139,8 @@ class PartedRows:
 
     def member_places(self) -> NDArray[np.int32]:
         """The places of the members among the cached columns, or -1."""
+        if self.cached is None:
+            return np.full(self.cols.size, -1, dtype=np.int32)
         return self.cached_place[self.cols].astype(np.int32)
 
     def drop_products(self) -> None:
@@ -167,7 +174,7 @@ class PartedRows:
                 self.cols = np.concatenate([self.cols, new])
                 append_parts(self.stores, new)
                 if self.whole is not None:
-                    append_sums(self.whole, self.stores, new)
+                    append_sums(self.whole, self.stores, np.arange(self.cols.size), self.member_places())
             return np.asarray(self._place[cols])
 
     def weights(self, others: tuple[int, ...]) -> Vector | None:
