@@ -16,6 +16,8 @@ enum { SR_AHEAD = 16 };
 #else
 #define SR_PREFETCH(address) ((void)(address))
 #endif
+/* The line of a cache after an address, which may be beyond the array. */
+#define SR_PREFETCH_NEXT(address) SR_PREFETCH((const void *)((uintptr_t)(address) + 64))
 
 /* Products with a vector of more rows read it by blocks of rows: 1 MB stays in a cache while so many columns read it,
  * those with as many entries a block at least. */

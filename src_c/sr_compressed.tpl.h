@@ -32,6 +32,8 @@ static sr_status SR_FN(inspect)(const sr_compressed *A, Index *count, uint8_t *v
     return SR_OK;
 }
 
+/* Each column is written from its own place on, and a processor waits for the lines of hundreds of places unless they
+ * are fetched beforehand. */
 SR_INLINE void SR_FN(transpose_kind)(const sr_compressed *A, int64_t first_major, Index *place, Index *out_indices,
                                      int64_t shift, int64_t index_end,
                                      Real *out_data, int64_t end, const int valued) {
@@ -41,8 +43,14 @@ SR_INLINE void SR_FN(transpose_kind)(const sr_compressed *A, int64_t first_major
         if (i + 2 * SR_AHEAD < A->n_major) SR_PREFETCH(indices + start[i + 2 * SR_AHEAD]);
         for (int64_t e = start[i] + A->before; e < stop[i] - A->after; e++) {
             const Index to = place[indices[e]]++;
-            if (!valued || to < index_end) out_indices[to] = (Index)(first_major + i);
-            if (valued && to >= shift && to < end) out_data[to - shift] = data[e];
+            if (!valued || to < index_end) {
+                out_indices[to] = (Index)(first_major + i);
+                SR_PREFETCH_NEXT(out_indices + to);
+            }
+            if (valued && to >= shift && to < end) {
+                out_data[to - shift] = data[e];
+                SR_PREFETCH_NEXT(out_data + (to - shift));
+            }
         }
     }
 }
