@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import config_context
 from sklearn.linear_model import LogisticRegressionCV as Reference
-from sklearn.metrics import accuracy_score, fbeta_score, get_scorer, log_loss, roc_auc_score
+from sklearn.metrics import accuracy_score, f1_score, fbeta_score, get_scorer, log_loss, roc_auc_score
 from sklearn.model_selection import KFold
 
 from sparsereg import LogisticRegression, LogisticRegressionCV, cross_validate_path
@@ -44,6 +44,18 @@ def test_rows_whose_probabilities_round_to_one_keep_their_order():
         assert np.abs(z).max() > 50.0
         assert loss == pytest.approx(-roc_auc_score(y[:30], z))
     LogisticRegressionCV(Cs=[1e4], scoring="roc_auc").fit(X, X[:, 0] > 0.0)
+
+
+@pytest.mark.parametrize("scoring", ["accuracy", "roc_auc", "f1"])
+def test_scorers_see_labels_and_decisions_of_the_squared_hinge(scoring):
+    X, y, _ = labelled()
+    y = np.where(y == "yes", 1.0, -1.0)
+    given = {"loss": "squared_hinge", "alphas": 5, "cv": KFold(3), "scoring": scoring, "keep_fold_paths": True}
+    chosen = cross_validate_path(X, y, **given).chosen
+    for f, (_, test) in enumerate(KFold(3).split(X)):
+        z = chosen.fold_paths[f].predict(X[test], 3)
+        score = {"accuracy": accuracy_score, "f1": f1_score, "roc_auc": roc_auc_score}[scoring]
+        assert chosen.fold_losses[3, f] == pytest.approx(-score(y[test], z if scoring == "roc_auc" else np.sign(z)))
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -182,7 +194,7 @@ def test_the_elastic_net_wants_ratios():
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_a_class_without_training_rows(classes):
-    """Without an intercept the fit is there; with one it would be infinite."""
+    """Without an intercept the fit is there; with one it would be infinite, and a warning says what takes its place."""
     X, y, _ = labelled(30, classes)
     X, y = X[np.argsort(y)], np.sort(y)
     loss, folds = "logistic" if classes == 2 else "multinomial", KFold(classes)
@@ -191,7 +203,7 @@ def test_a_class_without_training_rows(classes):
     folds = [(np.arange(first, 30), np.arange(first)), (np.arange(0, 30, 2), np.arange(1, 30, 2))]
     path = cross_validate_path(X, target, loss=loss, fit_intercept=False, cv=folds, alphas=4, tol=1e-8)
     assert np.isfinite(path.chosen.fold_losses).all()
-    with pytest.raises(ValueError, match="use stratified folds"):
+    with pytest.warns(UserWarning, match="Use stratified folds"):
         cross_validate_path(X, target, loss=loss, cv=folds, alphas=4)
 
 

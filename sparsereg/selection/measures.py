@@ -51,6 +51,8 @@ def make_measure(scoring: Any, loss: Loss, classes: NDArray[Any] | None = None) 
     """
     if scoring is None:
         return MeanDeviance(loss)
+    if loss.name == "squared_hinge":
+        return make_decision_measure(scoring, loss, np.array([-1.0, 1.0]))
     scorer, estimator = scorer_of(scoring), _predictions(loss, classes)
     if loss.link == "logit":
         scorer = knowing_classes(scorer, np.array([0.0, 1.0]) if classes is None else classes)
