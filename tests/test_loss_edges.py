@@ -230,3 +230,18 @@ def test_a_class_without_weight_is_refused_by_its_name(option):
     for answered in ({"label_smoothing": 0.1}, {"fit_intercept": False}):
         model = LogisticRegression(C=0.5, **answered).fit(X, y, sample_weight=absent)
         assert np.abs(model.intercept_).max() < 10.0
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_gamma_rows_far_from_the_others_leave_a_certificate(sign):
+    """Rows so far on one side have no curvature; where they are above the others, how far does not matter."""
+    rng = np.random.default_rng(0)
+    y, paths = rng.gamma(2.0, np.exp(0.3 * X[:, 0])), []
+    for far in (100.0, 1e4):
+        offset = np.where(np.arange(200) < 5, sign * far, 0.0)
+        paths.append(regularization_path(X, y, loss="gamma", alphas=6, eps=0.05, tol=1e-7, offset=offset))
+        assert paths[-1].certified.all()
+        assert (paths[-1].n_iters < 1000).all()
+    if sign > 0.0:
+        np.testing.assert_allclose(paths[0].alphas, paths[1].alphas, rtol=1e-6)
+        np.testing.assert_allclose(paths[0].coefs.toarray(), paths[1].coefs.toarray(), atol=2e-3)

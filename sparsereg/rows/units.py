@@ -270,22 +270,25 @@ class Units(ABC):
         squares = at.correction**2 * at.curvature_sum
         if t == 1.0:
             return 0.5 * squares / (1.0 - abs(at.correction))
-        squared, far = self.near_and_far()
+        squared, far = self.near_and_far(t)
         apart = (1.0 - t) ** 2 * squared + (2.0 * t * (1.0 - t) + t * t) * squares
         return 0.5 * apart / (t * (1.0 - abs(at.correction))) + (1.0 - t) * far
 
-    def near_and_far(self) -> tuple[float, float]:
+    def near_and_far(self, t: float) -> tuple[float, float]:
         """`sum_i s_i rho_i^2 / h_i` over units where that is small, and for the others how far the loss is above its
         least: as the loss's part of the gap is convex in t and 0 at t = 1, it is at most 1 - t times that. Units on the
-        wrong side by far have next to no curvature."""
-        at, loss, (s, sy, syy) = self.at, self.loss_rows.loss, self.sums
-        if loss.kernel is None or not at.squared > FAR * self.loss_rows.rows.weight_sum:
+        wrong side by far have next to no curvature. Over all units where that bounds the gap at t more closely."""
+        at, loss, rows, (s, sy, syy) = self.at, self.loss_rows.loss, self.loss_rows.rows, self.sums
+        if not at.squared > FAR * rows.weight_sum:
             return at.squared, 0.0
-        h = loss.curvature(at.mean, self.eta)
-        above = loss.above_least(s, sy, self.eta, self._largest_target)
-        squared = loss.scaled_squares((s, sy, syy), at.mean, h)
+        if loss.kernel is None:
+            above = s * (loss.value(rows.y, self.eta) + loss.conjugate(rows.y, np.zeros_like(s)))
+        else:
+            above = loss.above_least(s, sy, self.eta, self._largest_target)
+        squared = loss.scaled_squares((s, sy, syy), at.mean, self.curvatures())
         far = ~(squared <= FAR * s)
-        return float(squared[~far].sum()), float(above[far].sum())
+        near, beyond = float(squared[~far].sum()), float(above[far].sum())
+        return (near, beyond) if 0.5 * (1.0 - t) * (at.squared - near) > t * beyond else (at.squared, 0.0)
 
     def residual_max_abs(self, mean: Vector | None = None) -> float:
         """An upper bound on `|y_i - mean|` over the rows; means and targets of a loss by groups are of one sign."""

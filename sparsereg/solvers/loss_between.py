@@ -124,7 +124,7 @@ def _at(solver: NewtonPath, ends: tuple[_End, _End], alpha: float, t: float, out
     squares, largest, squared = mean_apart(kernel, sums, (first.eta, last.eta), (first.mean, last.mean), t)
     squared = squared if squared <= FAR * problem.weight_sum else np.inf
     terms = problem.penalty.gap_terms(w, c, l1, l2)
-    gap = PointGap(terms, bound_at(squares, largest, lambda: (squared, 0.0)))(outside)
+    gap = PointGap(terms, bound_at(squares, largest, lambda _: (squared, 0.0)))(outside)
     if not gap <= solver.options.tol * problem.null_loss:
         return None
     intercept = (1.0 - t) * first.intercept + t * last.intercept

@@ -176,7 +176,7 @@ def _fenchel_gap(problem: Problem, units: Units, weights: Vector, d: Vector) -> 
 
 
 def bound_at(
-    squares: float, largest: float, near_and_far: Callable[[], tuple[float, float]]
+    squares: float, largest: float, near_and_far: Callable[[float], tuple[float, float]]
 ) -> Callable[[float], float]:
     """A bound on the loss's part of the gap of a self-concordant loss at `t (rho - s h d)`, from `sum s h d^2`, `max
     |d|` and what `Units.near_and_far` says of the residual rho."""
@@ -184,7 +184,7 @@ def bound_at(
     def fenchel_gap(t: float) -> float:
         if largest > MAX_APART:
             return np.inf
-        squared, far = (0.0, 0.0) if t == 1.0 else near_and_far()
+        squared, far = (0.0, 0.0) if t == 1.0 else near_and_far(t)
         norm = (1.0 - t) * np.sqrt(squared) + t * np.sqrt(squares)
         return float(0.5 * norm**2 / (t * (1.0 - largest)) + (1.0 - t) * far)
 
