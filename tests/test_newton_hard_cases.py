@@ -181,12 +181,6 @@ def test_columns_without_a_penalty_by_proximal_gradient(loss, fit_intercept):
         np.testing.assert_allclose(path.predict(X, k), known.predict(X, k), atol=2e-2)
 
 
-def test_a_column_without_penalty_and_non_negative_coefficients():
-    X, y = np.random.default_rng(7).normal(size=(30, 3)), np.tile([0.0, 1.0], 15)
-    with pytest.raises(ValueError, match="small positive factor"):
-        regularization_path(X, y, loss="logistic", penalty_factor=[0.0, 1.0, 1.0], positive=True)
-
-
 def with_unpenalized(seed, rng):
     """The problem of a seed, some of its columns without penalty."""
     problem = draw(seed)
