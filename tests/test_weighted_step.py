@@ -28,7 +28,7 @@ def test_it_solves_the_weighted_equations(name: str, fit_intercept: bool) -> Non
     centred = dense - (h @ dense / h.sum() if fit_intercept else 0.0)
     l2 = rng.uniform(0.01, 1.0, X.n_cols)
     H = centred.T @ (h[:, None] * centred) + np.diag(l2)
-    d = WeightedStep(X, l2, fit_intercept, 1_000)(h, r, 1e-12)
+    d = WeightedStep(X, l2, fit_intercept, 1_000)(h, r, 1e-12)[0]
     np.testing.assert_allclose(H @ d, r, atol=1e-9)
 
 

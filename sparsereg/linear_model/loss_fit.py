@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sparsereg.linear_model.by_paths import columns_of, solve_by_stronger_ones, solve_projecting
+from sparsereg.linear_model.equal_rows import newton_on_distinct_rows
 from sparsereg.linear_model.loss_task import EPOCHS, POLISHED, FitTask, Fitted
 from sparsereg.linear_model.multinomial_fit import fit_multinomial
 from sparsereg.losses.confidence import ConfidentLogistic
@@ -108,8 +109,7 @@ class LossFit:
 
     @property
     def _none_free(self) -> bool:
-        l1, l2 = self._distinct_strengths
-        return bool((l1 + l2 > 0.0).all())
+        return bool((np.add(*self._distinct_strengths) > 0.0).all())
 
     @property
     def smooth_alone(self) -> bool:
@@ -286,7 +286,7 @@ class LossFit:
         return other if other.dual_gap <= found.dual_gap else found
 
     def _smooth(self, W: Matrix, b: Vector) -> Fitted:
-        found = smooth_newton(self.smooth, (W, b), self.null[1], self.max_iter)
+        found = newton_on_distinct_rows(self.smooth, (W, b), self.null[1], self.max_iter)
         W, b = found.W, found.b
         if self.multinomial:  # the same constant on all outputs changes no prediction, and least squares are at sum 0
             W, b = W - W.mean(axis=1, keepdims=True), b - b.mean()

@@ -35,9 +35,11 @@ class WeightedStep:
     fit_intercept: bool
     max_iter: int
 
-    def __call__(self, h: Vector, r: Vector, tol: float) -> Vector:
-        """d, to a residual of `tol |r|`. O(entries of X) an iteration; its preconditioner is made anew."""
+    def __call__(self, h: Vector, r: Vector, tol: float) -> tuple[Vector, int]:
+        """d, to a residual of `tol |r|`, and the iterations. O(entries of X) an iteration; its preconditioner is made
+        anew."""
         equations = NormalEquations(self.design, h, self.fit_intercept, self.l2)
         system = System(equations, np.zeros(h.size), 1.0)
         preconditioner = choose_preconditioner(equations, self.l2)(system)
-        return preconditioner.descend(r, tol * float(np.linalg.norm(r)), self.max_iter)[0]
+        d, _, iterations = preconditioner.descend(r, tol * float(np.linalg.norm(r)), self.max_iter)
+        return d, iterations

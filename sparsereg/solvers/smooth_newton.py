@@ -66,10 +66,11 @@ class SmoothSolution:
 
 @dataclass(eq=False)
 class _Step:
-    """A Newton direction at a state."""
+    """A Newton direction at a state; `products` with the Hessian is how many it, or one before, took."""
 
     problem: SmoothProblem
     state: State
+    products: int = 0
     curvature: Curvature = field(init=False)
     scale: Matrix = field(init=False)
 
@@ -87,7 +88,9 @@ class _Step:
     def direction(self, tol: float) -> tuple[Matrix, Vector]:
         """A descent direction: that of Newton where the Hessian is positive definite."""
         problem = self.problem
-        if problem.convex and problem.mask is None and problem.factorises(*self.state.W.shape):
+        m, K = self.state.W.shape
+        directly = problem.factorises(m, K) or problem.factorises_sooner(m, K, self.products)
+        if directly and problem.convex and problem.mask is None:
             d, d_b = self._factorised()
         else:
             d, d_b = self._conjugate_gradients(tol)
@@ -152,14 +155,16 @@ class _Step:
         shift = -inverse @ g_b  # of the intercepts alone
         r = -(g + problem.intercept_products(self.curvature, shift))
         if problem.solve is not None:
-            d = problem.solve(self.curvature.diagonal()[:, 0], r[:, 0], tol)[:, None]
+            found, self.products = problem.solve(self.curvature.diagonal()[:, 0], r[:, 0], tol)
+            d = found[:, None]
             return d, shift + problem.eliminated_product(self.curvature, d, inverse)[1]
         r /= self.scale
         x, p, rr = np.zeros_like(r), r.copy(), float(np.sum(r * r))
-        first = rr
+        first, self.products = rr, 0
         for _ in range(MAX_PRODUCTS):
             if rr <= tol * tol * first:
                 break
+            self.products += 1
             q = problem.eliminated_product(self.curvature, p / self.scale, inverse)[0] / self.scale
             curvature = float(np.sum(p * q))
             if curvature <= 1e-15 * float(np.sum(p * p)):
@@ -205,8 +210,9 @@ def smooth_newton(problem: SmoothProblem, start: tuple[Matrix, Vector], scale: f
         state = problem.state(*start)
         zero = state if not state.W.any() else problem.state(np.zeros_like(state.W), np.zeros_like(state.b))
         at_zero, n_iter, stopped, last = _Step(problem, zero).norm(zero.g, zero.g_b), 0, False, False
+        products = 0
         while True:
-            step = _Step(problem, state)
+            step = _Step(problem, state, products)
             # Where no row has curvature at 0, such as under large offsets, the gradient there is beyond all measure in
             # its own units.
             norm, first = step.norm(state.g, state.g_b), min(at_zero, step.norm(zero.g, zero.g_b))
@@ -214,6 +220,7 @@ def smooth_newton(problem: SmoothProblem, start: tuple[Matrix, Vector], scale: f
                 break
             relative = norm / first if first else 0.0
             d, d_b = step.direction(float(np.clip(min(0.1 * relative, relative**0.5), *FORCING)))
+            products = step.products
             decrement = -float(np.sum(d * state.g) + d_b @ state.g_b)
             if decrement <= NO_DECREMENT * scale:
                 stopped = True

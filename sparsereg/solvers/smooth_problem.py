@@ -27,6 +27,9 @@ Int = NDArray[np.int64]
 # A Hessian of at most so many coefficients is factorised, if its products read at most so many entries of X.
 MAX_FACTORISED = 600
 MAX_PRODUCT_ENTRIES = 3e8
+# The same for one of at most so many, a dense square of 32 MB, where that is less than the products of the last step
+# have read. So many operations of a dense factor take the time of an entry.
+MAX_SQUARE, DENSE_PER_ENTRY = 2000, 200.0
 # Columns have at least this share of the curvature that they would have at the largest one.
 LEAST_CURVATURE = 1e-12
 
@@ -51,7 +54,8 @@ class SmoothProblem:
         The coefficients that may move; None for all.
     solve : callable or None
         `solve(h, r, tol)`: where there is one output, the d with `(Xc' diag(h) Xc + diag(l2)) d = r` to a residual of
-        `tol |r|`, X centred by its means under h where there is an intercept. None: conjugate gradients on products.
+        `tol |r|`, X centred by its means under h where there is an intercept, and the products that took. None:
+        conjugate gradients on products.
     """
 
     design: Design
@@ -62,7 +66,7 @@ class SmoothProblem:
     cols: Int | None = None
     linear: Matrix | None = None
     mask: NDArray[np.bool_] | None = None
-    solve: Callable[[Vector, Vector, float], Vector] | None = None
+    solve: Callable[[Vector, Vector, float], tuple[Vector, int]] | None = None
 
     def restricted(
         self, cols: Int, linear: Matrix | None = None, mask: NDArray[np.bool_] | None = None
@@ -113,6 +117,12 @@ class SmoothProblem:
         """Whether a Hessian in m columns costs little."""
         cost = m * self.design.nnz * n_outputs * (n_outputs + 1) / 2
         return m * n_outputs <= MAX_FACTORISED and cost <= MAX_PRODUCT_ENTRIES
+
+    def factorises_sooner(self, m: int, n_outputs: int, products: int) -> bool:
+        """Whether a Hessian in m columns costs less than so many products with it, by counts."""
+        size, nnz, pairs = m * n_outputs, float(self.design.nnz), n_outputs * (n_outputs + 1) / 2
+        cost = pairs * nnz * self.design.max_row_length + size**3 / 3.0 / DENSE_PER_ENTRY
+        return size <= MAX_SQUARE and cost <= 2.0 * products * n_outputs * nnz
 
     def diagonal(self, curvature: Curvature) -> Matrix:
         """That of the Hessian in W, or an upper model of it; not negative."""
