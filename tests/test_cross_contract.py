@@ -18,23 +18,11 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sparsereg.crosses.binning import Edges, Quantiles, Width
 from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.crosses.rules import Of
 from sparsereg.crosses.split import Split
-
-
-@parametrize_with_checks(
-    [
-        FeatureCross(),
-        FeatureCross(dtype=np.float32),
-        FeatureCross(missing="zero", max_levels=5, max_memory=10**9, hashed=8),
-    ]
-)
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
 
 
 def table(n=60, seed=0):

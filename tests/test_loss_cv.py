@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -11,7 +9,6 @@ from sklearn import linear_model
 from sklearn.base import clone
 from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold
-from sklearn.utils.estimator_checks import check_estimator
 from test_dropin import data
 
 from sparsereg import (
@@ -152,12 +149,3 @@ def test_parameters_of_scikit_learn_are_taken_or_refused():
     for K in (2, 3):
         with pytest.raises(ValueError, match=r"expected labels of shape \(n,\)"):
             LogisticRegressionCV(Cs=3).fit(X, np.full((90, K), 1.0 / K))
-
-
-@pytest.mark.parametrize("model", [LogisticRegressionCV(Cs=[0.1, 1.0], cv=3)], ids=str)
-def test_check_estimator(model):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        results = check_estimator(model, on_skip=None, on_fail=None)
-    failed = {(r["check_name"], str(r["exception"])) for r in results if r["status"] in ("failed", "xfail")}
-    assert failed == set()

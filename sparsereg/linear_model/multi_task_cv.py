@@ -145,7 +145,7 @@ class MultiTaskElasticNetCV(PathChoice, MultiTaskBase):
         ratios, settings = self._check_choice()
         design, targets = self._check_data(X, y)
         weights = check_weights(sample_weight, design.n_rows)
-        folds = make_folds(self.cv, X, y, split)
+        folds = make_folds(self.cv, X, targets, split)
         penalty = {
             "penalty_factor": check_penalty_factor(self.penalty_factor, design.n_features),
             "fit_intercept": bool(self.fit_intercept),
