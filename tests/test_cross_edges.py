@@ -319,7 +319,7 @@ class TestParameters:
             ({"degree": 2, "main_effects": False}, "main_effects and crosses leave no columns"),
             (
                 {"crosses": ("a", "b")},
-                r"crosses=\('a', 'b'\) must be a list of tuples of columns, such as \[\('a', 'b'\)\]",
+                r"crosses=\('a', 'b'\) must be a list of tuples of columns, such as \[\('a', 'b'\)\], or 'auto'",
             ),
             ({"main_effects": ["b"], "numeric": ["a"]}, "numeric names 'a', which is not in main_effects"),
             ({"max_memory": 2.5}, "max_memory=2.5 must be a whole number"),

@@ -90,5 +90,8 @@ def test_wide_pairs_are_left_out_and_empty_comparisons_refused():
     assert "pairs" not in {row["design"] for row in found.rows}
     with pytest.raises(ValueError, match="nothing is left to compare"):
         compare_designs(table, y, ridge=False, standardize=[])
+    for wrong in ({}, {"a": 3}, [FeatureCross()]):
+        with pytest.raises(ValueError, match=r"designs=.*expected a dict of names"):
+            compare_designs(table, y, wrong)
     with pytest.raises(ValueError, match="different texts"):
         compare_designs(table, np.array(["a", "b", "c"] * 100))

@@ -173,7 +173,7 @@ def test_a_mask_of_nothing_is_no_mask():
 @pytest.mark.parametrize("labels", [["no", "yes"] * 2 + ["no"], pd.Series(["a", "b"] * 2 + ["a"], dtype="category")])
 def test_a_text_target_points_to_a_classifier(labels):
     for call in VECTORS["y"]:
-        with pytest.raises(ValueError, match=r"y .*if these are classes, fit RidgeClassifier"):
+        with pytest.raises(ValueError, match=r"y .*if these are classes, fit LogisticRegression or RidgeClassifier"):
             call(np.eye(5), labels)
     assert set(S.RidgeClassifier().fit(np.eye(5), labels).predict(np.eye(5))) <= set(labels)
 

@@ -200,7 +200,7 @@ def _rules(bins: Any, columns: Sequence[str], named: bool) -> tuple[dict[str, Ru
 
 def _crosses(crosses: Any, names: Any) -> tuple[Fields, ...]:
     if not _is_list(crosses) or not all(map(_is_list, crosses)):
-        raise ValueError(f"crosses={crosses!r} must be a list of tuples of columns, such as [('a', 'b')].")
+        raise ValueError(f"crosses={crosses!r} must be a list of tuples of columns, such as [('a', 'b')], or 'auto'.")
     named = tuple(names(cross) for cross in crosses)
     for cross in named:
         if len(cross) < 2:

@@ -19,7 +19,7 @@ REMEDIES = {
     "T": "convert text to numbers first, e.g. with astype(float)",
 }
 REMEDIES["U"] = REMEDIES["S"] = REMEDIES["T"]
-CLASSES = "if these are classes, fit RidgeClassifier"
+CLASSES = "if these are classes, fit LogisticRegression or RidgeClassifier"
 # Characters of a value in a message.
 SHOWN = 80
 

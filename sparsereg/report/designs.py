@@ -15,6 +15,7 @@ from sparsereg.crosses.auto.choice import CrossChoice, check_limits, target_numb
 from sparsereg.crosses.choosing import choose_crosses
 from sparsereg.crosses.feature_cross import FeatureCross
 from sparsereg.data.printed import Printed
+from sparsereg.data.real_numbers import shown
 from sparsereg.linear_model.ridge_path import ridge_path
 from sparsereg.selection.folds import make_folds
 from sparsereg.selection.rules import standard_errors
@@ -146,8 +147,7 @@ def compare_designs(
     kinds: list[tuple[str, bool | None]] = [*penalties, *([("ridge", None)] if ridge else [])]
     if not kinds:
         raise ValueError("standardize is empty and ridge is False: nothing is left to compare.")
-    if designs is None:
-        designs = _usual(limits._asdict())
+    designs = _usual(limits._asdict()) if designs is None else _checked(designs)
     results: dict[tuple[str, str], list[_Fit]] = {}
     for fold in make_folds(_shuffled(target.size) if cv is None else cv, table, target, {}):
         chosen, held_out = fold.train, fold.test
@@ -236,6 +236,17 @@ def _usual(limits: dict[str, Any]) -> dict[str, Design]:
         return choose_crosses(table, y, **asked).cross
 
     return {"main effects": main, "pairs": pairs, "chosen crosses": crosses}
+
+
+def _checked(designs: Any) -> Mapping[str, Design]:
+    """What was given for them, if it is one or more of what they may be."""
+    given = list(designs.values()) if isinstance(designs, Mapping) else []
+    if not given or not all(isinstance(design, FeatureCross) or callable(design) for design in given):
+        raise ValueError(
+            f"designs={shown(designs)}: expected a dict of names, and for each a FeatureCross or a function of a table"
+            " and its target that returns one."
+        )
+    return designs
 
 
 def _made(design: Design, table: Any, y: Vector, max_columns: int) -> FeatureCross | None:
