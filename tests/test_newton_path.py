@@ -105,28 +105,56 @@ def test_a_path_takes_few_steps_and_certificates(levels, alphas, eps, steps, cer
     assert counts["_newton_step"] <= steps
 
 
-def test_the_error_of_a_model_is_expected_in_proportion_to_the_change_of_strength():
+def test_the_error_of_a_model_is_expected_along_a_line_in_log_alpha():
+    """Errors of 1 and 2 a unit of log alpha, of steps of 1: the line leads to 3, and 0.8 of the way there is taken."""
     error = ModelError()
-    error.begin(4.0)
-    error.learn(np.array([1.0]), np.array([0.0]), True)
-    error.begin(3.0)
-    assert error.expected(2) is None  # one strength has no change
-    error.learn(np.array([2.0, 1.0]), np.array([1.5, 1.5]), True)
-    error.learn(np.array([9.0, 9.0]), np.array([0.0, 0.0]), True)  # a second step tells nothing
-    error.begin(2.5)
-    np.testing.assert_array_equal(error.expected(3), [0.25, -0.25, 0.0])
-    error.learn(np.array([1.0, 1.0, 1.0]), np.array([1.0, 1.0, 1.0]), True)  # the model foretold it with that
-    error.begin(2.0)
-    np.testing.assert_array_equal(error.expected(3), [0.25, -0.25, 0.0])
-    error.learn(np.ones(3), np.zeros(3), False)  # of a part of a step nothing is known
-    error.begin(1.5)
-    assert error.expected(3) is None
-    error.learn(np.ones(3), np.zeros(3), True)
-    error.begin(1.5)
-    assert error.expected(3) is None
     error.begin(1.0)
+    error.learn(np.ones(1), np.zeros(1), True)
+    for k, missed in enumerate((1.0, 2.0), start=1):
+        error.begin(np.exp(-k))
+        assert error.expected(2) is None
+        error.learn(np.array([missed, missed]), np.zeros(2), True)
+        error.learn(np.array([9.0, 9.0]), np.zeros(2), True)  # a second step tells nothing
+    error.begin(np.exp(-3.0))
+    np.testing.assert_allclose(error.expected(3), [2.8, 2.8, 0.0])
+    error.learn(np.array([0.1, 0.1, 0.0]), np.zeros(3), True)  # 2.9 were missed in all: 0.9 of the way
+    error.begin(np.exp(-5.0))  # twice as far: twice 2.9, and 1.5 times the way from there, 0.9 of it
+    np.testing.assert_allclose(error.expected(3), [2 * (2.9 + 0.9 * 1.5 * 0.9)] * 2 + [0.0])
+
+
+def test_the_error_of_a_model_is_0_where_its_weights_were_taken():
+    error = ModelError()
+    error.begin(1.0)
+    error.learn(np.ones(1), np.zeros(1), True)
     error.forget()
-    assert error.expected(3) is None
+    error.begin(np.exp(-1.0))
+    assert error.expected(2) is None
+    error.learn(np.ones(2), np.zeros(2), True)
+    error.begin(np.exp(-2.0))  # from 0 at 1 by way of 1 in the middle between, to 3
+    np.testing.assert_allclose(error.expected(3), [1.0 + 0.8 * 2.0] * 2 + [0.0])
+    error.forget()  # before the first step: weights of the last strength
+    error.learn(np.ones(3), np.zeros(3), True)
+    error.begin(np.exp(-3.0))
+    np.testing.assert_allclose(error.expected(3), [1.0 + 0.8 * 2.0] * 3)
+
+
+def test_nothing_is_expected_of_a_model_of_which_nothing_is_known():
+    error = ModelError()
+    for k in range(3):
+        error.begin(np.exp(-k))
+        error.learn(np.ones(1), np.zeros(1), True)
+    error.begin(np.exp(-7.0))
+    assert error.expected(1) is None  # five times as far as at the last strength
+    error.begin(np.exp(-8.0))
+    error.learn(np.ones(1), np.zeros(1), False)  # a part of a step
+    error.begin(np.exp(-9.0))
+    assert error.expected(1) is None
+    error.learn(np.ones(1), np.zeros(1), True)
+    error.begin(np.exp(-8.0))  # a larger strength
+    assert error.expected(1) is None
+    error.learn(np.ones(1), np.zeros(1), True)
+    error.begin(0.0)
+    assert error.expected(1) is None
 
 
 def test_bounds_keep_what_units_have_moved_when_they_become_rows():

@@ -26,8 +26,9 @@ Vector = NDArray[np.float64]
 INNER_SHARE = 0.3
 PROJECTED_SHARE = 0.85
 # No projection while what the coefficients' gradients fall short of their thresholds costs more than this share of the
-# target: no dual point near mends that.
-SLACK_SHARE = 0.8
+# target: no dual point near mends that. Of the model of a loss to the second: its next step costs as much as a round of
+# projections, and saves one.
+SLACK_SHARE, MODEL_SLACK_SHARE = 0.8, 0.4
 # Going beyond the thresholds may cost this share of the target, and as much again the square of what scaling the
 # violations away takes off the residual.
 VIOLATION_SHARE = 0.1
@@ -109,9 +110,9 @@ def projection_margin(
 ) -> float | None:
     """How far projections are to go beyond thresholds, as a share of them, at most `most`; None where projecting cannot
     help yet: at coefficients w of gradients c."""
-    norm = terms.l1_norm
+    norm, share = terms.l1_norm, MODEL_SLACK_SHARE if ws.is_model else SLACK_SHARE
     slack = float(np.abs(ws.l1 * np.abs(w) - (c - ws.l2 * w) * w).sum())
-    return None if not norm > 0.0 or slack > SLACK_SHARE * target else min(VIOLATION_SHARE * target / norm, most)
+    return None if not norm > 0.0 or slack > share * target else min(VIOLATION_SHARE * target / norm, most)
 
 
 def _gradient_orthogonal_to_unpenalized(ws: WorkingSet) -> Vector | None:
