@@ -20,8 +20,8 @@ if os.environ.get("SPARSEREG_COVERAGE"):  # see .ci/coverage
     link = ["--coverage"]
     flags += ["-O0", *link]
 
-names = ("codes", "columns", "factors", "gram", "gram_arena", "groups", "means", "penalty", "reweigh", "rows", "screen")
-kernels = [f"sr_{name}.c" for name in (*names, "small")]
+names = ("codes", "columns", "factors", "gram", "gram_arena", "groups", "mean_dual", "means", "penalty", "reweigh")
+kernels = [f"sr_{name}.c" for name in (*names, "rows", "screen", "small")]
 sources = ["sparsereg/_core/kernels.pyx", *(f"src_c/{name}" for name in kernels)]
 headers = [f"src_c/{name}" for name in os.listdir("src_c") if name.endswith(".h")]
 core = Extension(

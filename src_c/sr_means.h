@@ -44,6 +44,11 @@ typedef struct {
     double squared; /* as in sr_mean_totals */
 } sr_apart;
 sr_status sr_mean_apart(sr_mean kind, int64_t n, const sr_unit_sums *sums, const sr_line *line, sr_apart *out);
+/* A dual point y - q from predictors d of a step, with h = a''(eta): d less its mean under s h, if `centred`, then q =
+ * mean + h d, *squares = sum s h (d + correction)^2, *largest = max |d + correction|, and d is replaced by s h d.
+ * O(n) */
+sr_status sr_mean_toward(sr_mean kind, int64_t n, const double *s, const double *eta, const double *mean,
+                         double correction, int centred, double *d, double *q, double *squares, double *largest);
 /* *squared = sum s (mean - reference)^2, *largest = max |mean - reference|; then reference = mean.  O(n) */
 void sr_mean_moved(int64_t n, const double *s, const double *mean, double *reference, double *squared,
                    double *largest);

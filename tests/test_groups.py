@@ -18,6 +18,7 @@ from sparsereg._core.kernels import (
     mean_curvature,
     mean_moved,
     mean_of,
+    mean_toward,
     mean_value,
     near_entropies,
     rows_gap,
@@ -153,6 +154,16 @@ def test_means_are_those_of_the_loss(name, n):
     assert squares == pytest.approx(float(s @ (h_at * apart**2)), rel=1e-9)
     assert largest == pytest.approx(np.abs(apart).max(), rel=1e-9)
     assert squared == pytest.approx(loss.scaled_square(sums, loss.inverse_link(at), h_at), rel=1e-7)
+    h, d = loss.curvature(y, eta), step.copy()
+    centred = step - float(s * h @ step) / float(s @ h)
+    toward, squares, largest = mean_toward(kind, s, eta, mean, 0.1, True, d)
+    np.testing.assert_allclose(toward, mean + h * centred, rtol=1e-9)
+    np.testing.assert_allclose(d, s * h * centred, rtol=1e-9)
+    assert squares == pytest.approx(float(s * h @ (centred + 0.1) ** 2))
+    assert largest == pytest.approx(np.abs(centred + 0.1).max())
+    h, d = loss.curvature(y, z), step.copy()
+    mean_toward(kind, s, z, mean, 0.0, False, d)
+    np.testing.assert_allclose(d, s * h * step, rtol=1e-9)
     corrected, reference = mean.copy(), eta.copy()
     mean_correct(kind, 1e-3, corrected)
     np.testing.assert_allclose(corrected, mean + 1e-3 * h, rtol=1e-9, atol=1e-12)

@@ -318,6 +318,8 @@ cdef extern from "sr_means.h" nogil:
         double largest
         double squared
     sr_status sr_mean_apart(sr_mean, int64_t, const sr_unit_sums *, const sr_line *, sr_apart *)
+    sr_status sr_mean_toward(sr_mean, int64_t, const double *, const double *, const double *, double, int, double *,
+                             double *, double *, double *)
     void sr_mean_moved(int64_t, const double *, const double *, double *, double *, double *)
     ctypedef struct sr_row_totals:
         double slope, curvature, size, squared

@@ -333,6 +333,9 @@ def mean_apart(
     means: tuple[Vector, Vector],
     t: float,
 ) -> tuple[float, float, float]: ...
+def mean_toward(
+    kind: int, s: Vector, eta: Vector, mean: Vector, correction: float, centred: bool, d: Vector
+) -> tuple[Vector, float, float]: ...
 def mean_moved(s: Vector, mean: Vector, reference: Vector) -> tuple[float, float]: ...
 def rows_residuals(
     kind: int, y: Vector, s: Vector | None, z: Vector, shift: float, out: Vector | None = None

@@ -79,6 +79,21 @@ def mean_apart(int kind, tuple sums, tuple etas, tuple means, double t):
     return out.squares, out.largest, out.squared
 
 
+def mean_toward(int kind, const double[::1] s, const double[::1] eta, const double[::1] mean, double correction,
+                bint centred, double[::1] d):
+    """A dual point `y - q` with `q = mean + a'' d`, d predictors of a step, less their mean if `centred`: q, `sum s a''
+    (d + correction)^2` and `max |d + correction|`; then `d = s a'' d`, in place."""
+    require_same(s, eta, mean, d)
+    cdef double[::1] q = np.empty(s.shape[0])
+    cdef double squares = 0.0, largest = 0.0
+    cdef sr_status status
+    with nogil:
+        status = sr_mean_toward(<sr_mean>kind, s.shape[0], &s[0], &eta[0], &mean[0], correction, centred, &d[0], &q[0],
+                                &squares, &largest)
+    check(status)
+    return np.asarray(q), squares, largest
+
+
 def mean_moved(const double[::1] s, const double[::1] mean, double[::1] reference):
     """`sum s (mean - reference)^2` and `max |mean - reference|`; then `reference = mean`, in place."""
     require(s.shape[0] == mean.shape[0] == reference.shape[0], "lengths differ")

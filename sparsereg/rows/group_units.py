@@ -88,12 +88,13 @@ class GroupUnits(Units):
     def join(self, cols: Int) -> None:
         """Groups are split; what they inherit is the present point and the weights."""
         self._pending = self.displacement()  # and so the means are inherited
-        self._values[3][:] = self.eta
+        if self.eta is not self._values[3]:
+            self._values[3][:] = self.eta
         self._values = ()  # the groups may be moved to larger arrays
         self._groups.join(cols, self._gram.store)
         values = self._groups.values()
         self._values = values
-        self.cols, self.eta = np.concatenate([self.cols, cols]), values[3].copy()
+        self.cols, self.eta = np.concatenate([self.cols, cols]), values[3]  # which is not changed in place
         self.at = self._measured = self.at._replace(mean=values[5].copy())
 
     def weigh(self) -> None:

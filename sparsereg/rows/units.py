@@ -8,20 +8,23 @@ Few groups make a pass over "the rows" as many times cheaper.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import mean_correct, mean_curvature, mean_moved, mean_of, mean_value, reweigh_rows
+from sparsereg._core.kernels import (
+    mean_correct,
+    mean_curvature,
+    mean_of,
+    mean_toward,
+    mean_value,
+)
 from sparsereg.losses.base import enclosed_newton
 from sparsereg.rows.contract import Gram
 from sparsereg.rows.loss_rows import FAR, LossRows
-from sparsereg.rows.memory import MemoryRows
-from sparsereg.rows.reweigh import Reweighing
 
-__all__ = ["At", "RowUnits", "Units", "gram_suits"]
+__all__ = ["At", "Units", "gram_suits"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -235,6 +238,21 @@ class Units(ABC):
             mean_correct(kernel, correction, mean)
         return mean
 
+    def toward(self, d: Vector) -> tuple[Vector, float, float]:
+        """The dual point `y_i - q`, `q = mean + h d`, of predictors d of a step, less their mean under `s h`: q, `sum s
+        h (d + correction)^2` and the largest `|d + correction|`. d is replaced by what the residual sums lose."""
+        loss, at, centred = self.loss_rows.loss, self.at, self.loss_rows.fit_intercept
+        if loss.kernel is not None:
+            return mean_toward(loss.kernel, self.sums[0], self.eta, at.mean, at.correction, centred, d)
+        h = self.curvatures()
+        weights = self.sums[0] * h
+        if centred:
+            d -= float(weights @ d) / max(float(weights.sum()), 1e-300)
+        apart = d + at.correction
+        q, squares, largest = at.mean + h * d, float(weights @ (apart * apart)), float(np.abs(apart).max(initial=0.0))
+        d *= weights
+        return q, squares, largest
+
     def raised(self) -> Vector:
         """Curvatures at the present point for the model: none so small that a step would run away."""
         loss, (s, sy, _) = self.loss_rows.loss, self.sums
@@ -296,94 +314,6 @@ class Units(ABC):
         if not self.loss_rows.loss.canonical:
             return float(np.abs(self.loss_rows.rows.y - mean).max())
         return max(self._largest_target, float(np.abs(mean).max()))
-
-
-class RowUnits(Units):
-    """Every row for itself, with any loss and any columns; `with_gram=False`: without a Gram matrix."""
-
-    def __init__(
-        self, loss_rows: LossRows, cols: Int, eta: Vector, intercept: float, *, with_gram: bool = True
-    ) -> None:
-        super().__init__(loss_rows, np.empty(0, dtype=np.int64), intercept)
-        y, s = loss_rows.rows.y, loss_rows.rows.s
-        s = np.ones(y.size) if s is None else s
-        self._sums, self._with_gram = (s, s * y, s * y * y), with_gram
-        self.eta = eta
-        self._begin()
-        self._reference = self.at.mean.copy()
-        self.weigh()
-        self.join(cols)
-
-    @property
-    def sums(self) -> tuple[Vector, Vector, Vector]:
-        return self._sums
-
-    @property
-    def gram(self) -> Gram:
-        return self._gram
-
-    @property
-    def gram_weights(self) -> Vector:
-        return self._weights
-
-    def can_join(self, cols: Int) -> bool:  # noqa: ARG002
-        return True
-
-    def join(self, cols: Int) -> None:
-        if self._with_gram:
-            self._gram.extend(cols)
-        self.cols = np.concatenate([self.cols, cols])
-
-    def weigh(self) -> None:
-        """A new Gram matrix, or the present one brought up to date."""
-        rows, weights = self.loss_rows.rows, self._sums[0] * self.raised()
-        if self._with_gram and self.cols.size and self._reweigh(weights):
-            return
-        self._weights = weights
-        if not self._with_gram:
-            return
-        self._reweighing = Reweighing()
-        self._gram = MemoryRows(rows.design, rows.y, self._weights).gram(0.0)
-        if self.cols.size:
-            self._gram.extend(self.cols)
-
-    def _reweigh(self, weights: Vector) -> bool:
-        """Change the weights of the Gram matrix where they differ; returns whether that was possible, and by far
-        cheaper than to build it anew: a square of all members is needed."""
-        design, store = self.loss_rows.rows.design, self._gram.store
-        if design.rows is None or self.cols.size**2 > design.nnz or (self.cols >= design.n_sparse).any():
-            return False
-        changed = self._reweighing.bring_up_to_date(
-            store, (self._weights, weights), self._row_lengths, lambda *rows: reweigh_rows(store, *rows), self.closely
-        )
-        if changed is None:
-            return False
-        self._weights[changed] = weights[changed]  # in place: columns that join are weighted by them
-        return True
-
-    @cached_property
-    def _row_lengths(self) -> Vector:
-        rows = self.loss_rows.rows.design.rows
-        assert rows is not None
-        return rows.lengths().astype(np.float64)
-
-    def predictor_step(self, step: Vector, shift: float) -> tuple[Vector, float]:
-        out = np.full(self.n, shift)
-        self.loss_rows.rows.design.matrix.add_matvec(step, out, self.cols)
-        return out, max(float(out.max()), -float(out.min()))
-
-    def products(self, v: Vector) -> Vector:
-        return self.loss_rows.rows.design.rmatvec(v, self.cols)
-
-    def gradients(self, cols: Int | None, mean: Vector | None = None) -> Vector:
-        return self.loss_rows.rows.design.rmatvec(self.residual_sums(self.at.mean if mean is None else mean), cols)
-
-    def displacement(self, mean: Vector | None = None) -> tuple[float, float]:
-        squared, largest = mean_moved(self._sums[0], self.at.mean if mean is None else mean, self._reference)
-        return float(np.sqrt(squared)), largest
-
-    def residual_products(self, at: At) -> Vector:
-        return self.products(self.residual_sums(at.mean))
 
 
 def gram_suits(loss_rows: LossRows) -> bool:

@@ -80,6 +80,8 @@ class ModelCD(GramCD):
         Gradients of the loss there.
     squared : float
         About `sum_i s_i rho_i^2 / h_i`, the square of the model's residual.
+    product : float64 array of shape (m,)
+        The Gram matrix times `at`, centred.
     """
 
     is_model = True
@@ -87,7 +89,7 @@ class ModelCD(GramCD):
     def __init__(self, problem: ModelledProblem, gram: Gram) -> None:
         self.problem = problem
         super().__init__(curvature_quadratic(problem, 1.0, 1.0), gram)
-        self.at, self.c = np.empty(0), np.empty(0)
+        self.at = self.c = self.product = np.empty(0)
         self.squared = 2.0 * problem.null_loss
         self._total = 1e-300
 
@@ -104,13 +106,14 @@ class ModelCD(GramCD):
         self.sums = sums
         self.sq = np.maximum(uncentered - self.sums**2 / self._total, LEAST_CENTERED * uncentered)
 
-    def linearize(self, c: Vector, beyond: Vector | None = None) -> None:
+    def linearize(self, c: Vector, beyond: Vector | None = None, product: Vector | None = None) -> None:
         """The model at the present point, where the gradients of the loss are c; `beyond`: what the model's are to be
-        more than those."""
+        more than those; `product`: the Gram matrix times `at`, where it is known."""
         self.c, self.w = c, self.at.copy()
         c = c if beyond is None else c + beyond
         self.quadratic = curvature_quadratic(self.problem, self._total, 1.0)
-        self.c0 = c + self.gram_product(self.w)
+        self.product = self.gram_product(self.w) if product is None else product
+        self.c0 = c + self.product
         deviance = self.squared + float((self.c0 + c) @ self.w)
         self.quadratic = curvature_quadratic(self.problem, self._total, deviance)
         self.r_sum = -self.products_sum()

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sparsereg.objective.problem import Problem
 from sparsereg.rows.memory import MemoryRows
-from sparsereg.rows.units import RowUnits
+from sparsereg.rows.row_units import RowUnits
 from sparsereg.solvers.curvature_cd import LEAST_CENTERED, CurvatureCD, curvature_quadratic
 from sparsereg.solvers.residual_cd import ResidualCD
 from sparsereg.solvers.working_set import Position

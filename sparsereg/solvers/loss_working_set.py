@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from sparsereg.objective.problem import Problem
 from sparsereg.rows.group_units import GroupUnits, groups_suit
-from sparsereg.rows.units import RowUnits, Units, gram_suits
+from sparsereg.rows.row_units import RowUnits
+from sparsereg.rows.units import Units, gram_suits
 from sparsereg.solvers.curvature_cd import CurvatureCD
 from sparsereg.solvers.curvature_residual import CurvatureResidual
 from sparsereg.solvers.screening import Screening

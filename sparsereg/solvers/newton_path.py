@@ -227,7 +227,7 @@ class NewtonPath(LooksAhead, LossColumns):
         ws = self.working_set
         beyond = self._model_error.expected(ws.m)
         if beyond is not None and isinstance(ws, CurvatureCD):
-            ws.linearize(ws.c, beyond)
+            ws.linearize(ws.c, beyond, ws.product)
         self.quadratic = ws.quadratic
         if self.problem.loss.self_concordant and self._projects:  # models of other losses lead astray from there
             self._extrapolate(alpha)
@@ -320,9 +320,12 @@ class NewtonPath(LooksAhead, LossColumns):
             else:
                 more += units.value(d_eta, t, found.shift) - units.value()
             if more <= ARMIJO * t * min(promise, 0.0) + ROUNDING_SHARE * target:
+                product = None
                 if isinstance(ws, CurvatureCD):
-                    self._model_error.learn(c, ws.gradient(), t == 1.0)
-                self._accept(found, w, (d_eta, t, shift), c)
+                    foretold = ws.gradient()
+                    self._model_error.learn(c, foretold, t == 1.0)
+                    product = ws.c0 - foretold if t == 1.0 else None
+                self._accept(found, w, (d_eta, t, shift), c, product)
                 self._decrease = -more
                 if limited and -more > ROUNDING_SHARE * target:
                     self._reach *= 2.0
@@ -332,14 +335,26 @@ class NewtonPath(LooksAhead, LossColumns):
         ws.linearize(ws.c)
         return False
 
-    def _accept(self, found: At, w: Vector, step: tuple[Vector, float, float], c: Vector | None = None) -> None:
-        """`step`: of the predictors, how much of it, and what it moved the intercept by as a whole."""
+    def _accept(
+        self,
+        found: At,
+        w: Vector,
+        step: tuple[Vector, float, float],
+        c: Vector | None = None,
+        product: Vector | None = None,
+    ) -> None:
+        """`step`: of the predictors, how much of it, and what it moved the intercept by as a whole; `product`: as of
+        `linearize`, with the gradients c."""
         ws, units = self.working_set, self.units
         units.settle(found, *step[:2])
         self._known.forget()
         ws.at, ws.squared = w.copy(), found.squared if 0.0 < found.squared < np.inf else ws.squared
         units.intercept += step[1] * step[2] + found.shift
-        ws.linearize(units.residual_products(found) if c is None else c)
+        c = units.residual_products(found) if c is None else c
+        if isinstance(ws, CurvatureCD):
+            ws.linearize(c, product=product)
+        else:
+            ws.linearize(c)
 
     # ---- what is returned ----------------------------------------------------------------------------------------
 

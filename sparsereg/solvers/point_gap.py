@@ -99,18 +99,14 @@ def projected_point_gap(
     margin = projection_margin(ws, ws.at, own.terms, ws.c, target, MAX_MARGIN)
     if margin is None or ws.unpenalized.size:
         return own
-    h, best, c = units.curvatures(), own, ws.c
-    weights, a, moved = units.sums[0] * h, np.zeros(ws.m), np.zeros(units.n)
-    total = max(float(weights.sum()), 1e-300)
+    best, c, a, moved = own, ws.c, np.zeros(ws.m), np.zeros(units.n)
     for _ in range(MAX_ROUNDS):
         a = ws.project(ws.dual_position(a, moved, c), margin).w - ws.at
-        d, _ = units.predictor_step(a, 0.0)
-        if problem.quadratic.fit_intercept:
-            d -= float(weights @ d) / total
-        moved = weights * d
+        moved, _ = units.predictor_step(a, 0.0)
+        mean, *apart = units.toward(moved)
         c = ws.c - units.products(moved)
-        fenchel_gap = _fenchel_gap(problem, units, weights, d)
-        found = PointGap(_terms(ws, c), fenchel_gap, mean=units.at.mean + h * d, dual=ws.at + a)
+        fenchel_gap = _fenchel_gap(problem, units, moved, *apart)
+        found = PointGap(_terms(ws, c), fenchel_gap, mean=mean, dual=ws.at + a)
         best = found if found(0.0) < best(0.0) else best
         if best(0.0) <= enough:
             break
@@ -129,10 +125,8 @@ def unpenalized_gap(problem: Problem, ws: CurvatureCD | CurvatureResidual) -> Po
     none = PointGap(_terms(ws, ws.c), lambda _: np.inf, np.inf)
     if not problem.quadratic.seen_by_columns(ws.cols[free]):
         return none
-    h, s = units.curvatures(), units.sums[0]
-    weights, a, c = s * h, np.zeros(ws.m), ws.c
-    total = max(float(weights.sum()), 1e-300)
-    d, last = np.zeros(units.n), np.inf
+    a, c, moved, last = np.zeros(ws.m), ws.c, np.zeros(units.n), np.inf
+    mean, *apart = units.toward(moved)
     _, sq, _, largest = problem.rows.moments(ws.cols[free])
     most = np.maximum(np.sqrt(sq * 2.0 * problem.null_loss), 1e-300)
     for _ in range(MAX_STEPS):
@@ -144,10 +138,9 @@ def unpenalized_gap(problem: Problem, ws: CurvatureCD | CurvatureResidual) -> Po
             break
         last = left
         a += ws.newton_step(np.where(active, c, 0.0), active, MAX_PRODUCTS)[0]
-        d, _ = units.predictor_step(a, 0.0)
-        if problem.quadratic.fit_intercept:
-            d -= float(weights @ d) / total
-        c = ws.c - units.products(weights * d)
+        moved, _ = units.predictor_step(a, 0.0)
+        mean, *apart = units.toward(moved)
+        c = ws.c - units.products(moved)
     else:
         return none
     rest, c = np.where(active, c, 0.0), np.where(active, 0.0, c)
@@ -156,22 +149,22 @@ def unpenalized_gap(problem: Problem, ws: CurvatureCD | CurvatureResidual) -> Po
         step = ws.newton_step(rest, active, MAX_PRODUCTS)[0]
         return not float(largest @ np.abs(step[free])) <= FURTHER
 
-    shift = float(np.sqrt(weights @ (h * d * d)))
-    return PointGap(_terms(ws, c), _fenchel_gap(problem, units, weights, d), shift, separated=separated)
+    shift = float(np.sqrt(units.sums[0] @ (mean - units.at.mean) ** 2))
+    return PointGap(_terms(ws, c), _fenchel_gap(problem, units, moved, *apart), shift, separated=separated)
 
 
 def _terms(ws: CurvatureCD | CurvatureResidual, c: Vector) -> GapTerms:
     return ws.quadratic.penalty.gap_terms(ws.at, c, ws.l1, ws.l2)
 
 
-def _fenchel_gap(problem: Problem, units: Units, weights: Vector, d: Vector) -> Callable[[float], float]:
-    """The loss's part of the gap at `t (rho - weights d)`: by its definition, or for self-concordant losses a bound."""
+def _fenchel_gap(
+    problem: Problem, units: Units, moved: Vector, squares: float, largest: float
+) -> Callable[[float], float]:
+    """The loss's part of the gap at `t (rho - moved)`: by its definition, or for self-concordant losses a bound, from
+    what `Units.toward` says of the direction."""
     if not problem.loss.self_concordant:
-        rows, theta = problem.rows, units.residual_sums(units.at.mean) - weights * d
+        rows, theta = problem.rows, units.residual_sums(units.at.mean) - moved
         return lambda t: conjugate_gap(problem.loss, rows.y, units.eta, rows.s, theta, t)
-    at = units.at
-    apart = at.correction + d
-    squares, largest = float(weights @ (apart * apart)), float(np.abs(apart).max(initial=0.0))
     return bound_at(squares, largest, units.near_and_far)
 
 

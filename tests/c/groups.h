@@ -101,6 +101,11 @@ static void test_means(void) {
         CHECK(sr_mean_apart((sr_mean)k, 700, &sums, &line, &apart) == SR_OK && apart.largest > 0.0, "apart");
         CHECK(sr_mean_apart(SR_N_MEANS, 700, &sums, &line, &apart) == SR_BAD_TYPE, "a loss that does not exist");
         CHECK(sr_mean_correct((sr_mean)k, 700, 0.0, mean) == SR_OK, "no correction");
+        double d[700], q[700];
+        for (int u = 0; u < 700; u++) d[u] = 0.25;
+        CHECK(sr_mean_toward((sr_mean)k, 699, s, eta, mean, 0.5, 1, d, q, &squared, &largest) == SR_OK, "toward");
+        CHECK(fabs(largest - 0.5) < 1e-12 && fabs(q[698] - mean[698]) < 1e-12 && d[699] == 0.25, "centred");
+        CHECK(sr_mean_toward(SR_N_MEANS, 700, s, eta, mean, 0.5, 1, d, q, &squared, &largest) == SR_BAD_TYPE, "none");
     }
     test_rows_of_means();
     const double mu[3] = {2.0, 2.0, 0.0}, apart[3] = {1.0, -1.01, 0.0};
