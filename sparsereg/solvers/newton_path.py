@@ -184,12 +184,11 @@ class NewtonPath(LooksAhead, LossColumns):
                 most = max(min(limit - epochs, MODEL_EPOCHS * (self._steps + 1)), 1)
                 done, moved = self._newton_step(closeness.of_model(ws.gram_entries == 0), most)
                 epochs += done
-            own = point_gap(self.problem, ws)
-            violated, costly = NONE, False
+            own, violated = point_gap(self.problem, ws), NONE
             if looks and moved and epochs < limit and own(0.0) > closeness.enough:
-                violated, costly = self._violated(own, target)
-                looks = False
-            if self._projects and not costly and ws.epoch_is_costly and own(0.0) > closeness.enough:  # a step is dearer
+                own, violated = self._after_first_step(own, target, closeness)
+                looks, ws = False, self.working_set
+            if self._projects and ws.epoch_is_costly and own(0.0) > closeness.enough:  # a step is dearer
                 own = projected_point_gap(self.problem, ws, own, target, closeness.enough)
             present = own(0.0)
             if present > closeness.enough and moved and epochs < limit and closeness.stalls < patience:
@@ -232,6 +231,17 @@ class NewtonPath(LooksAhead, LossColumns):
         if self.problem.loss.self_concordant and self._projects:  # models of other losses lead astray from there
             self._extrapolate(alpha)
         self._steps, self._many_rounds = 0, False
+
+    def _after_first_step(
+        self, own: PointGap, target: float, closeness: Closeness
+    ) -> tuple[PointGap, tuple[Int, Vector]]:
+        """The working set's gap, and columns over the threshold that are to join if that does not suffice; where
+        scaling the dual point because of them would cost too much, they have joined, for projections to go on from."""
+        violated, costly = self._violated(own, target)
+        if not costly:
+            return own, violated
+        self._begin_round(*violated, closeness)
+        return point_gap(self.problem, self.working_set), NONE
 
     def _begin_round(self, cols: Int, c: Vector, closeness: Closeness) -> None:
         """With more columns, of gradients c, than the strength began with."""
