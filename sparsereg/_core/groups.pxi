@@ -14,8 +14,8 @@ cdef class RowGroups:
     X : Matrix
     y : float64 array of shape (n,)
     s : float64 array of shape (n,) or None
-    first : int32 array of shape (n,)
-        The group of each row to begin with, 0 to k - 1, each with a row.
+    first : int32 array of shape (n,) or None
+        The group of each row to begin with, 0 to k - 1, each with a row; None: k is 1.
     eta : float64 array of shape (k,)
         The predictor of each of these.
     longest : int
@@ -35,12 +35,16 @@ cdef class RowGroups:
     cdef int64_t n_listed, read_by_slots
 
     def __init__(self, Matrix X not None, const double[::1] y, const double[::1] s, first, eta, int64_t longest):
-        require(y.shape[0] == first.shape[0] == X.view.n_rows, "y or first has the wrong length")
+        require(y.shape[0] == X.view.n_rows, "y has the wrong length")
+        require(eta.shape[0] == 1 if first is None else first.shape[0] == y.shape[0], "first has the wrong length")
         require(s is None or s.shape[0] == y.shape[0], "s has the wrong length")
         self.X, self.y, self.s = X, y, s
         self.n_groups, self.m = eta.shape[0], 0
-        self.of_row = np.array(first, dtype=np.int32)
-        require(0 <= np.min(self.of_row) and np.max(self.of_row) < self.n_groups, "no such group")
+        if first is None:
+            self.of_row = np.zeros(y.shape[0], dtype=np.int32)
+        else:
+            self.of_row = np.array(first, dtype=np.int32)
+            require(0 <= np.min(self.of_row) and np.max(self.of_row) < self.n_groups, "no such group")
         self.longest, self.most_slots = 0, max(4 * ((longest + 3) // 4), 4)
         self.slots = np.zeros((self.n_groups, min(self.most_slots, FIRST_SLOTS)), dtype=np.uint16)
         self.length = np.zeros(self.n_groups, dtype=np.uint16)

@@ -32,11 +32,14 @@ class ClassTargets:
         The class of each row, where targets are labels.
     Y : float64 array of shape (n, K), or None
         Probabilities, where these are the targets.
+    zero_one : float64 array of shape (n,), or None
+        The labels as they were passed, where they are 0.0 and 1.0 and so a loss takes them as they are; read-only.
     """
 
     classes: NDArray[Any]
     codes: NDArray[np.integer[Any]] | None
     Y: Matrix | None
+    zero_one: Vector | None = None
 
     @classmethod
     def of(cls, y: NDArray[Any], classes: Any = None) -> ClassTargets:
@@ -55,7 +58,7 @@ class ClassTargets:
                 "This solver needs samples of at least 2 classes in the data, but the data contains only one class:"
                 f" {labels[0]!r}"
             )
-        return cls(labels, codes.reshape(-1), None)
+        return cls(labels, codes.reshape(-1), None, _zero_one(y, labels))
 
     @classmethod
     def _of_probabilities(cls, y: Any, classes: Any) -> ClassTargets:
@@ -112,7 +115,18 @@ class ClassTargets:
         """What a loss takes: the probability of the second of two classes (n,), or those of all (n, K)."""
         if self.classes.size > 2:
             return self.probabilities()
+        if self.zero_one is not None:
+            return self.zero_one
         return self.codes.astype(np.float64) if self.codes is not None else self.probabilities()[:, 1].copy()
+
+
+def _zero_one(y: NDArray[Any], labels: NDArray[Any]) -> Vector | None:
+    """As the attribute of `ClassTargets`."""
+    if y.dtype != np.float64 or not y.flags.c_contiguous or labels.tolist() != [0.0, 1.0]:
+        return None
+    found = y.view()
+    found.flags.writeable = False
+    return found
 
 
 def two_whole_numbers(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int8]] | None:

@@ -19,8 +19,11 @@ FITTED: dict[str, Any] = {"order": "F", "ensure_all_finite": False}
 
 
 def checked_data(estimator: Any, X: Any, y: Any = "no_validation", **options: Any) -> Any:
-    """scikit-learn's `validate_data`, on an X that is sound; its options default to `OPTIONS`."""
-    return validate_data(estimator, check_matrix(X), y, **{**OPTIONS, **options})
+    """scikit-learn's `validate_data`, on an X that is sound; its options default to `OPTIONS`.
+
+    Indices of a CSR or CSC are left to `as_design` where that follows: scikit-learn does not read them."""
+    follows = options.items() >= FITTED.items() and sp.issparse(X) and X.format in OPTIONS["accept_sparse"]
+    return validate_data(estimator, check_matrix(X, indices=not follows), y, **{**OPTIONS, **options})
 
 
 def checked_targets(estimator: Any, X: Any, y: Any, **options: Any) -> Any:

@@ -30,6 +30,8 @@ class Logistic(Loss):
     self_concordant = True
 
     def check_target(self, y: Vector) -> None:
+        if y.min(initial=0.0) >= 0.0 and y.max(initial=0.0) <= 1.0:
+            return
         outside = y[(y < 0.0) | (y > 1.0)]
         if outside.size:
             raise ValueError(

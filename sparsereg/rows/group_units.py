@@ -40,7 +40,7 @@ def groups_suit(loss_rows: LossRows) -> bool:
 
 def _groups_by_offset(loss_rows: LossRows, intercept: float) -> RowGroups:
     """Rows of equal offset as groups, before any column joins."""
-    rows, distinct, first = loss_rows.rows, np.zeros(1), np.zeros(loss_rows.rows.n_rows, dtype=np.int32)
+    rows, distinct, first = loss_rows.rows, np.zeros(1), None
     if loss_rows.offset is not None:
         distinct, inverse = np.unique(loss_rows.offset, return_inverse=True)
         first = inverse.astype(np.int32)
@@ -52,8 +52,8 @@ class GroupUnits(Units):
 
     def __init__(self, loss_rows: LossRows, intercept: float) -> None:
         super().__init__(loss_rows, np.empty(0, dtype=np.int64), intercept)
-        rows, blocks = loss_rows.rows, row_blocks(loss_rows.rows.n_rows)
-        whole = rows.s is None and all((rows.y[at] == np.floor(rows.y[at])).all() for at in blocks)
+        rows, (y, _) = loss_rows.rows, loss_rows.distinct_targets
+        whole = rows.s is None and all((y[at] == np.floor(y[at])).all() for at in row_blocks(y.size))
         self._exact_sums = whole  # of integers: splitting groups leaves no rounding
         self._targets: Vector | None = None  # x_j' s y
         self._groups = _groups_by_offset(loss_rows, intercept)

@@ -81,7 +81,7 @@ class LossRows:
         """b0 of the model without columns, its total loss, and the least total that any predictors could reach."""
         if not self._null:
             if self.offset is None:  # one predictor for all rows
-                y, s = self._distinct_targets()
+                y, s = self.distinct_targets
                 b0 = self.loss.null_predictor(y, s) if self.fit_intercept else 0.0
                 self._null.append((b0, _summed(self.loss.total, y, b0, s), _summed(self._least, y, 0.0, s)))
             else:
@@ -90,7 +90,8 @@ class LossRows:
                 self._null.append((b0, _summed(self.loss.total, y, z, s), _summed(self._least, y, 0.0, s)))
         return self._null[0]
 
-    def _distinct_targets(self) -> tuple[Vector, Vector | None]:
+    @cached_property
+    def distinct_targets(self) -> tuple[Vector, Vector | None]:
         """Targets and weights with the same sums as the rows' at one predictor of all: two, where targets are two
         numbers, as classes are."""
         y, s = self.rows.y, self.rows.s
