@@ -83,8 +83,8 @@ def test_watched_products(kind, room, many, monkeypatch):
         seen = places[:first] >= 0
         np.testing.assert_allclose(out[seen], 1.0 - (gram[np.ix_(cached, members)] @ at)[:first][seen], atol=1e-9)
     asked, c0, sums = rng.permutation(333), rng.normal(size=100), rng.random(100)
+    c, known = kernels.cached_gradients(store, asked, c0, sums, 0.5, w)
     at = store.cache_index(asked)
-    c, known = kernels.cached_gradients(store, at, c0, sums, 0.5, w)
     np.testing.assert_array_equal(known, at >= 0)
     expected = (c0 - 0.5 * sums - gram[np.ix_(cached, members)] @ w)[at]
     np.testing.assert_allclose(c, np.where(at >= 0, expected, 0.0), atol=1e-9)

@@ -349,19 +349,24 @@ cdef class GramSum:
         return hessian_of(self.borrow(), co)
 
 
-def cached_gradients(GramStore store, const int64_t[::1] places, const double[::1] c0, const double[::1] sums,
-                     double shift, const double[::1] w):
-    """`c0_k - shift sums_k - X_k' diag(s) X_M w` for the columns that have these places k among the cached ones, 0 for
-    those of place -1, or of one that is cached no more; and 1 for each that is.
+def cached_gradients(GramStore store, const int64_t[::1] cols, const double[::1] c0, const double[::1] sums,
+                     double shift, const double[::1] w, const int64_t[::1] places=None):
+    """`c0_k - shift sums_k - X_k' diag(s) X_M w` for those of `cols` that are cached columns k, else 0; and 1 for each
+    that is.
 
-    `c0` and `sums` are those of the cached columns, whose longest come first, and most of those that matter."""
-    cdef int64_t a, k, n = 0, m = places.shape[0]
+    `c0` and `sums` are those of the cached columns, whose longest come first, and most of those that matter. `places`:
+    of every column the place among the cached ones, or -1, where the store takes them from a leader."""
+    require_within(cols, store.X.view.n_cols)
+    require(places is None or places.shape[0] == store.X.view.n_cols, "places has the wrong length")
+    cdef int64_t a, k, n = 0, m = cols.shape[0]
     known = np.empty(m, dtype=np.uint8)
     cdef double[::1] out = np.zeros(m)
+    cdef int64_t[::1] at = np.empty(m, dtype=np.int64)
     cdef uint8_t[::1] flags = known
     for a in range(m):
-        flags[a] = 0 <= places[a] < store.n_cached
-        n = max(n, places[a] + 1) if flags[a] else n
+        at[a] = store.place_of(cols[a]) if places is None else places[cols[a]]
+        flags[a] = 0 <= at[a] < store.n_cached
+        n = max(n, at[a] + 1) if flags[a] else n
     require(n <= c0.shape[0] and n <= sums.shape[0], "there are more cached columns than gradients")
     cdef double[::1] found = np.empty(n)
     for k in range(n):
@@ -370,5 +375,5 @@ def cached_gradients(GramStore store, const int64_t[::1] places, const double[::
         store.subtract_cached(w, found)
     for a in range(m):
         if flags[a]:
-            out[a] = found[places[a]]
+            out[a] = found[at[a]]
     return np.asarray(out), known

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg._core.kernels import GramStore, Matrix, append_sums, gradient_by_rows
+from sparsereg._core.kernels import GramStore, Matrix, append_sums, cached_gradients, gradient_by_rows
 from sparsereg.data.design import ColumnStats, CsrDesign
 from sparsereg.rows.arranged import Arranged
 from sparsereg.rows.contract import Coefficients
@@ -113,8 +113,10 @@ class ChosenGram(MemoryGram):
         lengths = self.design.lengths(cols)
         self._take_note(cols, lengths, int(lengths.sum()))
 
-    def _places(self, cols: Int) -> Int:
-        return np.asarray(self.blocks.cached_place[cols])
+    def _of_cached(self, cols: Int, w: Vector, shift: float) -> tuple[Vector, NDArray[np.bool_]]:
+        known = self._cached_c0, self._cached_sums
+        c, flags = cached_gradients(self.store, cols, *known, shift, w, self.blocks.cached_place)
+        return c, flags.view(np.bool_)
 
     def _on_own_rows(self, cols: Int, w: Vector, base: float) -> Vector:
         with self.blocks.lock:

@@ -340,12 +340,8 @@ class MemoryGram:
 
     def _of_cached(self, cols: Int, w: Vector, shift: float) -> tuple[Vector, NDArray[np.bool_]]:
         """The gradients of those of the columns that are cached, and which are."""
-        c, known = cached_gradients(self.store, self._places(cols), self._cached_c0, self._cached_sums, shift, w)
+        c, known = cached_gradients(self.store, cols, self._cached_c0, self._cached_sums, shift, w)
         return c, known.view(np.bool_)
-
-    def _places(self, cols: Int) -> Int:
-        """Their places among the cached columns, or -1."""
-        return self.store.cache_index(cols)
 
     def _own_rows_are_cheaper(self, cols: Int, w: Vector) -> bool:
         """Whether the rows of these columns cost less to read than a residual for all rows, counted in entries."""
