@@ -80,3 +80,11 @@ def test_coefficients_beyond_single_precision_are_refused(model):
         warnings.simplefilter("error", RuntimeWarning)
         with pytest.raises(ValueError, match="large values"):
             model.fit(small, y)
+
+
+@pytest.mark.parametrize("model", [S.LogisticRegression(), S.LogisticRegressionCV(Cs=3), S.SquaredHingeClassifier()])
+def test_weights_whose_sum_has_no_inverse_are_named(model):
+    """C stands beside a sum."""
+    X, y = np.random.default_rng(0).normal(size=(20, 2)), np.tile([0, 1], 10)
+    with pytest.raises(ValueError, match=r"C=.* times the sum of the weights, 2e-309, has an inverse that overflows"):
+        model.fit(X, y, sample_weight=np.full(20, 1e-310))

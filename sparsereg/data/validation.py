@@ -30,6 +30,7 @@ __all__ = [
     "real_type",
     "refuse_subnormal",
     "relative_weights",
+    "strengths_of_sum",
     "summed_weights",
 ]
 
@@ -188,6 +189,24 @@ def summed_weights(s: Vector | None, n_rows: int) -> tuple[Vector | None, float]
     if not total > 0.0:
         raise ValueError("sample_weight and class_weight leave no row a positive weight.")
     return relative_weights(s)[0], total
+
+
+def strengths_of_sum(C: Any, total: float) -> Any:
+    """Strengths beside a mean, `1 / (C total)`, of inverse strengths beside a sum over rows whose weights sum to
+    `total`.
+
+    Raises
+    ------
+    ValueError
+        Where that overflows.
+    """
+    least = float(np.min(C)) * total
+    if not 1.0 / np.finfo(np.float64).max <= least:
+        raise ValueError(
+            f"C={float(np.min(C)):g} times the sum of the weights, {total:g}, has an inverse that overflows; multiply"
+            " sample_weight by a constant, and divide C by it."
+        )
+    return 1.0 / (C * total)
 
 
 def check_scaled_weights(sample_weight: Any, n_rows: int) -> Vector | None:

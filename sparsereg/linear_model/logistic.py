@@ -19,6 +19,7 @@ from sparsereg.data.validation import (
     check_scaled_weights,
     check_vector,
     refuse_subnormal,
+    strengths_of_sum,
     summed_weights,
 )
 from sparsereg.linear_model.class_targets import ClassTargets
@@ -222,7 +223,7 @@ class LogisticRegression(LossClassifier):
                 LOSSES["logistic"],
                 s,
                 self._class_offset(offset, design.n_rows, K),
-                1.0 / (C * total),
+                strengths_of_sum(C, total),
                 l1_ratio,
                 self._factor(design.n_features),
                 bool(self.fit_intercept),

@@ -14,6 +14,7 @@ from sparsereg.data.validation import (
     check_flag,
     check_number,
     check_scaled_weights,
+    strengths_of_sum,
     summed_weights,
 )
 from sparsereg.linear_model.class_choice import ClassifierChoice
@@ -201,7 +202,7 @@ class LogisticRegressionCV(ClassifierChoice, LogisticRegression):
             name: bool(getattr(self, name)) for name in ("fit_intercept", "standardize", "positive")
         }
         target, Cs = targets.target(), self._strengths(ratios)
-        settings = self._settings_of("auto" if Cs is None else 1.0 / (Cs * total), 1e-2, "Cs")
+        settings = self._settings_of("auto" if Cs is None else strengths_of_sum(Cs, total), 1e-2, "Cs")
         penalty = {"penalty_factor": factor, **flags}
         task, measure = self._task(targets.classes, (design, target, s, known), penalty, summed=Cs is not None)
         folds = make_folds(self.cv, X, labels, self._split_parameters(params), classifier=True)

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sparsereg.data.design import Design
-from sparsereg.data.validation import check_number, check_scaled_weights, summed_weights
+from sparsereg.data.validation import check_number, check_scaled_weights, strengths_of_sum, summed_weights
 from sparsereg.linear_model.class_targets import ClassTargets
 from sparsereg.linear_model.coefficients import set_parameters
 from sparsereg.linear_model.loss_classifier import LossClassifier
@@ -115,7 +115,7 @@ class SquaredHingeClassifier(LossClassifier):
         targets, s = targets.weighted(self.class_weight, check_scaled_weights(sample_weight, design.n_rows))
         s, total = summed_weights(s, design.n_rows)
         known = self._class_offset(offset, design.n_rows, targets.classes.size)
-        self._fit_classes(design, targets, s, known, (0.5 / (self.C * total), float(self.l1_ratio)))
+        self._fit_classes(design, targets, s, known, (0.5 * strengths_of_sum(self.C, total), float(self.l1_ratio)))
         return self
 
     def _fit_classes(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsereg.data.validation import check_scaled_weights, summed_weights
+from sparsereg.data.validation import check_scaled_weights, strengths_of_sum, summed_weights
 from sparsereg.linear_model.class_choice import ClassifierChoice
 from sparsereg.linear_model.class_targets import ClassTargets
 from sparsereg.linear_model.coefficients import set_parameters
@@ -153,7 +153,7 @@ class SquaredHingeClassifierCV(ClassifierChoice, SquaredHingeClassifier):
         s, total = summed_weights(s, design.n_rows)
         known, Cs = self._class_offset(offset, design.n_rows, classes.size), self._strengths(ratios)
         # The loss is half of the square.
-        settings = self._settings_of("auto" if Cs is None else 0.5 / (Cs * total), 1e-2, "Cs")
+        settings = self._settings_of("auto" if Cs is None else 0.5 * strengths_of_sum(Cs, total), 1e-2, "Cs")
         penalty = {
             "penalty_factor": self._factor(design.n_features),
             **{name: bool(getattr(self, name)) for name in ("fit_intercept", "standardize", "positive")},

@@ -83,12 +83,15 @@ class Units(ABC):
         How far the loss may stay above its value at the best intercept, at most.
     closely : bool
         Whether `weigh` is to change small weights too, see `Reweighing`.
+    least_curvature : float
+        The share that `raised` raises to.
     """
 
     at: At
     eta: Vector
     accuracy = 0.0
     closely = True
+    least_curvature = MIN_CURVATURE
 
     def __init__(self, loss_rows: LossRows, cols: Int, intercept: float) -> None:
         self.loss_rows, self.cols, self.intercept = loss_rows, cols, intercept
@@ -262,7 +265,7 @@ class Units(ABC):
         floor = np.abs(y - self.at.mean)
         if not loss.self_concordant and np.isfinite(loss.curvature_bound):
             floor = np.maximum(floor, loss.curvature_bound)
-        return np.maximum(self.curvatures(), MIN_CURVATURE * floor)
+        return np.maximum(self.curvatures(), self.least_curvature * floor)
 
     def value(self, step: Vector | None = None, t: float = 0.0, shift: float = 0.0) -> float:
         """The loss at `eta + t step + shift`, but for a number that depends on the targets only."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sparsereg.objective.loss_dual import ORTHOGONAL
 from sparsereg.objective.problem import Problem
 from sparsereg.rows.contract import Coefficients
-from sparsereg.rows.units import At
+from sparsereg.rows.units import MIN_CURVATURE, At
 from sparsereg.solvers.ahead import LooksAhead
 from sparsereg.solvers.closeness import Closeness
 from sparsereg.solvers.curvature_cd import CurvatureCD
@@ -38,6 +38,9 @@ Int = NDArray[np.int64]
 STEPS_BEFORE_WEIGHING = 3
 # After so many at one strength small weights are renewed too; where columns are unpenalized, always.
 STEPS_ROUGHLY = 30
+# From then on rows whose small curvature was raised, which hold back others of small weight, are raised by less each
+# time, while whole steps are taken, but to no less than this share.
+LESS, LEAST_CURVATURE = 0.1, 1e-10
 # The model of the k-th step at a strength is descended on for k times so many epochs at most. Far from the solution it
 # says little of the loss, and where nested columns meet a weak penalty its minimum is thousands of epochs away.
 MODEL_EPOCHS = 300
@@ -78,7 +81,7 @@ class NewtonPath(LooksAhead, LossColumns):
         self._value_at_zero = ws.units.value()
         self._steps, self._reach = 0, MAX_MOVE
         self._slow = False  # whether weights of an earlier point made a strength take many steps
-        self._decrease = 0.0  # of the objective, by the last step
+        self._decrease, self._whole = 0.0, True  # of the objective, by the last step, and whether it was not halved
         self._model_error = ModelError()
         ws.linearize(np.empty(0))
         self._projects = False
@@ -283,7 +286,9 @@ class NewtonPath(LooksAhead, LossColumns):
         return max(done, 1), moved
 
     def _weigh(self) -> None:
-        self.units.closely = self._steps > STEPS_ROUGHLY or bool(self.working_set.unpenalized.size)
+        units, lower = self.units, self._whole and self._steps > STEPS_ROUGHLY
+        units.least_curvature = max(LESS * units.least_curvature, LEAST_CURVATURE) if lower else MIN_CURVATURE
+        units.closely = self._steps > STEPS_ROUGHLY or bool(self.working_set.unpenalized.size)
         self.working_set.weigh()
         self._slow = False
         self._model_error.forget()
@@ -336,7 +341,7 @@ class NewtonPath(LooksAhead, LossColumns):
                     self._model_error.learn(c, foretold, t == 1.0)
                     product = ws.c0 - foretold if t == 1.0 else None
                 self._accept(found, w, (d_eta, t, shift), c, product)
-                self._decrease = -more
+                self._decrease, self._whole = -more, t == 1.0
                 if limited and -more > ROUNDING_SHARE * target:
                     self._reach *= 2.0
                 return True

@@ -39,6 +39,12 @@ def test_random_problems_of_other_losses(start):
         assert not found, f"seed {seed}: {problem}"
 
 
+@pytest.mark.parametrize("seed", [15817424, 98601114])
+def test_flat_rows_of_large_weights_do_not_hold_back_others(seed):
+    """Squared hinge with weights over six orders: steps crawled where flat rows had a curvature of 1e-4."""
+    assert not losses.examine(losses.draw(seed))
+
+
 def test_every_loss_is_drawn_and_its_oracle_agrees_with_its_derivatives():
     drawn = [losses.draw(seed) for seed in range(100)]
     assert {problem.loss for problem in drawn} == set(losses.LOSSES)
