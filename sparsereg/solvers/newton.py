@@ -128,7 +128,7 @@ def _along_flat_direction(
     direction = left - ws.newton_step(np.where(active, _product(ws, left), 0.0), active, 1)[0]
     falls, curvature = float(slope @ direction), float(direction @ _product(ws, direction))  # next to none
     towards = bounded & (ws.w * direction < 0.0)
-    if not towards.any():
+    if not (towards.any() and falls > 0.0):  # backwards other coefficients would reach 0
         return np.zeros(ws.m)
     step = _until_first(ws.w, direction, towards)
     best = direction * (falls / curvature) if curvature > 0.0 else step
@@ -138,7 +138,7 @@ def _along_flat_direction(
 def _until_first(old: Vector, step: Vector, flips: NDArray[np.bool_]) -> Vector:
     """The step until the first of the coordinates that flip reaches 0."""
     fraction = np.divide(-old, step, out=np.full(old.size, np.inf), where=flips)
-    first = int(fraction.argmin())
-    step = step * fraction[first]
-    step[first] = -old[first]
-    return step
+    step = step * fraction.min()
+    past = flips & (np.sign(old + step) != np.sign(old))  # by rounding, where several reach it together
+    past[fraction.argmin()] = True
+    return np.where(past, -old, step)

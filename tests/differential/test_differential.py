@@ -39,6 +39,13 @@ def test_random_problems_of_other_losses(start):
         assert not found, f"seed {seed}: {problem}"
 
 
+def test_steps_along_dependent_columns_keep_coefficients_non_negative():
+    """Where the penalty seems to rise along them, by the rounding of slopes of unpenalized twins."""
+    problem = draw(776318)
+    assert problem.positive
+    assert not examine(problem)
+
+
 @pytest.mark.parametrize("seed", [15817424, 98601114])
 def test_flat_rows_of_large_weights_do_not_hold_back_others(seed):
     """Squared hinge with weights over six orders: steps crawled where flat rows had a curvature of 1e-4."""
