@@ -1,13 +1,12 @@
 """`fit` with defaults only, on five real tables: held-out R2, columns kept and seconds, beside four yardsticks.
 
-    python benchmarks/defaults.py FOLDER [NAME ...] [--quick] [--grid]
+    python benchmarks/defaults.py FOLDER [NAME ...] [--quick]
 
 A fifth of the rows is drawn with seed 0 and never seen by the choice of the design, of the strength, or by the fit.
 Beside the lasso: main effects alone on the same folds, ridge on the same crosses, scikit-learn's OneHotEncoder and
 LassoCV on the columns as categories (floats in 20 quantile bins), and its HistGradientBoostingRegressor with defaults.
 Seconds are CPU time of one thread. `--quick` leaves out ridge and LassoCV. LassoCV is fitted on at most `SLOW_ROWS`
-rows, as it takes minutes on all of them. `--grid` adds the best score on the held-out rows over a grid of degree,
-standardize, l1_ratio and strengths, which no honest choice can count on: how much the defaults leave.
+rows, as it takes minutes on all of them. What a search could still find: `benchmarks/defaults_grid.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +26,12 @@ from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
-from sparsereg import RidgeCV, choose_crosses, cross_validate_path, regularization_path
+from sparsereg import RidgeCV, choose_crosses, cross_validate_path
 
 SLOW_ROWS = 40_000
 # Wall time for the path of all rows and those of the folds.
 SECONDS = 150.0
 FOLDS = KFold(5, shuffle=True, random_state=0)
-# Strengths of each path of the grid, and how far beyond the chosen strength they go.
-GRID_POINTS, BEYOND = 40, 3.0
 Table = tuple[pd.DataFrame, np.ndarray]
 
 
@@ -87,30 +83,25 @@ TABLES: dict[str, Callable[[Path], Table]] = {
 }
 
 
+def split(name: str, folder: Path) -> tuple[pd.DataFrame, np.ndarray, pd.DataFrame, np.ndarray]:
+    """Rows and targets of a table to learn from, and a fifth drawn with seed 0 to be judged on."""
+    table, y = TABLES[name](folder)
+    held = np.random.default_rng(0).random(y.size) < 0.2
+    train, test = (table[rows].reset_index(drop=True) for rows in (~held, held))
+    return train, y[~held], test, y[held]
+
+
+def r2(y: np.ndarray, y_test: np.ndarray, predicted: Any) -> float:
+    """Of held-out rows, against the mean of the others."""
+    return 1.0 - float(np.mean((y_test - predicted) ** 2) / np.mean((y_test - y.mean()) ** 2))
+
+
 def lasso(train: pd.DataFrame, y: np.ndarray, test: pd.DataFrame, degree: int) -> tuple[Any, Any, Any]:
     """Defaults only: the design, the strength to the automatic end, all rows. Predictions, validation, encoded rows."""
     cross = choose_crosses(train, y, degree=degree, max_seconds=120.0).cross
     X, X_test = cross.fit_transform(train), cross.transform(test)
     found = cross_validate_path(X, y, cv=FOLDS, alphas=41, eps="auto", max_seconds=SECONDS)
     return found.path.predict(X_test, found.k), found, (X, X_test)
-
-
-def best_of_grid(train: pd.DataFrame, y: np.ndarray, test: pd.DataFrame, y_test: np.ndarray, eps: float) -> Any:
-    """The predictions of least error on the held-out rows themselves, and what they were made with."""
-    best, least = None, np.inf
-    for degree in (1, 2, 3):
-        cross = choose_crosses(train, y, degree=degree, max_seconds=120.0).cross
-        X, X_test = cross.fit_transform(train), cross.transform(test)
-        for standardize, l1_ratio in product((False, True), (1.0, 0.5)):
-            path = regularization_path(
-                X, y, alphas=GRID_POINTS, eps=eps, standardize=standardize, l1_ratio=l1_ratio, tol=1e-3
-            )
-            for k in range(path.alphas.size):
-                predicted = path.predict(X_test, k)
-                error = float(np.mean((y_test - predicted) ** 2))
-                if error < least:
-                    best, least = (predicted, f"{degree=}, {standardize=}, {l1_ratio=}, point {k}"), error
-    return best
 
 
 def plain(table: pd.DataFrame) -> pd.DataFrame:
@@ -159,23 +150,16 @@ def timed(work: Callable[..., Any], *args: Any) -> tuple[Any, float]:
 
 def measure(name: str, folder: Path) -> None:
     """Print one row of the table for each model."""
-    table, y = TABLES[name](folder)
-    held = np.random.default_rng(0).random(y.size) < 0.2
-    train, test = table[~held].reset_index(drop=True), table[held].reset_index(drop=True)
-    y_train, y_test = y[~held], y[held]
+    train, y_train, test, y_test = split(name, folder)
 
     def say(model: str, predicted: Any, seconds: float, more: str = "") -> None:
-        r2 = 1.0 - np.mean((y_test - predicted) ** 2) / np.mean((y_test - y_train.mean()) ** 2)
-        print(f"| {name} | {model} | {r2:.4f} | {more} | {seconds:.1f} |", flush=True)
+        score = r2(y_train, y_test, predicted)
+        print(f"| {name} | {model} | {score:.4f} | {more} | {seconds:.1f} |", flush=True)
 
     (predicted, found, (X, X_test)), seconds = timed(lasso, train, y_train, test, 3)
     kept = f"{found.chosen.n_nonzero[found.k]:,} of {X.shape[1]:,}"
     cv = 1.0 - found.chosen.mean_losses[found.k] / y_train.var()
     say("sparsereg, defaults", predicted, seconds, f"{kept}; R2 of the folds {cv:.4f}, ended by {found.chosen.stopped}")
-    if "--grid" in sys.argv:
-        eps = float(found.path.alphas[found.k] / found.path.alphas[0]) / BEYOND
-        (predicted, settings), seconds = timed(best_of_grid, train, y_train, test, y_test, eps)
-        say("best of a grid", predicted, seconds, settings)
     (predicted, found, (X_main, _)), seconds = timed(lasso, train, y_train, test, 1)
     say("main effects alone", predicted, seconds, f"{found.chosen.n_nonzero[found.k]:,} of {X_main.shape[1]:,}")
     predicted, seconds = timed(boosted_trees, train, y_train, test)

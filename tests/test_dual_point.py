@@ -10,6 +10,7 @@ from sparsereg.data.design import as_design
 from sparsereg.objective.dual_point import duality_gap_at, projected_dual
 from sparsereg.objective.problem import Coefficients, Problem, make_problem
 from sparsereg.rows.parts import SummedRows
+from sparsereg.solvers import gram_cd, loop
 from sparsereg.solvers.loop import Options
 from sparsereg.solvers.path_solver import PathSolver
 
@@ -91,6 +92,26 @@ def test_a_better_dual_point_is_found(monkeypatch, residual):
         dual = projected_dual(problem, found.coef, alpha, 1.0, margin)
         assert duality_gap_at(problem, found.coef, dual, alpha, 1.0) <= 1.5e-4 * problem.gap_scale
     assert projected >= 6
+
+
+def test_projections_that_end_too_early_go_on(monkeypatch):
+    """In place of epochs, which bring the dual point no nearer."""
+    rng = np.random.default_rng(0)
+    codes = [rng.integers(k, size=3000) for k in (40, 30, 20)]
+    codes += [codes[0] * 30 + codes[1], codes[1] * 20 + codes[2]]
+    X = sp.hstack([sp.csr_array((np.ones(3000), (np.arange(3000), c))) for c in codes]).tocsr()
+    problem = make_problem(as_design(X), X @ rng.normal(size=X.shape[1]) + rng.normal(size=3000))
+    monkeypatch.setattr(gram_cd, "MAX_SWEEPS", 3)
+
+    def epochs_of_a_path() -> int:
+        solver = solver_of(problem, 1.0, 1e-4, 10_000)
+        found = [solver.solve(alpha) for alpha in (solver.alpha_max() * np.geomspace(0.5, 1e-3, 12)).tolist()]
+        assert max(solution.dual_gap for solution in found) <= 1e-4 * problem.gap_scale
+        return sum(solution.epochs for solution in found)
+
+    epochs = epochs_of_a_path()
+    monkeypatch.setattr(loop, "FURTHER", 0.0)
+    assert epochs < 0.8 * epochs_of_a_path()
 
 
 def test_rows_elsewhere_do_not_project():

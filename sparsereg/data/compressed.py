@@ -209,12 +209,12 @@ class Counted:
         lengths = np.diff(self.bounds) if cols is None else self.bounds[cols + 1] - self.bounds[cols]
         return lengths.astype(np.int64, copy=False)
 
-    def without(self, begin: int, end: int) -> Counted:
-        """Less the columns of ones from `begin` to `end`; on arrays of its own."""
-        kept = np.concatenate([np.arange(begin), np.arange(end, self.columns.size)])
+    def without(self, left_out: Int) -> Counted:
+        """Less these columns of ones; on arrays of its own."""
+        kept = np.delete(np.arange(self.columns.size), left_out)
         bounds = _bounds(self.bounds[kept + 1] - self.bounds[kept])
-        n_ones, n_sparse = self.n_ones - (end - begin), self.n_sparse - (end - begin)
-        longest = max(self.longest_skipped, int(np.diff(self.bounds[begin : end + 1]).max(initial=0)))
+        n_ones, n_sparse = self.n_ones - left_out.size, self.n_sparse - left_out.size
+        longest = max(self.longest_skipped, int(self.lengths(left_out).max(initial=0)))
         parts = self.columns[kept], bounds, n_ones, n_sparse
         return Counted(self.rows, *parts, self.dense_ends, self.end_columns, longest)
 

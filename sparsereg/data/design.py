@@ -300,7 +300,7 @@ class CsrDesign(Design):
         """Nothing of the eliminated columns is kept: memory by the others."""
         if n_kept >= self.n_ones:
             return self
-        kept, longest = self.counted.without(n_kept, self.n_ones), int(self.lengths(np.array([n_kept]))[0])
+        kept, longest = self.counted.without(np.arange(n_kept, self.n_ones)), int(self.lengths(np.array([n_kept]))[0])
         return CsrDesign(kept, self._numbers, self.n_features, self.dtype, self.n_threads, longest)
 
     def restore_eliminated(self) -> CsrDesign:  # a new one, counted anew

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sparsereg._core.kernels import Matrix
 from sparsereg.data.design import CsrDesign
+from sparsereg.data.distinct_columns import DistinctColumns
 
 __all__ = ["in_parts"]
 
@@ -26,6 +27,8 @@ def in_parts(design: CsrDesign, order: NDArray[np.int64] | slice, ends: list[int
     matrix, reached = counted.build_in_parts(design.n_threads, ends)
     rest = (design._numbers, design.n_features, design.dtype, design.n_threads, design.eliminated_length)
     arranged = CsrDesign(counted, *rest)
+    if isinstance(design, DistinctColumns):
+        arranged = DistinctColumns.without(arranged, design.copies)
     arranged._matrix = matrix
     begins = [matrix.start, *reached[:-1]]
     return arranged, [matrix.between(begin, end) for begin, end in zip(begins, reached, strict=True)]

@@ -58,7 +58,8 @@ def validate(task: Task, folds: list[Fold], measure: Measure, l1_ratio: float, s
     eps = FLOOR if isinstance(settings.eps, str) else settings.eps
     shared = None
     if isinstance(measure, MeanDeviance):
-        shared = SharedFolds.of(task, folds, measure, l1_ratio, settings.grid, eps)
+        is_deep = isinstance(settings.eps, str) and not is_small(task.design)
+        shared = SharedFolds.of(task, folds, measure, l1_ratio, settings.grid, eps, is_deep)
     whole: PathSolvers
     if shared is not None:
         whole, alphas = shared.whole, shared.alphas

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.data.design import CsrDesign, Design
+from sparsereg.data.distinct_columns import DistinctColumns
 from sparsereg.objective.problem import Problem, problem_over
 from sparsereg.rows.arranged import Arranged
 from sparsereg.rows.folds import PartedRows
@@ -63,16 +64,25 @@ class SharedFolds:
 
     @classmethod
     def of(
-        cls, task: Task, folds: list[Fold], measure: MeanDeviance, l1_ratio: float, grid: int | Vector, eps: float
+        cls,
+        task: Task,
+        folds: list[Fold],
+        measure: MeanDeviance,
+        l1_ratio: float,
+        grid: int | Vector,
+        eps: float,
+        is_deep: bool = False,
     ) -> SharedFolds | None:
         """None where folds overlap or do not train on all other rows, or where the sums would cost more than they
-        save."""
+        save. `is_deep`: whether the strengths go so far that two passes to find copies of columns are little."""
         if not _suits(task) or (isinstance(grid, int) and l1_ratio == 0.0):
             return None
         if (order := order_of(folds, task.y.size)) is None:
             return None
         for fold in folds:
             check_fold_weights(task, fold)
+        if is_deep and _can_leave_out_copies(task, l1_ratio):
+            task = replace(task, design=DistinctColumns.of_design(cast(CsrDesign, task.design)))
         problem = task.problem(task.s)
         if problem.quadratic.shift is not None:
             return None
@@ -183,6 +193,12 @@ def _can_eliminate(design: Design) -> bool:
     """Whether columns of ones may be left out: with others beside them, bounds of blocks of columns would tell how
     many, and one fold's digits follow another's targets."""
     return design.can_eliminate and design.n_ones == design.n_cols
+
+
+def _can_leave_out_copies(task: Task, l1_ratio: float) -> bool:
+    """Whether columns that are penalised alike and have the same entries may be 0 but for one: an l2 term would share
+    the weight out among them."""
+    return l1_ratio == 1.0 and task.penalty["penalty_factor"] is None and _can_eliminate(task.design)
 
 
 def _least_threshold(problem: Problem, l1_ratio: float, grid: int | Vector, eps: float) -> float:

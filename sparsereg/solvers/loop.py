@@ -52,6 +52,9 @@ FEW_PRODUCTS = 20
 UNCHANGED_LOOKS, SAME_GAP = 30, 0.999
 # Steps whose decrease is below this share of |y|^2 are rounding: coordinate descent has nothing left to do.
 STEP_ROUNDING = 1e-32
+# Projections that do not suffice go on while the gap falls to this share: what is missing then is sweeps, and epochs
+# would not bring the dual point nearer.
+FURTHER = 0.97
 # A step is taken once F falls by this share of what its slope promises; it is halved at most so often.
 ARMIJO, MAX_HALVINGS = 1e-4, 40
 # Gaps below this share of |y|^2 differ by rounding.
@@ -255,7 +258,13 @@ class Descent:
         own = self._own_gap()
         if own.suffices(target) or not self._projects:
             return own
-        return projected_gap(self.working_set, own, target, dual)
+        found = projected_gap(self.working_set, own, target, dual)
+        while found.dual is not None and not found.suffices(target):
+            further = projected_gap(self.working_set, own, target, found.dual)
+            if not further.inner < FURTHER * found.inner:
+                break
+            found = further
+        return found
 
     def _own_gap(self, c: Vector | None = None) -> WorkingSetGap:
         """`c`: the gradient here, where it is known."""
