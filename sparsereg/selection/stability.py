@@ -106,10 +106,10 @@ def stability_selection(
     strongly correlated columns each half may take another one, so that none of them is frequent; the elastic net takes
     them together.
 
-    From 200 rows on, halves are made of blocks of rows, dealt at random: halves of different pairs then have exactly a
-    quarter of the rows in common (balanced half samples), and up to one row in 50 is left over. The bound asks of a
-    pair only that it is one of random complementary halves, which each is. On X of ones in CSR without weights, with
-    the squared loss, sums over a block are worked out once for all halves.
+    From 200 rows on, halves are made of blocks of rows, dealt at random, anew for every 31 pairs: halves of different
+    pairs of a deal have exactly a quarter of the rows in common (balanced half samples), and up to one row in 50 is
+    left over. The bound asks of each pair only that it is drawn as random complementary halves are, which it is. On X
+    of ones in CSR without weights, with the squared loss, sums over a block are worked out once for all halves.
 
     Parameters
     ----------
