@@ -213,23 +213,31 @@ def test_several_classes_at_hopeless_offsets_end_with_a_gap():
     assert np.isfinite(path.intercepts).all()
 
 
-@pytest.mark.parametrize("option", [{}, {"l1_ratio": 1.0}, {"confidence_penalty": 0.5}, {"early_stopping": True}])
-def test_a_class_without_weight_is_refused_by_its_name(option):
-    """With an intercept; label smoothing and no intercept have an answer."""
+@pytest.mark.parametrize("option", [{}, {"C": np.inf}, {"l1_ratio": 1.0}, {"confidence_penalty": 0.5}])
+def test_a_class_without_weight(option):
+    """Without an l1 penalty its probability is as good as 0, and the others are fitted; with one it is refused."""
     rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(60, 3)), np.array(["a", "b", "c"])[np.arange(60) % 3]
-    absent = (y != "b") * 1.0
-    soft = np.column_stack([y == "a", np.zeros(60), y != "a"])
-    for fit in (
-        lambda model: model.fit(X, y, sample_weight=absent),
-        lambda model: model.set_params(class_weight={"b": 0.0}).fit(X, y),
-        lambda model: model.fit(X, soft, classes=["a", "b", "c"]),
-    ):
-        with pytest.raises(ValueError, match="Class b has no weight in any row"):
-            fit(LogisticRegression(C=0.5, **option))
-    for answered in ({"label_smoothing": 0.1}, {"fit_intercept": False}):
-        model = LogisticRegression(C=0.5, **answered).fit(X, y, sample_weight=absent)
-        assert np.abs(model.intercept_).max() < 10.0
+    Z, y = rng.normal(size=(60, 3)), np.array(["a", "b", "c"])[np.arange(60) % 3]
+    absent, given = (y != "b") * 1.0, {"C": 0.5, "tol": 1e-7} | option
+    soft = np.column_stack([y == "a", np.zeros(60), y == "c"])[y != "b"]
+    fits = [
+        lambda model: model.fit(Z, y, sample_weight=absent),
+        lambda model: model.set_params(class_weight={"b": 0.0}).fit(Z, y),
+        lambda model: model.fit(Z[y != "b"], soft, classes=["a", "b", "c"]),
+    ]
+    for fit in fits:
+        if "l1_ratio" in option:
+            with pytest.raises(ValueError, match="Class b has no weight in any row"):
+                fit(LogisticRegression(**given))
+            continue
+        p = fit(LogisticRegression(**given)).predict_proba(Z)
+        if "confidence_penalty" in option:  # at a share of about exp(-1 / beta)
+            assert 0.02 < p[:, 1].max() < 0.2
+            continue
+        assert p[:, 1].max() < 1e-6
+        # of two classes the softmax has twice the differences under half of the penalty
+        two = LogisticRegression(**given | {"C": 2.0 * given["C"]}).fit(Z[y != "b"], y[y != "b"])
+        np.testing.assert_allclose(p[:, [0, 2]], two.predict_proba(Z), atol=1e-6)
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])

@@ -219,7 +219,7 @@ class LogisticRegression(LossClassifier):
         fitted = self._fit_task(
             FitTask(
                 design,
-                self._target(targets, s),
+                self._target(targets, s, convex_l1=l1_ratio > 0.0 and np.isfinite(C) and not self.confidence_penalty),
                 LOSSES["logistic"],
                 s,
                 self._class_offset(offset, design.n_rows, K),
@@ -318,11 +318,10 @@ class LogisticRegression(LossClassifier):
             )
         return found.fitted
 
-    def _target(self, targets: ClassTargets, s: NDArray[np.float64] | None) -> NDArray[np.float64]:
-        """What the loss takes. Under a penalty on confidence an absent class would be best at a small share, but steps
-        that begin at a share of 0 do not leave it."""
+    def _target(self, targets: ClassTargets, s: NDArray[np.float64] | None, *, convex_l1: bool) -> NDArray[np.float64]:
+        """What the loss takes. Steps of fits with an l1 penalty begin at intercepts that an absent class has not."""
         target = targets.target()
-        if target.ndim == 2 and self.fit_intercept:
+        if target.ndim == 2 and self.fit_intercept and convex_l1:
             refuse_absent_class(target, s, targets.classes)
         return target
 

@@ -163,7 +163,7 @@ class LossFit:
         start = np.zeros(K)
         if rows.fit_intercept and self.offset is None:
             mean = np.average(self.target, axis=0, weights=self.s)
-            start = np.log(np.maximum(mean, np.finfo(float).tiny))
+            start = np.log(np.maximum(mean, 1e-5))  # at a share of 0 no slope would lead away
             start -= start.mean()
         alone = smooth_newton(self.intercepts_alone, (np.zeros((0, K)), start), self.problem.weight_sum, 100)
         least = -self.target * np.log(np.where(self.target > 0.0, self.target, 1.0))
