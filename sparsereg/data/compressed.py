@@ -312,9 +312,10 @@ def column_order(count: Int, valued: NDArray[Any], n: int) -> tuple[NDArray[Any]
     n_ones, n_sparse : int
         Where the second and the third kind begin.
     """
-    rank = (MAX_SORTED_LENGTH - np.minimum(count, MAX_SORTED_LENGTH)).astype(np.uint16)
-    order = np.argsort(rank, kind="stable")[: np.count_nonzero(count)]
-    order = order.astype(np.int32 if order.max(initial=0) < 2**31 else np.int64)
+    several, single = np.flatnonzero(count > 1), np.flatnonzero(count == 1)  # most are single, and need no sorting
+    rank = (MAX_SORTED_LENGTH - np.minimum(count[several], MAX_SORTED_LENGTH)).astype(np.uint16)
+    in_order = several[np.argsort(rank, kind="stable")], single
+    order = np.concatenate(in_order, dtype=np.int32 if count.size <= 2**31 else np.int64, casting="unsafe")
     at = np.flatnonzero(valued[order])
     if not at.size:
         return order, order.size, order.size
