@@ -8,7 +8,7 @@ from sparsereg import regularization_path
 from sparsereg._core.kernels import GramStore, RowGroups, reweigh_groups, reweigh_rows
 from sparsereg.data.design import as_design
 from sparsereg.rows import reweigh
-from sparsereg.rows.reweigh import Reweighing
+from sparsereg.rows.reweigh import FAR_KEPT, Reweighing
 
 N, P = 80, 23
 
@@ -86,11 +86,11 @@ def test_small_changes_are_kept_and_large_ones_begin_anew(monkeypatch):
 
     reweighing = Reweighing()
     some = np.where(np.arange(N) < 5, 0.5, 0.9)
-    np.testing.assert_array_equal(reweighing.bring_up_to_date(store, (old, some), lengths, add, False), np.arange(5))
-    assert reweighing.bring_up_to_date(store, (old, 0.1 * old), lengths, add, False).size == N
+    np.testing.assert_array_equal(reweighing.bring_up_to_date(store, (old, some), lengths, add, FAR_KEPT), np.arange(5))
+    assert reweighing.bring_up_to_date(store, (old, 0.1 * old), lengths, add, FAR_KEPT).size == N
     assert asked == [(5, False), (N, True)]
-    assert reweighing.bring_up_to_date(store, (old, 0.1 * old), lengths, lambda *_: False, False) is None
-    assert reweighing.bring_up_to_date(store, (old, some), lengths, lambda *_: False, False) is None
+    assert reweighing.bring_up_to_date(store, (old, 0.1 * old), lengths, lambda *_: False, FAR_KEPT) is None
+    assert reweighing.bring_up_to_date(store, (old, some), lengths, lambda *_: False, FAR_KEPT) is None
 
 
 def test_a_column_that_lost_its_curvature(monkeypatch):
@@ -102,9 +102,9 @@ def test_a_column_that_lost_its_curvature(monkeypatch):
     reweighing, new = Reweighing(), np.where(X[:, 0] > 0.0, 1e-9, 1.0)
     add = lambda *rows: reweigh_rows(store, *rows)
     np.testing.assert_array_equal(
-        reweighing.bring_up_to_date(store, (old, old), D.sum(axis=1), add, True), np.arange(0)
+        reweighing.bring_up_to_date(store, (old, old), D.sum(axis=1), add, (0.2, 0.0)), np.arange(0)
     )
-    assert reweighing.bring_up_to_date(store, (old, new), D.sum(axis=1), add, True).size == N
+    assert reweighing.bring_up_to_date(store, (old, new), D.sum(axis=1), add, (0.2, 0.0)).size == N
     np.testing.assert_allclose(store.toarray(), D.T @ (new[:, None] * D), rtol=1e-14)
 
 
@@ -131,6 +131,6 @@ def test_few_products_are_all_computed_anew():
         asked.append(anew)
         return reweigh_rows(store, rows, change, anew)
 
-    assert Reweighing().bring_up_to_date(store, (old, new), D.sum(axis=1), add, False).size == N
+    assert Reweighing().bring_up_to_date(store, (old, new), D.sum(axis=1), add, FAR_KEPT).size == N
     assert asked == [True]
     np.testing.assert_allclose(store.toarray(), D.T @ (new[:, None] * D), rtol=1e-14)

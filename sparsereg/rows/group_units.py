@@ -118,7 +118,7 @@ class GroupUnits(Units):
             (self.gram_weights, weights),
             lengths,
             lambda *rows: reweigh_groups(groups, store, *rows),
-            self.closely,
+            self.shares_kept,
         )
 
     def predictor_step(self, step: Vector, shift: float) -> tuple[Vector, float]:

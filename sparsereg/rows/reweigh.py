@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from sparsereg._core.kernels import GramStore
 
-__all__ = ["Reweighing"]
+__all__ = ["FAR_KEPT", "KEPT", "Reweighing"]
 
 Vector = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# Weights that changed by no more than this share of the larger one are kept. So are those that changed by this share of
-# the mean, unless the model is to be close: a column may have rows of small weights alone.
-CHANGED, CHANGED_OF_MEAN = 0.2, 0.02
+# Weights that changed by no more than the first share of the larger one are kept, and those that changed by the second
+# of the mean; far from the solution others, as weights soon change again there.
+KEPT, FAR_KEPT = (0.02, 0.005), (0.2, 0.02)
 # Where the others' rows have more than this share of all products, a matrix is computed anew, without what rounding
 # sums up to.
 MOST_CHANGED = 0.5
@@ -43,7 +43,7 @@ class Reweighing:
         weights: tuple[Vector, Vector],
         lengths: Vector,
         add: Callable[[Int, Vector, bool], bool],
-        closely: bool,
+        kept: tuple[float, float],
     ) -> Int | None:
         """Which rows have new weights; None: the matrix has no place for a product, and is wrong.
 
@@ -57,12 +57,12 @@ class Reweighing:
         add : callable
             `add(rows, change, anew)` adds products of rows times a change of their weights, to a matrix of zeros if
             `anew`, and returns whether there was a place for all.
-        closely : bool
-            Whether small weights count as much as large ones.
+        kept : pair of float
+            Changes by this share of the larger of the two weights, or of the mean weight, are not worth while. The
+            second is 0 where a column may have rows of small weights alone, and the model is to be close.
         """
         old, new = weights
-        small = 0.0 if closely else CHANGED_OF_MEAN * float(new.mean())
-        least = np.maximum(CHANGED * np.maximum(old, new), small)
+        least = np.maximum(kept[0] * np.maximum(old, new), kept[1] * float(new.mean()))
         (which,) = (np.abs(new - old) > least).nonzero()
         n_products = float(lengths @ lengths)
         if n_products > FEW_PRODUCTS and lengths[which] @ lengths[which] <= MOST_CHANGED * n_products:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +76,7 @@ class RowUnits(Units):
         if design.rows is None or self.cols.size**2 > design.nnz or (self.cols >= design.n_sparse).any():
             return False
         changed = self._reweighing.bring_up_to_date(
-            store, (self._weights, weights), self._row_lengths, lambda *rows: reweigh_rows(store, *rows), self.closely
+            store, (self._weights, weights), self._row_lengths, partial(reweigh_rows, store), self.shares_kept
         )
         if changed is None:
             return False

@@ -23,6 +23,7 @@ from sparsereg._core.kernels import (
 from sparsereg.losses.base import enclosed_newton
 from sparsereg.rows.contract import Gram
 from sparsereg.rows.loss_rows import FAR, LossRows
+from sparsereg.rows.reweigh import FAR_KEPT, KEPT
 
 __all__ = ["At", "Units", "gram_suits"]
 
@@ -85,12 +86,14 @@ class Units(ABC):
         Whether `weigh` is to change small weights too, see `Reweighing`.
     least_curvature : float
         The share that `raised` raises to.
+    roughly : bool
+        Whether it is to keep weights that changed by more: far from the solution they soon change again.
     """
 
     at: At
     eta: Vector
     accuracy = 0.0
-    closely = True
+    closely, roughly = True, False
     least_curvature = MIN_CURVATURE
 
     def __init__(self, loss_rows: LossRows, cols: Int, intercept: float) -> None:
@@ -103,6 +106,12 @@ class Units(ABC):
     @property
     def n(self) -> int:
         return int(self.at.mean.size)
+
+    @property
+    def shares_kept(self) -> tuple[float, float]:
+        """Of changes of weights that a Gram matrix does without, see `Reweighing`."""
+        of_larger, of_mean = FAR_KEPT if self.roughly else KEPT
+        return of_larger, 0.0 if self.closely else of_mean
 
     # ---- what differs --------------------------------------------------------------------------------------------
 

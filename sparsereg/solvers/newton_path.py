@@ -17,7 +17,7 @@ from sparsereg.objective.problem import Problem
 from sparsereg.rows.contract import Coefficients
 from sparsereg.rows.units import MIN_CURVATURE, At
 from sparsereg.solvers.ahead import LooksAhead
-from sparsereg.solvers.closeness import Closeness
+from sparsereg.solvers.closeness import FAR, Closeness
 from sparsereg.solvers.curvature_cd import CurvatureCD
 from sparsereg.solvers.loop import ARMIJO, MAX_HALVINGS, Options, Solution, WorkingSetGap
 from sparsereg.solvers.loss_between import LossDualPoint, can_interpolate, solve_between
@@ -80,6 +80,7 @@ class NewtonPath(LooksAhead, LossColumns):
         super().__init__(problem, l1_ratio, options, ws, c)
         self._value_at_zero = ws.units.value()
         self._steps, self._reach = 0, MAX_MOVE
+        self._closeness: Closeness | None = None  # at the last strength
         self._slow = False  # whether weights of an earlier point made a strength take many steps
         self._decrease, self._whole = 0.0, True  # of the objective, by the last step, and whether it was not halved
         self._model_error = ModelError()
@@ -178,7 +179,8 @@ class NewtonPath(LooksAhead, LossColumns):
     def _solve(self, alpha: float, tol: float, limit: int) -> Solution:
         target, looks = tol * self.problem.null_loss, self._many_rounds
         self._begin(alpha, target)
-        ws, closeness = self.working_set, Closeness(target, self._model_error.ratio)
+        ws, closeness = self.working_set, Closeness(target, self._model_error.ratio, self._closeness)
+        self._closeness = closeness
         closeness.begin_round(point_gap(self.problem, ws)(0.0) if ws.m else 0.0)
         epochs, patience = 0, MAX_STALLS if ws.unpenalized.size else limit
         while True:
@@ -223,6 +225,7 @@ class NewtonPath(LooksAhead, LossColumns):
         self._threshold = self.working_set.scale * self.l1_ratio
         self.units.accuracy = INTERCEPT_SHARE * target
         self._model_error.begin(alpha)
+        self.units.roughly = self._model_error.ratio < FAR
         self._add_foreseen()
         if self._slow:
             self._weigh()
