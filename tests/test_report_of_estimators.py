@@ -7,11 +7,17 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import log_loss
+from scipy.special import softmax
+from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.pipeline import make_pipeline
 
 import sparsereg as S
 from sparsereg import FeatureCross, SparsityReport, load_model, save_model
+from sparsereg.report.held_out import classification_scores
+from sparsereg.report.html.elements import prose
+from sparsereg.report.outcomes import null_predictors
+from sparsereg.report.samples import Sample
+from sparsereg.report.words import percent
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +73,57 @@ def test_classes_of_a_softmax_share_their_score(shop):
     assert sum(part["rows"] for part in tenths) == 300
     mean = sum(part["rows"] * part["observed"] for part in tenths) / 300
     assert mean == pytest.approx(np.mean(y[600:] == model.classes_[1]))
+
+
+@pytest.mark.parametrize("has_offset", [False, True])
+def test_scores_of_several_classes_are_those_of_scikit_learn(shop, has_offset):
+    """The log-loss, that of the model without columns, and the AUC; the calibration error by its definition."""
+    y, classes = shop["classes"], np.unique(shop["classes"])
+    rng = np.random.default_rng(5)
+    s, known = rng.integers(0, 3, 900) * 1.0, rng.normal(size=(900, 3)) if has_offset else np.zeros((900, 3))
+    given = (known[:600], known[600:]) if has_offset else (None, None)
+    path = S.regularization_path(shop["X"], y[:600], loss="multinomial", alphas=8, offset=given[0])
+    shares = np.array([np.mean(y[:600] == label) for label in classes])
+    p = softmax(path.predict(shop["X_val"], 5) + known[600:], axis=1)
+    q, top = softmax(np.log(shares) + known[600:], axis=1), p.argmax(axis=1)
+
+    def expected(weight):
+        losses = [log_loss(y[600:], each, labels=classes, sample_weight=weight) for each in (p, q)]
+        auc = roc_auc_score(y[600:], p, multi_class="ovr", average="macro", sample_weight=weight)
+        gaps, places = weight * (p.max(axis=1) - (classes[top] == y[600:])), np.floor(10 * p.max(axis=1))
+        error = sum(abs(gaps[places == place].sum()) for place in np.unique(places)) / weight.sum()
+        return {"mean_losses": losses, "auc": auc, "calibration_error": error}
+
+    null = null_predictors(path, Sample.of("X", shop["X"], y[:600], None, path, 0, offset=given[0]))
+    for weight in (np.ones(300), s[600:]):
+        sample = Sample.of("X_val", shop["X_val"], y[600:], weight, path, 0, offset=given[1])
+        found, right = classification_scores(path, sample, null, 5), expected(weight)
+        assert found.keys() == right.keys()
+        for name, value in right.items():
+            assert found[name] == pytest.approx(value)
+
+    rows = {"X": shop["X"], "y": y[:600], "X_val": shop["X_val"], "y_val": y[600:]}
+    rows |= {"offset": given[0], "offset_val": given[1]}
+    report = SparsityReport.from_path(path, shop["cross"], 5, **rows, output=2)
+    sentence, right = next(c["sentence"] for c in report.checks if c["id"] == "predicts"), expected(np.ones(300))
+    assert sentence.endswith(
+        " AUC {auc:.3f}, the mean of each class against the rest. Mean loss {mean_losses[0]:.4g}, of the model without"
+        " columns {mean_losses[1]:.4g}. Calibration error of the most probable class ".format(**right)
+        + f"{percent(right['calibration_error'])}."
+    )
+    assert sentence in {check["sentence"] for check in report.to_dict()["checks"]}
+    assert prose(sentence) in report.to_html()
+    assert sentence in " ".join(report.to_text(width=200).split())
+
+
+def test_held_out_rows_that_lack_a_class_have_no_mean_of_areas(shop):
+    y = shop["classes"]
+    few = np.flatnonzero(y[600:] != "mid")
+    model = S.LogisticRegression().fit(shop["X"], y[:600])
+    rows = {"X": shop["X"], "y": y[:600], "X_val": shop["X_val"][few], "y_val": y[600:][few]}
+    text = SparsityReport.from_estimator(model, shop["cross"], **rows).to_text()
+    assert "Mean loss" in text
+    assert "AUC" not in text
 
 
 @pytest.mark.parametrize("model", [S.LogisticRegression(C=0.5), S.RidgeClassifier(3.0), S.SquaredHingeClassifier()])

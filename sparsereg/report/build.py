@@ -75,7 +75,8 @@ def content_of(
     facts = Facts(
         path, point, fitted.tol, n_columns, n_cells, target, _score_name(fitted.loss), evidence.best, evidence.one_se,
         evidence.null_error, evidence.n_rows, evidence.n_held, evidence.outliers, evidence.coverage, _few_rows(ranked),
-        unit_of_gaps(fitted.loss), evidence.auc, evidence.mean_losses, fitted.loss == "multinomial",
+        unit_of_gaps(fitted.loss), evidence.auc, evidence.mean_losses,
+        evidence.calibration_error, fitted.loss == "multinomial",
     )  # fmt: skip
     return {
         "n_columns": n_columns,

@@ -55,6 +55,7 @@ class Facts:
     unit: str
     auc: float | None
     mean_losses: tuple[float, float] | None
+    calibration_error: float | None
     of_classes: bool = False  # whether the target is one of several classes, whose deviance is that of all
 
     @property
@@ -140,9 +141,11 @@ def _predicts(facts: Facts, limit: float) -> Made:
     ratio = held / error if error > 0.0 else math.copysign(math.inf, held) if held else 0.0
     sentence = f"The held-out {facts.score} is {percent(held)}, with a standard error of {percent(error)}."
     if facts.auc is not None:
-        sentence += f" AUC {facts.auc:.3f}."
+        sentence += f" AUC {facts.auc:.3f}{', the mean of each class against the rest' * facts.of_classes}."
     if facts.mean_losses is not None:
         sentence += " Mean loss {:.4g}, of the model without columns {:.4g}.".format(*facts.mean_losses)
+    if facts.calibration_error is not None:
+        sentence += f" Calibration error of the most probable class {percent(facts.calibration_error)}."
     remedy = "Do not use this model: it predicts no better than one number for all rows."
     return held > 0.0 and ratio >= limit, ratio, limit, sentence, remedy
 

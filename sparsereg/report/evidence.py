@@ -63,10 +63,14 @@ class Evidence:
     columns : dict of str to list
         ``column``, ``rows`` and ``deviation`` of columns that no cross has counted.
     auc : float or None
-        Area under the ROC curve of the described point on the held-out rows, where targets are two classes.
+        Area under the ROC curve of the described point on the held-out rows, where targets are two classes. Of several
+        classes of one softmax the mean of each against the rest, where the rows have them all.
     mean_losses : pair of float, or None
         The described point's mean loss on the held-out rows (the log-loss of a logistic model, half the unit deviance
         of others), and that of the model without columns; None for squares.
+    calibration_error : float or None
+        Of several classes of one softmax: how far the largest probability is from the share of rows whose class it is,
+        in the mean over ten bins of it on the held-out rows (the expected calibration error).
     """
 
     point: int
@@ -86,6 +90,7 @@ class Evidence:
     columns: dict[str, list[Any]] | None = None
     auc: float | None = None
     mean_losses: tuple[float, float] | None = None
+    calibration_error: float | None = None
 
     @classmethod
     def measure(
@@ -107,8 +112,7 @@ class Evidence:
             found |= {"held": scored.scores.tolist(), "held_error": scored.errors.tolist()}
             found |= {"null_error": float(scored.null_errors[point]), "best": scored.best, "one_se": scored.one_se}
             assert held is not None
-            if null.size == 1:
-                found |= classification_scores(path, held, float(null[0]), point, output)
+            found |= classification_scores(path, held, null, point, output)
         if held is not None:
             found |= {"n_held": held.n_rows, "coverage": _coverage(cross, held)}
         if train is not None:
@@ -166,8 +170,8 @@ class Evidence:
 
     def at(self, k: int) -> Evidence:
         """For another point: without what describes the old one only."""
-        unknown = dict.fromkeys(("null_error", "panels", "variance_share", "columns", "auc", "mean_losses"))
-        return replace(self, point=k, **unknown)
+        of_point = ("null_error", "panels", "variance_share", "columns", "auc", "mean_losses", "calibration_error")
+        return replace(self, point=k, **dict.fromkeys(of_point))
 
 
 def _null_predictor(path: PathResult, train: Sample | None, held: Sample | None) -> Vector:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsereg.report.outcomes import predicted, row_losses
+from sparsereg.report.outcomes import is_multinomial, predicted, row_losses
 from sparsereg.report.samples import Sample, loss_of
 from sparsereg.selection.paired import PairedLosses
 
@@ -22,6 +22,8 @@ Vector = NDArray[np.float64]
 Row = dict[str, Any]
 
 TENTHS = 10
+# Bins of equal width of the largest probability, by which the calibration error goes.
+CONFIDENCE_BINS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,15 +68,19 @@ class HeldOut:
         return cls(scores, errors, paired.errors(k)[:k] / scale, best, one_se)
 
 
-def classification_scores(path: PathResult, sample: Sample, null: float, point: int, output: int = 0) -> Row:
-    """The mean loss of a point and of the null model, and for two classes the area under the ROC curve; of squares
-    nothing."""
+def classification_scores(path: PathResult, sample: Sample, null: Vector, point: int, output: int = 0) -> Row:
+    """The mean loss of a point and of the null model, and for classes the area under the ROC curve; of squares, and of
+    several outputs that are no classes of one softmax, nothing."""
+    if not sample.n_rows:
+        return {}
+    if is_multinomial(path):
+        return _class_scores(path, sample, null, point)
     loss = loss_of(path)
-    if loss.quadratic or not sample.n_rows:
+    if loss.quadratic or null.size > 1:
         return {}
     z = np.concatenate([z[:, 0] for _, z in sample.predictors(path, [point], output)])
     s = np.ones(sample.n_rows) if sample.weight is None else sample.weight
-    ends = sample.null_ends(np.array([null]))[0, :, 0]
+    ends = sample.null_ends(null)[0, :, 0]
     losses = [float(np.average(loss.value(sample.y, v), weights=s)) for v in (z, ends)]
     found: Row = {"mean_losses": losses}
     if loss.name in ("logistic", "squared_hinge") and np.unique(sample.y[s > 0.0]).size == 2:
@@ -83,6 +89,32 @@ def classification_scores(path: PathResult, sample: Sample, null: float, point: 
         if np.isin(sample.y, (-1.0, 0.0, 1.0)).all():
             found["auc"] = float(roc_auc_score(sample.y > 0.0, z, sample_weight=s))
     return found
+
+
+def _class_scores(path: PathResult, sample: Sample, null: Vector, point: int) -> Row:
+    """Of several classes: the log-loss, the mean area under the ROC curve of each class against the rest where the rows
+    have all classes, and the calibration error of the most probable class."""
+    z = np.concatenate([z for _, z in sample.all_predictors(path, [point])], axis=1)
+    s = np.ones(sample.n_rows) if sample.weight is None else sample.weight
+    ends = sample.null_ends(null)
+    losses = [float(np.average(row_losses(path, sample.targets, v)[:, 0], weights=s)) for v in (z, ends)]
+    p = np.stack([predicted(path, z, k)[:, 0] for k in range(z.shape[0])], axis=1)
+    found: Row = {"mean_losses": losses, "calibration_error": _calibration_error(p, sample.targets, s)}
+    if (s @ sample.targets > 0.0).all():
+        from sklearn.metrics import roc_auc_score  # a second to import
+
+        pairs = zip(sample.targets.T, p.T, strict=True)
+        found["auc"] = float(np.mean([roc_auc_score(y, own, sample_weight=s) for y, own in pairs]))
+    return found
+
+
+def _calibration_error(p: Vector, targets: Vector, s: Vector) -> float:
+    """The expected calibration error (Guo et al. 2017, "On calibration of modern neural networks"): over bins of the
+    largest probability, the mean difference between it and the share of rows whose class it is."""
+    top = p.argmax(axis=1)[:, None]
+    confidence, right = (np.take_along_axis(part, top, axis=1)[:, 0] for part in (p, targets))
+    bins = np.minimum((CONFIDENCE_BINS * confidence).astype(np.int64), CONFIDENCE_BINS - 1)
+    return float(np.abs(np.bincount(bins, weights=s * (confidence - right))).sum() / s.sum())
 
 
 def three_points(scores: Sequence[float] | Vector, point: int) -> list[tuple[str, int]]:
