@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.metrics import accuracy_score, log_loss
-from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 
 from sparsereg import SparsityReport, cross_validate_path, regularization_path
 
@@ -89,6 +89,34 @@ def test_probabilities_as_targets():
     assert found.k > 0
     with pytest.raises(ValueError, match="y holds probabilities"):
         cross_validate_path(X, soft, loss="multinomial", scoring="accuracy")
+
+
+def test_scorers_of_labels_are_refused_beside_probabilities_of_two_classes():
+    """By name; a function sees what was passed."""
+    X, y, _ = rows_of()
+    soft = np.where(y == "a", 0.9, 0.2)
+    for scoring in ("roc_auc", "accuracy", "neg_log_loss", "neg_mean_squared_error"):
+        with pytest.raises(ValueError, match=f"scoring='{scoring}' compares labels, .* leave scoring out"):
+            cross_validate_path(X, soft, loss="logistic", scoring=scoring)
+
+    def minus_brier(model, X, y):
+        return -np.mean((model.predict_proba(X)[:, 1] - y) ** 2)
+
+    found = cross_validate_path(X, soft, loss="logistic", scoring=minus_brier, alphas=5, cv=3)
+    assert found.chosen.mean_losses[found.k] < found.chosen.mean_losses[0] < 0.15
+
+
+@pytest.mark.parametrize("loss", ["logistic", "squared_hinge", "multinomial"])
+def test_folds_of_labels_are_those_of_scikit_learn(loss):
+    """Stratified, also where rows are sorted by class: consecutive ones would hold out one class."""
+    X, y, _ = rows_of()
+    labels = {"logistic": (y == "a") * 1.0, "squared_hinge": np.where(y == "a", 1.0, -1.0), "multinomial": y}[loss]
+    order = np.argsort(labels, kind="stable")
+    X, labels = X[order], labels[order]
+    given = {"loss": loss, "alphas": 4}
+    by_number = cross_validate_path(X, labels, cv=3, **given).chosen.fold_losses
+    folds = list(check_cv(3, labels, classifier=True).split(X, labels))
+    np.testing.assert_array_equal(by_number, cross_validate_path(X, labels, cv=folds, **given).chosen.fold_losses)
 
 
 def test_what_cannot_be_fitted_is_refused():

@@ -165,6 +165,13 @@ def test_few_pairs_and_other_losses_are_solved_alone():
     assert found.n_halves == 10
 
 
+def test_several_classes_are_refused_without_naming_them_as_possible():
+    X, y = crosses()
+    with pytest.raises(ValueError, match="Several classes are not taken here") as error:
+        stability_selection(X, np.arange(len(y)) % 3, loss="multinomial")
+    assert str(error.value).count("multinomial") == 1
+
+
 def test_sums_need_fitting_parts():
     X, y = crosses()
     (deal,) = deal_rows(len(y), 7, 0)

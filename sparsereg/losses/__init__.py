@@ -39,7 +39,7 @@ LOSSES: dict[str, Loss] = {
 }
 
 
-def as_loss(loss: Any) -> Loss:
+def as_loss(loss: Any, *, also: str = "") -> Loss:
     """The loss that a user names.
 
     Parameters
@@ -47,6 +47,8 @@ def as_loss(loss: Any) -> Loss:
     loss : str, tuple or Loss
         A key of `LOSSES`; with a parameter `("tweedie", 1.7)`, or as one word "tweedie:1.7", which is also how such a
         loss is printed; or the loss itself.
+    also : str, default ""
+        What the message of an unknown name lists beside the losses, with a comma after each.
 
     Raises
     ------
@@ -64,10 +66,12 @@ def as_loss(loss: Any) -> Loss:
     named: Any = loss.split(":", 1) if isinstance(loss, str) else loss
     parts: list[Any] = list(named) if isinstance(named, (tuple, list)) else [None]
     if not parts or not isinstance(parts[0], str) or parts[0] not in LOSSES or len(parts) > 2:
-        names = ", ".join(repr(name) for name in LOSSES)
+        names, advice = ", ".join(repr(name) for name in LOSSES), ""
+        if not also and (isinstance(loss, Multinomial) or (isinstance(loss, str) and loss == MULTINOMIAL.name)):
+            advice = " Several classes are not taken here: pass loss='logistic' for one of them against the rest."
         raise ValueError(
-            f"loss={loss!r}: expected one of {names}, for a path also 'multinomial', a pair of a name and"
-            " its parameter such as ('tweedie', 1.5), or a Loss."
+            f"loss={loss!r}: expected one of {names}, {also}a pair of a name and its parameter such as"
+            f" ('tweedie', 1.5), or a Loss.{advice}"
         )
     default = LOSSES[parts[0]]
     if len(parts) == 1:
@@ -85,4 +89,4 @@ def as_path_loss(loss: Any) -> Loss | Multinomial:
     """The same for a path, which knows "multinomial" too."""
     if isinstance(loss, Multinomial) or (isinstance(loss, str) and loss == MULTINOMIAL.name):
         return MULTINOMIAL
-    return as_loss(loss)
+    return as_loss(loss, also="'multinomial', ")

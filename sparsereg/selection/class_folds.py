@@ -13,7 +13,14 @@ from sparsereg.losses.absent import finite_predictors
 from sparsereg.losses.multinomial import MULTINOMIAL
 from sparsereg.objective.multinomial import MultinomialProblem, make_multinomial_problem
 from sparsereg.selection.folds import Fold
-from sparsereg.selection.measures import Deviance, Measure, knowing_classes, scorer_of, weights_for
+from sparsereg.selection.measures import (
+    Deviance,
+    Measure,
+    knowing_classes,
+    refuse_labels_wanted,
+    scorer_of,
+    weights_for,
+)
 from sparsereg.selection.output_folds import OutputsTask
 from sparsereg.selection.relaxed import relaxed_classes
 from sparsereg.solvers.path import solve_point
@@ -90,7 +97,7 @@ def make_class_measure(scoring: Any, y: Vector, classes: NDArray[Any]) -> Measur
     if scoring is None:
         return ClassDeviance()
     if labels_of(y) is None:
-        raise ValueError(f"scoring={scoring!r} compares labels, and y holds probabilities; leave scoring out.")
+        refuse_labels_wanted(scoring)
     scorer, estimator = knowing_classes(scorer_of(scoring), classes), _predictions(classes)
 
     def measure(y: Vector, z: Vector, s: Vector | None) -> float:

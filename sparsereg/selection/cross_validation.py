@@ -31,7 +31,7 @@ from sparsereg.selection.ending import TURNED, Ending, turned_after
 from sparsereg.selection.engine import Settings, validate
 from sparsereg.selection.fold_fits import Task
 from sparsereg.selection.folds import make_folds
-from sparsereg.selection.measures import Measure, make_measure
+from sparsereg.selection.measures import Measure, make_measure, refuse_labels_wanted
 from sparsereg.selection.output_folds import TargetsTask, make_targets_measure
 from sparsereg.selection.results import CrossValidation
 from sparsereg.selection.rows_folds import RowsTask, validate_rows
@@ -85,9 +85,9 @@ def cross_validate_path(
         Weights count in the fits and in the held-out losses.
         Rows in parts are solved one fold after the other, and have the mean deviance only.
     cv : int, splitter of scikit-learn, or iterable of (train, test), default 5
-        A number means so many folds of consecutive rows, or of labels of the losses "logistic" and "multinomial"
-        stratified ones, as in scikit-learn: shuffle rows that are sorted, with `KFold(5, shuffle=True)`. Splitters for
-        groups and for time series are taken as they are.
+        A number means so many folds of consecutive rows, or of labels of the losses "logistic", "multinomial" and
+        "squared_hinge" stratified ones, as in scikit-learn: shuffle rows that are sorted, with
+        `KFold(5, shuffle=True)`. Splitters for groups and for time series are taken as they are.
         For rows in parts: a number, of folds whose rows are drawn from all parts; or for each fold the numbers of the
         parts that it holds out. A static screen of the columns must be for a smaller `eps` then, by the share of the
         rows that train.
@@ -95,7 +95,9 @@ def cross_validate_path(
         Handed to the splitter.
     scoring : str or callable, optional
         A scorer of scikit-learn, whose negative is the loss. Default: the mean deviance on the held-out rows, which is
-        the mean squared error for the squared loss, of several targets their mean.
+        the mean squared error for the squared loss, of several targets their mean. Where y holds probabilities of two
+        classes, scorers by name are refused, as these compare labels, and a function sees the probabilities; of more
+        classes all are.
     rule : {"min", "1se", "1se-rows", "1se-unpaired"}, "within x%", or callable, default "min"
         "min" takes the point of least mean loss over the folds. "1se" takes the strongest penalty whose mean
         difference to that point is at most the standard error of this difference over the folds, or of a single one
@@ -236,7 +238,13 @@ def make_task(
     y = check_target(rows.y, n_rows)
     offset = None if rows.offset is None else check_vector("offset", rows.offset, n_rows)
     task = Task(rows.design, y, rows.s, offset, loss, penalty, options)
-    return task, make_measure(scoring, loss), SplitBy(y, loss.link == "logit" and is_class(y))
+    if loss.link == "logit" and isinstance(scoring, str) and not is_class(y):
+        refuse_labels_wanted(scoring)
+    return (
+        task,
+        make_measure(scoring, loss),
+        SplitBy(y, loss.name == "squared_hinge" or (loss.link == "logit" and is_class(y))),
+    )
 
 
 def check_relax(relax: bool, positive: bool, in_parts: bool = False) -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "knowing_classes",
     "make_decision_measure",
     "make_measure",
+    "refuse_labels_wanted",
     "scorer_of",
     "takes_weights",
     "weights_for",
@@ -107,6 +108,14 @@ def scorer_of(scoring: Any) -> Any:
         return get_scorer(scoring)
     except (ValueError, KeyError) as error:
         raise ValueError(f"scoring={scoring!r}: {error}") from error
+
+
+def refuse_labels_wanted(scoring: Any) -> None:
+    """A ValueError for a scorer beside targets that are no labels; None is taken."""
+    if scoring is not None:
+        raise ValueError(
+            f"scoring={scoring!r} compares labels, and y holds probabilities; leave scoring out, for the mean deviance."
+        )
 
 
 def knowing_classes(scorer: Any, classes: NDArray[Any]) -> Any:

@@ -91,7 +91,12 @@ def judged() -> tuple[str, set[str]]:
 def main() -> None:
     """Run, compare, report."""
     arguments = [a for a in sys.argv[1:] if a != "--list"]
-    names = [a for a in arguments if a.endswith(".py")] or [Path(name).name for name in FILES]
+    known_names = [Path(name).name for name in FILES]
+    names = [a for a in arguments if a.endswith(".py")] or known_names
+    if other := [name for name in names if name not in known_names]:
+        raise SystemExit(
+            f"{other[0]} is none of the files whose tests are run; expected some of {', '.join(known_names)}."
+        )
     failed, ran = failures(names, [a for a in arguments if not a.endswith(".py")])
     if "--list" in sys.argv:
         print("\n".join(sorted(failed)))
