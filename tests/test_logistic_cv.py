@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegressionCV as Reference
 from sklearn.metrics import accuracy_score, f1_score, fbeta_score, get_scorer, log_loss, roc_auc_score
 from sklearn.model_selection import KFold
 
-from sparsereg import LogisticRegression, LogisticRegressionCV, cross_validate_path
+from sparsereg import LogisticRegression, LogisticRegressionCV, cross_validate_path, regularization_path
 
 
 def labelled(n=150, classes=2, seed=0):
@@ -205,6 +205,65 @@ def test_a_class_without_training_rows(classes):
     assert np.isfinite(path.chosen.fold_losses).all()
     with pytest.warns(UserWarning, match="Use stratified folds"):
         cross_validate_path(X, target, loss=loss, cv=folds, alphas=4)
+
+
+@pytest.mark.parametrize("K", [2, 3])
+@pytest.mark.parametrize("l1_ratios", [(0.0,), (1.0,)])
+def test_soft_targets_are_rows_of_labels_by_their_probability(K, l1_ratios):
+    """Each row as K rows of the classes, held out together, weighted by the probabilities."""
+    rng, n = np.random.default_rng(K), 90
+    X = rng.normal(size=(n, 4))
+    p = np.exp(X[:, :K] + 0.5 * rng.normal(size=(n, K)))
+    p, s, names = p / p.sum(axis=1, keepdims=True), rng.integers(1, 3, n) * 1.0, np.array(["a", "b", "c"])[:K]
+    shift = rng.normal(size=n) if K == 2 else rng.normal(size=(n, K))
+    given = {"Cs": [0.05, 1.0], "l1_ratios": l1_ratios, "tol": 1e-10, "class_weight": {"a": 2.0}}
+    soft = LogisticRegressionCV(cv=3, **given).fit(X, p, s, offset=shift, classes=names)
+    rows = np.repeat(np.arange(n), K)
+    folds = [
+        (np.flatnonzero(np.isin(rows, train)), np.flatnonzero(np.isin(rows, test))) for train, test in KFold(3).split(X)
+    ]
+    labels, weights = np.tile(names, n), np.repeat(s, K) * p.ravel()
+    hard = LogisticRegressionCV(cv=folds, **given).fit(X[rows], labels, weights, offset=shift[rows])
+    np.testing.assert_array_equal(soft.classes_, names)
+    assert soft.C_ == hard.C_
+    np.testing.assert_allclose(soft.coef_, hard.coef_, atol=1e-5)
+    np.testing.assert_allclose(soft.intercept_, hard.intercept_, atol=1e-5)
+    np.testing.assert_allclose(soft.coefs_paths_, hard.coefs_paths_, atol=1e-4)
+    # The deviance of soft targets is less by what no prediction avoids, at every strength alike.
+    apart = soft.scores_ - hard.scores_
+    np.testing.assert_allclose(apart, apart[:, :1, :1] * np.ones_like(apart), atol=1e-5)
+    assert soft.predict(X).tolist() == hard.predict(X).tolist()
+
+
+def test_soft_targets_take_no_scorer_and_certain_ones_have_stratified_folds():
+    X, y, _ = labelled(90, 3)
+    X, y = X[np.argsort(y)], np.sort(y)
+    certain = (y[:, None] == np.unique(y)) * 1.0
+    for targets in (certain, 0.9 * certain + 0.1 / 3, 0.5 * certain[:, :2] + 0.5 * (1.0 - certain[:, 1::-1])):
+        with pytest.raises(ValueError, match=r"scoring='roc_auc_ovr' compares labels.*leave scoring out"):
+            LogisticRegressionCV(scoring="roc_auc_ovr").fit(X, targets / targets.sum(axis=1, keepdims=True))
+    one_hot = LogisticRegressionCV(cv=3).fit(X, certain, classes=np.unique(y))
+    labels = LogisticRegressionCV(cv=3).fit(X, y)
+    np.testing.assert_array_equal(one_hot.scores_, labels.scores_)
+    with pytest.raises(ValueError, match="row 0 sums to 2"):
+        LogisticRegressionCV().fit(X, 2.0 * certain)
+    with pytest.raises(ValueError, match="classes names the columns of probabilities"):
+        LogisticRegressionCV().fit(X, y, classes=np.unique(y))
+
+
+def test_a_class_without_weight_is_refused_by_its_label_as_passed():
+    X, y, _ = labelled(90, 3)
+    codes = np.unique(y, return_inverse=True)[1]
+    for labels in (y, codes, codes * 1.0, [10**18 + int(k) for k in codes]):
+        label, weight = np.asarray(labels)[0], (codes != codes[0]) * 1.0
+        for fit in (
+            lambda: LogisticRegressionCV().fit(X, labels, weight),  # noqa: B023
+            lambda: LogisticRegressionCV(l1_ratios=(0.0,)).fit(X, labels, weight),  # noqa: B023
+            lambda: LogisticRegression(l1_ratio=1.0).fit(X, labels, weight),  # noqa: B023
+            lambda: regularization_path(X, labels, loss="multinomial", sample_weight=weight),  # noqa: B023
+        ):
+            with pytest.raises(ValueError, match=f"^Class {label} has no weight in any row"):
+                fit()
 
 
 def test_coefficients_of_folds_whose_paths_have_different_lengths():

@@ -111,6 +111,13 @@ class ClassTargets:
             return self
         return ClassTargets(self.classes, None, smooth_labels(self.probabilities(), eps, to, sample_weight=s))
 
+    def split_by(self) -> tuple[NDArray[np.integer[Any]], bool]:
+        """The class of each row, or the most probable one, and whether all are certain, as labels are."""
+        if self.codes is not None:
+            return self.codes, True
+        assert self.Y is not None
+        return self.Y.argmax(axis=1), bool(((self.Y == 0.0) | (self.Y == 1.0)).all())
+
     def target(self) -> Matrix:
         """What a loss takes: the probability of the second of two classes (n,), or those of all (n, K)."""
         if self.classes.size > 2:

@@ -200,8 +200,8 @@ class LogisticRegression(LossClassifier):
         Raises
         ------
         ValueError
-            For parameters, targets or weights out of range, labels of one class only, and input that is not finite or
-            of the wrong shape.
+            For parameters, targets or weights out of range, labels of one class only, input that is not finite or of
+            the wrong shape; and, with an l1 penalty and an intercept, for several classes of which one has no weight.
 
         Warns
         -----

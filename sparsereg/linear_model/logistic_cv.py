@@ -32,7 +32,7 @@ from sparsereg.selection.cross_validation import check_ratios
 from sparsereg.selection.engine import validate
 from sparsereg.selection.fold_fits import Task
 from sparsereg.selection.folds import make_folds
-from sparsereg.selection.measures import make_measure
+from sparsereg.selection.measures import make_measure, refuse_labels_wanted
 from sparsereg.selection.results import CrossValidation
 from sparsereg.selection.rules import check_rule
 from sparsereg.solvers.loop import Options
@@ -60,12 +60,12 @@ class LogisticRegressionCV(ClassifierChoice, LogisticRegression):
     fit_intercept, class_weight, penalty_factor, standardize, positive, n_jobs
         As in `LogisticRegression`.
     cv : int, splitter, iterable or None, default None
-        Folds; None is 5 stratified folds.
+        Folds; None is 5 stratified folds, of soft targets 5 folds of consecutive rows.
     rule : {"min", "1se", "1se-rows", "1se-unpaired"}, "within x%", or callable, default "min"
         What chooses the strength; see `cross_validate_path`.
     scoring : str or callable, optional
         A scorer, to be maximised, which is also what `score` returns. Default: the mean deviance, twice the log loss,
-        to be minimised; `score` is the accuracy then.
+        to be minimised; `score` is the accuracy then. Soft targets take no scorer.
     relax : bool, default False
         Fit the chosen columns again without the l1 term, in the folds too; see `cross_validate_path`. `dual_gap_` is
         that of the fit before.
@@ -153,19 +153,24 @@ class LogisticRegressionCV(ClassifierChoice, LogisticRegression):
     def _start(self, n_features: int, n_outputs: int) -> tuple[Any, Any]:  # noqa: ARG002 - always anew
         return None, None
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, offset: Any = None, **params: Any) -> Any:
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, offset: Any = None, classes: Any = None, **params: Any
+    ) -> Any:
         """Choose the strength by folds, and fit all rows at it.
 
         Parameters
         ----------
         X : sparse matrix or array, dense array, or data frame of numbers, of shape (n, p)
             Not copied where the layout allows, never written to.
-        y : array of shape (n,)
-            Labels.
+        y : array of shape (n,), or (n, K)
+            Labels; or *soft targets*, one row of probabilities of the K classes a row of X, which sum to 1. These are
+            measured by the mean deviance only; a splitter sees the most probable class of each row.
         sample_weight : float or array of shape (n,), optional
             Non-negative weights, in the fits and within the held-out losses.
         offset : array of shape (n,), or (n, K) for more than two classes, optional
             Known part of the predictor.
+        classes : array of shape (K,), optional
+            The labels of the columns of soft targets; 0, 1, ... without.
         **params
             Metadata for the splitter, such as groups, with `sklearn.set_config(enable_metadata_routing=True)`.
 
@@ -176,7 +181,8 @@ class LogisticRegressionCV(ClassifierChoice, LogisticRegression):
         Raises
         ------
         ValueError
-            For parameters, labels or weights out of range, input that is not finite, and folds without rows.
+            For parameters, targets or weights out of range, input that is not finite, folds without rows, `scoring`
+            beside soft targets, and several classes of which one has no weight, unless `fit_intercept` is False.
 
         Warns
         -----
@@ -188,12 +194,10 @@ class LogisticRegressionCV(ClassifierChoice, LogisticRegression):
         """
         ratios = self._ratios()
         X, y = self._checked(X, y)
-        design, targets = self._design(X), ClassTargets.of(y)
-        labels, K = targets.codes, targets.classes.size
-        if labels is None:
-            raise ValueError(
-                f"y has shape {y.shape}; expected labels of shape (n,). For probabilities use cross_validate_path."
-            )
+        design, targets = self._design(X), ClassTargets.of(y, classes)
+        K, (split_by, is_certain) = targets.classes.size, targets.split_by()
+        if targets.codes is None:
+            refuse_labels_wanted(self.scoring)
         self._check_positive(K)
         known = self._class_offset(offset, design.n_rows, K)
         targets, s = targets.weighted(self.class_weight, check_scaled_weights(sample_weight, design.n_rows))
@@ -205,7 +209,7 @@ class LogisticRegressionCV(ClassifierChoice, LogisticRegression):
         settings = self._settings_of("auto" if Cs is None else strengths_of_sum(Cs, total), 1e-2, "Cs")
         penalty = {"penalty_factor": factor, **flags}
         task, measure = self._task(targets.classes, (design, target, s, known), penalty, summed=Cs is not None)
-        folds = make_folds(self.cv, X, labels, self._split_parameters(params), classifier=True)
+        folds = make_folds(self.cv, X, split_by, self._split_parameters(params), classifier=is_certain)
         if not self.refit or self._legacy or self._few(Cs, len(folds) * len(ratios) * K * design.n_features):
             settings = settings._replace(keep=True)
         paths = [validate(task, folds, measure, ratio, settings) for ratio in ratios]
