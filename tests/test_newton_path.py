@@ -138,6 +138,19 @@ def test_the_error_of_a_model_is_0_where_its_weights_were_taken():
     np.testing.assert_allclose(error.expected(3), [1.0 + 0.8 * 2.0] * 3)
 
 
+@pytest.mark.parametrize("loss", ["logistic", "poisson"])
+def test_strengths_may_be_0_more_than_once_or_differ_in_their_last_bits(loss):
+    rng = np.random.default_rng(0)
+    X, y = sp.csr_array((rng.random((400, 30)) > 0.5).astype(float)), (rng.random(400) > 0.5).astype(float)
+    near = 0.02 * (1.0 - 2.0**-53 * np.arange(6))
+    alphas = np.concatenate([[0.03], near, [0.0, 0.0, 0.0]])
+    path = regularization_path(X, y, loss=loss, alphas=alphas, tol=1e-10)
+    for a, b in ((1, 6), (7, 9)):
+        each = regularization_path(X, y, loss=loss, alphas=alphas[[a]], tol=1e-10).coef(0).toarray().ravel()
+        for k in range(a, b + 1):
+            np.testing.assert_allclose(path.coef(k).toarray().ravel(), each, rtol=0, atol=1e-4)
+
+
 def test_nothing_is_expected_of_a_model_of_which_nothing_is_known():
     error = ModelError()
     for k in range(3):

@@ -47,7 +47,8 @@ class ModelError:
 
     def begin(self, alpha: float) -> None:
         """The next strength."""
-        self.ratio, last = alpha / self.alpha, self.alpha
+        last = self.alpha
+        self.ratio = alpha / last if last > 0.0 else 1.0  # after a strength of 0 there are only others
         self._last_change = self._change
         self._change = math.log(last / alpha) if 0.0 < alpha < last < np.inf else 0.0
         self.alpha, self._waits, self._expected = alpha, True, None
@@ -63,6 +64,8 @@ class ModelError:
         if len(self._known) < 2 or not 0.0 < self._change <= LONGEST * self._last_change:
             return None
         before, last = self._known
+        if not last.at < before.at:  # strengths that are nearly equal have the same logarithm
+            return None
         further = (last.at - math.log(self.alpha) - 0.5 * self._change) / (before.at - last.at)
         self._expected, self._line = np.zeros(m), np.zeros(m)
         self._line[: last.rate.size] = last.rate
