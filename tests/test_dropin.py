@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 import warnings
 from inspect import Parameter, signature
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -325,3 +328,13 @@ def test_metadata_routing():
         assert set(routed.get_metadata_routing().fit.requests) == {"sample_weight"}
     scaled = StandardScaler(with_mean=False).fit_transform(X)
     np.testing.assert_array_equal(routed.coef_, Lasso(alpha=0.1).fit(scaled, y, sample_weight=s).coef_)
+
+
+def test_scikit_learns_tests_name_their_files():
+    """A path in place of a name would select no tests."""
+    script = Path(__file__).parent / "scikit_learn" / "their_tests.py"
+    ran = subprocess.run(
+        [sys.executable, script, "linear_model/tests/test_ridge.py"], text=True, capture_output=True, check=False
+    )
+    assert ran.returncode == 1
+    assert "linear_model/tests/test_ridge.py is none of the files" in ran.stderr
