@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 from test_path import crosses
 
-from sparsereg import ElasticNet, ElasticNetCV, LassoCV
+from sparsereg import ElasticNet, ElasticNetCV, Lasso, LassoCV
 from sparsereg.data.design import as_design
 from sparsereg.linear_model import lasso_cv
 from sparsereg.objective.problem import Coefficients, make_problem
@@ -50,6 +50,20 @@ def test_as_good_as_a_fit_from_zero(monkeypatch, dtype, options):
     assert model.dual_gap_ == pytest.approx(gap, abs=1e-12 * problem.gap_scale)
 
 
+def test_deep_down_a_dual_point_certifies(monkeypatch):
+    """The residual, scaled as a whole, has a gap of an eighth of the null model's loss there."""
+    X, y = table()
+    never_from_zero(monkeypatch)
+    model = LassoCV(alphas=40, eps=1e-4, cv=4, rule=lambda validated: len(validated.alphas) - 1).fit(X, y)
+
+    def objective(one):
+        fit = 0.5 * np.mean((y - one.predict(X)) ** 2)
+        return fit + model.alpha_ * np.abs(one.coef_).sum()
+
+    closer = Lasso(model.alpha_, tol=1e-9).fit(X, y)
+    assert objective(model) - objective(closer) <= model.dual_gap_ <= 1e-4 * y.var()
+
+
 def test_eliminated_columns_are_bounded():
     """An eliminated column could be over a threshold that is low enough: no number is then given."""
     X, y = table()
@@ -61,6 +75,7 @@ def test_eliminated_columns_are_bounded():
         held = solver.coefficients()
         assert np.isfinite(solver.gap_by_passes(held, float(path.alphas[-1])))
         assert solver.gap_by_passes(held, 1e-6 * float(path.alphas[-1])) == np.inf
+        assert solver.gap_by_passes(held, 1e-6 * float(path.alphas[-1]), held) == np.inf
 
     model._fit_at = look
     model.fit(X, y)

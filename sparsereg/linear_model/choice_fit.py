@@ -23,8 +23,10 @@ def fit_from_path(model: ElasticNet, solver: PrefilteredSolver, path: PathResult
     found = solver.solve_closely(alpha, closer(min(model.tol, POLISHED), alpha, l1_ratio))
     problem = solver.problem
     held = held_coefficients(problem, found.coef)
-    gap, intercept = solver.gap_by_passes(held, alpha), problem.intercept(held)
-    if not gap <= model.tol * problem.gap_scale:
+    gap, intercept, target = solver.gap_by_passes(held, alpha), problem.intercept(held), model.tol * problem.gap_scale
+    if gap > target and found.dual is not None:  # deep down the residual has to be scaled by too much
+        gap = solver.gap_by_passes(held, alpha, found.dual)
+    if not gap <= target:
         return False
     refuse_infinite(intercept)
     n_iter = -(-int(path.n_iters[k]) // EPOCHS)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsereg.data.design import Design
+from sparsereg.objective.dual_point import duality_gap_at
 from sparsereg.objective.problem import Problem
 from sparsereg.rows.contract import Coefficients
 from sparsereg.solvers.loop import Options, Solution
@@ -186,17 +187,23 @@ class PrefilteredSolver(RestoringSolver):
         self._together.allow_work(found.epochs * found.coef.w.size * self.solver.working_set.m)
         return found
 
-    def gap_by_passes(self, coef: Coefficients, alpha: float) -> float:
-        """The gap at these coefficients from the rows and columns alone; infinite where an eliminated column may pass
-        its threshold: `|x_j' r| <= n_j max |r|`."""
-        problem, quadratic, length = self.problem, self.problem.quadratic, self.solver.eliminated_length
-        base = quadratic.base(float(quadratic.moments(coef.cols).sums @ coef.w))
+    def gap_by_passes(self, coef: Coefficients, alpha: float, dual: Coefficients | None = None) -> float:
+        """The gap at these coefficients from the rows and columns alone, with `dual` the better of that and the gap at
+        its residual; infinite where an eliminated column may pass its threshold: `|x_j' r| <= n_j max |r|`."""
+        problem, length = self.problem, self.solver.eliminated_length
+        base, threshold = self._base(coef), problem.weight_sum * alpha * self.l1_ratio
         if length:
-            largest = problem.rows.residual_max_abs(coef, base)
-            if not length * largest <= problem.weight_sum * alpha * self.l1_ratio:
-                return np.inf
+            for point in [coef] if dual is None else [coef, dual]:
+                if not length * problem.rows.residual_max_abs(point, self._base(point)) <= threshold:
+                    return np.inf
+        if dual is not None:
+            return duality_gap_at(problem, coef, dual, alpha, self.l1_ratio)
         found = problem.loss_rows.evaluate(coef, base if problem.loss_rows.fit_intercept else 0.0)
         return problem.gap_of(found, coef, alpha, self.l1_ratio)
+
+    def _base(self, coef: Coefficients) -> float:
+        quadratic = self.problem.quadratic
+        return quadratic.base(float(quadratic.moments(coef.cols).sums @ coef.w))
 
     def coefficients(self) -> Coefficients:
         coef: Coefficients = self.solver.working_set.coefficients()
