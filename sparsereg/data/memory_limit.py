@@ -14,12 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from sparsereg.data.validation import check_number
+from sparsereg.data.validation import LARGEST, check_number
 
 __all__ = ["MemoryLimit"]
 
 KERNELS = "sparsereg._core.kernels"
-LARGEST = 2**63 - 1
 OURS = ("sparsereg.", "scipy.sparse")
 
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from sparsereg.data.real_numbers import real_numbers, refuse_unreal_columns, shown
 
 __all__ = [
+    "FINITE",
+    "LARGEST",
     "MOST_POINTS",
     "check_alphas",
     "check_callback",
@@ -36,7 +38,7 @@ __all__ = [
 
 Vector = NDArray[np.float64]
 
-# The largest integer where a count is asked for, and where any number is.
+# The largest number, and the largest integer where a count is asked for, and where any number is.
 FINITE = float(np.finfo(np.float64).max)
 LARGEST, LARGEST_FLOAT = 2**63 - 1, int(FINITE)
 # Powers of two whose inverses are normal numbers too.
@@ -201,7 +203,7 @@ def strengths_of_sum(C: Any, total: float) -> Any:
         Where that overflows.
     """
     least = float(np.min(C)) * total
-    if not 1.0 / np.finfo(np.float64).max <= least:
+    if not least >= 1.0 / FINITE:
         raise ValueError(
             f"C={float(np.min(C)):g} times the sum of the weights, {total:g}, has an inverse that overflows; multiply"
             " sample_weight by a constant, and divide C by it."

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn import get_config
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, process_routing
 
-from sparsereg.data.validation import MOST_POINTS, check_choice, check_number, check_vector
+from sparsereg.data.validation import FINITE, MOST_POINTS, check_choice, check_number, check_vector
 from sparsereg.linear_model.path_choice import PathChoice
 from sparsereg.selection.measures import scorer_of
 from sparsereg.selection.results import CrossValidation
@@ -40,7 +40,7 @@ class ClassifierChoice(PathChoice):
             raise ValueError(f"Cs={Cs!r}: expected a number of strengths, 'auto', or one or more positive numbers.")
         Cs = check_vector("Cs", Cs, np.shape(Cs)[0], of="points")
         for i, C in enumerate(Cs.tolist()):
-            check_number(f"Cs[{i}]", C, low=0, open_low=True, high=np.finfo(np.float64).max)
+            check_number(f"Cs[{i}]", C, low=0, open_low=True, high=FINITE)
         return Cs
 
     @property

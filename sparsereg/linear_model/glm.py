@@ -10,7 +10,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import check_array
 
 from sparsereg.data.real_numbers import refuse_unreal
-from sparsereg.data.validation import check_choice, check_number, check_strength, check_weights
+from sparsereg.data.validation import FINITE, check_choice, check_number, check_strength, check_weights
 from sparsereg.linear_model.coefficients import set_parameters
 from sparsereg.linear_model.input import FITTED, checked_data
 from sparsereg.linear_model.loss_fit import FitTask
@@ -328,7 +328,7 @@ class TweedieRegressor(LossRegressor):
         set_parameters(self, locals())
 
     def _loss(self) -> Loss:
-        power = check_number("power", self.power, low=-np.finfo(np.float64).max, high=np.finfo(np.float64).max)
+        power = check_number("power", self.power, low=-FINITE, high=FINITE)
         check_choice("link", self.link, ("auto", "identity", "log"))
         if 0 < power < 1:
             raise ValueError(f"power={power!r}: expected at most 0, or at least 1; there is no distribution between.")

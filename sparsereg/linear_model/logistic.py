@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from sparsereg.data.validation import (
+    FINITE,
     check_choice,
     check_flag,
     check_number,
@@ -293,7 +294,7 @@ class LogisticRegression(LossClassifier):
                 warnings.warn("Setting penalty=None will ignore the C and l1_ratio parameters", stacklevel=3)
             C = np.inf
         check_number("label_smoothing", self.label_smoothing, low=0, high=1)
-        check_number("confidence_penalty", self.confidence_penalty, low=0, high=np.finfo(np.float64).max)
+        check_number("confidence_penalty", self.confidence_penalty, low=0, high=FINITE)
         check_number("intercept_scaling", self.intercept_scaling, low=0, open_low=True)
         check_choice("solver", self.solver, SOLVERS)
         check_flag("dual", self.dual)

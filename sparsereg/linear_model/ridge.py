@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from sparsereg.data.design import Design, as_design
 from sparsereg.data.real_numbers import real_numbers
 from sparsereg.data.validation import (
+    FINITE,
     check_choice,
     check_flag,
     check_number,
@@ -274,7 +275,7 @@ class Ridge(LinearRegressor):
 
     def _check_alpha(self, n_targets: int) -> Vector:
         if isinstance(self.alpha, Real):
-            check_number("alpha", self.alpha, low=0, high=np.finfo(np.float64).max)
+            check_number("alpha", self.alpha, low=0, high=FINITE)
             return np.full(n_targets, float(self.alpha))
         if self.alpha is None:
             raise ValueError("alpha=None: expected a number that is not negative, or one for each target.")

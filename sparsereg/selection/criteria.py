@@ -12,6 +12,7 @@ from scipy.special import gammaln
 from sparsereg.data.design import as_design
 from sparsereg.data.printed import Printed
 from sparsereg.data.validation import (
+    FINITE,
     check_choice,
     check_flag,
     check_number,
@@ -158,7 +159,7 @@ def information_criterion(
     check_choice("criterion", criterion, CRITERIA)
     check_number("gamma", gamma, low=0, high=1)
     if dispersion is not None:
-        check_number("dispersion", dispersion, low=0, open_low=True, high=np.finfo(np.float64).max)
+        check_number("dispersion", dispersion, low=0, open_low=True, high=FINITE)
     loss, K = _loss_of(path), len(path.outputs)
     design = as_design(X)
     if design.n_features != path.n_features:
